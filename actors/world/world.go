@@ -1,0 +1,56 @@
+// Package world is what every actor here stands on: World, all its effects; States, its state machine; Guard, what a panic becomes.
+package world
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
+
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/proc"
+)
+
+// World is everything that lies outside a mailbox. cmd fills it with the machine's own; test/sim with a seeded one.
+//
+// No function blocks. A callback is called later, never from within the call that took it, on no particular goroutine: all it may do is send to an actor.
+// There is no clock: time.Now is simulated in a bubble; what World seams is the order of things.
+type World struct {
+	// After runs fn once d has passed, unless cancel came first. A cancel that comes too late is no error.
+	After func(d time.Duration, fn func()) (cancel func())
+	// Dial opens a link. done is called once. cancel abandons the attempt, and closes a link whose Receive was never called.
+	Dial func(to transport.Target, done func(transport.Link, error)) (cancel func())
+	// Listen accepts links at address ("host:port", port 0 for any) until stop, and says where it listens. accept is called for every link that said who it is.
+	Listen func(address string, accept func(transport.Link, transport.Greeting)) (at string, stop func(), err error)
+	// Start starts a process. done is called once. cancel abandons the attempt, and kills a process whose Wait was never called.
+	Start func(spec proc.Spec, done func(proc.Process, error)) (cancel func())
+	// Save replaces the named small file of the state folder, whole or not at all, in the order of the calls. Load reads it; a missing file is nil, nil.
+	Save func(name string, data []byte, done func(error))
+	Load func(name string) ([]byte, error)
+	// Unlink removes a stale socket. What is not there, or no socket, is left alone.
+	Unlink func(path string)
+	// Fetch does one HTTP request.
+	Fetch func(r Request, done func(Response, error)) (cancel func())
+	// Rand is a number in [0,1).
+	Rand func() float64
+	// Props is what every actor is spawned with beside its own: in simulation a mailbox that runs one message a turn.
+	Props func(name string) []actor.PropsOption
+	Log   zerolog.Logger
+}
+
+// Request is one HTTP request; Response at most ResponseMax bytes of its answer.
+type Request struct {
+	Method, URL string
+	Header      map[string]string
+	Body        []byte
+	Timeout     time.Duration
+}
+
+// Response is what came back, whatever the status.
+type Response struct {
+	Status int
+	Body   []byte
+}
+
+// ResponseMax is how much of an answer is read; a longer one is an error.
+const ResponseMax = 1 << 20

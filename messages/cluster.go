@@ -1,0 +1,238 @@
+package messages
+
+import "encoding/json"
+
+// IPCOp is the opcode of a packet between CONTROL and a cluster process: Discordoo's numbering since v0.11, and our 7 (WIRE A1, B2).
+type IPCOp int
+
+const (
+	IPCDispatch       IPCOp = 0 // both; "t" says what
+	IPCIdentify       IPCOp = 1 // instance → CONTROL
+	IPCHello          IPCOp = 2 // CONTROL → instance
+	IPCCacheOperate   IPCOp = 3 // both
+	IPCError          IPCOp = 4 // instance → CONTROL, and back as a failed eval's answer
+	IPCEmergency      IPCOp = 5 // both
+	IPCInvalidSession IPCOp = 6 // instance → CONTROL
+	IPCHeartbeat      IPCOp = 7 // both, ours
+)
+
+// Types of dispatch ("t") that have a message of their own here. All others travel as Operation.
+const (
+	TConnected  = "CONNECTED"
+	TDestroying = "DESTROYING"
+	TShard      = "SHARD"
+	TSessions   = "SESSIONS"
+	TPermit     = "PERMIT"
+	TReconnect  = "RECONNECT"
+	TDrain      = "DRAIN"
+)
+
+// FromInstance is any packet a cluster process may send. The set is closed.
+type FromInstance interface{ fromInstance() }
+
+// FromManager is any packet CONTROL may send to a cluster process. The set is closed.
+type FromManager interface{ fromManager() }
+
+// ProtocolVersion is ours, in Hello and Identify; a peer without it is a stock Discordoo.
+const ProtocolVersion = 1
+
+// Hello (op 2, CONTROL → instance) opens the conversation and, repeated, probes for life. The first five fields are Discordoo's (WIRE A3), the rest B2.
+// An instance that announced sessions starts its shards on the second Hello, which brings Sessions, perhaps none.
+type Hello struct {
+	ID                  Snowflake    `json:"id"` // SHARDING_MANAGER_IPC
+	EventID             Snowflake    `json:"event_id"`
+	HeartbeatIntervalMS Milliseconds `json:"heartbeat_interval"`
+	Shards              []int        `json:"shards"`
+	TotalShards         int          `json:"total_shards"`
+
+	Protocol       int          `json:"protocol,omitempty"`
+	Features       []string     `json:"features,omitempty"`
+	Cluster        *ClusterID   `json:"cluster,omitempty"`
+	ClusterCount   int          `json:"cluster_count,omitempty"`
+	MaxConcurrency int          `json:"max_concurrency,omitempty"`
+	Sessions       *[]Session   `json:"sessions,omitempty"` // nil: not said
+	OnLost         string       `json:"on_lost,omitempty"`  // OnLostAutonomous or OnLostExit
+	LostAfterMS    Milliseconds `json:"lost_after_ms,omitempty"`
+	LeaseMS        Milliseconds `json:"lease_ms,omitempty"`
+	Token          Secret       `json:"token,omitempty"`
+}
+
+// What a bot does once it lost CONTROL for LostAfterMS (DESIGN §6).
+const (
+	OnLostAutonomous = "autonomous"
+	OnLostExit       = "exit"
+)
+
+// Identify (op 1, instance → CONTROL) answers a Hello; EventID is the Hello's. Stock Discordoo sends the first two fields alone.
+type Identify struct {
+	ID      Snowflake `json:"id"`
+	EventID Snowflake `json:"event_id"`
+
+	Protocol   int       `json:"protocol,omitempty"`
+	Features   []string  `json:"features,omitempty"`
+	SDK        string    `json:"sdk,omitempty"` // "<name>/<version>"
+	PID        int       `json:"pid,omitempty"`
+	Intents    int64     `json:"intents,omitempty"`
+	State      string    `json:"state,omitempty"` // "idle", "serving", "draining"
+	Shards     []int     `json:"shards,omitempty"`
+	ShardCount int       `json:"shard_count,omitempty"`
+	Sessions   []Session `json:"sessions,omitempty"`
+}
+
+// States of an instance, in Identify.
+const (
+	InstanceIdle     = "idle"
+	InstanceServing  = "serving"
+	InstanceDraining = "draining"
+)
+
+// Connected (op 0, instance → CONTROL): every shard of the instance had READY or RESUMED. EventID is the instance's snowflake (WIRE A3).
+type Connected struct {
+	EventID Snowflake `json:"event_id"`
+}
+
+// Failure (op 4 without "t", instance → CONTROL): the bot could not start and is about to exit. Code is ours (WIRE B2), 0 where only the text tells.
+type Failure struct {
+	EventID Snowflake    `json:"event_id"`
+	Error   FailureError `json:"error"`
+}
+
+// FailureError is Discordoo's serialised error.
+type FailureError struct {
+	Name    string `json:"name,omitempty"`
+	Message string `json:"message"`
+	Stack   string `json:"stack,omitempty"`
+	Code    int    `json:"code,omitempty"`
+}
+
+// Destroying (op 0, both ways): end for good, closing the shards with 1000; echoed by the instance, which then exits 0 (WIRE A3).
+type Destroying struct {
+	EventID Snowflake `json:"event_id"`
+}
+
+// InvalidSession (op 6, instance → CONTROL): our Hello bore another manager's id (WIRE A3).
+type InvalidSession struct {
+	ID Snowflake `json:"id"`
+}
+
+// IPCBeat (op 7, both ways): asked by the instance, answered with the same EventID (WIRE B2).
+type IPCBeat struct {
+	ID      Snowflake    `json:"id"`
+	EventID Snowflake    `json:"event_id"`
+	LeaseMS Milliseconds `json:"lease_ms,omitempty"` // in the answer: what is left of the lease
+}
+
+// ShardStatus (op 0 SHARD, instance → CONTROL) is a shard's state and figures (WIRE B2).
+type ShardStatus struct {
+	EventID   Snowflake    `json:"event_id,omitempty"`
+	Shard     int          `json:"shard_id"`
+	State     ShardState   `json:"state"`
+	CloseCode int          `json:"close_code,omitempty"`
+	LatencyMS Milliseconds `json:"latency_ms,omitempty"`
+	Guilds    *int         `json:"guilds,omitempty"`
+	Events    *int64       `json:"events,omitempty"` // since the process began
+}
+
+// ShardState is what a shard is doing.
+type ShardState string
+
+const (
+	ShardIdle          ShardState = "idle"
+	ShardWaitingPermit ShardState = "waiting_permit"
+	ShardConnecting    ShardState = "connecting"
+	ShardIdentifying   ShardState = "identifying"
+	ShardResuming      ShardState = "resuming"
+	ShardReady         ShardState = "ready"
+	ShardDisconnected  ShardState = "disconnected"
+	ShardFailed        ShardState = "failed"
+)
+
+// InstanceSessions (op 0 SESSIONS, instance → CONTROL): sessions that moved, and shards whose session is gone (WIRE B2).
+type InstanceSessions struct {
+	EventID  Snowflake `json:"event_id,omitempty"`
+	Sessions []Session `json:"sessions,omitempty"`
+	Gone     []int     `json:"gone,omitempty"`
+}
+
+// PermitAsk (op 0 PERMIT, instance → CONTROL) comes before every IDENTIFY to Discord, never before a RESUME (WIRE B2).
+type PermitAsk struct {
+	EventID Snowflake     `json:"event_id"`
+	Shard   int           `json:"shard_id"`
+	Cause   IdentifyCause `json:"cause"`
+}
+
+// PermitGrant (op 0 PERMIT, CONTROL → instance) answers PermitAsk; the times count from its arrival (WIRE B2).
+type PermitGrant struct {
+	EventID      Snowflake    `json:"event_id"`
+	Shard        int          `json:"shard_id"`
+	Granted      bool         `json:"granted"`
+	UseWithinMS  Milliseconds `json:"use_within_ms,omitempty"`
+	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"`
+	Reason       string       `json:"reason,omitempty"`
+}
+
+// PermitSent (op 0 PERMIT, instance → CONTROL) is written right after the IDENTIFY frame, or with Sent false when the permit was thrown away (WIRE B2).
+type PermitSent struct {
+	EventID Snowflake `json:"event_id"`
+	Shard   int       `json:"shard_id"`
+	Sent    bool      `json:"sent"`
+}
+
+// Reconnect (op 0 RECONNECT, CONTROL → instance): close the shard with 4000 and resume it (WIRE B2).
+type Reconnect struct {
+	EventID Snowflake `json:"event_id"`
+	Shard   int       `json:"shard_id"`
+}
+
+// Drain (op 0 DRAIN, CONTROL → instance): stop reading, let handlers end until the deadline, close every shard with 4000, answer Drained, exit 0 (WIRE B2).
+type Drain struct {
+	EventID    Snowflake    `json:"event_id"`
+	DeadlineMS Milliseconds `json:"deadline_ms"` // from now
+}
+
+// Drained (op 0 DRAIN, instance → CONTROL) answers Drain with the sessions at their exact seq (WIRE B2).
+type Drained struct {
+	EventID  Snowflake `json:"event_id"`
+	Sessions []Session `json:"sessions"`
+}
+
+// Operation is any other packet, both ways: evals, messages, cache operations, presences, members (WIRE A4), and what this version does not know.
+// Its data is kept as it came.
+type Operation struct {
+	Op   IPCOp
+	T    string          // "" where the packet had none
+	Data json.RawMessage // "d"; nil where the packet had none
+}
+
+func (Identify) fromInstance()         {}
+func (Connected) fromInstance()        {}
+func (Failure) fromInstance()          {}
+func (Destroying) fromInstance()       {}
+func (InvalidSession) fromInstance()   {}
+func (IPCBeat) fromInstance()          {}
+func (ShardStatus) fromInstance()      {}
+func (InstanceSessions) fromInstance() {}
+func (PermitAsk) fromInstance()        {}
+func (PermitSent) fromInstance()       {}
+func (Drained) fromInstance()          {}
+func (Operation) fromInstance()        {}
+
+func (Hello) fromManager()       {}
+func (Destroying) fromManager()  {}
+func (IPCBeat) fromManager()     {}
+func (PermitGrant) fromManager() {}
+func (Reconnect) fromManager()   {}
+func (Drain) fromManager()       {}
+func (Operation) fromManager()   {}
+
+// FatalCode reports whether a gateway close code can be cured by no restart (WIRE B5).
+func FatalCode(code int) bool {
+	switch code {
+	case 4004, 4010, 4011, 4012, 4013, 4014:
+		return true
+	}
+	return false
+}
+
+// FleetCode reports whether a fatal close code concerns every shard of the bot, so that the whole fleet stops (DESIGN §4).
+func FleetCode(code int) bool { return code == 4004 || code == 4013 || code == 4014 }

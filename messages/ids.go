@@ -1,0 +1,107 @@
+package messages
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Secret is a text that must never be seen: the bot token, an authorization, a webhook's address.
+// Every way of printing it gives "[redacted]"; only Reveal gives the text, so that each use can be found by that name.
+type Secret string
+
+const redacted = "[redacted]"
+
+func (Secret) String() string               { return redacted }
+func (Secret) GoString() string             { return redacted }
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Reveal gives the text itself, for the one place that has to send it.
+func (s Secret) Reveal() string { return string(s) }
+
+// Fingerprint names the secret without giving it away: the first 8 bytes of its SHA-256, in hex. Empty for the empty secret.
+func (s Secret) Fingerprint() string {
+	if s == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Milliseconds is a duration as the wire has it: a JSON integer of milliseconds.
+type Milliseconds int64
+
+// Millis gives d in whole milliseconds, rounded down.
+func Millis(d time.Duration) Milliseconds { return Milliseconds(d / time.Millisecond) }
+
+// Duration gives m as Go has it.
+func (m Milliseconds) Duration() time.Duration { return time.Duration(m) * time.Millisecond }
+
+// UnixMillis is a moment as the wire has it: a JSON integer of milliseconds since 1970.
+type UnixMillis int64
+
+// At gives the moment t.
+func At(t time.Time) UnixMillis { return UnixMillis(t.UnixMilli()) }
+
+// Time gives m as Go has it.
+func (m UnixMillis) Time() time.Time { return time.UnixMilli(int64(m)) }
+
+// ShardRange is First..Last, both included, 0-based; on the wire [first,last]. WIRE B1 settles "inclusive", which upstream states nowhere.
+type ShardRange struct{ First, Last int }
+
+// Len is the number of shards.
+func (r ShardRange) Len() int { return r.Last - r.First + 1 }
+
+// Contains reports whether shard lies in r.
+func (r ShardRange) Contains(shard int) bool { return r.First <= shard && shard <= r.Last }
+
+// Overlaps reports whether some shard lies in both.
+func (r ShardRange) Overlaps(o ShardRange) bool { return r.First <= o.Last && o.First <= r.Last }
+
+// Shards lists every shard of r in order.
+func (r ShardRange) Shards() []int {
+	all := make([]int, 0, max(r.Len(), 0))
+	for s := r.First; s <= r.Last; s++ {
+		all = append(all, s)
+	}
+	return all
+}
+
+// String is "0-9", or "7" for a single shard.
+func (r ShardRange) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// MarshalJSON writes [first,last].
+func (r ShardRange) MarshalJSON() ([]byte, error) { return json.Marshal([2]int{r.First, r.Last}) }
+
+// UnmarshalJSON reads [first,last]; anything but two whole numbers with 0 ≤ first ≤ last is an error that says so.
+func (r *ShardRange) UnmarshalJSON(b []byte) error {
+	var v []int
+	if err := json.Unmarshal(b, &v); err != nil {
+		return fmt.Errorf("shard range %.60s: want [first,last]: %w", b, err)
+	}
+	if len(v) != 2 || v[0] < 0 || v[1] < v[0] {
+		return fmt.Errorf("shard range %v: want [first,last] with 0 <= first <= last", v)
+	}
+	*r = ShardRange{First: v[0], Last: v[1]}
+	return nil
+}
+
+// ClusterID names a cluster in the whole fleet: its first shard divided by shards_per_cluster. Discordoo's instance index is the same number.
+type ClusterID int
+
+// String is the decimal number, which is also the name of the cluster's actor.
+func (c ClusterID) String() string { return strconv.Itoa(int(c)) }
+
+// Place is a machine's seat in the fleet, for the pace without MASTER (WIRE B3): number Index of Of.
+type Place struct {
+	Index int `json:"index"`
+	Of    int `json:"of"`
+}

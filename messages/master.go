@@ -1,0 +1,248 @@
+package messages
+
+import "encoding/json"
+
+// MasterOp is the opcode of a packet of the MASTER link, its "o" key. 0–8 are upstream's (discluster/master src/constants.ts), 9–11 ours (WIRE B1).
+type MasterOp int
+
+const (
+	OpInfo        MasterOp = 0  // CONTROL → MASTER
+	OpFatal       MasterOp = 1  // CONTROL → MASTER
+	OpCommand     MasterOp = 2  // MASTER → CONTROL
+	OpOffload     MasterOp = 3  // MASTER → CONTROL
+	OpShutdown    MasterOp = 4  // MASTER → CONTROL
+	OpInitialise  MasterOp = 5  // MASTER → CONTROL
+	OpConnect     MasterOp = 6  // MASTER → CONTROL
+	OpMasterError MasterOp = 7  // both
+	OpAck         MasterOp = 8  // both
+	OpBeat        MasterOp = 9  // CONTROL → MASTER
+	OpPermit      MasterOp = 10 // both
+	OpSessions    MasterOp = 11 // CONTROL → MASTER
+)
+
+// FromMaster is any packet MASTER may send. The set is closed.
+type FromMaster interface{ fromMaster() }
+
+// FromControl is any packet CONTROL may send. The set is closed.
+type FromControl interface{ fromControl() }
+
+// Features a peer may announce (WIRE B1, B2). Nothing is used that was not announced.
+const (
+	FeatureInfo      = "info"
+	FeatureHeartbeat = "heartbeat"
+	FeaturePermits   = "permits"
+	FeatureSessions  = "sessions"
+	FeatureOrders    = "orders"
+	FeatureShards    = "shards"
+	FeatureDrain     = "drain"
+)
+
+// Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.
+// Source: discluster/master src/control.ts sendInitialise; the optional fields: WIRE B1. A nil pointer means the peer did not say.
+type Initialise struct {
+	Token             Secret        `json:"token"`
+	HeartbeatInterval *Milliseconds `json:"heartbeat_interval"`
+	ShardCount        *int          `json:"shard_count,omitempty"`        // of the whole fleet, ≥ 1; upstream as shipped leaves it out
+	Features          []string      `json:"features,omitempty"`           // none: upstream MASTER
+	MaxConcurrency    *int          `json:"max_concurrency,omitempty"`    // identifies per 5 s, ≥ 1
+	ShardsPerCluster  *int          `json:"shards_per_cluster,omitempty"` // ≥ 1
+	Machine           *Place        `json:"machine,omitempty"`
+	Epoch             int64         `json:"epoch,omitempty"`
+	LeaseMS           *Milliseconds `json:"lease_ms,omitempty"`
+	Now               *UnixMillis   `json:"now,omitempty"` // MASTER's clock
+}
+
+// Connect (op 6, MASTER → CONTROL) grants a range, or makes this machine a spare. Upstream: shardRange and redundant; id and sessions: WIRE B1.
+type Connect struct {
+	Range     *ShardRange `json:"shardRange"` // nil when redundant
+	Redundant bool        `json:"redundant"`  // hold the link, run nothing
+	ID        string      `json:"id,omitempty"`
+	Sessions  []Session   `json:"sessions,omitempty"`
+}
+
+// Offload (op 3, MASTER → CONTROL): stop serving the range, keep its sessions (WIRE B1).
+type Offload struct {
+	ID     string     `json:"id,omitempty"`
+	Range  ShardRange `json:"shardRange"`
+	Reason string     `json:"reason,omitempty"`
+}
+
+// Shutdown (op 4, MASTER → CONTROL): stop every cluster; the link stays (WIRE B1).
+type Shutdown struct {
+	ID     string `json:"id,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Halt   *Halt  `json:"halt,omitempty"`
+}
+
+// Halt forbids any identify with one token, for the reason of a fatal close code.
+type Halt struct {
+	Code  int    `json:"code"`
+	Token string `json:"token"` // Secret.Fingerprint
+}
+
+// Command (op 2, MASTER → CONTROL) is an operator's order passed down the link (WIRE B1). Answered by Ack with the same id.
+type Command struct {
+	ID   string          `json:"id"`
+	Name string          `json:"name"`
+	Args json.RawMessage `json:"args,omitempty"`
+}
+
+// MasterError (op 7, both ways) tells of something that did not work. Upstream: code and message; the rest: WIRE B1.
+type MasterError struct {
+	Code    int         `json:"code"` // a close code, or 0
+	Message string      `json:"message"`
+	Kind    string      `json:"kind,omitempty"` // an event's name, "cluster.gave_up"
+	Cluster *ClusterID  `json:"cluster,omitempty"`
+	Shards  *ShardRange `json:"shards,omitempty"`
+}
+
+// HeartbeatAck (op 8 with d.op 9, MASTER → CONTROL) answers one Heartbeat.
+type HeartbeatAck struct {
+	Seq     int64       `json:"seq"`
+	Now     *UnixMillis `json:"now,omitempty"`
+	Machine *Place      `json:"machine,omitempty"`
+}
+
+// PermitAnswer (op 10, MASTER → CONTROL) grants or puts off one identify (WIRE B1).
+type PermitAnswer struct {
+	ID           string       `json:"id"`
+	Granted      bool         `json:"granted"`
+	UseWithinMS  Milliseconds `json:"use_within_ms,omitempty"`  // when granted
+	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"` // when not
+	Reason       string       `json:"reason,omitempty"`         // when not: "budget", "halted"
+}
+
+// Info (op 0, CONTROL → MASTER) says what this machine is and serves; sent after every Initialise and at every change of a range (WIRE B1).
+type Info struct {
+	Hostname         string             `json:"hostname"`
+	Version          string             `json:"version"`
+	CPUs             int                `json:"cpus"`
+	MemoryBytes      int64              `json:"memory_bytes"`
+	Load1            float64            `json:"load1"`
+	Epoch            int64              `json:"epoch"`
+	Machine          Place              `json:"machine"`
+	ShardCount       int                `json:"shard_count,omitempty"`
+	MaxConcurrency   int                `json:"max_concurrency,omitempty"`
+	ShardsPerCluster int                `json:"shards_per_cluster,omitempty"`
+	Halted           *Halt              `json:"halted,omitempty"`
+	Ranges           []RangeInfo        `json:"ranges"`
+	LastIdentify     map[int]UnixMillis `json:"last_identify,omitempty"` // by bucket
+	Features         []string           `json:"features"`
+}
+
+// RangeInfo is one range of an Info.
+type RangeInfo struct {
+	Range ShardRange `json:"range"`
+	State RangeState `json:"state"`
+	Epoch int64      `json:"epoch"` // of the MASTER that granted it
+}
+
+// RangeState is how far a range is.
+type RangeState string
+
+const (
+	RangeConnecting  RangeState = "connecting"  // some shard is not READY yet
+	RangeOperational RangeState = "operational" // every shard is READY
+	RangeDraining    RangeState = "draining"
+	RangeStopped     RangeState = "stopped"
+	RangeFailed      RangeState = "failed"   // some cluster gave up or died of a fatal code
+	RangeReleased    RangeState = "released" // said in acks alone: an offload is done
+)
+
+// Fatal (op 1, CONTROL → MASTER): a close code that no restart cures (4004, 4010–4014). Our fields: WIRE B1.
+type Fatal struct {
+	Code    int        `json:"code"` // 4004 also for a token that REST refused
+	Message string     `json:"message"`
+	Cluster ClusterID  `json:"cluster"`
+	Shards  ShardRange `json:"shards"`
+	Reason  string     `json:"reason,omitempty"`
+}
+
+// Ack (op 8, CONTROL → MASTER) answers an order: a connect, offload or shutdown by State, a command by OK (WIRE B1).
+type Ack struct {
+	ID       string          `json:"id,omitempty"`
+	Op       *MasterOp       `json:"op,omitempty"`
+	State    string          `json:"state,omitempty"` // a RangeState, or "standby"
+	Range    *ShardRange     `json:"shardRange,omitempty"`
+	Sessions []Session       `json:"sessions,omitempty"`
+	OK       *bool           `json:"ok,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Progress string          `json:"progress,omitempty"`
+}
+
+// Heartbeat (op 9, CONTROL → MASTER), every heartbeat_interval ± 5 % (WIRE B1).
+type Heartbeat struct {
+	Seq         int64         `json:"seq"`
+	Ranges      []RangeInfo   `json:"ranges"`
+	Clusters    ClusterCounts `json:"clusters"`
+	ShardsReady int           `json:"shards_ready"`
+}
+
+// ClusterCounts counts this machine's clusters by what they are doing.
+type ClusterCounts struct {
+	Serving  int `json:"serving"`
+	Starting int `json:"starting"`
+	Failed   int `json:"failed"`
+}
+
+// PermitRequest (op 10, CONTROL → MASTER) asks for one identify (WIRE B1).
+type PermitRequest struct {
+	ID       string        `json:"id"`
+	Shard    int           `json:"shard"`
+	Cause    IdentifyCause `json:"cause"`
+	WaitedMS Milliseconds  `json:"waited_ms"`
+}
+
+// PermitReport (op 10, CONTROL → MASTER) says what became of a granted permit (WIRE B1).
+type PermitReport struct {
+	ID   string `json:"id"`
+	Sent bool   `json:"sent"` // false: not used, the bucket is free
+}
+
+// IdentifyCause is why a shard wants to identify; it decides who goes first (DESIGN §5).
+type IdentifyCause string
+
+const (
+	CauseStart      IdentifyCause = "start"
+	CauseCrash      IdentifyCause = "crash"
+	CauseReidentify IdentifyCause = "reidentify" // the same process, its session refused
+	CauseOperator   IdentifyCause = "operator"
+)
+
+// SessionsMoved (op 11, CONTROL → MASTER) keeps MASTER's copy of the sessions fresh (WIRE B1).
+type SessionsMoved struct {
+	Sessions []Session `json:"sessions,omitempty"`
+	Gone     []int     `json:"gone,omitempty"` // shards whose session is invalid
+}
+
+func (Initialise) fromMaster()   {}
+func (Connect) fromMaster()      {}
+func (Offload) fromMaster()      {}
+func (Shutdown) fromMaster()     {}
+func (Command) fromMaster()      {}
+func (MasterError) fromMaster()  {}
+func (HeartbeatAck) fromMaster() {}
+func (PermitAnswer) fromMaster() {}
+
+func (Info) fromControl()          {}
+func (Fatal) fromControl()         {}
+func (MasterError) fromControl()   {}
+func (Ack) fromControl()           {}
+func (Heartbeat) fromControl()     {}
+func (PermitRequest) fromControl() {}
+func (PermitReport) fromControl()  {}
+func (SessionsMoved) fromControl() {}
+
+// Close codes of the MASTER link (WIRE A6, B1).
+const (
+	CloseUnauthorised     = 4001
+	CloseMalformedRequest = 4002
+	CloseAlreadyConnected = 4003
+	CloseDead             = 4005
+	CloseSuperseded       = 4006
+	CloseStaleEpoch       = 4007
+)
+
+// CodeMalformed is the code of upstream's answer to a packet it cannot read; never a close code (WIRE A6).
+const CodeMalformed = 4004

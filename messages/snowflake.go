@@ -1,0 +1,84 @@
+package messages
+
+import (
+	"fmt"
+	"math/big"
+	"time"
+)
+
+// Snowflake is Discordoo's id: a decimal number of up to 128 bits, compared as text and never written as a JSON number (WIRE A5).
+//
+//	ms since 2021-01-01 (42) << 86 | worker (32) << 54 | shard (32) << 22 | increment (22)
+type Snowflake string
+
+// ManagerShard is the shard field of every manager's snowflake; a bot whose manager has another runs standalone (WIRE A2).
+const ManagerShard = 1111111111
+
+// snowflakeEpoch is 2021-01-01T00:00:00Z in unix milliseconds (WIRE A5).
+const snowflakeEpoch = 1609459200000
+
+const (
+	incrementBits = 22
+	shardBits     = 32
+	workerBits    = 32
+	maxIncrement  = 1<<incrementBits - 3 // 4194301: upstream wraps to 0 behind it (WIRE A5)
+)
+
+// SnowflakeParts is a Snowflake taken apart.
+type SnowflakeParts struct {
+	Time      time.Time // whole milliseconds
+	Worker    uint32    // pid of the maker
+	Shard     uint32    // instance index, or ManagerShard
+	Increment uint32    // counts within one maker, 0..4194301
+}
+
+// Snowflake puts the parts together. A time before 2021 or behind 42 bits of milliseconds, or an increment over 22 bits, is an error.
+func (p SnowflakeParts) Snowflake() (Snowflake, error) {
+	ms := p.Time.UnixMilli() - snowflakeEpoch
+	if ms < 0 || ms >= 1<<42 {
+		return "", fmt.Errorf("snowflake: time %s is outside 2021-01-01 + 42 bits of milliseconds", p.Time.UTC().Format(time.RFC3339))
+	}
+	if p.Increment >= 1<<incrementBits {
+		return "", fmt.Errorf("snowflake: increment %d has more than %d bits", p.Increment, incrementBits)
+	}
+	v := big.NewInt(ms)
+	v.Lsh(v, workerBits).Or(v, big.NewInt(int64(p.Worker)))
+	v.Lsh(v, shardBits).Or(v, big.NewInt(int64(p.Shard)))
+	v.Lsh(v, incrementBits).Or(v, big.NewInt(int64(p.Increment)))
+	return Snowflake(v.String()), nil
+}
+
+// Parts takes the snowflake apart. What is no decimal number of at most 128 bits is an error.
+func (s Snowflake) Parts() (SnowflakeParts, error) {
+	v, ok := new(big.Int).SetString(string(s), 10)
+	if !ok || v.Sign() < 0 || v.BitLen() > 128 || len(s) > 39 {
+		return SnowflakeParts{}, fmt.Errorf("snowflake %.60q: want a decimal number of at most 128 bits", string(s))
+	}
+	take := func(bits uint) uint32 {
+		field := new(big.Int).And(v, big.NewInt(1<<bits-1))
+		v.Rsh(v, bits)
+		return uint32(field.Uint64())
+	}
+	p := SnowflakeParts{Increment: take(incrementBits), Shard: take(shardBits), Worker: take(workerBits)}
+	p.Time = time.UnixMilli(v.Int64() + snowflakeEpoch)
+	return p, nil
+}
+
+// Mint makes the snowflakes of one process: one counter, whatever the shard. Not safe for concurrent use.
+type Mint struct {
+	Worker uint32 // our pid
+	next   uint32
+}
+
+// New gives the next snowflake of the given shard field. Upstream's counter wraps from 4194301 to 0.
+func (m *Mint) New(now time.Time, shard uint32) Snowflake {
+	p := SnowflakeParts{Time: now, Worker: m.Worker, Shard: shard, Increment: m.next}
+	if m.next++; m.next > maxIncrement {
+		m.next = 0
+	}
+	s, err := p.Snowflake()
+	if err != nil {
+		panic("mint: " + err.Error()) // a clock outside 2021..2160: nothing here can run
+	}
+	return s
+}

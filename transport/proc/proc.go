@@ -1,0 +1,52 @@
+// Package proc owns OS processes: it starts one in a process group of its own, sends its output to files that it opens itself, tells how it ended, and leaves no zombie and no orphan.
+//
+// A process outlives us on purpose: nothing here dies with CONTROL, no pipe, no death signal (DESIGN §1.3).
+package proc
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Spec says what to start.
+type Spec struct {
+	Argv   []string // Argv[0] is looked up in PATH
+	Env    []string // the whole environment, "KEY=value"
+	Dir    string   // working directory; "" is ours
+	Output string   // file that takes stdout and stderr, opened with O_APPEND|O_CREATE by the child's side; "" inherits ours
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int            // exit code; -1 when a signal ended it or nothing is known
+	Signal syscall.Signal // 0 when none
+	OOM    bool           // the kernel's out-of-memory killer did it
+	Tail   string         // the last lines of its output, at most TailMax bytes, whole lines where possible
+}
+
+// TailMax is how much of the output an Exit carries.
+const TailMax = 4 << 10
+
+// String is "exit code 3", "signal killed", "signal killed (out of memory)".
+func (e Exit) String() string {
+	switch {
+	case e.OOM:
+		return fmt.Sprintf("signal %s (out of memory)", e.Signal)
+	case e.Signal != 0:
+		return fmt.Sprintf("signal %s", e.Signal)
+	case e.Code < 0:
+		return "exit unknown"
+	default:
+		return fmt.Sprintf("exit code %d", e.Code)
+	}
+}
+
+// Process is one process that was started. Its methods never block and may be called from anywhere.
+type Process interface {
+	PID() int
+	// Wait claims the process: exited is called exactly once, after the process is reaped and its group swept. Called once; never from within Wait.
+	// A process that nobody claims is killed when its Start is cancelled.
+	Wait(exited func(Exit))
+	// Signal sends sig to the whole group, and does nothing once the process is reaped.
+	Signal(sig syscall.Signal)
+}
