@@ -1,0 +1,126 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// event is one happening, shared by all sessions it is for.
+type event struct {
+	shard   int
+	number  int64 // 0: of a session's start, not counted
+	typ     string
+	data    []byte // nil: made from number when it is sent, so that a replay buffer stays small
+	sent    bool   // some connection got it
+	holders int    // sessions that may still send it for the first time
+}
+
+// kept is an event in one session's numbering.
+type kept struct {
+	seq int64
+	*event
+}
+
+// emit numbers an event and gives it to every session of its shard.
+func (d *Discord) emit(in Emit) {
+	if in.Shard != All {
+		d.emitTo(in.Shard, in)
+		return
+	}
+	for _, shard := range slices.Sorted(maps.Keys(d.byShard)) {
+		d.emitTo(shard, in)
+	}
+}
+
+func (d *Discord) emitTo(shard int, in Emit) {
+	d.tally(shard, EventCount{Emitted: 1})
+	e := &event{shard: shard, number: d.numbers[shard].Emitted, typ: in.Type, data: in.Data}
+	if e.typ == "" {
+		e.typ, e.data = "MESSAGE_CREATE", nil
+	}
+	sessions := d.byShard[shard]
+	if len(sessions) == 0 {
+		d.tally(shard, EventCount{Lost: 1})
+		return
+	}
+	e.holders = len(sessions)
+	for _, s := range sessions {
+		d.dispatch(s, e)
+	}
+}
+
+// tally adds to a shard's count and to the whole.
+func (d *Discord) tally(shard int, n EventCount) {
+	if d.numbers[shard] == nil {
+		d.numbers[shard] = &EventCount{}
+	}
+	d.numbers[shard].add(n)
+	d.score.Events.add(n)
+}
+
+func (c *EventCount) add(n EventCount) {
+	c.Emitted += n.Emitted
+	c.Delivered += n.Delivered
+	c.Replayed += n.Replayed
+	c.Doubled += n.Doubled
+	c.Lost += n.Lost
+}
+
+// dispatch numbers e in s, keeps it for a replay and sends it if there is a connection that hears.
+func (d *Discord) dispatch(s *session, e *event) {
+	s.seq++
+	k := kept{s.seq, e}
+	if len(s.kept) == d.c.ReplayEvents {
+		s.dropped = s.kept[0].seq
+		d.release(s.kept[0].event)
+		s.kept = s.kept[1:] // append moves the rest to a new array when this one is used up
+	}
+	s.kept = append(s.kept, k)
+	if s.conn != nil && !s.conn.frozen {
+		d.send(s, k)
+	}
+}
+
+// send writes one kept event to the session's connection and counts it: a first time, again for a replay, or a second time to another session.
+func (d *Discord) send(s *session, k kept) {
+	if k.number > 0 {
+		switch {
+		case k.seq <= s.sent:
+			d.tally(k.shard, EventCount{Replayed: 1})
+		case k.sent:
+			d.tally(k.shard, EventCount{Doubled: 1})
+		default:
+			d.tally(k.shard, EventCount{Delivered: 1})
+		}
+	}
+	k.sent = true
+	s.sent = max(s.sent, k.seq)
+	data := k.data
+	if data == nil {
+		data = message(k.event)
+	}
+	d.say(Event{Conn: s.conn.id, Seq: k.seq, Shard: s.shard, Type: k.typ, Number: k.number, Data: data})
+}
+
+// release says that one session will not send e for the first time any more; when none will, the event is lost.
+func (d *Discord) release(e *event) {
+	if e.number == 0 || e.sent {
+		return
+	}
+	if e.holders--; e.holders == 0 {
+		d.tally(e.shard, EventCount{Lost: 1})
+	}
+}
+
+// message is the "d" of a numbered MESSAGE_CREATE: few fields, and its number as the content.
+func message(e *event) []byte {
+	n := strconv.FormatInt(e.number, 10)
+	return []byte(`{"id":"` + n + `","channel_id":"` + strconv.Itoa(e.shard+1) + `","content":"` + n + `","author":{"id":"1","username":"user"}}`)
+}
+
+// guild is the "d" of a GUILD_CREATE.
+func guild(id uint64) []byte {
+	n := strconv.FormatUint(id, 10)
+	return []byte(`{"id":"` + n + `","name":"guild ` + strconv.FormatUint(id>>22, 10) + `","owner_id":"1","unavailable":false,"member_count":1,"members":[],"channels":[],"roles":[]}`)
+}

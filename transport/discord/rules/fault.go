@@ -1,0 +1,168 @@
+package rules
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// FaultKind names what goes wrong at Discord.
+type FaultKind string
+
+// The faults. "Of the shard" means its connections, whatever the shard count; of All, every connection.
+const (
+	FaultReconnect   FaultKind = "reconnect"    // op 7 to every connection of the shard that has a session
+	FaultInvalidate  FaultKind = "invalidate"   // op 9 to the same; not resumable: the sessions end, those that wait for a RESUME too
+	FaultClose       FaultKind = "close"        // the connections of the shard are closed with Code; CloseVanished drops them without a word
+	FaultFreeze      FaultKind = "freeze"       // the connections of the shard fall silent: no ack, no event, nothing heard. New ones are well
+	FaultThaw        FaultKind = "thaw"         // and speak again: events kept meanwhile come, acks do not
+	FaultOutageOn    FaultKind = "outage_on"    // no new connection, REST answers 503; open ones go on
+	FaultOutageOff   FaultKind = "outage_off"   //
+	FaultRefuseToken FaultKind = "refuse_token" // no token is accepted from now on (4004, 401); sessions go on until they need it
+	FaultAcceptToken FaultKind = "accept_token" // Token is the one from now on; empty: the one there was
+)
+
+// Fault is one thing going wrong, an input like any other. In JSON (POST /faults) a missing shard means All.
+type Fault struct {
+	Kind      FaultKind `json:"kind"`
+	Shard     int       `json:"shard"`
+	Code      int       `json:"code,omitempty"`
+	Resumable bool      `json:"resumable,omitempty"`
+	Token     string    `json:"token,omitempty"`
+}
+
+// UnmarshalJSON reads a fault strictly: unknown fields and kinds are errors that say so.
+func (f *Fault) UnmarshalJSON(b []byte) error {
+	type plain Fault // without this method
+	p := plain{Shard: All}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
+		return fmt.Errorf("fault: %w", err)
+	}
+	*f = Fault(p)
+	return f.Validate()
+}
+
+// Validate reports a fault that Step would not understand.
+func (f Fault) Validate() error {
+	switch f.Kind {
+	case FaultReconnect, FaultInvalidate, FaultFreeze, FaultThaw, FaultOutageOn, FaultOutageOff, FaultRefuseToken, FaultAcceptToken:
+	case FaultClose:
+		if f.Code < 1000 || f.Code > 4999 {
+			return fmt.Errorf("fault close: code %d, want 1000 to 4999", f.Code)
+		}
+	default:
+		return fmt.Errorf("fault kind %q is unknown", f.Kind)
+	}
+	if f.Shard < All {
+		return fmt.Errorf("fault shard %d, want -1 (all) or more", f.Shard)
+	}
+	return nil
+}
+
+func (d *Discord) fault(f Fault) {
+	switch f.Kind {
+	case FaultReconnect:
+		for _, c := range d.connections(f.Shard) {
+			if c.session != nil {
+				d.say(Reconnect{Conn: c.id})
+			}
+		}
+	case FaultInvalidate:
+		d.invalidate(f)
+	case FaultClose:
+		for _, c := range d.connections(f.Shard) {
+			d.close(c, f.Code, "Fault.")
+		}
+	case FaultFreeze:
+		for _, c := range d.connections(f.Shard) {
+			c.frozen = true
+		}
+	case FaultThaw:
+		for _, c := range d.connections(f.Shard) {
+			d.thaw(c)
+		}
+	case FaultOutageOn:
+		d.outage = true
+	case FaultOutageOff:
+		d.outage = false
+	case FaultRefuseToken:
+		d.refused = true
+	case FaultAcceptToken:
+		d.refused = false
+		if f.Token != "" {
+			d.c.Token = f.Token
+		}
+	}
+}
+
+// invalidate sends op 9. The connection stays, without a session.
+func (d *Discord) invalidate(f Fault) {
+	for _, c := range d.connections(f.Shard) {
+		s := c.session
+		if s == nil {
+			continue
+		}
+		d.say(InvalidSession{Conn: c.id, Resumable: f.Resumable})
+		d.detach(s)
+	}
+	if f.Resumable {
+		return
+	}
+	for _, s := range d.waiting(f.Shard) {
+		d.end(s)
+	}
+}
+
+// thaw wakes a frozen connection; its silence was ours and does not count.
+func (d *Discord) thaw(c *conn) {
+	if !c.frozen {
+		return
+	}
+	c.frozen = false
+	c.heard = d.now
+	if s := c.session; s != nil {
+		for _, k := range s.kept {
+			if k.seq > s.sent {
+				d.send(s, k)
+			}
+		}
+	}
+}
+
+// connections gives the connections of a shard, or all, in the order they were opened.
+func (d *Discord) connections(shard int) []*conn {
+	var found []*conn
+	if shard != All {
+		for _, s := range d.byShard[shard] {
+			if s.conn != nil {
+				found = append(found, s.conn)
+			}
+		}
+		return found
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.conns)) {
+		found = append(found, d.conns[id])
+	}
+	return found
+}
+
+// waiting gives the sessions of a shard, or all, that wait for a RESUME: by shard, then oldest first.
+func (d *Discord) waiting(shard int) []*session {
+	shards := []int{shard}
+	if shard == All {
+		shards = slices.Sorted(maps.Keys(d.byShard))
+	}
+	var found []*session
+	for _, n := range shards {
+		for _, s := range d.byShard[n] {
+			if s.conn == nil {
+				found = append(found, s)
+			}
+		}
+	}
+	return found
+}

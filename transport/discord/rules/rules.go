@@ -1,0 +1,233 @@
+// Package rules is Discord's gateway as a pure value: identify limits, sessions, sequence numbers, close codes and faults, without clock, I/O, goroutine or chance.
+//
+// A caller hands every input to Step together with the moment it reaches Discord and does what the outputs say, in their order. The same inputs at the same times
+// give the same outputs, so that one simulated night is one value. transport/discord/server puts it behind real sockets; a simulation calls it directly.
+//
+//	             Opened          IDENTIFY → READY, RESUME → RESUMED
+//	(no connection) ──▶ greeted ─────────────────────────────────────▶ attached to a session
+//	                       ▲                 op 9                             │ closed, vanished, silent
+//	                       └──────────────────────────────────────────────────┤
+//	                                                                          ▼
+//	                                      session waits SessionWindow for a RESUME, then ends
+//
+// Where Discord's documentation is silent the stricter reading is taken and said at the place; what a bot gets right here it gets right there.
+// Sources: https://discord.com/developers/docs/events/gateway, …/topics/opcodes-and-status-codes (v10).
+package rules
+
+import "time"
+
+// Conn names one gateway connection. The caller picks it, once, above 0; a number is never used again.
+type Conn int64
+
+// All, as a shard, means every shard.
+const All = -1
+
+// Config is what Discord knows of one application. Zero fields take the default given.
+type Config struct {
+	Token      string        // the one token Discord accepts, without "Bot "
+	ShardCount int           // the recommended number of shards; 1
+	ResetAfter time.Duration // length of the budget's day; 24 h
+
+	MaxConcurrency    int // IDENTIFYs that may come together: the number of buckets; 1
+	IdentifyTotal     int // IDENTIFYs a day; 1,000, for a large bot max(2,000, Guilds/1,000×5)
+	IdentifyRemaining int // of today's at the start; 0 means all of IdentifyTotal, below 0 none
+
+	IdentifyEvery time.Duration // between two IDENTIFYs of one bucket, measured on arrival; 5 s
+	Slack         time.Duration // how much less than IdentifyEvery Discord forgives; 0
+
+	SessionWindow     time.Duration // how long a session outlives its connection; 90 s (one field report, api-docs#1619)
+	ReplayEvents      int           // events a session keeps for a RESUME; 1,000
+	HeartbeatInterval time.Duration // as HELLO says it; 41.25 s
+
+	Guilds            int   // of the application; guild k, from 1 on, has the id k<<22 and belongs to shard k mod shard_count; 0
+	DisallowedIntents int64 // intents that end in 4014; none. Intents are checked here, never applied to events
+}
+
+// Limits of Discord's documentation, "Sharding".
+const (
+	largeBotGuilds = 150_000 // above it shard_count must be a multiple of Discord's own number, else 4010
+	shardGuildsMax = 2_500   // a shard with more guilds is refused with 4011
+)
+
+// Discord is one application's half of Discord. It is not safe for concurrent use: one owner calls Step.
+type Discord struct {
+	c   Config
+	now time.Time
+	out []Output // of the step in progress
+
+	refused   bool // no token is accepted: reset by the daily limit, or a fault
+	outage    bool
+	remaining int
+	resetAt   time.Time
+	buckets   []bucket
+
+	conns     map[Conn]*conn
+	sessions  map[string]*session
+	byShard   map[int][]*session // the same sessions, oldest first
+	started   int                // sessions ever, for the next one's id
+	seed      int64              // start in nanoseconds: two Discords hand out different session ids
+	deadlines deadlines
+
+	numbers map[int]*EventCount // events by shard
+	score   ledger
+}
+
+// conn is one open connection.
+type conn struct {
+	id      Conn
+	session *session    // nil while greeted
+	heard   time.Time   // of the last heartbeat, or the opening
+	sends   []time.Time // within the last sendWindow, for 4008
+	frozen  bool        // a dead gateway node: hears nothing, says nothing
+}
+
+// New gives a Discord that has seen nothing yet; its budget's day begins at start.
+func New(c Config, start time.Time) *Discord {
+	c = c.withDefaults()
+	remaining := c.IdentifyRemaining
+	if remaining == 0 {
+		remaining = c.IdentifyTotal
+	}
+	return &Discord{
+		c: c, now: start, seed: start.UnixNano(),
+		remaining: max(remaining, 0),
+		resetAt:   start.Add(c.ResetAfter),
+		buckets:   make([]bucket, c.MaxConcurrency),
+		conns:     map[Conn]*conn{},
+		sessions:  map[string]*session{},
+		byShard:   map[int][]*session{},
+		numbers:   map[int]*EventCount{},
+		score:     ledger{start: start, shards: map[shardKey]*ShardScore{}},
+	}
+}
+
+// withDefaults fills the zero fields.
+func (c Config) withDefaults() Config {
+	setDefault(&c.ShardCount, 1)
+	setDefault(&c.ResetAfter, 24*time.Hour)
+	setDefault(&c.MaxConcurrency, 1)
+	if c.Guilds > largeBotGuilds {
+		setDefault(&c.IdentifyTotal, max(2000, c.Guilds/1000*5))
+	}
+	setDefault(&c.IdentifyTotal, 1000)
+	setDefault(&c.IdentifyEvery, 5*time.Second)
+	setDefault(&c.SessionWindow, 90*time.Second)
+	setDefault(&c.ReplayEvents, 1000)
+	setDefault(&c.HeartbeatInterval, 41250*time.Millisecond)
+	return c
+}
+
+// setDefault makes *v be d where it is not above zero.
+func setDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// Step applies one input that reaches Discord at now and gives what Discord does about it, in order. Whatever fell due since the last step comes first.
+// A now before the last one counts as the last one. Inputs of a connection that is closed, frozen or unknown do nothing.
+func (d *Discord) Step(now time.Time, in Input) []Output {
+	d.out = nil
+	d.advance(now)
+	switch in := in.(type) {
+	case Opened:
+		d.open(in.Conn)
+	case Identify:
+		if c := d.hear(in.Conn); c != nil {
+			d.identify(c, in)
+		}
+	case Resume:
+		if c := d.hear(in.Conn); c != nil {
+			d.resume(c, in)
+		}
+	case Heartbeat:
+		if c := d.hear(in.Conn); c != nil {
+			c.heard = d.now
+			d.say(Ack{Conn: c.id})
+		}
+	case Other:
+		if c := d.hear(in.Conn); c != nil && c.session == nil {
+			d.close(c, CloseNotAuthenticated, "Not authenticated.")
+		}
+	case Malformed:
+		if c := d.hear(in.Conn); c != nil {
+			d.close(c, in.Code, in.Reason)
+		}
+	case Closed:
+		d.closed(in)
+	case Emit:
+		d.emit(in)
+	case Fault:
+		d.fault(in)
+	case Tick: // advance has done it
+	}
+	return d.out
+}
+
+func (d *Discord) say(o Output) { d.out = append(d.out, o) }
+
+// open greets a new connection, or drops it unseen during an outage.
+func (d *Discord) open(id Conn) {
+	if id <= 0 || d.conns[id] != nil {
+		return
+	}
+	if d.outage {
+		d.say(Close{Conn: id, Code: CloseVanished, Reason: "outage"})
+		return
+	}
+	c := &conn{id: id, heard: d.now}
+	d.conns[id] = c
+	d.deadlines.add(deadline{at: d.silentAt(c), conn: c})
+	d.say(Hello{Conn: id, Interval: d.c.HeartbeatInterval})
+}
+
+// Sends a connection may make: "120 gateway events per connection every 60 seconds" (events/gateway, "Rate Limiting"). All sends count, heartbeats too, and the window slides.
+const (
+	sendsMax   = 120
+	sendWindow = time.Minute
+)
+
+// hear gives the connection an input came from, nil if it must not be handled; a connection that sends too fast is closed here.
+func (d *Discord) hear(id Conn) *conn {
+	c := d.conns[id]
+	if c == nil || c.frozen {
+		return nil
+	}
+	old := 0
+	for old < len(c.sends) && d.now.Sub(c.sends[old]) >= sendWindow {
+		old++
+	}
+	c.sends = append(c.sends[:copy(c.sends, c.sends[old:])], d.now)
+	if len(c.sends) > sendsMax {
+		d.score.RateLimited++
+		d.close(c, CloseRateLimited, "You are being rate limited.")
+		return nil
+	}
+	return c
+}
+
+// closed is the client's end of a connection.
+func (d *Discord) closed(in Closed) {
+	c := d.conns[in.Conn]
+	if c == nil {
+		return
+	}
+	d.drop(c, in.Code == 1000 || in.Code == 1001) // "the session will be invalidated … your bot will appear offline"
+}
+
+// close ends a connection with a code of Discord's. The session waits for a RESUME unless the code says that none can come.
+func (d *Discord) close(c *conn, code int, reason string) {
+	d.say(Close{Conn: c.id, Code: code, Reason: reason})
+	d.drop(c, EndsSession(code))
+}
+
+// drop forgets a connection; its session ends with it or begins to wait.
+func (d *Discord) drop(c *conn, end bool) {
+	delete(d.conns, c.id)
+	if s := c.session; s != nil {
+		d.detach(s)
+		if end {
+			d.end(s)
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package rules
+
+import "time"
+
+// Input is what can reach Discord: the types below that have input().
+type Input interface{ input() }
+
+// Opened: a connection reached the gateway.
+type Opened struct{ Conn Conn }
+
+// Identify (op 2) asks for a new session.
+type Identify struct {
+	Conn       Conn
+	Token      string
+	Shard      int
+	ShardCount int
+	Intents    int64 // missing on the wire: below 0, which is refused as invalid
+}
+
+// Resume (op 6) asks for an old session and what was missed since Seq.
+type Resume struct {
+	Conn      Conn
+	Token     string
+	SessionID string
+	Seq       int64
+}
+
+// Heartbeat (op 1) says that the client lives; Seq is the last one it saw, nil before the first.
+type Heartbeat struct {
+	Conn Conn
+	Seq  *int64
+}
+
+// Other is any other known op a client may send (3, 4, 8, 31, 43): it counts toward the 120 sends a minute and needs a session.
+type Other struct{ Conn Conn }
+
+// Malformed is a frame that could not be understood: Code is CloseUnknownOpcode, CloseDecodeError or CloseInvalidVersion.
+type Malformed struct {
+	Conn   Conn
+	Code   int
+	Reason string
+}
+
+// Closed: the client closed with Code; 1000 and 1001 end its session, CloseVanished means that the connection broke without a code.
+type Closed struct {
+	Conn Conn
+	Code int
+}
+
+// Tick lets time pass: silent connections and waiting sessions fall due. Every other input does so too. Next says when one is needed.
+type Tick struct{}
+
+// Emit is an event for every session of Shard (or All that have sessions). Without a Type it is a MESSAGE_CREATE whose content is the event's number.
+type Emit struct {
+	Shard int
+	Type  string
+	Data  []byte // JSON of "d"; not changed after
+}
+
+func (Opened) input()    {}
+func (Identify) input()  {}
+func (Resume) input()    {}
+func (Heartbeat) input() {}
+func (Other) input()     {}
+func (Malformed) input() {}
+func (Closed) input()    {}
+func (Tick) input()      {}
+func (Emit) input()      {}
+func (Fault) input()     {}
+
+// Output is what Discord does to a connection: the types below that have output().
+type Output interface {
+	output()
+	To() Conn // the connection it is for
+}
+
+// Hello (op 10) is the first frame of a connection.
+type Hello struct {
+	Conn     Conn
+	Interval time.Duration // between heartbeats
+}
+
+// Ready (op 0, READY) begins a session. resume_gateway_url is the caller's to fill.
+type Ready struct {
+	Conn          Conn
+	Seq           int64
+	SessionID     string
+	Shard         int
+	ShardCount    int
+	UserID        uint64
+	ApplicationID uint64
+	Guilds        []uint64 // unavailable yet; a GUILD_CREATE follows for each
+}
+
+// Resumed (op 0, RESUMED) ends a replay.
+type Resumed struct {
+	Conn  Conn
+	Seq   int64
+	Shard int
+}
+
+// Event (op 0) is any other dispatch.
+type Event struct {
+	Conn   Conn
+	Seq    int64
+	Shard  int
+	Type   string
+	Number int64  // of the shard's emitted events, from 1 on, over all sessions; 0 for a GUILD_CREATE of the start
+	Data   []byte // JSON of "d"; shared, not to be changed
+}
+
+// Ack (op 11) answers a heartbeat.
+type Ack struct{ Conn Conn }
+
+// InvalidSession (op 9): the connection has no session now; Resumable says whether it may be asked for again.
+type InvalidSession struct {
+	Conn      Conn
+	Resumable bool
+}
+
+// Reconnect (op 7) asks the client to connect anew and resume.
+type Reconnect struct{ Conn Conn }
+
+// Close ends a connection; nothing follows for it. CloseVanished: without a close frame.
+type Close struct {
+	Conn   Conn
+	Code   int
+	Reason string
+}
+
+func (Hello) output()          {}
+func (Ready) output()          {}
+func (Resumed) output()        {}
+func (Event) output()          {}
+func (Ack) output()            {}
+func (InvalidSession) output() {}
+func (Reconnect) output()      {}
+func (Close) output()          {}
+
+// To gives the connection an output is for.
+func (o Hello) To() Conn          { return o.Conn }
+func (o Ready) To() Conn          { return o.Conn }
+func (o Resumed) To() Conn        { return o.Conn }
+func (o Event) To() Conn          { return o.Conn }
+func (o Ack) To() Conn            { return o.Conn }
+func (o InvalidSession) To() Conn { return o.Conn }
+func (o Reconnect) To() Conn      { return o.Conn }
+func (o Close) To() Conn          { return o.Conn }
+
+// Close codes (topics/opcodes-and-status-codes, "Gateway Close Event Codes").
+const (
+	CloseVanished             = 1006 // RFC 6455: no close frame at all
+	CloseUnknown              = 4000
+	CloseUnknownOpcode        = 4001
+	CloseDecodeError          = 4002
+	CloseNotAuthenticated     = 4003
+	CloseAuthenticationFailed = 4004
+	CloseAlreadyAuthenticated = 4005
+	CloseInvalidSeq           = 4007
+	CloseRateLimited          = 4008
+	CloseSessionTimedOut      = 4009
+	CloseInvalidShard         = 4010
+	CloseShardingRequired     = 4011
+	CloseInvalidVersion       = 4012
+	CloseInvalidIntents       = 4013
+	CloseDisallowedIntents    = 4014
+)
+
+// EndsSession reports whether a close by Discord with this code leaves nothing to resume (WIRE B5).
+func EndsSession(code int) bool {
+	switch code {
+	case CloseAuthenticationFailed, CloseInvalidSeq, CloseSessionTimedOut, CloseInvalidShard,
+		CloseShardingRequired, CloseInvalidVersion, CloseInvalidIntents, CloseDisallowedIntents:
+		return true
+	}
+	return false
+}
