@@ -1,0 +1,347 @@
+package actors
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// IdentifyGate decides who of this machine's clusters may identify, and when.
+//
+//	pacing ──── LinkUp, with permits ────▶ asking
+//	   ▲                                     │
+//	   └──────────────── LinkDown ───────────┘
+//
+// pacing: it grants by its own Pacer, in the machine's slots where there are several machines (WIRE B3). asking: every wish goes to MASTER, and every report too.
+// When a bucket may be used is on disk before its permit is given, so that the next life of CONTROL breaks no limit of this one.
+type IdentifyGate struct {
+	world.States
+	house    House
+	options  IdentifyOptions
+	settings messages.Settings
+	pacer    *plan.Pacer
+	askers   map[string]*actor.PID // who waits, by the id of the wish
+	wishes   map[string]plan.Want  // asked of MASTER, not answered
+	out      map[string]*permit    // granted, not reported
+	last     map[int]time.Time     // when each bucket was, or may yet be, used last
+	unsent   []*permit             // granted, not on disk
+	saving   bool
+	broken   bool // the last save failed
+}
+
+// permit is one that was granted.
+type permit struct {
+	messages.Permit
+	asker   *actor.PID
+	cluster messages.ClusterID
+	bucket  int
+	at      time.Time // when it was granted
+	before  time.Time // the bucket's last use before it
+}
+
+// gateState is what gate.json holds.
+type gateState struct {
+	MaxConcurrency int                         `json:"max_concurrency"`
+	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
+}
+
+const gateFile = "gate.json"
+
+// askAgainEvery is how often a wish that MASTER does not answer is repeated; it is the same wish to MASTER, by its id.
+const askAgainEvery = 30 * time.Second
+
+// What the gate tells itself.
+type (
+	retryWish struct{ id string }
+	gateSaved struct {
+		permits []*permit
+		err     error
+	}
+)
+
+func newGate(w *world.World, house House, o IdentifyOptions) *actor.Props {
+	return w.Spawn("gate", func() actor.Actor {
+		g := &IdentifyGate{house: house, options: o,
+			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, last: map[int]time.Time{}}
+		g.Begin(w, w.Log.With().Str("actor", "gate").Logger(), "pacing", g.pacing)
+		return g
+	})
+}
+
+func (g *IdentifyGate) pacing(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		g.load(ctx)
+	case messages.LinkUp:
+		if g.settings.Permits {
+			g.ask(ctx)
+		}
+		ctx.Send(g.house.MasterLink, g.handOver())
+	case messages.WantPermit:
+		g.pacer.Ask(g.wish(ctx, m))
+		g.next(ctx)
+	case messages.PermitUsed:
+		g.pacer.Report(m.ID, m.Sent, time.Now())
+		g.used(m)
+		g.next(ctx)
+	case messages.DropPermits:
+		g.pacer.Drop(m.Cluster.String())
+		g.next(ctx)
+	case world.Timeout:
+		if g.Expired(m) {
+			g.next(ctx)
+		}
+	default:
+		g.always(ctx)
+	}
+}
+
+func (g *IdentifyGate) asking(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.LinkDown:
+		g.pace(ctx)
+	case messages.LinkUp: // a new link before we heard of the old one's end
+		g.ask(ctx)
+		ctx.Send(g.house.MasterLink, g.handOver())
+	case messages.WantPermit:
+		w := g.wish(ctx, m)
+		g.wishes[w.ID] = w
+		g.request(ctx, w)
+	case messages.PermitAnswer:
+		g.answered(ctx, m)
+	case messages.PermitUsed:
+		g.used(m)
+		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent})
+	case messages.DropPermits:
+		for _, w := range g.waiting() {
+			if w.Owner == m.Cluster.String() {
+				g.used(messages.PermitUsed{ID: w.ID})
+				ctx.Send(g.house.MasterLink, messages.PermitReport{ID: w.ID, Sent: false})
+			}
+		}
+	case retryWish:
+		if w, waits := g.wishes[m.id]; waits {
+			g.request(ctx, w)
+		}
+	case world.Timeout:
+		if g.Expired(m) {
+			g.ask(ctx)
+		}
+	default:
+		g.always(ctx)
+	}
+}
+
+// always is what both states do with what they do not name.
+func (g *IdentifyGate) always(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.Settings:
+		g.configure(ctx, m)
+	case gateSaved:
+		g.saved(ctx, m)
+	case messages.LinkDown, messages.PermitAnswer, retryWish: // of the other state
+	default:
+		g.Unexpected(ctx)
+	}
+}
+
+// load takes over what the last life left. A file that cannot be read means that any bucket may just have been used.
+func (g *IdentifyGate) load(ctx actor.Context) {
+	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin)
+	data, err := g.W.Load(gateFile)
+	var state gateState
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &state)
+	}
+	if err != nil {
+		g.Log.Warn().Err(err).Str("file", gateFile).Msg("last identifies are not known; waiting as if they were now")
+		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: messages.At(time.Now().Add(g.options.TTL))}}
+	}
+	g.settings.MaxConcurrency = state.MaxConcurrency
+	for bucket, at := range state.LastIdentify {
+		g.last[bucket] = at.Time()
+	}
+}
+
+// configure takes the fleet's settings. With another max_concurrency the buckets are others, and the last use of any counts for all.
+func (g *IdentifyGate) configure(ctx actor.Context, s messages.Settings) {
+	if s.MaxConcurrency != g.settings.MaxConcurrency {
+		var latest time.Time
+		for _, at := range g.last {
+			if at.After(latest) {
+				latest = at
+			}
+		}
+		clear(g.last)
+		if !latest.IsZero() {
+			for bucket := range s.MaxConcurrency {
+				g.last[bucket] = latest
+			}
+		}
+	}
+	g.settings = s
+	if g.State() == "pacing" {
+		g.pacer = g.newPacer()
+		g.next(ctx)
+	}
+}
+
+// newPacer paces with the present settings what waits now, knowing what was used, and what is granted and may be used yet.
+func (g *IdentifyGate) newPacer() *plan.Pacer {
+	p := plan.NewPacer(max(g.settings.MaxConcurrency, 1), g.options.TTL, g.options.Margin)
+	p.Alone(g.settings.Place, g.settings.ClockAhead)
+	for bucket, at := range g.last {
+		p.Used(bucket, at)
+	}
+	for _, w := range g.waiting() {
+		p.Ask(w)
+	}
+	return p
+}
+
+// pace is the way back from asking: MASTER is away, and nothing is sent before what it granted to anybody is over (WIRE B3).
+func (g *IdentifyGate) pace(ctx actor.Context) {
+	g.Enter("pacing", g.pacing)
+	g.pacer = g.newPacer()
+	clear(g.wishes)
+	if g.settings.Place.Of > 1 || len(g.out) > 0 {
+		g.pacer.Hold(time.Now().Add(g.options.TTL + plan.IdentifyEvery + g.options.Margin))
+	}
+	g.next(ctx)
+}
+
+// ask puts every wish to MASTER, again if need be.
+func (g *IdentifyGate) ask(ctx actor.Context) {
+	for _, w := range g.waiting() {
+		g.wishes[w.ID] = w
+		g.request(ctx, w)
+	}
+	if g.State() != "asking" {
+		g.Enter("asking", g.asking)
+	}
+	g.In(ctx, askAgainEvery)
+}
+
+func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
+	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since))})
+}
+
+// waiting is every wish not granted yet, in the order of its age.
+func (g *IdentifyGate) waiting() []plan.Want {
+	all := slices.Clone(g.pacer.Waiting())
+	for _, w := range g.wishes {
+		if !slices.ContainsFunc(all, func(o plan.Want) bool { return o.ID == w.ID }) {
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, func(a, b plan.Want) int {
+		if d := a.Since.Compare(b.Since); d != 0 {
+			return d
+		}
+		return a.Shard - b.Shard
+	})
+	return all
+}
+
+func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
+	g.askers[m.ID] = ctx.Sender()
+	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now()}
+}
+
+func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
+	w, waits := g.wishes[m.ID]
+	switch {
+	case !waits:
+		if _, twice := g.out[m.ID]; m.Granted && !twice { // its asker died meanwhile
+			ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
+		}
+	case m.Granted:
+		delete(g.wishes, m.ID)
+		g.give(ctx, w, m.UseWithinMS.Duration())
+	default:
+		g.After(ctx, max(m.RetryAfterMS.Duration(), time.Second), retryWish{m.ID})
+	}
+}
+
+// next gives what the own pacer grants now.
+func (g *IdentifyGate) next(ctx actor.Context) {
+	now := time.Now()
+	grants, wake := g.pacer.Next(now)
+	for _, grant := range grants {
+		g.give(ctx, grant.Want, grant.UseWithin)
+	}
+	if !wake.IsZero() {
+		g.In(ctx, wake.Sub(now))
+	}
+}
+
+// give notes on disk that the bucket may be used, and gives the permit when that is done.
+func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, useWithin time.Duration) {
+	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
+	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseWithin: useWithin},
+		asker: g.askers[w.ID], bucket: bucket, at: now, before: g.last[bucket]}
+	delete(g.askers, w.ID)
+	g.out[w.ID] = p
+	g.last[bucket] = now.Add(useWithin)
+	g.unsent = append(g.unsent, p)
+	g.save(ctx)
+}
+
+func (g *IdentifyGate) save(ctx actor.Context) {
+	if g.saving || len(g.unsent) == 0 {
+		return
+	}
+	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: g.handOver().Last})
+	if err != nil {
+		panic(err) // numbers only
+	}
+	permits, send := g.unsent, world.Sender(ctx)
+	g.saving, g.unsent = true, nil
+	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, err}) })
+}
+
+// saved sends the permits whose note is on disk. Where the disk takes nothing the bots still go on: only a crash within the next seconds could break the pace then.
+func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
+	g.saving = false
+	if m.err != nil && !g.broken {
+		ctx.Send(g.house.Herald, messages.StateUnwritable{File: gateFile, Err: m.err.Error()})
+	}
+	g.broken = m.err != nil
+	for _, p := range m.permits {
+		if g.out[p.ID] == p && p.asker != nil {
+			p.UseWithin -= time.Since(p.at)
+			ctx.Send(p.asker, p.Permit)
+		}
+	}
+	g.save(ctx)
+}
+
+// used takes note of a report: of a permit that was used or thrown away, or of a wish that was taken back.
+func (g *IdentifyGate) used(m messages.PermitUsed) {
+	delete(g.askers, m.ID)
+	delete(g.wishes, m.ID)
+	p := g.out[m.ID]
+	if p == nil {
+		return
+	}
+	delete(g.out, m.ID)
+	g.last[p.bucket] = p.before
+	if m.Sent {
+		g.last[p.bucket] = time.Now()
+	}
+}
+
+// handOver is when each bucket was, or may yet be, used last.
+func (g *IdentifyGate) handOver() messages.PaceHandedOver {
+	last := make(map[int]messages.UnixMillis, len(g.last))
+	for bucket, at := range g.last {
+		last[bucket] = messages.At(at)
+	}
+	return messages.PaceHandedOver{Last: last}
+}

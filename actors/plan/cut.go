@@ -1,0 +1,46 @@
+package plan
+
+import "github.com/discluster/control/messages"
+
+// Cluster is one cluster to be: its fleet-wide id and its shards.
+type Cluster struct {
+	ID     messages.ClusterID
+	Shards messages.ShardRange
+}
+
+// DefaultShardsPerCluster is used where max_concurrency does not say better (DESIGN §4.2).
+const DefaultShardsPerCluster = 10
+
+// ShardsPerCluster is the size of a cluster where nobody set one: max_concurrency when that is more than 1, for then all shards of a cluster sit in
+// different buckets and connect together.
+func ShardsPerCluster(maxConcurrency int) int {
+	if maxConcurrency > 1 {
+		return maxConcurrency
+	}
+	return DefaultShardsPerCluster
+}
+
+// Cut divides r into clusters of per shards (≥ 1) aligned to multiples of per, so that a cluster's id is its first shard / per. The first and the last may be shorter.
+func Cut(r messages.ShardRange, per int) []Cluster {
+	var cut []Cluster
+	for first := r.First; first <= r.Last; {
+		id := first / per
+		last := min((id+1)*per-1, r.Last)
+		cut = append(cut, Cluster{ID: messages.ClusterID(id), Shards: messages.ShardRange{First: first, Last: last}})
+		first = last + 1
+	}
+	return cut
+}
+
+// Split divides shards 0..count-1 over machines evenly, in whole clusters of per shards: machine i gets the i-th range, or nil where there are more machines than clusters.
+func Split(count, per, machines int) []*messages.ShardRange {
+	clusters := (count + per - 1) / per
+	split := make([]*messages.ShardRange, machines)
+	for i := range split {
+		first, next := i*clusters/machines, (i+1)*clusters/machines
+		if first < next {
+			split[i] = &messages.ShardRange{First: first * per, Last: min(next*per, count) - 1}
+		}
+	}
+	return split
+}

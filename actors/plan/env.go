@@ -1,0 +1,60 @@
+package plan
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/discluster/control/messages"
+)
+
+// Life names one run of a cluster process: its ids and its socket, new at every start (WIRE A2).
+type Life struct {
+	Manager  messages.Snowflake
+	Instance messages.Snowflake
+	Socket   string // path the bot listens on
+}
+
+// reserved are the variables that only CONTROL may set (WIRE B4). SHARDING_MANAGER is never set: it switches discord.js to node's own channel.
+var reserved = []string{"CLUSTER_ID", "CLUSTER_COUNT", "SHARD_IDS", "SHARDS", "SHARD_COUNT", "MAX_CONCURRENCY",
+	"SHARDING_MANAGER_IPC", "SHARDING_INSTANCE_IPC", "SHARDING_INSTANCE", "SHARDING_MANAGER", "DISCLUSTER_SOCKET", "DISCORD_TOKEN"}
+
+// Environment is the whole environment of a cluster process (WIRE B4): base without what is ours, then ours, then extra, which wins.
+// tokenByHello keeps the token out of it: it then travels in HELLO.
+func Environment(base []string, s messages.Settings, c Cluster, life Life, extra []string, tokenByHello bool) []string {
+	var env []string
+	for _, kv := range base {
+		if name, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(name, "CONTROL_") && !isReserved(name) {
+			env = append(env, kv)
+		}
+	}
+	ids := make([]string, 0, c.Shards.Len())
+	for _, shard := range c.Shards.Shards() {
+		ids = append(ids, strconv.Itoa(shard))
+	}
+	csv := strings.Join(ids, ",")
+	env = append(env,
+		"CLUSTER_ID="+c.ID.String(),
+		"CLUSTER_COUNT="+strconv.Itoa(s.ClusterCount()),
+		"SHARD_IDS="+csv,
+		"SHARDS=["+csv+"]",
+		"SHARD_COUNT="+strconv.Itoa(s.ShardCount),
+		"MAX_CONCURRENCY="+strconv.Itoa(s.MaxConcurrency),
+		"SHARDING_MANAGER_IPC="+string(life.Manager),
+		"SHARDING_INSTANCE_IPC="+string(life.Instance),
+		"SHARDING_INSTANCE="+c.ID.String(),
+		"DISCLUSTER_SOCKET="+life.Socket,
+	)
+	if !tokenByHello {
+		env = append(env, "DISCORD_TOKEN="+s.Token.Reveal())
+	}
+	return append(env, extra...)
+}
+
+func isReserved(name string) bool {
+	for _, r := range reserved {
+		if name == r {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,283 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// Discord takes one IDENTIFY per bucket (shard % max_concurrency) in this time (Discord docs, Gateway: Rate Limiting).
+const IdentifyEvery = 5 * time.Second
+
+// lostReport is how long after its time to live a permit that nobody reported still counts as about to be used (WIRE B1, DESIGN §5).
+const lostReport = time.Second
+
+// Slots of a machine that paces itself beside others (WIRE B3).
+const (
+	slotLength = 6 * time.Second
+	slotWindow = 500 * time.Millisecond
+)
+
+// Want is one wish to identify.
+type Want struct {
+	ID    string // unique among those waiting and outstanding
+	Owner string // whose death ends the waiting
+	Shard int
+	Cause messages.IdentifyCause
+	Since time.Time // who waits longest goes first
+}
+
+// Grant is a permit: Want may identify within UseWithin from now.
+type Grant struct {
+	Want
+	UseWithin time.Duration
+}
+
+// Pacer decides who may identify, and when: one a bucket per 5 s. A bucket is busy from the grant until the report, or until the permit's time to live + 1 s
+// without one, and then for 5 s and the margin. It has no clock: every question says what time it is. MASTER paces the fleet with it, CONTROL a machine alone.
+type Pacer struct {
+	maxConcurrency int
+	ttl, margin    time.Duration
+	place          messages.Place // slots are kept when Of > 1
+	ahead          time.Duration  // the fleet's clock minus ours
+	notBefore      time.Time
+	buckets        map[int]*bucket
+	waiting        []Want
+}
+
+type bucket struct {
+	free time.Time // nothing is granted before
+	last time.Time // when it was, or may have been, used last
+	out  *outstanding
+}
+
+// outstanding is a permit that was granted and not reported.
+type outstanding struct {
+	id      string
+	granted time.Time
+	expires time.Time // it counts as used then
+}
+
+// NewPacer paces maxConcurrency (≥ 1) buckets. ttl is how long a permit may be used, margin is kept beyond Discord's 5 s because the net jitters.
+func NewPacer(maxConcurrency int, ttl, margin time.Duration) *Pacer {
+	return &Pacer{maxConcurrency: maxConcurrency, ttl: ttl, margin: margin, place: messages.Place{Of: 1}, buckets: map[int]*bucket{}}
+}
+
+// Bucket is the rate limit key of a shard.
+func (p *Pacer) Bucket(shard int) int { return shard % p.maxConcurrency }
+
+// Alone makes the pacer keep to the slots of place, for a machine whose MASTER is away: with Of > 1 it grants in the first 500 ms of its own slots only.
+// ahead is the fleet's clock minus ours.
+func (p *Pacer) Alone(place messages.Place, ahead time.Duration) {
+	p.place, p.ahead = place, ahead
+	if place.Of < 1 {
+		p.place = messages.Place{Of: 1}
+	}
+}
+
+// Hold grants nothing before t.
+func (p *Pacer) Hold(t time.Time) {
+	if t.After(p.notBefore) {
+		p.notBefore = t
+	}
+}
+
+// Used takes note that a bucket was used at t by somebody else, or in an earlier life.
+func (p *Pacer) Used(key int, t time.Time) {
+	b := p.bucket(key)
+	if t.After(b.last) {
+		b.last = t
+	}
+	if free := t.Add(IdentifyEvery + p.margin); free.After(b.free) {
+		b.free = free
+	}
+}
+
+// Last is when each bucket was used last, as far as known.
+func (p *Pacer) Last() map[int]time.Time {
+	last := make(map[int]time.Time, len(p.buckets))
+	for key, b := range p.buckets {
+		if !b.last.IsZero() {
+			last[key] = b.last
+		}
+	}
+	return last
+}
+
+// Ask puts w among those waiting. A wish whose id waits already or is outstanding is the same wish.
+func (p *Pacer) Ask(w Want) {
+	if b := p.bucket(p.Bucket(w.Shard)); b.out != nil && b.out.id == w.ID {
+		return
+	}
+	if !slices.ContainsFunc(p.waiting, func(o Want) bool { return o.ID == w.ID }) {
+		p.waiting = append(p.waiting, w)
+	}
+}
+
+// Drop forgets what the owner waits for. What it was granted keeps its bucket busy.
+func (p *Pacer) Drop(owner string) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(w Want) bool { return w.Owner == owner })
+}
+
+// Waiting is what waits, in no order, for handing over to another pacer.
+func (p *Pacer) Waiting() []Want { return p.waiting }
+
+// Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the bucket, and false for a permit that is not outstanding (any more).
+func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool) {
+	for key, b := range p.buckets {
+		if b.out == nil || b.out.id != id {
+			continue
+		}
+		p.settle(key, b, now)
+		if b.out == nil { // overdue: it counts as used already
+			return key, false
+		}
+		b.out = nil
+		if sent {
+			p.Used(key, now)
+		}
+		return key, true
+	}
+	p.waiting = slices.DeleteFunc(p.waiting, func(w Want) bool { return w.ID == id })
+	return 0, false
+}
+
+// Outstanding is until when some permit that was granted may still be used; zero when none is.
+func (p *Pacer) Outstanding() (until time.Time) {
+	for _, b := range p.buckets {
+		if b.out != nil && b.out.expires.After(until) {
+			until = b.out.expires
+		}
+	}
+	return until
+}
+
+// Next grants what can be granted at now, in the order of shards, and says when to ask again (zero: not before something changes).
+func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
+	opens, closes := p.window(now)
+	for _, key := range p.keys() {
+		b := p.bucket(key)
+		p.settle(key, b, now)
+		at := later(later(b.free, p.notBefore), opens)
+		switch {
+		case b.out != nil:
+			wake = sooner(wake, b.out.expires)
+		case at.After(now):
+			wake = sooner(wake, at)
+		default:
+			w := p.take(key)
+			ttl := p.ttl
+			if !closes.IsZero() {
+				ttl = min(ttl, closes.Sub(now))
+			}
+			b.out = &outstanding{id: w.ID, granted: now, expires: now.Add(ttl + lostReport)}
+			grants = append(grants, Grant{Want: w, UseWithin: ttl})
+			if p.waits(key) {
+				wake = sooner(wake, b.out.expires)
+			}
+		}
+	}
+	return grants, wake
+}
+
+// settle turns a permit that nobody reported in time into one that was used at its very end.
+func (p *Pacer) settle(key int, b *bucket, now time.Time) {
+	if b.out != nil && !now.Before(b.out.expires) {
+		expired := b.out.expires
+		b.out = nil
+		p.Used(key, expired)
+	}
+}
+
+// window is when the slot that may be used opens (zero: it is open) and, with slots, when the open one closes.
+func (p *Pacer) window(now time.Time) (opens, closes time.Time) {
+	if p.place.Of <= 1 {
+		return time.Time{}, time.Time{}
+	}
+	fleet := now.Add(p.ahead).UnixMilli()
+	k := fleet / slotLength.Milliseconds()
+	start := func(k int64) time.Time { return time.UnixMilli(k * slotLength.Milliseconds()).Add(-p.ahead) }
+	turn := (int64(p.place.Index) - k%int64(p.place.Of) + int64(p.place.Of)) % int64(p.place.Of) // slots until ours
+	if turn == 0 {
+		if end := start(k).Add(slotWindow); now.Before(end) {
+			return time.Time{}, end
+		}
+		turn = int64(p.place.Of)
+	}
+	return start(k + turn), time.Time{}
+}
+
+// keys are the buckets somebody waits for, in order.
+func (p *Pacer) keys() []int {
+	var keys []int
+	for _, w := range p.waiting {
+		if key := p.Bucket(w.Shard); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (p *Pacer) waits(key int) bool {
+	return slices.ContainsFunc(p.waiting, func(w Want) bool { return p.Bucket(w.Shard) == key })
+}
+
+// take removes the one who goes first in a bucket: first start, then crash, then operator; the longest waiting; the lowest shard.
+func (p *Pacer) take(key int) Want {
+	first := -1
+	for i, w := range p.waiting {
+		if p.Bucket(w.Shard) == key && (first < 0 || before(w, p.waiting[first])) {
+			first = i
+		}
+	}
+	w := p.waiting[first]
+	p.waiting = slices.Delete(p.waiting, first, first+1)
+	return w
+}
+
+func before(a, b Want) bool {
+	if ra, rb := rank(a.Cause), rank(b.Cause); ra != rb {
+		return ra < rb
+	}
+	if !a.Since.Equal(b.Since) {
+		return a.Since.Before(b.Since)
+	}
+	return a.Shard < b.Shard
+}
+
+func rank(c messages.IdentifyCause) int {
+	switch c {
+	case messages.CauseStart:
+		return 0
+	case messages.CauseOperator:
+		return 2
+	default:
+		return 1
+	}
+}
+
+func (p *Pacer) bucket(key int) *bucket {
+	b := p.buckets[key]
+	if b == nil {
+		b = &bucket{}
+		p.buckets[key] = b
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// sooner is the earlier of two moments, zero being never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,78 @@
+package world
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
+)
+
+// Panic is the failure that a panic in an actor becomes, with the stack that protoactor drops.
+type Panic struct {
+	Message string // type of the message that was being handled
+	Value   any
+	Stack   string
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("panic on %s: %v", p.Message, p.Value) }
+
+// Spawn gives the props every actor here is spawned with: its producer, Guard, and what the World adds.
+func (w *World) Spawn(name string, producer actor.Producer, more ...actor.PropsOption) *actor.Props {
+	options := append([]actor.PropsOption{actor.WithReceiverMiddleware(guard(w.Log))}, more...)
+	if w.Props != nil {
+		options = append(options, w.Props(name)...)
+	}
+	return actor.PropsFromProducer(producer, options...)
+}
+
+// guard turns a panic into *Panic, and lets none out of the last messages of an actor's life: protoactor would leave a zombie that its parent waits for, for ever.
+func guard(log zerolog.Logger) actor.ReceiverMiddleware {
+	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
+		return func(ctx actor.ReceiverContext, env *actor.MessageEnvelope) {
+			defer func() {
+				value := recover()
+				if value == nil {
+					return
+				}
+				p := &Panic{Message: fmt.Sprintf("%T", env.Message), Value: value, Stack: string(debug.Stack())}
+				switch env.Message.(type) {
+				case *actor.Stopping, *actor.Stopped, *actor.Restarting:
+					log.Error().Str("actor", ctx.Self().Id).Err(p).Str("stack", p.Stack).Msg("panic while ending")
+					return
+				}
+				panic(p)
+			}()
+			next(ctx, env)
+		}
+	}
+}
+
+// Resume is the supervision of a root and of the actors whose state nobody could give back: the message that panicked is lost, the actor goes on.
+type Resume struct {
+	Log zerolog.Logger
+	// Failed is told of every panic; nil: nobody is.
+	Failed func(child *actor.PID, p error)
+}
+
+// HandleFailure logs the panic with its stack and resumes the actor.
+func (r *Resume) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+	err := AsError(reason)
+	event := r.Log.Error().Str("actor", child.Id).Err(err)
+	if p, ok := reason.(*Panic); ok {
+		event = event.Str("stack", p.Stack)
+	}
+	event.Msg("actor panicked; it goes on with its next message")
+	if r.Failed != nil {
+		r.Failed(child, err)
+	}
+	supervisor.ResumeChildren(child)
+}
+
+// AsError gives the reason of a failure as an error.
+func AsError(reason any) error {
+	if err, ok := reason.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%v", reason)
+}

@@ -1,0 +1,86 @@
+package world
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
+)
+
+// States is an actor's state machine: one method a state, one door between them, one timeout that dies with the state. Embed it, and call Begin in the producer.
+type States struct {
+	actor.Behavior
+	W   *World
+	Log zerolog.Logger
+
+	state  string
+	epoch  int
+	cancel func()
+}
+
+// Timeout arrives when the time set by In is over; ask Expired before acting on it.
+type Timeout struct {
+	Due   time.Time
+	epoch int
+}
+
+// IgnoreDeadLetterLogging marks a timer of an actor that stopped meanwhile as nothing to report.
+func (Timeout) IgnoreDeadLetterLogging() {}
+
+// Begin sets the state in which Started arrives.
+func (s *States) Begin(w *World, log zerolog.Logger, name string, receive actor.ReceiveFunc) {
+	s.W, s.Log, s.state = w, log, name
+	s.Become(receive)
+}
+
+// Enter moves to another state: its timeout is cancelled, and one that already fired is no longer Expired.
+func (s *States) Enter(name string, receive actor.ReceiveFunc) {
+	s.Log.Debug().Str("from", s.state).Str("to", name).Msg("state")
+	s.Leave()
+	s.state = name
+	s.Become(receive)
+}
+
+// Leave cancels the timeout of the present state without entering another one.
+func (s *States) Leave() {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.cancel = nil
+	s.epoch++
+}
+
+// State is the name of the present state.
+func (s *States) State() string { return s.state }
+
+// In asks for one Timeout in the present state, in place of one asked for before.
+func (s *States) In(ctx actor.Context, d time.Duration) {
+	s.Leave()
+	t := Timeout{Due: time.Now().Add(d), epoch: s.epoch}
+	s.cancel = s.After(ctx, d, t)
+}
+
+// Expired reports whether t belongs to the state and the timeout we are in.
+func (s *States) Expired(t Timeout) bool { return t.epoch == s.epoch }
+
+// After sends msg to the actor itself once d has passed.
+func (s *States) After(ctx actor.Context, d time.Duration, msg any) (cancel func()) {
+	send := Sender(ctx)
+	return s.W.After(d, func() { send(msg) })
+}
+
+// Unexpected is what a state does with a message it does not know: it says so. A message lost in silence looks like a hang.
+func (s *States) Unexpected(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case actor.SystemMessage, actor.AutoReceiveMessage, Timeout:
+	default:
+		s.Log.Error().Str("state", s.state).Str("type", fmt.Sprintf("%T", ctx.Message())).Msg("unexpected message")
+	}
+}
+
+// Sender gives a function that sends to the actor itself, from anywhere and at any time.
+func Sender(ctx actor.Context) func(msg any) {
+	root, self := ctx.ActorSystem().Root, ctx.Self()
+	return func(msg any) { root.Send(self, msg) }
+}

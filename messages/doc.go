@@ -1,0 +1,13 @@
+// Package messages is the vocabulary of CONTROL and MASTER: what travels, never how. It imports nothing but the standard library.
+//
+//	ids.go        Secret, times and units, ShardRange, ClusterID, Place
+//	snowflake.go  Discordoo's 128-bit ids
+//	session.go    what a shard needs to RESUME elsewhere
+//	master.go     CONTROL ⇄ MASTER: packets of the websocket (WIRE A6, B1)
+//	cluster.go    CONTROL ⇄ cluster process: packets of the unix socket (WIRE A1–A4, B2)
+//	fleet.go      actor ⇄ actor inside CONTROL, and the commands an operator's behaviour may send
+//	events.go     what happened, for people: log, metrics, hooks, MASTER
+//
+// A command is an imperative (Serve), a fact is past (RangeMoved), an event carries its dotted name (cluster.gave_up).
+// Every set of packets is closed by an unexported method; a nil pointer or an absent field means "not known", never zero.
+package messages

@@ -1,0 +1,206 @@
+package messages
+
+// Event is something that happened, for people: its name in log, metric, hook and MASTER is the same, and its JSON fields are the log's (STYLE R18, R20).
+type Event interface {
+	// Event gives the dotted name and how loud it is.
+	Event() (name string, level Level)
+}
+
+// Level is how loud an event is: LevelDebug transitions, LevelInfo what an operator planned, LevelWarn we healed it, LevelError a person is needed.
+type Level int8
+
+const (
+	LevelDebug Level = iota
+	LevelInfo
+	LevelWarn
+	LevelError
+)
+
+// Cause is why a cluster's run ended (DESIGN §4).
+type Cause string
+
+const (
+	CauseExited       Cause = "exited"        // the process ended by itself or by a signal of somebody else
+	CauseHelloTimeout Cause = "hello_timeout" // no socket, or no right answer to HELLO in time
+	CauseMute         Cause = "mute"          // two heartbeats missed
+	CauseStartTimeout Cause = "start_timeout" // a shard was not READY in time after its identify
+	CauseIPCLost      Cause = "ipc_lost"      // the socket closed and could not be opened again
+	CauseStartFailed  Cause = "start_failed"  // the process could not be started, or the bot said that it failed
+	CauseShardsLost   Cause = "shards_lost"   // shards stayed down
+	CauseFatal        Cause = "fatal"         // a close code that no restart cures
+	CauseInternal     Cause = "internal"      // a panic of ours
+)
+
+// ClusterState is what a cluster is doing.
+type ClusterState string
+
+const (
+	ClusterSpawning   ClusterState = "spawning"
+	ClusterGreeting   ClusterState = "greeting"
+	ClusterConnecting ClusterState = "connecting"
+	ClusterServing    ClusterState = "serving"
+	ClusterDraining   ClusterState = "draining"
+	ClusterKilling    ClusterState = "killing"
+	ClusterWaiting    ClusterState = "waiting" // dead, to be restarted
+	ClusterStopped    ClusterState = "stopped" // by order
+	ClusterFailed     ClusterState = "failed"  // gave up, or fatal
+)
+
+// Lifecycle of the link to MASTER.
+type (
+	// MasterLinked: MASTER accepted us and said what the fleet is.
+	MasterLinked struct {
+		URL        string   `json:"url"`
+		ShardCount int      `json:"shard_count"`
+		Epoch      int64    `json:"epoch"`
+		Features   []string `json:"features"`
+	}
+	// MasterLost: an established link ended; what is served goes on.
+	MasterLost struct {
+		Err       string       `json:"err"`
+		CloseCode int          `json:"close_code,omitempty"`
+		RetryInMS Milliseconds `json:"retry_in_ms"`
+	}
+	// MasterUnreachable: no link could be had; said once until it succeeds or the reason changes.
+	MasterUnreachable struct {
+		URL       string       `json:"url"`
+		Err       string       `json:"err"`
+		CloseCode int          `json:"close_code,omitempty"`
+		RetryInMS Milliseconds `json:"retry_in_ms"`
+	}
+	// MasterRefusedUs: MASTER closed with 4001, 4002, 4003, 4006 or sent what cannot be obeyed.
+	MasterRefusedUs struct {
+		CloseCode int    `json:"close_code,omitempty"`
+		Err       string `json:"err"`
+	}
+	// OrderRefused: an order of MASTER could not be obeyed; nothing was done.
+	OrderRefused struct {
+		Order  string `json:"order"`
+		Shards string `json:"shards,omitempty"`
+		Err    string `json:"err"`
+	}
+	// PacketDropped: a packet of MASTER or of a bot could not be read; counted, and the first of each link is said.
+	PacketDropped struct {
+		From string `json:"from"`
+		Err  string `json:"err"`
+	}
+	// MasterSaid: an error packet of MASTER.
+	MasterSaid struct {
+		Code    int    `json:"code"`
+		Message string `json:"err"`
+	}
+)
+
+// Lifecycle of the machine's ranges and clusters.
+type (
+	// RangeMoved: a range of this machine is in another state.
+	RangeMoved struct {
+		Shards string     `json:"shards"`
+		State  RangeState `json:"state"`
+	}
+	// ClusterMoved: a cluster is in another state, or more of its shards are ready.
+	ClusterMoved struct {
+		Cluster  ClusterID    `json:"cluster"`
+		Range    ShardRange   `json:"-"`
+		Shards   string       `json:"shards"`
+		State    ClusterState `json:"state"`
+		PID      int          `json:"pid,omitempty"`
+		Ready    int          `json:"shards_ready"`
+		Restarts int          `json:"restarts"`
+	}
+	// ShardMoved: a shard is in another state.
+	ShardMoved struct {
+		Cluster   ClusterID    `json:"cluster"`
+		Shard     int          `json:"shard"`
+		State     ShardState   `json:"state"`
+		CloseCode int          `json:"close_code,omitempty"`
+		LatencyMS Milliseconds `json:"latency_ms,omitempty"`
+	}
+	// ClusterReady: every shard of a cluster is READY.
+	ClusterReady struct {
+		Cluster ClusterID    `json:"cluster"`
+		Shards  string       `json:"shards"`
+		PID     int          `json:"pid"`
+		TookMS  Milliseconds `json:"took_ms"` // since its process was started
+	}
+	// ClusterDied: a cluster's run ended unordered; it is restarted.
+	ClusterDied struct {
+		Cluster   ClusterID    `json:"cluster"`
+		Shards    string       `json:"shards"`
+		PID       int          `json:"pid,omitempty"`
+		Cause     Cause        `json:"cause"`
+		Err       string       `json:"err"`
+		Exit      string       `json:"exit,omitempty"`
+		Attempt   int          `json:"attempt"` // failed starts in a row; 0 after it had served
+		RetryInMS Milliseconds `json:"retry_in_ms"`
+	}
+	// ClusterGaveUp: a cluster never properly started in one start and three restarts. Said once; RestartCluster gives a fresh budget.
+	ClusterGaveUp struct {
+		Cluster   ClusterID  `json:"cluster"`
+		Range     ShardRange `json:"-"`
+		Shards    string     `json:"shards"`
+		Attempts  int        `json:"attempts"`
+		Causes    []string   `json:"causes"` // of each attempt, in order
+		CloseCode int        `json:"close_code,omitempty"`
+		WaitedFor string     `json:"waited_for,omitempty"`
+		Output    string     `json:"output,omitempty"` // the last of what it wrote
+	}
+	// ClusterFatal: a close code that no restart cures.
+	ClusterFatal struct {
+		Cluster   ClusterID  `json:"cluster"`
+		Range     ShardRange `json:"-"`
+		Shards    string     `json:"shards"`
+		CloseCode int        `json:"close_code"`
+		Err       string     `json:"err"`
+	}
+	// ClusterStoppedByOrder: drained and gone, as ordered.
+	ClusterStoppedByOrder struct {
+		Cluster ClusterID `json:"cluster"`
+		Shards  string    `json:"shards"`
+	}
+	// ClusterFlapping: READY and dead within 60 s five times in 10 minutes.
+	ClusterFlapping struct {
+		Cluster ClusterID `json:"cluster"`
+		Shards  string    `json:"shards"`
+	}
+	// IdentifyUnpaced: a bot does not ask for permits, so that its own identifies after the start cannot be paced.
+	IdentifyUnpaced struct {
+		Cluster ClusterID `json:"cluster"`
+	}
+	// ControlBroken: our own code panicked again and again in one actor.
+	ControlBroken struct {
+		Actor string `json:"actor"`
+		Err   string `json:"err"`
+	}
+	// ControlStalled: we slept; every deadline was set anew.
+	ControlStalled struct {
+		Actor  string       `json:"actor"`
+		LateMS Milliseconds `json:"late_ms"`
+	}
+	// StateUnwritable: the state folder takes no file; what it would have held is lost with this process.
+	StateUnwritable struct {
+		File string `json:"file"`
+		Err  string `json:"err"`
+	}
+)
+
+func (MasterLinked) Event() (string, Level)          { return "master.linked", LevelInfo }
+func (MasterLost) Event() (string, Level)            { return "master.lost", LevelWarn }
+func (MasterUnreachable) Event() (string, Level)     { return "master.unreachable", LevelWarn }
+func (MasterRefusedUs) Event() (string, Level)       { return "master.refused", LevelError }
+func (OrderRefused) Event() (string, Level)          { return "order.refused", LevelError }
+func (PacketDropped) Event() (string, Level)         { return "packet.dropped", LevelWarn }
+func (MasterSaid) Event() (string, Level)            { return "master.error", LevelWarn }
+func (RangeMoved) Event() (string, Level)            { return "range.moved", LevelInfo }
+func (ClusterMoved) Event() (string, Level)          { return "cluster.moved", LevelDebug }
+func (ShardMoved) Event() (string, Level)            { return "shard.moved", LevelDebug }
+func (ClusterReady) Event() (string, Level)          { return "cluster.ready", LevelInfo }
+func (ClusterDied) Event() (string, Level)           { return "cluster.died", LevelWarn }
+func (ClusterGaveUp) Event() (string, Level)         { return "cluster.gave_up", LevelError }
+func (ClusterFatal) Event() (string, Level)          { return "cluster.fatal", LevelError }
+func (ClusterStoppedByOrder) Event() (string, Level) { return "cluster.stopped", LevelInfo }
+func (ClusterFlapping) Event() (string, Level)       { return "cluster.flapping", LevelError }
+func (IdentifyUnpaced) Event() (string, Level)       { return "identify.unpaced", LevelWarn }
+func (ControlBroken) Event() (string, Level)         { return "control.broken", LevelError }
+func (ControlStalled) Event() (string, Level)        { return "control.stalled", LevelWarn }
+func (StateUnwritable) Event() (string, Level)       { return "state.unwritable", LevelError }

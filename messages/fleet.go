@@ -1,0 +1,114 @@
+package messages
+
+import "time"
+
+// Settings (masterlink → clusters, gate) is what the whole fleet has in common, from Initialise and the configuration. Nothing is spawned before it.
+type Settings struct {
+	Token            Secret
+	ShardCount       int
+	MaxConcurrency   int
+	ShardsPerCluster int
+	Epoch            int64
+	Place            Place
+	Permits          bool          // MASTER grants identifies; false: this machine paces itself
+	ClockAhead       time.Duration // MASTER's clock minus ours
+}
+
+// ClusterCount is CLUSTER_COUNT: constant while ShardCount is (DESIGN §4).
+func (s Settings) ClusterCount() int {
+	return (s.ShardCount + s.ShardsPerCluster - 1) / s.ShardsPerCluster
+}
+
+// Serve (masterlink → clusters) orders a range to be served. Answered by Standing, or by ServeRefused.
+type Serve struct {
+	ID    string // of the order, "" from upstream
+	Range ShardRange
+}
+
+// ServeRefused (clusters → masterlink): the range cannot be served, and nothing was done.
+type ServeRefused struct {
+	ID     string
+	Range  ShardRange
+	Reason string
+}
+
+// Release (masterlink → clusters) orders a served range to be stopped, its shards closed resumably. Answered by Standing without the range, or by ReleaseRefused.
+type Release struct {
+	ID    string
+	Range ShardRange
+}
+
+// ReleaseRefused (clusters → masterlink): the range is not made of whole clusters served here; nothing was done.
+type ReleaseRefused struct {
+	ID     string
+	Range  ShardRange
+	Reason string
+}
+
+// StopAll (masterlink → clusters) orders every cluster to be drained and stopped. Answered by AllStopped.
+type StopAll struct{ Reason string }
+
+// AllStopped (clusters → masterlink): no cluster process is left.
+type AllStopped struct{}
+
+// Standing (clusters → masterlink) is what this machine serves now, sent at every change.
+type Standing struct {
+	Ranges      []RangeInfo
+	Clusters    ClusterCounts
+	ShardsReady int
+}
+
+// RestartCluster is an operator's order: stop the cluster, start it again, with a fresh budget of restarts. An unknown cluster is an error event.
+type RestartCluster struct{ Cluster ClusterID }
+
+// StopCluster is an operator's order: drain the cluster and leave it stopped until RestartCluster.
+type StopCluster struct{ Cluster ClusterID }
+
+// StopRun (clusters → cluster) orders one cluster to drain and end its process. Answered by RunStopped.
+type StopRun struct{}
+
+// RunStopped (cluster → clusters): the ordered stop is done, the process is gone.
+type RunStopped struct{ Cluster ClusterID }
+
+// WantPermit (cluster → gate) asks for one identify. Answered by Permit, unless PermitUsed or DropPermits comes first.
+type WantPermit struct {
+	ID      string // the asker's, unique
+	Cluster ClusterID
+	Shard   int
+	Cause   IdentifyCause
+}
+
+// Permit (gate → cluster) answers WantPermit.
+type Permit struct {
+	ID         string
+	Shard      int
+	Granted    bool
+	UseWithin  time.Duration // when granted
+	RetryAfter time.Duration // when not
+	Reason     string        // when not
+}
+
+// PermitUsed (cluster → gate) reports what became of a permit.
+type PermitUsed struct {
+	ID   string
+	Sent bool
+}
+
+// DropPermits (cluster → gate): the asker died; what it waits for is forgotten, what it was granted keeps its bucket busy.
+type DropPermits struct{ Cluster ClusterID }
+
+// PaceHandedOver (gate → masterlink) answers LinkUp: from now on the gate grants nothing that MASTER has not granted, and this is when each bucket was, or may be, used
+// last. It goes into Info.
+type PaceHandedOver struct{ Last map[int]UnixMillis }
+
+// LinkUp (masterlink → gate) follows Settings when the link is there; LinkDown comes when it is gone.
+type (
+	LinkUp   struct{}
+	LinkDown struct{}
+)
+
+// Subscribe (behaviour → herald) asks for every event from now on.
+type Subscribe struct{}
+
+// Stop (main → masterlink) ends CONTROL as the operator asked: clusters drained, link closed, actor gone.
+type Stop struct{ Reason string }

@@ -1,0 +1,321 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/proc"
+)
+
+// Host is one machine: its processes and files outlive the CONTROL or MASTER that runs on it.
+type Host struct {
+	Name string
+	Log  zerolog.Logger
+	// Program is what a process does, by what it was started with. An error is why it cannot be started.
+	Program func(proc.Spec) (Program, error)
+	// HTTP answers requests; nil: nobody listens.
+	HTTP func(world.Request) (world.Response, error)
+	// DiskErr, when set, is what every Save ends with.
+	DiskErr error
+
+	loop  *Loop
+	net   *Net
+	files map[string][]byte
+	procs map[int]*Proc
+	pid   int
+	boot  *boot
+	boots int
+}
+
+// Program is the body of a simulated process: called once at its start, it goes on by timers, links and OnSignal.
+type Program func(p *Proc)
+
+// boot is one life of a CONTROL or MASTER on a host; when it is dead nothing reaches its actors any more, and nothing comes from them.
+type boot struct {
+	dead  bool
+	ends  []*end
+	stops []func()
+}
+
+// NewHost adds a machine to the loop and the net.
+func NewHost(l *Loop, n *Net, name string) *Host {
+	return &Host{Name: name, Log: zerolog.Nop(), loop: l, net: n, files: map[string][]byte{}, procs: map[int]*Proc{}, pid: 1000}
+}
+
+// Boot starts a life: the World of one CONTROL or MASTER, and the prefix of its actors' names. One host runs one at a time.
+func (h *Host) Boot() (w *world.World, prefix string) {
+	b := &boot{}
+	h.boot = b
+	h.boots++
+	prefix = fmt.Sprintf("%s.%d.", h.Name, h.boots)
+	alive := func(fn func()) func() {
+		return func() {
+			if !b.dead {
+				fn()
+			}
+		}
+	}
+	return &world.World{
+		After: func(d time.Duration, fn func()) func() { return h.loop.After(d, alive(fn)) },
+		Dial:  func(to transport.Target, done func(transport.Link, error)) func() { return h.dial(b, to, done) },
+		Listen: func(at string, accept func(transport.Link, transport.Greeting)) (string, func(), error) {
+			return h.listen(b, at, accept)
+		},
+		Start: func(spec proc.Spec, done func(proc.Process, error)) func() { return h.start(b, spec, done) },
+		Save: func(name string, data []byte, done func(error)) {
+			h.loop.After(h.net.delay(h.Name, h.Name), alive(func() {
+				if h.DiskErr == nil {
+					h.files[name] = data
+				}
+				done(h.DiskErr)
+			}))
+		},
+		Load:   func(name string) ([]byte, error) { return h.files[name], nil },
+		Unlink: func(string) {},
+		Fetch: func(r world.Request, done func(world.Response, error)) func() {
+			return h.loop.After(h.net.Latency(), alive(func() {
+				if h.HTTP == nil {
+					done(world.Response{}, fmt.Errorf("%s %s: connection refused", r.Method, r.URL))
+					return
+				}
+				done(h.HTTP(r))
+			}))
+		},
+		Rand: h.loop.Rand.Float64,
+		Props: func(name string) []actor.PropsOption {
+			return []actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return &mailbox{loop: h.loop, name: h.Name + "/" + name, boot: b} })}
+		},
+		Log: h.Log,
+	}, prefix
+}
+
+// Crash kills the present life as kill -9 would: its links end, its timers and messages are gone, its processes live on.
+func (h *Host) Crash() {
+	b := h.boot
+	b.dead = true
+	for _, stop := range b.stops {
+		stop()
+	}
+	for _, e := range b.ends {
+		e.Close(1006, "")
+	}
+}
+
+// PowerOff crashes the host: its life and all its processes.
+func (h *Host) PowerOff() {
+	h.Crash()
+	for _, p := range h.Processes() {
+		p.end(proc.Exit{Code: -1, Signal: syscall.SIGKILL})
+	}
+}
+
+// Processes lists the living processes in the order of their pids.
+func (h *Host) Processes() []*Proc {
+	var all []*Proc
+	for pid := 1000; pid <= h.pid; pid++ {
+		if p := h.procs[pid]; p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func (h *Host) dial(b *boot, to transport.Target, done func(transport.Link, error)) func() {
+	address, isSocket := strings.CutPrefix(to.URL, "unix:")
+	if isSocket {
+		address = h.Name + ":" + address
+	}
+	return h.net.Dial(h.Name, address, transport.Greeting{
+		Remote: h.Name, Authorization: to.Header["authorization"], Source: to.Header["source"], Instance: to.Header["instance"], UserAgent: to.Header["user-agent"],
+	}, func(l transport.Link, err error) {
+		if b.dead {
+			if l != nil {
+				l.Close(1006, "")
+			}
+			return
+		}
+		if l != nil {
+			b.ends = append(b.ends, l.(*end))
+			l = living{l, b}
+		}
+		done(l, err)
+	})
+}
+
+func (h *Host) listen(b *boot, at string, accept func(transport.Link, transport.Greeting)) (string, func(), error) {
+	stop, err := h.net.Listen(h.Name, at, func(l transport.Link, g transport.Greeting) {
+		b.ends = append(b.ends, l.(*end))
+		accept(living{l, b}, g)
+	})
+	if err == nil {
+		b.stops = append(b.stops, stop)
+	}
+	return at, stop, err
+}
+
+// living is a link that goes silent with the life that holds it.
+type living struct {
+	transport.Link
+	boot *boot
+}
+
+func (l living) Receive(frame func([]byte), closed func(error)) {
+	l.Link.Receive(
+		func(b []byte) {
+			if !l.boot.dead {
+				frame(b)
+			}
+		},
+		func(err error) {
+			if !l.boot.dead {
+				closed(err)
+			}
+		})
+}
+
+func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) func() {
+	var p *Proc
+	cancelled := false
+	h.loop.After(time.Duration(1+h.loop.Rand.IntN(3))*time.Millisecond, func() {
+		if cancelled || b.dead {
+			return
+		}
+		program, err := h.Program(spec)
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		h.pid++
+		p = &Proc{Host: h, Spec: spec, pid: h.pid, boot: b, OnSignal: func(syscall.Signal) {}}
+		h.procs[p.pid] = p
+		h.loop.After(h.net.delay(h.Name, h.Name), func() { p.Do(func() { program(p) }) })
+		done(p, nil)
+	})
+	return func() {
+		cancelled = true
+		if p != nil && p.exited == nil {
+			p.Signal(syscall.SIGKILL)
+		}
+	}
+}
+
+// Proc is one simulated process. It implements proc.Process for its owner; its Program uses the rest.
+type Proc struct {
+	Host *Host
+	Spec proc.Spec
+	// OnSignal is what the program does on a signal that it can catch (not SIGKILL, SIGSTOP, SIGCONT).
+	OnSignal func(syscall.Signal)
+	// OnEnd runs when the process is gone, however.
+	OnEnd func()
+
+	pid     int
+	boot    *boot // of its parent
+	exited  func(proc.Exit)
+	gone    bool
+	stopped bool
+	later   []func() // what waits for SIGCONT
+	ends    []*end
+	stops   []func()
+}
+
+// PID is the process id.
+func (p *Proc) PID() int { return p.pid }
+
+// Env is a variable of the process's environment.
+func (p *Proc) Env(name string) string {
+	for _, kv := range p.Spec.Env {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// Wait implements proc.Process.
+func (p *Proc) Wait(exited func(proc.Exit)) { p.exited = exited }
+
+// Signal implements proc.Process.
+func (p *Proc) Signal(sig syscall.Signal) {
+	p.Host.loop.After(0, func() {
+		switch {
+		case p.gone:
+		case sig == syscall.SIGKILL:
+			p.end(proc.Exit{Code: -1, Signal: sig})
+		case sig == syscall.SIGSTOP:
+			p.stopped = true
+		case sig == syscall.SIGCONT:
+			p.stopped = false
+			later := p.later
+			p.later = nil
+			for _, fn := range later {
+				p.Do(fn)
+			}
+		default:
+			p.Do(func() { p.OnSignal(sig) })
+		}
+	})
+}
+
+// Do runs fn as the process: not at all when it is gone, on SIGCONT when it is stopped.
+func (p *Proc) Do(fn func()) {
+	switch {
+	case p.gone:
+	case p.stopped:
+		p.later = append(p.later, fn)
+	default:
+		fn()
+	}
+}
+
+// After runs fn as the process once d has passed.
+func (p *Proc) After(d time.Duration, fn func()) (cancel func()) {
+	return p.Host.loop.After(d, func() { p.Do(fn) })
+}
+
+// Exit ends the process by itself, tail being the last of its output.
+func (p *Proc) Exit(code int, tail string) { p.end(proc.Exit{Code: code, Tail: tail}) }
+
+// Listen opens the process's unix socket.
+func (p *Proc) Listen(path string, accept func(transport.Link)) error {
+	stop, err := p.Host.net.Listen(p.Host.Name, p.Host.Name+":"+path, func(l transport.Link, _ transport.Greeting) {
+		p.ends = append(p.ends, l.(*end))
+		p.Do(func() { accept(l) })
+	})
+	if err == nil {
+		p.stops = append(p.stops, stop)
+	}
+	return err
+}
+
+func (p *Proc) end(e proc.Exit) {
+	if p.gone {
+		return
+	}
+	p.gone = true
+	delete(p.Host.procs, p.pid)
+	for _, stop := range p.stops {
+		stop()
+	}
+	for _, e := range p.ends {
+		e.Close(1006, "")
+	}
+	if p.OnEnd != nil {
+		p.OnEnd()
+	}
+	p.Host.loop.After(p.Host.net.delay(p.Host.Name, p.Host.Name), func() {
+		if p.exited != nil && !p.boot.dead {
+			p.exited(e)
+		}
+	})
+}
+
+// ErrDiskFull is a DiskErr.
+var ErrDiskFull = errors.New("no space left on device")

@@ -1,0 +1,150 @@
+// Package sim runs whole fleets in one testing/synctest bubble, each run in an order drawn from a seed: every timer, frame, process and message goes through one
+// loop on one goroutine, so that a seed has exactly one trace.
+//
+//	loop.go     the loop: what is due, which mailbox goes next, the trace
+//	mailbox.go  an actor's mailbox that runs one message a turn
+//	net.go      links of whole frames, with latency, cuts and refusals
+//	host.go     one machine: its World, its processes, its files
+package sim
+
+import (
+	"container/heap"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"reflect"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// Loop owns the order of everything in a simulated run. All its methods are called from its own goroutine: the test's, or a callback's.
+type Loop struct {
+	Rand *rand.Rand
+	// Check is asked after every step; its first error ends the run.
+	Check func() error
+	// Trace is told every step; nil: nobody is.
+	Trace func(line string)
+
+	start time.Time
+	seq   uint64
+	due   timers
+	ready []*mailbox
+	hash  uint64
+	steps int
+	err   error
+}
+
+// NewLoop makes a loop whose choices are drawn from seed. It belongs to the bubble it is made in.
+func NewLoop(seed uint64) *Loop {
+	return &Loop{Rand: rand.New(rand.NewPCG(seed, 0x5eed)), start: time.Now(), hash: 14695981039346656037}
+}
+
+// Now is the simulated time since the run began.
+func (l *Loop) Now() time.Duration { return time.Since(l.start) }
+
+// Err is the first error of Check, or of Fail.
+func (l *Loop) Err() error { return l.err }
+
+// Fail ends the run with err.
+func (l *Loop) Fail(err error) {
+	if l.err == nil {
+		l.err = fmt.Errorf("at %v, step %d: %w", l.Now(), l.steps, err)
+	}
+}
+
+// Hash is the trace so far, as a number: two runs with one hash did the same things in the same order at the same times.
+func (l *Loop) Hash() uint64 { return l.hash }
+
+// Steps counts the steps so far.
+func (l *Loop) Steps() int { return l.steps }
+
+// After runs fn once d has passed, unless cancel came first. What is due at the same moment runs in the order it was asked for.
+func (l *Loop) After(d time.Duration, fn func()) (cancel func()) {
+	l.seq++
+	t := &timer{at: time.Now().Add(max(d, 0)), seq: l.seq, fn: fn}
+	heap.Push(&l.due, t)
+	return func() { t.fn = nil }
+}
+
+// Run lets d of simulated time pass, or less when something fails.
+func (l *Loop) Run(d time.Duration) error { return l.Until(d, func() bool { return false }) }
+
+// Until lets time pass until done, at most d. It asks done after every step.
+func (l *Loop) Until(d time.Duration, done func() bool) error {
+	end := time.Now().Add(d)
+	for l.err == nil && !done() {
+		switch {
+		case len(l.ready) > 0:
+			l.turn()
+		case len(l.due) > 0 && !l.due[0].at.After(end):
+			t := heap.Pop(&l.due).(*timer)
+			if t.fn == nil {
+				continue
+			}
+			if wait := time.Until(t.at); wait > 0 {
+				time.Sleep(wait)
+			}
+			t.fn()
+		default:
+			time.Sleep(time.Until(end))
+			return l.err
+		}
+		l.steps++
+		if l.Check != nil {
+			if err := l.Check(); err != nil {
+				l.Fail(err)
+			}
+		}
+	}
+	return l.err
+}
+
+// turn lets one ready mailbox, drawn from the seed, handle one message.
+func (l *Loop) turn() {
+	i := l.Rand.IntN(len(l.ready))
+	m := l.ready[i]
+	last := len(l.ready) - 1
+	l.ready[i] = l.ready[last]
+	l.ready = l.ready[:last]
+	m.turn()
+}
+
+// note adds one step to the trace.
+func (l *Loop) note(who string, msg any) {
+	if env, ok := msg.(*actor.MessageEnvelope); ok {
+		msg = env.Message
+	}
+	kind := reflect.TypeOf(msg).String()
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %d %s %s", l.hash, l.Now(), who, kind)
+	l.hash = h.Sum64()
+	if l.Trace != nil {
+		l.Trace(fmt.Sprintf("%12v %-24s %s %+v", l.Now(), who, kind, msg))
+	}
+}
+
+type timer struct {
+	at  time.Time
+	seq uint64
+	fn  func() // nil: cancelled
+}
+
+// timers is a heap by (at, seq).
+type timers []*timer
+
+func (t timers) Len() int { return len(t) }
+func (t timers) Less(i, j int) bool {
+	if !t[i].at.Equal(t[j].at) {
+		return t[i].at.Before(t[j].at)
+	}
+	return t[i].seq < t[j].seq
+}
+func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
+func (t *timers) Push(x any)   { *t = append(*t, x.(*timer)) }
+func (t *timers) Pop() any {
+	last := len(*t) - 1
+	x := (*t)[last]
+	*t = (*t)[:last]
+	return x
+}

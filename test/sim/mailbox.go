@@ -1,0 +1,62 @@
+package sim
+
+import "github.com/asynkron/protoactor-go/actor"
+
+// mailbox is an actor's mailbox that runs one message a turn, system messages first. Protoactor's own runs a whole batch, so that a stop between two messages would
+// never be seen.
+type mailbox struct {
+	loop      *Loop
+	boot      *boot // what comes after its death is dropped
+	name      string
+	invoker   actor.MessageInvoker
+	system    []any
+	user      []any
+	suspended bool
+	queued    bool // among the loop's ready ones
+}
+
+func (m *mailbox) PostUserMessage(msg any)   { m.user = append(m.user, msg); m.wake() }
+func (m *mailbox) PostSystemMessage(msg any) { m.system = append(m.system, msg); m.wake() }
+func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, _ actor.Dispatcher) {
+	m.invoker = invoker
+}
+func (m *mailbox) Start()                {}
+func (m *mailbox) UserMessageCount() int { return len(m.user) }
+
+func (m *mailbox) wake() {
+	if !m.queued && !m.boot.dead && (len(m.system) > 0 || len(m.user) > 0 && !m.suspended) {
+		m.queued = true
+		m.loop.ready = append(m.loop.ready, m)
+	}
+}
+
+func (m *mailbox) turn() {
+	m.queued = false
+	if m.boot.dead {
+		return
+	}
+	var msg any
+	defer m.wake()
+	defer func() {
+		if reason := recover(); reason != nil {
+			m.invoker.EscalateFailure(reason, msg)
+		}
+	}()
+	switch {
+	case len(m.system) > 0:
+		msg, m.system = m.system[0], m.system[1:]
+		m.loop.note(m.name, msg)
+		switch msg.(type) {
+		case *actor.SuspendMailbox:
+			m.suspended = true
+		case *actor.ResumeMailbox:
+			m.suspended = false
+		default:
+			m.invoker.InvokeSystemMessage(msg)
+		}
+	case len(m.user) > 0 && !m.suspended:
+		msg, m.user = m.user[0], m.user[1:]
+		m.loop.note(m.name, msg)
+		m.invoker.InvokeUserMessage(msg)
+	}
+}

@@ -1,0 +1,223 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/discluster/control/transport"
+)
+
+// deadAfter is how long a cut link lives on before both ends notice (WIRE B1, Clocks: dead after 10 s of silence).
+const deadAfter = 10 * time.Second
+
+// resendEvery is how often a frame that met a cut is tried again, as TCP does.
+const resendEvery = 200 * time.Millisecond
+
+// Net carries whole frames between named places: machines, "discord", "master".
+type Net struct {
+	// Latency is drawn for each frame and each way between two places. A place to itself costs no more than a millisecond.
+	Latency func() time.Duration
+
+	loop      *Loop
+	listeners map[string]listener
+	cuts      map[[2]string]bool
+	links     []*pair
+	unique    int
+}
+
+type listener struct {
+	place  string
+	accept func(transport.Link, transport.Greeting)
+}
+
+// NewNet makes a net whose links have a latency of 0 to jitter, drawn frame by frame.
+func NewNet(l *Loop, jitter time.Duration) *Net {
+	n := &Net{loop: l, listeners: map[string]listener{}, cuts: map[[2]string]bool{}}
+	n.Latency = func() time.Duration { return time.Duration(l.Rand.Int64N(int64(jitter) + 1)) }
+	return n
+}
+
+// Listen takes every link dialled to address from now on, until stop.
+func (n *Net) Listen(place, address string, accept func(transport.Link, transport.Greeting)) (stop func(), err error) {
+	if _, taken := n.listeners[address]; taken {
+		return nil, fmt.Errorf("listen on %s: address in use", address)
+	}
+	n.listeners[address] = listener{place, accept}
+	return func() { delete(n.listeners, address) }, nil
+}
+
+// Dial opens a link from a place to an address. cancel closes one whose Receive was never called.
+func (n *Net) Dial(from, address string, who transport.Greeting, done func(transport.Link, error)) (cancel func()) {
+	var dialled *end
+	cancelled := false
+	n.loop.After(n.delay(from, n.listeners[address].place), func() {
+		if cancelled {
+			return
+		}
+		to, listening := n.listeners[address]
+		if !listening || n.isCut(from, to.place) {
+			done(nil, fmt.Errorf("dial %s: connection refused", address))
+			return
+		}
+		here, there := n.pair(from, to.place)
+		dialled = here
+		to.accept(there, who)
+		done(here, nil)
+	})
+	return func() {
+		cancelled = true
+		if dialled != nil && !dialled.receiving {
+			dialled.Close(0, "")
+		}
+	}
+}
+
+// Cut stops every frame between two places, both ways, until Heal.
+func (n *Net) Cut(a, b string) {
+	n.cuts[key(a, b)] = true
+	for _, p := range n.links {
+		if key(p.ends[0].place, p.ends[1].place) == key(a, b) {
+			n.loop.After(deadAfter, func() {
+				if n.isCut(a, b) {
+					p.end(errors.New("no sign of life for 10s"))
+				}
+			})
+		}
+	}
+}
+
+// Heal ends a Cut.
+func (n *Net) Heal(a, b string) { delete(n.cuts, key(a, b)) }
+
+func (n *Net) isCut(a, b string) bool { return n.cuts[key(a, b)] }
+
+func key(a, b string) [2]string { return [2]string{min(a, b), max(a, b)} }
+
+func (n *Net) delay(a, b string) time.Duration {
+	if a == b {
+		return time.Duration(n.loop.Rand.Int64N(int64(time.Millisecond)))
+	}
+	return n.Latency()
+}
+
+// pair makes both ends of a link between two places.
+func (n *Net) pair(a, b string) (*end, *end) {
+	p := &pair{net: n}
+	p.ends = [2]*end{{pair: p, place: a, window: transport.Window}, {pair: p, place: b, window: transport.Window}}
+	p.ends[0].peer, p.ends[1].peer = p.ends[1], p.ends[0]
+	n.links = append(slices.DeleteFunc(n.links, func(p *pair) bool { return p.ended }), p)
+	return p.ends[0], p.ends[1]
+}
+
+type pair struct {
+	net   *Net
+	ends  [2]*end
+	ended bool
+}
+
+// end ends the link for both, at once.
+func (p *pair) end(err error) {
+	p.ended = true
+	for _, e := range p.ends {
+		e.finish(err)
+	}
+}
+
+// end is one end of a link; it implements transport.Link.
+type end struct {
+	*pair
+	place     string
+	peer      *end
+	frame     func([]byte)
+	closed    func(error)
+	receiving bool
+	window    int
+	backlog   [][]byte // arrived, not delivered
+	arrival   time.Time
+	over      bool
+	reason    error
+	told      bool
+}
+
+func (e *end) Receive(frame func([]byte), closed func(error)) {
+	e.frame, e.closed, e.receiving = frame, closed, true
+	e.net.loop.After(0, e.deliver)
+}
+
+func (e *end) Took() {
+	e.window++
+	if e.window > transport.Window {
+		e.net.loop.Fail(fmt.Errorf("link at %s: more frames taken than delivered", e.place))
+	}
+	if len(e.backlog) > 0 {
+		e.net.loop.After(0, e.deliver)
+	}
+}
+
+func (e *end) Send(frame []byte) error {
+	if e.over {
+		return transport.ErrEnded
+	}
+	e.travel(bytes.Clone(frame))
+	return nil
+}
+
+// travel brings one frame to the peer, in order, as late as the net is slow or cut.
+func (e *end) travel(frame []byte) {
+	at := time.Now().Add(e.net.delay(e.place, e.peer.place))
+	if at.Before(e.peer.arrival) {
+		at = e.peer.arrival
+	}
+	e.peer.arrival = at
+	var arrive func()
+	arrive = func() {
+		switch {
+		case e.ended || e.peer.over:
+		case e.net.isCut(e.place, e.peer.place):
+			e.net.loop.After(resendEvery, arrive)
+		case frame == nil:
+			e.peer.finish(e.reason)
+		default:
+			e.peer.backlog = append(e.peer.backlog, frame)
+			e.peer.deliver()
+		}
+	}
+	e.net.loop.After(time.Until(at), arrive)
+}
+
+// Close tells the peer, behind the frames that are under way.
+func (e *end) Close(code int, reason string) {
+	if e.over {
+		return
+	}
+	if code == 0 {
+		code = 1000
+	}
+	e.reason = &transport.CloseError{Code: code, Reason: reason}
+	e.travel(nil)
+	e.finish(e.reason)
+}
+
+func (e *end) deliver() {
+	for e.receiving && e.window > 0 && len(e.backlog) > 0 {
+		frame := e.backlog[0]
+		e.backlog = e.backlog[1:]
+		e.window--
+		e.frame(frame)
+	}
+	if e.over && e.receiving && !e.told && len(e.backlog) == 0 {
+		e.told = true
+		e.closed(e.reason)
+	}
+}
+
+func (e *end) finish(err error) {
+	if e.over {
+		return
+	}
+	e.over, e.reason = true, err
+	e.net.loop.After(0, e.deliver)
+}
