@@ -1,0 +1,197 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/discluster/control/messages"
+)
+
+// kind is what tells packets of one direction apart.
+type kind struct {
+	op messages.IPCOp
+	t  string
+}
+
+// kindOf drops a "t" where it decides nothing: upstream looks at it in dispatches alone, and an error with "t" is a failed eval (WIRE A4).
+func kindOf(op messages.IPCOp, t string) kind {
+	if op == messages.IPCDispatch || op == messages.IPCError {
+		return kind{op, t}
+	}
+	return kind{op: op}
+}
+
+// instanceKinds are the packets of a cluster process that have a message of their own.
+var instanceKinds = map[kind]func(json.RawMessage) (messages.FromInstance, error){
+	{messages.IPCIdentify, ""}:                   instance[messages.Identify],
+	{messages.IPCError, ""}:                      readFailure,
+	{messages.IPCInvalidSession, ""}:             instance[messages.InvalidSession],
+	{messages.IPCHeartbeat, ""}:                  instance[messages.IPCBeat],
+	{messages.IPCDispatch, messages.TConnected}:  instance[messages.Connected],
+	{messages.IPCDispatch, messages.TDestroying}: instance[messages.Destroying],
+	{messages.IPCDispatch, messages.TShard}:      instance[messages.ShardStatus],
+	{messages.IPCDispatch, messages.TSessions}:   instance[messages.InstanceSessions],
+	{messages.IPCDispatch, messages.TPermit}:     readPermit,
+	{messages.IPCDispatch, messages.TDrain}:      instance[messages.Drained],
+}
+
+// managerKinds are the packets of CONTROL that have a message of their own.
+var managerKinds = map[kind]func(json.RawMessage) (messages.FromManager, error){
+	{messages.IPCHello, ""}:                      manager[messages.Hello],
+	{messages.IPCHeartbeat, ""}:                  manager[messages.IPCBeat],
+	{messages.IPCDispatch, messages.TDestroying}: manager[messages.Destroying],
+	{messages.IPCDispatch, messages.TPermit}:     manager[messages.PermitGrant],
+	{messages.IPCDispatch, messages.TReconnect}:  manager[messages.Reconnect],
+	{messages.IPCDispatch, messages.TDrain}:      manager[messages.Drain],
+}
+
+// DecodeFromInstance reads a frame that a cluster process wrote. What has no message of its own is a messages.Operation.
+// Unknown fields are ignored. Every error is a *FrameError.
+func DecodeFromInstance(frame []byte) (messages.FromInstance, error) {
+	p, err := open(frame)
+	if err != nil {
+		return nil, err
+	}
+	known, ok := instanceKinds[kindOf(*p.Op, p.T)]
+	if !ok {
+		return messages.Operation{Op: *p.Op, T: p.T, Data: p.D}, nil
+	}
+	m, err := known(p.D)
+	if err != nil {
+		return nil, malformed(p, err)
+	}
+	return m, nil
+}
+
+// DecodeFromManager reads a frame that CONTROL wrote. What has no message of its own is a messages.Operation.
+// Unknown fields are ignored. Every error is a *FrameError.
+func DecodeFromManager(frame []byte) (messages.FromManager, error) {
+	p, err := open(frame)
+	if err != nil {
+		return nil, err
+	}
+	known, ok := managerKinds[kindOf(*p.Op, p.T)]
+	if !ok {
+		return messages.Operation{Op: *p.Op, T: p.T, Data: p.D}, nil
+	}
+	m, err := known(p.D)
+	if err != nil {
+		return nil, malformed(p, err)
+	}
+	return m, nil
+}
+
+func malformed(p packet, err error) error {
+	return &FrameError{Malformed, fmt.Errorf("%s: %w", name(*p.Op, p.T), err)}
+}
+
+// instance is read for the table of one direction, manager for that of the other.
+func instance[M messages.FromInstance](d json.RawMessage) (messages.FromInstance, error) {
+	return read[M](d)
+}
+
+func manager[M messages.FromManager](d json.RawMessage) (messages.FromManager, error) {
+	return read[M](d)
+}
+
+// read makes an M of a packet's data and holds it to the rules of M.
+func read[M any](d json.RawMessage) (M, error) {
+	var m M
+	if err := object(d); err != nil {
+		return m, err
+	}
+	if err := present(d, required(m)); err != nil {
+		return m, err
+	}
+	if bearsSessions(m) {
+		if err := sessionsPresent(d); err != nil {
+			return m, err
+		}
+	}
+	if err := json.Unmarshal(d, &m); err != nil {
+		return m, err
+	}
+	return m, check(m)
+}
+
+// readPermit tells an ask from a report: only the report says whether the IDENTIFY was sent (WIRE B2).
+func readPermit(d json.RawMessage) (messages.FromInstance, error) {
+	if object(d) == nil && present(d, []string{"sent"}) == nil {
+		return read[messages.PermitSent](d)
+	}
+	return read[messages.PermitAsk](d)
+}
+
+// readFailure is lenient where a bot's own exception speaks: what was thrown may be no Error at all, and node's errors have codes like "ENOTFOUND".
+// The news that the bot is about to die must not be lost for that.
+func readFailure(d json.RawMessage) (messages.FromInstance, error) {
+	if err := object(d); err != nil {
+		return nil, err
+	}
+	var raw struct {
+		EventID messages.Snowflake `json:"event_id"`
+		Error   json.RawMessage    `json:"error"`
+	}
+	if err := json.Unmarshal(d, &raw); err != nil {
+		return nil, err
+	}
+	m := messages.Failure{EventID: raw.EventID}
+	switch {
+	case len(raw.Error) == 0:
+	case object(raw.Error) == nil:
+		_ = json.Unmarshal(raw.Error, &m.Error) // fields of another type stay empty
+	case json.Unmarshal(raw.Error, &m.Error.Message) != nil: // neither an error nor a text
+		m.Error.Message = string(raw.Error)
+	}
+	return m, nil
+}
+
+// object reports what keeps d from being a JSON object.
+func object(d json.RawMessage) error {
+	d = bytes.TrimLeft(d, " \t\r\n")
+	switch {
+	case len(d) == 0 || string(d) == "null":
+		return errors.New("d: missing or null")
+	case d[0] != '{':
+		return errors.New("d: want an object")
+	}
+	return nil
+}
+
+// present reports the first of keys that the object d does not have, or has as null.
+func present(d json.RawMessage, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	var have map[string]json.RawMessage
+	if err := json.Unmarshal(d, &have); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if v, ok := have[key]; !ok || string(v) == "null" {
+			return fmt.Errorf("%s: missing or null", key)
+		}
+	}
+	return nil
+}
+
+// sessionsPresent does the same for every session of d: without "shard" it would pass for that of shard 0, without "seq" it would replay everything.
+func sessionsPresent(d json.RawMessage) error {
+	var have struct {
+		Sessions []struct {
+			Shard *int   `json:"shard"`
+			Seq   *int64 `json:"seq"`
+		} `json:"sessions"`
+	}
+	if err := json.Unmarshal(d, &have); err != nil {
+		return err
+	}
+	for i, s := range have.Sessions {
+		if s.Shard == nil || s.Seq == nil {
+			return fmt.Errorf("sessions: number %d: shard or seq missing or null", i+1)
+		}
+	}
+	return nil
+}

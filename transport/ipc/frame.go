@@ -1,0 +1,52 @@
+package ipc
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/discluster/control/transport"
+)
+
+// MaxFrame is the longest frame in bytes, its separator not counted. Upstream has no limit and was tested with this one (WIRE A1, B2).
+// A longer one ends the link of its reader; Send refuses it.
+const MaxFrame = 8 << 20
+
+// separator ends every frame: a form feed, which JSON escapes within strings and forbids outside (WIRE A1).
+const separator = 0x0C
+
+// readBuffer is how many bytes are asked of the socket at once: what node writes at once.
+const readBuffer = 64 << 10
+
+// frameReader cuts a stream into frames, however its bytes arrive.
+type frameReader struct{ in *bufio.Reader }
+
+func newFrameReader(r io.Reader) frameReader {
+	return frameReader{bufio.NewReaderSize(r, readBuffer)}
+}
+
+// next gives the next frame without its separator, in bytes of its own; empty frames are passed over. What a frame says is not looked at.
+// io.EOF comes between two frames, io.ErrUnexpectedEOF within one, transport.ErrTooLarge at one over MaxFrame; nothing can be read behind an error.
+func (r frameReader) next() ([]byte, error) {
+	var frame []byte
+	for {
+		piece, err := r.in.ReadSlice(separator)
+		if err == nil {
+			piece = piece[:len(piece)-1]
+		}
+		if len(frame)+len(piece) > MaxFrame {
+			return nil, fmt.Errorf("read ipc frame: longer than %d bytes: %w", MaxFrame, transport.ErrTooLarge)
+		}
+		frame = append(frame, piece...)
+		switch {
+		case err == nil && len(frame) > 0:
+			return frame, nil
+		case err == nil || errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(frame) > 0:
+			return nil, fmt.Errorf("read ipc frame: the peer left after %d bytes of one: %w", len(frame), io.ErrUnexpectedEOF)
+		default:
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package ipc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/discluster/control/transport"
+)
+
+// Limits of a link's way out. Over either of the first two the peer is too slow and the link ends with transport.ErrSlowPeer; the batch being written does not count.
+const (
+	maxQueued      = 256              // frames
+	maxQueuedBytes = 16 << 20         // two frames of the largest size
+	writeFor       = 10 * time.Second // one batch; a bot that reads nothing for so long hangs
+	flushFor       = time.Second      // after Close, as transport.Link says
+	lingerFor      = time.Second      // for what the peer wrote before it went
+)
+
+// link is a transport.Link over a stream socket. It has no goroutine while it has nothing to do: Receive starts the reader, Send a writer that ends with an empty queue.
+//
+//	open ──Close──▶ flushing ──queue empty, 1 s──▶ gone
+//	  │ ├──write fails: the peer is gone──▶ lingering ──its last frames were read──▶ gone
+//	  └─┴──it left, or broke a limit──▶ gone
+//
+// reason is set on the way out of open, and is what closed is told. Inbound, a link holds at most transport.Window frames of MaxFrame.
+type link struct {
+	conn   net.Conn
+	window chan struct{} // one token for each delivered frame, until Took
+	gone   chan struct{} // closed together with conn
+
+	mu       sync.Mutex
+	reason   error // why the link ends; nil while it is open
+	received bool
+	queue    []byte    // whole frames, each with its separator
+	queued   int       // frames in queue
+	writing  bool      // a writer is running
+	closeBy  time.Time // the end of flushing; zero before Close
+}
+
+func newLink(conn net.Conn) *link {
+	return &link{conn: conn, window: make(chan struct{}, transport.Window), gone: make(chan struct{})}
+}
+
+// Receive implements transport.Link. A second call is a mistake of ours and panics.
+func (l *link) Receive(frame func([]byte), closed func(error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.received {
+		panic("ipc: Receive called twice on one link")
+	}
+	l.received = true
+	go l.read(frame, closed)
+}
+
+// Took implements transport.Link.
+func (l *link) Took() {
+	select {
+	case <-l.window:
+	default: // nothing was under way
+	}
+}
+
+// Send implements transport.Link. It copies the frame. A frame that is empty or holds a separator is an error and leaves the link as it is.
+func (l *link) Send(frame []byte) error {
+	switch {
+	case len(frame) > MaxFrame:
+		return fmt.Errorf("send ipc frame: %d bytes, limit %d: %w", len(frame), MaxFrame, transport.ErrTooLarge)
+	case len(frame) == 0:
+		return errors.New("send ipc frame: it is empty")
+	case bytes.IndexByte(frame, separator) >= 0:
+		return fmt.Errorf("send ipc frame: it holds the separator %#02x", separator)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reason != nil {
+		return fmt.Errorf("send ipc frame: %w", transport.ErrEnded)
+	}
+	if l.queued == maxQueued || len(l.queue)+len(frame)+1 > maxQueuedBytes {
+		l.reason = fmt.Errorf("send ipc frame: %d frames and %d bytes are waiting: %w", l.queued, len(l.queue), transport.ErrSlowPeer)
+		l.hangUp()
+		return fmt.Errorf("%w: %w", transport.ErrEnded, l.reason)
+	}
+	l.queue = append(append(l.queue, frame...), separator)
+	l.queued++
+	if !l.writing {
+		l.writing = true
+		go l.write()
+	}
+	return nil
+}
+
+// Close implements transport.Link. The socket knows no codes; reason is for our own side alone.
+func (l *link) Close(_ int, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reason == nil {
+		l.reason = fmt.Errorf("%w: closed here: %s", transport.ErrEnded, reason)
+	}
+	switch {
+	case !l.writing:
+		l.hangUp()
+	case l.closeBy.IsZero():
+		l.closeBy = time.Now().Add(flushFor)
+		_ = l.conn.SetWriteDeadline(l.closeBy)
+	}
+}
+
+// abandon closes the link unless somebody receives from it.
+func (l *link) abandon() {
+	l.mu.Lock()
+	received := l.received
+	l.mu.Unlock()
+	if !received {
+		l.Close(0, "abandoned")
+	}
+}
+
+// read delivers frames until the link ends, then says why. It is the only reader and the only caller of both functions.
+func (l *link) read(frame func([]byte), closed func(error)) {
+	in := newFrameReader(l.conn)
+	for {
+		l.linger()
+		f, err := in.next()
+		if err != nil {
+			closed(l.readEnded(err))
+			return
+		}
+		select {
+		case l.window <- struct{}{}:
+			frame(f)
+		case <-l.gone:
+			closed(l.readEnded(net.ErrClosed))
+			return
+		}
+	}
+}
+
+// linger gives a link that is ending a bounded time for each further read, so that what the peer wrote last (why it dies) is heard.
+func (l *link) linger() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reason != nil {
+		_ = l.conn.SetReadDeadline(time.Now().Add(lingerFor))
+	}
+}
+
+// readEnded ends the link for err, unless it was ending already, and gives the reason that counts.
+func (l *link) readEnded(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reason == nil {
+		l.reason = peerEnded(err)
+	}
+	if flushing := l.writing && !l.closeBy.IsZero(); !flushing { // else the writer hangs up
+		l.hangUp()
+	}
+	return l.reason
+}
+
+// write writes what is queued, whole frames at a time, until nothing is left. Upstream's reader needs the tail of what it read to be a frame's end (WIRE A1).
+func (l *link) write() {
+	for {
+		batch := l.take()
+		if len(batch) == 0 {
+			return
+		}
+		if _, err := l.conn.Write(batch); err != nil {
+			l.writeEnded(err)
+			return
+		}
+	}
+}
+
+// take gives the writer all there is. Nothing means that the writer is no more, and that a link which only flushed is done.
+func (l *link) take() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	batch := l.queue
+	l.queue, l.queued = nil, 0
+	if len(batch) == 0 {
+		l.writing = false
+		if !l.closeBy.IsZero() {
+			l.hangUp()
+		}
+		return nil
+	}
+	deadline := l.closeBy
+	if deadline.IsZero() {
+		deadline = time.Now().Add(writeFor)
+	}
+	_ = l.conn.SetWriteDeadline(deadline)
+	return batch
+}
+
+// writeEnded ends the link for err. A peer that is gone may have left frames behind: then the socket stays until the reader has them.
+func (l *link) writeEnded(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.writing, l.queue, l.queued = false, nil, 0
+	if l.reason != nil || !isGone(err) {
+		if l.reason == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			l.reason = fmt.Errorf("write ipc frames: not taken within %s: %w", writeFor, transport.ErrSlowPeer)
+		} else if l.reason == nil {
+			l.reason = fmt.Errorf("write ipc frames: %w", err)
+		}
+		l.hangUp()
+		return
+	}
+	l.reason = peerEnded(err)
+	_ = l.conn.SetReadDeadline(time.Now().Add(lingerFor)) // it may have closed one direction only
+}
+
+// hangUp closes the socket, which ends reader and writer. l.mu is held; a second call does nothing.
+func (l *link) hangUp() {
+	select {
+	case <-l.gone:
+	default:
+		close(l.gone)
+		_ = l.conn.Close()
+	}
+}
+
+// isGone reports whether an error of a socket says that the peer's end is closed.
+func isGone(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// peerEnded says in one way that the peer left, which the kernel tells in three.
+func peerEnded(err error) error {
+	if errors.Is(err, io.EOF) || isGone(err) {
+		return fmt.Errorf("the peer closed the ipc link: %w", err)
+	}
+	return err
+}

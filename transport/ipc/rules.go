@@ -1,0 +1,158 @@
+package ipc
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/discluster/control/messages"
+)
+
+// required lists the keys of a packet's data whose zero is a value, so that their absence must not pass for it.
+func required(m any) []string {
+	switch m.(type) {
+	case messages.IPCBeat:
+		return []string{"event_id"}
+	case messages.ShardStatus, messages.Reconnect:
+		return []string{"shard_id"}
+	case messages.PermitAsk, messages.PermitSent:
+		return []string{"event_id", "shard_id"}
+	case messages.PermitGrant:
+		return []string{"event_id", "shard_id", "granted"}
+	case messages.Drain:
+		return []string{"deadline_ms"}
+	}
+	return nil
+}
+
+// bearsSessions reports whether a packet's data may have "sessions".
+func bearsSessions(m any) bool {
+	switch m.(type) {
+	case messages.Hello, messages.Identify, messages.InstanceSessions, messages.Drained:
+		return true
+	}
+	return false
+}
+
+// check holds a message to its rules, the same on both ends; the error names field, value and rule. Messages without rules pass.
+func check(m any) error {
+	switch m := m.(type) {
+	case messages.Hello:
+		return checkHello(m)
+	case messages.Identify:
+		return cmp.Or(
+			oneOf("state", m.State, "", messages.InstanceIdle, messages.InstanceServing, messages.InstanceDraining),
+			atLeast("pid", m.PID, 0),
+			atLeast("shard_count", m.ShardCount, 0),
+			checkShards("shards", m.Shards, m.ShardCount),
+			checkSessions(m.Sessions))
+	case messages.IPCBeat:
+		return atLeast("lease_ms", m.LeaseMS, 0)
+	case messages.ShardStatus:
+		return checkStatus(m)
+	case messages.InstanceSessions:
+		return cmp.Or(checkSessions(m.Sessions), checkShards("gone", m.Gone, 0))
+	case messages.PermitAsk:
+		return cmp.Or(
+			atLeast("shard_id", m.Shard, 0),
+			oneOf("cause", m.Cause, messages.CauseStart, messages.CauseCrash, messages.CauseReidentify, messages.CauseOperator))
+	case messages.PermitGrant:
+		return cmp.Or(
+			atLeast("shard_id", m.Shard, 0),
+			atLeast("use_within_ms", m.UseWithinMS, 0),
+			atLeast("retry_after_ms", m.RetryAfterMS, 0))
+	case messages.PermitSent:
+		return atLeast("shard_id", m.Shard, 0)
+	case messages.Reconnect:
+		return atLeast("shard_id", m.Shard, 0)
+	case messages.Drain:
+		return atLeast("deadline_ms", m.DeadlineMS, 0)
+	case messages.Drained:
+		return checkSessions(m.Sessions)
+	}
+	return nil
+}
+
+// checkHello also refuses what upstream takes without a look and then misreads: no shards, no total, a shard over the total (WIRE A3, 8).
+func checkHello(m messages.Hello) error {
+	if len(m.Shards) == 0 {
+		return errors.New("shards []: want at least one")
+	}
+	err := cmp.Or(
+		atLeast("total_shards", m.TotalShards, 1),
+		checkShards("shards", m.Shards, m.TotalShards),
+		atLeast("heartbeat_interval", m.HeartbeatIntervalMS, 0),
+		atLeast("cluster_count", m.ClusterCount, 0),
+		atLeast("max_concurrency", m.MaxConcurrency, 0),
+		atLeast("lost_after_ms", m.LostAfterMS, 0),
+		atLeast("lease_ms", m.LeaseMS, 0),
+		oneOf("on_lost", m.OnLost, "", messages.OnLostAutonomous, messages.OnLostExit))
+	if err == nil && m.Cluster != nil {
+		err = atLeast("cluster", *m.Cluster, 0)
+	}
+	if err == nil && m.Sessions != nil {
+		err = checkSessions(*m.Sessions)
+	}
+	return err
+}
+
+func checkStatus(m messages.ShardStatus) error {
+	err := cmp.Or(
+		atLeast("shard_id", m.Shard, 0),
+		oneOf("state", m.State, messages.ShardIdle, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardIdentifying,
+			messages.ShardResuming, messages.ShardReady, messages.ShardDisconnected, messages.ShardFailed),
+		atLeast("latency_ms", m.LatencyMS, 0))
+	if err == nil && m.Guilds != nil {
+		err = atLeast("guilds", *m.Guilds, 0)
+	}
+	if err == nil && m.Events != nil {
+		err = atLeast("events", *m.Events, 0)
+	}
+	return err
+}
+
+// checkShards wants every id in 0..total-1; total 0 means not known.
+func checkShards(field string, ids []int, total int) error {
+	for _, id := range ids {
+		switch {
+		case id < 0:
+			return fmt.Errorf("%s: shard %d: want at least 0", field, id)
+		case total > 0 && id >= total:
+			return fmt.Errorf("%s: shard %d: want less than the shard count %d", field, id, total)
+		}
+	}
+	return nil
+}
+
+// checkSessions finds every session that no process could resume. A missing shard count is 0 and is found with it.
+func checkSessions(sessions []messages.Session) error {
+	for _, s := range sessions {
+		switch {
+		case s.ShardCount < 1:
+			return fmt.Errorf("sessions: shard %d: shard_count %d: want at least 1", s.Shard, s.ShardCount)
+		case s.Shard < 0 || s.Shard >= s.ShardCount:
+			return fmt.Errorf("sessions: shard %d: want 0 to %d", s.Shard, s.ShardCount-1)
+		case s.SessionID == "":
+			return fmt.Errorf("sessions: shard %d: session_id missing or empty", s.Shard)
+		case s.Seq < 0:
+			return fmt.Errorf("sessions: shard %d: seq %d: want at least 0", s.Shard, s.Seq)
+		}
+	}
+	return nil
+}
+
+func atLeast[N ~int | ~int64](field string, v, least N) error {
+	if v < least {
+		return fmt.Errorf("%s %d: want at least %d", field, v, least)
+	}
+	return nil
+}
+
+// oneOf keeps a set closed, so that it may be switched on and label a metric.
+func oneOf[S ~string](field string, v S, known ...S) error {
+	if !slices.Contains(known, v) {
+		return fmt.Errorf("%s %.40q: want one of %q", field, v, known)
+	}
+	return nil
+}
