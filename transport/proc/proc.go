@@ -1,6 +1,12 @@
-// Package proc owns OS processes: it starts one in a process group of its own, sends its output to files that it opens itself, tells how it ended, and leaves no zombie and no orphan.
+// Package proc owns OS processes: it starts one in a process group of its own, sends its output to a file that it opens itself, tells how it ended, and leaves no zombie and no orphan.
 //
 // A process outlives us on purpose: nothing here dies with CONTROL, no pipe, no death signal (DESIGN §1.3).
+//
+//	         forked               leader gone                    group gone
+//	Start ──────────▶ running ──────────────────▶ swept, reaped ────────────▶ exited(Exit)
+//	   └─▶ done(error)   │ cancel without Wait: SIGKILL
+//
+// start.go is that line; output.go the file and its tail; oom.go what the kernel says about memory; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
 package proc
 
 import (
@@ -8,20 +14,20 @@ import (
 	"syscall"
 )
 
-// Spec says what to start.
+// Spec says what to start. Its slices are not to be changed once given to Start.
 type Spec struct {
-	Argv   []string // Argv[0] is looked up in PATH
-	Env    []string // the whole environment, "KEY=value"
+	Argv   []string // Argv[0] is looked up in our PATH; one with a slash is a path, and a relative path starts at Dir
+	Env    []string // the whole environment, "KEY=value"; nothing of ours is added
 	Dir    string   // working directory; "" is ours
-	Output string   // file that takes stdout and stderr, opened with O_APPEND|O_CREATE by the child's side; "" inherits ours
+	Output string   // file that takes stdout and stderr, appended to, created 0600; "" inherits ours
 }
 
 // Exit is how a process ended.
 type Exit struct {
 	Code   int            // exit code; -1 when a signal ended it or nothing is known
 	Signal syscall.Signal // 0 when none
-	OOM    bool           // the kernel's out-of-memory killer did it
-	Tail   string         // the last lines of its output, at most TailMax bytes, whole lines where possible
+	OOM    bool           // the kernel's out-of-memory killer did it; false where the kernel does not tell (oom.go)
+	Tail   string         // the last lines of what this life wrote to Spec.Output, at most TailMax bytes of valid UTF-8, whole lines where possible, no newline at the end
 }
 
 // TailMax is how much of the output an Exit carries.

@@ -1,0 +1,121 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// What a SpecError wraps: the kinds of mistake a Spec can hold.
+var (
+	ErrArgs          = errors.New("arguments or environment that no program can be given")
+	ErrNotFound      = errors.New("program not found")
+	ErrNotExecutable = errors.New("program cannot be executed")
+	ErrDir           = errors.New("working directory cannot be entered")
+	ErrOutput        = errors.New("output cannot be opened")
+)
+
+// SpecError says that a Spec cannot be started as it is: no retry cures it, an operator does. It names the thing, its value and the rule that was broken.
+type SpecError struct {
+	Thing string // "bot command"
+	Value string
+	Rule  string // "not found in PATH"
+	Kind  error  // one of the above
+}
+
+// Error is `bot command "x": not found in PATH`.
+func (e *SpecError) Error() string { return fmt.Sprintf("%s %q: %s", e.Thing, e.Value, e.Rule) }
+
+// Unwrap gives the kind, for errors.Is.
+func (e *SpecError) Unwrap() error { return e.Kind }
+
+// commandError is a SpecError about the command.
+func commandError(name, rule string, kind error) error {
+	return &SpecError{Thing: "bot command", Value: name, Rule: rule, Kind: kind}
+}
+
+// check finds the program and looks at the working directory, whose mistakes the kernel reports by the same numbers as the program's.
+func check(spec Spec) (path string, err error) {
+	if len(spec.Argv) == 0 || spec.Argv[0] == "" {
+		return "", commandError("", "at least a program is needed", ErrArgs)
+	}
+	if err := checkDir(spec.Dir); err != nil {
+		return "", err
+	}
+	name := spec.Argv[0]
+	if strings.Contains(name, "/") {
+		return name, nil // the kernel looks it up, from Dir
+	}
+	if path, err = exec.LookPath(name); err != nil { // also what only a relative entry of PATH offers: not looked for in whatever folder we happen to be
+		return "", commandError(name, "not found in PATH", ErrNotFound)
+	}
+	return path, nil
+}
+
+// checkDir says why dir cannot be a working directory.
+func checkDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	rule := ""
+	switch _, err := os.Stat(dir + "/."); { // the dot asks for the right to enter
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		rule = "does not exist"
+	case errors.Is(err, fs.ErrPermission):
+		rule = "no permission to enter it"
+	case errors.Is(err, syscall.ENOTDIR):
+		rule = "not a folder"
+	default:
+		return fmt.Errorf("bot folder %q: %w", dir, err)
+	}
+	return &SpecError{Thing: "bot folder", Value: dir, Rule: rule, Kind: ErrDir}
+}
+
+// explain turns the kernel's refusal to run path into an error that says what to mend. It tells no value of the environment: the token may be one.
+func explain(spec Spec, path string, err error) error {
+	name := spec.Argv[0]
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(spec.Dir, path)
+	}
+	info, missing := os.Stat(path)
+	switch {
+	case errors.Is(err, syscall.E2BIG):
+		return commandError(name, fmt.Sprintf("arguments and environment, %d bytes, are more than the kernel takes (Linux: 128 KiB each, a quarter of the stack limit in all)", size(spec)), ErrArgs)
+	case errors.Is(err, syscall.EINVAL) && holdsZero(spec):
+		return commandError(name, "an argument or a variable holds a zero byte", ErrArgs)
+	case errors.Is(err, syscall.ENOENT) && missing == nil:
+		return commandError(name, "is there, but its interpreter is not: what its first line names, or the loader (libc) it was built for", ErrNotExecutable)
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
+		return commandError(name, "does not exist", ErrNotFound)
+	case errors.Is(err, syscall.EACCES) && missing == nil && info.IsDir():
+		return commandError(name, "is a folder", ErrNotExecutable)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return commandError(name, "no permission to execute it", ErrNotExecutable)
+	case errors.Is(err, syscall.ENOEXEC):
+		return commandError(name, "not a program of this machine, and no script: its first line does not begin with #!", ErrNotExecutable)
+	default:
+		return fmt.Errorf("start %q: %w", name, err)
+	}
+}
+
+// size is what the kernel counts: every string with its closing zero.
+func size(spec Spec) (bytes int) {
+	for _, list := range [][]string{spec.Argv, spec.Env} {
+		for _, s := range list {
+			bytes += len(s) + 1
+		}
+	}
+	return bytes
+}
+
+// holdsZero looks for the byte that would cut a string short.
+func holdsZero(spec Spec) bool {
+	return strings.Contains(strings.Join(spec.Argv, "")+strings.Join(spec.Env, ""), "\x00")
+}

@@ -1,0 +1,90 @@
+package proc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+)
+
+// openOutput opens the file that takes a child's output, and tells its size: what earlier lives wrote.
+// O_APPEND lets several writers share it, and lets it be cut from outside.
+func openOutput(path string) (*os.File, int64, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, 0, outputError(path, "a named pipe: opening it waits for a reader, and losing that reader would kill the bot")
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, 0, explainOutput(path, err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("bot output %q: %w", path, err), file.Close())
+	}
+	return file, info.Size(), nil
+}
+
+// explainOutput says what is wrong with path.
+func explainOutput(path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return outputError(path, fmt.Sprintf("its folder %q does not exist", filepath.Dir(path)))
+	case errors.Is(err, syscall.ENOTDIR):
+		return outputError(path, fmt.Sprintf("%q is not a folder", filepath.Dir(path)))
+	case errors.Is(err, syscall.EISDIR):
+		return outputError(path, "a folder, where a file is needed")
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return outputError(path, "no permission to write it, or to create it in its folder")
+	default: // a full disk, too many open files: it may pass
+		return fmt.Errorf("bot output %q: %w", path, err)
+	}
+}
+
+// outputError is a SpecError about the output.
+func outputError(path, rule string) error {
+	return &SpecError{Thing: "bot output", Value: path, Rule: rule, Kind: ErrOutput}
+}
+
+// tail reads the last of what stands in path beyond before: at most TailMax bytes. It is best effort: what cannot be read is no tail.
+func tail(path string, before int64) string {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() { // "" is no file either; reading a device might wait for ever
+		return ""
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = file.Close() }() // only read from
+	if info.Size() < before {
+		before = 0 // cut by a log rotation: all of it is new
+	}
+	from := max(before, info.Size()-TailMax-1) // one byte more than is kept, to see whether a line begins there
+	b, err := io.ReadAll(io.NewSectionReader(file, from, info.Size()-from))
+	if err != nil {
+		return ""
+	}
+	if len(b) > TailMax {
+		b = cut(b)
+	}
+	b = bytes.Trim(bytes.TrimLeft(b, "\x00"), "\n") // zeros: a hole that a log rotation punched
+	return strings.ToValidUTF8(string(b), "?")      // no longer than what it replaces
+}
+
+// cut takes the last TailMax bytes of b, which is one longer: from the beginning of a line, or, in a line that fills it all, of a character.
+func cut(b []byte) []byte {
+	if line := bytes.IndexByte(b[:len(b)-1], '\n'); line >= 0 {
+		return b[line+1:]
+	}
+	b = b[1:]
+	for len(b) > 0 && !utf8.RuneStart(b[0]) {
+		b = b[1:]
+	}
+	return b
+}

@@ -1,0 +1,56 @@
+package proc
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestTail(t *testing.T) {
+	line := strings.Repeat("x", 99) + "\n"
+	full := strings.Repeat(line, TailMax/100)
+	for name, c := range map[string]struct {
+		text   string
+		before int64
+		want   string
+	}{
+		"nothing":                      {"", 0, ""},
+		"one line":                     {"a\n", 0, "a"},
+		"no newline at the end":        {"a\nb", 0, "a\nb"},
+		"earlier lives are left out":   {"old\nnew\n", 4, "new"},
+		"nothing but earlier lives":    {"old\n", 4, ""},
+		"cut by a rotation":            {"new\n", 400, "new"},
+		"a hole punched by a rotation": {"\x00\x00\x00a\n", 0, "a"},
+		"broken bytes":                 {"a\xff\xfeb\n", 0, "a?b"},
+		"exactly full":                 {strings.Repeat("y", TailMax), 0, strings.Repeat("y", TailMax)},
+		"whole lines of a long output": {"y\n" + line + full, 0, full[:len(full)-1]},
+		"a line begins at the cut":     {"y\n" + strings.Repeat("x", TailMax-1) + "\n", 0, strings.Repeat("x", TailMax-1)},
+		"one line longer than all":     {strings.Repeat("y", 2*TailMax), 0, strings.Repeat("y", TailMax)},
+		"a long line and its newline":  {strings.Repeat("y", 2*TailMax) + "\n", 0, strings.Repeat("y", TailMax-1)},
+		"a long line of wide letters":  {"aa" + strings.Repeat("日", TailMax), 0, strings.Repeat("日", TailMax/3)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out")
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := tail(path, c.before)
+			if got != c.want {
+				t.Errorf("got %q (%d bytes)\nwant %q (%d bytes)", got, len(got), c.want, len(c.want))
+			}
+			if len(got) > TailMax || !utf8.ValidString(got) {
+				t.Errorf("%d bytes, valid: %v", len(got), utf8.ValidString(got))
+			}
+		})
+	}
+}
+
+func TestTailOfWhatIsNoFile(t *testing.T) {
+	for _, path := range []string{"", "/nonexistent/out", t.TempDir(), os.DevNull, "/dev/zero"} {
+		if got := tail(path, 0); got != "" {
+			t.Errorf("%q: got %q", path, got)
+		}
+	}
+}

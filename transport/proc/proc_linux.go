@@ -1,0 +1,65 @@
+package proc
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// child is a forked process that is not reaped yet: by its pid, which stays its own until then, and by a pidfd, which becomes readable when it ends.
+type child struct {
+	pid   int
+	pidfd int // -1 on kernels before 5.2
+}
+
+// fork starts path in a process group of its own. It returns once the program is running or the kernel refused it.
+// It is syscall.ForkExec and not os.StartProcess, whose Wait reaps where it notices, and which would be a second owner of the pid.
+func fork(path string, argv []string, attr *syscall.ProcAttr) (child, error) {
+	c := child{pidfd: -1}
+	attr.Sys = &syscall.SysProcAttr{Setpgid: true, PidFD: &c.pidfd}
+	var err error
+	c.pid, err = syscall.ForkExec(path, argv, attr)
+	return c, err
+}
+
+// await returns when the child has ended; it does not reap, so the pid cannot become somebody else's before the group is swept.
+// It parks in Go's poller, for 9 KiB a child; a blocked waitid costs a thread and 20 KiB, and is the way out where the kernel has no pidfd to poll.
+func (c child) await() {
+	if c.pidfd < 0 || c.park() != nil {
+		c.ended(0)
+	}
+}
+
+// park waits for the pidfd, and closes it.
+func (c child) park() error {
+	err := unix.SetNonblock(c.pidfd, true) // or os.File does not poll it
+	pidfd := os.NewFile(uintptr(c.pidfd), "pidfd")
+	defer func() { _ = pidfd.Close() }()
+	if err != nil {
+		return err
+	}
+	raw, err := pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(uintptr) bool { return c.ended(unix.WNOHANG) }) // asked once before, and once after each wake-up
+}
+
+// ended asks whether there is an exit to reap; without WNOHANG it blocks until there is. An error is an end too: the child is not ours any more.
+func (c child) ended(options int) bool {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PID, c.pid, &info, unix.WEXITED|unix.WNOWAIT|options, nil)
+		if err != unix.EINTR {
+			return err != nil || info.Signo != 0
+		}
+	}
+}
+
+// reap takes the exit of a child that has ended, and with it the pid. It does not block.
+func (c child) reap() (syscall.WaitStatus, error) {
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(c.pid, &status, syscall.WNOHANG, nil)
+	return status, err
+}

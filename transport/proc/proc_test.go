@@ -1,0 +1,225 @@
+package proc
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what comes in milliseconds on a quiet machine.
+const patience = 30 * time.Second
+
+// The test binary is its own child: role says what it then plays, ready is the socket on which it says that it is up.
+const (
+	roleVar  = "PROC_TEST_ROLE"
+	readyVar = "PROC_TEST_READY"
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVar); role != "" {
+		play(role)
+	}
+	os.Exit(m.Run())
+}
+
+// play is the child's main. It ends by syscall.Exit: os.Exit would first let the race detector wait and the coverage tool write.
+func play(role string) {
+	forever := make(chan os.Signal, 1)
+	signal.Notify(forever, syscall.SIGUSR2) // a signal that may come keeps the runtime from calling it a deadlock
+	verb, arg, _ := strings.Cut(role, " ")
+	switch verb {
+	case "exit":
+		code, _ := strconv.Atoi(arg)
+		syscall.Exit(code)
+	case "stay":
+		say("up")
+	case "ignore-term":
+		signal.Ignore(syscall.SIGTERM)
+		say("up")
+	case "parent", "parent-exits": // of a grandchild in the same group
+		grandchild := exec.Command("sleep", "1000")
+		if err := grandchild.Start(); err != nil {
+			panic(err)
+		}
+		say(strconv.Itoa(grandchild.Process.Pid))
+		if verb == "parent-exits" {
+			syscall.Exit(0)
+		}
+	case "flood":
+		flood(arg)
+		syscall.Exit(3)
+	case "say": // everything a child is given
+		dir, _ := os.Getwd()
+		stdin, err := os.Stdin.Read(make([]byte, 1))
+		fmt.Println("args", os.Args[1:], "env", os.Environ(), "dir", dir, "stdin", stdin, err, "leader", syscall.Getpgrp() == os.Getpid())
+		fmt.Fprintln(os.Stderr, "and stderr")
+		syscall.Exit(0)
+	case "supervisor": // starts a child that is to outlive it
+		Start(Spec{Argv: os.Args[:1], Env: []string{roleVar + "=stay", readyVar + "=" + os.Getenv(readyVar)}, Output: arg}, func(_ Process, err error) {
+			if err != nil {
+				panic(err)
+			}
+		})
+	}
+	<-forever
+}
+
+// flood writes so many numbered lines.
+func flood(lines string) {
+	n, _ := strconv.Atoi(lines)
+	out := bufio.NewWriterSize(os.Stdout, 64<<10)
+	for i := range n {
+		fmt.Fprintf(out, "line %08d\n", i)
+	}
+	_ = out.Flush()
+}
+
+// say tells the test one word.
+func say(word string) {
+	conn, err := net.Dial("unix", os.Getenv(readyVar))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintf(conn, "%d %s\n", os.Getpid(), word)
+	_ = conn.Close()
+}
+
+// words listens for what children say, and gives what they have to be told for it.
+func words(t *testing.T) (env string, next func() (pid int, word string)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return readyVar + "=" + path, func() (pid int, word string) {
+		t.Helper()
+		_ = listener.(*net.UnixListener).SetDeadline(time.Now().Add(patience))
+		conn, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := fmt.Fscan(conn, &pid, &word); err != nil {
+			t.Fatal(err)
+		}
+		return pid, word
+	}
+}
+
+// as is a Spec for a child of that role.
+func as(role string, env ...string) Spec {
+	return Spec{Argv: []string{os.Args[0]}, Env: append(env, roleVar+"="+role)}
+}
+
+// started is what done was told.
+type started struct {
+	process Process
+	err     error
+}
+
+// begin starts spec; done goes to a channel that would show a second call.
+func begin(spec Spec) (<-chan started, func()) {
+	ch := make(chan started, 2)
+	return ch, Start(spec, func(p Process, err error) { ch <- started{p, err} })
+}
+
+// run starts spec, which must succeed, and claims it.
+func run(t *testing.T, spec Spec) (Process, <-chan Exit) {
+	t.Helper()
+	ch, _ := begin(spec)
+	s := receive(t, ch)
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.process, claim(s.process)
+}
+
+// claim is Wait into a channel that would show a second call.
+func claim(p Process) <-chan Exit {
+	exits := make(chan Exit, 2)
+	p.Wait(func(e Exit) { exits <- e })
+	return exits
+}
+
+// receive takes one value, in patience.
+func receive[T any](t *testing.T, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("no %T within %v", *new(T), patience)
+		panic("unreachable")
+	}
+}
+
+// eventually polls what nothing announces.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// gone tells whether pid runs no more; a zombie, which only its parent can bury, does not run.
+func gone(pid int) bool {
+	state, _ := stat(strconv.Itoa(pid))
+	return syscall.Kill(pid, 0) != nil || state == "Z"
+}
+
+// stat reads a process's state and parent from /proc; "" when there is none.
+func stat(pid string) (state string, parent int) {
+	b, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return "", 0
+	}
+	_, _ = fmt.Sscan(string(b[strings.LastIndexByte(string(b), ')')+1:]), &state, &parent)
+	return state, parent
+}
+
+// children lists ours with their states, zombies too; none where there is no /proc.
+func children() (list []string) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if state, parent := stat(e.Name()); parent == os.Getpid() {
+			list = append(list, e.Name()+" "+state)
+		}
+	}
+	return list
+}
+
+// descriptors counts our open files; 0 where there is no /proc.
+func descriptors() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
+}
+
+// leakless checks at the end of a test that it left no child, no descriptor and no goroutine.
+func leakless(t *testing.T) {
+	t.Helper()
+	if r, w, err := os.Pipe(); err == nil { // opens the poller, which stays open
+		_, _ = r.Close(), w.Close()
+	}
+	goroutines, files := runtime.NumGoroutine(), descriptors()
+	t.Cleanup(func() {
+		eventually(t, "no child left", func() bool { return len(children()) == 0 })
+		eventually(t, "no descriptor left", func() bool { return descriptors() <= files })
+		eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= goroutines })
+	})
+}

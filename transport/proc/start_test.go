@@ -1,0 +1,195 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+func TestManyAtOnceLeaveNothing(t *testing.T) {
+	leakless(t)
+	const many = 50
+	var wg sync.WaitGroup
+	codes := make([]Exit, many)
+	for i := range many {
+		wg.Add(1)
+		Start(Spec{Argv: []string{"sh", "-c", fmt.Sprint("exit ", i)}}, func(p Process, err error) {
+			if err != nil {
+				t.Error(err)
+				wg.Done()
+				return
+			}
+			p.Wait(func(e Exit) { codes[i] = e; wg.Done() })
+		})
+	}
+	wg.Wait()
+	for i, got := range codes {
+		if got != (Exit{Code: i}) {
+			t.Errorf("child %d: %v", i, got)
+		}
+	}
+	if left := children(); len(left) != 0 {
+		t.Errorf("children left when all exits are told: %v", left)
+	}
+}
+
+func TestCancelBeforeDone(t *testing.T) {
+	leakless(t)
+	for range 50 { // the cancel meets the attempt wherever it is
+		ch, cancel := begin(Spec{Argv: []string{"sleep", "1000"}})
+		cancel()
+		switch s := receive(t, ch); {
+		case errors.Is(s.err, ErrCancelled):
+			if left := children(); len(left) != 0 {
+				t.Fatalf("children left when done is told: %v", left)
+			}
+		case s.err != nil:
+			t.Fatal(s.err)
+		default: // done was on its way
+			if exit := receive(t, claim(s.process)); exit.Signal != syscall.SIGKILL {
+				t.Fatalf("got %v", exit)
+			}
+		}
+		if len(ch) != 0 {
+			t.Fatal("done called twice")
+		}
+	}
+}
+
+func TestCancelWithoutWaitKills(t *testing.T) {
+	leakless(t)
+	ch, cancel := begin(Spec{Argv: []string{"sleep", "1000"}})
+	s := receive(t, ch)
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	cancel()
+	cancel() // harmless
+	eventually(t, "killed and reaped", func() bool { return len(children()) == 0 })
+	if exit := receive(t, claim(s.process)); exit.Signal != syscall.SIGKILL || exit.OOM {
+		t.Errorf("a Wait that comes late is told %v", exit)
+	}
+}
+
+func TestCancelAfterWaitIsNothing(t *testing.T) {
+	leakless(t)
+	env, next := words(t)
+	ch, cancel := begin(as("stay", env))
+	s := receive(t, ch)
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	exits := claim(s.process)
+	cancel()
+	next() // it lives to say so
+	s.process.Signal(syscall.SIGTERM)
+	if exit := receive(t, exits); exit.Signal != syscall.SIGTERM {
+		t.Errorf("got %v, want what we sent", exit)
+	}
+}
+
+func TestUnclaimedExitIsReapedAndKept(t *testing.T) {
+	leakless(t)
+	ch, _ := begin(as("exit 3"))
+	s := receive(t, ch)
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	eventually(t, "reaped", func() bool { return len(children()) == 0 })
+	if exit := receive(t, claim(s.process)); exit.Code != 3 {
+		t.Errorf("got %v", exit)
+	}
+}
+
+// We die by SIGKILL and the bot goes on, writing where it wrote.
+func TestBotOutlivesUs(t *testing.T) {
+	env, next := words(t)
+	supervisor := exec.Command(os.Args[0])
+	supervisor.Env = []string{env, roleVar + "=supervisor " + filepath.Join(t.TempDir(), "out")}
+	if err := supervisor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	bot, _ := next()
+	defer func() { _ = syscall.Kill(-bot, syscall.SIGKILL) }()
+	_ = supervisor.Process.Kill()
+	_ = supervisor.Wait()
+	if gone(bot) {
+		t.Error("the bot died with us")
+	}
+}
+
+func TestStartFailures(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	plain, odd, lost := file("plain", "", 0o600), file("odd", "what is this", 0o700), file("lost", "#!/nonexistent/node\n", 0o700)
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sleep := []string{"sleep", "1000"}
+	for name, c := range map[string]struct {
+		spec Spec
+		kind error
+		want string
+	}{
+		"no argv":         {Spec{}, ErrArgs, `bot command "": at least a program is needed`},
+		"not in PATH":     {Spec{Argv: []string{"no-such-bot"}}, ErrNotFound, `bot command "no-such-bot": not found in PATH`},
+		"no such file":    {Spec{Argv: []string{"./no-such-bot"}, Dir: dir}, ErrNotFound, `bot command "./no-such-bot": does not exist`},
+		"below a file":    {Spec{Argv: []string{plain + "/bot"}}, ErrNotFound, fmt.Sprintf(`bot command %q: does not exist`, plain+"/bot")},
+		"no permission":   {Spec{Argv: []string{"./plain"}, Dir: dir}, ErrNotExecutable, `bot command "./plain": no permission to execute it`},
+		"a folder":        {Spec{Argv: []string{dir}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: is a folder`, dir)},
+		"no program":      {Spec{Argv: []string{odd}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program of this machine, and no script: its first line does not begin with #!`, odd)},
+		"no interpreter":  {Spec{Argv: []string{lost}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: is there, but its interpreter is not: what its first line names, or the loader (libc) it was built for`, lost)},
+		"too long":        {Spec{Argv: sleep, Env: []string{"A=" + strings.Repeat("x", 32<<20)}}, ErrArgs, `bot command "sleep": arguments and environment, 33554446 bytes, are more than the kernel takes (Linux: 128 KiB each, a quarter of the stack limit in all)`},
+		"zero byte":       {Spec{Argv: sleep, Env: []string{"A=\x00"}}, ErrArgs, `bot command "sleep": an argument or a variable holds a zero byte`},
+		"no dir":          {Spec{Argv: sleep, Dir: dir + "/no"}, ErrDir, fmt.Sprintf(`bot folder %q: does not exist`, dir+"/no")},
+		"dir is a file":   {Spec{Argv: sleep, Dir: plain}, ErrDir, fmt.Sprintf(`bot folder %q: not a folder`, plain)},
+		"no output dir":   {Spec{Argv: sleep, Output: dir + "/no/out"}, ErrOutput, fmt.Sprintf(`bot output %q: its folder %q does not exist`, dir+"/no/out", dir+"/no")},
+		"output in file":  {Spec{Argv: sleep, Output: plain + "/out"}, ErrOutput, fmt.Sprintf(`bot output %q: %q is not a folder`, plain+"/out", plain)},
+		"output a folder": {Spec{Argv: sleep, Output: dir}, ErrOutput, fmt.Sprintf(`bot output %q: a folder, where a file is needed`, dir)},
+		"output a pipe":   {Spec{Argv: sleep, Output: pipe}, ErrOutput, fmt.Sprintf(`bot output %q: a named pipe: opening it waits for a reader, and losing that reader would kill the bot`, pipe)},
+		"bad with output": {Spec{Argv: []string{odd}, Output: dir + "/out"}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program of this machine, and no script: its first line does not begin with #!`, odd)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leakless(t)
+			ch, _ := begin(c.spec)
+			s := receive(t, ch)
+			var spec *SpecError
+			if s.process != nil || !errors.As(s.err, &spec) || !errors.Is(s.err, c.kind) {
+				t.Fatalf("got %v, %v; want a SpecError of kind %q", s.process, s.err, c.kind)
+			}
+			if got := s.err.Error(); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// Root may write anywhere but where nobody can.
+func TestOutputNotWritable(t *testing.T) {
+	leakless(t)
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		dir = "/sys"
+	}
+	ch, _ := begin(Spec{Argv: []string{"sleep", "1000"}, Output: dir + "/out"})
+	want := fmt.Sprintf(`bot output %q: no permission to write it, or to create it in its folder`, dir+"/out")
+	if s := receive(t, ch); !errors.Is(s.err, ErrOutput) || s.err.Error() != want {
+		t.Errorf("got %v, want %s", s.err, want)
+	}
+}
