@@ -1,0 +1,248 @@
+package master
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/discluster/control/messages"
+)
+
+// packetRule is what every frame of the link is (WIRE B1).
+const packetRule = `a JSON object {"d":object,"o":opcode}`
+
+// DecodeFromMaster reads one frame that MASTER sent. Unknown fields are ignored; a packet without "d" is read as if it were {}.
+// Upstream's sendError may write a MasterError with opcode 1 (WIRE A6); it is read as one.
+//
+// Errors: *UnknownOpError, *MalformedError, *FieldError, or what messages.ShardRange says of a range.
+func DecodeFromMaster(frame []byte) (messages.FromMaster, error) {
+	p, err := open(frame)
+	if err != nil {
+		return nil, err
+	}
+	type from = messages.FromMaster
+	switch p.op {
+	case messages.OpInitialise:
+		return read[from, messages.Initialise](p, "token")
+	case messages.OpConnect:
+		return readConnect(p)
+	case messages.OpOffload:
+		return read[from, messages.Offload](p, "shardRange")
+	case messages.OpShutdown:
+		return read[from, messages.Shutdown](p)
+	case messages.OpCommand:
+		return read[from, messages.Command](p, "id", "name")
+	case messages.OpMasterError, messages.OpFatal:
+		return read[from, messages.MasterError](p)
+	case messages.OpAck:
+		if err := p.acksHeartbeat(); err != nil {
+			return nil, err
+		}
+		return read[from, messages.HeartbeatAck](p, "seq")
+	case messages.OpPermit:
+		return read[from, messages.PermitAnswer](p, "id", "granted")
+	default:
+		return nil, &UnknownOpError{Op: p.op}
+	}
+}
+
+// DecodeFromControl reads one frame that a CONTROL sent, as DecodeFromMaster does.
+// A permit with "sent" is a PermitReport, one without a PermitRequest.
+func DecodeFromControl(frame []byte) (messages.FromControl, error) {
+	p, err := open(frame)
+	if err != nil {
+		return nil, err
+	}
+	type from = messages.FromControl
+	switch p.op {
+	case messages.OpInfo:
+		return read[from, messages.Info](p)
+	case messages.OpFatal:
+		return read[from, messages.Fatal](p)
+	case messages.OpMasterError:
+		return read[from, messages.MasterError](p)
+	case messages.OpAck:
+		return read[from, messages.Ack](p)
+	case messages.OpBeat:
+		return read[from, messages.Heartbeat](p, "seq")
+	case messages.OpPermit:
+		if _, reports := p.fields["sent"]; reports {
+			return read[from, messages.PermitReport](p, "id", "sent")
+		}
+		return read[from, messages.PermitRequest](p, "id", "shard")
+	case messages.OpSessions:
+		return read[from, messages.SessionsMoved](p)
+	default:
+		return nil, &UnknownOpError{Op: p.op}
+	}
+}
+
+// EncodeFromMaster writes a packet of MASTER's. A packet that breaks its rules is not written: *FieldError.
+func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
+	switch m := m.(type) {
+	case messages.Initialise:
+		return write(messages.OpInitialise, m, wireInitialise(m))
+	case messages.Connect:
+		return write(messages.OpConnect, m, wireConnect(m))
+	case messages.Offload:
+		return write(messages.OpOffload, m, m)
+	case messages.Shutdown:
+		return write(messages.OpShutdown, m, m)
+	case messages.Command:
+		return write(messages.OpCommand, m, m)
+	case messages.MasterError:
+		return write(messages.OpMasterError, m, m)
+	case messages.HeartbeatAck:
+		return write(messages.OpAck, m, heartbeatAck{Op: messages.OpBeat, HeartbeatAck: m})
+	case messages.PermitAnswer:
+		return write(messages.OpPermit, m, m)
+	default:
+		return nil, fmt.Errorf("encode %T: no packet of MASTER's", m)
+	}
+}
+
+// EncodeFromControl writes a packet of CONTROL's. A packet that breaks its rules is not written: *FieldError.
+func EncodeFromControl(m messages.FromControl) ([]byte, error) {
+	switch m := m.(type) {
+	case messages.Info:
+		return write(messages.OpInfo, m, wireInfo(m))
+	case messages.Fatal:
+		return write(messages.OpFatal, m, m)
+	case messages.MasterError:
+		return write(messages.OpMasterError, m, m)
+	case messages.Ack:
+		return write(messages.OpAck, m, m)
+	case messages.Heartbeat:
+		return write(messages.OpBeat, m, wireHeartbeat(m))
+	case messages.PermitRequest:
+		return write(messages.OpPermit, m, m)
+	case messages.PermitReport:
+		return write(messages.OpPermit, m, m)
+	case messages.SessionsMoved:
+		return write(messages.OpSessions, m, m)
+	default:
+		return nil, fmt.Errorf("encode %T: no packet of CONTROL's", m)
+	}
+}
+
+// packet is a frame taken apart as far as every packet is alike.
+type packet struct {
+	op     messages.MasterOp
+	data   json.RawMessage            // "d", an object
+	fields map[string]json.RawMessage // of d, by their exact names: tells absent from zero
+}
+
+// open checks what holds for every packet.
+func open(frame []byte) (packet, error) {
+	malformed := func(want string, cause error) (packet, error) {
+		return packet{}, &MalformedError{What: "packet", Got: shown(frame), Want: want, Cause: cause}
+	}
+	if !utf8.Valid(frame) {
+		return malformed("UTF-8", nil)
+	}
+	var keys map[string]json.RawMessage // a struct would take "O" for "o"
+	if err := json.Unmarshal(frame, &keys); err != nil || keys == nil {
+		var wrongKind *json.UnmarshalTypeError
+		if errors.As(err, &wrongKind) {
+			err = nil // it repeats what packetRule says
+		}
+		return malformed(packetRule, err)
+	}
+	var o *float64 // not int: JavaScript may write 8.0
+	if raw, said := keys["o"]; !said {
+		return malformed(`"o", the opcode`, nil)
+	} else if err := json.Unmarshal(raw, &o); err != nil || o == nil || *o != math.Trunc(*o) || math.Abs(*o) > math.MaxInt32 {
+		return packet{}, &MalformedError{What: "opcode", Got: shown(raw), Want: "a whole number of 32 bits"}
+	}
+	p := packet{op: messages.MasterOp(*o), data: keys["d"]}
+	if p.data == nil {
+		p.data = json.RawMessage("{}")
+	}
+	if p.data[0] != '{' {
+		got := shown(p.data)
+		if p.op == messages.OpInitialise {
+			got = fmt.Sprintf("of %d bytes", len(p.data)) // it might be the token
+		}
+		return packet{}, &MalformedError{What: "d of " + opName(p.op), Got: got, Want: "an object"}
+	}
+	return p, json.Unmarshal(p.data, &p.fields)
+}
+
+// read decodes d into a T, which is one of the closed set P. The required fields must be there, and the whole must hold together.
+func read[P, T any](p packet, required ...string) (P, error) {
+	var none P
+	var v T
+	if err := p.into(&v, required...); err != nil {
+		return none, err
+	}
+	if err := check(opName(p.op), v); err != nil {
+		return none, err
+	}
+	return any(v).(P), nil
+}
+
+// into decodes d.
+func (p packet) into(v any, required ...string) error {
+	for _, field := range required {
+		if p.lacks(field) {
+			return &FieldError{Packet: opName(p.op), Field: field, Value: "missing", Rule: "it in every " + opName(p.op)}
+		}
+	}
+	err := json.Unmarshal(p.data, v)
+	var wrongKind *json.UnmarshalTypeError
+	if errors.As(err, &wrongKind) {
+		field := strings.TrimPrefix(wrongKind.Field, "Connect.") // embedded in its wire form
+		return &FieldError{Packet: opName(p.op), Field: field, Value: "as " + wrongKind.Value, Rule: kindName(wrongKind.Type)}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", opName(p.op), err)
+	}
+	return nil
+}
+
+// lacks reports whether d has no such field, or null in it.
+func (p packet) lacks(field string) bool {
+	raw, said := p.fields[field]
+	return !said || string(raw) == "null"
+}
+
+// write checks m and writes wire, its form on the wire, as d. The key order is upstream's.
+func write(op messages.MasterOp, m, wire any) ([]byte, error) {
+	if err := check(opName(op), m); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // JSON.stringify leaves <, > and & alone
+	err := enc.Encode(struct {
+		D any               `json:"d"`
+		O messages.MasterOp `json:"o"`
+	}{wire, op})
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", opName(op), err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// kindName says in the wire's words what JSON a Go type wants.
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float64:
+		return "a number"
+	default:
+		return "a whole number"
+	}
+}

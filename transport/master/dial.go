@@ -1,0 +1,122 @@
+package master
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/discluster/control/transport"
+)
+
+// handshakeWait is how long either end waits for the other's part of the handshake, the connection included.
+const handshakeWait = 10 * time.Second
+
+// Dial opens a link to MASTER at to.URL, "ws://…" or "wss://…", with to.Header in the handshake. No proxy is used, whatever the environment says.
+//
+// done is called once, never from within Dial: with a link, or with an error that says what is there instead (nothing reachable, no websocket, bad TLS, silence).
+// MASTER refuses after a handshake that succeeded, by a close code (WIRE A6): that is a link that ends, no error here.
+// cancel abandons the attempt, of which done is then told, and closes a link whose Receive was never called.
+func Dial(to transport.Target, done func(transport.Link, error)) (cancel func()) {
+	return dialer{netDial: new(net.Dialer).DialContext}.dial(to, done)
+}
+
+// dialer is CONTROL's end of the handshake over any kind of connection.
+type dialer struct {
+	netDial func(ctx context.Context, network, address string) (net.Conn, error)
+	tls     *tls.Config // nil: the system's
+}
+
+func (d dialer) dial(to transport.Target, done func(transport.Link, error)) (cancel func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		ws, err := d.handshake(ctx, to)
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		l := newLink(ws)
+		context.AfterFunc(ctx, l.abandon)
+		done(l, nil)
+	}()
+	return cancel
+}
+
+// handshake connects and upgrades; ctx bounds both.
+func (d dialer) handshake(ctx context.Context, to transport.Target) (*websocket.Conn, error) {
+	u, err := url.Parse(to.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "ws" && u.Scheme != "wss" {
+		return nil, errors.New("dial: want ws://host:port or wss://host:port") // the URL is not shown: it may hold a password
+	}
+	where := u.Scheme + "://" + u.Host
+	header := http.Header{}
+	for name, value := range to.Header {
+		header.Set(name, value)
+	}
+	release := func() bool { return true }
+	wd := websocket.Dialer{
+		HandshakeTimeout: handshakeWait,
+		TLSClientConfig:  d.tls,
+		NetDialContext: func(dialCtx context.Context, network, address string) (net.Conn, error) {
+			conn, err := d.netDial(dialCtx, network, address)
+			if err != nil {
+				return nil, &unreachableError{err}
+			}
+			release = context.AfterFunc(ctx, func() { conn.Close() }) // gorilla reads the answer without looking at ctx
+			return conn, nil
+		},
+	}
+	ws, resp, err := wd.DialContext(ctx, to.URL, header)
+	if !release() || ctx.Err() != nil {
+		if ws != nil {
+			ws.Close()
+		}
+		return nil, fmt.Errorf("dial %s: abandoned: %w", where, context.Canceled)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", where, explain(err, resp))
+	}
+	if ext := resp.Header.Get("Sec-Websocket-Extensions"); ext != "" {
+		ws.Close() // gorilla would inflate frames, past any limit, though nobody asked for it
+		return nil, fmt.Errorf("dial %s: websocket extension %.60q: want none", where, ext)
+	}
+	return ws, nil
+}
+
+// unreachableError is a connection that could not be made.
+type unreachableError struct{ cause error }
+
+func (e *unreachableError) Error() string { return "unreachable: " + e.cause.Error() }
+func (e *unreachableError) Unwrap() error { return e.cause }
+
+// explain says what a failed handshake met.
+func explain(err error, resp *http.Response) error {
+	var unreachable *unreachableError
+	var record tls.RecordHeaderError
+	var certificate *tls.CertificateVerificationError
+	var host x509.HostnameError
+	var alert tls.AlertError
+	switch {
+	case errors.As(err, &unreachable):
+		return unreachable
+	case errors.Is(err, websocket.ErrBadHandshake) && resp != nil:
+		return fmt.Errorf("not a websocket: answered %s %s: %w", resp.Proto, resp.Status, err)
+	case errors.As(err, &record), errors.As(err, &certificate), errors.As(err, &host), errors.As(err, &alert):
+		return fmt.Errorf("TLS: %w", err)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer to the handshake within %s: %w", handshakeWait, err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("connection ended during the handshake: %w", err)
+	default:
+		return fmt.Errorf("not a websocket: %w", err)
+	}
+}

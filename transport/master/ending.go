@@ -1,0 +1,58 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/discluster/control/transport"
+)
+
+var errSilent = fmt.Errorf("no sign of life for %s", silence)
+
+// ending is what an error of the reader means.
+type ending struct {
+	why     error
+	answer  []byte // close frame the peer still waits for
+	refused bool   // the peer broke a rule, and gorilla told it so
+}
+
+// endOf tells a peer's goodbye, a peer that broke the rules and a peer that is gone from each other.
+func endOf(err error) ending {
+	var code *websocket.CloseError
+	var fromNet interface{ Timeout() bool } // what errors of connections have and gorilla's have not
+	switch {
+	case errors.As(err, &code) && code.Code != websocket.CloseAbnormalClosure:
+		return ending{why: &transport.CloseError{Code: code.Code, Reason: code.Text}, answer: closeFrame(code.Code, "")}
+	case code != nil: // gorilla's word for an end of the connection
+		return ending{why: vanished(io.ErrUnexpectedEOF)}
+	case errors.Is(err, websocket.ErrReadLimit):
+		return ending{why: fmt.Errorf("receive: message over %d bytes: %w", MaxFrame, transport.ErrTooLarge), refused: true}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ending{why: vanished(errSilent)}
+	case errors.As(err, &fromNet), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return ending{why: vanished(err)}
+	default:
+		return ending{why: fmt.Errorf("receive: %w", err), refused: true}
+	}
+}
+
+// vanished is the end of a link whose peer said no goodbye.
+func vanished(cause error) error {
+	return fmt.Errorf("%w: %w", &transport.CloseError{Code: websocket.CloseAbnormalClosure}, cause)
+}
+
+// reasonMax is how many bytes of a reason fit into a close frame: 125 less the code (RFC 6455, 5.5).
+const reasonMax = 123
+
+// closeFrame is the payload of a close frame. A longer reason is cut between characters.
+func closeFrame(code int, reason string) []byte {
+	if len(reason) > reasonMax {
+		reason = reason[:reasonMax]
+	}
+	return websocket.FormatCloseMessage(code, strings.ToValidUTF8(reason, ""))
+}

@@ -1,0 +1,70 @@
+package master
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/discluster/control/messages"
+)
+
+// UnknownOpError says that an opcode is none its sender may use. The packet is else well-formed: count it and read on.
+type UnknownOpError struct{ Op messages.MasterOp }
+
+func (e *UnknownOpError) Error() string { return fmt.Sprintf("unknown opcode %d", e.Op) }
+
+// MalformedError says that a frame is no packet at all.
+type MalformedError struct {
+	What  string // "packet", or a part of one: "opcode", "d of connect"
+	Got   string // what came instead, at most 60 characters; never a token
+	Want  string
+	Cause error // of the JSON parser; nil where Want says it all
+}
+
+func (e *MalformedError) Error() string {
+	text := fmt.Sprintf("%s %s: want %s", e.What, e.Got, e.Want)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+
+func (e *MalformedError) Unwrap() error { return e.Cause }
+
+// FieldError says that a field of a packet breaks its rule (WIRE B1).
+type FieldError struct {
+	Packet string // "initialise"
+	Field  string // as on the wire, "shard_count"
+	Value  string // "0"; "missing" when the packet has no such field
+	Rule   string // "at least 1"
+}
+
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("%s: %s %s: want %s", e.Packet, e.Field, e.Value, e.Rule)
+}
+
+// shownMax is how many characters of a peer's bytes an error repeats: enough to recognise them, too few to flood a log.
+const shownMax = 60
+
+// shown quotes a peer's bytes for an error. Bytes that speak of a token are not repeated.
+func shown(b []byte) string {
+	if bytes.Contains(bytes.ToLower(b), []byte("token")) {
+		return fmt.Sprintf("of %d bytes with a token", len(b))
+	}
+	count := 0
+	for i := range string(b) {
+		if count == shownMax {
+			return fmt.Sprintf("%#q…", b[:i])
+		}
+		count++
+	}
+	return fmt.Sprintf("%#q", b)
+}
+
+// opName names an opcode in errors, by WIRE's word for it.
+func opName(op messages.MasterOp) string {
+	names := [...]string{"info", "fatal", "command", "offload", "shutdown", "initialise", "connect", "error", "ack", "heartbeat", "permit", "sessions"}
+	if op < 0 || int(op) >= len(names) {
+		return fmt.Sprintf("opcode %d", op)
+	}
+	return names[op]
+}
