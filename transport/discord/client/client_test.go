@@ -1,0 +1,438 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+func want[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\n got %v\nwant %v", what, got, want)
+	}
+}
+
+func TestIdentify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		var latest messages.Session
+		c := start(t, g, func(cfg *Config, _ *told) { cfg.Session = func(s messages.Session) { latest = s } })
+		p := g.accept()
+		want(t, "url", p.url, "gateway.example/?encoding=json&v=10")
+		identify := p.expect(opIdentify)
+		var d struct {
+			Token   string `json:"token"`
+			Intents int64  `json:"intents"`
+			Shard   [2]int `json:"shard"`
+		}
+		if err := json.Unmarshal(identify.Data, &d); err != nil || d.Token != "secret" || d.Intents != 513 || d.Shard != [2]int{3, 16} {
+			t.Errorf("IDENTIFY is %s", identify.Data)
+		}
+		at := messages.At(time.Now())
+		p.send(readyFrame)
+		want(t, "told", c.take(), []string{"connecting", "waiting_permit", "permit start", "identifying", "sent", "ready"})
+		want(t, "session", latest, messages.Session{
+			Shard: 3, ShardCount: 16, SessionID: "s1", Seq: 1, ResumeGatewayURL: "ws://resume.example", At: at, Intents: 513,
+			UserID: "7", ApplicationID: "8", Guilds: []string{"11", "12"},
+		})
+		c.cancel()
+		want(t, "close code", p.ends(), 4000)
+		want(t, "Run", <-c.ended, nil)
+		want(t, "session after the end", c.Session().SessionID, "s1")
+	})
+}
+
+// TestEndings tells, for every way a shard that is ready can lose its connection, what it does next.
+func TestEndings(t *testing.T) {
+	resumes := []string{"disconnected", "connecting", "resuming"}
+	identifies := []string{"gone", "disconnected", "connecting", "waiting_permit", "permit reidentify", "identifying", "sent"}
+	with := func(code string, lines []string) []string {
+		lines = append([]string(nil), lines...)
+		for i := range lines {
+			if lines[i] == "disconnected" {
+				lines[i] += " " + code
+			}
+		}
+		return lines
+	}
+	for _, test := range []struct {
+		name  string
+		end   func(*peer)
+		code  int // the client's
+		wait  time.Duration
+		story []string
+	}{
+		{"op 7", func(p *peer) { p.send(`{"op":7,"d":null}`) }, 4000, 0, resumes},
+		{"op 9 true", func(p *peer) { p.send(`{"op":9,"d":true}`) }, 4000, 0, resumes},
+		{"op 9 false", func(p *peer) { p.send(`{"op":9,"d":false}`) }, 4000, 3 * time.Second, identifies},
+		{"vanished", func(p *peer) { p.close(0, "") }, 0, 0, resumes},
+		{"closed by 1000", func(p *peer) { p.close(1000, "") }, 0, 0, with("1000", resumes)},
+		{"closed by 4000", func(p *peer) { p.close(4000, "") }, 0, 0, with("4000", resumes)},
+		{"closed by 4008", func(p *peer) { p.close(4008, "") }, 0, 0, with("4008", resumes)},
+		{"closed by 4007", func(p *peer) { p.close(4007, "") }, 0, 0, with("4007", identifies)},
+		{"closed by 4009", func(p *peer) { p.close(4009, "") }, 0, 0, with("4009", identifies)},
+		{"no JSON", func(p *peer) { p.send(`{"op":`) }, 4000, 0, resumes},
+		{"no acks", func(p *peer) { p.expect(opHeartbeat); p.expect(opHeartbeat) }, 4000, 0, resumes},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGateway(t)
+				c := start(t, g, nil)
+				p := g.accept()
+				p.ready()
+				p.send(`{"op":0,"t":"MESSAGE_CREATE","s":5,"d":{}}`)
+				c.take()
+				if test.name == "no acks" {
+					p.expect(opHeartbeat)
+					want(t, "close code", p.ends(), 4000)
+				} else {
+					test.end(p)
+					if code := p.ends(); test.code != 0 && code != test.code {
+						t.Errorf("close code %d, want %d", code, test.code)
+					}
+				}
+				from := time.Now()
+				q := g.accept()
+				want(t, "waited", time.Since(from), test.wait)
+				if test.story[len(test.story)-1] == "resuming" {
+					want(t, "url", q.url, "resume.example/?encoding=json&v=10")
+					want(t, "RESUME", string(q.expect(opResume).Data), `{"seq":5,"session_id":"s1","token":"secret"}`)
+				} else {
+					want(t, "url", q.url, "gateway.example/?encoding=json&v=10")
+					q.expect(opIdentify)
+				}
+				want(t, "told", c.take(), test.story)
+				c.cancel()
+				q.ends()
+				<-c.ended
+			})
+		})
+	}
+}
+
+func TestFatal(t *testing.T) {
+	for _, code := range []int{4004, 4010, 4011, 4012, 4013, 4014} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGateway(t)
+			c := start(t, g, nil)
+			p := g.accept()
+			p.expect(opIdentify)
+			c.take()
+			p.close(code, "Authentication failed.")
+			err := <-c.ended
+			want(t, "Run", err, error(&FatalError{code, "Authentication failed."}))
+			want(t, "told", c.take(), []string{fmt.Sprintf("failed %d", code)})
+		})
+	}
+	want(t, "text", (&FatalError{4004, "fake 4004"}).Error(), "shard can not be connected because it received close code 4004 with reason fake 4004") // WIRE A3
+}
+
+// TestHeart: the first beat comes after interval × rand, then one every interval; op 1 is answered, but not twice a second; the seq is the last that came.
+func TestHeart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		var latency []time.Duration
+		c := start(t, g, func(cfg *Config, _ *told) { cfg.Latency = func(d time.Duration) { latency = append(latency, d) } })
+		p := g.accept()
+		from := time.Now()
+		var beats []string
+		beat := func() {
+			f := p.expect(opHeartbeat)
+			beats = append(beats, fmt.Sprintf("%s %s", time.Since(from), f.Data))
+		}
+		p.ready()
+		beat()
+		time.Sleep(120 * time.Millisecond)
+		p.send(`{"op":11}`)
+		p.send(`{"op":0,"t":"MESSAGE_CREATE","s":9,"d":{}}`)
+		beat()
+		p.send(`{"op":11}`)
+		p.send(`{"op":1,"d":null}`) // a beat was just sent
+		time.Sleep(2 * time.Second)
+		p.send(`{"op":1,"d":null}`)
+		beat()
+		p.send(`{"op":11}`)
+		beat()
+		want(t, "beats", beats, []string{"20s 1", "1m0s 9", "1m2s 9", "1m40s 9"})
+		synctest.Wait()
+		want(t, "latency", latency, []time.Duration{120 * time.Millisecond, 0, 0})
+		c.cancel()
+		p.ends()
+		<-c.ended
+	})
+}
+
+// TestOutage: connect errors are retried for ever, slower and slower, and the session's own URL is given up for the general one.
+func TestOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		g.setDown(true)
+		var waits []time.Duration
+		var ended time.Time
+		c := start(t, g, func(cfg *Config, l *told) {
+			cfg.Resume = &messages.Session{SessionID: "old", Seq: 42, ResumeGatewayURL: "ws://resume.example"}
+			cfg.Ended = func(error) { ended = time.Now() }
+			cfg.State = func(s messages.ShardState, _ int) {
+				if s == messages.ShardConnecting && !ended.IsZero() {
+					waits = append(waits, time.Since(ended))
+				}
+			}
+		})
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		s := time.Second
+		want(t, "waits", waits[:8], []time.Duration{0, s, 2 * s, 4 * s, 8 * s, 16 * s, 30 * s, 30 * s})
+		g.setDown(false)
+		p := g.accept()
+		want(t, "url", p.url, "gateway.example/?encoding=json&v=10")
+		want(t, "RESUME", string(p.expect(opResume).Data), `{"seq":42,"session_id":"old","token":"secret"}`)
+		p.send(`{"op":0,"t":"RESUMED","s":43,"d":{}}`)
+		synctest.Wait()
+		want(t, "seq", c.Session().Seq, 43)
+		c.Close(time.Now(), true)
+		want(t, "close code", p.ends(), 1000)
+		want(t, "Run", <-c.ended, nil)
+		want(t, "told", c.take(), []string{"gone"})
+	})
+}
+
+func TestBackoff(t *testing.T) {
+	for _, test := range []struct {
+		fails int
+		rand  float64
+		want  time.Duration
+	}{
+		{0, 0.9, 0}, {1, 0, 800 * time.Millisecond}, {1, 0.5, time.Second}, {2, 0.5, 2 * time.Second}, {6, 0.5, 30 * time.Second}, {1000, 0, 24 * time.Second},
+	} {
+		want(t, fmt.Sprint(test.fails, " ", test.rand), backoff(test.fails, test.rand), test.want)
+	}
+}
+
+// TestPermitOutlivesConnection: the place in the queue is kept, a new connection is made first, and an overdue permit is returned and asked for again.
+func TestPermitOutlivesConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		permits := make(chan permit)
+		c := start(t, g, func(cfg *Config, l *told) {
+			cfg.Permit = func(ctx context.Context, cause messages.IdentifyCause) (Permit, error) {
+				l.add("permit " + string(cause))
+				select {
+				case p := <-permits:
+					p.told = l
+					return p, nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}
+		})
+		p := g.accept()
+		want(t, "told", c.take(), []string{"connecting", "waiting_permit", "permit start"})
+		p.close(0, "")
+		q := g.silent() // no HELLO yet
+		permits <- permit{}
+		want(t, "told", c.take(), []string{"disconnected", "connecting"})
+		q.send(`{"op":10,"d":{"heartbeat_interval":40000}}`)
+		q.expect(opIdentify)
+		want(t, "told", c.take(), []string{"waiting_permit", "identifying", "sent"})
+		q.send(`{"op":9,"d":false}`)
+		q.ends()
+		r := g.accept()
+		permits <- permit{overdue: true}
+		want(t, "told", c.take(), []string{"disconnected", "connecting", "waiting_permit", "permit reidentify", "unused", "permit reidentify"})
+		c.Close(time.Now().Add(time.Minute), false)
+		want(t, "close code", r.ends(), 4000)
+		want(t, "Run", <-c.ended, nil)
+	})
+}
+
+func TestPermitRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		refused := errors.New("refused")
+		c := start(t, g, func(cfg *Config, _ *told) {
+			cfg.Permit = func(context.Context, messages.IdentifyCause) (Permit, error) { return nil, refused }
+		})
+		want(t, "close code", g.accept().ends(), 4000)
+		if err := <-c.ended; !errors.Is(err, refused) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// TestClose: nothing more is read, the handler may finish until the deadline, and the session's seq is that of the last event it did finish.
+func TestClose(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		handler time.Duration // an event takes
+		within  time.Duration // Close gives
+		final   bool
+		seq     int64 // 0: no session
+		code    int
+		took    time.Duration
+	}{
+		{"in time", 2 * time.Second, 10 * time.Second, false, 3, 4000, 6 * time.Second},
+		{"too slow", 4 * time.Second, 10 * time.Second, false, 2, 4000, 10 * time.Second},
+		{"final", time.Second, 10 * time.Second, true, 0, 1000, 3 * time.Second},
+		{"at once", time.Hour, 0, false, 1, 4000, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGateway(t)
+				c := start(t, g, func(cfg *Config, _ *told) {
+					cfg.Event = func(ctx context.Context, _ string, _ json.RawMessage) {
+						select {
+						case <-time.After(test.handler):
+						case <-ctx.Done():
+							time.Sleep(time.Second) // it does not listen at once
+						}
+					}
+				})
+				p := g.accept()
+				p.ready()
+				p.send(`{"op":0,"t":"MESSAGE_CREATE","s":2,"d":{}}`)
+				p.send(`{"op":0,"t":"MESSAGE_CREATE","s":3,"d":{}}`)
+				synctest.Wait()
+				from := time.Now()
+				c.Close(from.Add(test.within), test.final)
+				want(t, "close code", p.ends(), test.code)
+				want(t, "Run", <-c.ended, nil)
+				want(t, "took", time.Since(from), test.took)
+				if s := c.Session(); s != nil {
+					want(t, "seq", s.Seq, test.seq)
+				} else {
+					want(t, "seq", 0, test.seq)
+				}
+				time.Sleep(2 * time.Second) // the handler's rest
+				if s := c.Session(); s != nil {
+					want(t, "seq told after the end", s.Seq, test.seq)
+				}
+			})
+		})
+	}
+}
+
+// TestSlowHandler: a full queue stops the reading, not the heart, and a missing answer is then no sign of death.
+func TestSlowHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		go1 := make(chan struct{})
+		c := start(t, g, func(cfg *Config, _ *told) {
+			cfg.Event = func(context.Context, string, json.RawMessage) { <-go1 }
+		})
+		p := g.accept()
+		p.ready()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for i := range 2 * queueMax {
+				p.send(fmt.Sprintf(`{"op":0,"t":"MESSAGE_CREATE","s":%d,"d":{}}`, i+2))
+			}
+		}()
+		time.Sleep(5 * time.Minute)
+		select {
+		case <-sent:
+			t.Error("everything was read")
+		default:
+		}
+		close(go1)
+		<-sent
+		p.send(`{"op":11}`)
+		synctest.Wait()
+		want(t, "seq", c.Session().Seq, 2*queueMax+1)
+		want(t, "last told", c.take()[5:], []string{"ready"})
+		c.cancel()
+		want(t, "close code", p.ends(), 4000)
+		<-c.ended
+	})
+}
+
+func TestReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		c := start(t, g, nil)
+		p := g.accept()
+		p.ready()
+		c.take()
+		c.Reconnect()
+		want(t, "close code", p.ends(), 4000)
+		q := g.accept()
+		q.expect(opResume)
+		want(t, "told", c.take(), []string{"disconnected", "connecting", "resuming"})
+		c.cancel()
+		q.ends()
+		<-c.ended
+	})
+}
+
+func TestNoHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		ended := make(chan error, 1)
+		c := start(t, g, func(cfg *Config, _ *told) { cfg.Ended = func(err error) { ended <- err } })
+		from := time.Now()
+		want(t, "close code", g.silent().ends(), 4000)
+		want(t, "waited", time.Since(from), helloTimeout)
+		want(t, "Ended", (<-ended).Error(), "no HELLO within 20s")
+		p := g.silent()
+		p.send(`{"op":11}`)
+		p.ends()
+		want(t, "Ended", (<-ended).Error(), "first gateway packet has op 11: want HELLO (op 10) with a heartbeat_interval")
+		c.cancel()
+		<-c.ended
+	})
+}
+
+func TestBadURL(t *testing.T) {
+	for _, bad := range []string{"", "gateway.example", "http://gateway.example", "ws://", "%"} {
+		if err := New(Config{GatewayURL: bad}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "want ws:// or wss:// and a host") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestGatewayBot(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		status int
+		body   string
+		want   Gateway
+		err    string
+	}{
+		{"good", 200, `{"url":"wss://g","shards":9,"session_start_limit":{"total":1000,"remaining":7,"reset_after":14400000,"max_concurrency":16}}`,
+			Gateway{URL: "wss://g", Shards: 9, Limit: SessionLimit{Total: 1000, Remaining: 7, ResetAfter: 14400000, MaxConcurrency: 16}}, ""},
+		{"refused token", 401, `{"message":"401: Unauthorized"}`, Gateway{}, "Invalid token provided"},
+		{"outage", 503, "down", Gateway{}, "get /api/v10/gateway/bot: 503 Service Unavailable: down"},
+		{"no object", 200, "<html>", Gateway{}, `get /api/v10/gateway/bot: "<html>": want an object with a url`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/api/v10/gateway/bot" || r.Header.Get("Authorization") != "Bot secret" {
+					t.Errorf("request is %s with %v", r.URL, r.Header)
+				}
+				w.WriteHeader(test.status)
+				w.Write([]byte(test.body))
+			}))
+			defer s.Close()
+			got, err := GatewayBot(t.Context(), s.URL, "secret")
+			want(t, "gateway", got, test.want)
+			if test.err == "" != (err == nil) || err != nil && !strings.HasPrefix(err.Error(), test.err) {
+				t.Errorf("error %v, want %q", err, test.err)
+			}
+			var coded interface{ CloseCode() int }
+			if errors.As(err, &coded) != (test.status == 401) {
+				t.Errorf("error %v has a close code: %v", err, coded != nil)
+			}
+		})
+	}
+}

@@ -1,0 +1,177 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/discluster/control/messages"
+)
+
+const (
+	closeFinal  = 1000 // ends the session (WIRE B5)
+	closeResume = 4000 // keeps it
+
+	dialTimeout  = 10 * time.Second // of TCP, TLS and the handshake together
+	writeTimeout = 10 * time.Second // a peer that takes no bytes for that long is gone
+	closeTimeout = time.Second      // for the peer's half of the closing handshake: without it unread bytes would reset the connection, and our code be lost
+	frameMax     = 4096             // bytes of a frame to Discord (WIRE B5)
+	readMax      = 64 << 20         // bytes of a frame from Discord, which states no limit; its largest, a big guild, are a few MiB
+	urlTries     = 3                // connections in a row at a session's own URL, after which its RESUME tries the general one: that host may be gone for good
+)
+
+// FatalError ends Run: a close code that no reconnect cures (messages.FatalCode).
+type FatalError struct {
+	Code   int
+	Reason string
+}
+
+// Error is Discordoo's text, which operators know (WIRE A3).
+func (e *FatalError) Error() string {
+	return fmt.Sprintf("shard can not be connected because it received close code %d with reason %s", e.Code, e.Reason)
+}
+
+// CloseCode is the gateway's.
+func (e *FatalError) CloseCode() int { return e.Code }
+
+// connection is one websocket. Its reader is a goroutine of its own; all else, every write too, is Run's.
+type connection struct {
+	*Client
+	ws     *websocket.Conn
+	in     chan packet   // from the reader; closed when it ends
+	err    error         // why the reader ended; read once in is closed
+	quit   chan struct{} // closed: the reader throws away what still comes
+	beatAt time.Time     // of the last heartbeat
+	acked  bool          // it was answered
+	held   *event        // waits for room in the queue; meanwhile nothing is read
+	deaf   bool          // we did not read all the time since the last heartbeat: a missing answer proves nothing
+}
+
+// address is where to connect: base with the version and encoding we speak. A RESUME must use the same (WIRE B5).
+func address(base string) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
+		return "", fmt.Errorf("gateway url %q: want ws:// or wss:// and a host", base)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	q := u.Query()
+	q.Set("v", "10")
+	q.Set("encoding", "json")
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// connection lives one connection from its dial to its end, and says why it ended.
+func (c *Client) connection(handler context.Context) error {
+	select {
+	case <-c.reconnect: // it was meant for the last one
+	default:
+	}
+	c.tell(messages.ShardConnecting, 0)
+	k, err := c.dial()
+	if err != nil {
+		return err
+	}
+	err = k.live()
+	code := closeResume
+	if errors.Is(context.Cause(c.running), errStopped) {
+		c.drain(handler) // with the connection still open, so that nobody resumes the session before our handler is done with it
+		if c.ordered().final {
+			code = closeFinal
+		}
+	}
+	k.end(code)
+	switch code := closeCode(err); {
+	case messages.FatalCode(code):
+		closed, _ := errors.AsType[*websocket.CloseError](err)
+		c.halt(&FatalError{Code: code, Reason: closed.Text})
+	case code == 4007 || code == 4009: // invalid seq, session timed out (WIRE B5)
+		c.forget()
+	}
+	return err
+}
+
+// dial opens a connection and starts its reader.
+func (c *Client) dial() (*connection, error) {
+	base := c.cfg.GatewayURL
+	if s := c.Session(); s != nil && s.ResumeGatewayURL != "" && c.fails < urlTries {
+		base = s.ResumeGatewayURL
+	}
+	to, err := address(base)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.running, dialTimeout)
+	defer cancel()
+	dialer := websocket.Dialer{NetDialContext: c.cfg.Dial}
+	ws, resp, err := dialer.DialContext(ctx, to, nil)
+	if err != nil {
+		if resp != nil {
+			err = fmt.Errorf("%s: %w", resp.Status, err)
+		}
+		return nil, fmt.Errorf("connect to %s: %w", base, err)
+	}
+	ws.SetReadLimit(readMax)
+	k := &connection{Client: c, ws: ws, in: make(chan packet), quit: make(chan struct{}), acked: true}
+	go k.read()
+	return k, nil
+}
+
+// read is the reader's goroutine.
+func (k *connection) read() {
+	defer close(k.in)
+	for {
+		var p packet
+		if k.err = k.ws.ReadJSON(&p); k.err != nil {
+			return
+		}
+		select {
+		case k.in <- p:
+		case <-k.quit:
+		}
+	}
+}
+
+// write writes one packet, for at most writeTimeout. One over frameMax can only come of a token that is none: it ends Run.
+func (k *connection) write(op int, data any) error {
+	frame, err := json.Marshal(map[string]any{"op": op, "d": data})
+	if err == nil && len(frame) > frameMax {
+		err = fmt.Errorf("gateway op %d has %d bytes: Discord takes %d", op, len(frame), frameMax)
+	}
+	if err != nil {
+		k.halt(err)
+		return err
+	}
+	_ = k.ws.SetWriteDeadline(time.Now().Add(writeTimeout)) // its error is the write's
+	if err := k.ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+		return fmt.Errorf("write gateway op %d: %w", op, err)
+	}
+	return nil
+}
+
+// end closes the connection and awaits its reader. Where the peer closed first there is nobody left to read the code.
+func (k *connection) end(code int) {
+	close(k.quit)
+	until := time.Now().Add(closeTimeout)
+	_ = k.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), until)
+	_ = k.ws.SetReadDeadline(until)
+	for range k.in { // to its end
+	}
+	_ = k.ws.Close()
+}
+
+// closeCode is the code Discord closed with, 0 where it gave none: the connection vanished, or was never there.
+func closeCode(err error) int {
+	closed, ok := errors.AsType[*websocket.CloseError](err)
+	if !ok || closed.Code == websocket.CloseAbnormalClosure || closed.Code == websocket.CloseNoStatusReceived {
+		return 0
+	}
+	return closed.Code
+}

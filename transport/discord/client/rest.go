@@ -1,0 +1,74 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// Gateway is the answer of GET /gateway/bot (Discord docs, Get Gateway Bot).
+type Gateway struct {
+	URL    string       `json:"url"`
+	Shards int          `json:"shards"` // Discord's recommendation
+	Limit  SessionLimit `json:"session_start_limit"`
+}
+
+// SessionLimit is the daily budget of identifies.
+type SessionLimit struct {
+	Total          int                   `json:"total"`
+	Remaining      int                   `json:"remaining"`
+	ResetAfter     messages.Milliseconds `json:"reset_after"`
+	MaxConcurrency int                   `json:"max_concurrency"` // shards per 5 s
+}
+
+// UnauthorizedError says that REST refused the token (401): nothing but another token helps.
+type UnauthorizedError struct{}
+
+// Error is Discordoo's text, which operators know (WIRE A3).
+func (*UnauthorizedError) Error() string { return "Invalid token provided" }
+
+// CloseCode is the gateway's for the same thing: authentication failed (WIRE B1).
+func (*UnauthorizedError) CloseCode() int { return 4004 }
+
+const (
+	restTimeout = 15 * time.Second
+	restMax     = 1 << 20 // bytes of an answer that are read
+)
+
+// GatewayBot asks the API at base ("https://discord.com") where the gateway is. A refused token is an *UnauthorizedError; any other error may pass by itself.
+func GatewayBot(ctx context.Context, base string, token messages.Secret) (Gateway, error) {
+	const path = "/api/v10/gateway/bot"
+	ctx, cancel := context.WithTimeout(ctx, restTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+path, nil)
+	if err != nil {
+		return Gateway{}, fmt.Errorf("get %s: %w", path, err)
+	}
+	req.Header.Set("Authorization", "Bot "+token.Reveal())
+	req.Header.Set("User-Agent", "DiscordBot (https://github.com/discluster/control, 1)") // the form Discord demands
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return Gateway{}, fmt.Errorf("get %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, restMax))
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized:
+		return Gateway{}, &UnauthorizedError{}
+	case resp.StatusCode != http.StatusOK:
+		return Gateway{}, fmt.Errorf("get %s: %s: %.200s", path, resp.Status, body)
+	case err != nil:
+		return Gateway{}, fmt.Errorf("get %s: %w", path, err)
+	}
+	var g Gateway
+	if err := json.Unmarshal(body, &g); err != nil || g.URL == "" {
+		return Gateway{}, fmt.Errorf("get %s: %.200q: want an object with a url", path, body)
+	}
+	return g, nil
+}
