@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 )
@@ -28,7 +27,7 @@ func (d *Discord) emit(in Emit) {
 		d.emitTo(in.Shard, in)
 		return
 	}
-	for _, shard := range slices.Sorted(maps.Keys(d.byShard)) {
+	for _, shard := range d.known {
 		d.emitTo(shard, in)
 	}
 }
@@ -36,8 +35,11 @@ func (d *Discord) emit(in Emit) {
 func (d *Discord) emitTo(shard int, in Emit) {
 	d.tally(shard, EventCount{Emitted: 1})
 	e := &event{shard: shard, number: d.numbers[shard].Emitted, typ: in.Type, data: in.Data}
-	if e.typ == "" {
+	switch {
+	case e.typ == "":
 		e.typ, e.data = "MESSAGE_CREATE", nil
+	case e.data == nil:
+		e.data = []byte("null")
 	}
 	sessions := d.byShard[shard]
 	if len(sessions) == 0 {
@@ -52,11 +54,18 @@ func (d *Discord) emitTo(shard int, in Emit) {
 
 // tally adds to a shard's count and to the whole.
 func (d *Discord) tally(shard int, n EventCount) {
-	if d.numbers[shard] == nil {
-		d.numbers[shard] = &EventCount{}
-	}
+	d.know(shard)
 	d.numbers[shard].add(n)
 	d.score.Events.add(n)
+}
+
+// know begins the count of a shard that is heard of for the first time.
+func (d *Discord) know(shard int) {
+	if d.numbers[shard] == nil {
+		d.numbers[shard] = &EventCount{}
+		at, _ := slices.BinarySearch(d.known, shard)
+		d.known = slices.Insert(d.known, at, shard)
+	}
 }
 
 func (c *EventCount) add(n EventCount) {

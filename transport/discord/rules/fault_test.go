@@ -148,6 +148,11 @@ func TestEventCounts(t *testing.T) {
 			w.ready(5*sec, 2, 0, 1)
 			w.at(5*sec, Emit{Shard: 0})
 		}, EventCount{Emitted: 1, Delivered: 1, Doubled: 1}},
+		{"All is every shard that ever had a session", func(w *world) {
+			w.ready(0, 1, 0, 1)
+			w.at(0, Closed{1, 1000})
+			w.at(0, Emit{Shard: All})
+		}, EventCount{Emitted: 1, Lost: 1}},
 		{"lost by one session, not by its successor", func(w *world) {
 			w.ready(0, 1, 0, 1)
 			w.at(0, Closed{1, 4000})

@@ -68,7 +68,8 @@ type Discord struct {
 	seed      int64              // start in nanoseconds: two Discords hand out different session ids
 	deadlines deadlines
 
-	numbers map[int]*EventCount // events by shard
+	numbers map[int]*EventCount // events by shard, of every shard that ever had one or a session
+	known   []int               // the same shards, in order
 	score   ledger
 }
 

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 )
@@ -145,7 +144,7 @@ func (d *Discord) Score() Score {
 	slices.SortFunc(s.Shards, func(a, b ShardScore) int {
 		return cmp.Or(cmp.Compare(a.ShardCount, b.ShardCount), cmp.Compare(a.Shard, b.Shard))
 	})
-	for _, shard := range slices.Sorted(maps.Keys(d.numbers)) {
+	for _, shard := range d.known {
 		s.ShardEvents = append(s.ShardEvents, EventScore{shard, *d.numbers[shard]})
 	}
 	return s

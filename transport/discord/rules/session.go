@@ -26,6 +26,7 @@ func (d *Discord) begin(c *conn, in Identify) {
 	s := &session{id: d.sessionID(), shard: in.Shard, count: in.ShardCount, seq: 1, sent: 1}
 	d.sessions[s.id] = s
 	d.byShard[s.shard] = append(d.byShard[s.shard], s)
+	d.know(s.shard)
 	d.attach(s, c)
 	d.score.ready(d.now, s)
 	ready := Ready{Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count, UserID: applicationID, ApplicationID: applicationID}

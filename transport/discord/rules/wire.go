@@ -50,11 +50,12 @@ type Closed struct {
 // Tick lets time pass: silent connections and waiting sessions fall due. Every other input does so too. Next says when one is needed.
 type Tick struct{}
 
-// Emit is an event for every session of Shard (or All that have sessions). Without a Type it is a MESSAGE_CREATE whose content is the event's number.
+// Emit is an event for every session of Shard, or of All shards that ever had a session: one that has none at the moment loses it, as at Discord.
+// Without a Type it is a MESSAGE_CREATE whose content is the event's number.
 type Emit struct {
 	Shard int
 	Type  string
-	Data  []byte // JSON of "d"; not changed after
+	Data  []byte // JSON of "d"; not changed after; nil: null
 }
 
 func (Opened) input()    {}
