@@ -1,0 +1,176 @@
+// Package config is CONTROL's typed configuration: defaults, then one YAML file, then CONTROL_* variables, then flags; the later wins.
+//
+// Every setting has one name in three spellings: master.url in the file, CONTROL_MASTER__URL in the environment ("__" is a level), --master.url as a flag where it is one
+// (Flags; secrets never are, for a command line is public). What is not understood is an error that names key, value, rule and origin, and all errors are told at once.
+// Maps merge over the sources, lists are replaced.
+package config
+
+import (
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// Config is everything that can be set. Load makes it.
+type Config struct {
+	Discord  Discord  `koanf:"discord"`
+	Master   Master   `koanf:"master"`
+	Machine  Machine  `koanf:"machine"`
+	Cluster  Cluster  `koanf:"cluster"`
+	Identify Identify `koanf:"identify"`
+	State    State    `koanf:"state"`
+	Sockets  Sockets  `koanf:"sockets"`
+	Fleet    Fleet    `koanf:"fleet"`
+	Log      Log      `koanf:"log"`
+
+	origins map[string]string // where a key was set, for the errors; a key at its default is not in it
+}
+
+// Discord is how Discord is reached.
+type Discord struct {
+	// Token is the bot's token, without "Bot ". MASTER needs it, embedded or alone; a CONTROL with a MASTER elsewhere gets it from there.
+	// CONTROL_DISCORD__TOKEN, or else DISCORD_TOKEN. Default: none.
+	Token messages.Secret `koanf:"token"`
+	// TokenFile is a file that holds the token, white space around it ignored. Not together with token. CONTROL_DISCORD__TOKEN_FILE. Default: none.
+	TokenFile string `koanf:"token_file" flag:"file that holds the bot's token"`
+	// API is where Discord's REST API is asked: a URL without a path, /api/v10 is appended. CONTROL_DISCORD__API, or else DISCORD_API. Default: https://discord.com.
+	API string `koanf:"api" flag:"Discord's REST API, or a proxy before it"`
+}
+
+// Master is the link to MASTER.
+type Master struct {
+	// URL is MASTER's address, ws:// or wss://. Empty: CONTROL embeds a MASTER for this machine alone. CONTROL_MASTER__URL. Default: none.
+	URL string `koanf:"url" flag:"MASTER's address, ws:// or wss://; none: a MASTER inside"`
+	// Authorization is the secret both ends of the link share: what a CONTROL says and what `control master` demands. CONTROL_MASTER__AUTHORIZATION. Default: none.
+	Authorization messages.Secret `koanf:"authorization"`
+	// AuthorizationFile is a file that holds it. Not together with authorization. CONTROL_MASTER__AUTHORIZATION_FILE. Default: none.
+	AuthorizationFile string `koanf:"authorization_file" flag:"file that holds the secret shared with MASTER"`
+	// Insecure allows ws:// beyond loopback, where anyone on the way reads the bot's token. CONTROL_MASTER__INSECURE. Default: false.
+	Insecure bool `koanf:"insecure" flag:"allow ws:// beyond loopback, where others can read the bot's token"`
+}
+
+// Machine is what MASTER knows this machine by.
+type Machine struct {
+	// Source is the machine's name in the fleet, the same after every restart and no other machine's. CONTROL_MACHINE__SOURCE. Default: the host name.
+	Source string `koanf:"source" flag:"this machine's name in the fleet"`
+}
+
+// Cluster is how a cluster process is run.
+type Cluster struct {
+	// Command is the bot: a program and its arguments. In a variable, or as one text in the file, it is split at white space. CONTROL_CLUSTER__COMMAND. Default: none.
+	Command []string `koanf:"command"`
+	// Dir is where it runs. CONTROL_CLUSTER__DIR. Default: the folder CONTROL was started in.
+	Dir string `koanf:"dir" flag:"folder the bot runs in"`
+	// Env is added to its environment, and wins over CONTROL's own. One variable: CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
+	Env map[string]string `koanf:"env"`
+	// ShardsPerCluster is how many shards a process carries. CONTROL_CLUSTER__SHARDS_PER_CLUSTER. Default: 0, which is max_concurrency where that is over 1, else 10.
+	ShardsPerCluster int `koanf:"shards_per_cluster" flag:"shards a process carries; 0: by max_concurrency"`
+	// HelloTimeout is how long a process may take from its start to IDENTIFY. CONTROL_CLUSTER__HELLO_TIMEOUT. Default: 30s.
+	HelloTimeout time.Duration `koanf:"hello_timeout"`
+	// ReadyTimeout is how long a shard may take from its IDENTIFY to READY. CONTROL_CLUSTER__READY_TIMEOUT. Default: 60s.
+	ReadyTimeout time.Duration `koanf:"ready_timeout"`
+	// HeartbeatInterval is how often a process must give a sign; two missed ones mean it hangs. CONTROL_CLUSTER__HEARTBEAT_INTERVAL. Default: 5s.
+	HeartbeatInterval time.Duration `koanf:"heartbeat_interval"`
+	// StopGrace is how long a process may drain before SIGTERM. CONTROL_CLUSTER__STOP_GRACE. Default: 8s.
+	StopGrace time.Duration `koanf:"stop_grace"`
+	// KillGrace is the time between SIGTERM and SIGKILL. CONTROL_CLUSTER__KILL_GRACE. Default: 2s.
+	KillGrace time.Duration `koanf:"kill_grace"`
+	// Token is how the bot's token reaches the process: env (DISCORD_TOKEN) or hello (over the socket, unseen in /proc; SDK bots only). CONTROL_CLUSTER__TOKEN. Default: env.
+	Token string `koanf:"token"`
+	// OnLost is what an SDK bot does without CONTROL: autonomous (goes on for ever) or exit (closes its shards resumable and ends after lost_after, before MASTER
+	// gives them away). CONTROL_CLUSTER__ON_LOST. Default: autonomous with a MASTER inside, exit with one elsewhere.
+	OnLost string `koanf:"on_lost"`
+	// LostAfter is how long it waits for CONTROL before it exits; less than MASTER's grace. Only with on_lost: exit.
+	// CONTROL_CLUSTER__LOST_AFTER. Default: five sixths of fleet.grace.
+	LostAfter time.Duration `koanf:"lost_after"`
+	// Logs is where its output goes: file (one a life, in the state folder) or inherit (CONTROL's own; no last lines in events). CONTROL_CLUSTER__LOGS. Default: file.
+	Logs string `koanf:"logs"`
+}
+
+// Identify is the pace of identifies.
+type Identify struct {
+	// Margin is added to Discord's 5 s between two identifies of a bucket, for the jitter of the way there. CONTROL_IDENTIFY__MARGIN. Default: 100ms.
+	Margin time.Duration `koanf:"margin"`
+	// PermitTTL is how long a bot may use a permit. CONTROL_IDENTIFY__PERMIT_TTL. Default: 2s.
+	PermitTTL time.Duration `koanf:"permit_ttl"`
+}
+
+// State is what survives a restart of CONTROL.
+type State struct {
+	// Dir is the state folder, one CONTROL's only. CONTROL_STATE__DIR. Default: the first of $STATE_DIRECTORY, /var/lib/control for root, $XDG_STATE_HOME/control and
+	// ~/.local/state/control that there is.
+	Dir string `koanf:"dir" flag:"state folder"`
+}
+
+// Sockets is where cluster processes listen.
+type Sockets struct {
+	// Dir holds the sockets; its path has at most 67 bytes, for a socket's may have 107. CONTROL_SOCKETS__DIR. Default: the first of $RUNTIME_DIRECTORY,
+	// $XDG_RUNTIME_DIR/control and the folder sockets in state.dir that there is.
+	Dir string `koanf:"dir"`
+}
+
+// Fleet is what MASTER goes by, embedded or alone.
+type Fleet struct {
+	// Listen is where `control master` takes CONTROLs, host:port; without a host, everywhere. CONTROL_FLEET__LISTEN. Default: :8642.
+	Listen string `koanf:"listen" flag:"where MASTER takes CONTROLs, host:port"`
+	// Expect is the number of CONTROLs: once all are there MASTER waits no longer. CONTROL_FLEET__EXPECT. Default: 0, not known.
+	Expect int `koanf:"expect" flag:"number of CONTROLs MASTER waits for; 0: not known"`
+	// Wait is how long MASTER waits for CONTROLs before it divides the shards. CONTROL_FLEET__WAIT. Default: 45s.
+	Wait time.Duration `koanf:"wait"`
+	// Shards is the number of shards of the whole bot. CONTROL_FLEET__SHARDS. Default: 0, ask Discord.
+	Shards int `koanf:"shards" flag:"shards of the whole bot; 0: ask Discord"`
+	// MaxConcurrency is how many shards may identify per 5 s. CONTROL_FLEET__MAX_CONCURRENCY. Default: 0, ask Discord.
+	MaxConcurrency int `koanf:"max_concurrency"`
+	// Grace is how long a CONTROL that was lost may return before its shards are given away. CONTROL_FLEET__GRACE. Default: 30s.
+	Grace time.Duration `koanf:"grace"`
+	// HeartbeatInterval is how often a CONTROL gives a sign; 15 s later it is dead. CONTROL_FLEET__HEARTBEAT_INTERVAL. Default: 5s.
+	HeartbeatInterval time.Duration `koanf:"heartbeat_interval"`
+}
+
+// Log is CONTROL's own log, on stderr.
+type Log struct {
+	// Level is debug, info, warn or error. CONTROL_LOG__LEVEL. Default: info.
+	Level string `koanf:"level" flag:"debug, info, warn or error"`
+	// Format is json, console, or auto: console on a terminal. CONTROL_LOG__FORMAT. Default: auto.
+	Format string `koanf:"format" flag:"json, console, or auto: console on a terminal"`
+}
+
+// What Cluster.Token, Cluster.Logs and Log.Format may say; Cluster.OnLost says messages.OnLostAutonomous or OnLostExit.
+const (
+	TokenByEnv   = "env"
+	TokenByHello = "hello"
+
+	LogsFile    = "file"
+	LogsInherit = "inherit"
+
+	FormatAuto    = "auto"
+	FormatJSON    = "json"
+	FormatConsole = "console"
+)
+
+// Embedded reports whether CONTROL runs its own MASTER.
+func (c *Config) Embedded() bool { return c.Master.URL == "" }
+
+// defaults is a Config before anything was read. What depends on other keys or on the machine is filled in by derive.
+func defaults() *Config {
+	return &Config{
+		Discord: Discord{API: "https://discord.com"},
+		Cluster: Cluster{
+			HelloTimeout:      30 * time.Second, // a stock Discordoo ends 30 s after it began to listen (WIRE A3)
+			ReadyTimeout:      60 * time.Second,
+			HeartbeatInterval: 5 * time.Second, // Discordoo's own figure (WIRE A3)
+			StopGrace:         8 * time.Second, // with KillGrace inside the 10 s that container runtimes give
+			KillGrace:         2 * time.Second,
+			Token:             TokenByEnv,
+			Logs:              LogsFile,
+		},
+		Identify: Identify{Margin: 100 * time.Millisecond, PermitTTL: 2 * time.Second},
+		Fleet: Fleet{
+			Listen:            ":8642", // upstream MASTER's port (WIRE A6)
+			Wait:              45 * time.Second,
+			Grace:             30 * time.Second,
+			HeartbeatInterval: 5 * time.Second,
+		},
+		Log: Log{Level: "info", Format: FormatAuto},
+	}
+}

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/discluster/control/messages"
+)
+
+// envPrefix begins every variable that is ours.
+const envPrefix = "CONTROL_"
+
+// field is one key and its place in a Config.
+type field struct {
+	key   string // "master.url"
+	usage string // of its flag; "" where it is none
+	value reflect.Value
+}
+
+// path is the key as koanf has it. Not with dots, which the operator's own names in cluster.env may hold.
+func (f field) path() string { return strings.ReplaceAll(f.key, ".", "/") }
+
+// env is the variable of the key.
+func (f field) env() string { return envPrefix + strings.ToUpper(strings.ReplaceAll(f.key, ".", "__")) }
+
+// secret reports whether the value must not be shown. Of a bot's environment and arguments nobody knows what is in them.
+func (f field) secret() bool {
+	return f.value.Type() == reflect.TypeFor[messages.Secret]() || f.value.Kind() == reflect.Map || f.value.Kind() == reflect.Slice
+}
+
+// fields lists every key of c, in the order of the struct.
+func (c *Config) fields() []field {
+	var all []field
+	root := reflect.ValueOf(c).Elem()
+	for i := range root.NumField() {
+		section := root.Type().Field(i).Tag.Get("koanf")
+		if section == "" {
+			continue
+		}
+		for j := range root.Field(i).NumField() {
+			tag := root.Type().Field(i).Type.Field(j).Tag
+			all = append(all, field{key: section + "." + tag.Get("koanf"), usage: tag.Get("flag"), value: root.Field(i).Field(j)})
+		}
+	}
+	return all
+}
+
+// Flags adds the flags a person would set, each named like its key. Load reads those that were used.
+func Flags(fs *pflag.FlagSet) {
+	for _, f := range defaults().fields() {
+		if f.usage == "" {
+			continue
+		}
+		switch v := f.value.Interface().(type) {
+		case string:
+			fs.String(f.key, v, f.usage)
+		case bool:
+			fs.Bool(f.key, v, f.usage)
+		case int:
+			fs.Int(f.key, v, f.usage)
+		case time.Duration:
+			fs.Duration(f.key, v, f.usage)
+		default:
+			panic(fmt.Sprintf("config: %s is a %T, which no flag can carry", f.key, v))
+		}
+	}
+}

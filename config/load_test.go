@@ -1,0 +1,292 @@
+package config
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/discluster/control/messages"
+)
+
+// parse loads as Load does, on a machine called "box", as somebody with a home.
+func parse(t *testing.T, yaml string, environ []string, args ...string) (*Config, error) {
+	t.Helper()
+	fs := pflag.NewFlagSet("control", pflag.ContinueOnError)
+	fs.String("config", "", "a command's own flag")
+	Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return load("control.yaml", []byte(yaml), append(environ, "HOME=/home/bot", "UNRELATED=1"), fs, "box", false)
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := parse(t, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaults()
+	want.Machine.Source = "box"
+	want.Cluster.OnLost = "autonomous"
+	want.State.Dir = "/home/bot/.local/state/control"
+	want.Sockets.Dir = "/home/bot/.local/state/control/sockets"
+	want.origins = map[string]string{}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestEveryKeyInAFile(t *testing.T) {
+	got, err := Load("testdata/every_key.yaml", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.origins = nil
+	want := &Config{
+		Discord: Discord{Token: "the-token-in-a-file", TokenFile: "testdata/token", API: "http://127.0.0.1:8080"},
+		Master: Master{
+			URL: "wss://master.example:8642", Authorization: "the-authorization-in-a-file", AuthorizationFile: "testdata/authorization",
+		},
+		Machine: Machine{Source: "blade-7"},
+		Cluster: Cluster{
+			Command: []string{"node", "--enable-source-maps", "bot.js"}, Dir: "/srv/bot", Env: map[string]string{"NODE_ENV": "production", "my.dotted/name": "1"},
+			ShardsPerCluster: 16, HelloTimeout: 20 * time.Second, ReadyTimeout: 90 * time.Second, HeartbeatInterval: 4 * time.Second,
+			StopGrace: 7 * time.Second, KillGrace: time.Second, Token: "hello", OnLost: "exit", LostAfter: 20 * time.Second, Logs: "inherit",
+		},
+		Identify: Identify{Margin: 150 * time.Millisecond, PermitTTL: 3 * time.Second},
+		State:    State{Dir: "/srv/state"},
+		Sockets:  Sockets{Dir: "/run/bot"},
+		Fleet: Fleet{
+			Listen: "127.0.0.1:9000", Expect: 3, Wait: 90 * time.Second, Shards: 32, MaxConcurrency: 16, Grace: 25 * time.Second, HeartbeatInterval: 6 * time.Second,
+		},
+		Log: Log{Level: "debug", Format: "json"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+	text, _ := os.ReadFile("testdata/every_key.yaml")
+	for _, f := range defaults().fields() {
+		_, name, _ := strings.Cut(f.key, ".")
+		if f.key != "discord.token" && f.key != "master.authorization" && !strings.Contains(string(text), "\n  "+name+":") {
+			t.Errorf("testdata/every_key.yaml lacks %s", f.key)
+		}
+	}
+}
+
+// samples has a good value that is no default for every key, as a variable or a flag carries it, and what becomes of it.
+var samples = map[string]struct {
+	text string
+	want any
+	with []string // variables it needs beside it
+}{
+	"discord.token":              {"a-token", messages.Secret("a-token"), nil},
+	"discord.token_file":         {"testdata/token", "testdata/token", nil},
+	"discord.api":                {"https://proxy:8000/", "https://proxy:8000", nil},
+	"master.url":                 {"ws://127.0.0.1:8642", "ws://127.0.0.1:8642", nil},
+	"master.authorization":       {"s3cret", messages.Secret("s3cret"), nil},
+	"master.authorization_file":  {"testdata/authorization", "testdata/authorization", nil},
+	"master.insecure":            {"true", true, nil},
+	"machine.source":             {"10.0.0.7", "10.0.0.7", nil},
+	"cluster.command":            {"node  bot.js", []string{"node", "bot.js"}, nil},
+	"cluster.dir":                {"/srv", "/srv", nil},
+	"cluster.shards_per_cluster": {"8", 8, nil},
+	"cluster.hello_timeout":      {"31s", 31 * time.Second, nil},
+	"cluster.ready_timeout":      {"61s", 61 * time.Second, nil},
+	"cluster.heartbeat_interval": {"6s", 6 * time.Second, nil},
+	"cluster.stop_grace":         {"0s", time.Duration(0), nil},
+	"cluster.kill_grace":         {"1500ms", 1500 * time.Millisecond, nil},
+	"cluster.token":              {"hello", TokenByHello, nil},
+	"cluster.on_lost":            {"exit", messages.OnLostExit, nil},
+	"cluster.lost_after":         {"10s", 10 * time.Second, []string{"CONTROL_CLUSTER__ON_LOST=exit"}},
+	"cluster.logs":               {"inherit", LogsInherit, nil},
+	"identify.margin":            {"0s", time.Duration(0), nil},
+	"identify.permit_ttl":        {"1s", time.Second, nil},
+	"state.dir":                  {"/state", "/state", nil},
+	"sockets.dir":                {"/s", "/s", nil},
+	"fleet.listen":               {"[::1]:0", "[::1]:0", nil},
+	"fleet.expect":               {"2", 2, nil},
+	"fleet.wait":                 {"1m", time.Minute, nil},
+	"fleet.shards":               {"32", 32, nil},
+	"fleet.max_concurrency":      {"16", 16, nil},
+	"fleet.grace":                {"20s", 20 * time.Second, nil},
+	"fleet.heartbeat_interval":   {"2s", 2 * time.Second, nil},
+	"log.level":                  {"warn", "warn", nil},
+	"log.format":                 {"console", FormatConsole, nil},
+}
+
+func valueOf(t *testing.T, c *Config, key string) any {
+	t.Helper()
+	for _, f := range c.fields() {
+		if f.key == key {
+			return f.value.Interface()
+		}
+	}
+	t.Fatalf("no key %s", key)
+	return nil
+}
+
+func TestEveryVariable(t *testing.T) {
+	for _, f := range defaults().fields() {
+		if f.key == "cluster.env" { // TestSources
+			continue
+		}
+		s, ok := samples[f.key]
+		if !ok {
+			t.Errorf("%s: no sample", f.key)
+			continue
+		}
+		c, err := parse(t, "", append(s.with, f.env()+"="+s.text))
+		if err != nil {
+			t.Errorf("%s=%s: %v", f.env(), s.text, err)
+		} else if got := valueOf(t, c, f.key); !reflect.DeepEqual(got, s.want) {
+			t.Errorf("%s=%s: got %v, want %v", f.env(), s.text, got, s.want)
+		}
+	}
+}
+
+func TestEveryFlag(t *testing.T) {
+	flags := 0
+	for _, f := range defaults().fields() {
+		if f.usage == "" {
+			continue
+		}
+		flags++
+		s := samples[f.key]
+		c, err := parse(t, "", s.with, "--"+f.key+"="+s.text)
+		if err != nil {
+			t.Errorf("--%s=%s: %v", f.key, s.text, err)
+		} else if got := valueOf(t, c, f.key); !reflect.DeepEqual(got, s.want) {
+			t.Errorf("--%s=%s: got %v, want %v", f.key, s.text, got, s.want)
+		}
+	}
+	if flags == 0 {
+		t.Error("no flag")
+	}
+	for _, key := range []string{"discord.token", "master.authorization"} {
+		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+		Flags(fs)
+		if fs.Lookup(key) != nil {
+			t.Errorf("--%s: a secret in a command line is public", key)
+		}
+	}
+}
+
+func TestSources(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		yaml    string
+		environ []string
+		args    []string
+		key     string
+		want    any
+	}{
+		{"file beats default", "log: {level: warn}", nil, nil, "log.level", "warn"},
+		{"variable beats file", "log: {level: warn}", []string{"CONTROL_LOG__LEVEL=error"}, nil, "log.level", "error"},
+		{"flag beats variable", "log: {level: warn}", []string{"CONTROL_LOG__LEVEL=error"}, []string{"--log.level=debug"}, "log.level", "debug"},
+		{"a flag nobody used beats nothing", "log: {level: warn}", nil, []string{"--config=x"}, "log.level", "warn"},
+		{"DISCORD_TOKEN beats file", "discord: {token: a}", []string{"DISCORD_TOKEN=b"}, nil, "discord.token", messages.Secret("b")},
+		{"ours beats DISCORD_TOKEN", "", []string{"CONTROL_DISCORD__TOKEN=c", "DISCORD_TOKEN=b"}, nil, "discord.token", messages.Secret("c")},
+		{"an empty DISCORD_TOKEN is none", "discord: {token: a}", []string{"DISCORD_TOKEN="}, nil, "discord.token", messages.Secret("a")},
+		{"DISCORD_API", "", []string{"DISCORD_API=http://127.0.0.1:1"}, nil, "discord.api", "http://127.0.0.1:1"},
+		{"others' DISCORD_ variables", "", []string{"DISCORD_GUILD=1"}, nil, "discord.api", "https://discord.com"},
+		{"Kubernetes' variables of a service", "", []string{"CONTROL_MASTER_PORT_8642_TCP_ADDR=10.0.0.1", "CONTROL_SERVICE_HOST=10.0.0.1", "CONTROL_PORT=tcp://10.0.0.1:1"}, nil, "master.url", ""},
+		{"bots' variables keep their case", "", []string{"CONTROL_CLUSTER__ENV__Ab__C=x=y"}, nil, "cluster.env", map[string]string{"Ab__C": "x=y"}},
+		{"maps merge", "cluster: {env: {A: '1', B: '2'}}", []string{"CONTROL_CLUSTER__ENV__B=3"}, nil, "cluster.env", map[string]string{"A": "1", "B": "3"}},
+		{"lists are replaced", "cluster: {command: [a, b, c]}", []string{"CONTROL_CLUSTER__COMMAND=d"}, nil, "cluster.command", []string{"d"}},
+		{"a command in one text", "cluster: {command: node bot.js}", nil, nil, "cluster.command", []string{"node", "bot.js"}},
+		{"empty section and empty key", "master:\ncluster: {dir: }\nlog: {}", []string{"CONTROL_MASTER__URL=ws://localhost"}, nil, "master.url", "ws://localhost"},
+		{"a MASTER elsewhere: bots exit", "master: {url: 'wss://m'}", nil, nil, "cluster.on_lost", "exit"},
+		{"and 5 s before its grace ends", "master: {url: 'wss://m'}", nil, nil, "cluster.lost_after", 25 * time.Second},
+		{"whatever it is", "master: {url: 'wss://m'}\nfleet: {grace: 12s}", nil, nil, "cluster.lost_after", 10 * time.Second},
+		{"ws beyond loopback when told so", "master: {url: 'ws://m', insecure: true}", nil, nil, "master.insecure", true},
+		{"secret by file", "", []string{"CONTROL_DISCORD__TOKEN_FILE=testdata/token"}, nil, "discord.token", messages.Secret("the-token-in-a-file")},
+		{"state folder of systemd", "", []string{"STATE_DIRECTORY=/var/lib/a:/var/lib/b", "XDG_STATE_HOME=/x"}, nil, "state.dir", "/var/lib/a"},
+		{"state folder of XDG", "", []string{"XDG_STATE_HOME=/x"}, nil, "state.dir", "/x/control"},
+		{"sockets of systemd", "", []string{"RUNTIME_DIRECTORY=/run/a", "XDG_RUNTIME_DIR=/run/user/1"}, nil, "sockets.dir", "/run/a"},
+		{"sockets of XDG", "", []string{"XDG_RUNTIME_DIR=/run/user/1"}, nil, "sockets.dir", "/run/user/1/control"},
+		{"sockets below a chosen state folder", "state: {dir: /s}", nil, nil, "sockets.dir", "/s/sockets"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := parse(t, tc.yaml, tc.environ, tc.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := valueOf(t, c, tc.key); !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("%s: got %#v, want %#v", tc.key, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestFoldersOfRootAndRelativeOnes(t *testing.T) {
+	c, err := load("", nil, nil, nil, "box", true)
+	if err != nil || c.State.Dir != "/var/lib/control" {
+		t.Errorf("root: got %q, %v", c.State.Dir, err)
+	}
+	here, _ := os.Getwd()
+	c, err = parse(t, "state: {dir: s}\ncluster: {dir: bot}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(here, "s"); c.State.Dir != want {
+		t.Errorf("state.dir: got %q, want %q", c.State.Dir, want)
+	}
+	if want := filepath.Join(here, "bot"); c.Cluster.Dir != want {
+		t.Errorf("cluster.dir: got %q, want %q", c.Cluster.Dir, want)
+	}
+}
+
+func TestNoSecretIsPrinted(t *testing.T) {
+	c, err := parse(t, "discord: {token: hunter2}\nmaster: {authorization: hunter2}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if got := fmt.Sprintf(verb, *c); strings.Contains(got, "hunter2") {
+			t.Errorf("%s: %s", verb, got)
+		}
+	}
+}
+
+// TestEveryFieldIsDocumented holds the comments to what they must say: meaning, variable, default.
+func TestEveryFieldIsDocumented(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := map[string]string{} // by koanf tag of the field, in its struct
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		for _, f := range spec.Type.(*ast.StructType).Fields.List {
+			docs[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
+		}
+		return false
+	})
+	root := reflect.TypeFor[Config]()
+	for i := range root.NumField() {
+		section := root.Field(i)
+		if section.Tag.Get("koanf") == "" {
+			continue
+		}
+		for j := range section.Type.NumField() {
+			name := section.Type.Field(j).Name
+			doc := docs[section.Type.Name()+"."+name]
+			env := field{key: section.Tag.Get("koanf") + "." + section.Type.Field(j).Tag.Get("koanf")}.env()
+			if !strings.HasPrefix(doc, name+" ") || !strings.Contains(doc, env) || !strings.Contains(doc, "Default: ") {
+				t.Errorf("%s.%s: its comment must begin with the name, and tell the variable %s and the default: %q", section.Name, name, env, doc)
+			}
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+const (
+	// socketMax is the longest path of a unix socket, in bytes: sun_path holds 108 with its final zero.
+	socketMax = 107
+	// snowflakeLen is the longest snowflake, a socket's name: 128 bits in decimal (WIRE A5).
+	snowflakeLen = 39
+	// beatMin is the least interval of a heartbeat: below it the beats of a large fleet are the load.
+	beatMin = 100 * time.Millisecond
+	// beatForgiven is what MASTER adds to the interval before a silent CONTROL is dead, offered how long Discord's sessions are taken for alive (WIRE B1, B5).
+	beatForgiven = 15 * time.Second
+	offered      = 60 * time.Second
+	// countMax bounds every number of shards or machines: ten times the largest bot there is. More is a slip of the finger, and would be obeyed.
+	countMax = 100_000
+)
+
+// givenEnv is what every cluster process is given (WIRE B4), and SHARDING_MANAGER, which would switch discord.js to another channel.
+var givenEnv = []string{
+	"DISCORD_TOKEN", "CLUSTER_ID", "CLUSTER_COUNT", "SHARD_IDS", "SHARDS", "SHARD_COUNT", "MAX_CONCURRENCY",
+	"SHARDING_MANAGER_IPC", "SHARDING_INSTANCE_IPC", "SHARDING_INSTANCE", "DISCLUSTER_SOCKET", "SHARDING_MANAGER",
+}
+
+// sourceForm is what a machine may be called: it travels in a header and names an actor, a log field and a row of a table.
+var sourceForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+
+// Validate tells everything that no command could run with. Load has called it; call it again after a change.
+func (c *Config) Validate() error {
+	v := newValidation(c)
+	v.discord()
+	v.master()
+	v.cluster()
+	v.durations()
+	v.folders()
+	v.fleet()
+	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, FormatAuto, FormatJSON, FormatConsole)
+	return errors.Join(v.faults...)
+}
+
+// ValidateRun is Validate and what `control run` needs beside it.
+func (c *Config) ValidateRun() error {
+	v := newValidation(c)
+	v.want(len(c.Cluster.Command) > 0, "cluster.command", "nothing to run: name the bot's command, or give it behind --")
+	if c.Embedded() {
+		v.want(c.Discord.Token != "", "discord.token", "the MASTER inside needs it: set DISCORD_TOKEN or discord.token_file, or master.url for a MASTER elsewhere")
+		v.want(c.Fleet.Expect <= 1, "fleet.expect", "a MASTER inside serves this machine alone: for more run `control master` and set master.url")
+	}
+	return errors.Join(append([]error{c.Validate()}, v.faults...)...)
+}
+
+// ValidateMaster is Validate and what `control master` needs beside it.
+func (c *Config) ValidateMaster() error {
+	v := newValidation(c)
+	v.want(c.Discord.Token != "", "discord.token", "MASTER needs it: set DISCORD_TOKEN or discord.token_file")
+	v.want(c.Master.Authorization != "", "master.authorization", "without it anyone who reaches MASTER gets the bot's token: set it or master.authorization_file")
+	return errors.Join(append([]error{c.Validate()}, v.faults...)...)
+}
+
+// validation collects what is wrong with c.
+type validation struct {
+	c      *Config
+	fields map[string]field
+	faults []error
+}
+
+func newValidation(c *Config) *validation {
+	v := &validation{c: c, fields: map[string]field{}}
+	for _, f := range c.fields() {
+		v.fields[f.key] = f
+	}
+	return v
+}
+
+// want notes that the key breaks the rule, unless ok.
+func (v *validation) want(ok bool, key, rule string, args ...any) {
+	if ok {
+		return
+	}
+	f := v.fields[key]
+	v.faults = append(v.faults, &fault{key: key, value: show(f, f.value.Interface()), from: v.c.origins[key], rule: fmt.Sprintf(rule, args...)})
+}
+
+func (v *validation) oneOf(key, value string, values ...string) {
+	v.want(slices.Contains(values, value), key, "want one of %s", strings.Join(values, ", "))
+}
+
+func (v *validation) count(key string, n int, zero string) {
+	v.want(0 <= n && n <= countMax, key, "want 1 to %d, or %s", countMax, zero)
+}
+
+func (v *validation) discord() {
+	d := v.c.Discord
+	v.want(headerText(d.Token.Reveal()), "discord.token", "want visible ASCII characters and no space: a token without \"Bot \"")
+	u, err := url.Parse(d.API)
+	ok := err == nil && (u.Scheme == "https" || u.Scheme == "http") && goodHost(u) && u.Path == "" && u.RawQuery == "" && u.Fragment == ""
+	v.want(ok, "discord.api", "want http:// or https:// and a host, no path: /api/v10 is appended")
+}
+
+func (v *validation) master() {
+	m := v.c.Master
+	v.want(headerText(m.Authorization.Reveal()), "master.authorization", "want visible ASCII characters and no space: it is sent as a header")
+	v.want(sourceForm.MatchString(v.c.Machine.Source), "machine.source", "want 1 to 128 letters, digits or . _ : -")
+	if v.c.Embedded() {
+		return
+	}
+	u, err := url.Parse(m.URL)
+	if err != nil || (u.Scheme != "ws" && u.Scheme != "wss") || !goodHost(u) || u.Fragment != "" {
+		v.want(false, "master.url", "want ws:// or wss:// and a host, such as wss://master.example:8642; no user, that is master.authorization")
+		return
+	}
+	v.want(u.Scheme == "wss" || loopback(u.Hostname()) || m.Insecure, "master.url",
+		"ws:// beyond loopback lets others read the bot's token: want wss://, or master.insecure: true where the net is yours")
+}
+
+// headerText reports whether s can be the whole of a header. The empty text can: it is not sent.
+func headerText(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// goodHost reports whether the URL names a host, perhaps a port, and no user.
+func goodHost(u *url.URL) bool {
+	return u.Hostname() != "" && u.User == nil && u.Opaque == "" && (u.Port() == "" || goodPort(u.Port(), 1))
+}
+
+func goodPort(s string, least int) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= least && n <= 65535
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+func (v *validation) cluster() {
+	c := v.c.Cluster
+	v.want(len(c.Command) == 0 || strings.TrimSpace(c.Command[0]) != "", "cluster.command", "want a program as its first text")
+	v.want(!slices.ContainsFunc(c.Command, hasZero), "cluster.command", "want texts without a zero byte")
+	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
+		rule := ""
+		switch {
+		case slices.Contains(givenEnv, name):
+			rule = "CONTROL itself gives this variable to every cluster: choose another name"
+		case strings.HasPrefix(name, envPrefix):
+			rule = "no variable of CONTROL's own reaches a bot: choose a name that does not begin with " + envPrefix
+		case name == "" || strings.Contains(name, "=") || hasZero(name+c.Env[name]):
+			rule = "want a name without \"=\", and no zero byte"
+		default:
+			continue
+		}
+		from := v.c.origins["cluster.env."+name]
+		if from == "" {
+			from = v.c.origins["cluster.env"]
+		}
+		v.faults = append(v.faults, &fault{key: "cluster.env." + name, from: from, rule: rule})
+	}
+	v.count("cluster.shards_per_cluster", c.ShardsPerCluster, "0 to derive it")
+	v.oneOf("cluster.token", c.Token, TokenByEnv, TokenByHello)
+	v.oneOf("cluster.logs", c.Logs, LogsFile, LogsInherit)
+	v.oneOf("cluster.on_lost", c.OnLost, messages.OnLostAutonomous, messages.OnLostExit)
+	if c.OnLost == messages.OnLostExit {
+		v.want(c.LostAfter > 0, "cluster.lost_after", "want more than 0s")
+		v.want(c.LostAfter < v.c.Fleet.Grace, "cluster.lost_after", "a lost bot must end before MASTER gives its shards away: want less than fleet.grace %s", v.c.Fleet.Grace)
+	} else {
+		v.want(c.LostAfter == 0, "cluster.lost_after", "only for cluster.on_lost: exit; here it is %s", c.OnLost)
+	}
+}
+
+func hasZero(s string) bool { return strings.ContainsRune(s, 0) }
+
+func (v *validation) durations() {
+	for _, least := range []struct {
+		key  string
+		want time.Duration
+	}{
+		{"cluster.hello_timeout", time.Second},
+		{"cluster.ready_timeout", time.Second},
+		{"cluster.heartbeat_interval", beatMin},
+		{"cluster.stop_grace", 0},
+		{"cluster.kill_grace", 0},
+		{"identify.margin", 0},
+		{"identify.permit_ttl", beatMin},
+		{"fleet.wait", 0},
+		{"fleet.grace", time.Second},
+		{"fleet.heartbeat_interval", beatMin},
+	} {
+		d := time.Duration(v.fields[least.key].value.Int())
+		v.want(d >= least.want, least.key, "want at least %s", least.want)
+	}
+}
+
+func (v *validation) folders() {
+	state, sockets := v.c.State.Dir, v.c.Sockets.Dir
+	v.want(state != "", "state.dir", "no default without $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME: set it")
+	if n := len(sockets) + len("/") + snowflakeLen; n > socketMax {
+		v.want(false, "sockets.dir", "too long: with a socket's name of %d it makes %d bytes, the limit is %d; want at most %d",
+			snowflakeLen, n, socketMax, socketMax-snowflakeLen-len("/"))
+	}
+}
+
+func (v *validation) fleet() {
+	f := v.c.Fleet
+	_, port, err := net.SplitHostPort(f.Listen)
+	v.want(err == nil && goodPort(port, 0), "fleet.listen", "want host:port, such as :8642 or 127.0.0.1:8642")
+	v.count("fleet.expect", f.Expect, "0 where it is not known")
+	v.count("fleet.shards", f.Shards, "0 to ask Discord")
+	v.count("fleet.max_concurrency", f.MaxConcurrency, "0 to ask Discord")
+	v.want(f.HeartbeatInterval+beatForgiven+f.Grace < offered, "fleet.grace",
+		"a dead machine's sessions would be lost: fleet.heartbeat_interval %s + %s + fleet.grace %s = %s, want less than the %s they live",
+		f.HeartbeatInterval, beatForgiven, f.Grace, f.HeartbeatInterval+beatForgiven+f.Grace, offered)
+}
