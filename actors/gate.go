@@ -38,11 +38,11 @@ type IdentifyGate struct {
 // permit is one that was granted.
 type permit struct {
 	messages.Permit
-	asker   *actor.PID
-	cluster messages.ClusterID
-	bucket  int
-	at      time.Time // when it was granted
-	before  time.Time // the bucket's last use before it
+	asker  *actor.PID
+	owner  string
+	bucket int
+	at     time.Time // when it was granted
+	before time.Time // the bucket's last use before it
 }
 
 // gateState is what gate.json holds.
@@ -91,6 +91,7 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		g.used(m)
 		g.next(ctx)
 	case messages.DropPermits:
+		g.drop(m.Cluster)
 		g.pacer.Drop(m.Cluster.String())
 		g.next(ctx)
 	case world.Timeout:
@@ -119,6 +120,7 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		g.used(m)
 		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent})
 	case messages.DropPermits:
+		g.drop(m.Cluster)
 		for _, w := range g.waiting() {
 			if w.Owner == m.Cluster.String() {
 				g.used(messages.PermitUsed{ID: w.ID})
@@ -222,6 +224,7 @@ func (g *IdentifyGate) ask(ctx actor.Context) {
 		g.wishes[w.ID] = w
 		g.request(ctx, w)
 	}
+	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin) // nothing waits here now
 	if g.State() != "asking" {
 		g.Enter("asking", g.asking)
 	}
@@ -285,7 +288,7 @@ func (g *IdentifyGate) next(ctx actor.Context) {
 func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, useWithin time.Duration) {
 	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
 	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseWithin: useWithin},
-		asker: g.askers[w.ID], bucket: bucket, at: now, before: g.last[bucket]}
+		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, at: now, before: g.last[bucket]}
 	delete(g.askers, w.ID)
 	g.out[w.ID] = p
 	g.last[bucket] = now.Add(useWithin)
@@ -334,6 +337,15 @@ func (g *IdentifyGate) used(m messages.PermitUsed) {
 	g.last[p.bucket] = p.before
 	if m.Sent {
 		g.last[p.bucket] = time.Now()
+	}
+}
+
+// drop forgets the permits of a cluster that died. Each may have been used: its bucket stays busy as if at the last moment.
+func (g *IdentifyGate) drop(cluster messages.ClusterID) {
+	for id, p := range g.out {
+		if p.owner == cluster.String() {
+			delete(g.out, id)
+		}
 	}
 }
 

@@ -1,0 +1,437 @@
+package actors
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// ClusterSupervisor turns ranges into clusters and keeps them alive. It is its own actor.SupervisorStrategy: the three-restart rule (plan.Restart) decides on every
+// Failure, which comes from a Cluster whose process is known dead. Only it stops its children, and it never restarts one that it stopped: protoactor would bring back a
+// ghost.
+//
+//	Serve ──▶ ward: running ──Failure──▶ waiting ──after the delay──▶ running
+//	              │                        └──budget spent, fatal──▶ failed ──RestartCluster──▶ running
+//	              └──Release, StopAll, StopCluster──▶ ending ──Terminated──▶ gone, stopped, or running again
+type ClusterSupervisor struct {
+	w        *world.World
+	house    House
+	options  Options
+	settings messages.Settings
+	manager  messages.Snowflake
+	ranges   []messages.RangeInfo
+	wards    map[messages.ClusterID]*ward
+	draining bool // StopAll is under way
+	stopping bool // this actor ends
+	seq      int
+	last     messages.Standing
+}
+
+// ward is what the supervisor knows of one cluster.
+type ward struct {
+	plan.Cluster
+	pid      *actor.PID // nil: no actor
+	state    messages.ClusterState
+	process  int // pid, 0 when there is none
+	ready    int
+	restarts int
+	history  plan.History
+	seq      int    // of the pending restart
+	cancel   func() // of the pending restart
+	ending   bool   // its stop was ordered
+	then     fate
+}
+
+// fate is what becomes of a ward once its actor is gone.
+type fate int
+
+const (
+	forget fate = iota // its range is released
+	rest               // stopped by an operator, or failed: it stays on the list
+	again              // it starts anew
+)
+
+// restartNow is what a restart's timer tells the supervisor.
+type restartNow struct {
+	id  messages.ClusterID
+	seq int
+}
+
+var _ actor.SupervisorStrategy = (*ClusterSupervisor)(nil)
+
+func newClusters(w *world.World, house House, o Options) *actor.Props {
+	mint := messages.Mint{Worker: uint32(o.PID)}
+	s := &ClusterSupervisor{w: w, house: house, options: o, wards: map[messages.ClusterID]*ward{}, manager: mint.New(time.Now(), messages.ManagerShard)}
+	return w.Spawn("clusters", func() actor.Actor { return s })
+}
+
+// Receive is ClusterSupervisor's only state.
+func (s *ClusterSupervisor) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.Settings:
+		s.settings = m
+	case messages.Serve:
+		s.serve(ctx, m)
+	case messages.Release:
+		s.release(ctx, m)
+	case messages.StopAll:
+		s.draining = true
+		for _, w := range s.inOrder() {
+			s.end(ctx, w, forget)
+		}
+		s.settle(ctx)
+	case messages.StopCluster:
+		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
+	case messages.RestartCluster:
+		s.onWard(ctx, "restart", m.Cluster, func(w *ward) { s.end(ctx, w, again) })
+	case messages.ClusterMoved:
+		s.moved(ctx, m)
+	case messages.RunStopped:
+		if w := s.wards[m.Cluster]; w != nil && w.pid != nil {
+			ctx.Stop(w.pid)
+		}
+	case restartNow:
+		if w := s.wards[m.id]; w != nil && w.seq == m.seq && w.cancel != nil && !s.stopping {
+			w.cancel = nil
+			w.restarts++
+			ctx.(actor.Supervisor).RestartChildren(w.pid)
+		}
+	case *actor.Terminated:
+		s.gone(ctx, m.Who)
+	case *actor.Stopping:
+		s.stopping = true // messages go on coming
+		for _, w := range s.wards {
+			w.calm()
+		}
+	}
+}
+
+// HandleFailure is the supervision strategy. It runs as this actor, and never blocks: the child's mailbox is suspended, so waiting costs a timer.
+func (s *ClusterSupervisor) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+	ctx := supervisor.(actor.Context)
+	w := s.wardOf(child)
+	f, known := reason.(*Failure)
+	switch {
+	case s.stopping:
+	case !known: // a panic of ours: the process may live, and only this actor knows it
+		resume := world.Resume{Log: s.w.Log}
+		resume.HandleFailure(nil, supervisor, child, nil, reason, nil)
+		ctx.Send(s.house.Herald, messages.ControlBroken{Actor: child.Id, Err: world.AsError(reason).Error()})
+	case w == nil || w.ending: // its stop is ordered; the process is dead, so that was all
+		supervisor.StopChildren(child)
+	default:
+		s.died(ctx, w, f)
+	}
+}
+
+// died carries out what the rule says about a dead cluster.
+func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
+	var v plan.Verdict
+	w.history, v = plan.Restart(w.history, plan.Failure{Cause: f.Cause, UpFor: f.Up, Detail: f.Detail()}, time.Now(), s.w.Rand())
+	if v.Flapping {
+		ctx.Send(s.house.Herald, messages.ClusterFlapping{Cluster: w.ID, Shards: w.Shards.String()})
+	}
+	w.process, w.ready = 0, 0
+	switch v.Action {
+	case plan.RestartAfter:
+		s.say(ctx, w, messages.ClusterWaiting)
+		died := messages.ClusterDied{Cluster: w.ID, Shards: w.Shards.String(), PID: f.PID, Cause: f.Cause, Err: f.Err, Attempt: v.Attempt, RetryInMS: messages.Millis(v.After)}
+		if f.Exit != nil {
+			died.Exit = f.Exit.String()
+		}
+		ctx.Send(s.house.Herald, died)
+		s.seq++
+		w.seq = s.seq
+		send, msg := world.Sender(ctx), restartNow{w.ID, w.seq}
+		w.cancel = s.w.After(v.After, func() { send(msg) })
+	case plan.Fatal:
+		s.give(ctx, w, messages.ClusterFatal{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), CloseCode: f.CloseCode, Err: f.Err})
+	default:
+		up := messages.ClusterGaveUp{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Attempts: v.Attempt, Causes: w.history.Causes,
+			CloseCode: f.CloseCode, WaitedFor: f.WaitedFor}
+		if f.Exit != nil {
+			up.Output = f.Exit.Tail
+		}
+		s.give(ctx, w, up)
+	}
+}
+
+// give up on a cluster: its actor goes, its place on the list stays.
+func (s *ClusterSupervisor) give(ctx actor.Context, w *ward, why messages.Event) {
+	ctx.Send(s.house.Herald, why)
+	w.ending, w.then = true, rest
+	s.say(ctx, w, messages.ClusterFailed)
+	ctx.(actor.Supervisor).StopChildren(w.pid)
+	s.settle(ctx)
+}
+
+func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
+	cut, reason := s.admit(m)
+	if reason != "" {
+		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
+		return
+	}
+	for _, c := range cut {
+		s.wards[c.ID] = &ward{Cluster: c}
+	}
+	s.ranges = append(s.ranges, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.settings.Epoch})
+	for _, c := range cut {
+		s.spawn(ctx, s.wards[c.ID])
+	}
+	s.settle(ctx)
+}
+
+// admit says why a range cannot be served, or gives its clusters: none for a range that is served already.
+func (s *ClusterSupervisor) admit(m messages.Serve) (cut []plan.Cluster, reason string) {
+	if s.settings.ShardCount == 0 {
+		return nil, "MASTER did not say shard_count: a bot cannot be sharded without it"
+	}
+	if m.Range.Last >= s.settings.ShardCount {
+		return nil, fmt.Sprintf("range %s: shard_count is %d, so the last shard is %d", m.Range, s.settings.ShardCount, s.settings.ShardCount-1)
+	}
+	if s.draining {
+		return nil, "this machine is stopping its clusters"
+	}
+	for _, r := range s.ranges {
+		if r.Range == m.Range {
+			return nil, ""
+		}
+		if r.Range.Overlaps(m.Range) {
+			return nil, fmt.Sprintf("range %s overlaps %s, which is served here", m.Range, r.Range)
+		}
+	}
+	cut = plan.Cut(m.Range, s.settings.ShardsPerCluster)
+	for _, c := range cut {
+		if w := s.wards[c.ID]; w != nil {
+			return nil, fmt.Sprintf("range %s is not aligned to whole clusters of %d shards: cluster %s has shards %s here already",
+				m.Range, s.settings.ShardsPerCluster, c.ID, w.Shards)
+		}
+	}
+	return cut, ""
+}
+
+func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
+	whole := true
+	var inside []*ward
+	for _, w := range s.inOrder() {
+		switch {
+		case m.Range.Contains(w.Shards.First) && m.Range.Contains(w.Shards.Last):
+			inside = append(inside, w)
+		case m.Range.Overlaps(w.Shards):
+			whole = false
+		}
+	}
+	if !whole || len(inside) == 0 {
+		ctx.Send(ctx.Parent(), messages.ReleaseRefused{ID: m.ID, Range: m.Range,
+			Reason: fmt.Sprintf("range %s: want whole clusters that are served here", m.Range)})
+		return
+	}
+	s.cutOut(m.Range)
+	for _, w := range inside {
+		s.end(ctx, w, forget)
+	}
+	s.settle(ctx)
+}
+
+// cutOut takes a range out of the served ones; what is left of a range it lay in stays, and what ends is listed as draining.
+func (s *ClusterSupervisor) cutOut(gone messages.ShardRange) {
+	var left []messages.RangeInfo
+	for _, r := range s.ranges {
+		if !r.Range.Overlaps(gone) {
+			left = append(left, r)
+			continue
+		}
+		if r.Range.First < gone.First {
+			before := r
+			before.Range.Last = gone.First - 1
+			left = append(left, before)
+		}
+		middle := r
+		middle.Range = messages.ShardRange{First: max(r.Range.First, gone.First), Last: min(r.Range.Last, gone.Last)}
+		left = append(left, middle)
+		if r.Range.Last > gone.Last {
+			after := r
+			after.Range.First = gone.Last + 1
+			left = append(left, after)
+		}
+	}
+	s.ranges = left
+}
+
+func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.ClusterID, do func(*ward)) {
+	if w := s.wards[id]; w != nil && !s.draining {
+		do(w)
+		s.settle(ctx)
+		return
+	}
+	ctx.Send(s.house.Herald, messages.OrderRefused{Order: verb, Err: fmt.Sprintf("cluster %s is not served here", id)})
+}
+
+func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
+	w.ending, w.history, w.restarts, w.ready, w.process = false, plan.History{}, 0, 0, 0
+	w.state = messages.ClusterSpawning
+	pid, err := ctx.SpawnNamed(newCluster(s.w, s.house, s.options, s.settings, s.manager, w.Cluster), w.ID.String())
+	if err != nil {
+		panic(fmt.Sprintf("cluster %s: %v", w.ID, err)) // a name is used again only after Terminated
+	}
+	w.pid = pid
+}
+
+// end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.
+func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) {
+	if w.ending && w.pid != nil {
+		w.then = then // under way already; only what comes behind it changes
+		return
+	}
+	waiting := w.cancel != nil
+	w.calm()
+	w.ending, w.then = true, then
+	switch {
+	case w.pid == nil:
+		s.buried(ctx, w)
+	case waiting:
+		ctx.Stop(w.pid)
+	default:
+		ctx.Send(w.pid, messages.StopRun{})
+	}
+}
+
+// calm takes back a pending restart.
+func (w *ward) calm() {
+	if w.cancel != nil {
+		w.cancel()
+	}
+	w.cancel = nil
+}
+
+// gone is the end of a child's actor.
+func (s *ClusterSupervisor) gone(ctx actor.Context, pid *actor.PID) {
+	w := s.wardOf(pid)
+	if w == nil || s.stopping {
+		return
+	}
+	w.pid = nil
+	s.buried(ctx, w)
+	s.settle(ctx)
+}
+
+// buried does what was to come after the end of a ward.
+func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
+	switch w.then {
+	case forget:
+		delete(s.wards, w.ID)
+	case again:
+		s.spawn(ctx, w)
+	case rest:
+		w.process, w.ready = 0, 0
+		if w.state != messages.ClusterFailed {
+			s.say(ctx, w, messages.ClusterStopped)
+		}
+	}
+}
+
+// moved takes note of what a child says of itself.
+func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
+	w := s.wards[m.Cluster]
+	if w == nil || w.pid == nil || w.cancel != nil || ctx.Sender() != nil && !ctx.Sender().Equal(w.pid) {
+		return
+	}
+	w.process, w.ready = m.PID, m.Ready
+	s.say(ctx, w, m.State)
+	s.settle(ctx)
+}
+
+// say tells everybody how a ward stands.
+func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.ClusterState) {
+	w.state = state
+	ctx.Send(s.house.Herald, messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: state, PID: w.process, Ready: w.ready, Restarts: w.restarts})
+}
+
+// settle works out how the machine stands, and tells MasterLink when that changed.
+func (s *ClusterSupervisor) settle(ctx actor.Context) {
+	standing := messages.Standing{}
+	for _, w := range s.inOrder() {
+		switch w.state {
+		case messages.ClusterServing:
+			standing.Clusters.Serving++
+		case messages.ClusterFailed:
+			standing.Clusters.Failed++
+		case messages.ClusterStopped:
+		default:
+			standing.Clusters.Starting++
+		}
+		standing.ShardsReady += w.ready
+	}
+	kept := s.ranges[:0:0]
+	for _, r := range s.ranges {
+		state := s.rangeState(r.Range)
+		if state == "" {
+			continue
+		}
+		if state != r.State {
+			ctx.Send(s.house.Herald, messages.RangeMoved{Shards: r.Range.String(), State: state})
+		}
+		r.State = state
+		kept = append(kept, r)
+	}
+	s.ranges = kept
+	standing.Ranges = slices.Clone(kept)
+	if !slices.Equal(standing.Ranges, s.last.Ranges) || standing.Clusters != s.last.Clusters || standing.ShardsReady != s.last.ShardsReady {
+		s.last = standing
+		ctx.Send(ctx.Parent(), standing)
+	}
+	if s.draining && len(s.wards) == 0 {
+		s.draining = false
+		ctx.Send(ctx.Parent(), messages.AllStopped{})
+	}
+}
+
+// rangeState is how far a range is, by its clusters; "" when none is left.
+func (s *ClusterSupervisor) rangeState(r messages.ShardRange) messages.RangeState {
+	state := messages.RangeState("")
+	for _, w := range s.inOrder() {
+		if !r.Overlaps(w.Shards) {
+			continue
+		}
+		switch {
+		case w.ending && w.then == forget:
+			return messages.RangeDraining
+		case w.state == messages.ClusterFailed:
+			state = messages.RangeFailed
+		case state == messages.RangeFailed:
+		case w.state == messages.ClusterStopped:
+			state = messages.RangeStopped
+		case state == messages.RangeStopped:
+		case w.state != messages.ClusterServing:
+			state = messages.RangeConnecting
+		case state == "":
+			state = messages.RangeOperational
+		}
+	}
+	return state
+}
+
+func (s *ClusterSupervisor) wardOf(pid *actor.PID) *ward {
+	for _, w := range s.wards {
+		if w.pid != nil && w.pid.Equal(pid) {
+			return w
+		}
+	}
+	return nil
+}
+
+// inOrder is every ward by its id: what is done to several is done in this order.
+func (s *ClusterSupervisor) inOrder() []*ward {
+	var all []*ward
+	for _, id := range slices.Sorted(maps.Keys(s.wards)) {
+		all = append(all, s.wards[id])
+	}
+	return all
+}

@@ -1,0 +1,327 @@
+package actors
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+)
+
+// MasterLink is CONTROL's root: it keeps the link to MASTER and spawns everybody else.
+//
+//	           opened              initialise              a range is served
+//	dialing ───────────▶ greeting ─────────────▶ standby ◀────────────────────▶ serving
+//	   ▲                     │ 10 s, closed          │                            │
+//	   └──── Redial ─────────┴───────────────────────┴────────────────────────────┘
+//
+// The loss of the link changes nothing for the clusters. Stop drains them, in every state, and ends the actor.
+type MasterLink struct {
+	world.States
+	options Options
+	house   House
+	members []member
+
+	link     transport.Link
+	cancel   func() // of the dial under way
+	wasUp    bool   // the link was up once in this life
+	tries    int    // dials since it was up
+	said     string // the last reason said for having no link
+	dropped  int    // packets of this link that could not be read
+	features []string      // that MASTER announced
+	interval time.Duration // of heartbeats
+	seq      int64         // of the last heartbeat
+	settings messages.Settings
+	memory   linkMemory
+	last     map[int]messages.UnixMillis // per bucket, of the gate
+	standing messages.Standing
+	orders   orders
+	shutdown *messages.Shutdown // under way
+	stopping bool
+}
+
+// linkMemory is what link.json holds.
+type linkMemory struct {
+	Instance string `json:"instance"` // tells a reconnect of ours from another CONTROL with our source
+	Epoch    int64  `json:"epoch"`    // the highest epoch obeyed
+}
+
+const linkFile = "link.json"
+
+const (
+	greetWithin     = 10 * time.Second // from the open link to initialise
+	defaultInterval = 30 * time.Second // of heartbeats where MASTER does not say (upstream's documents)
+	supersededWait  = time.Minute      // after close 4006 (WIRE B1)
+	beatJitter      = 0.05
+)
+
+// What the link's World tells it. Each names the link it speaks of.
+type (
+	linkOpened struct {
+		link transport.Link
+		err  error
+	}
+	linkFrame struct {
+		link  transport.Link
+		frame []byte
+	}
+	linkEnded struct {
+		link transport.Link
+		err  error
+	}
+	beat       struct{ link transport.Link }
+	linkSaved  struct{ err error }
+)
+
+// These may come after CONTROL has stopped; that is no news.
+func (linkOpened) IgnoreDeadLetterLogging() {}
+func (linkFrame) IgnoreDeadLetterLogging()  {}
+func (linkEnded) IgnoreDeadLetterLogging()  {}
+func (beat) IgnoreDeadLetterLogging()       {}
+func (linkSaved) IgnoreDeadLetterLogging()  {}
+
+// New gives the props of CONTROL's root actor. Stop it with messages.Stop.
+func New(w *world.World, o Options) *actor.Props {
+	return w.Spawn("masterlink", func() actor.Actor {
+		m := &MasterLink{options: o}
+		m.Begin(w, w.Log.With().Str("actor", "masterlink").Logger(), "dialing", m.dialing)
+		return m
+	}, actor.WithGuardian(&world.Resume{Log: w.Log}))
+}
+
+func (m *MasterLink) dialing(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		m.house = houseOf(ctx.Self())
+		m.spawnHouse(ctx)
+		m.remember(ctx)
+		m.dial(ctx)
+	case linkOpened:
+		m.opened(ctx, msg)
+	case world.Timeout:
+		if m.Expired(msg) {
+			m.dial(ctx)
+		}
+	default:
+		m.always(ctx)
+	}
+}
+
+func (m *MasterLink) greeting(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case world.Timeout:
+		if m.Expired(msg) {
+			m.drop(ctx, 0, fmt.Errorf("no initialise within %v", greetWithin))
+		}
+	default:
+		m.always(ctx)
+	}
+}
+
+func (m *MasterLink) standby(ctx actor.Context) { m.linked(ctx) }
+func (m *MasterLink) serving(ctx actor.Context) { m.linked(ctx) }
+
+// linked is what both states of an initialised link do: they differ in whether something is served, which is for people to see.
+func (m *MasterLink) linked(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case beat:
+		if msg.link == m.link {
+			m.beat(ctx)
+		}
+	case messages.PaceHandedOver:
+		m.last = msg.Last
+		m.info(ctx)
+	case messages.PermitRequest:
+		m.send(ctx, msg)
+	case messages.PermitReport:
+		m.send(ctx, msg)
+	case messages.MasterError:
+		m.send(ctx, msg)
+	case messages.Fatal:
+		m.send(ctx, msg)
+	default:
+		m.always(ctx)
+	}
+}
+
+// always is what every state does with what it does not name.
+func (m *MasterLink) always(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case linkFrame:
+		m.frame(ctx, msg)
+	case linkEnded:
+		if msg.link == m.link {
+			m.lost(ctx, msg.err)
+		}
+	case linkOpened: // of a dial that was given up
+		if msg.link != nil {
+			msg.link.Close(0, "")
+		}
+	case messages.Standing:
+		m.stands(ctx, msg)
+	case messages.ServeRefused:
+		m.refuse(ctx, "connect", msg.ID, &msg.Range, errors.New(msg.Reason))
+	case messages.ReleaseRefused:
+		m.refuse(ctx, "offload", msg.ID, &msg.Range, errors.New(msg.Reason))
+	case messages.AllStopped:
+		m.allStopped(ctx)
+	case messages.Stop:
+		if !m.stopping {
+			m.stopping = true
+			ctx.Send(m.house.Clusters, messages.StopAll{Reason: msg.Reason})
+		}
+	case linkSaved:
+		if msg.err != nil {
+			m.raise(ctx, messages.StateUnwritable{File: linkFile, Err: msg.err.Error()})
+		}
+	case *actor.Stopping, *actor.Restarting:
+		m.letGo()
+	case messages.PaceHandedOver:
+		m.last = msg.Last
+	case messages.PermitRequest, messages.PermitReport, messages.MasterError, messages.Fatal, beat: // nobody to tell
+	case *actor.Terminated:
+	default:
+		m.Unexpected(ctx)
+	}
+}
+
+// remember takes over what the last life left, and makes a name for this installation at its first start.
+func (m *MasterLink) remember(ctx actor.Context) {
+	data, err := m.W.Load(linkFile)
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &m.memory)
+	}
+	if err != nil {
+		m.Log.Warn().Err(err).Str("file", linkFile).Msg("starting as a new installation")
+	}
+	if m.memory.Instance == "" {
+		m.memory.Instance = fmt.Sprintf("%016x%016x", uint64(m.W.Rand()*(1<<63)), uint64(m.W.Rand()*(1<<63)))
+		m.save(ctx)
+	}
+}
+
+func (m *MasterLink) save(ctx actor.Context) {
+	data, err := json.Marshal(m.memory)
+	if err != nil {
+		panic(err) // a text and a number
+	}
+	send := world.Sender(ctx)
+	m.W.Save(linkFile, data, func(err error) { send(linkSaved{err}) })
+}
+
+func (m *MasterLink) dial(ctx actor.Context) {
+	if m.stopping {
+		return
+	}
+	send := world.Sender(ctx)
+	o := m.options.Master
+	m.tries++
+	m.cancel = m.W.Dial(transport.Target{URL: o.URL, Header: map[string]string{
+		"authorization": o.Authorization.Reveal(), "source": o.Source, "instance": m.memory.Instance, "user-agent": "control/" + m.options.Version,
+	}}, func(l transport.Link, err error) { send(linkOpened{l, err}) })
+}
+
+func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
+	m.cancel = nil
+	if msg.err != nil {
+		m.retry(ctx, msg.err)
+		return
+	}
+	m.link, m.dropped, m.features = msg.link, 0, nil
+	m.Enter("greeting", m.greeting)
+	m.In(ctx, greetWithin)
+	send, link := world.Sender(ctx), msg.link
+	link.Receive(
+		func(b []byte) { send(linkFrame{link, b}) },
+		func(err error) { send(linkEnded{link, err}) })
+}
+
+// lost is the end of the link, whoever ended it.
+func (m *MasterLink) lost(ctx actor.Context, err error) {
+	up := m.State() != "greeting"
+	m.link = nil
+	ctx.Send(m.house.Gate, messages.LinkDown{})
+	if up {
+		m.wasUp, m.tries, m.said = true, 0, ""
+	}
+	m.Enter("dialing", m.dialing)
+	m.retry(ctx, err)
+}
+
+// retry waits for the next dial, and says why there is no link: once for each reason.
+func (m *MasterLink) retry(ctx actor.Context, err error) {
+	var closed *transport.CloseError
+	code := 0
+	if errors.As(err, &closed) {
+		code = closed.Code
+	}
+	wait := plan.Redial(m.wasUp, m.tries, m.W.Rand())
+	switch code {
+	case messages.CloseUnauthorised, messages.CloseMalformedRequest, messages.CloseAlreadyConnected:
+		wait = plan.Jitter(plan.RetryEvery, 0.1, m.W.Rand())
+	case messages.CloseSuperseded:
+		wait = supersededWait
+	case messages.CloseDead:
+		wait = 0
+	}
+	if m.stopping {
+		return
+	}
+	m.In(ctx, wait)
+	if err.Error() == m.said {
+		return
+	}
+	m.said = err.Error()
+	switch {
+	case wait != 0 && code >= messages.CloseUnauthorised && code <= messages.CloseStaleEpoch:
+		m.raise(ctx, messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
+	case m.wasUp && m.tries == 0:
+		m.raise(ctx, messages.MasterLost{Err: err.Error(), CloseCode: code, RetryInMS: messages.Millis(wait)})
+	default:
+		m.raise(ctx, messages.MasterUnreachable{URL: m.options.Master.URL, Err: err.Error(), CloseCode: code, RetryInMS: messages.Millis(wait)})
+	}
+}
+
+// drop ends the link ourselves, and dials again when it is time.
+func (m *MasterLink) drop(ctx actor.Context, code int, why error) {
+	m.link.Close(code, why.Error())
+	m.lost(ctx, why)
+}
+
+// beat sends one heartbeat and asks for the next.
+func (m *MasterLink) beat(ctx actor.Context) {
+	m.seq++
+	m.send(ctx, messages.Heartbeat{Seq: m.seq, Ranges: m.standing.Ranges, Clusters: m.standing.Clusters, ShardsReady: m.standing.ShardsReady})
+	m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link})
+}
+
+// letGo closes the link, or gives up the dial.
+func (m *MasterLink) letGo() {
+	if m.cancel != nil {
+		m.cancel()
+	}
+	if m.link != nil {
+		m.link.Close(0, "control stops")
+	}
+	m.cancel, m.link = nil, nil
+	m.Leave()
+}
+
+// allStopped: no cluster is left, as ordered by an operator or by MASTER.
+func (m *MasterLink) allStopped(ctx actor.Context) {
+	if m.shutdown != nil {
+		m.answer(ctx, messages.Ack{ID: m.shutdown.ID, Op: new(messages.OpShutdown), State: string(messages.RangeStopped)})
+		m.shutdown = nil
+	}
+	if m.stopping {
+		ctx.Stop(ctx.Self())
+	}
+}
+
+func (m *MasterLink) raise(ctx actor.Context, e messages.Event) { ctx.Send(m.house.Herald, e) }

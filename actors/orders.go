@@ -1,0 +1,297 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+	codec "github.com/discluster/control/transport/master"
+)
+
+// orders is what MasterLink remembers of MASTER's orders: state is the truth, acks are hints, and an order that comes twice is answered from memory (WIRE B1).
+type orders struct {
+	connects map[messages.ShardRange]string // the id of the connect that granted a range
+	offloads []messages.Offload             // under way
+	answered []messages.Ack                 // the newest answers, at most answersKept
+}
+
+const answersKept = 256
+
+// frame reads one packet of MASTER. What cannot be read is dropped, and said once a link.
+func (m *MasterLink) frame(ctx actor.Context, f linkFrame) {
+	f.link.Took()
+	if f.link != m.link {
+		return
+	}
+	p, err := codec.DecodeFromMaster(f.frame)
+	var invalid *codec.FieldError
+	switch {
+	case errors.As(err, &invalid) && m.State() == "greeting":
+		m.cannotObey(ctx, 0, err) // an initialise that makes no sense
+	case errors.As(err, &invalid):
+		m.refuse(ctx, invalid.Packet, "", nil, err)
+	case err != nil:
+		if m.dropped++; m.dropped == 1 {
+			m.raise(ctx, messages.PacketDropped{From: "MASTER", Err: err.Error()})
+		}
+	default:
+		m.packet(ctx, p)
+	}
+}
+
+func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
+	greeted := m.State() != "greeting"
+	switch p := p.(type) {
+	case messages.Initialise:
+		m.initialise(ctx, p)
+	case messages.MasterError:
+		m.raise(ctx, messages.MasterSaid{Code: p.Code, Message: p.Message})
+	case messages.HeartbeatAck:
+		m.heartbeatAck(ctx, p)
+	case messages.PermitAnswer:
+		ctx.Send(m.house.Gate, p)
+	case messages.Connect:
+		m.obey(ctx, "connect", p.ID, p.Range, greeted, func() { m.connect(ctx, p) })
+	case messages.Offload:
+		m.obey(ctx, "offload", p.ID, &p.Range, greeted, func() {
+			m.orders.offloads = append(m.orders.offloads, p)
+			ctx.Send(m.house.Clusters, messages.Release{ID: p.ID, Range: p.Range})
+		})
+	case messages.Shutdown:
+		m.obey(ctx, "shutdown", p.ID, nil, greeted, func() {
+			m.shutdown = &p
+			ctx.Send(m.house.Clusters, messages.StopAll{Reason: p.Reason})
+		})
+	case messages.Command:
+		m.refuse(ctx, "command "+p.Name, p.ID, nil, fmt.Errorf("unknown command %.60q", p.Name))
+	}
+}
+
+// obey carries out an order, once: not before initialise, and not again when it was answered.
+func (m *MasterLink) obey(ctx actor.Context, name, id string, r *messages.ShardRange, greeted bool, do func()) {
+	if !greeted {
+		m.refuse(ctx, name, id, r, fmt.Errorf("%s came before initialise: the token and shard_count are not known", name))
+		return
+	}
+	if id != "" {
+		for _, ack := range m.orders.answered {
+			if ack.ID == id {
+				m.send(ctx, ack)
+				return
+			}
+		}
+	}
+	do()
+}
+
+// initialise says what the fleet is. On a link that is up already it may change what is not served.
+func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
+	if p.Epoch < m.memory.Epoch {
+		m.cannotObey(ctx, messages.CloseStaleEpoch, fmt.Errorf("epoch %d is older than %d, which this machine obeyed before: a MASTER of the past", p.Epoch, m.memory.Epoch))
+		return
+	}
+	s, err := m.settingsOf(p)
+	if err != nil {
+		m.cannotObey(ctx, 0, err)
+		return
+	}
+	if p.Epoch > m.memory.Epoch {
+		m.memory.Epoch = p.Epoch
+		m.save(ctx)
+	}
+	m.features, m.settings = p.Features, s
+	m.interval = defaultInterval
+	if p.HeartbeatInterval != nil {
+		m.interval = p.HeartbeatInterval.Duration()
+	}
+	if m.State() == "greeting" {
+		m.raise(ctx, messages.MasterLinked{URL: m.options.Master.URL, ShardCount: s.ShardCount, Epoch: s.Epoch, Features: p.Features})
+		m.rest(ctx)
+		if m.announced(messages.FeatureHeartbeat) {
+			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link})
+		}
+	}
+	ctx.Send(m.house.Clusters, s)
+	ctx.Send(m.house.Gate, s)
+	ctx.Send(m.house.Gate, messages.LinkUp{}) // its answer is followed by info
+}
+
+// settingsOf makes the fleet's settings of an initialise, and of our own where MASTER does not say. What is served is pinned: it wins over what MASTER thinks.
+func (m *MasterLink) settingsOf(p messages.Initialise) (messages.Settings, error) {
+	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, 0), MaxConcurrency: value(p.MaxConcurrency, 1), Epoch: p.Epoch,
+		Place: value(p.Machine, messages.Place{Of: 1}), Permits: slices.Contains(p.Features, messages.FeaturePermits)}
+	own := m.options.Cluster.ShardsPerCluster
+	s.ShardsPerCluster = value(p.ShardsPerCluster, own)
+	if own != 0 && s.ShardsPerCluster != own {
+		return s, fmt.Errorf("shards_per_cluster: MASTER says %d, cluster.shards_per_cluster here is %d; set it in one place", s.ShardsPerCluster, own)
+	}
+	if s.ShardsPerCluster == 0 {
+		s.ShardsPerCluster = plan.ShardsPerCluster(s.MaxConcurrency)
+	}
+	if p.Now != nil {
+		s.ClockAhead = time.Until(p.Now.Time())
+	}
+	if len(m.standing.Ranges) > 0 {
+		s.ShardCount, s.ShardsPerCluster = m.settings.ShardCount, m.settings.ShardsPerCluster
+	}
+	return s, nil
+}
+
+func value[T any](p *T, absent T) T {
+	if p == nil {
+		return absent
+	}
+	return *p
+}
+
+// cannotObey ends a link whose MASTER cannot be obeyed, and says so loudly.
+func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
+	m.raise(ctx, messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
+	m.said = err.Error()
+	m.link.Close(code, fmt.Sprintf("%.120s", err.Error()))
+	m.link = nil
+	ctx.Send(m.house.Gate, messages.LinkDown{})
+	m.Enter("dialing", m.dialing)
+	m.In(ctx, plan.Jitter(plan.RetryEvery, 0.1, m.W.Rand()))
+}
+
+func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
+	if p.Machine != nil && *p.Machine != m.settings.Place {
+		m.settings.Place = *p.Machine
+		ctx.Send(m.house.Gate, m.settings)
+	}
+}
+
+// connect takes a range, or the part of a spare.
+func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
+	switch {
+	case m.stopping || m.shutdown != nil:
+		m.refuse(ctx, "connect", p.ID, p.Range, errors.New("this machine is stopping its clusters"))
+	case p.Redundant && len(m.standing.Ranges) > 0:
+		m.refuse(ctx, "connect", p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(m.standing.Ranges)))
+	case p.Redundant:
+		m.answer(ctx, messages.Ack{ID: p.ID, Op: new(messages.OpConnect), State: "standby"})
+	default:
+		if m.orders.connects == nil {
+			m.orders.connects = map[messages.ShardRange]string{}
+		}
+		m.orders.connects[*p.Range] = p.ID
+		for _, r := range m.standing.Ranges {
+			if r.Range == *p.Range {
+				m.ackRange(ctx, r)
+				return
+			}
+		}
+		ctx.Send(m.house.Clusters, messages.Serve{ID: p.ID, Range: *p.Range})
+	}
+}
+
+// stands takes note of what is served now, and tells MASTER what became of its orders.
+func (m *MasterLink) stands(ctx actor.Context, now messages.Standing) {
+	before := m.standing
+	m.standing = now
+	for _, r := range now.Ranges {
+		if !slices.Contains(before.Ranges, r) {
+			m.ackRange(ctx, r)
+		}
+	}
+	m.orders.offloads = slices.DeleteFunc(m.orders.offloads, func(o messages.Offload) bool {
+		served := slices.ContainsFunc(now.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) })
+		if !served {
+			delete(m.orders.connects, o.Range)
+			m.answer(ctx, messages.Ack{ID: o.ID, Op: new(messages.OpOffload), State: string(messages.RangeReleased), Range: &o.Range})
+		}
+		return !served
+	})
+	if !slices.Equal(before.Ranges, now.Ranges) {
+		m.info(ctx)
+		if m.State() == "standby" || m.State() == "serving" {
+			m.rest(ctx)
+		}
+	}
+}
+
+// rest is the state of a link with nothing to wait for.
+func (m *MasterLink) rest(ctx actor.Context) {
+	switch serving := len(m.standing.Ranges) > 0; {
+	case serving && m.State() != "serving":
+		m.Enter("serving", m.serving)
+	case !serving && m.State() != "standby":
+		m.Enter("standby", m.standby)
+	}
+}
+
+// ackRange tells MASTER how far a range is.
+func (m *MasterLink) ackRange(ctx actor.Context, r messages.RangeInfo) {
+	m.send(ctx, messages.Ack{ID: m.orders.connects[r.Range], Op: new(messages.OpConnect), State: string(r.State), Range: &r.Range})
+}
+
+// answer gives the last word on an order, and remembers it.
+func (m *MasterLink) answer(ctx actor.Context, ack messages.Ack) {
+	if ack.ID != "" {
+		m.orders.answered = append(m.orders.answered, ack)
+		m.orders.answered = m.orders.answered[max(0, len(m.orders.answered)-answersKept):]
+	}
+	m.send(ctx, ack)
+}
+
+// refuse says why an order was not obeyed: to the log, and to MASTER.
+func (m *MasterLink) refuse(ctx actor.Context, order, id string, r *messages.ShardRange, why error) {
+	refused := messages.OrderRefused{Order: order, Err: why.Error()}
+	if r != nil {
+		refused.Shards = r.String()
+	}
+	m.raise(ctx, refused)
+	m.send(ctx, messages.MasterError{Message: why.Error(), Kind: "order.refused", Shards: r})
+	if id != "" && m.announced(messages.FeatureOrders) {
+		m.answer(ctx, messages.Ack{ID: id, OK: new(false), Error: why.Error(), Range: r})
+	}
+}
+
+// info says what this machine is and serves, where MASTER wants to know.
+func (m *MasterLink) info(ctx actor.Context) {
+	m.send(ctx, messages.Info{
+		Hostname: m.options.Hostname, Version: m.options.Version, CPUs: m.options.CPUs, MemoryBytes: m.options.Memory,
+		Epoch: m.memory.Epoch, Machine: m.settings.Place, ShardCount: m.settings.ShardCount, MaxConcurrency: m.settings.MaxConcurrency,
+		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: m.last,
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureOrders},
+	})
+}
+
+// announced reports whether MASTER said that it knows a feature.
+func (m *MasterLink) announced(feature string) bool { return slices.Contains(m.features, feature) }
+
+// speaks reports whether MASTER takes the packet: an upstream MASTER takes fatal, error and ack alone (WIRE A6, A7).
+func (m *MasterLink) speaks(p messages.FromControl) bool {
+	switch p.(type) {
+	case messages.Info:
+		return m.announced(messages.FeatureInfo)
+	case messages.Heartbeat:
+		return m.announced(messages.FeatureHeartbeat)
+	case messages.PermitRequest, messages.PermitReport:
+		return m.announced(messages.FeaturePermits)
+	case messages.SessionsMoved:
+		return m.announced(messages.FeatureSessions)
+	default:
+		return true
+	}
+}
+
+// send sends one packet that MASTER takes; without a link it is lost, and what MASTER must know it learns from the next info.
+func (m *MasterLink) send(_ actor.Context, p messages.FromControl) {
+	if m.link == nil || !m.speaks(p) {
+		return
+	}
+	frame, err := codec.EncodeFromControl(p)
+	if err != nil {
+		panic(err) // a packet of our own making
+	}
+	if err := m.link.Send(frame); err != nil {
+		m.Log.Warn().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
+	}
+}
