@@ -178,21 +178,19 @@ func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
 		g.setDown(true)
-		var waits []time.Duration
 		var ended time.Time
 		c := start(t, g, func(cfg *Config, l *told) {
 			cfg.Resume = &messages.Session{SessionID: "old", Seq: 42, ResumeGatewayURL: "ws://resume.example"}
 			cfg.Ended = func(error) { ended = time.Now() }
 			cfg.State = func(s messages.ShardState, _ int) {
 				if s == messages.ShardConnecting && !ended.IsZero() {
-					waits = append(waits, time.Since(ended))
+					l.add(time.Since(ended).String())
 				}
 			}
 		})
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
-		s := time.Second
-		want(t, "waits", waits[:8], []time.Duration{0, s, 2 * s, 4 * s, 8 * s, 16 * s, 30 * s, 30 * s})
+		want(t, "waits", c.take()[:8], []string{"0s", "1s", "2s", "4s", "8s", "16s", "30s", "30s"})
 		g.setDown(false)
 		p := g.accept()
 		want(t, "url", p.url, "gateway.example/?encoding=json&v=10")
@@ -203,7 +201,7 @@ func TestOutage(t *testing.T) {
 		c.Close(time.Now(), true)
 		want(t, "close code", p.ends(), 1000)
 		want(t, "Run", <-c.ended, nil)
-		want(t, "told", c.take(), []string{"gone"})
+		want(t, "told last", c.take(), []string{"30s", "gone"})
 	})
 }
 
