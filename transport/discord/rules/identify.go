@@ -11,8 +11,8 @@ type bucket struct {
 	shard int
 }
 
-// applicationID is the id of the simulated application and of its user, as with every application made since 2016.
-const applicationID = 81384788765712384
+// ApplicationID is the id of the simulated application and of its user, as with every application made since 2016.
+const ApplicationID = 81384788765712384
 
 // knownIntents has a bit for each intent of v10 (events/gateway, "List of Intents"); another bit is 4013.
 const knownIntents = 1<<17 - 1 | 1<<20 | 1<<21 | 1<<24 | 1<<25

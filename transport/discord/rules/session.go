@@ -29,7 +29,7 @@ func (d *Discord) begin(c *conn, in Identify) {
 	d.know(s.shard)
 	d.attach(s, c)
 	d.score.ready(d.now, s)
-	ready := Ready{Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count, UserID: applicationID, ApplicationID: applicationID}
+	ready := Ready{Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count, UserID: ApplicationID, ApplicationID: ApplicationID}
 	for k := s.shard; k <= d.c.Guilds; k += s.count {
 		if k > 0 {
 			ready.Guilds = append(ready.Guilds, uint64(k)<<22)

@@ -1,0 +1,185 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// Waits of a gateway connection.
+const (
+	writeWait = 10 * time.Second // for one frame to be taken by the socket; a client slower than that is gone
+	byeWait   = 2 * time.Second  // for the client's answer to a close frame
+)
+
+// resumePath is where resume_gateway_url points: not the path of /gateway/bot, so that a RESUME at the wrong address shows.
+const resumePath = "/gateway"
+
+// conn is one gateway connection: two lines, and the websocket between them and the client.
+type conn struct {
+	id        rules.Conn
+	ws        *websocket.Conn
+	in        *line[rules.Input]
+	out       *line[rules.Output]
+	packer    *packer
+	resumeURL string
+	resuming  bool // it came to resume_gateway_url
+}
+
+// upgrader takes any origin: bots send none, and there is nothing here to protect.
+var upgrader = websocket.Upgrader{HandshakeTimeout: headerWait, CheckOrigin: func(*http.Request) bool { return true }}
+
+// gateway serves one connection, from its handshake to its end.
+func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
+	if !websocket.IsWebSocketUpgrade(r) {
+		notFound(w, r)
+		return
+	}
+	packer, code, reason := negotiate(r)
+	if code != 0 {
+		refuse(w, r, code, reason)
+		return
+	}
+	c := &conn{id: rules.Conn(s.next.Add(1)), packer: packer, resumeURL: "ws://" + r.Host + resumePath, resuming: r.URL.Path != "/"}
+	c.in, c.out = newLine[rules.Input](s, c.id, 0), newLine[rules.Output](s, c.id, 1)
+	if !s.admit(c) {
+		unavailable(w)
+		return
+	}
+	defer s.handlers.Done()
+	var err error
+	if c.ws, err = upgrader.Upgrade(w, r, nil); err != nil { // the upgrader has answered
+		s.input(rules.Closed{Conn: c.id, Code: rules.CloseVanished})
+		return
+	}
+	arrived := make(chan struct{})
+	go func() { defer close(arrived); s.arrivals(c) }()
+	written := make(chan struct{})
+	go func() { defer close(written); c.write() }()
+	c.read()
+	<-arrived
+	<-written
+}
+
+// negotiate reads the address's version, encoding and compression. A close code above 0, and its reason, say what the server does not speak.
+func negotiate(r *http.Request) (p *packer, code int, reason string) {
+	q := r.URL.Query()
+	if q.Get("v") != "10" {
+		return nil, rules.CloseInvalidVersion, "Invalid API version. This gateway serves v=10."
+	}
+	if e := q.Get("encoding"); e != "" && e != "json" {
+		return nil, websocket.CloseUnsupportedData, "This simulated gateway speaks encoding=json only."
+	}
+	p, err := newPacker(q.Get("compress"))
+	if err != nil {
+		return nil, websocket.CloseUnsupportedData, err.Error()
+	}
+	return p, 0, ""
+}
+
+// refuse opens a websocket only to close it: a gateway client reads close codes, not HTTP.
+func refuse(w http.ResponseWriter, r *http.Request, code int, reason string) {
+	ws, err := upgrader.Upgrade(w, r, nil)
+	if err != nil { // the upgrader has answered
+		return
+	}
+	defer func() { _ = ws.Close() }()
+	bye(ws, code, reason)
+	_, _, _ = ws.NextReader() // the client's answer, so that ours is not lost in a reset
+}
+
+// admit tells the rules of a connection; false during an outage, or at the end. True counts a handler, to be taken back.
+func (s *Server) admit(c *conn) bool {
+	admitted := false
+	now := time.Now()
+	return s.ask(func() {
+		s.conns[c.id] = c
+		s.step(now, rules.Opened{Conn: c.id})
+		if admitted = s.conns[c.id] != nil; admitted {
+			s.handlers.Add(1) // here, so that none is added once the owner has ended and Close waits
+		}
+	}) && admitted
+}
+
+// read puts the client's frames into the line until the connection ends, and then its end.
+func (c *conn) read() {
+	defer func() { _ = c.ws.Close() }()
+	defer c.in.end()
+	for {
+		_, r, err := c.ws.NextReader()
+		var frame []byte
+		if err == nil {
+			frame, err = io.ReadAll(io.LimitReader(r, frameMax+1))
+		}
+		if err != nil {
+			c.in.put(rules.Closed{Conn: c.id, Code: closeCode(err)})
+			return
+		}
+		c.in.put(decode(c.id, frame))
+	}
+}
+
+// closeCode is the client's close code, CloseVanished without one.
+func closeCode(err error) int {
+	var e *websocket.CloseError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return rules.CloseVanished
+}
+
+// arrivals hands inputs to the owner at the moment they reach Discord.
+func (s *Server) arrivals(c *conn) {
+	c.in.each(func(at time.Time, in rules.Input) bool {
+		_, resume := in.(rules.Resume)
+		s.do(func() {
+			if resume && !c.resuming {
+				s.elsewhere++
+			}
+			s.step(at, in)
+		})
+		return true
+	})
+}
+
+// write sends what Discord says. A line that overflows, or a client that does not read, breaks the connection; the reader then tells the owner.
+func (c *conn) write() {
+	closing := false
+	c.out.each(func(_ time.Time, o rules.Output) bool {
+		if end, ok := o.(rules.Close); ok {
+			if closing = end.Code != rules.CloseVanished; closing {
+				bye(c.ws, end.Code, end.Reason)
+			}
+			return false
+		}
+		return c.send(o) == nil
+	})
+	if !closing { // else the reader waits for the client's answer
+		_ = c.ws.Close()
+	}
+}
+
+// send writes one payload.
+func (c *conn) send(o rules.Output) error {
+	payload, err := encode(o, c.resumeURL)
+	if err != nil {
+		return err
+	}
+	frame, err := c.packer.pack(payload)
+	if err != nil {
+		return err
+	}
+	_ = c.ws.SetWriteDeadline(time.Now().Add(writeWait))
+	return c.ws.WriteMessage(c.packer.kind, frame)
+}
+
+// bye sends a close frame and gives the client a moment to answer it.
+func bye(ws *websocket.Conn, code int, reason string) {
+	_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(writeWait))
+	_ = ws.NetConn().SetReadDeadline(time.Now().Add(byeWait)) // errors of both show at the next read; the reader is at work, so not ws's own
+}

@@ -1,0 +1,167 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// Stats is the score and what it is measured against.
+type Stats struct {
+	rules.Score
+	ShardCount       int        `json:"shard_count"`       // recommended
+	Floor            int64      `json:"floor_ms"`          // the least a cold start of ShardCount can take
+	AllReadyAt       *time.Time `json:"all_ready_at"`      // when each of ShardCount had been READY once; null before
+	ResumesElsewhere int        `json:"resumes_elsewhere"` // RESUMEs at another address than resume_gateway_url
+}
+
+// Settings of POST /settings; what is missing stays as it is.
+type Settings struct {
+	Jitter          *int64   `json:"jitter_ms"`
+	EventsPerSecond *float64 `json:"events_per_second"`
+}
+
+// routes is the whole of what the server answers.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.gateway)
+	mux.HandleFunc("GET "+resumePath, s.gateway)
+	mux.HandleFunc("GET "+resumePath+"/{$}", s.gateway) // some clients put a slash between address and query
+	mux.HandleFunc("GET /api/v10/gateway", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"url": gatewayURL(r)})
+	})
+	mux.HandleFunc("GET /api/v10/gateway/bot", s.authorized(func(w http.ResponseWriter, r *http.Request, bot rules.GatewayBot) {
+		bot.URL = gatewayURL(r)
+		answer(w, http.StatusOK, bot)
+	}))
+	mux.HandleFunc("GET /api/v10/users/@me", s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
+		answer(w, http.StatusOK, botUser(rules.ApplicationID))
+	}))
+	self := s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
+		answer(w, http.StatusOK, application{ID: botUser(rules.ApplicationID).ID, Name: botName})
+	})
+	mux.HandleFunc("GET /api/v10/applications/@me", self)
+	mux.HandleFunc("GET /api/v10/oauth2/applications/@me", self) // its older address
+	mux.HandleFunc("POST /faults", s.postFault)
+	mux.HandleFunc("POST /settings", s.postSettings)
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.Stats()) })
+	mux.HandleFunc("/", notFound)
+	return http.MaxBytesHandler(mux, bodyMax)
+}
+
+// gatewayURL is the gateway as the client reached us.
+func gatewayURL(r *http.Request) string { return "ws://" + r.Host + "/" }
+
+// authorized lets a request through that has the bot's token and meets no outage; f gets the answer of /gateway/bot, which settles both.
+func (s *Server) authorized(f func(http.ResponseWriter, *http.Request, rules.GatewayBot)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, isBot := strings.CutPrefix(r.Header.Get("Authorization"), "Bot ")
+		if !isBot {
+			token = ""
+		}
+		var bot rules.GatewayBot
+		status := http.StatusServiceUnavailable
+		s.ask(func() { bot, status = s.discord.GatewayBot(time.Now(), token) })
+		switch status {
+		case http.StatusOK:
+			f(w, r, bot)
+		case http.StatusUnauthorized:
+			fail(w, status, "401: Unauthorized")
+		default:
+			unavailable(w)
+		}
+	}
+}
+
+// plainToken is a token as IDENTIFY has it: Discord takes it with "Bot " too.
+func plainToken(token string) string { return strings.TrimPrefix(token, "Bot ") }
+
+// Stats gives the score and its measure; after Close, the last.
+func (s *Server) Stats() Stats {
+	var stats Stats
+	if !s.ask(func() { stats = s.stats() }) {
+		return s.final
+	}
+	return stats
+}
+
+// stats is the owner's.
+func (s *Server) stats() Stats {
+	count := max(s.config.ShardCount, 1)
+	stats := Stats{
+		Score: s.discord.Score(), ShardCount: count,
+		Floor: s.config.Floor(count).Milliseconds(), ResumesElsewhere: s.elsewhere,
+	}
+	if at, ok := stats.AllReady(count); ok {
+		stats.AllReadyAt = &at
+	}
+	return stats
+}
+
+func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
+	var f rules.Fault
+	if readBody(w, r, &f) {
+		s.input(f) // valid: reading it has checked it
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (s *Server) postSettings(w http.ResponseWriter, r *http.Request) {
+	var set Settings
+	if !readBody(w, r, &set) {
+		return
+	}
+	if set.Jitter != nil {
+		s.SetJitter(time.Duration(*set.Jitter) * time.Millisecond)
+	}
+	if set.EventsPerSecond != nil {
+		s.SetEventsPerSecond(*set.EventsPerSecond)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// readBody decodes a request's JSON strictly, or answers what is wrong with it.
+func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	var long *http.MaxBytesError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &long):
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("body over %d bytes", bodyMax))
+	default:
+		fail(w, http.StatusBadRequest, err.Error())
+	}
+	return false
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	fail(w, http.StatusNotFound, "404: Not Found")
+}
+
+// unavailable is what an outage looks like.
+func unavailable(w http.ResponseWriter) {
+	fail(w, http.StatusServiceUnavailable, "503: Service Unavailable")
+}
+
+// fail answers with an error in Discord's form (topics/opcodes-and-status-codes, "JSON").
+func fail(w http.ResponseWriter, status int, message string) {
+	answer(w, status, struct {
+		Message string `json:"message"`
+		Code    int    `json:"code"`
+	}{message, 0})
+}
+
+// answer writes v as JSON; a client that has left is nobody to tell.
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
