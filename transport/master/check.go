@@ -7,8 +7,11 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// shardsMax bounds shard_count: a hundred times the largest bots, and still no danger to the memory of whoever makes a list of them.
+// shardsMax bounds shard_count and every shard: a hundred times the largest bots, and still no danger to the memory of whoever makes a list of them.
 const shardsMax = 1_000_000
+
+// rangeRule is what shardRange holds, in words.
+var rangeRule = fmt.Sprintf("[first,last] with 0 <= first <= last < %d", shardsMax)
 
 // check tells the first rule of WIRE B1 that a packet breaks, nil when it breaks none. Both codecs ask it, so that what is refused is never written either.
 func check(name string, m any) error {
@@ -19,16 +22,24 @@ func check(name string, m any) error {
 	case messages.Connect:
 		c.connect(m)
 	case messages.Offload:
-		c.shardRange(m.Range)
+		c.shardRange("shardRange", &m.Range)
 	case messages.Command:
 		c.text("id", m.ID)
 		c.text("name", m.Name)
+	case messages.MasterError:
+		c.shardRange("shards", m.Shards)
 	case messages.HeartbeatAck:
 		c.place(m.Machine)
 	case messages.PermitAnswer:
 		c.permitAnswer(m)
 	case messages.Info:
 		c.info(m)
+	case messages.Fatal:
+		c.shardRange("shards", &m.Shards)
+	case messages.Ack:
+		c.shardRange("shardRange", m.Range)
+	case messages.Heartbeat:
+		c.ranges(m.Ranges)
 	case messages.PermitRequest:
 		c.text("id", m.ID)
 		atLeast(&c, "shard", m.Shard, 0)
@@ -68,7 +79,7 @@ func (c *checks) connect(m messages.Connect) {
 	case m.Redundant:
 		c.rule(false, "shardRange", "["+m.Range.String()+"]", "[] when redundant is true")
 	default:
-		c.shardRange(*m.Range)
+		c.shardRange("shardRange", m.Range)
 	}
 }
 
@@ -88,6 +99,7 @@ func (c *checks) info(m messages.Info) {
 	if m.Machine != (messages.Place{}) {
 		c.place(&m.Machine)
 	}
+	c.ranges(m.Ranges)
 }
 
 // rule notes that a field breaks its rule, unless it holds or an earlier one was broken.
@@ -103,8 +115,18 @@ func (c *checks) shardCount(n int) {
 	c.rule(n <= shardsMax, "shard_count", fmt.Sprint(n), fmt.Sprintf("at most %d", shardsMax))
 }
 
-func (c *checks) shardRange(r messages.ShardRange) {
-	c.rule(0 <= r.First && r.First <= r.Last, "shardRange", fmt.Sprintf("[%d,%d]", r.First, r.Last), "[first,last] with 0 <= first <= last")
+// shardRange checks a range; nil was not said.
+func (c *checks) shardRange(field string, r *messages.ShardRange) {
+	if r == nil {
+		return
+	}
+	c.rule(0 <= r.First && r.First <= r.Last && r.Last < shardsMax, field, fmt.Sprintf("[%d,%d]", r.First, r.Last), rangeRule)
+}
+
+func (c *checks) ranges(all []messages.RangeInfo) {
+	for _, one := range all {
+		c.shardRange("ranges", &one.Range)
+	}
 }
 
 // place checks a seat; nil was not said.

@@ -64,10 +64,11 @@ func TestRefused(t *testing.T) {
 		{"connect to nothing", `{"o":6,"d":{"shardRange":[],"redundant":false}}`, "connect: shardRange []: want a range, or redundant true"},
 		{"connect without data", `{"o":6}`, "connect: shardRange []: want a range, or redundant true"},
 		{"spare with a range", `{"o":6,"d":{"shardRange":[0,9],"redundant":true}}`, "connect: shardRange [0-9]: want [] when redundant is true"},
-		{"range of one", `{"o":6,"d":{"shardRange":[3]}}`, "connect: shardRange `[3]`: want [] or [first,last] with 0 <= first <= last"},
-		{"range of three", `{"o":6,"d":{"shardRange":[1,2,3]}}`, "connect: shardRange `[1,2,3]`: want [] or [first,last] with 0 <= first <= last"},
-		{"range turned round", `{"o":6,"d":{"shardRange":[9,0]}}`, "connect: shardRange `[9,0]`: want [] or [first,last] with 0 <= first <= last"},
-		{"range below", `{"o":6,"d":{"shardRange":[-1,0]}}`, "connect: shardRange `[-1,0]`: want [] or [first,last] with 0 <= first <= last"},
+		{"range of one", `{"o":6,"d":{"shardRange":[3]}}`, "connect: shardRange `[3]`: want [] or [first,last] with 0 <= first <= last < 1000000"},
+		{"range of three", `{"o":6,"d":{"shardRange":[1,2,3]}}`, "connect: shardRange `[1,2,3]`: want [] or [first,last] with 0 <= first <= last < 1000000"},
+		{"range turned round", `{"o":6,"d":{"shardRange":[9,0]}}`, "connect: shardRange `[9,0]`: want [] or [first,last] with 0 <= first <= last < 1000000"},
+		{"range below", `{"o":6,"d":{"shardRange":[-1,0]}}`, "connect: shardRange `[-1,0]`: want [] or [first,last] with 0 <= first <= last < 1000000"},
+		{"range beyond any bot", `{"o":6,"d":{"shardRange":[0,1000000]}}`, "connect: shardRange [0,1000000]: want [first,last] with 0 <= first <= last < 1000000"},
 		{"redundant a text", `{"o":6,"d":{"redundant":"no"}}`, "connect: redundant as string: want true or false"},
 		{"offload nothing", `{"o":3,"d":{"id":"a"}}`, "offload: shardRange missing: want it in every offload"},
 		{"offload round", `{"o":3,"d":{"shardRange":[2,1]}}`, "offload: shard range [2 1]: want [first,last] with 0 <= first <= last"},
@@ -86,6 +87,10 @@ func TestRefused(t *testing.T) {
 		{"info of too many shards", `{"o":0,"d":{"shard_count":1000001}}`, "info: shard_count 1000001: want at most 1000000"},
 		{"info of no seat", `{"o":0,"d":{"machine":{"index":1,"of":1}}}`, "info: machine.index 1: want 0..0"},
 		{"info with a range round", `{"o":0,"d":{"ranges":[{"range":[5,4]}]}}`, "info: shard range [5 4]: want [first,last] with 0 <= first <= last"},
+		{"heartbeat with a range beyond any bot", `{"o":9,"d":{"seq":1,"ranges":[{"range":[0,1000000]}]}}`, "heartbeat: ranges [0,1000000]: want [first,last] with 0 <= first <= last < 1000000"},
+		{"load a text", `{"o":0,"d":{"load1":"high"}}`, "info: load1 as string: want a number"},
+		{"ranges an object", `{"o":0,"d":{"ranges":{}}}`, "info: ranges as object: want a list"},
+		{"clusters a number", `{"o":9,"d":{"seq":1,"clusters":3}}`, "heartbeat: clusters as number: want an object"},
 		{"heartbeat without seq", `{"o":9,"d":{}}`, "heartbeat: seq missing: want it in every heartbeat"},
 		{"permit for no shard", `{"o":10,"d":{"id":"7"}}`, "permit: shard missing: want it in every permit"},
 		{"permit for shard -1", `{"o":10,"d":{"id":"7","shard":-1}}`, "permit: shard -1: want at least 0"},
@@ -156,7 +161,7 @@ func TestNeverWritten(t *testing.T) {
 		{"a pointer", &messages.Shutdown{}, "encode *messages.Shutdown: no packet of MASTER's"},
 		{"initialise without token", messages.Initialise{}, "initialise: token empty: want the bot's token"},
 		{"connect to nothing", messages.Connect{}, "connect: shardRange []: want a range, or redundant true"},
-		{"offload round", messages.Offload{Range: messages.ShardRange{First: 2, Last: 1}}, "offload: shardRange [2,1]: want [first,last] with 0 <= first <= last"},
+		{"offload round", messages.Offload{Range: messages.ShardRange{First: 2, Last: 1}}, "offload: shardRange [2,1]: want [first,last] with 0 <= first <= last < 1000000"},
 		{"broken args", messages.Command{ID: "a", Name: "b", Args: json.RawMessage("{")}, "encode command: json: error calling MarshalJSON for type json.RawMessage: unexpected end of JSON input"},
 	}
 	for _, c := range cases {
@@ -176,6 +181,10 @@ func TestNeverWritten(t *testing.T) {
 func TestEncodedPlainly(t *testing.T) {
 	got, err := EncodeFromControl(messages.MasterError{Message: `<a> & "b"`})
 	if want := `{"d":{"code":0,"message":"<a> & \"b\""},"o":7}`; err != nil || string(got) != want {
+		t.Errorf("encoded %s, %v; want %s", got, err, want)
+	}
+	got, err = EncodeFromControl(messages.Info{})
+	if want := `{"d":{"hostname":"","version":"","cpus":0,"memory_bytes":0,"load1":0,"epoch":0,"machine":{"index":0,"of":0},"ranges":[],"features":[]},"o":0}`; err != nil || string(got) != want {
 		t.Errorf("encoded %s, %v; want %s", got, err, want)
 	}
 	got, err = EncodeFromControl(messages.Heartbeat{Seq: 1})

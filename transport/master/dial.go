@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -112,7 +111,7 @@ func explain(err error, resp *http.Response) error {
 		return fmt.Errorf("not a websocket: answered %s %s: %w", resp.Proto, resp.Status, err)
 	case errors.As(err, &record), errors.As(err, &certificate), errors.As(err, &host), errors.As(err, &alert):
 		return fmt.Errorf("TLS: %w", err)
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+	case timedOut(err):
 		return fmt.Errorf("no answer to the handshake within %s: %w", handshakeWait, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("connection ended during the handshake: %w", err)

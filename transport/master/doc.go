@@ -3,7 +3,10 @@
 //	codec.go   frames ↔ messages.FromMaster, messages.FromControl
 //	wire.go    where the bytes differ from the message: the token, shardRange, lists that are never null
 //	check.go   what a packet's fields must hold
-//	link.go    transport.Link over an open websocket
+//	errors.go  what the codec says of frames it cannot take
+//	link.go    transport.Link over an open websocket: its state, its reader
+//	writer.go  its writer
+//	ending.go  why it ended
 //	dial.go    CONTROL's end of the handshake
 //	listen.go  MASTER's end of it
 //

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/gorilla/websocket"
@@ -24,7 +23,7 @@ type ending struct {
 // endOf tells a peer's goodbye, a peer that broke the rules and a peer that is gone from each other.
 func endOf(err error) ending {
 	var code *websocket.CloseError
-	var fromNet interface{ Timeout() bool } // what errors of connections have and gorilla's have not
+	var fromNet interface{ Timeout() bool } // which gorilla's own errors are not
 	switch {
 	case errors.As(err, &code) && code.Code != websocket.CloseAbnormalClosure:
 		return ending{why: &transport.CloseError{Code: code.Code, Reason: code.Text}, answer: closeFrame(code.Code, "")}
@@ -32,13 +31,19 @@ func endOf(err error) ending {
 		return ending{why: vanished(io.ErrUnexpectedEOF)}
 	case errors.Is(err, websocket.ErrReadLimit):
 		return ending{why: fmt.Errorf("receive: message over %d bytes: %w", MaxFrame, transport.ErrTooLarge), refused: true}
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case timedOut(err):
 		return ending{why: vanished(errSilent)}
 	case errors.As(err, &fromNet), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ending{why: vanished(err)}
 	default:
 		return ending{why: fmt.Errorf("receive: %w", err), refused: true}
 	}
+}
+
+// timedOut reports whether a deadline ended it. gorilla's copies of network errors are no os.ErrDeadlineExceeded.
+func timedOut(err error) bool {
+	var fromNet interface{ Timeout() bool }
+	return errors.As(err, &fromNet) && fromNet.Timeout()
 }
 
 // vanished is the end of a link whose peer said no goodbye.

@@ -1,8 +1,10 @@
 package master
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -153,9 +155,17 @@ func (l *link) cut() {
 	if !l.isCut {
 		l.isCut = true
 		l.cutter.Stop()
-		l.ws.NetConn().Close()
+		socket(l.ws).Close()
 		l.room.Broadcast()
 	}
+}
+
+// socket is the connection below TLS: tls.Conn's own Close waits up to 5 s for a peer that takes nothing, and whoever cuts holds mu.
+func socket(ws *websocket.Conn) net.Conn {
+	if over, ok := ws.NetConn().(*tls.Conn); ok {
+		return over.NetConn()
+	}
+	return ws.NetConn()
 }
 
 // read delivers until something ends the link, then says what.

@@ -45,7 +45,7 @@ func readConnect(p packet) (messages.FromMaster, error) {
 	if !p.lacks("shardRange") && !emptyList(w.Range) {
 		m.Range = new(messages.ShardRange)
 		if err := m.Range.UnmarshalJSON(w.Range); err != nil {
-			return nil, &FieldError{Packet: "connect", Field: "shardRange", Value: shown(w.Range), Rule: "[] or [first,last] with 0 <= first <= last"}
+			return nil, &FieldError{Packet: "connect", Field: "shardRange", Value: shown(w.Range), Rule: "[] or " + rangeRule}
 		}
 	}
 	if err := check("connect", m); err != nil {

@@ -3,7 +3,6 @@ package master
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -59,9 +58,7 @@ func (l *link) put(kind int, payload []byte) error {
 	if kind != websocket.TextMessage {
 		return l.ws.WriteControl(kind, payload, deadline)
 	}
-	if err := l.ws.SetWriteDeadline(deadline); err != nil {
-		return err
-	}
+	_ = l.ws.SetWriteDeadline(deadline) // only noted; WriteMessage meets its errors
 	return l.ws.WriteMessage(kind, payload)
 }
 
@@ -70,7 +67,7 @@ func (l *link) tear(err error) {
 	if errors.Is(err, websocket.ErrCloseSent) {
 		return // gorilla refused the peer from within the reader, which is about to tell why
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if timedOut(err) {
 		err = fmt.Errorf("takes nothing for %s: %w", writeWait, err)
 	}
 	l.mu.Lock()

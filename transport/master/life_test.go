@@ -1,0 +1,199 @@
+package master
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/discluster/control/transport"
+)
+
+func TestIdleLinkLives(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		control, master := b.pair(t)
+		here, there := hear(control), hear(master)
+		time.Sleep(time.Hour)
+		here.wantOpen(t)
+		there.wantOpen(t)
+	})
+}
+
+// TestUpstreamNeverPings holds that pongs alone keep a link: upstream's MASTER answers pings and sends none (WIRE A6).
+func TestUpstreamNeverPings(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		ws, in := b.raw(t, nil)
+		h := hear(in.link)
+		go ws.ReadMessage() // answers pings until the test closes it
+		time.Sleep(time.Hour)
+		h.wantOpen(t)
+	})
+}
+
+func TestSilentPeerDies(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		ws, in := b.raw(t, nil) // which reads nothing, so that it pongs nothing
+		h := hear(in.link)
+		time.Sleep(7 * time.Second)
+		if err := ws.WriteMessage(websocket.TextMessage, []byte("alive")); err != nil {
+			t.Fatal(err)
+		}
+		took := measure(func() { h.wantEnd(t, "closed by the peer with 1006: no sign of life for 10s") })
+		if took != silence {
+			t.Errorf("dead %s after its last byte, want %s", took, silence)
+		}
+	})
+}
+
+// TestLongMessageIsLife holds that a message that takes longer than the silence allowed is no silence.
+func TestLongMessageIsLife(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		ws, in := b.raw(t, nil)
+		h := hear(in.link)
+		w, err := ws.NextWriter(websocket.TextMessage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := strings.Repeat("x", 5000) // more than gorilla's buffer: something leaves each time
+		for range 10 {
+			time.Sleep(9 * time.Second)
+			if _, err := w.Write([]byte(part)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-h.frames; got != strings.Repeat(part, 10) {
+			t.Errorf("received %d bytes", len(got))
+		}
+	})
+}
+
+// TestSlowActorIsNotDead holds back every Took for a minute: the window fills, the peer's pings wait unread, and neither end gives up.
+func TestSlowActorIsNotDead(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		control, master := b.pair(t)
+		here, there := hoard(control), hear(master)
+		const sent = transport.Window + 100
+		for range sent {
+			send(t, master, "x")
+		}
+		time.Sleep(time.Minute)
+		here.wantOpen(t)
+		there.wantOpen(t)
+		if got := len(here.frames); got != transport.Window {
+			t.Errorf("%d frames delivered, want %d", got, transport.Window)
+		}
+		for range sent {
+			<-here.frames
+			control.Took()
+		}
+		time.Sleep(time.Minute)
+		here.wantOpen(t)
+		there.wantOpen(t)
+	})
+}
+
+// TestSlowActorSlowsPeer fills everything between two actors, for less than a write may wait.
+func TestSlowActorSlowsPeer(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		control, master := b.pair(t)
+		here, there := hoard(control), hear(master)
+		frame := strings.Repeat("x", 4<<10)
+		const sent = transport.Window + 100
+		for range sent {
+			send(t, master, frame)
+		}
+		time.Sleep(writeWait - time.Second)
+		here.wantOpen(t)
+		there.wantOpen(t)
+		if waiting := len(master.(*link).queue); waiting < sent-transport.Window-pipeBuffer/len(frame)-2 {
+			t.Errorf("%d frames wait at the peer: it was not slowed", waiting)
+		}
+		for range sent {
+			<-here.frames
+			control.Took()
+		}
+		here.wantOpen(t)
+		there.wantOpen(t)
+	})
+}
+
+func TestPeerThatTakesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		control, master := b.pair(t)
+		here, there := hoard(control), hear(master)
+		frame := strings.Repeat("x", 4<<10)
+		for range transport.Window + 100 {
+			send(t, master, frame)
+		}
+		took := measure(func() {
+			there.wantEnd(t, "closed by the peer with 1006: takes nothing for 10s: i/o timeout")
+		})
+		if took != writeWait+closeWait {
+			t.Errorf("took %s, want %s", took, writeWait+closeWait)
+		}
+		control.Close(0, "")
+		<-here.ended
+	})
+}
+
+func TestQueueOverflow(t *testing.T) {
+	cases := []struct {
+		name  string
+		frame string
+		fits  int // beside the one the writer holds
+	}{
+		{"by frames", "x", queueFrames},
+		{"by bytes", strings.Repeat("x", MaxFrame), queueBytes / MaxFrame},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bubble) {
+				_, in := b.raw(t, nil) // which reads nothing
+				h := hear(in.link)
+				send(t, in.link, strings.Repeat("x", 2*pipeBuffer))
+				synctest.Wait() // the writer has taken it, and waits
+				for i := range c.fits {
+					if err := in.link.Send([]byte(c.frame)); err != nil {
+						t.Fatalf("frame %d: %v", i, err)
+					}
+				}
+				err := in.link.Send([]byte("x"))
+				if !errors.Is(err, transport.ErrEnded) || !errors.Is(err, transport.ErrSlowPeer) {
+					t.Errorf("send: %v, want ErrEnded for ErrSlowPeer", err)
+				}
+				if took := measure(func() { err = <-h.ended }); took != 0 || !errors.Is(err, transport.ErrSlowPeer) {
+					t.Errorf("ended after %s by %v, want ErrSlowPeer at once", took, err)
+				}
+			})
+		})
+	}
+}
+
+// TestPeersLastWord holds that what the peer said before it left counts, not our write that failed because it left.
+func TestPeersLastWord(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		ws, in := b.raw(t, nil)
+		for _, m := range []struct {
+			kind int
+			data []byte
+		}{{websocket.TextMessage, []byte("x")}, {websocket.CloseMessage, websocket.FormatCloseMessage(4003, "taken")}} {
+			if err := ws.WriteMessage(m.kind, m.data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ws.Close()
+		send(t, in.link, "too late")
+		synctest.Wait() // the write has failed
+		h := hear(in.link)
+		h.wantCode(t, 4003, "taken")
+		if got := <-h.frames; got != "x" {
+			t.Errorf("received %q", got)
+		}
+	})
+}

@@ -1,0 +1,203 @@
+package master
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/discluster/control/transport"
+)
+
+func TestGreeting(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		_, in := b.raw(t, http.Header{
+			"Authorization": {"secret"}, "Source": {"x", "y"}, "Instance": {"1f"}, "User-Agent": {"control/1.0.0"},
+		})
+		want := transport.Greeting{Remote: "memory", Authorization: "secret", Source: "x, y", Instance: "1f", UserAgent: "control/1.0.0"}
+		if in.greeting != want {
+			t.Errorf("greeted with %+v, want %+v", in.greeting, want)
+		}
+		_, in = b.raw(t, nil)
+		want = transport.Greeting{Remote: "memory", UserAgent: in.greeting.UserAgent}
+		if in.greeting != want {
+			t.Errorf("greeted with %+v, want %+v", in.greeting, want)
+		}
+	})
+}
+
+func TestNoWebsocketForMASTER(t *testing.T) {
+	const upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	cases := []struct {
+		name, header string
+		want         int
+		took         time.Duration
+	}{
+		{"a browser's page", "Origin: http://master\r\n" + upgrade + "\r\n", http.StatusForbidden, 0},
+		{"a plain request", "\r\n", http.StatusBadRequest, 0},
+		{"endless headers", strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 50), http.StatusRequestHeaderFieldsTooLarge, 0},
+		{"headers that never end", "X: x\r\n", 0, handshakeWait},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bubble) {
+				conn, err := b.net.dial(context.Background(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: master\r\n"+c.header)
+				var status int
+				took := measure(func() {
+					if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+						status = resp.StatusCode
+					}
+				})
+				if status != c.want || took != c.took || len(b.accepted) != 0 {
+					t.Errorf("answered %d after %s, %d accepted; want %d after %s", status, took, len(b.accepted), c.want, c.took)
+				}
+				time.Sleep(time.Second) // net/http lingers half a second after a refusal
+			})
+		})
+	}
+}
+
+func TestStopEndsNoLink(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		control, master := b.pair(t)
+		here, there := hear(control), hear(master)
+		b.stop()
+		b.stop() // twice does no harm
+		told, _ := b.net.start("ws://master")
+		if got := <-told; got.err == nil {
+			t.Error("a stopped listener accepted")
+		}
+		send(t, control, "still there")
+		if got := <-there.frames; got != "still there" {
+			t.Errorf("received %q", got)
+		}
+		here.wantOpen(t)
+	})
+}
+
+func TestConnectionLimit(t *testing.T) {
+	m := newMemory()
+	defer m.Close()
+	at := &bounded{Listener: m}
+	accepted := make(chan net.Conn, MaxConnections+1)
+	go func() {
+		for {
+			conn, err := at.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	dial := func() net.Conn {
+		conn, err := m.dial(context.Background(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	for range MaxConnections {
+		dial()
+	}
+	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("one too many read %v, want EOF", err)
+	}
+	first := <-accepted
+	first.Close()
+	first.Close() // frees one place, not two
+	dial()
+	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("one too many read %v, want EOF", err)
+	}
+}
+
+// TestRealSockets is the one story over TCP: listen, refuse plain TCP, dial, talk, close.
+func TestRealSockets(t *testing.T) {
+	accepted := make(chan arrival, 1)
+	at, stop, err := Listen("127.0.0.1:0", func(l transport.Link, g transport.Greeting) { accepted <- arrival{l, g} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Listen(at, nil); err == nil || !strings.HasPrefix(err.Error(), "listen for CONTROLs at "+at) {
+		t.Errorf("listening twice: %v", err)
+	}
+	told := make(chan dialled, 1)
+	done := func(l transport.Link, err error) { told <- dialled{l, err} }
+	Dial(transport.Target{URL: "ws://" + at, Header: map[string]string{"source": "north"}}, done)
+	got := <-told
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	in := <-accepted
+	if in.greeting.Source != "north" {
+		t.Errorf("greeted with %+v", in.greeting)
+	}
+	here, there := hear(got.link), hear(in.link)
+	full := strings.Repeat("x", MaxFrame)
+	for range 8 {
+		send(t, got.link, full)
+	}
+	for range 8 {
+		if <-there.frames != full {
+			t.Error("a frame arrived broken")
+		}
+	}
+	in.link.Close(4006, "superseded")
+	here.wantCode(t, 4006, "superseded")
+	there.wantEnd(t, "closed by us with 4006: link has ended", transport.ErrEnded)
+	stop()
+	Dial(transport.Target{URL: "ws://" + at}, done)
+	if got := <-told; got.err == nil || !strings.HasPrefix(got.err.Error(), "dial ws://"+at+": unreachable: dial tcp ") {
+		t.Errorf("dialling nobody: %v", got.err)
+	}
+}
+
+// TestTLS holds that a listener of crypto/tls serves wss, and that a stranger's certificate is refused as one.
+func TestTLS(t *testing.T) {
+	certified := httptest.NewUnstartedServer(nil)
+	certified.StartTLS()
+	defer certified.Close()
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan arrival, 1)
+	stop := serve(tls.NewListener(plain, &tls.Config{Certificates: certified.TLS.Certificates}), func(l transport.Link, g transport.Greeting) { accepted <- arrival{l, g} })
+	defer stop()
+	told := make(chan dialled, 1)
+	done := func(l transport.Link, err error) { told <- dialled{l, err} }
+	to := transport.Target{URL: "wss://" + plain.Addr().String()}
+	Dial(to, done)
+	if got := <-told; got.err == nil || !strings.Contains(got.err.Error(), ": TLS: ") {
+		t.Errorf("a stranger's certificate: %v", got.err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(certified.Certificate())
+	dialer{netDial: new(net.Dialer).DialContext, tls: &tls.Config{RootCAs: roots}}.dial(to, done)
+	got := <-told
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	here, there := hear(got.link), hear((<-accepted).link)
+	send(t, here.link, "hello")
+	if frame := <-there.frames; frame != "hello" {
+		t.Errorf("received %q", frame)
+	}
+	here.link.Close(0, "")
+	there.wantCode(t, websocket.CloseNormalClosure, "")
+	<-here.ended
+}
