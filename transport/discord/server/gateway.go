@@ -61,8 +61,9 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	go func() { defer close(arrived); s.arrivals(c) }()
 	written := make(chan struct{})
 	go func() { defer close(written); c.write() }()
-	c.read()
+	clientCode := c.read()
 	<-arrived
+	c.part(clientCode)
 	<-written
 }
 
@@ -106,10 +107,10 @@ func (s *Server) admit(c *conn) bool {
 	}) && admitted
 }
 
-// read puts the client's frames into the line until the connection ends, and then its end.
-func (c *conn) read() {
-	defer func() { _ = c.ws.Close() }()
+// read puts the client's frames into the line until the connection ends, and then its end; it gives the client's close code.
+func (c *conn) read() int {
 	defer c.in.end()
+	c.ws.SetCloseHandler(func(int, string) error { return nil }) // part answers, once the rules have heard of it
 	for {
 		_, r, err := c.ws.NextReader()
 		var frame []byte
@@ -117,11 +118,20 @@ func (c *conn) read() {
 			frame, err = io.ReadAll(io.LimitReader(r, frameMax+1))
 		}
 		if err != nil {
-			c.in.put(rules.Closed{Conn: c.id, Code: closeCode(err)})
-			return
+			code := closeCode(err)
+			c.in.put(rules.Closed{Conn: c.id, Code: code})
+			return code
 		}
 		c.in.put(decode(c.id, frame))
 	}
+}
+
+// part closes the socket, after an answer to the client's close frame if there was one: a client that waits for it finds its session as its code left it.
+func (c *conn) part(code int) {
+	if code != rules.CloseVanished {
+		bye(c.ws, code, "") // refused by the library where a close frame was sent already
+	}
+	_ = c.ws.Close()
 }
 
 // closeCode is the client's close code, CloseVanished without one.
@@ -149,17 +159,18 @@ func (s *Server) arrivals(c *conn) {
 
 // write sends what Discord says. A line that overflows, or a client that does not read, breaks the connection; the reader then tells the owner.
 func (c *conn) write() {
-	closing := false
-	c.out.each(func(_ time.Time, o rules.Output) bool {
-		if end, ok := o.(rules.Close); ok {
-			if closing = end.Code != rules.CloseVanished; closing {
-				bye(c.ws, end.Code, end.Reason)
-			}
+	whole := c.out.each(func(_ time.Time, o rules.Output) bool {
+		end, ends := o.(rules.Close)
+		switch {
+		case !ends:
+			return c.send(o) == nil
+		case end.Code == rules.CloseVanished:
 			return false
 		}
-		return c.send(o) == nil
+		bye(c.ws, end.Code, end.Reason) // the reader waits for the client's answer
+		return true                     // and nothing follows
 	})
-	if !closing { // else the reader waits for the client's answer
+	if !whole {
 		_ = c.ws.Close()
 	}
 }

@@ -77,29 +77,29 @@ func (l *line[T]) news() {
 	}
 }
 
-// each gives every value to f when it is due, until the line has ended and is empty, or overflowed, or f says false.
-func (l *line[T]) each(f func(at time.Time, v T) bool) {
+// each gives every value to f when it is due. True: the line has ended and all came out; false: it overflowed, or f said false.
+func (l *line[T]) each(f func(at time.Time, v T) bool) (whole bool) {
 	for {
 		l.mu.Lock()
 		items, ended, full := l.items, l.ended, l.full
 		l.items = nil
 		l.mu.Unlock()
 		if full {
-			return
+			return false
 		}
 		for _, i := range items {
 			if wait := time.Until(i.at); wait > 0 {
 				time.Sleep(wait) // at most the jitter
 			}
 			if !f(i.at, i.v) {
-				return
+				return false
 			}
 		}
 		if len(items) > 0 {
 			continue
 		}
 		if ended {
-			return
+			return true
 		}
 		<-l.wake
 	}
