@@ -13,7 +13,7 @@ import (
 // By hand and not by mapstructure, which reads 30 as 30 ns, cuts 3.7 to 3, and names neither value nor rule.
 func decode(into reflect.Value, v any) (rule string) {
 	var out any
-	ok := false
+	var ok bool
 	switch into.Interface().(type) {
 	case string:
 		out, ok = v.(string)

@@ -99,8 +99,8 @@ func distance(a, b string) int {
 		row[j] = j
 	}
 	for i := range len(a) {
-		left, above := i, row[0]
-		row[0], left = i+1, i+1
+		left, above := i+1, row[0]
+		row[0] = left
 		for j := range len(b) {
 			change := above
 			if a[i] != b[j] {

@@ -153,7 +153,7 @@ func (v *validation) cluster() {
 	v.want(len(c.Command) == 0 || strings.TrimSpace(c.Command[0]) != "", "cluster.command", "want a program as its first text")
 	v.want(!slices.ContainsFunc(c.Command, hasZero), "cluster.command", "want texts without a zero byte")
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-		rule := ""
+		var rule string
 		switch {
 		case slices.Contains(givenEnv, name):
 			rule = "CONTROL itself gives this variable to every cluster: choose another name"
