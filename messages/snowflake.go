@@ -70,15 +70,19 @@ type Mint struct {
 	next   uint32
 }
 
-// New gives the next snowflake of the given shard field. Upstream's counter wraps from 4194301 to 0.
+// New gives the next snowflake of the given shard field. Upstream's counter wraps from 4194301 to 0. A clock that stands before 2021 counts as 2021: the counter
+// keeps the ids of one process apart.
 func (m *Mint) New(now time.Time, shard uint32) Snowflake {
+	if epoch := time.UnixMilli(snowflakeEpoch); now.Before(epoch) {
+		now = epoch
+	}
 	p := SnowflakeParts{Time: now, Worker: m.Worker, Shard: shard, Increment: m.next}
 	if m.next++; m.next > maxIncrement {
 		m.next = 0
 	}
 	s, err := p.Snowflake()
 	if err != nil {
-		panic("mint: " + err.Error()) // a clock outside 2021..2160: nothing here can run
+		panic("mint: " + err.Error()) // a clock behind the year 2160
 	}
 	return s
 }

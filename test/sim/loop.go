@@ -35,8 +35,12 @@ type Loop struct {
 	err   error
 }
 
-// NewLoop makes a loop whose choices are drawn from seed. It belongs to the bubble it is made in.
+// birth is when simulated time begins: a bubble's clock starts in 2000, before Discord.
+var birth = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// NewLoop makes a loop whose choices are drawn from seed. It belongs to the bubble it is made in, whose clock it moves to 2026.
 func NewLoop(seed uint64) *Loop {
+	time.Sleep(time.Until(birth))
 	return &Loop{Rand: rand.New(rand.NewPCG(seed, 0x5eed)), start: time.Now(), hash: 14695981039346656037}
 }
 

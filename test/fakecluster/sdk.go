@@ -1,0 +1,197 @@
+// Package fakecluster is the scripted cluster process of simulations: the characters a CONTROL meets.
+//
+//	sdk.go    a bot on our SDK: asks for permits, reports its shards, beats, drains
+//	shard.go  one shard of it, against the simulated Discord
+package fakecluster
+
+import (
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/ipc"
+)
+
+// SDK is a bot on our SDK, and what is odd about it. The zero value, with Discord set, is a good bot.
+type SDK struct {
+	Discord *sim.Discord
+	Intents int64
+
+	Boot        time.Duration // from exec to the open socket
+	NeverListen bool          // runs, and opens no socket
+	Silent      bool          // opens it, and says nothing
+	WrongID     bool          // answers HELLO with another instance's id
+	ExitAfter   time.Duration // exits with ExitCode so long after its start; 0: never
+	ExitCode    int
+	IgnoreTerm  bool          // takes SIGTERM for nothing, and DRAIN too
+	MuteAfter   time.Duration // sends no heartbeat from then on; 0: never
+}
+
+// Program is what the process does.
+func (s SDK) Program(p *sim.Proc) {
+	b := &bot{SDK: s, p: p, snowflake: messages.Snowflake(p.Env("SHARDING_INSTANCE_IPC")), manager: messages.Snowflake(p.Env("SHARDING_MANAGER_IPC")), token: p.Env("DISCORD_TOKEN")}
+	b.mint.Worker = uint32(p.PID())
+	if s.ExitAfter > 0 {
+		p.After(s.ExitAfter, func() { p.Exit(s.ExitCode, "fake bot: as told\n") })
+	}
+	p.OnSignal = func(sig syscall.Signal) {
+		if !s.IgnoreTerm {
+			b.drain(nil)
+		}
+	}
+	p.OnEnd = func() {
+		for _, sh := range b.shards {
+			sh.gone()
+		}
+	}
+	if !s.NeverListen {
+		p.After(s.Boot, func() { _ = p.Listen(p.Env("DISCLUSTER_SOCKET"), b.accept) })
+	}
+}
+
+// bot is one life of an SDK.
+type bot struct {
+	SDK
+	p         *sim.Proc
+	snowflake messages.Snowflake
+	manager   messages.Snowflake
+	mint      messages.Mint
+	token     string
+	count     int
+	link      transport.Link
+	shards    []*shard
+	permits   map[messages.Snowflake]*shard
+	beating   bool
+	draining  bool
+}
+
+func (b *bot) accept(l transport.Link) {
+	b.link = l
+	l.Receive(
+		func(frame []byte) { b.p.Do(func() { l.Took(); b.packet(frame) }) },
+		func(error) {
+			if b.link == l {
+				b.link = nil
+			}
+		})
+}
+
+func (b *bot) send(m messages.FromInstance) {
+	if b.link == nil || b.Silent {
+		return
+	}
+	frame, err := ipc.EncodeFromInstance(m)
+	if err != nil {
+		panic(err)
+	}
+	_ = b.link.Send(frame)
+}
+
+func (b *bot) event() messages.Snowflake {
+	id, _ := strconv.Atoi(b.p.Env("CLUSTER_ID"))
+	return b.mint.New(time.Now(), uint32(id))
+}
+
+func (b *bot) packet(frame []byte) {
+	m, err := ipc.DecodeFromManager(frame)
+	if err != nil {
+		panic(err) // CONTROL never sends what cannot be read
+	}
+	switch m := m.(type) {
+	case messages.Hello:
+		b.hello(m)
+	case messages.PermitGrant:
+		if s := b.permits[m.EventID]; s != nil {
+			delete(b.permits, m.EventID)
+			s.granted(m)
+		}
+	case messages.Reconnect:
+		for _, s := range b.shards {
+			if s.id == m.Shard {
+				s.reconnect()
+			}
+		}
+	case messages.Drain:
+		if !b.IgnoreTerm {
+			b.drain(&m)
+		}
+	}
+}
+
+func (b *bot) hello(m messages.Hello) {
+	id := b.snowflake
+	if b.WrongID {
+		id = b.event()
+	}
+	identify := messages.Identify{ID: id, EventID: m.EventID, Protocol: messages.ProtocolVersion, SDK: "fake/1", PID: b.p.PID(), Intents: b.Intents,
+		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
+		State:    messages.InstanceIdle, Shards: m.Shards, ShardCount: m.TotalShards}
+	if b.shards != nil {
+		identify.State = messages.InstanceServing
+	}
+	b.send(identify)
+	if !b.beating {
+		b.beating = true
+		b.beat(m.HeartbeatIntervalMS.Duration())
+	}
+	if m.Sessions != nil && b.shards == nil && !b.draining {
+		b.begin(m)
+	}
+}
+
+// begin starts every shard, on the HELLO that brings the sessions.
+func (b *bot) begin(m messages.Hello) {
+	b.count, b.permits = m.TotalShards, map[messages.Snowflake]*shard{}
+	sessions := map[int]messages.Session{}
+	for _, s := range *m.Sessions {
+		sessions[s.Shard] = s
+	}
+	for _, id := range m.Shards {
+		s := &shard{bot: b, id: id, cause: messages.CauseStart}
+		if kept, ok := sessions[id]; ok {
+			s.session = kept
+		}
+		b.shards = append(b.shards, s)
+		s.connect()
+	}
+}
+
+func (b *bot) beat(every time.Duration) {
+	started := time.Now()
+	var next func()
+	next = func() {
+		if b.MuteAfter == 0 || time.Since(started) < b.MuteAfter {
+			b.send(messages.IPCBeat{ID: b.snowflake, EventID: b.event()})
+			b.p.After(every, next)
+		}
+	}
+	b.p.After(every, next)
+}
+
+// drain closes every shard resumably, answers, and ends.
+func (b *bot) drain(m *messages.Drain) {
+	if b.draining {
+		return
+	}
+	b.draining = true
+	var sessions []messages.Session
+	for _, s := range b.shards {
+		if s.session.SessionID != "" {
+			sessions = append(sessions, s.session)
+		}
+		s.stop()
+	}
+	if m != nil {
+		b.send(messages.Drained{EventID: m.EventID, Sessions: sessions})
+	}
+	b.p.After(5*time.Millisecond, func() { b.p.Exit(0, "") })
+}
+
+// fail says that the bot cannot go on, and ends.
+func (b *bot) fail(code int, text string) {
+	b.send(messages.Failure{EventID: b.snowflake, Error: messages.FailureError{Name: "FatalError", Message: text, Code: code}})
+	b.p.After(20*time.Millisecond, func() { b.p.Exit(1, text+"\n") })
+}

@@ -1,0 +1,179 @@
+package fakecluster
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// shard is one gateway session of a bot.
+type shard struct {
+	*bot
+	id      int
+	session messages.Session // without an id: none
+	cause   messages.IdentifyCause
+	gateway *sim.Gateway
+	greets  bool               // its HELLO came
+	wish    messages.Snowflake // the permit asked for; "": none
+	acked   bool
+	tries   int
+	ended   bool
+}
+
+// connect opens a connection; what comes on an older one is no longer heard.
+func (s *shard) connect() {
+	if s.ended {
+		return
+	}
+	s.state(messages.ShardConnecting, 0)
+	s.greets = false
+	var g *sim.Gateway
+	g = s.Discord.Open(s.p.Host.Name, func(out rules.Output) {
+		s.p.Do(func() {
+			if s.gateway == g && !s.ended {
+				s.heard(out)
+			}
+		})
+	})
+	s.gateway = g
+}
+
+func (s *shard) heard(out rules.Output) {
+	switch out := out.(type) {
+	case rules.Hello:
+		s.acked, s.greets = true, true
+		s.heartbeat(s.gateway, out.Interval)
+		s.greeted()
+	case rules.Ready:
+		s.tries = 0
+		s.session = messages.Session{Shard: s.id, ShardCount: s.count, SessionID: out.SessionID, Seq: out.Seq, ResumeGatewayURL: "wss://resume", At: messages.At(time.Now()), Intents: s.Intents}
+		s.send(messages.InstanceSessions{EventID: s.event(), Sessions: []messages.Session{s.session}})
+		s.state(messages.ShardReady, 0)
+	case rules.Resumed:
+		s.tries = 0
+		s.session.Seq = out.Seq
+		s.state(messages.ShardReady, 0)
+	case rules.Event:
+		s.session.Seq = out.Seq
+	case rules.Ack:
+		s.acked = true
+	case rules.Reconnect:
+		s.reconnect()
+	case rules.InvalidSession:
+		s.invalid(out.Resumable)
+	case rules.Close:
+		s.closed(out.Code, out.Reason)
+	}
+}
+
+// greeted resumes where there is a session, and else asks for a permit.
+func (s *shard) greeted() {
+	if s.session.SessionID != "" {
+		s.state(messages.ShardResuming, 0)
+		s.gateway.Send(func(c rules.Conn) rules.Input {
+			return rules.Resume{Conn: c, Token: s.token, SessionID: s.session.SessionID, Seq: s.session.Seq}
+		})
+		return
+	}
+	s.ask()
+}
+
+func (s *shard) ask() {
+	s.state(messages.ShardWaitingPermit, 0)
+	if s.wish == "" { // else the wait goes on
+		s.wish = s.event()
+		s.permits[s.wish] = s
+		s.send(messages.PermitAsk{EventID: s.wish, Shard: s.id, Cause: s.cause})
+	}
+}
+
+func (s *shard) granted(m messages.PermitGrant) {
+	s.wish = ""
+	used := m.Granted && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
+	if used {
+		s.state(messages.ShardIdentifying, 0)
+		s.gateway.Send(func(c rules.Conn) rules.Input {
+			return rules.Identify{Conn: c, Token: s.token, Shard: s.id, ShardCount: s.count, Intents: s.Intents}
+		})
+	}
+	s.send(messages.PermitSent{EventID: m.EventID, Shard: s.id, Sent: used})
+}
+
+func (s *shard) heartbeat(g *sim.Gateway, every time.Duration) {
+	var next func()
+	next = func() {
+		if s.gateway != g || s.ended {
+			return
+		}
+		if !s.acked { // a zombie
+			s.reconnect()
+			return
+		}
+		s.acked = false
+		g.Send(func(c rules.Conn) rules.Input { return rules.Heartbeat{Conn: c} })
+		s.p.After(every, next)
+	}
+	s.p.After(every/2, next)
+}
+
+// reconnect leaves the connection so that its session lives on.
+func (s *shard) reconnect() {
+	if s.gateway != nil {
+		s.gateway.Close(4000)
+	}
+	s.gateway = nil
+	s.connect()
+}
+
+func (s *shard) invalid(resumable bool) {
+	if !resumable {
+		s.session = messages.Session{}
+		s.cause = messages.CauseReidentify
+		s.send(messages.InstanceSessions{EventID: s.event(), Gone: []int{s.id}})
+	}
+	g := s.gateway
+	s.p.After(time.Second, func() {
+		if s.gateway == g && !s.ended {
+			s.greeted()
+		}
+	})
+}
+
+func (s *shard) closed(code int, reason string) {
+	s.gateway = nil
+	if messages.FatalCode(code) {
+		s.state(messages.ShardFailed, code)
+		s.fail(code, fmt.Sprintf("shard %d: closed with %d: %s", s.id, code, reason))
+		return
+	}
+	s.state(messages.ShardDisconnected, code)
+	if rules.EndsSession(code) {
+		s.session = messages.Session{}
+		s.cause = messages.CauseReidentify
+	}
+	s.tries++
+	s.p.After(min(time.Second<<min(s.tries-1, 5), 30*time.Second), s.connect)
+}
+
+func (s *shard) state(state messages.ShardState, code int) {
+	s.send(messages.ShardStatus{EventID: s.event(), Shard: s.id, State: state, CloseCode: code})
+}
+
+// stop ends the shard, its session left to be resumed.
+func (s *shard) stop() {
+	s.ended = true
+	if s.gateway != nil {
+		s.gateway.Close(4000)
+	}
+}
+
+// gone is the death of the process: its connection vanishes.
+func (s *shard) gone() {
+	s.ended = true
+	if s.gateway != nil {
+		s.gateway.Close(rules.CloseVanished)
+	}
+}

@@ -1,0 +1,147 @@
+// Package mockmaster is a scripted MASTER: it says what a test tells it to, with upstream's quirks as named options, and remembers what it heard.
+// It works on links alone, so it serves simulated ones and real ones.
+package mockmaster
+
+import (
+	"sync"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/master"
+)
+
+// Options are what the MASTER says of itself, and its quirks. The zero value is upstream's MASTER as shipped (WIRE A6).
+type Options struct {
+	Authorization  string
+	Initialise     messages.Initialise // sent to every CONTROL that is let in
+	SilentGreeting bool                // sends no initialise at all
+	TakesInfo      bool                // upstream answers op 0 with a malformed error
+	AcksBeats      bool                // upstream acks nothing
+	KnownForEver   bool                // upstream's bug: a source that was ever connected is refused with 4003
+}
+
+// Upstream is the MASTER of WIRE A6: no shard_count as shipped, no features, op 0 refused, no ack, a source refused for ever once it was known.
+func Upstream(token messages.Secret) Options {
+	return Options{Initialise: messages.Initialise{Token: token, HeartbeatInterval: new(messages.Milliseconds(50000))}, KnownForEver: true}
+}
+
+// Master is one scripted MASTER. Its methods may be called from anywhere.
+type Master struct {
+	options Options
+
+	mu       sync.Mutex
+	links    map[string]transport.Link // by source
+	known    map[string]bool
+	heard    map[string][]messages.FromControl
+	greeting map[string]transport.Greeting
+	changed  chan struct{} // closed and made anew whenever something is heard
+}
+
+// New makes a MASTER; give its Accept to a listener.
+func New(o Options) *Master {
+	return &Master{options: o, links: map[string]transport.Link{}, known: map[string]bool{}, heard: map[string][]messages.FromControl{},
+		greeting: map[string]transport.Greeting{}, changed: make(chan struct{})}
+}
+
+// Accept takes one link, as upstream does: it is open before it is refused.
+func (m *Master) Accept(l transport.Link, g transport.Greeting) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.options.Authorization != "" && g.Authorization != m.options.Authorization:
+		l.Receive(func([]byte) {}, func(error) {})
+		l.Close(messages.CloseUnauthorised, "Unauthorized")
+		return
+	case g.Source == "":
+		l.Receive(func([]byte) {}, func(error) {})
+		l.Close(messages.CloseMalformedRequest, "Malformed Connection Request")
+		return
+	case m.links[g.Source] != nil || m.options.KnownForEver && m.known[g.Source]:
+		l.Receive(func([]byte) {}, func(error) {})
+		l.Close(messages.CloseAlreadyConnected, "This host is already connected to this MASTER server")
+		return
+	}
+	m.links[g.Source], m.known[g.Source], m.greeting[g.Source] = l, true, g
+	l.Receive(
+		func(frame []byte) { l.Took(); m.hear(g.Source, l, frame) },
+		func(error) { m.gone(g.Source, l) })
+	if !m.options.SilentGreeting {
+		send(l, m.options.Initialise)
+	}
+}
+
+func (m *Master) hear(source string, l transport.Link, frame []byte) {
+	p, err := master.DecodeFromControl(frame)
+	_, info := p.(messages.Info)
+	if err != nil || info && !m.options.TakesInfo {
+		send(l, messages.MasterError{Code: messages.CodeMalformed, Message: "The server recieved a malformed packet"})
+	}
+	if b, beat := p.(messages.Heartbeat); beat && m.options.AcksBeats {
+		send(l, messages.HeartbeatAck{Seq: b.Seq})
+	}
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.heard[source] = append(m.heard[source], p)
+		m.tell()
+	}
+}
+
+func (m *Master) gone(source string, l transport.Link) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.links[source] == l {
+		delete(m.links, source)
+	}
+	m.tell()
+}
+
+func (m *Master) tell() {
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// Send says something to a CONTROL, and reports whether it is linked.
+func (m *Master) Send(source string, p messages.FromMaster) bool {
+	l := m.Link(source)
+	if l != nil {
+		send(l, p)
+	}
+	return l != nil
+}
+
+// Link is the link of a CONTROL, for bytes that no packet has; nil when it is not linked.
+func (m *Master) Link(source string) transport.Link {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.links[source]
+}
+
+// Heard is what a CONTROL said so far, in order.
+func (m *Master) Heard(source string) []messages.FromControl {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]messages.FromControl(nil), m.heard[source]...)
+}
+
+// Greeting is how a CONTROL introduced itself last.
+func (m *Master) Greeting(source string) transport.Greeting {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.greeting[source]
+}
+
+// Changed is closed when something more was heard, or a link ended; for tests with real links.
+func (m *Master) Changed() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed
+}
+
+func send(l transport.Link, p messages.FromMaster) {
+	frame, err := master.EncodeFromMaster(p)
+	if err != nil {
+		panic(err) // of the test's own making
+	}
+	_ = l.Send(frame) // a link that ends meanwhile
+}

@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// DiscordPlace is where Discord is in the net: what Cut and latencies call it.
+const DiscordPlace = "discord"
+
+// Discord is Discord's rules behind the net: every input and output is late by a latency of its own, in order on each connection.
+type Discord struct {
+	Rules *rules.Discord
+
+	loop  *Loop
+	net   *Net
+	conns map[rules.Conn]*Gateway
+	next  rules.Conn
+	tick  func() // cancels the tick that is set
+}
+
+// Gateway is a client's end of one gateway connection.
+type Gateway struct {
+	d      *Discord
+	id     rules.Conn
+	from   string
+	out    func(rules.Output)
+	there  time.Time // arrival of the last frame at Discord
+	here   time.Time // and at the client
+	closed bool
+}
+
+// NewDiscord puts rules of the given configuration into the net.
+func NewDiscord(l *Loop, n *Net, c rules.Config) *Discord {
+	return &Discord{Rules: rules.New(c, time.Now()), loop: l, net: n, conns: map[rules.Conn]*Gateway{}}
+}
+
+// Open opens a gateway connection from a place; out gets what Discord says, and a Close at its end unless the client closed it itself.
+func (d *Discord) Open(from string, out func(rules.Output)) *Gateway {
+	d.next++
+	g := &Gateway{d: d, id: d.next, from: from, out: out}
+	d.conns[g.id] = g
+	g.send(rules.Opened{Conn: g.id})
+	return g
+}
+
+// Send brings one input to Discord; make gets the connection it is for.
+func (g *Gateway) Send(make func(rules.Conn) rules.Input) { g.send(make(g.id)) }
+
+// Close ends the connection from the client's side.
+func (g *Gateway) Close(code int) {
+	if !g.closed {
+		g.closed = true
+		g.send(rules.Closed{Conn: g.id, Code: code})
+	}
+}
+
+func (g *Gateway) send(in rules.Input) {
+	g.there = g.d.arrival(g.there, g.from)
+	g.d.loop.After(time.Until(g.there), func() { g.d.Step(in) })
+}
+
+// arrival is when a frame sent now comes in, not before the one ahead of it.
+func (d *Discord) arrival(last time.Time, place string) time.Time {
+	at := time.Now().Add(d.net.delay(place, DiscordPlace))
+	if at.Before(last) {
+		return last
+	}
+	return at
+}
+
+// Step applies an input, or a fault, at Discord itself.
+func (d *Discord) Step(in rules.Input) {
+	for _, out := range d.Rules.Step(time.Now(), in) {
+		g := d.conns[out.To()]
+		if g == nil {
+			continue
+		}
+		if _, last := out.(rules.Close); last {
+			delete(d.conns, g.id)
+		}
+		g.here = d.arrival(g.here, g.from)
+		d.loop.After(time.Until(g.here), func() {
+			if !g.closed {
+				_, g.closed = out.(rules.Close)
+				g.out(out)
+			}
+		})
+	}
+	if d.tick != nil {
+		d.tick()
+		d.tick = nil
+	}
+	if at, due := d.Rules.Next(); due {
+		d.tick = d.loop.After(time.Until(at), func() { d.Step(rules.Tick{}) })
+	}
+}
+
+// HTTP answers GET /gateway/bot, for Host.HTTP.
+func (d *Discord) HTTP(r world.Request) (world.Response, error) {
+	if !strings.HasSuffix(r.URL, "/gateway/bot") {
+		return world.Response{Status: http.StatusNotFound}, nil
+	}
+	answer, status := d.Rules.GatewayBot(time.Now(), strings.TrimPrefix(r.Header["Authorization"], "Bot "))
+	answer.URL = "wss://gateway.discord.gg"
+	body, err := json.Marshal(answer)
+	return world.Response{Status: status, Body: body}, err
+}
