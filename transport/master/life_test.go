@@ -48,6 +48,17 @@ func TestSilentPeerDies(t *testing.T) {
 	})
 }
 
+func TestPeerSilentFromTheStart(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		_, in := b.raw(t, nil)
+		time.Sleep(time.Minute) // nobody listens yet: no silence
+		h := hear(in.link)
+		if took := measure(func() { h.wantCode(t, 1006, "") }); took != silence {
+			t.Errorf("dead %s after Receive, want %s", took, silence)
+		}
+	})
+}
+
 // TestLongMessageIsLife holds that a message that takes longer than the silence allowed is no silence.
 func TestLongMessageIsLife(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
@@ -75,27 +86,30 @@ func TestLongMessageIsLife(t *testing.T) {
 
 // TestSlowActorIsNotDead holds back every Took for a minute: the window fills, the peer's pings wait unread, and neither end gives up.
 func TestSlowActorIsNotDead(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bubble) {
-		control, master := b.pair(t)
-		here, there := hoard(control), hear(master)
-		const sent = transport.Window + 100
-		for range sent {
-			send(t, master, "x")
-		}
-		time.Sleep(time.Minute)
-		here.wantOpen(t)
-		there.wantOpen(t)
-		if got := len(here.frames); got != transport.Window {
-			t.Errorf("%d frames delivered, want %d", got, transport.Window)
-		}
-		for range sent {
-			<-here.frames
-			control.Took()
-		}
-		time.Sleep(time.Minute)
-		here.wantOpen(t)
-		there.wantOpen(t)
-	})
+	for name, over := range map[string]int{"one frame in hand": 1, "more on the way": 100} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bubble) {
+				control, master := b.pair(t)
+				here, there := hoard(control), hear(master)
+				for range transport.Window + over {
+					send(t, master, "x")
+				}
+				time.Sleep(time.Minute)
+				here.wantOpen(t)
+				there.wantOpen(t)
+				if got := len(here.frames); got != transport.Window {
+					t.Errorf("%d frames delivered, want %d", got, transport.Window)
+				}
+				for range transport.Window + over {
+					<-here.frames
+					control.Took()
+				}
+				time.Sleep(time.Minute)
+				here.wantOpen(t)
+				there.wantOpen(t)
+			})
+		})
+	}
 }
 
 // TestSlowActorSlowsPeer fills everything between two actors, for less than a write may wait.

@@ -166,6 +166,29 @@ func TestRealSockets(t *testing.T) {
 	}
 }
 
+// TestRefusalArrives holds, over TCP, that a peer in the middle of a message far over the limit still reads why it is refused: no reset overtakes the close frame.
+func TestRefusalArrives(t *testing.T) {
+	accepted := make(chan arrival, 1)
+	at, stop, err := Listen("127.0.0.1:0", func(l transport.Link, g transport.Greeting) { accepted <- arrival{l, g} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	ws, _, err := websocket.DefaultDialer.Dial("ws://"+at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hear((<-accepted).link)
+	if err := ws.WriteMessage(websocket.TextMessage, make([]byte, 8*MaxFrame)); err != nil {
+		t.Errorf("write: %v", err)
+	}
+	if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseMessageTooBig) {
+		t.Errorf("read %v, want 1009", err)
+	}
+	ws.Close()
+	h.wantEnd(t, "receive: message over 1048576 bytes: frame over the size limit", transport.ErrTooLarge)
+}
+
 // TestTLS holds that a listener of crypto/tls serves wss, and that a stranger's certificate is refused as one.
 func TestTLS(t *testing.T) {
 	certified := httptest.NewUnstartedServer(nil)
