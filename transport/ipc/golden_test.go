@@ -82,7 +82,7 @@ func traced(t testing.TB) []recorded {
 	return all
 }
 
-// again decodes and encodes a frame.
+// again decodes and encodes a frame. message is nil where it could not be decoded.
 func again(fromManager bool, frame []byte) (message any, out []byte, err error) {
 	if fromManager {
 		m, err := DecodeFromManager(frame)
