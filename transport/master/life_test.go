@@ -33,6 +33,26 @@ func TestUpstreamNeverPings(t *testing.T) {
 	})
 }
 
+func TestPingIsAnswered(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		ws, in := b.raw(t, nil)
+		hear(in.link)
+		pongs := make(chan string, 1)
+		ws.SetPongHandler(func(payload string) error { pongs <- payload; return nil })
+		go ws.ReadMessage() // until the test closes it
+		if err := ws.WriteControl(websocket.PingMessage, []byte("17"), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if took := measure(func() {
+			if got := <-pongs; got != "17" {
+				t.Errorf("ponged %q", got)
+			}
+		}); took != 0 {
+			t.Errorf("ponged after %s", took)
+		}
+	})
+}
+
 func TestSilentPeerDies(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		ws, in := b.raw(t, nil) // which reads nothing, so that it pongs nothing

@@ -174,7 +174,7 @@ func TestRefusalArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
-	ws, _, err := websocket.DefaultDialer.Dial("ws://"+at, nil)
+	ws, _, err := new(websocket.Dialer).Dial("ws://"+at, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
