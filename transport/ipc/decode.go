@@ -83,15 +83,17 @@ func DecodeFromManager(frame []byte) (messages.FromManager, error) {
 	return m, nil
 }
 
+// malformed names the packet that broke a rule.
 func malformed(p packet, err error) error {
 	return &FrameError{Malformed, fmt.Errorf("%s: %w", name(*p.Op, p.T), err)}
 }
 
-// instance is read for the table of one direction, manager for that of the other.
+// instance is read, for instanceKinds.
 func instance[M messages.FromInstance](d json.RawMessage) (messages.FromInstance, error) {
 	return read[M](d)
 }
 
+// manager is read, for managerKinds.
 func manager[M messages.FromManager](d json.RawMessage) (messages.FromManager, error) {
 	return read[M](d)
 }

@@ -82,6 +82,7 @@ func write(op messages.IPCOp, t string, d any) ([]byte, error) {
 	return seal(op, t, d)
 }
 
+// writeOperation seals raw data; none is left out.
 func writeOperation(m messages.Operation) ([]byte, error) {
 	if len(m.Data) == 0 {
 		return seal(m.Op, m.T, nil)

@@ -22,6 +22,7 @@ const readBuffer = 64 << 10
 // frameReader cuts a stream into frames, however its bytes arrive.
 type frameReader struct{ in *bufio.Reader }
 
+// newFrameReader reads the frames of r; nobody else may read from r any more.
 func newFrameReader(r io.Reader) frameReader {
 	return frameReader{bufio.NewReaderSize(r, readBuffer)}
 }

@@ -44,6 +44,7 @@ type link struct {
 	closeBy  time.Time // the end of flushing; zero before Close
 }
 
+// newLink makes a link of an open connection, which is the link's from then on.
 func newLink(conn net.Conn) *link {
 	return &link{conn: conn, window: make(chan struct{}, transport.Window), gone: make(chan struct{})}
 }

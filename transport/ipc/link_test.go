@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,40 +12,6 @@ import (
 
 	"github.com/discluster/control/transport"
 )
-
-// listener is somebody who receives from a link.
-type listener struct {
-	frames chan string
-	closed chan error
-}
-
-// receive collects what comes. It calls Took for every frame if took is set.
-func receive(l transport.Link, took bool) listener {
-	r := listener{frames: make(chan string, 1<<16), closed: make(chan error, 2)}
-	l.Receive(func(f []byte) {
-		r.frames <- string(f)
-		if took {
-			l.Took()
-		}
-	}, func(err error) { r.closed <- err })
-	return r
-}
-
-// pipe is a link and the bare other end of it; in a bubble, whose end shows that no goroutine is left.
-func pipe() (*link, net.Conn) {
-	near, far := net.Pipe()
-	return newLink(near), far
-}
-
-// drain reads all that comes from a connection, and gives it at the end.
-func drain(conn net.Conn) <-chan string {
-	all := make(chan string, 1)
-	go func() {
-		text, _ := io.ReadAll(conn)
-		all <- string(text)
-	}()
-	return all
-}
 
 func TestLinkDeliversInOrderThenClosesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

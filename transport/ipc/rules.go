@@ -97,6 +97,7 @@ func checkHello(m messages.Hello) error {
 	return err
 }
 
+// checkStatus is the rule of SHARD; a figure that is not known is left out.
 func checkStatus(m messages.ShardStatus) error {
 	err := cmp.Or(
 		atLeast("shard_id", m.Shard, 0),
@@ -142,6 +143,7 @@ func checkSessions(sessions []messages.Session) error {
 	return nil
 }
 
+// atLeast reports a number below its least.
 func atLeast[N ~int | ~int64](field string, v, least N) error {
 	if v < least {
 		return fmt.Errorf("%s %d: want at least %d", field, v, least)

@@ -64,6 +64,7 @@ func (a *attempt) end(l *link) bool {
 	return !a.cancelled
 }
 
+// cancel says that nobody waits any more.
 func (a *attempt) cancel() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,6 +74,7 @@ func (a *attempt) cancel() {
 	}
 }
 
+// dial opens a link, or says which step failed.
 func dial(ctx context.Context, path string) (*link, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -119,6 +121,7 @@ func Listen(path string, accept func(transport.Link)) (stop func(), err error) {
 	}), nil
 }
 
+// acceptLinks hands over links until the listener is closed.
 func acceptLinks(listener *net.UnixListener, stopped <-chan struct{}, accept func(transport.Link)) {
 	for {
 		conn, err := listener.AcceptUnix()
