@@ -179,7 +179,7 @@ func present(d json.RawMessage, keys []string) error {
 	return nil
 }
 
-// sessionsPresent does the same for every session of d: without "shard" it would pass for that of shard 0, without "seq" it would replay everything.
+// sessionsPresent does the same for every session of d: without "shard" it would pass for that of shard 0, without "seq" for one that had seen no event.
 func sessionsPresent(d json.RawMessage) error {
 	var have struct {
 		Sessions []struct {

@@ -119,4 +119,3 @@ func connected(t testing.TB) (near, far transport.Link) {
 	}
 	return d.link, <-links
 }
-
