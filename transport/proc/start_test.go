@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestManyAtOnceLeaveNothing(t *testing.T) {
@@ -41,8 +43,11 @@ func TestManyAtOnceLeaveNothing(t *testing.T) {
 
 func TestCancelBeforeDone(t *testing.T) {
 	leakless(t)
-	for range 50 { // the cancel meets the attempt wherever it is
+	for step := range 200 { // a little later each time, so that the cancel meets the attempt before, in and after the fork
 		ch, cancel := begin(Spec{Argv: []string{"sleep", "1000"}})
+		for from := time.Now(); time.Since(from) < time.Duration(step)*5*time.Microsecond; {
+			runtime.Gosched()
+		}
 		cancel()
 		switch s := receive(t, ch); {
 		case errors.Is(s.err, ErrCancelled):
@@ -116,7 +121,10 @@ func TestBotOutlivesUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	bot, _ := next()
-	defer func() { _ = syscall.Kill(-bot, syscall.SIGKILL) }()
+	defer func() {
+		_ = syscall.Kill(-bot, syscall.SIGKILL)
+		_, _ = syscall.Wait4(bot, nil, 0, nil) // ours only where the test is pid 1
+	}()
 	_ = supervisor.Process.Kill()
 	_ = supervisor.Wait()
 	if gone(bot) {
