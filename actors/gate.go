@@ -79,10 +79,10 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 	case *actor.Started:
 		g.load(ctx)
 	case messages.LinkUp:
+		ctx.Send(g.house.MasterLink, g.handOver()) // before any request: MASTER must know it when it grants
 		if g.settings.Permits {
 			g.ask(ctx)
 		}
-		ctx.Send(g.house.MasterLink, g.handOver())
 	case messages.WantPermit:
 		g.pacer.Ask(g.wish(ctx, m))
 		g.next(ctx)
@@ -108,8 +108,8 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 	case messages.LinkDown:
 		g.pace(ctx)
 	case messages.LinkUp: // a new link before we heard of the old one's end
-		g.ask(ctx)
 		ctx.Send(g.house.MasterLink, g.handOver())
+		g.ask(ctx)
 	case messages.WantPermit:
 		w := g.wish(ctx, m)
 		g.wishes[w.ID] = w

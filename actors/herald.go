@@ -1,10 +1,7 @@
 package actors
 
 import (
-	"encoding/json"
-
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
@@ -37,7 +34,7 @@ func (h *Herald) Receive(ctx actor.Context) {
 			}
 		}
 	case messages.Event:
-		LogEvent(h.w.Log, m)
+		h.w.LogEvent(m)
 		for _, pid := range h.subscribers {
 			ctx.Send(pid, m)
 		}
@@ -58,27 +55,4 @@ func forMaster(e messages.Event) messages.FromControl {
 	default:
 		return nil
 	}
-}
-
-// LogEvent writes an event as one line: its name, and its JSON fields as fields.
-func LogEvent(log zerolog.Logger, e messages.Event) {
-	name, level := e.Event()
-	line := log.WithLevel([]zerolog.Level{zerolog.DebugLevel, zerolog.InfoLevel, zerolog.WarnLevel, zerolog.ErrorLevel}[level])
-	if !line.Enabled() || !enabled(log, level) {
-		return
-	}
-	text, err := json.Marshal(e)
-	var fields map[string]any
-	if err == nil {
-		err = json.Unmarshal(text, &fields)
-	}
-	if err != nil {
-		line.AnErr("event_err", err)
-	}
-	line.Fields(fields).Msg(name)
-}
-
-// enabled spares the work of a line that the log's level drops.
-func enabled(log zerolog.Logger, level messages.Level) bool {
-	return log.GetLevel() <= zerolog.Level(level) && log.GetLevel() != zerolog.Disabled
 }
