@@ -1,0 +1,446 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+func TestJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		joined := make(chan *Cluster)
+		go func() {
+			c, err := Join(t.Context(), w.options(Intents(513))...)
+			want(t, "Join", err, nil)
+			joined <- c
+		}()
+		l := w.dial()
+		wrong := hello()
+		wrong.ID = "5"
+		l.send(wrong)
+		l.hears("0s INVALID_SESSION")
+		l.send(messages.Drain{EventID: "1"}) // before any HELLO nothing counts
+		l.send(hello())
+		c := <-joined
+		l.hears("0s IDENTIFY to 77 idle [6 7] of 16")
+		want(t, "shards", c.Shards(), []int{6, 7})
+		want(t, "shard count", c.ShardCount(), 16)
+		want(t, "id", c.ID(), 3)
+		want(t, "count", c.Count(), 8)
+		want(t, "token", c.Token().Reveal(), "secret")
+		i := c.identify("1")
+		want(t, "features", i.Features, []string{"heartbeat", "permits", "shards", "drain"})
+		want(t, "sdk", i.SDK, "discluster-go/"+Version)
+		want(t, "intents", i.Intents, 513)
+		again := hello()
+		again.EventID, again.Shards, again.TotalShards = "78", []int{1}, 2
+		l.send(again)
+		l.hears("0s IDENTIFY to 78 idle [6 7] of 16")
+		err := &coded{4004}
+		want(t, "Fail", c.Fail(err), error(err))
+		l.hears("0s FAILURE 4004 the token [redacted] is wrong")
+	})
+}
+
+// coded is an error with a close code, and the token in its text.
+type coded struct{ code int }
+
+func (e *coded) Error() string  { return "the token secret is wrong" }
+func (e *coded) CloseCode() int { return e.code }
+
+func TestJoinWithoutControl(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		_, err := Join(t.Context(), w.options()...)
+		want(t, "waited", time.Since(w.from), 30*time.Second)
+		want(t, "Join", err.Error(), "join: no HELLO from CONTROL within 30s of listening at /run/c/3")
+		want(t, "listening", w.listening, false)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := Join(ctx, w.options()...); !errors.Is(err, context.Canceled) {
+			t.Errorf("Join: %v", err)
+		}
+	})
+}
+
+func TestTokenOfHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		delete(w.env, "DISCORD_TOKEN")
+		h := hello()
+		h.Token = "hello's"
+		c, l := join(t, w, h, nil)
+		want(t, "token", c.Token().Reveal(), "hello's")
+		c.finish(l)
+	})
+}
+
+func TestEnvironment(t *testing.T) {
+	for _, test := range []struct {
+		name, variable, value string // "-": not set
+		err                   string
+	}{
+		{"good", "CLUSTER_ID", "3", ""},
+		{"not started by CONTROL", "DISCLUSTER_SOCKET", "-", "DISCLUSTER_SOCKET is not set: not started by CONTROL"},
+		{"relative path", "DISCLUSTER_SOCKET", "c/3", `DISCLUSTER_SOCKET is "c/3": want an absolute path of at most 107 bytes`},
+		{"long path", "DISCLUSTER_SOCKET", "/" + strings.Repeat("x", 107), "want an absolute path of at most 107 bytes"},
+		{"no manager", "SHARDING_MANAGER_IPC", "-", "SHARDING_MANAGER_IPC is not set: want a snowflake: a decimal number of at most 128 bits"},
+		{"bad instance", "SHARDING_INSTANCE_IPC", "x1", `SHARDING_INSTANCE_IPC is "x1": want a snowflake`},
+		{"no cluster", "CLUSTER_ID", "", `CLUSTER_ID is "": want a whole number of at least 0`},
+		{"negative cluster", "CLUSTER_ID", "-1", `CLUSTER_ID is "-1": want a whole number of at least 0`},
+		{"no clusters", "CLUSTER_COUNT", "0", `CLUSTER_COUNT is "0": want a whole number of at least 1`},
+		{"no concurrency", "MAX_CONCURRENCY", "-", "MAX_CONCURRENCY is not set: want a whole number of at least 1"},
+	} {
+		env := goodEnvironment()
+		if env[test.variable] = test.value; test.value == "-" {
+			delete(env, test.variable)
+		}
+		_, err := readEnvironment(lookupIn(env))
+		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%s: error %v, want %q", test.name, err, test.err)
+		}
+		want(t, test.name+" is standalone", errors.Is(err, ErrStandalone), test.name == "not started by CONTROL")
+	}
+}
+
+// TestSecondHello: a bot that announced sessions starts when it was told which there are, on one connection.
+func TestSecondHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		joined := make(chan *Cluster, 1)
+		go func() {
+			c, _ := Join(t.Context(), w.options(Resume(), Intents(1))...)
+			joined <- c
+		}()
+		first := w.dial()
+		first.send(hello())
+		c := <-joined
+		started := make(chan string, 2)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- c.Run(t.Context(), func(_ context.Context, s *Shard) error {
+				if session := s.Session(); session != nil {
+					started <- fmt.Sprint(s.ID(), " ", session.SessionID)
+				} else {
+					started <- fmt.Sprint(s.ID())
+				}
+				<-c.Stopping()
+				return nil
+			})
+		}()
+		second := w.dial() // another CONTROL, before the first said which sessions
+		second.send(hello())
+		want(t, "started", len(started), 0)
+		h := hello()
+		other := session(6, "other", 1)
+		other.ShardCount = 32
+		intents := session(6, "intents", 1)
+		intents.Intents = 2
+		h.Sessions = &[]messages.Session{session(7, "s7", 41), session(9, "s9", 1), other, intents}
+		second.send(h)
+		want(t, "started", len(started), 2)
+		got := map[string]bool{<-started: true, <-started: true}
+		want(t, "started", got, map[string]bool{"6": true, "7 s7": true})
+		second.hears("0s IDENTIFY to 77 idle [6 7] of 16", "0s IDENTIFY to 77 idle [6 7] of 16")
+		second.send(hello())
+		second.hears("0s IDENTIFY to 77 serving [6 7] of 16 7:s7@41")
+		second.send(messages.Drain{EventID: "9"})
+		second.hears("0s DRAINED 9 7:s7@41")
+		want(t, "Run", <-ended, nil)
+	})
+}
+
+func TestHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := join(t, newWorld(t), hello(), nil)
+		l.answerBeats(0)
+		time.Sleep(20 * time.Second)
+		l.hears("5s HEARTBEAT", "10s HEARTBEAT", "15s HEARTBEAT", "20s HEARTBEAT")
+		time.Sleep(time.Hour)
+		c.finish(l)
+	})
+}
+
+// TestLost: on_lost says what becomes of a bot whose CONTROL went away, or hears no more.
+func TestLost(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		onLost string
+		hangUp bool
+		ends   time.Duration // 0: never
+	}{
+		{"gone, exit", messages.OnLostExit, true, 25 * time.Second},
+		{"mute, exit", messages.OnLostExit, false, 40 * time.Second}, // the third beat finds two without an answer
+		{"gone, autonomous", messages.OnLostAutonomous, true, 0},
+		{"mute, autonomous", messages.OnLostAutonomous, false, 0},
+		{"gone, nothing said", "", true, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				h := hello()
+				h.OnLost, h.LostAfterMS = test.onLost, 25_000
+				c, l := join(t, w, h, nil)
+				if test.hangUp {
+					l.hangUp(errors.New("crashed"))
+				}
+				if test.ends == 0 {
+					time.Sleep(24 * time.Hour)
+					again := w.dial()
+					again.send(hello())
+					again.hears("24h0m0s IDENTIFY to 77 serving [6 7] of 16", "24h0m0s SHARD 6 idle", "24h0m0s SHARD 7 idle")
+					c.finish(again)
+					return
+				}
+				if err := <-c.ended; !errors.Is(err, ErrLost) {
+					t.Errorf("Run: %v", err)
+				}
+				want(t, "ended after", time.Since(w.from), test.ends)
+				want(t, "stop", c.Stop(), Stop{Deadline: time.Now().Add(hasty)})
+			})
+		})
+	}
+}
+
+// TestReturn: a CONTROL that comes back in time stops the clock.
+func TestReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := hello()
+		h.OnLost, h.LostAfterMS = messages.OnLostExit, 25_000
+		c, l := join(t, w, h, nil)
+		for range 3 {
+			l.hangUp(errors.New("crashed"))
+			time.Sleep(24 * time.Second)
+			l = w.dial()
+			l.send(h)
+		}
+		c.finish(l)
+	})
+}
+
+// TestTakeover: the last HELLO counts, the connection before it is closed, and nothing said there is heard.
+func TestTakeover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c, l := join(t, w, hello(), nil)
+		for _, s := range c.shards {
+			s.State(messages.ShardReady, 0)
+		}
+		l.hears("0s SHARD 6 ready", "0s SHARD 7 ready", "0s CONNECTED")
+		stranger := w.dial()
+		stranger.send(messages.Destroying{EventID: "1"})
+		wrong := hello()
+		wrong.ID = "1"
+		stranger.send(wrong)
+		stranger.hears("0s INVALID_SESSION")
+		next := w.dial()
+		next.send(hello())
+		next.hears("0s IDENTIFY to 77 serving [6 7] of 16", "0s SHARD 6 ready", "0s SHARD 7 ready", "0s CONNECTED")
+		<-l.done
+		c.finish(next)
+	})
+}
+
+func TestLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := hello()
+		h.LeaseMS, h.OnLost = 20_000, messages.OnLostAutonomous
+		c, l := join(t, w, h, nil)
+		l.answerBeats(20_000)
+		time.Sleep(61 * time.Second) // the last beat was at 60 s
+		l.hangUp(errors.New("crashed"))
+		err := <-c.ended
+		want(t, "Run", fmt.Sprint(err), "CONTROL is lost: the lease ran out")
+		want(t, "is ErrLost", errors.Is(err, ErrLost), true)
+		want(t, "ended after", time.Since(w.from), 80*time.Second)
+	})
+}
+
+// TestStop: each order to stop with what the shards are told, and what CONTROL hears.
+func TestStop(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		order func(*world, *control)
+		stop  Stop
+		takes time.Duration // the handlers need
+		ends  time.Duration
+		says  []string
+		err   string
+	}{
+		{"drain", func(_ *world, l *control) { l.send(messages.Drain{EventID: "5", DeadlineMS: 8000}) }, Stop{Deadline: at(8)}, 3 * time.Second, 3 * time.Second,
+			[]string{"3s DRAINED 5 6:a@9 7:b@8"}, ""},
+		{"drain, past the deadline", func(_ *world, l *control) { l.send(messages.Drain{EventID: "5", DeadlineMS: 4000}) }, Stop{Deadline: at(4)}, time.Hour, 4 * time.Second,
+			[]string{"4s DRAINED 5 6:a@9 7:b@8"}, ""},
+		{"destroying", func(_ *world, l *control) { l.send(messages.Destroying{EventID: "5"}) }, Stop{Deadline: at(5), Final: true}, time.Second, time.Second,
+			[]string{"1s DESTROYING 5"}, ""},
+		{"SIGTERM", func(w *world, _ *control) { w.term <- syscall.SIGTERM }, Stop{Deadline: at(5)}, time.Second, time.Second, nil, ""},
+		{"drain, then destroying", func(_ *world, l *control) {
+			l.send(messages.Drain{EventID: "5", DeadlineMS: 8000})
+			l.send(messages.Destroying{EventID: "6"})
+		}, Stop{Deadline: at(8)}, time.Second, time.Second, []string{"1s DRAINED 5 6:a@9 7:b@8", "1s DESTROYING 6"}, ""},
+		{"handlers that hang", func(_ *world, l *control) { l.send(messages.Drain{EventID: "5", DeadlineMS: 1000}) }, Stop{Deadline: at(1)}, -1, 3 * time.Second,
+			[]string{"3s DRAINED 5 6:a@9 7:b@8"}, "2 shards have not ended 2s after the deadline"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				hang := make(chan struct{})
+				defer close(hang)
+				var c *member
+				c, l := join(t, w, hello(), func(ctx context.Context, s *Shard) error {
+					s.SetSession(session(s.ID(), string(rune('a'+s.ID()-6)), int64(15-s.ID())))
+					<-s.c.Stopping()
+					if test.takes < 0 {
+						<-hang
+					}
+					select {
+					case <-time.After(test.takes):
+					case <-ctx.Done():
+					}
+					return nil
+				}, Resume())
+				test.order(w, l)
+				<-c.Stopping()
+				want(t, "stop", c.Stop(), test.stop)
+				err := <-c.ended
+				if test.err == "" != (err == nil) || err != nil && err.Error() != test.err {
+					t.Errorf("Run: %v, want %q", err, test.err)
+				}
+				want(t, "ended after", time.Since(w.from), test.ends)
+				l.hears(test.says...)
+			})
+		})
+	}
+}
+
+// at is so many seconds after a bubble began (testing/synctest: midnight UTC 2000-01-01).
+func at(seconds int) time.Time {
+	return time.Date(2000, 1, 1, 0, 0, seconds, 0, time.UTC).Local()
+}
+
+// TestShardFails: the first shard's error is what CONTROL hears and Run returns; the others are stopped and may keep their sessions.
+func TestShardFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c, l := join(t, w, hello(), func(_ context.Context, s *Shard) error {
+			if s.ID() == 6 {
+				time.Sleep(time.Second)
+				s.State(messages.ShardFailed, 4014)
+				return fmt.Errorf("identify: %w", &coded{4014})
+			}
+			<-s.c.Stopping()
+			return errors.New("cut off")
+		})
+		err := <-c.ended
+		want(t, "Run", err.Error(), "shard 6: identify: the token secret is wrong")
+		want(t, "stop", c.Stop(), Stop{Deadline: at(2)})
+		l.hears("1s SHARD 6 failed 4014", "1s FAILURE 4014 shard 6: identify: the token [redacted] is wrong")
+	})
+}
+
+func TestStatesAndFigures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := join(t, newWorld(t), hello(), nil)
+		l.answerBeats(0)
+		a, b := c.shard(6), c.shard(7)
+		time.Sleep(50 * time.Millisecond)
+		a.State(messages.ShardConnecting, 0)
+		a.State(messages.ShardConnecting, 0)
+		a.State(messages.ShardReady, 0)
+		b.State(messages.ShardReady, 0)
+		b.State(messages.ShardDisconnected, 4000)
+		b.State(messages.ShardReady, 0)
+		l.hears("50ms SHARD 6 connecting", "50ms SHARD 6 ready", "50ms SHARD 7 ready", "50ms CONNECTED", "50ms SHARD 7 disconnected 4000", "50ms SHARD 7 ready")
+		for i := range 12 {
+			a.Figures(40*time.Millisecond, 100, int64(i))
+			time.Sleep(900 * time.Millisecond)
+		}
+		b.Figures(1, -1, -1)
+		l.hears("5s HEARTBEAT", "5.05s SHARD 6 ready, 40 ms, 100 guilds, 5 events", "10s HEARTBEAT", "10.45s SHARD 6 ready, 40 ms, 100 guilds, 11 events")
+		c.finish(l)
+	})
+}
+
+func TestSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c, l := join(t, w, hello(), nil, Resume())
+		l.answerBeats(0)
+		a, b := c.shard(6), c.shard(7)
+		a.SetSession(session(0, "a", 1))
+		l.hears("0s SESSIONS 6:a@1")
+		for i := range 25 {
+			a.SetSession(session(0, "a", int64(i+2)))
+			b.SetSession(session(0, "b", int64(i+1)))
+			time.Sleep(90 * time.Millisecond)
+		}
+		l.hears("0s SESSIONS 6:a@2 7:b@1", "1.09s SESSIONS 6:a@14 7:b@13", "2.17s SESSIONS 6:a@26 7:b@25")
+		a.SessionGone()
+		a.SessionGone()
+		l.hears("2.25s SESSIONS gone [6]")
+		l.hangUp(errors.New("crashed"))
+		synctest.Wait()
+		b.SetSession(session(0, "b", 50))
+		next := w.dial()
+		next.send(hello())
+		next.hears("2.25s IDENTIFY to 77 serving [6 7] of 16 7:b@50", "2.25s SESSIONS gone [6]", "2.25s SHARD 6 idle", "2.25s SHARD 7 idle")
+		c.finish(next)
+	})
+}
+
+func TestReconnectOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := join(t, newWorld(t), hello(), nil)
+		for range 2 {
+			l.send(messages.Reconnect{EventID: "1", Shard: 7})
+		}
+		l.send(messages.Reconnect{EventID: "1", Shard: 70})
+		<-c.shard(7).Reconnect()
+		want(t, "more orders", len(c.shard(7).Reconnect())+len(c.shard(6).Reconnect()), 0)
+		c.finish(l)
+	})
+}
+
+func TestOperationsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := join(t, newWorld(t), hello(), nil)
+		for _, op := range []messages.Operation{
+			{Op: messages.IPCDispatch, T: "BROADCAST_EVAL", Data: []byte(`{"event_id":"1","script":"6*7","shards":[3]}`)},
+			{Op: messages.IPCCacheOperate, Data: []byte(`{"event_id":"2","op":4,"keyspace":"guilds"}`)},
+			{Op: messages.IPCDispatch, T: "BROADCAST_EVAL", Data: []byte(`{"event_id":"3","result":[1]}`)},
+			{Op: messages.IPCCacheOperate, Data: []byte(`{"event_id":"4","success":true,"result":1}`)},
+			{Op: messages.IPCDispatch, T: "MESSAGE", Data: []byte(`{"event_id":"5","message":1}`)},
+			{Op: messages.IPCDispatch, T: "PRESENCE_UPDATE", Data: []byte(`{"event_id":"6"}`)},
+		} {
+			l.send(op)
+		}
+		l.hears(
+			`0s {"Op":4,"T":"BROADCAST_EVAL","Data":{"event_id":"1","result":{"name":"Error","message":"this cluster runs no scripts"}}}`,
+			`0s {"Op":3,"T":"","Data":{"event_id":"2","success":false}}`)
+		c.finish(l)
+	})
+}
+
+func TestOperations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c *member
+		handle := Operations(func(op messages.Operation) *messages.Operation {
+			c.Send(op) // it may call us
+			return &messages.Operation{Op: op.Op, T: "ANSWER"}
+		})
+		c, l := join(t, newWorld(t), hello(), nil, handle)
+		l.send(messages.Operation{Op: messages.IPCDispatch, T: "MESSAGE", Data: []byte(`{"event_id":"5"}`)})
+		l.hears(`0s {"Op":0,"T":"MESSAGE","Data":{"event_id":"5"}}`, `0s {"Op":0,"T":"ANSWER","Data":null}`)
+		c.finish(l)
+	})
+}

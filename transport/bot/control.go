@@ -1,0 +1,290 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/ipc"
+)
+
+const (
+	beatEvery = 5 * time.Second // where HELLO says nothing (WIRE B2)
+	beatsLost = 2               // heartbeats without an answer, after which CONTROL is lost (DESIGN §1)
+)
+
+// line is one connection to our socket.
+type line struct {
+	c      *Cluster
+	link   transport.Link
+	closed chan struct{} // the link has ended
+	hellos int           // right ones
+
+	// Of the line that CONTROL speaks on.
+	every      time.Duration // between heartbeats
+	beat       *time.Timer
+	due        time.Time          // of the next heartbeat
+	asked      messages.Snowflake // the last heartbeat
+	askedAt    time.Time
+	unanswered int  // heartbeats
+	connected  bool // CONNECTED was said here
+}
+
+// accept takes a connection. mu is free.
+func (c *Cluster) accept(link transport.Link) {
+	l := &line{c: c, link: link, closed: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		link.Close(0, "the cluster ends")
+	} else {
+		c.lines[l] = true
+	}
+	link.Receive(l.frame, l.ended)
+}
+
+// frame is one packet from l. mu is free.
+func (l *line) frame(frame []byte) {
+	defer l.link.Took()
+	c := l.c
+	m, err := ipc.DecodeFromManager(frame)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.over:
+	case err != nil:
+		c.opt.log.Warn("unreadable packet from CONTROL", "err", err)
+	default:
+		c.packet(l, m)
+	}
+}
+
+// packet is what CONTROL said. On a line that did not say HELLO, or whose place another one took, nothing else counts.
+func (c *Cluster) packet(l *line, m messages.FromManager) {
+	if h, hello := m.(messages.Hello); hello {
+		c.greeted(l, h)
+		return
+	}
+	if l != c.line {
+		return
+	}
+	switch m := m.(type) {
+	case messages.IPCBeat:
+		l.unanswered = 0
+		if m.EventID == l.asked && m.LeaseMS > 0 {
+			c.lease(l.askedAt.Add(m.LeaseMS.Duration())) // from when we asked: CONTROL can not have meant a later moment
+		}
+	case messages.PermitGrant:
+		c.granted(m)
+	case messages.Reconnect:
+		for _, s := range c.shards {
+			if s.id == m.Shard {
+				s.toldReconnect()
+			}
+		}
+	case messages.Drain:
+		c.answers = append(c.answers, messages.Drained{EventID: m.EventID})
+		c.halt(m.DeadlineMS.Duration(), false, nil)
+	case messages.Destroying:
+		c.answers = append(c.answers, m)
+		c.halt(c.opt.grace, true, nil)
+	case messages.Operation:
+		if answer := c.operate(m); answer != nil {
+			c.send(*answer)
+		}
+	}
+}
+
+// greeted is a HELLO: the first one tells our shards, one on another line brings CONTROL back, and any is answered.
+func (c *Cluster) greeted(l *line, h messages.Hello) {
+	if h.ID != c.env.manager {
+		c.opt.log.Warn("HELLO with another manager's id", "id", h.ID)
+		l.send(messages.InvalidSession{ID: c.env.instance})
+		return
+	}
+	l.hellos++
+	l.every = h.HeartbeatIntervalMS.Duration()
+	if l.every == 0 {
+		l.every = beatEvery
+	}
+	if c.hello.Shards == nil {
+		c.hello = h
+		for _, id := range h.Shards {
+			c.shards = append(c.shards, &Shard{c: c, id: id, reconnect: make(chan struct{}, 1), status: messages.ShardStatus{Shard: id, State: messages.ShardIdle}})
+		}
+		close(c.joined)
+	}
+	if h.OnLost != "" {
+		c.onLost, c.lostAfter = h.OnLost, h.LostAfterMS.Duration()
+	}
+	if h.LeaseMS > 0 {
+		c.lease(time.Now().Add(h.LeaseMS.Duration()))
+	}
+	if l == c.line {
+		l.send(c.identify(h.EventID))
+	} else {
+		c.adopted(l, h)
+	}
+	if !c.opt.resume || h.Sessions != nil || l.hellos > 1 {
+		c.begin(h.Sessions)
+	}
+}
+
+// begin lets the shards start, with the sessions offered. Only its first call does anything.
+func (c *Cluster) begin(offered *[]messages.Session) {
+	select {
+	case <-c.begun:
+		return
+	default:
+	}
+	if offered != nil && c.opt.resume {
+		for _, s := range *offered {
+			c.offer(s)
+		}
+	}
+	close(c.begun)
+}
+
+// identify is our answer to a HELLO.
+func (c *Cluster) identify(event messages.Snowflake) messages.Identify {
+	i := messages.Identify{
+		ID: c.env.instance, EventID: event, Protocol: messages.ProtocolVersion, SDK: "discluster-go/" + Version, PID: os.Getpid(), Intents: c.opt.intents,
+		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureShards, messages.FeatureDrain},
+		State:    messages.InstanceIdle, Shards: c.hello.Shards, ShardCount: c.hello.TotalShards,
+	}
+	if c.opt.resume {
+		i.Features = append(i.Features, messages.FeatureSessions)
+		i.Sessions = c.sessions()
+	}
+	if c.serving {
+		i.State = messages.InstanceServing
+	}
+	if c.isStopping() {
+		i.State = messages.InstanceDraining
+	}
+	return i
+}
+
+// adopted makes l the line CONTROL speaks on. It may be another CONTROL than before: it is told all there is to know, and asked again what was asked.
+func (c *Cluster) adopted(l *line, h messages.Hello) {
+	if old := c.line; old != nil {
+		stopTimers(old.beat)
+		old.link.Close(0, "CONTROL speaks on another connection")
+	}
+	c.line = l
+	stopTimers(c.lostTimer)
+	c.lostTimer = nil
+	l.due = time.Now().Add(l.every)
+	l.beat = time.AfterFunc(l.every, l.pulse)
+	c.send(c.identify(h.EventID))
+	if c.serving {
+		c.sendSessions(nil, c.missing())
+		for _, s := range c.shards {
+			c.send(s.status)
+		}
+	}
+	c.tellConnected()
+	for _, shard := range slices.Sorted(maps.Keys(c.said)) {
+		c.send(c.said[shard])
+	}
+	clear(c.said)
+	for _, id := range slices.Sorted(maps.Keys(c.asks)) {
+		c.send(c.asks[id].packet)
+	}
+}
+
+// pulse is one heartbeat, or the verdict that nobody hears them. mu is free.
+func (l *line) pulse() {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l != c.line || c.over {
+		return
+	}
+	if time.Since(l.due) > l.every { // we slept, not CONTROL
+		l.unanswered = 0
+	}
+	if l.unanswered == beatsLost {
+		l.link.Close(0, "heartbeats not answered")
+		c.lost(fmt.Errorf("%d heartbeats not answered", beatsLost))
+		return
+	}
+	l.unanswered++
+	l.asked, l.askedAt = c.mint.New(time.Now(), uint32(c.env.cluster)), time.Now()
+	l.send(messages.IPCBeat{ID: c.env.instance, EventID: l.asked})
+	l.due = time.Now().Add(l.every)
+	l.beat.Reset(l.every)
+}
+
+// ended is the end of l. mu is free.
+func (l *line) ended(err error) {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(l.closed)
+	delete(c.lines, l)
+	if l == c.line && !c.over {
+		c.lost(err)
+	}
+}
+
+// lost is the beginning of a time without CONTROL.
+func (c *Cluster) lost(err error) {
+	stopTimers(c.line.beat)
+	c.line = nil
+	c.opt.log.Warn("CONTROL is away: serving alone", "on_lost", c.onLost, "lost_after", c.lostAfter, "err", err)
+	if c.onLost != messages.OnLostExit {
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(c.lostAfter, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.lostTimer == timer {
+			c.halt(hasty, false, fmt.Errorf("%w for %s", ErrLost, c.lostAfter))
+		}
+	})
+	c.lostTimer = timer
+}
+
+// lease lets us serve until then. A lease is only ever prolonged.
+func (c *Cluster) lease(until time.Time) {
+	if !until.After(c.leaseUntil) {
+		return
+	}
+	c.leaseUntil = until
+	if c.leaseTimer != nil {
+		c.leaseTimer.Reset(time.Until(until))
+		return
+	}
+	c.leaseTimer = time.AfterFunc(time.Until(until), func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !time.Now().Before(c.leaseUntil) {
+			c.halt(hasty, false, fmt.Errorf("%w: the lease ran out", ErrLost))
+		}
+	})
+}
+
+// send says something to CONTROL, if it is there.
+func (c *Cluster) send(m messages.FromInstance) {
+	if c.line != nil && !c.over {
+		c.line.send(m)
+	}
+}
+
+// send says something on l. A link that has ended says so by itself.
+func (l *line) send(m messages.FromInstance) {
+	frame, err := ipc.EncodeFromInstance(m)
+	if err == nil {
+		err = l.link.Send(frame)
+	}
+	if err != nil && !errors.Is(err, transport.ErrEnded) {
+		l.c.opt.log.Error("packet to CONTROL is lost", "packet", fmt.Sprintf("%T", m), "err", err)
+	}
+}

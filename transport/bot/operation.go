@@ -1,0 +1,49 @@
+package bot
+
+import (
+	"encoding/json"
+
+	"github.com/discluster/control/messages"
+)
+
+// Send passes an operation of ours on to other clusters, by way of CONTROL (WIRE A4). While CONTROL is away it is lost.
+func (c *Cluster) Send(op messages.Operation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.send(op)
+}
+
+// operate handles an operation of another cluster and gives the answer, nil where there is none. The handler must be free to call us.
+func (c *Cluster) operate(op messages.Operation) *messages.Operation {
+	if c.opt.operation == nil {
+		return refusal(op)
+	}
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	return c.opt.operation(op)
+}
+
+// refusal answers a request for an eval or a cache operation as upstream answers a failed one (WIRE A4): a Go bot runs no scripts and keeps no cache here.
+func refusal(op messages.Operation) *messages.Operation {
+	var d struct {
+		EventID messages.Snowflake `json:"event_id"`
+		Script  *string            `json:"script"` // only a request has these two: an answer is not answered
+		Op      *int               `json:"op"`
+	}
+	if json.Unmarshal(op.Data, &d) != nil || d.EventID == "" {
+		return nil
+	}
+	var data any
+	answer := messages.Operation{Op: op.Op, T: op.T}
+	switch {
+	case op.Op == messages.IPCCacheOperate && d.Op != nil:
+		data = map[string]any{"event_id": d.EventID, "success": false}
+	case op.Op == messages.IPCDispatch && op.T == "BROADCAST_EVAL" && d.Script != nil:
+		answer.Op = messages.IPCError
+		data = map[string]any{"event_id": d.EventID, "result": messages.FailureError{Name: "Error", Message: "this cluster runs no scripts"}}
+	default:
+		return nil
+	}
+	answer.Data, _ = json.Marshal(data) // of texts alone: it can not fail
+	return &answer
+}

@@ -1,0 +1,208 @@
+package bot
+
+import (
+	"slices"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+const (
+	figuresEvery  = 5 * time.Second // WIRE B2: the reader has ten thousand shards
+	sessionsEvery = time.Second     // how old a seq in CONTROL's book may be (DESIGN §5)
+)
+
+// Shard is one gateway session of this cluster. Its methods may be called from anywhere; those that tell something never block, and tell it again to a CONTROL that comes back.
+type Shard struct {
+	c         *Cluster
+	id        int
+	reconnect chan struct{}
+
+	status   messages.ShardStatus
+	figures  bool              // not yet told
+	wasReady bool              // at least once
+	session  *messages.Session // nil: there is none
+	moved    bool              // its seq is not yet told
+}
+
+// ID is the shard's number in the fleet.
+func (s *Shard) ID() int { return s.id }
+
+// Count is the number of shards in the fleet.
+func (s *Shard) Count() int { return s.c.ShardCount() }
+
+// Session is what this shard can resume, nil where it must identify: at first what CONTROL offered (only with bot.Resume), then what SetSession and SessionGone made of it.
+func (s *Shard) Session() *messages.Session {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if s.session == nil {
+		return nil
+	}
+	session := *s.session
+	session.Guilds = slices.Clone(session.Guilds)
+	return &session
+}
+
+// SetSession tells that the session is new, or that its seq has moved: to that of the last event whose handler returned. Shard, shard count, a missing time and missing intents are filled in.
+// A new session is told at once, a moved one within a second.
+func (s *Shard) SetSession(session messages.Session) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	session.Shard, session.ShardCount = s.id, c.hello.TotalShards
+	if session.Intents == 0 {
+		session.Intents = c.opt.intents
+	}
+	if session.At == 0 {
+		session.At = messages.At(time.Now())
+	}
+	begins := s.session == nil || s.session.SessionID != session.SessionID
+	s.session, s.moved = &session, true
+	switch {
+	case !c.opt.resume || c.over:
+	case begins:
+		c.tellMoves()
+	case c.moves == nil:
+		c.moves = time.AfterFunc(sessionsEvery, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.tellMoves()
+		})
+	}
+}
+
+// SessionGone tells that Discord refused the session, or that it was ended.
+func (s *Shard) SessionGone() {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.session == nil {
+		return
+	}
+	s.session, s.moved = nil, false
+	if c.opt.resume {
+		c.sendSessions(nil, []int{s.id})
+	}
+}
+
+// State tells what the shard is doing; closeCode is why its connection ended, 0 where Discord gave no code. Once each shard was ready CONTROL is told CONNECTED.
+func (s *Shard) State(state messages.ShardState, closeCode int) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.status.State == state && s.status.CloseCode == closeCode {
+		return
+	}
+	s.status.State, s.status.CloseCode, s.figures = state, closeCode, false
+	c.send(s.status)
+	if state == messages.ShardReady && !s.wasReady {
+		s.wasReady = true
+		c.ready = !slices.ContainsFunc(c.shards, func(s *Shard) bool { return !s.wasReady })
+		c.tellConnected()
+	}
+}
+
+// Figures tells the latency of the gateway, the number of guilds and that of events since the process began; a negative one is not known. They are told every 5 s at most.
+func (s *Shard) Figures(latency time.Duration, guilds int, events int64) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.figures = true
+	s.status.LatencyMS, s.status.Guilds, s.status.Events = max(0, messages.Millis(latency)), nil, nil
+	if guilds >= 0 {
+		s.status.Guilds = &guilds
+	}
+	if events >= 0 {
+		s.status.Events = &events
+	}
+	if c.figures == nil && !c.over {
+		c.figures = time.AfterFunc(figuresEvery, c.tellFigures)
+	}
+}
+
+// Reconnect delivers CONTROL's order to close the shard's connection with 4000 and resume it.
+func (s *Shard) Reconnect() <-chan struct{} { return s.reconnect }
+
+// toldReconnect passes the order on; one that nobody took yet is enough.
+func (s *Shard) toldReconnect() {
+	select {
+	case s.reconnect <- struct{}{}:
+	default:
+	}
+}
+
+// tellFigures tells all that changed. mu is free.
+func (c *Cluster) tellFigures() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.figures = nil
+	for _, s := range c.shards {
+		if s.figures {
+			s.figures = false
+			c.send(s.status)
+		}
+	}
+}
+
+// tellConnected tells that every shard was ready: once to each CONTROL, for one that adopts us can not know (WIRE A3).
+func (c *Cluster) tellConnected() {
+	if c.ready && c.line != nil && !c.line.connected {
+		c.line.connected = true
+		c.send(messages.Connected{EventID: c.env.instance})
+	}
+}
+
+// tellMoves tells every session that moved.
+func (c *Cluster) tellMoves() {
+	stopTimers(c.moves)
+	c.moves = nil
+	var moved []messages.Session
+	for _, s := range c.shards {
+		if s.moved {
+			s.moved = false
+			moved = append(moved, *s.session)
+		}
+	}
+	c.sendSessions(moved, nil)
+}
+
+// sendSessions says which sessions moved and which are gone, if any are.
+func (c *Cluster) sendSessions(moved []messages.Session, gone []int) {
+	if len(moved)+len(gone) > 0 {
+		c.send(messages.InstanceSessions{Sessions: moved, Gone: gone})
+	}
+}
+
+// sessions are all there are.
+func (c *Cluster) sessions() []messages.Session {
+	all := []messages.Session{}
+	for _, s := range c.shards {
+		if s.session != nil && c.opt.resume {
+			all = append(all, *s.session)
+		}
+	}
+	return all
+}
+
+// missing are the shards without a session, which a CONTROL that was away may believe to have one.
+func (c *Cluster) missing() (ids []int) {
+	for _, s := range c.shards {
+		if s.session == nil && c.opt.resume {
+			ids = append(ids, s.id)
+		}
+	}
+	return ids
+}
+
+// offer takes over a session that CONTROL offers, if this shard can resume it.
+func (c *Cluster) offer(session messages.Session) {
+	if session.ShardCount != c.hello.TotalShards || c.opt.intents != 0 && session.Intents != 0 && session.Intents != c.opt.intents {
+		c.opt.log.Warn("session offered does not fit", "shard", session.Shard, "shard_count", session.ShardCount, "intents", session.Intents)
+		return
+	}
+	for _, s := range c.shards {
+		if s.id == session.Shard {
+			s.session = &session
+		}
+	}
+}
