@@ -19,6 +19,9 @@ func (Secret) String() string               { return redacted }
 func (Secret) GoString() string             { return redacted }
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
+// Format keeps the wrong verbs silent too: %d of a text would print it inside its complaint.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
 // Reveal gives the text itself, for the one place that has to send it.
 func (s Secret) Reveal() string { return string(s) }
 

@@ -31,16 +31,3 @@ func Cut(r messages.ShardRange, per int) []Cluster {
 	}
 	return cut
 }
-
-// Split divides shards 0..count-1 over machines evenly, in whole clusters of per shards: machine i gets the i-th range, or nil where there are more machines than clusters.
-func Split(count, per, machines int) []*messages.ShardRange {
-	clusters := (count + per - 1) / per
-	split := make([]*messages.ShardRange, machines)
-	for i := range split {
-		first, next := i*clusters/machines, (i+1)*clusters/machines
-		if first < next {
-			split[i] = &messages.ShardRange{First: first * per, Last: min(next*per, count) - 1}
-		}
-	}
-	return split
-}

@@ -1,0 +1,92 @@
+package master
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// Governor orders the identifies of the whole fleet: one permit a bucket per 5 s.
+type Governor struct {
+	world.States
+	pacer  *plan.Pacer
+	askers map[string]asker // by the id the pacer knows
+}
+
+// asker is who waits, and by what id it knows its wish.
+type asker struct {
+	machine *actor.PID
+	id      string
+}
+
+// What the fleet's actors ask of the governor. source names the machine.
+type (
+	wish struct {
+		source  string
+		request messages.PermitRequest
+	}
+	report struct {
+		source string
+		report messages.PermitReport
+	}
+	// used tells when a machine's buckets were used last, as far as it knows.
+	used struct{ last map[int]messages.UnixMillis }
+	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
+	left struct{ source string }
+)
+
+// A machine may part before the fleet is known and this actor there.
+func (left) IgnoreDeadLetterLogging() {}
+
+func newGovernor(w *world.World, maxConcurrency int, o Options) *actor.Props {
+	return w.Spawn("governor", func() actor.Actor {
+		g := &Governor{pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}}
+		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
+		return g
+	})
+}
+
+func (g *Governor) governing(ctx actor.Context) {
+	now := time.Now()
+	switch m := ctx.Message().(type) {
+	case wish:
+		id := m.source + "/" + m.request.ID
+		g.askers[id] = asker{ctx.Sender(), m.request.ID}
+		g.pacer.Ask(plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration())})
+		g.next(ctx, now)
+	case report:
+		id := m.source + "/" + m.report.ID
+		delete(g.askers, id)
+		g.pacer.Report(id, m.report.Sent, now)
+		g.next(ctx, now)
+	case used:
+		for bucket, at := range m.last {
+			g.pacer.Used(bucket, at.Time())
+		}
+		g.next(ctx, now)
+	case left:
+		g.pacer.Drop(m.source)
+	case world.Timeout:
+		if g.Expired(m) {
+			g.next(ctx, now)
+		}
+	default:
+		g.Unexpected(ctx)
+	}
+}
+
+func (g *Governor) next(ctx actor.Context, now time.Time) {
+	grants, wake := g.pacer.Next(now)
+	for _, grant := range grants {
+		a := g.askers[grant.ID]
+		delete(g.askers, grant.ID)
+		ctx.Send(a.machine, messages.PermitAnswer{ID: a.id, Granted: true, UseWithinMS: messages.Millis(grant.UseWithin)})
+	}
+	if !wake.IsZero() {
+		g.In(ctx, wake.Sub(now))
+	}
+}

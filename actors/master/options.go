@@ -1,0 +1,31 @@
+package master
+
+import (
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// Options is what MASTER is told once, at its start.
+type Options struct {
+	Listen        string          // host:port
+	Authorization messages.Secret // what every CONTROL has to bring; never empty
+	Token         messages.Secret // of the bot
+	API           string          // Discord's REST API, without /api/v10
+
+	Shards           int // 0: Discord's recommendation
+	MaxConcurrency   int // 0: what Discord says
+	ShardsPerCluster int // 0: by max_concurrency
+
+	Expect    int           // machines; 0: not known
+	Wait      time.Duration // for them
+	Heartbeat time.Duration
+	TTL       time.Duration // of a permit
+	Margin    time.Duration // beyond Discord's 5 s
+
+	// Listening is told where MASTER listens, once it does; Failed why it cannot. Both are called by the fleet's actor, and must not block.
+	Listening func(at string)
+	Failed    func(error)
+	// Told gets every event; nil: nobody does. The same rules.
+	Told func(messages.Event)
+}

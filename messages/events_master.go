@@ -1,0 +1,75 @@
+package messages
+
+// What MASTER sees of its fleet.
+type (
+	// MachineJoined: a CONTROL is linked; Serves is what it says it serves already.
+	MachineJoined struct {
+		Source  string   `json:"source"`
+		Host    string   `json:"host"`
+		Version string   `json:"version"`
+		Serves  []string `json:"serves"`
+	}
+	// MachineLost: the link of a CONTROL ended; its ranges stay its own for now.
+	MachineLost struct {
+		Source string `json:"source"`
+		Err    string `json:"err"`
+	}
+	// MachineRefused: a link was closed before it was one.
+	MachineRefused struct {
+		Remote    string `json:"remote"`
+		Source    string `json:"source,omitempty"`
+		CloseCode int    `json:"close_code"`
+		Err       string `json:"err"`
+	}
+	// MachineDuplicate: two CONTROLs come with one source; the first one stays.
+	MachineDuplicate struct {
+		Source string `json:"source"`
+		First  string `json:"first"` // where the linked one is
+		Second string `json:"second"`
+	}
+	// MachineSaid: an error or a fatal packet of a CONTROL.
+	MachineSaid struct {
+		Source    string `json:"source"`
+		Kind      string `json:"kind,omitempty"`
+		CloseCode int    `json:"close_code,omitempty"`
+		Shards    string `json:"shards,omitempty"`
+		Err       string `json:"err"`
+	}
+	// FleetAsked: Discord said what the fleet is to be.
+	FleetAsked struct {
+		ShardCount     int `json:"shard_count"`
+		MaxConcurrency int `json:"max_concurrency"`
+		Remaining      int `json:"identifies_remaining,omitempty"`
+	}
+	// FleetPlaced: a machine was given a range, or made a spare.
+	FleetPlaced struct {
+		Source string `json:"source"`
+		Shards string `json:"shards,omitempty"` // "": a spare
+	}
+	// FleetOperational: every shard of the bot is READY.
+	FleetOperational struct {
+		ShardCount int          `json:"shard_count"`
+		Machines   int          `json:"machines"`
+		TookMS     Milliseconds `json:"took_ms"` // since MASTER's start
+	}
+	// DiscordUnreachable: GET /gateway/bot gave no answer to go by; said once until it does.
+	DiscordUnreachable struct {
+		Err       string       `json:"err"`
+		RetryInMS Milliseconds `json:"retry_in_ms"`
+	}
+	// TokenRefused: Discord does not know the token; nothing can start with it.
+	TokenRefused struct {
+		Err string `json:"err"`
+	}
+)
+
+func (MachineJoined) Event() (string, Level)      { return "machine.joined", LevelInfo }
+func (MachineLost) Event() (string, Level)        { return "machine.lost", LevelWarn }
+func (MachineRefused) Event() (string, Level)     { return "machine.refused", LevelWarn }
+func (MachineDuplicate) Event() (string, Level)   { return "machine.duplicate", LevelError }
+func (MachineSaid) Event() (string, Level)        { return "machine.error", LevelError }
+func (FleetAsked) Event() (string, Level)         { return "fleet.asked", LevelInfo }
+func (FleetPlaced) Event() (string, Level)        { return "fleet.placed", LevelInfo }
+func (FleetOperational) Event() (string, Level)   { return "fleet.operational", LevelInfo }
+func (DiscordUnreachable) Event() (string, Level) { return "discord.unreachable", LevelWarn }
+func (TokenRefused) Event() (string, Level)       { return "token.refused", LevelError }
