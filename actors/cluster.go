@@ -47,8 +47,9 @@ type Cluster struct {
 
 // pauses of a Cluster.
 const (
-	redialEvery  = 50 * time.Millisecond // a socket appears some 0.2 s after exec (WIRE A3)
-	relinkWithin = 5 * time.Second       // for a socket that closed while its process lives
+	redialEvery  = 50 * time.Millisecond  // a socket appears some 0.2 s after exec (WIRE A3)
+	relinkWithin = 5 * time.Second        // for a socket that closed while its process lives
+	lastWords    = 100 * time.Millisecond // for reading what a dead process wrote; it is there already, unless a child of it holds the socket
 )
 
 // What a cluster's World tells it. Each names the life it speaks of.
@@ -103,15 +104,13 @@ func (c *Cluster) spawning(ctx actor.Context) {
 			c.fail(ctx, &Failure{Cause: messages.CauseStartFailed, Err: m.err.Error()})
 			return
 		}
-		c.process, c.cancel = m.process, nil
-		send, life := world.Sender(ctx), c.life.Instance
-		m.process.Wait(func(e proc.Exit) { send(runExited{life, e}) })
+		c.own(ctx, m.process)
 		c.enter(ctx, messages.ClusterGreeting, c.greeting)
 		c.In(ctx, c.options.HelloTimeout)
 		c.dial(ctx)
-	case messages.StopRun:
-		c.cancel() // kills what was started meanwhile
-		c.stopped(ctx)
+	case messages.StopRun: // what is being started has to be known dead
+		c.enter(ctx, messages.ClusterKilling, c.killing)
+		c.In(ctx, c.options.KillGrace)
 	default:
 		c.always(ctx)
 	}
@@ -158,13 +157,46 @@ func (c *Cluster) draining(ctx actor.Context) {
 func (c *Cluster) killing(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
-		if c.Expired(m) {
+		switch {
+		case !c.Expired(m):
+		case c.process == nil: // its start hangs, and was given up
+			c.stopped(ctx)
+		default:
 			c.process.Signal(syscall.SIGKILL)
+		}
+	case runStarted: // its end was ordered meanwhile
+		switch {
+		case m.life != c.life.Instance:
+		case m.err != nil:
+			c.stopped(ctx)
+		default:
+			c.own(ctx, m.process)
+			m.process.Signal(syscall.SIGKILL)
 		}
 	case messages.StopRun: // it dies anyway, and now it shall
 		c.why = nil
 	default:
 		c.ending(ctx)
+	}
+}
+
+// mourning reads what a dead process wrote before its end: its last word may be that no restart cures it, or that it has used a permit.
+func (c *Cluster) mourning(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case world.Timeout:
+		if c.Expired(m) {
+			c.fail(ctx, c.why)
+		}
+	case socketEnded:
+		if m.link == c.link {
+			c.link = nil
+			c.fail(ctx, c.why)
+		}
+	case messages.StopRun:
+		c.stopped(ctx)
+	case messages.Permit: // comes too late
+	default:
+		c.always(ctx)
 	}
 }
 
@@ -182,13 +214,12 @@ func (c *Cluster) running(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runExited:
 		if m.life == c.life.Instance {
-			c.exit = &m.exit
-			c.fail(ctx, &Failure{Cause: messages.CauseExited, Err: "the process ended by itself", WaitedFor: c.waitsFor()})
+			c.exited(ctx, m.exit)
 		}
 	case messages.StopRun:
 		c.drain(ctx)
 	case messages.Permit:
-		c.permit(m)
+		c.permit(ctx, m)
 	default:
 		c.always(ctx)
 	}
@@ -232,6 +263,25 @@ func (c *Cluster) always(ctx actor.Context) {
 	default:
 		c.Unexpected(ctx)
 	}
+}
+
+// own makes a started process ours: its exit is awaited from now on.
+func (c *Cluster) own(ctx actor.Context, p proc.Process) {
+	c.process, c.cancel = p, nil
+	send, life := world.Sender(ctx), c.life.Instance
+	p.Wait(func(e proc.Exit) { send(runExited{life, e}) })
+}
+
+// exited is the end that nobody ordered.
+func (c *Cluster) exited(ctx actor.Context, e proc.Exit) {
+	c.exit = &e
+	c.why = &Failure{Cause: messages.CauseExited, Err: "the process ended by itself", WaitedFor: c.waitsFor()}
+	if c.link == nil {
+		c.fail(ctx, c.why)
+		return
+	}
+	c.enter(ctx, messages.ClusterKilling, c.mourning)
+	c.In(ctx, lastWords)
 }
 
 func (c *Cluster) spawn(ctx actor.Context) {
@@ -291,6 +341,9 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 	}
 	if f.CloseCode == 0 {
 		f.CloseCode = c.closeCode
+	}
+	if messages.FatalCode(c.closeCode) { // a shard said it, whatever the process made of it
+		f.Cause = messages.CauseFatal
 	}
 	c.bury(ctx)
 	c.Enter(string(messages.ClusterWaiting), c.over)

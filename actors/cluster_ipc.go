@@ -44,7 +44,7 @@ func (c *Cluster) dial(ctx actor.Context) {
 }
 
 func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
-	if m.life != c.life.Instance || c.process == nil || c.exit != nil {
+	if m.life != c.life.Instance || c.process == nil || c.dying() {
 		if m.link != nil {
 			m.link.Close(0, "")
 		}
@@ -67,6 +67,9 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 		return
 	}
 	c.link, c.dialErr = nil, m.err
+	if c.dying() {
+		return
+	}
 	if c.State() == string(messages.ClusterConnecting) || c.State() == string(messages.ClusterServing) {
 		c.relinkBy = time.Now().Add(relinkWithin)
 		c.arm(ctx)
@@ -146,7 +149,10 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 		return
 	}
 	if c.State() != string(messages.ClusterGreeting) {
-		c.relinkBy = time.Time{}
+		if !c.relinkBy.IsZero() {
+			c.relinkBy = time.Time{}
+			c.bringSessions(ctx) // the link may have been lost before they were brought
+		}
 		return
 	}
 	c.features, c.shards = p.Features, map[int]*shard{}
@@ -160,10 +166,15 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 		ctx.Send(c.house.Herald, messages.IdentifyUnpaced{Cluster: c.plan.ID})
 	}
 	c.enter(ctx, messages.ClusterConnecting, c.connecting)
+	c.bringSessions(ctx)
+	c.arm(ctx)
+}
+
+// bringSessions is the second HELLO, on which an instance that announced sessions starts its shards; one that runs takes it for a probe.
+func (c *Cluster) bringSessions(ctx actor.Context) {
 	if c.has(messages.FeatureSessions) {
 		c.hello(ctx, &[]messages.Session{})
 	}
-	c.arm(ctx)
 }
 
 // wrong ends a process that answers as another bot would.
@@ -176,19 +187,26 @@ func (c *Cluster) wrong(ctx actor.Context, why string) {
 
 // failed is the bot's own word that it cannot start: it is about to exit, or to idle for ever where its author caught the error.
 func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
-	if p.EventID != c.life.Instance || c.dying() {
+	if p.EventID != c.life.Instance || c.dying() && c.exit == nil {
 		return
 	}
 	f := &Failure{Cause: messages.CauseStartFailed, Err: fmt.Sprintf("%.500s", p.Error.Message)}
 	if code := plan.FatalCode(p.Error); code != 0 {
 		f.Cause, f.CloseCode = messages.CauseFatal, code
 	}
+	if c.exit != nil {
+		c.why = f
+		return
+	}
 	c.kill(ctx, 0, f)
 }
 
 func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 	s := c.shards[p.Shard]
-	if s == nil {
+	switch {
+	case c.dying():
+		return
+	case s == nil:
 		c.send(messages.PermitGrant{EventID: p.EventID, Shard: p.Shard, RetryAfterMS: messages.Millis(c.options.ReadyTimeout),
 			Reason: fmt.Sprintf("shard %d is not of cluster %d, which has %s", p.Shard, c.plan.ID, c.plan.Shards)})
 		return
@@ -197,13 +215,17 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.permitID(p.EventID), Cluster: c.plan.ID, Shard: p.Shard, Cause: p.Cause})
 }
 
-func (c *Cluster) permit(p messages.Permit) {
+// permit hands a permit on, or back where the bot cannot be reached.
+func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	_, event, ours := strings.Cut(p.ID, "/")
 	if !ours || c.permitID(messages.Snowflake(event)) != p.ID {
 		return // of a life before this one
 	}
-	c.send(messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted,
+	sent := c.send(messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted,
 		UseWithinMS: messages.Millis(p.UseWithin), RetryAfterMS: messages.Millis(p.RetryAfter), Reason: p.Reason})
+	if !sent && p.Granted {
+		ctx.Send(c.house.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
+	}
 }
 
 // permitID is the gate's name for a bot's wish: unique, whatever event ids the bots use.
@@ -240,9 +262,9 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	c.arm(ctx)
 }
 
-// arm sets the one timeout to the next moment at which something must have happened.
+// arm sets the one timeout to the next moment at which something must have happened. A dying cluster has another use for it.
 func (c *Cluster) arm(ctx actor.Context) {
-	if next := c.nextDeadline(); !next.IsZero() {
+	if next := c.nextDeadline(); !next.IsZero() && !c.dying() {
 		c.In(ctx, time.Until(next))
 	}
 }

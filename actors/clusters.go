@@ -26,12 +26,11 @@ type ClusterSupervisor struct {
 	options  Options
 	settings messages.Settings
 	manager  messages.Snowflake
-	ranges   []messages.RangeInfo
 	wards    map[messages.ClusterID]*ward
-	draining bool // StopAll is under way
 	stopping bool // this actor ends
 	seq      int
-	last     messages.Standing
+
+	ranges
 }
 
 // ward is what the supervisor knows of one cluster.
@@ -172,101 +171,9 @@ func (s *ClusterSupervisor) give(ctx actor.Context, w *ward, why messages.Event)
 	s.settle(ctx)
 }
 
-func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
-	cut, reason := s.admit(m)
-	if reason != "" {
-		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
-		return
-	}
-	for _, c := range cut {
-		s.wards[c.ID] = &ward{Cluster: c}
-	}
-	s.ranges = append(s.ranges, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.settings.Epoch})
-	for _, c := range cut {
-		s.spawn(ctx, s.wards[c.ID])
-	}
-	s.settle(ctx)
-}
-
-// admit says why a range cannot be served, or gives its clusters: none for a range that is served already.
-func (s *ClusterSupervisor) admit(m messages.Serve) (cut []plan.Cluster, reason string) {
-	if s.settings.ShardCount == 0 {
-		return nil, "MASTER did not say shard_count: a bot cannot be sharded without it"
-	}
-	if m.Range.Last >= s.settings.ShardCount {
-		return nil, fmt.Sprintf("range %s: shard_count is %d, so the last shard is %d", m.Range, s.settings.ShardCount, s.settings.ShardCount-1)
-	}
-	if s.draining {
-		return nil, "this machine is stopping its clusters"
-	}
-	for _, r := range s.ranges {
-		if r.Range == m.Range {
-			return nil, ""
-		}
-		if r.Range.Overlaps(m.Range) {
-			return nil, fmt.Sprintf("range %s overlaps %s, which is served here", m.Range, r.Range)
-		}
-	}
-	cut = plan.Cut(m.Range, s.settings.ShardsPerCluster)
-	for _, c := range cut {
-		if w := s.wards[c.ID]; w != nil {
-			return nil, fmt.Sprintf("range %s is not aligned to whole clusters of %d shards: cluster %s has shards %s here already",
-				m.Range, s.settings.ShardsPerCluster, c.ID, w.Shards)
-		}
-	}
-	return cut, ""
-}
-
-func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
-	whole := true
-	var inside []*ward
-	for _, w := range s.inOrder() {
-		switch {
-		case m.Range.Contains(w.Shards.First) && m.Range.Contains(w.Shards.Last):
-			inside = append(inside, w)
-		case m.Range.Overlaps(w.Shards):
-			whole = false
-		}
-	}
-	if !whole || len(inside) == 0 {
-		ctx.Send(ctx.Parent(), messages.ReleaseRefused{ID: m.ID, Range: m.Range,
-			Reason: fmt.Sprintf("range %s: want whole clusters that are served here", m.Range)})
-		return
-	}
-	s.cutOut(m.Range)
-	for _, w := range inside {
-		s.end(ctx, w, forget)
-	}
-	s.settle(ctx)
-}
-
-// cutOut takes a range out of the served ones; what is left of a range it lay in stays, and what ends is listed as draining.
-func (s *ClusterSupervisor) cutOut(gone messages.ShardRange) {
-	var left []messages.RangeInfo
-	for _, r := range s.ranges {
-		if !r.Range.Overlaps(gone) {
-			left = append(left, r)
-			continue
-		}
-		if r.Range.First < gone.First {
-			before := r
-			before.Range.Last = gone.First - 1
-			left = append(left, before)
-		}
-		middle := r
-		middle.Range = messages.ShardRange{First: max(r.Range.First, gone.First), Last: min(r.Range.Last, gone.Last)}
-		left = append(left, middle)
-		if r.Range.Last > gone.Last {
-			after := r
-			after.Range.First = gone.Last + 1
-			left = append(left, after)
-		}
-	}
-	s.ranges = left
-}
-
+// onWard carries out an operator's order on one cluster, unless it is not, or soon no longer, served here.
 func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.ClusterID, do func(*ward)) {
-	if w := s.wards[id]; w != nil && !s.draining {
+	if w := s.wards[id]; w != nil && !s.draining && !(w.ending && w.then == forget) {
 		do(w)
 		s.settle(ctx)
 		return
@@ -287,7 +194,9 @@ func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
 // end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.
 func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) {
 	if w.ending && w.pid != nil {
-		w.then = then // under way already; only what comes behind it changes
+		if w.then != forget {
+			w.then = then // under way already; only what comes behind it changes
+		}
 		return
 	}
 	waiting := w.cancel != nil
@@ -352,70 +261,6 @@ func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.ClusterState) {
 	w.state = state
 	ctx.Send(s.house.Herald, messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: state, PID: w.process, Ready: w.ready, Restarts: w.restarts})
-}
-
-// settle works out how the machine stands, and tells MasterLink when that changed.
-func (s *ClusterSupervisor) settle(ctx actor.Context) {
-	standing := messages.Standing{}
-	for _, w := range s.inOrder() {
-		switch w.state {
-		case messages.ClusterServing:
-			standing.Clusters.Serving++
-		case messages.ClusterFailed:
-			standing.Clusters.Failed++
-		case messages.ClusterStopped:
-		default:
-			standing.Clusters.Starting++
-		}
-		standing.ShardsReady += w.ready
-	}
-	kept := s.ranges[:0:0]
-	for _, r := range s.ranges {
-		state := s.rangeState(r.Range)
-		if state == "" {
-			continue
-		}
-		if state != r.State {
-			ctx.Send(s.house.Herald, messages.RangeMoved{Shards: r.Range.String(), State: state})
-		}
-		r.State = state
-		kept = append(kept, r)
-	}
-	s.ranges = kept
-	standing.Ranges = slices.Clone(kept)
-	if !slices.Equal(standing.Ranges, s.last.Ranges) || standing.Clusters != s.last.Clusters || standing.ShardsReady != s.last.ShardsReady {
-		s.last = standing
-		ctx.Send(ctx.Parent(), standing)
-	}
-	if s.draining && len(s.wards) == 0 {
-		s.draining = false
-		ctx.Send(ctx.Parent(), messages.AllStopped{})
-	}
-}
-
-// rangeState is how far a range is, by its clusters; "" when none is left.
-func (s *ClusterSupervisor) rangeState(r messages.ShardRange) messages.RangeState {
-	state := messages.RangeState("")
-	for _, w := range s.inOrder() {
-		if !r.Overlaps(w.Shards) {
-			continue
-		}
-		switch {
-		case w.ending && w.then == forget:
-			return messages.RangeDraining
-		case w.state == messages.ClusterFailed:
-			state = messages.RangeFailed
-		case state == messages.RangeFailed:
-		case w.state == messages.ClusterStopped:
-			state = messages.RangeStopped
-		case state == messages.RangeStopped:
-		case w.state != messages.ClusterServing:
-			state = messages.RangeConnecting
-		case state == "":
-			state = messages.RangeOperational
-		}
-	}
-	return state
 }
 
 func (s *ClusterSupervisor) wardOf(pid *actor.PID) *ward {

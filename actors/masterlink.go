@@ -29,11 +29,12 @@ type MasterLink struct {
 	members []member
 
 	link     transport.Link
-	cancel   func() // of the dial under way
-	wasUp    bool   // the link was up once in this life
-	tries    int    // dials since it was up
-	said     string // the last reason said for having no link
-	dropped  int    // packets of this link that could not be read
+	cancel   func()        // of the dial under way
+	wasUp    bool          // the link was up once in this life
+	upAt     time.Time     // when it was up last
+	tries    int           // dials since it was up for a while
+	said     string        // the last reason said for having no link
+	dropped  int           // packets of this link that could not be read
 	features []string      // that MASTER announced
 	interval time.Duration // of heartbeats
 	seq      int64         // of the last heartbeat
@@ -42,7 +43,6 @@ type MasterLink struct {
 	last     map[int]messages.UnixMillis // per bucket, of the gate
 	standing messages.Standing
 	orders   orders
-	shutdown *messages.Shutdown // under way
 	stopping bool
 }
 
@@ -56,8 +56,8 @@ const linkFile = "link.json"
 
 const (
 	greetWithin     = 10 * time.Second // from the open link to initialise
+	steadyAfter     = 10 * time.Second // a link that ends sooner does not begin the waits anew: a MASTER that greets and dies is not dialled in a loop
 	defaultInterval = 30 * time.Second // of heartbeats where MASTER does not say (upstream's documents)
-	supersededWait  = time.Minute      // after close 4006 (WIRE B1)
 	beatJitter      = 0.05
 )
 
@@ -75,8 +75,8 @@ type (
 		link transport.Link
 		err  error
 	}
-	beat       struct{ link transport.Link }
-	linkSaved  struct{ err error }
+	beat      struct{ link transport.Link }
+	linkSaved struct{ err error }
 )
 
 // These may come after CONTROL has stopped; that is no news.
@@ -168,7 +168,10 @@ func (m *MasterLink) always(ctx actor.Context) {
 	case messages.ServeRefused:
 		m.refuse(ctx, "connect", msg.ID, &msg.Range, errors.New(msg.Reason))
 	case messages.ReleaseRefused:
+		m.endOffload(ctx, msg.ID, msg.Range)
 		m.refuse(ctx, "offload", msg.ID, &msg.Range, errors.New(msg.Reason))
+	case messages.Released:
+		m.released(ctx, msg)
 	case messages.AllStopped:
 		m.allStopped(ctx)
 	case messages.Stop:
@@ -230,7 +233,7 @@ func (m *MasterLink) dial(ctx actor.Context) {
 func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
 	m.cancel = nil
 	if msg.err != nil {
-		m.retry(ctx, msg.err)
+		m.retry(ctx, msg.err, false)
 		return
 	}
 	m.link, m.dropped, m.features = msg.link, 0, nil
@@ -245,43 +248,46 @@ func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
 // lost is the end of the link, whoever ended it.
 func (m *MasterLink) lost(ctx actor.Context, err error) {
 	up := m.State() != "greeting"
-	m.link = nil
-	ctx.Send(m.house.Gate, messages.LinkDown{})
 	if up {
-		m.wasUp, m.tries, m.said = true, 0, ""
+		m.wasUp, m.said = true, ""
+		if time.Since(m.upAt) >= steadyAfter {
+			m.tries = 0
+		}
 	}
-	m.Enter("dialing", m.dialing)
-	m.retry(ctx, err)
+	m.unlink(ctx)
+	m.retry(ctx, err, up)
 }
 
-// retry waits for the next dial, and says why there is no link: once for each reason.
-func (m *MasterLink) retry(ctx actor.Context, err error) {
+// unlink forgets the link, and with it what MASTER must order anew. What is served goes on.
+func (m *MasterLink) unlink(ctx actor.Context) {
+	m.link, m.orders.held = nil, nil
+	if m.settings.Token != "" {
+		ctx.Send(m.house.Gate, m.settings) // with MASTER's clock as it was known last
+	}
+	ctx.Send(m.house.Gate, messages.LinkDown{})
+	m.Enter("dialing", m.dialing)
+}
+
+// retry waits for the next dial, and says why there is no link: once for each reason. up: it ended a link that was up.
+func (m *MasterLink) retry(ctx actor.Context, err error, up bool) {
+	if m.stopping {
+		return
+	}
 	var closed *transport.CloseError
 	code := 0
 	if errors.As(err, &closed) {
 		code = closed.Code
 	}
-	wait := plan.Redial(m.wasUp, m.tries, m.W.Rand())
-	switch code {
-	case messages.CloseUnauthorised, messages.CloseMalformedRequest, messages.CloseAlreadyConnected:
-		wait = plan.Jitter(plan.RetryEvery, 0.1, m.W.Rand())
-	case messages.CloseSuperseded:
-		wait = supersededWait
-	case messages.CloseDead:
-		wait = 0
-	}
-	if m.stopping {
-		return
-	}
+	wait := plan.RedialAfter(code, m.wasUp, m.tries, m.W.Rand())
 	m.In(ctx, wait)
 	if err.Error() == m.said {
 		return
 	}
 	m.said = err.Error()
 	switch {
-	case wait != 0 && code >= messages.CloseUnauthorised && code <= messages.CloseStaleEpoch:
+	case plan.Refused(code):
 		m.raise(ctx, messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
-	case m.wasUp && m.tries == 0:
+	case up:
 		m.raise(ctx, messages.MasterLost{Err: err.Error(), CloseCode: code, RetryInMS: messages.Millis(wait)})
 	default:
 		m.raise(ctx, messages.MasterUnreachable{URL: m.options.Master.URL, Err: err.Error(), CloseCode: code, RetryInMS: messages.Millis(wait)})
@@ -315,10 +321,11 @@ func (m *MasterLink) letGo() {
 
 // allStopped: no cluster is left, as ordered by an operator or by MASTER.
 func (m *MasterLink) allStopped(ctx actor.Context) {
-	if m.shutdown != nil {
-		m.answer(ctx, messages.Ack{ID: m.shutdown.ID, Op: new(messages.OpShutdown), State: string(messages.RangeStopped)})
-		m.shutdown = nil
+	for _, order := range m.orders.shutdowns {
+		m.answer(ctx, messages.Ack{ID: order.ID, Op: new(messages.OpShutdown), State: string(messages.RangeStopped)})
 	}
+	m.orders.shutdowns = nil
+	m.unhold(ctx)
 	if m.stopping {
 		ctx.Stop(ctx.Self())
 	}

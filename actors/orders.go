@@ -15,12 +15,17 @@ import (
 
 // orders is what MasterLink remembers of MASTER's orders: state is the truth, acks are hints, and an order that comes twice is answered from memory (WIRE B1).
 type orders struct {
-	connects map[messages.ShardRange]string // the id of the connect that granted a range
-	offloads []messages.Offload             // under way
-	answered []messages.Ack                 // the newest answers, at most answersKept
+	connects  map[messages.ShardRange]string // the id of the connect that granted a range
+	offloads  []messages.Offload             // under way
+	shutdowns []messages.Shutdown            // under way
+	held      []messages.Connect             // wait for the end of these, at most heldMax
+	answered  []messages.Ack                 // the newest answers, at most answersKept
 }
 
-const answersKept = 256
+const (
+	answersKept = 256
+	heldMax     = 256
+)
 
 // frame reads one packet of MASTER. What cannot be read is dropped, and said once a link.
 func (m *MasterLink) frame(ctx actor.Context, f linkFrame) {
@@ -31,8 +36,8 @@ func (m *MasterLink) frame(ctx actor.Context, f linkFrame) {
 	p, err := codec.DecodeFromMaster(f.frame)
 	var invalid *codec.FieldError
 	switch {
-	case errors.As(err, &invalid) && m.State() == "greeting":
-		m.cannotObey(ctx, 0, err) // an initialise that makes no sense
+	case errors.As(err, &invalid) && invalid.Packet == "initialise" && m.State() == "greeting":
+		m.cannotObey(ctx, 0, err)
 	case errors.As(err, &invalid):
 		m.refuse(ctx, invalid.Packet, "", nil, err)
 	case err != nil:
@@ -64,7 +69,7 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 		})
 	case messages.Shutdown:
 		m.obey(ctx, "shutdown", p.ID, nil, greeted, func() {
-			m.shutdown = &p
+			m.orders.shutdowns = append(m.orders.shutdowns, p)
 			ctx.Send(m.house.Clusters, messages.StopAll{Reason: p.Reason})
 		})
 	case messages.Command:
@@ -78,15 +83,15 @@ func (m *MasterLink) obey(ctx actor.Context, name, id string, r *messages.ShardR
 		m.refuse(ctx, name, id, r, fmt.Errorf("%s came before initialise: the token and shard_count are not known", name))
 		return
 	}
-	if id != "" {
-		for _, ack := range m.orders.answered {
-			if ack.ID == id {
-				m.send(ctx, ack)
-				return
-			}
+	for _, ack := range m.orders.answered {
+		if id != "" && ack.ID == id {
+			m.send(ctx, ack)
+			return
 		}
 	}
-	do()
+	if id == "" || !m.orders.underWay(id) {
+		do()
+	}
 }
 
 // initialise says what the fleet is. On a link that is up already it may change what is not served.
@@ -110,6 +115,7 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 		m.interval = p.HeartbeatInterval.Duration()
 	}
 	if m.State() == "greeting" {
+		m.upAt = time.Now()
 		m.raise(ctx, messages.MasterLinked{URL: m.options.Master.URL, ShardCount: s.ShardCount, Epoch: s.Epoch, Features: p.Features})
 		m.rest(ctx)
 		if m.announced(messages.FeatureHeartbeat) {
@@ -149,18 +155,21 @@ func value[T any](p *T, absent T) T {
 	return *p
 }
 
-// cannotObey ends a link whose MASTER cannot be obeyed, and says so loudly.
+// cannotObey ends a link whose MASTER cannot be obeyed, and says so loudly, once for each reason.
 func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
-	m.raise(ctx, messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
+	if err.Error() != m.said {
+		m.raise(ctx, messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
+	}
 	m.said = err.Error()
 	m.link.Close(code, fmt.Sprintf("%.120s", err.Error()))
-	m.link = nil
-	ctx.Send(m.house.Gate, messages.LinkDown{})
-	m.Enter("dialing", m.dialing)
-	m.In(ctx, plan.Jitter(plan.RetryEvery, 0.1, m.W.Rand()))
+	m.unlink(ctx)
+	m.In(ctx, plan.RedialAfter(messages.CloseStaleEpoch, true, 0, m.W.Rand()))
 }
 
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
+	if p.Now != nil {
+		m.settings.ClockAhead = time.Until(p.Now.Time())
+	}
 	if p.Machine != nil && *p.Machine != m.settings.Place {
 		m.settings.Place = *p.Machine
 		ctx.Send(m.house.Gate, m.settings)
@@ -170,8 +179,10 @@ func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 // connect takes a range, or the part of a spare.
 func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 	switch {
-	case m.stopping || m.shutdown != nil:
+	case m.stopping:
 		m.refuse(ctx, "connect", p.ID, p.Range, errors.New("this machine is stopping its clusters"))
+	case m.orders.inTheWayOf(p) && len(m.orders.held) < heldMax:
+		m.orders.held = append(m.orders.held, p)
 	case p.Redundant && len(m.standing.Ranges) > 0:
 		m.refuse(ctx, "connect", p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(m.standing.Ranges)))
 	case p.Redundant:
@@ -200,19 +211,46 @@ func (m *MasterLink) stands(ctx actor.Context, now messages.Standing) {
 			m.ackRange(ctx, r)
 		}
 	}
-	m.orders.offloads = slices.DeleteFunc(m.orders.offloads, func(o messages.Offload) bool {
-		served := slices.ContainsFunc(now.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) })
-		if !served {
-			delete(m.orders.connects, o.Range)
-			m.answer(ctx, messages.Ack{ID: o.ID, Op: new(messages.OpOffload), State: string(messages.RangeReleased), Range: &o.Range})
-		}
-		return !served
-	})
 	if !slices.Equal(before.Ranges, now.Ranges) {
 		m.info(ctx)
 		if m.State() == "standby" || m.State() == "serving" {
 			m.rest(ctx)
 		}
+	}
+}
+
+// released: an offload is done.
+func (m *MasterLink) released(ctx actor.Context, r messages.Released) {
+	delete(m.orders.connects, r.Range)
+	m.answer(ctx, messages.Ack{ID: r.ID, Op: new(messages.OpOffload), State: string(messages.RangeReleased), Range: &r.Range})
+	m.endOffload(ctx, r.ID, r.Range)
+}
+
+// endOffload: an offload is no longer under way.
+func (m *MasterLink) endOffload(ctx actor.Context, id string, r messages.ShardRange) {
+	i := slices.IndexFunc(m.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
+	m.orders.offloads = slices.Delete(m.orders.offloads, i, i+1)
+	m.unhold(ctx)
+}
+
+// underWay reports whether the order with an id is being carried out; its answer will come.
+func (o *orders) underWay(id string) bool {
+	return slices.ContainsFunc(o.offloads, func(o messages.Offload) bool { return o.ID == id }) ||
+		slices.ContainsFunc(o.shutdowns, func(s messages.Shutdown) bool { return s.ID == id }) ||
+		slices.ContainsFunc(o.held, func(c messages.Connect) bool { return c.ID == id })
+}
+
+// inTheWayOf reports whether a connect has to wait: stopping has the greater force (WIRE B1, "Order of force").
+func (o *orders) inTheWayOf(p messages.Connect) bool {
+	return len(o.shutdowns) > 0 || p.Range != nil && slices.ContainsFunc(o.offloads, func(o messages.Offload) bool { return o.Range.Overlaps(*p.Range) })
+}
+
+// unhold tries the connects that waited for another order's end.
+func (m *MasterLink) unhold(ctx actor.Context) {
+	held := m.orders.held
+	m.orders.held = nil
+	for _, p := range held {
+		m.connect(ctx, p)
 	}
 }
 

@@ -32,7 +32,7 @@ type ServeRefused struct {
 	Reason string
 }
 
-// Release (masterlink → clusters) orders a served range to be stopped, its shards closed resumably. Answered by Standing without the range, or by ReleaseRefused.
+// Release (masterlink → clusters) orders a served range to be stopped, its shards closed resumably. Answered by Released, or by ReleaseRefused.
 type Release struct {
 	ID    string
 	Range ShardRange
@@ -43,6 +43,12 @@ type ReleaseRefused struct {
 	ID     string
 	Range  ShardRange
 	Reason string
+}
+
+// Released (clusters → masterlink) answers Release: no cluster of the range is left.
+type Released struct {
+	ID    string
+	Range ShardRange
 }
 
 // StopAll (masterlink → clusters) orders every cluster to be drained and stopped. Answered by AllStopped.

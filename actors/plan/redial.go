@@ -1,20 +1,51 @@
 package plan
 
-import "time"
+import (
+	"time"
 
-// RetryEvery is the seed's pace of dialling a MASTER that was never there or refused us, ± 10 % (discluster/control README, "Basic Mechanism"; WIRE B1, Clocks).
-const RetryEvery = 30 * time.Second
+	"github.com/discluster/control/messages"
+)
 
-// Redial is how long to wait before dialling again. tries counts the dials since the link was last up; wasUp says whether this process ever had it.
+// Waits before MASTER is dialled again (WIRE B1).
+const (
+	// RetryEvery is the seed's pace of dialling a MASTER that was never there or refused us, ± 10 % (discluster/control README, "Basic Mechanism").
+	RetryEvery = 30 * time.Second
+	// supersededWait gives way to the newer link of our own source and instance.
+	supersededWait = time.Minute
+	retryJitter    = 0.1
+)
+
+// Refused reports whether MASTER closed because it does not want this link, so that dialling soon is no use.
+func Refused(code int) bool {
+	switch code {
+	case messages.CloseUnauthorised, messages.CloseMalformedRequest, messages.CloseAlreadyConnected, messages.CloseSuperseded, messages.CloseStaleEpoch:
+		return true
+	}
+	return false
+}
+
+// RedialAfter is Redial after a link or a dial that ended with a close code (0: without one).
+func RedialAfter(code int, wasUp bool, tries int, random float64) time.Duration {
+	switch {
+	case code == messages.CloseSuperseded:
+		return supersededWait
+	case Refused(code):
+		return Jitter(RetryEvery, retryJitter, random)
+	default:
+		return Redial(wasUp, tries, random)
+	}
+}
+
+// Redial is how long to wait before dialling again. tries counts the dials since the link was last up for a while; wasUp says whether this process ever had it.
 // After a link that had been up: at once, then 1, 2, 4, 8, 16, 30 s. random is in [0,1).
 func Redial(wasUp bool, tries int, random float64) time.Duration {
 	switch {
 	case !wasUp || tries > 5:
-		return Jitter(RetryEvery, 0.1, random)
+		return Jitter(RetryEvery, retryJitter, random)
 	case tries == 0:
 		return 0
 	default:
-		return Jitter(time.Second<<(tries-1), 0.1, random)
+		return Jitter(time.Second<<(tries-1), retryJitter, random)
 	}
 }
 

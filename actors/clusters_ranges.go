@@ -1,0 +1,189 @@
+package actors
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// ranges is what ClusterSupervisor serves, as MASTER sees it.
+type ranges struct {
+	served   []messages.RangeInfo
+	releases []messages.Release // under way
+	draining bool               // StopAll is under way
+	told     messages.Standing  // what MasterLink heard last
+}
+
+// serve takes one more range.
+func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
+	cut, reason := s.admit(m)
+	if reason != "" {
+		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
+		return
+	}
+	if cut == nil {
+		return // its Standing is told
+	}
+	for _, c := range cut {
+		s.wards[c.ID] = &ward{Cluster: c}
+	}
+	s.served = append(s.served, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.settings.Epoch})
+	for _, c := range cut {
+		s.spawn(ctx, s.wards[c.ID])
+	}
+	s.settle(ctx)
+}
+
+// admit says why a range cannot be served, or gives its clusters: none for a range that is served already.
+func (s *ClusterSupervisor) admit(m messages.Serve) (cut []plan.Cluster, reason string) {
+	if s.settings.ShardCount == 0 {
+		return nil, "MASTER did not say shard_count: a bot cannot be sharded without it"
+	}
+	if m.Range.Last >= s.settings.ShardCount {
+		return nil, fmt.Sprintf("range %s: shard_count is %d, so the last shard is %d", m.Range, s.settings.ShardCount, s.settings.ShardCount-1)
+	}
+	if s.draining {
+		return nil, "this machine is stopping its clusters"
+	}
+	for _, r := range s.served {
+		if r.Range == m.Range {
+			return nil, ""
+		}
+		if r.Range.Overlaps(m.Range) {
+			return nil, fmt.Sprintf("range %s overlaps %s, which is served here", m.Range, r.Range)
+		}
+	}
+	cut = plan.Cut(m.Range, s.settings.ShardsPerCluster)
+	for _, c := range cut {
+		if w := s.wards[c.ID]; w != nil {
+			return nil, fmt.Sprintf("range %s is not aligned to whole clusters of %d shards: cluster %s has shards %s here already",
+				m.Range, s.settings.ShardsPerCluster, c.ID, w.Shards)
+		}
+	}
+	return cut, ""
+}
+
+// release ends every cluster of a range, if they are whole and served here.
+func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
+	whole := true
+	var inside []*ward
+	for _, w := range s.inOrder() {
+		switch {
+		case m.Range.Contains(w.Shards.First) && m.Range.Contains(w.Shards.Last):
+			inside = append(inside, w)
+		case m.Range.Overlaps(w.Shards):
+			whole = false
+		}
+	}
+	if !whole || len(inside) == 0 {
+		ctx.Send(ctx.Parent(), messages.ReleaseRefused{ID: m.ID, Range: m.Range,
+			Reason: fmt.Sprintf("range %s: want whole clusters that are served here", m.Range)})
+		return
+	}
+	s.releases = append(s.releases, m)
+	s.cutOut(m.Range)
+	for _, w := range inside {
+		s.end(ctx, w, forget)
+	}
+	s.settle(ctx)
+}
+
+// cutOut takes a range out of the served ones; what is left of a range it lay in stays, and what ends is listed as draining.
+func (s *ClusterSupervisor) cutOut(gone messages.ShardRange) {
+	var left []messages.RangeInfo
+	for _, r := range s.served {
+		if !r.Range.Overlaps(gone) {
+			left = append(left, r)
+			continue
+		}
+		if r.Range.First < gone.First {
+			before := r
+			before.Range.Last = gone.First - 1
+			left = append(left, before)
+		}
+		middle := r
+		middle.Range = messages.ShardRange{First: max(r.Range.First, gone.First), Last: min(r.Range.Last, gone.Last)}
+		left = append(left, middle)
+		if r.Range.Last > gone.Last {
+			after := r
+			after.Range.First = gone.Last + 1
+			left = append(left, after)
+		}
+	}
+	s.served = left
+}
+
+// settle works out how the machine stands, and tells MasterLink when that changed.
+func (s *ClusterSupervisor) settle(ctx actor.Context) {
+	standing := messages.Standing{}
+	for _, w := range s.inOrder() {
+		switch w.state {
+		case messages.ClusterServing:
+			standing.Clusters.Serving++
+		case messages.ClusterFailed:
+			standing.Clusters.Failed++
+		case messages.ClusterStopped:
+		default:
+			standing.Clusters.Starting++
+		}
+		standing.ShardsReady += w.ready
+	}
+	kept := s.served[:0:0]
+	for _, r := range s.served {
+		state := s.rangeState(r.Range)
+		if state == "" {
+			continue
+		}
+		if state != r.State {
+			ctx.Send(s.house.Herald, messages.RangeMoved{Shards: r.Range.String(), State: state})
+		}
+		r.State = state
+		kept = append(kept, r)
+	}
+	s.served = kept
+	standing.Ranges = slices.Clone(kept)
+	if !slices.Equal(standing.Ranges, s.told.Ranges) || standing.Clusters != s.told.Clusters || standing.ShardsReady != s.told.ShardsReady {
+		s.told = standing
+		ctx.Send(ctx.Parent(), standing)
+	}
+	s.releases = slices.DeleteFunc(s.releases, func(r messages.Release) bool {
+		done := s.rangeState(r.Range) == ""
+		if done {
+			ctx.Send(ctx.Parent(), messages.Released{ID: r.ID, Range: r.Range})
+		}
+		return done
+	})
+	if s.draining && len(s.wards) == 0 {
+		s.draining = false
+		ctx.Send(ctx.Parent(), messages.AllStopped{})
+	}
+}
+
+// rangeState is how far a range is, by its clusters; "" when none is left.
+func (s *ClusterSupervisor) rangeState(r messages.ShardRange) messages.RangeState {
+	state := messages.RangeState("")
+	for _, w := range s.inOrder() {
+		if !r.Overlaps(w.Shards) {
+			continue
+		}
+		switch {
+		case w.ending && w.then == forget:
+			return messages.RangeDraining
+		case w.state == messages.ClusterFailed:
+			state = messages.RangeFailed
+		case state == messages.RangeFailed:
+		case w.state == messages.ClusterStopped:
+			state = messages.RangeStopped
+		case state == messages.RangeStopped:
+		case w.state != messages.ClusterServing:
+			state = messages.RangeConnecting
+		case state == "":
+			state = messages.RangeOperational
+		}
+	}
+	return state
+}
