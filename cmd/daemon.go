@@ -1,0 +1,197 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/gofrs/flock"
+	"github.com/rs/zerolog"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/config"
+	"github.com/discluster/control/messages"
+)
+
+// control is one CONTROL of this process.
+type control struct {
+	system *actor.ActorSystem
+	root   *actor.PID
+	ended  <-chan struct{} // closed when its root actor is gone
+	lock   *flock.Flock
+	limit  time.Duration // for an ordered stop
+}
+
+// startControl makes the folders, takes the lock and spawns the actors. name is the root actor's.
+func startControl(system *actor.ActorSystem, name string, c *config.Config, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
+	logs := ""
+	if c.Cluster.Logs == config.LogsFile {
+		logs = filepath.Join(c.State.Dir, "logs")
+	}
+	for key, dir := range map[string]string{"state.dir": c.State.Dir, "sockets.dir": c.Sockets.Dir, "logs": logs} {
+		if dir == "" {
+			continue
+		}
+		if err := makeFolder(dir); err != nil {
+			return nil, usageError{fmt.Errorf("%s %s: %w", key, dir, err)}
+		}
+	}
+	lock := flock.New(filepath.Join(c.State.Dir, "lock"))
+	switch mine, err := lock.TryLock(); {
+	case err != nil:
+		return nil, usageError{fmt.Errorf("state.dir %s: lock: %w", c.State.Dir, err)}
+	case !mine:
+		return nil, usageError{fmt.Errorf("state.dir %s: another CONTROL runs on it; each needs a state folder of its own", c.State.Dir)}
+	}
+	w := newWorld(c.State.Dir, log)
+	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, logs, behaviours)), name)
+	if err != nil {
+		return nil, err
+	}
+	return &control{system: system, root: root, ended: watch(system, root), lock: lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+}
+
+// stop drains the clusters and ends the actors; an error says that it took too long.
+func (c *control) stop(reason string) error {
+	c.system.Root.Send(c.root, messages.Stop{Reason: reason})
+	defer func() { _ = c.lock.Unlock() }()
+	select {
+	case <-c.ended:
+		return nil
+	case <-time.After(c.limit):
+		return fmt.Errorf("stop: clusters did not end within %v", c.limit)
+	}
+}
+
+// makeFolder makes a folder of our own and proves that it can be written to.
+func makeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("not writable: %w", err)
+	}
+	_, err = probe.WriteString("probe")
+	return errors.Join(err, probe.Close(), os.Remove(probe.Name()))
+}
+
+// watch closes the channel when an actor is gone.
+func watch(system *actor.ActorSystem, pid *actor.PID) <-chan struct{} {
+	gone := make(chan struct{})
+	system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		switch ctx.Message().(type) {
+		case *actor.Started:
+			ctx.Watch(pid)
+		case *actor.Terminated:
+			close(gone)
+			ctx.Stop(ctx.Self())
+		}
+	}))
+	return gone
+}
+
+// controlOptions is a configuration as the actors know it.
+func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour) actors.Options {
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = c.Machine.Source
+	}
+	var env []string
+	for name, value := range c.Cluster.Env {
+		env = append(env, name+"="+value)
+	}
+	return actors.Options{
+		Version: versionText(), Hostname: hostname, PID: os.Getpid(), CPUs: runtime.NumCPU(), Memory: memory(),
+		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source},
+		Cluster: actors.ClusterOptions{
+			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: os.Environ(), ExtraEnv: env,
+			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: c.Sockets.Dir, Logs: logs,
+			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
+			StopGrace: c.Cluster.StopGrace, KillGrace: c.Cluster.KillGrace,
+			TokenByHello: c.Cluster.Token == config.TokenByHello, OnLost: c.Cluster.OnLost, LostAfter: c.Cluster.LostAfter,
+		},
+		Identify:   actors.IdentifyOptions{TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin},
+		Behaviours: behaviours,
+	}
+}
+
+// masterOptions is a configuration as MASTER's actors know it.
+func masterOptions(c *config.Config) master.Options {
+	return master.Options{
+		Listen: c.Fleet.Listen, Authorization: c.Master.Authorization, Token: c.Discord.Token, API: c.Discord.API,
+		Shards: c.Fleet.Shards, MaxConcurrency: c.Fleet.MaxConcurrency, ShardsPerCluster: c.Cluster.ShardsPerCluster,
+		Expect: c.Fleet.Expect, Wait: c.Fleet.Wait, Heartbeat: c.Fleet.HeartbeatInterval, TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin,
+	}
+}
+
+// masterIn is one MASTER of this process.
+type masterIn struct {
+	system *actor.ActorSystem
+	root   *actor.PID
+	ended  <-chan struct{}
+	failed <-chan error // why it cannot go on
+	at     string       // where it listens
+}
+
+// startMaster spawns MASTER and waits until it listens.
+func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Options, state string, log zerolog.Logger) (*masterIn, error) {
+	listening, failed := make(chan string, 1), make(chan error, 1)
+	o.Listening = func(at string) { listening <- at }
+	o.Failed = func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	}
+	root, err := system.Root.SpawnNamed(master.New(newWorld(state, log), o), "master")
+	if err != nil {
+		return nil, err
+	}
+	m := &masterIn{system: system, root: root, ended: watch(system, root), failed: failed}
+	select {
+	case m.at = <-listening:
+		return m, nil
+	case err := <-failed:
+		return nil, usageError{err}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (m *masterIn) stop() error {
+	m.system.Root.Send(m.root, master.Stop{})
+	select {
+	case <-m.ended:
+		return nil
+	case <-time.After(5 * time.Second):
+		return errors.New("stop: MASTER did not end within 5s")
+	}
+}
+
+// embed makes a configuration use a MASTER of its own: on loopback, with a secret that nobody else has.
+func embed(c *config.Config) {
+	c.Fleet.Listen = "127.0.0.1:0"
+	c.Fleet.Expect = 1
+	c.Master.Authorization = messages.Secret(rand.Text())
+}
+
+// memory is the machine's memory in bytes, 0 where it is not known.
+func memory() int64 {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	var kib int64
+	if _, err := fmt.Sscanf(string(text), "MemTotal: %d kB", &kib); err != nil {
+		return 0
+	}
+	return kib << 10
+}

@@ -1,0 +1,296 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/config"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/rules"
+	"github.com/discluster/control/transport/discord/server"
+)
+
+// demo is one demonstration: Discord, MASTER, machines and their bots, all on this one.
+type demo struct {
+	shards, maxConcurrency, machines int
+	once                             bool
+	jitter, last, killEvery          time.Duration
+	out                              io.Writer
+
+	dir     string
+	secret  messages.Secret // between MASTER and its CONTROLs
+	log     zerolog.Logger
+	discord *server.Server
+	base    string // of Discord
+	master  *masterIn
+	running []*control
+	view    *view
+}
+
+// Limits of a demonstration: more is what a simulation is for.
+const (
+	demoShardsMax   = 2000
+	demoMachinesMax = 50
+)
+
+func (p *program) demo() *cobra.Command {
+	d := &demo{}
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "shows everything on this machine: simulated Discord, MASTER, CONTROL, real cluster processes",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d.out = cmd.OutOrStdout()
+			if err := d.check(); err != nil {
+				return usageError{err}
+			}
+			return d.run(cmd.Context())
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&d.shards, "shards", 32, "shards of the bot")
+	f.IntVar(&d.maxConcurrency, "max-concurrency", 16, "identifies per 5 s")
+	f.IntVar(&d.machines, "machines", 1, "CONTROLs, each as on a machine of its own")
+	f.DurationVar(&d.jitter, "jitter", 80*time.Millisecond, "latency to Discord of 0 to this, each way")
+	f.DurationVar(&d.killEvery, "kill-every", 0, "kill a cluster process every so often")
+	f.DurationVar(&d.last, "for", 0, "run for this long without a person, then do as --once does")
+	f.BoolVar(&d.once, "once", false, "bring it up, print the score, take it down; exit 0 only if all was well")
+	return c
+}
+
+func (d *demo) check() error {
+	switch {
+	case d.shards < 1 || d.shards > demoShardsMax:
+		return fmt.Errorf("--shards %d: want 1 to %d", d.shards, demoShardsMax)
+	case d.maxConcurrency < 1 || d.maxConcurrency > demoShardsMax:
+		return fmt.Errorf("--max-concurrency %d: want 1 to %d", d.maxConcurrency, demoShardsMax)
+	case d.machines < 1 || d.machines > demoMachinesMax:
+		return fmt.Errorf("--machines %d: want 1 to %d", d.machines, demoMachinesMax)
+	case d.jitter < 0 || d.jitter > time.Second:
+		return fmt.Errorf("--jitter %v: want 0 to 1s", d.jitter)
+	case d.killEvery < 0 || d.last < 0:
+		return errors.New("--kill-every, --for: want no negative time")
+	}
+	return nil
+}
+
+// run brings everything up, lets it be looked at, and takes it down.
+func (d *demo) run(ctx context.Context) (err error) {
+	if d.dir, err = os.MkdirTemp("", "control-demo-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(d.dir)
+	d.view = newView(d.out, d.shards)
+	if d.log, err = d.openLog(); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := d.start(ctx); err != nil {
+		return errors.Join(err, d.stop())
+	}
+	up := d.awaitReady(ctx)
+	d.view.done()
+	if up == nil {
+		d.report(time.Since(began))
+		up = d.show(ctx)
+	}
+	counts := d.discord.Score().Counts
+	stopped := d.stop()
+	return errors.Join(up, stopped, d.verdict(counts))
+}
+
+// openLog writes the log to a file, so that the screen stays the demo's.
+func (d *demo) openLog() (zerolog.Logger, error) {
+	f, err := os.OpenFile(filepath.Join(d.dir, "control.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	return newLog(config.Log{Level: "info", Format: config.FormatJSON}, f), err
+}
+
+// start brings up Discord, MASTER and the machines.
+func (d *demo) start(ctx context.Context) (err error) {
+	token := messages.Secret("demo-" + rand.Text())
+	d.secret = messages.Secret(rand.Text())
+	d.discord = server.New(server.Config{Rules: rules.Config{Token: token.Reveal(), ShardCount: d.shards, MaxConcurrency: d.maxConcurrency}, Jitter: d.jitter, EventsPerSecond: 1})
+	if d.base, err = d.discord.Listen("127.0.0.1:0"); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	system := newSystem(d.log)
+	for i := range d.machines {
+		c, err := d.configure(i, self, token)
+		if err != nil {
+			return err
+		}
+		if d.master == nil {
+			if d.master, err = startMaster(ctx, system, masterOptions(c), d.dir, d.log.With().Str("part", "master").Logger()); err != nil {
+				return err
+			}
+		}
+		c.Master.URL = "ws://" + d.master.at
+		machine, err := startControl(system, c.Machine.Source, c, []actors.Behaviour{d.view.behaviour(c.Machine.Source)}, d.log.With().Str("machine", c.Machine.Source).Logger())
+		if err != nil {
+			return err
+		}
+		d.running = append(d.running, machine)
+	}
+	return nil
+}
+
+// configure is the configuration of one machine, as a file would say it.
+func (d *demo) configure(i int, self string, token messages.Secret) (*config.Config, error) {
+	dir := filepath.Join(d.dir, fmt.Sprintf("m%d", i+1))
+	c, err := config.Load("", []string{
+		"CONTROL_STATE__DIR=" + dir, "CONTROL_SOCKETS__DIR=" + filepath.Join(dir, "s"), fmt.Sprintf("CONTROL_MACHINE__SOURCE=m%d", i+1),
+		"CONTROL_DISCORD__TOKEN=" + token.Reveal(), "CONTROL_DISCORD__API=" + d.base, "CONTROL_CLUSTER__ENV__DISCORD_API=" + d.base,
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.Cluster.Command = []string{self, "bot"}
+	c.Fleet.Listen, c.Fleet.Expect, c.Master.Authorization = "127.0.0.1:0", d.machines, d.secret
+	return c, nil
+}
+
+// awaitReady waits until every shard is READY, no longer than a start may take.
+func (d *demo) awaitReady(ctx context.Context) error {
+	limit := time.Minute + 2*rules.Config{MaxConcurrency: d.maxConcurrency}.Floor(d.shards)
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case <-d.view.ready:
+		return nil
+	case err := <-d.master.failed:
+		return err
+	case <-ctx.Done():
+		return errors.New("stopped before every shard was READY")
+	case <-late.C:
+		return fmt.Errorf("not every shard was READY within %v; the log: %s", limit, d.tailOfLog())
+	}
+}
+
+// tailOfLog is the last of the log, for a demo that failed: its folder is about to go.
+func (d *demo) tailOfLog() string {
+	text, err := os.ReadFile(filepath.Join(d.dir, "control.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return "\n" + string(text[max(0, len(text)-4<<10):])
+}
+
+// show lets the running demo be looked at: until Ctrl-C, for --for, or not at all with --once.
+func (d *demo) show(ctx context.Context) error {
+	var end <-chan time.Time
+	switch {
+	case d.last > 0:
+		end = time.After(d.last)
+	case d.once:
+		return nil
+	}
+	var kill <-chan time.Time
+	if d.killEvery > 0 {
+		ticker := time.NewTicker(d.killEvery)
+		defer ticker.Stop()
+		kill = ticker.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-end:
+			return d.settle(ctx)
+		case <-kill:
+			if pids := d.view.pids(); len(pids) > 0 {
+				pid := pids[mathrand.IntN(len(pids))]
+				d.view.say("killing process %d", pid)
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone by itself
+			}
+		}
+	}
+}
+
+// settle gives what was killed last the time to come back.
+func (d *demo) settle(ctx context.Context) error {
+	if d.killEvery == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	if !d.view.awaitAll(ctx) {
+		return errors.New("not every shard came back")
+	}
+	return nil
+}
+
+// stop takes everything down, and says what is left.
+func (d *demo) stop() error {
+	var errs []error
+	if len(d.running) > 0 {
+		d.view.say("stopping %d clusters", len(d.view.pids()))
+	}
+	ended := make(chan error)
+	for _, c := range d.running {
+		go func() { ended <- c.stop("the demo ends") }()
+	}
+	for range d.running {
+		errs = append(errs, <-ended)
+	}
+	if d.master != nil {
+		errs = append(errs, d.master.stop())
+	}
+	if d.discord != nil {
+		errs = append(errs, d.discord.Close())
+	}
+	left := slices.DeleteFunc(d.view.everyPID(), func(pid int) bool { return syscall.Kill(pid, 0) != nil })
+	if len(left) > 0 {
+		errs = append(errs, fmt.Errorf("processes are left: %v", left))
+	} else if len(d.running) > 0 {
+		d.view.say("stopped: simulated Discord, MASTER, %d CONTROL, %d cluster processes in all; none is left", len(d.running), len(d.view.everyPID()))
+	}
+	return errors.Join(errs...)
+}
+
+// verdict is what Discord says of the whole run.
+func (d *demo) verdict(c rules.Counts) error {
+	if c.Violations > 0 || c.Duplicates > 0 {
+		return fmt.Errorf("Discord counted %d violations of the identify limit and %d shards with two owners", c.Violations, c.Duplicates)
+	}
+	return nil
+}
+
+// report prints the table, the score, and what to try.
+func (d *demo) report(took time.Duration) {
+	d.view.table()
+	score := d.discord.Score()
+	fmt.Fprintf(d.out, "\nall %d shards READY %.2f s after the start of the demo", d.shards, took.Seconds())
+	if last, ok := score.AllReady(d.shards); ok {
+		first := last
+		for _, s := range score.Shards {
+			if len(s.IdentifyAt) > 0 && s.IdentifyAt[0].Before(first) {
+				first = s.IdentifyAt[0]
+			}
+		}
+		floor := rules.Config{MaxConcurrency: d.maxConcurrency}.Floor(d.shards)
+		fmt.Fprintf(d.out, ", %.2f s after the first IDENTIFY (Discord's floor: %.2f s)", last.Sub(first).Seconds(), floor.Seconds())
+	}
+	fmt.Fprintf(d.out, "\nscore at Discord: %d identifies, %d violations, %d duplicates\n", score.Identifies, score.Violations, score.Duplicates)
+	if d.once {
+		return
+	}
+	fmt.Fprintf(d.out, "\nsimulated Discord  %s/stats\nMASTER             ws://%s\nlogs               %s\n", d.base, d.master.at, d.dir)
+	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n     Ctrl-C ends it\n\n", d.base)
+}

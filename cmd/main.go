@@ -1,0 +1,88 @@
+// Package cmd is the command line: one file a command, flags and wiring. What is decided is decided in actors.
+//
+//	run.go      CONTROL, with a MASTER inside where no other is named
+//	master.go   MASTER alone
+//	bot.go      the reference cluster process
+//	discord.go  the simulated Discord alone
+//	demo.go     all of them on this machine, to look at
+//	config.go   what a configuration says
+//	version.go  what this binary is
+//	daemon.go   what run, master and demo have in common
+//	world.go    the machine's own World
+//	logging.go  where lines go
+//
+// A main with more behaviours is five lines: see With.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/actors"
+)
+
+// Exit codes, beside 0.
+const (
+	exitFailed = 1 // the command did not do what was asked
+	exitUsage  = 2 // flags, configuration or environment are wrong; nothing was started
+)
+
+// Option changes what Main runs.
+type Option func(*program)
+
+// With adds behaviours to CONTROL: actors of the operator's own.
+func With(behaviours ...actors.Behaviour) Option {
+	return func(p *program) { p.behaviours = append(p.behaviours, behaviours...) }
+}
+
+// program is what all commands have in common.
+type program struct {
+	behaviours []actors.Behaviour
+}
+
+// usageError is an error that exits with exitUsage.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// Main runs the command that the command line names, and ends the program.
+func Main(options ...Option) {
+	p := &program{}
+	for _, o := range options {
+		o(p)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the program at once
+	}()
+	err := p.root().ExecuteContext(ctx)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "control:", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		os.Exit(exitUsage)
+	}
+	os.Exit(exitFailed)
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "control",
+		Short:         "runs a large Discord bot",
+		Long:          "CONTROL runs one machine's share of a large Discord bot as cluster processes; MASTER divides the shards over the machines.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), versionCommand())
+	return root
+}

@@ -1,0 +1,44 @@
+package cmd
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/config"
+)
+
+func (p *program) master() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "master",
+		Short: "runs MASTER alone, for several machines",
+		Long:  "master divides the shards of one bot over its CONTROLs. Every CONTROL brings the same master.authorization.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(file, os.Environ(), cmd.Flags())
+			if err != nil {
+				return usageError{err}
+			}
+			if err := c.ValidateMaster(); err != nil {
+				return usageError{err}
+			}
+			log := newLog(c.Log, os.Stderr)
+			m, err := startMaster(cmd.Context(), newSystem(log), masterOptions(c), c.State.Dir, log)
+			if err != nil {
+				return err
+			}
+			log.Info().Str("version", versionText()).Str("listen", m.at).Msg("master runs")
+			select {
+			case <-cmd.Context().Done():
+				return m.stop()
+			case err := <-m.failed:
+				_ = m.stop()
+				return err
+			}
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration file (YAML)")
+	config.Flags(c.Flags())
+	return c
+}

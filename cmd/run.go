@@ -1,0 +1,70 @@
+package cmd
+
+import (
+	"context"
+	"os"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/config"
+)
+
+func (p *program) run() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "run [flags] [-- bot command]",
+		Short: "runs this machine's clusters",
+		Long: "run keeps the link to MASTER and runs the clusters it is given. Without master.url it has a MASTER inside, which asks Discord itself:\n" +
+			"  DISCORD_TOKEN=... control run -- node bot.js",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := config.Load(file, os.Environ(), cmd.Flags())
+			if err != nil {
+				return usageError{err}
+			}
+			if len(args) > 0 {
+				c.Cluster.Command = args
+			}
+			if err := c.ValidateRun(); err != nil {
+				return usageError{err}
+			}
+			return p.runDaemon(cmd.Context(), c, newLog(c.Log, os.Stderr))
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration file (YAML)")
+	config.Flags(c.Flags())
+	return c
+}
+
+// runDaemon runs CONTROL until ctx ends or it ends itself.
+func (p *program) runDaemon(ctx context.Context, c *config.Config, log zerolog.Logger) error {
+	system := newSystem(log)
+	var failed <-chan error
+	if c.Embedded() {
+		embed(c)
+		if err := makeFolder(c.State.Dir); err != nil {
+			return usageError{err}
+		}
+		m, err := startMaster(ctx, system, masterOptions(c), c.State.Dir, log.With().Str("part", "master").Logger())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = m.stop() }()
+		c.Master.URL, failed = "ws://"+m.at, m.failed
+	}
+	daemon, err := startControl(system, "masterlink", c, p.behaviours, log)
+	if err != nil {
+		return err
+	}
+	log.Info().Str("version", versionText()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
+	select {
+	case <-ctx.Done():
+		log.Info().Msg("stopping: clusters are drained")
+		return daemon.stop("signal")
+	case err := <-failed:
+		_ = daemon.stop("MASTER cannot go on")
+		return err
+	case <-daemon.ended:
+		return nil
+	}
+}

@@ -1,0 +1,258 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// view shows how the clusters of a demo come up: live on a terminal, line by line elsewhere. It hears of them as any behaviour would.
+type view struct {
+	out    io.Writer
+	live   bool
+	shards int           // of the whole bot
+	ready  chan struct{} // closed when all shards were READY at once
+
+	mu      sync.Mutex
+	rows    map[rowKey]*row
+	seen    map[int]bool // every pid that was
+	said    int          // shards READY, as shown last
+	drawn   int          // lines of the live block
+	frozen  bool         // the live block is no longer drawn
+	all     bool         // every shard is READY now
+	changed chan struct{}
+}
+
+type rowKey struct {
+	machine string
+	cluster messages.ClusterID
+}
+
+// row is one cluster.
+type row struct {
+	messages.ClusterMoved
+	machine string
+	since   time.Time // of its state
+	states  map[int]messages.ShardState
+}
+
+func newView(out io.Writer, shards int) *view {
+	return &view{out: out, live: isTerminal(out), shards: shards, ready: make(chan struct{}), rows: map[rowKey]*row{}, seen: map[int]bool{}, changed: make(chan struct{})}
+}
+
+// behaviour is the actor that listens on one machine.
+func (v *view) behaviour(machine string) actors.Behaviour {
+	return actors.Behaviour{Name: "view", Actor: func(_ *world.World, h actors.House) actor.Actor { return &viewer{view: v, machine: machine, house: h} }}
+}
+
+type viewer struct {
+	view    *view
+	machine string
+	house   actors.House
+}
+
+func (a *viewer) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(a.house.Herald, messages.Subscribe{})
+	case messages.Event:
+		a.view.heard(a.machine, m)
+	}
+}
+
+func (v *view) heard(machine string, e messages.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch e := e.(type) {
+	case messages.ClusterMoved:
+		r := v.row(machine, e.Cluster)
+		if r.State != e.State {
+			r.since = time.Now()
+		}
+		if e.PID != r.PID {
+			clear(r.states)
+		}
+		r.ClusterMoved = e
+		if e.PID != 0 {
+			v.seen[e.PID] = true
+		}
+		v.progress()
+	case messages.ShardMoved:
+		v.row(machine, e.Cluster).states[e.Shard] = e.State
+		v.draw()
+	case messages.ClusterReady:
+		v.line("cluster %d on %s: %s READY after %.2f s", e.Cluster, machine, e.Shards, e.TookMS.Duration().Seconds())
+	case messages.ClusterDied:
+		v.line("cluster %d on %s died: %s %s; again in %v", e.Cluster, machine, e.Cause, e.Exit, e.RetryInMS.Duration())
+	case messages.ClusterGaveUp:
+		v.line("cluster %d on %s gave up: %s", e.Cluster, machine, strings.Join(e.Causes, "; "))
+	case messages.ClusterFatal:
+		v.line("cluster %d on %s: fatal %d: %s", e.Cluster, machine, e.CloseCode, e.Err)
+	}
+}
+
+func (v *view) row(machine string, id messages.ClusterID) *row {
+	key := rowKey{machine, id}
+	if v.rows[key] == nil {
+		v.rows[key] = &row{machine: machine, states: map[int]messages.ShardState{}}
+	}
+	return v.rows[key]
+}
+
+// progress looks whether all are READY, and shows how far they are.
+func (v *view) progress() {
+	ready := 0
+	for _, r := range v.rows {
+		ready += r.Ready
+	}
+	v.all = ready == v.shards
+	if v.all {
+		select {
+		case <-v.ready:
+		default:
+			close(v.ready)
+		}
+	}
+	close(v.changed)
+	v.changed = make(chan struct{})
+	if !v.live && ready != v.said && !v.frozen && (ready%8 == 0 || v.all) {
+		fmt.Fprintf(v.out, "%d of %d shards READY\n", ready, v.shards)
+	}
+	v.said = ready
+	v.draw()
+}
+
+// draw paints the live block anew over the last one.
+func (v *view) draw() {
+	if !v.live || v.frozen {
+		return
+	}
+	var b strings.Builder
+	if v.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", v.drawn)
+	}
+	rows := v.sorted()
+	for _, r := range rows {
+		fmt.Fprintf(&b, "\x1b[K%-4s cluster %-3d %-10s %s\n", r.machine, r.Cluster, r.State, r.tiles())
+	}
+	fmt.Fprintf(&b, "\x1b[K%d of %d shards READY\n", v.said, v.shards)
+	v.drawn = len(rows) + 1
+	fmt.Fprint(v.out, b.String())
+}
+
+// tiles is one character a shard.
+func (r *row) tiles() string {
+	var b strings.Builder
+	for _, s := range r.Range.Shards() {
+		switch r.states[s] {
+		case messages.ShardReady:
+			b.WriteByte('#')
+		case messages.ShardIdentifying, messages.ShardResuming:
+			b.WriteByte('+')
+		case messages.ShardDisconnected, messages.ShardFailed:
+			b.WriteByte('!')
+		default:
+			b.WriteByte('.')
+		}
+	}
+	return b.String()
+}
+
+// line says something, above the live block.
+func (v *view) line(format string, args ...any) {
+	if v.live && !v.frozen {
+		return // the block shows it
+	}
+	fmt.Fprintf(v.out, format+"\n", args...)
+}
+
+// say is line for others.
+func (v *view) say(format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.line(format, args...)
+}
+
+// done ends the live block: what follows is lines.
+func (v *view) done() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.frozen = true
+}
+
+// table prints every cluster.
+func (v *view) table() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := tabwriter.NewWriter(v.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nMACHINE\tCLUSTER\tSHARDS\tSTATE\tREADY\tPID\tRESTARTS\t")
+	for _, r := range v.sorted() {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%d/%d\t%d\t%d\t\n", r.machine, r.Cluster, r.Shards, r.State, r.Ready, r.Range.Len(), r.PID, r.Restarts)
+	}
+	t.Flush()
+}
+
+func (v *view) sorted() []*row {
+	var all []*row
+	for _, r := range v.rows {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *row) int {
+		return cmp.Or(cmp.Compare(a.machine, b.machine), cmp.Compare(a.Cluster, b.Cluster))
+	})
+	return all
+}
+
+// pids are the processes that live, as far as is known.
+func (v *view) pids() []int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var all []int
+	for _, r := range v.sorted() {
+		if r.PID != 0 {
+			all = append(all, r.PID)
+		}
+	}
+	return all
+}
+
+// everyPID is every process there ever was.
+func (v *view) everyPID() []int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var all []int
+	for pid := range v.seen {
+		all = append(all, pid)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// awaitAll waits until every shard is READY, and says whether that came.
+func (v *view) awaitAll(ctx context.Context) bool {
+	for {
+		v.mu.Lock()
+		all, changed := v.all, v.changed
+		v.mu.Unlock()
+		if all {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
