@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +169,9 @@ func TestReferenceBot(t *testing.T) {
 	b.send(messages.Reconnect{EventID: "2", Shard: 1})
 	await(b, ready(1))
 	d.Emit(rules.Emit{Shard: before.Shard})
-	await(b, func(m messages.InstanceSessions) bool { return len(m.Sessions) == 1 && m.Sessions[0].Seq > before.Seq })
+	await(b, func(m messages.InstanceSessions) bool {
+		return slices.ContainsFunc(m.Sessions, func(s messages.Session) bool { return s.Shard == before.Shard && s.Seq > before.Seq })
+	})
 	b.send(messages.Drain{EventID: "3", DeadlineMS: 5000})
 	drained := expect[messages.Drained](b)
 	if err := b.leave(); err != nil || len(drained.Sessions) != 2 {

@@ -22,7 +22,7 @@ const (
 	closeTimeout = time.Second      // for the peer's half of the closing handshake: without it unread bytes would reset the connection, and our code be lost
 	frameMax     = 4096             // bytes of a frame to Discord (WIRE B5)
 	readMax      = 64 << 20         // bytes of a frame from Discord, which states no limit; its largest, a big guild, are a few MiB
-	urlTries     = 3                // connections in a row at a session's own URL, after which its RESUME tries the general one: that host may be gone for good
+	urlTries     = 8                // connections in a row at a session's own URL, 91 s, after which its RESUME tries the general one: that host may be gone for good
 )
 
 // FatalError ends Run: a close code that no reconnect cures (messages.FatalCode).
