@@ -20,9 +20,6 @@ import (
 // referenceIntents are GUILDS and GUILD_MESSAGES: what the reference bot looks at, none of it privileged (Discord docs, Gateway Intents).
 const referenceIntents = 1<<0 | 1<<9
 
-// restEvery is the wait between two attempts to learn where the gateway is.
-const restEvery = 5 * time.Second
-
 // runBot is the reference cluster: a bot that keeps its shards connected and counts their events, to try a fleet with and to copy from. It keeps nothing between two events,
 // which is why it may announce bot.Resume: a RESUME brings all it needs. DISCORD_API is the base of Discord's REST API, by default https://discord.com.
 //
@@ -52,20 +49,16 @@ type reference struct {
 
 // serve is the life of one shard: the SDK's half on one side, the gateway client's on the other.
 func (r *reference) serve(ctx context.Context, s *bot.Shard) error {
-	url, err := r.awaitGateway(s)
-	if err != nil || url == "" {
-		return err
+	var latency, guilds, events atomic.Int64
+	guilds.Store(-1) // not known before READY
+	resume := s.Session()
+	if resume != nil {
+		guilds.Store(int64(len(resume.Guilds)))
 	}
-	var events atomic.Int64
-	figures := func(latency time.Duration) {
-		guilds := -1
-		if session := s.Session(); session != nil {
-			guilds = len(session.Guilds)
-		}
-		s.Figures(latency, guilds, events.Load())
-	}
+	figures := func() { s.Figures(time.Duration(latency.Load()), int(guilds.Load()), events.Load()) }
 	cl := client.New(client.Config{
-		Token: r.c.Token(), GatewayURL: url, Shard: s.ID(), ShardCount: s.Count(), Intents: referenceIntents, Resume: s.Session(),
+		Token: r.c.Token(), Shard: s.ID(), ShardCount: s.Count(), Intents: referenceIntents, Resume: resume,
+		Gateway: r.findGateway,
 		Permit: func(ctx context.Context, cause messages.IdentifyCause) (client.Permit, error) {
 			p, err := s.Permit(ctx, cause)
 			if err != nil {
@@ -73,9 +66,15 @@ func (r *reference) serve(ctx context.Context, s *bot.Shard) error {
 			}
 			return p, nil
 		},
-		Session: s.SetSession, SessionGone: s.SessionGone, State: s.State, Latency: figures,
-		Ended: func(err error) { r.log.Info("gateway connection ended", "shard", s.ID(), "err", err) },
-		Event: func(context.Context, string, json.RawMessage) { events.Add(1) },
+		Session: func(session messages.Session) {
+			guilds.Store(int64(len(session.Guilds)))
+			s.SetSession(session)
+		},
+		SessionGone: s.SessionGone,
+		State:       s.State,
+		Ended:       func(err error) { r.log.Info("gateway connection ended", "shard", s.ID(), "err", err) },
+		Latency:     func(d time.Duration) { latency.Store(int64(d)); figures() },
+		Event:       func(context.Context, string, json.RawMessage) { events.Add(1); figures() },
 	})
 	ended := make(chan struct{})
 	defer close(ended)
@@ -95,39 +94,6 @@ func (r *reference) relay(s *bot.Shard, cl *client.Client, ended <-chan struct{}
 			return
 		case <-ended:
 			return
-		}
-	}
-}
-
-// awaitGateway learns where the gateway is; empty when the cluster stops first. Only a refused token is an error: an outage is waited for in place.
-func (r *reference) awaitGateway(s *bot.Shard) (url string, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-r.c.Stopping():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	s.State(messages.ShardConnecting, 0)
-	for {
-		url, err := r.findGateway(ctx)
-		_, refused := errors.AsType[*client.UnauthorizedError](err)
-		switch {
-		case refused:
-			s.State(messages.ShardFailed, 4004)
-			return "", err
-		case err == nil:
-			return url, nil
-		case ctx.Err() != nil:
-			return "", nil
-		}
-		r.log.Warn("gateway not found", "shard", s.ID(), "err", err, "retry_in", restEvery)
-		s.State(messages.ShardDisconnected, 0)
-		select {
-		case <-time.After(restEvery):
-		case <-ctx.Done():
 		}
 	}
 }

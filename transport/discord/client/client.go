@@ -23,14 +23,16 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Config is one shard. Session, SessionGone, State, Ended and Latency must not block, nor call the client; any hook but Permit may be nil.
+// Config is one shard. Session, SessionGone, State, Ended and Latency must not block, nor call the client; any hook but Gateway and Permit may be nil.
 type Config struct {
 	Token             messages.Secret
-	GatewayURL        string            // where to IDENTIFY, "wss://gateway.discord.gg" (GatewayBot tells); a RESUME goes to the session's own URL
 	Shard, ShardCount int               // 0 ≤ Shard < ShardCount
 	Intents           int64             // Discord's bit set
 	Resume            *messages.Session // to begin with a RESUME of it; nil: with an IDENTIFY
 
+	// Gateway says where to IDENTIFY, "wss://gateway.discord.gg": what GatewayBot told. It is asked before every connection that has no session to resume, for a RESUME goes to
+	// the session's own URL. An error with CloseCode() int, such as *UnauthorizedError, ends Run; any other is an attempt that failed. It may block until ctx ends.
+	Gateway func(ctx context.Context) (url string, err error)
 	// Permit is asked before every IDENTIFY, never before a RESUME, once a connection is open and has said HELLO. It may take as long as it likes, until ctx ends.
 	// An error ends Run.
 	Permit func(ctx context.Context, cause messages.IdentifyCause) (Permit, error)
@@ -130,9 +132,6 @@ func New(cfg Config) *Client {
 // Run lives until Close or the end of ctx, and then returns nil. Earlier it ends by a *FatalError, by an error of the Permit hook, or at once by a GatewayURL that is none.
 // Everything else, connect errors among it, is retried for ever. The end of ctx closes with 4000 at once: what Session tells can be resumed.
 func (c *Client) Run(ctx context.Context) error {
-	if _, err := address(c.cfg.GatewayURL); err != nil {
-		return err
-	}
 	defer context.AfterFunc(ctx, func() { c.halt(errStopped) })()
 	handler, cancel := context.WithCancel(ctx)
 	go c.handle(handler, c.queue)
@@ -154,8 +153,8 @@ func (c *Client) Run(ctx context.Context) error {
 		c.forget()
 	}
 	err := context.Cause(c.running)
-	if fatal, ok := errors.AsType[*FatalError](err); ok {
-		c.tell(messages.ShardFailed, fatal.Code)
+	if fatal, ok := errors.AsType[coded](err); ok {
+		c.tell(messages.ShardFailed, fatal.CloseCode())
 	} else {
 		c.tell(messages.ShardIdle, 0)
 	}

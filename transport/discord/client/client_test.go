@@ -391,10 +391,46 @@ func TestNoHello(t *testing.T) {
 	})
 }
 
-func TestBadURL(t *testing.T) {
-	for _, bad := range []string{"", "gateway.example", "http://gateway.example", "ws://", "%"} {
-		if err := New(Config{GatewayURL: bad}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "want ws:// or wss:// and a host") {
-			t.Errorf("%q: %v", bad, err)
+// TestGatewayHook: where the gateway is gets asked until it is known, but not by a shard that can resume; a refused token ends Run.
+func TestGatewayHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		answers := []any{errors.New("503"), "not a url", "ws://gateway.example", error(&UnauthorizedError{})}
+		c := start(t, g, func(cfg *Config, l *told) {
+			cfg.Gateway = func(context.Context) (string, error) {
+				a := answers[0]
+				answers = answers[1:]
+				if err, ok := a.(error); ok {
+					return "", err
+				}
+				return a.(string), nil
+			}
+			cfg.Ended = func(err error) { l.add(err.Error()) }
+		})
+		p := g.accept()
+		p.ready()
+		p.send(`{"op":7}`)
+		p.ends()
+		q := g.accept()
+		q.expect(opResume)
+		c.take()
+		q.send(`{"op":9,"d":false}`)
+		q.ends()
+		err := <-c.ended
+		want(t, "Run", fmt.Sprint(err), "find the gateway: Invalid token provided")
+		want(t, "told", c.take(), []string{"gone", "disconnected", "invalid session (op 9)", "connecting", "failed 4004"})
+	})
+}
+
+func TestAddress(t *testing.T) {
+	for _, test := range []struct{ base, want string }{
+		{"wss://gateway.discord.gg", "wss://gateway.discord.gg/?encoding=json&v=10"},
+		{"ws://127.0.0.1:8080/gateway?v=9", "ws://127.0.0.1:8080/gateway?encoding=json&v=10"},
+		{"", ""}, {"gateway.example", ""}, {"http://gateway.example", ""}, {"ws://", ""}, {"%", ""},
+	} {
+		got, err := address(test.base)
+		if got != test.want || (err == nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), "want ws:// or wss:// and a host") {
+			t.Errorf("%q: %q, %v, want %q", test.base, got, err, test.want)
 		}
 	}
 }

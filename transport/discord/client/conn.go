@@ -39,6 +39,12 @@ func (e *FatalError) Error() string {
 // CloseCode is the gateway's.
 func (e *FatalError) CloseCode() int { return e.Code }
 
+// coded is an error that stands for a close code of the gateway.
+type coded interface {
+	error
+	CloseCode() int
+}
+
 // connection is one websocket. Its reader is a goroutine of its own; all else, every write too, is Run's.
 type connection struct {
 	*Client
@@ -77,6 +83,9 @@ func (c *Client) connection(handler context.Context) error {
 	c.tell(messages.ShardConnecting, 0)
 	k, err := c.dial()
 	if err != nil {
+		if _, fatal := errors.AsType[coded](err); fatal {
+			c.halt(err)
+		}
 		return err
 	}
 	err = k.live()
@@ -98,11 +107,19 @@ func (c *Client) connection(handler context.Context) error {
 	return err
 }
 
+// base is where to connect. Only a shard without a session depends on the Gateway hook, which asks REST.
+func (c *Client) base() (string, error) {
+	if s := c.Session(); s != nil && s.ResumeGatewayURL != "" && c.fails < urlTries {
+		return s.ResumeGatewayURL, nil
+	}
+	return c.cfg.Gateway(c.running)
+}
+
 // dial opens a connection and starts its reader.
 func (c *Client) dial() (*connection, error) {
-	base := c.cfg.GatewayURL
-	if s := c.Session(); s != nil && s.ResumeGatewayURL != "" && c.fails < urlTries {
-		base = s.ResumeGatewayURL
+	base, err := c.base()
+	if err != nil {
+		return nil, fmt.Errorf("find the gateway: %w", err)
 	}
 	to, err := address(base)
 	if err != nil {

@@ -213,7 +213,8 @@ type running struct {
 func start(t *testing.T, g *gateway, edit func(*Config, *told)) *running {
 	l := &told{}
 	cfg := Config{
-		Token: "secret", GatewayURL: "ws://gateway.example", Shard: 3, ShardCount: 16, Intents: 513, Dial: g.dial, Rand: func() float64 { return 0.5 },
+		Token: "secret", Shard: 3, ShardCount: 16, Intents: 513, Dial: g.dial, Rand: func() float64 { return 0.5 },
+		Gateway: func(context.Context) (string, error) { return "ws://gateway.example", nil },
 		Permit: func(_ context.Context, cause messages.IdentifyCause) (Permit, error) {
 			l.add("permit " + string(cause))
 			return permit{told: l}, nil
