@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -62,6 +61,12 @@ type seat struct {
 const (
 	machinesMax = 1000
 	sourceMax   = 255
+)
+
+// HTTP statuses that tell what to do.
+const (
+	statusOK           = 200
+	statusUnauthorized = 401
 )
 
 // What the fleet's World tells it.
@@ -191,7 +196,7 @@ func (f *Fleet) ask(ctx actor.Context) {
 	}
 	send := world.Sender(ctx)
 	f.cancel = f.W.Fetch(world.Request{
-		Method: http.MethodGet, URL: f.options.API + "/api/v10/gateway/bot", Timeout: 15 * time.Second,
+		Method: "GET", URL: f.options.API + "/api/v10/gateway/bot", Timeout: 15 * time.Second,
 		Header: map[string]string{"Authorization": "Bot " + f.options.Token.Reveal(), "User-Agent": "DiscordBot (https://github.com/discluster/control, 1)"},
 	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
 }
@@ -207,11 +212,11 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 	err := m.err
 	switch {
 	case err != nil:
-	case m.response.Status == http.StatusUnauthorized:
+	case m.response.Status == statusUnauthorized:
 		f.raise(messages.TokenRefused{Err: "Discord answered 401"})
 		f.options.Failed(errors.New("discord.token: Discord does not know it (401)"))
 		return
-	case m.response.Status != http.StatusOK:
+	case m.response.Status != statusOK:
 		err = fmt.Errorf("GET /gateway/bot: status %d", m.response.Status)
 	default:
 		if err = json.Unmarshal(m.response.Body, &gateway); err == nil && (gateway.Shards < 1 || gateway.Limit.MaxConcurrency < 1) {
