@@ -30,12 +30,6 @@ const (
 	countMax = 100_000
 )
 
-// givenEnv is what every cluster process is given (WIRE B4), and SHARDING_MANAGER, which would switch discord.js to another channel.
-var givenEnv = []string{
-	"DISCORD_TOKEN", "CLUSTER_ID", "CLUSTER_COUNT", "SHARD_IDS", "SHARDS", "SHARD_COUNT", "MAX_CONCURRENCY",
-	"SHARDING_MANAGER_IPC", "SHARDING_INSTANCE_IPC", "SHARDING_INSTANCE", "DISCLUSTER_SOCKET", "SHARDING_MANAGER",
-}
-
 // sourceForm is what a machine may be called: it travels in a header and names an actor, a log field and a row of a table.
 var sourceForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
@@ -155,7 +149,7 @@ func (v *validation) cluster() {
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		var rule string
 		switch {
-		case slices.Contains(givenEnv, name):
+		case slices.Contains(messages.GivenEnv, name):
 			rule = "CONTROL itself gives this variable to every cluster: choose another name"
 		case strings.HasPrefix(name, envPrefix):
 			rule = "no variable of CONTROL's own reaches a bot: choose a name that does not begin with " + envPrefix

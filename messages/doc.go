@@ -5,6 +5,7 @@
 //	session.go    what a shard needs to RESUME elsewhere
 //	master.go     CONTROL ⇄ MASTER: packets of the websocket (WIRE A6, B1)
 //	cluster.go    CONTROL ⇄ cluster process: packets of the unix socket (WIRE A1–A4, B2)
+//	env.go        the variables a bot's environment gets from CONTROL alone
 //	fleet.go      actor ⇄ actor inside CONTROL, and the commands an operator's behaviour may send
 //	events.go     what happened, for people: log, metrics, hooks, MASTER
 //

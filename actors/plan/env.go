@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,16 +15,12 @@ type Life struct {
 	Socket   string // path the bot listens on
 }
 
-// reserved are the variables that only CONTROL may set (WIRE B4). SHARDING_MANAGER is never set: it switches discord.js to node's own channel.
-var reserved = []string{"CLUSTER_ID", "CLUSTER_COUNT", "SHARD_IDS", "SHARDS", "SHARD_COUNT", "MAX_CONCURRENCY",
-	"SHARDING_MANAGER_IPC", "SHARDING_INSTANCE_IPC", "SHARDING_INSTANCE", "SHARDING_MANAGER", "DISCLUSTER_SOCKET", "DISCORD_TOKEN"}
-
 // Environment is the whole environment of a cluster process (WIRE B4): base without what is ours, then ours, then extra, which wins.
 // tokenByHello keeps the token out of it: it then travels in HELLO.
 func Environment(base []string, s messages.Settings, c Cluster, life Life, extra []string, tokenByHello bool) []string {
 	var env []string
 	for _, kv := range base {
-		if name, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(name, "CONTROL_") && !isReserved(name) {
+		if name, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(name, "CONTROL_") && !slices.Contains(messages.GivenEnv, name) {
 			env = append(env, kv)
 		}
 	}
@@ -48,13 +45,4 @@ func Environment(base []string, s messages.Settings, c Cluster, life Life, extra
 		env = append(env, "DISCORD_TOKEN="+s.Token.Reveal())
 	}
 	return append(env, extra...)
-}
-
-func isReserved(name string) bool {
-	for _, r := range reserved {
-		if name == r {
-			return true
-		}
-	}
-	return false
 }
