@@ -1,6 +1,7 @@
 package master
 
 import (
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,7 +21,7 @@ func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 	g := m.greeting
 	s := f.seats[g.Source]
 	switch {
-	case g.Authorization != f.options.Authorization.Reveal():
+	case subtle.ConstantTimeCompare([]byte(g.Authorization), []byte(f.options.Authorization.Reveal())) == 0:
 		return f.turnAway(m, messages.CloseUnauthorised, "Unauthorized")
 	case g.Source == "" || len(g.Source) > sourceMax:
 		return f.turnAway(m, messages.CloseMalformedRequest, fmt.Sprintf("Malformed Connection Request: source of %d bytes, want 1 to %d", len(g.Source), sourceMax))
@@ -193,9 +194,9 @@ func (f *Fleet) connect(ctx actor.Context, s *seat, r messages.ShardRange) {
 }
 
 // order sends an order with an id of its own.
-func (f *Fleet) order(ctx actor.Context, s *seat, make func(id string) messages.FromMaster) {
+func (f *Fleet) order(ctx actor.Context, s *seat, with func(id string) messages.FromMaster) {
 	s.orders++
-	ctx.Send(s.pid, make(fmt.Sprintf("%d-%s-%d", f.epoch, s.source, s.orders)))
+	ctx.Send(s.pid, with(fmt.Sprintf("%d-%s-%d", f.epoch, s.source, s.orders)))
 }
 
 // look says once that the whole bot is up.
