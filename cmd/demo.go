@@ -267,7 +267,7 @@ func (d *demo) stop() error {
 // verdict is what Discord says of the whole run.
 func (d *demo) verdict(c rules.Counts) error {
 	if c.Violations > 0 || c.Duplicates > 0 {
-		return fmt.Errorf("Discord counted %d violations of the identify limit and %d shards with two owners", c.Violations, c.Duplicates)
+		return fmt.Errorf("the simulated Discord counted %d violations of the identify limit and %d shards with two owners", c.Violations, c.Duplicates)
 	}
 	return nil
 }

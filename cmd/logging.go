@@ -48,20 +48,20 @@ func (h libraryLog) WithAttrs([]slog.Attr) slog.Handler           { return h }
 func (h libraryLog) WithGroup(string) slog.Handler                { return h }
 
 func (h libraryLog) Handle(_ context.Context, r slog.Record) error {
-	line := h.log.Warn()
-	r.Attrs(func(a slog.Attr) bool {
-		switch v := a.Value.Any().(type) {
-		case string:
-			line.Str("lib_"+a.Key, v)
-		case error:
-			line.AnErr("lib_"+a.Key, v)
-		case *actor.PID:
-			line.Str("lib_"+a.Key, v.GetId())
-		default:
-			line.Str("lib_"+a.Key, fmt.Sprintf("%T", v))
-		}
-		return true
-	})
-	line.Msg(r.Message)
+	h.log.Warn().Func(func(line *zerolog.Event) {
+		r.Attrs(func(a slog.Attr) bool {
+			switch v := a.Value.Any().(type) {
+			case string:
+				line.Str("lib_"+a.Key, v)
+			case error:
+				line.AnErr("lib_"+a.Key, v)
+			case *actor.PID:
+				line.Str("lib_"+a.Key, v.GetId())
+			default:
+				line.Str("lib_"+a.Key, fmt.Sprintf("%T", v))
+			}
+			return true
+		})
+	}).Msg(r.Message)
 	return nil
 }
