@@ -136,8 +136,8 @@ func (d *Discord) renew(now time.Time) {
 		return
 	}
 	d.remaining = d.c.IdentifyTotal
-	days := now.Sub(d.resetAt)/d.c.ResetAfter + 1
-	d.resetAt = d.resetAt.Add(days * d.c.ResetAfter)
+	over := now.Sub(d.resetAt)
+	d.resetAt = now.Add(d.c.ResetAfter - over%d.c.ResetAfter)
 }
 
 // Floor is the least time between the first IDENTIFY and the last when shards 0..count-1 all start anew: the fullest bucket's shards, one every IdentifyEvery.
