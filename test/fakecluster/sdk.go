@@ -28,6 +28,9 @@ type SDK struct {
 	ExitCode    int
 	IgnoreTerm  bool          // takes SIGTERM for nothing, and DRAIN too
 	MuteAfter   time.Duration // sends no heartbeat from then on; 0: never
+	HangUpAfter time.Duration // closes its connection to CONTROL then, once; 0: never
+	StayAway    bool          // and its socket with it
+	DieOnPermit bool          // dies between its first permit and the report of it, having identified or not
 }
 
 // Program is what the process does.
@@ -48,7 +51,7 @@ func (s SDK) Program(p *sim.Proc) {
 		}
 	}
 	if !s.NeverListen {
-		p.After(s.Boot, func() { _ = p.Listen(p.Env("DISCLUSTER_SOCKET"), b.accept) })
+		p.After(s.Boot, b.listen)
 	}
 }
 
@@ -68,8 +71,33 @@ type bot struct {
 	draining  bool
 }
 
+func (b *bot) listen() {
+	stop, err := b.p.Listen(b.p.Env("DISCLUSTER_SOCKET"), b.accept)
+	if err != nil {
+		panic(err) // two processes on one socket
+	}
+	if b.HangUpAfter > 0 {
+		b.p.After(b.HangUpAfter, func() {
+			if b.StayAway {
+				stop()
+			}
+			if b.link != nil {
+				b.link.Close(0, "")
+			}
+		})
+	}
+}
+
+// accept takes CONTROL's new connection, and asks on it for what the last one left unanswered.
 func (b *bot) accept(l transport.Link) {
 	b.link = l
+	for _, s := range b.shards {
+		if s.wish != "" {
+			delete(b.permits, s.wish)
+			s.wish = ""
+			s.ask()
+		}
+	}
 	l.Receive(
 		func(frame []byte) { b.p.Do(func() { l.Took(); b.packet(frame) }) },
 		func(error) {
@@ -190,8 +218,8 @@ func (b *bot) drain(m *messages.Drain) {
 	b.p.After(5*time.Millisecond, func() { b.p.Exit(0, "") })
 }
 
-// fail says that the bot cannot go on, and ends.
+// fail says that the bot cannot go on, and ends: at once, so that its exit may be known before its last word, or a little later.
 func (b *bot) fail(code int, text string) {
 	b.send(messages.Failure{EventID: b.snowflake, Error: messages.FailureError{Name: "FatalError", Message: text, Code: code}})
-	b.p.After(20*time.Millisecond, func() { b.p.Exit(1, text+"\n") })
+	b.p.After(time.Duration(b.Discord.Chance(2))*20*time.Millisecond, func() { b.p.Exit(1, text+"\n") })
 }

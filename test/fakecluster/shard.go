@@ -92,14 +92,25 @@ func (s *shard) ask() {
 
 func (s *shard) granted(m messages.PermitGrant) {
 	s.wish = ""
+	if s.DieOnPermit {
+		if s.gateway != nil && s.Discord.Chance(2) == 0 {
+			s.identify()
+		}
+		s.p.Exit(1, "fake bot: died on a permit\n")
+		return
+	}
 	used := m.Granted && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
 	if used {
 		s.state(messages.ShardIdentifying, 0)
-		s.gateway.Send(func(c rules.Conn) rules.Input {
-			return rules.Identify{Conn: c, Token: s.token, Shard: s.id, ShardCount: s.count, Intents: s.Intents}
-		})
+		s.identify()
 	}
 	s.send(messages.PermitSent{EventID: m.EventID, Shard: s.id, Sent: used})
+}
+
+func (s *shard) identify() {
+	s.gateway.Send(func(c rules.Conn) rules.Input {
+		return rules.Identify{Conn: c, Token: s.token, Shard: s.id, ShardCount: s.count, Intents: s.Intents}
+	})
 }
 
 func (s *shard) heartbeat(g *sim.Gateway, every time.Duration) {

@@ -101,6 +101,13 @@ func (m *Master) tell() {
 	m.changed = make(chan struct{})
 }
 
+// Change makes another MASTER of it, from the next link on.
+func (m *Master) Change(change func(*Options)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.options)
+}
+
 // Send says something to a CONTROL, and reports whether it is linked.
 func (m *Master) Send(source string, p messages.FromMaster) bool {
 	l := m.Link(source)

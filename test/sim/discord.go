@@ -74,6 +74,15 @@ func (d *Discord) arrival(last time.Time, place string) time.Time {
 	return at
 }
 
+// Chance draws a number below n, for what a bot does one way or another.
+func (d *Discord) Chance(n int) int { return d.loop.Rand.IntN(n) }
+
+// Live reports whether the client's end of a connection is there: a process that died has none, though Discord may not know yet.
+func (d *Discord) Live(c rules.Conn) bool {
+	g := d.conns[c]
+	return g != nil && !g.closed
+}
+
 // Step applies an input, or a fault, at Discord itself.
 func (d *Discord) Step(in rules.Input) {
 	for _, out := range d.Rules.Step(time.Now(), in) {

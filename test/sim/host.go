@@ -55,7 +55,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 	b := &boot{}
 	h.boot = b
 	h.boots++
-	prefix = fmt.Sprintf("%s.%d.", h.Name, h.boots)
+	prefix = fmt.Sprintf("%s%s.%d.", h.loop.Prefix, h.Name, h.boots)
 	alive := func(fn func()) func() {
 		return func() {
 			if !b.dead {
@@ -91,7 +91,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		},
 		Rand: h.loop.Rand.Float64,
 		Props: func(name string) []actor.PropsOption {
-			return []actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return &mailbox{loop: h.loop, name: h.Name + "/" + name, boot: b} })}
+			return []actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return h.loop.mailbox(b, h.Name+"/"+name) })}
 		},
 		Log: h.Log,
 	}, prefix
@@ -283,16 +283,16 @@ func (p *Proc) After(d time.Duration, fn func()) (cancel func()) {
 // Exit ends the process by itself, tail being the last of its output.
 func (p *Proc) Exit(code int, tail string) { p.end(proc.Exit{Code: code, Tail: tail}) }
 
-// Listen opens the process's unix socket.
-func (p *Proc) Listen(path string, accept func(transport.Link)) error {
-	stop, err := p.Host.net.Listen(p.Host.Name, p.Host.Name+":"+path, func(l transport.Link, _ transport.Greeting) {
+// Listen opens the process's unix socket, until stop.
+func (p *Proc) Listen(path string, accept func(transport.Link)) (stop func(), err error) {
+	stop, err = p.Host.net.Listen(p.Host.Name, p.Host.Name+":"+path, func(l transport.Link, _ transport.Greeting) {
 		p.ends = append(p.ends, l.(*end))
 		p.Do(func() { accept(l) })
 	})
 	if err == nil {
 		p.stops = append(p.stops, stop)
 	}
-	return err
+	return stop, err
 }
 
 func (p *Proc) end(e proc.Exit) {

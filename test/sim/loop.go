@@ -13,6 +13,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -21,6 +22,8 @@ import (
 // Loop owns the order of everything in a simulated run. All its methods are called from its own goroutine: the test's, or a callback's.
 type Loop struct {
 	Rand *rand.Rand
+	// Prefix begins the name of every actor of this run: one ActorSystem may serve many runs.
+	Prefix string
 	// Check is asked after every step; its first error ends the run.
 	Check func() error
 	// Trace is told every step; nil: nobody is.
@@ -33,7 +36,11 @@ type Loop struct {
 	hash  uint64
 	steps int
 	err   error
+	boxes []*mailbox
 }
+
+// loops numbers them.
+var loops atomic.Int64
 
 // birth is when simulated time begins: a bubble's clock starts in 2000, before Discord.
 var birth = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -41,11 +48,20 @@ var birth = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // NewLoop makes a loop whose choices are drawn from seed. It belongs to the bubble it is made in, whose clock it moves to 2026.
 func NewLoop(seed uint64) *Loop {
 	time.Sleep(time.Until(birth))
-	return &Loop{Rand: rand.New(rand.NewPCG(seed, 0x5eed)), start: time.Now(), hash: 14695981039346656037}
+	return &Loop{Prefix: fmt.Sprintf("run%d.", loops.Add(1)), Rand: rand.New(rand.NewPCG(seed, 0x5eed)), start: time.Now(), hash: 14695981039346656037}
 }
 
 // Now is the simulated time since the run began.
 func (l *Loop) Now() time.Duration { return time.Since(l.start) }
+
+// Actors lists every actor there was. One of a crashed life never stops; a system that goes on has to forget it.
+func (l *Loop) Actors() []*actor.PID {
+	var all []*actor.PID
+	for _, m := range l.boxes {
+		all = append(all, m.invoker.(actor.Context).Self())
+	}
+	return all
+}
 
 // Err is the first error of Check, or of Fail.
 func (l *Loop) Err() error { return l.err }

@@ -15,6 +15,12 @@ type mailbox struct {
 	queued    bool // among the loop's ready ones
 }
 
+func (l *Loop) mailbox(b *boot, name string) *mailbox {
+	m := &mailbox{loop: l, boot: b, name: name}
+	l.boxes = append(l.boxes, m)
+	return m
+}
+
 func (m *mailbox) PostUserMessage(msg any)   { m.user = append(m.user, msg); m.wake() }
 func (m *mailbox) PostSystemMessage(msg any) { m.system = append(m.system, msg); m.wake() }
 func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, _ actor.Dispatcher) {

@@ -20,6 +20,8 @@ const resendEvery = 200 * time.Millisecond
 type Net struct {
 	// Latency is drawn for each frame and each way between two places. A place to itself costs no more than a millisecond.
 	Latency func() time.Duration
+	// Dialled is told of every dial; nil: nobody is.
+	Dialled func(from, address string)
 
 	loop      *Loop
 	listeners map[string]listener
@@ -51,6 +53,9 @@ func (n *Net) Listen(place, address string, accept func(transport.Link, transpor
 
 // Dial opens a link from a place to an address. cancel closes one whose Receive was never called.
 func (n *Net) Dial(from, address string, who transport.Greeting, done func(transport.Link, error)) (cancel func()) {
+	if n.Dialled != nil {
+		n.Dialled(from, address)
+	}
 	var dialled *end
 	cancelled := false
 	n.loop.After(n.delay(from, n.listeners[address].place), func() {
@@ -91,6 +96,17 @@ func (n *Net) Cut(a, b string) {
 
 // Heal ends a Cut.
 func (n *Net) Heal(a, b string) { delete(n.cuts, key(a, b)) }
+
+// Links counts the open links between two places: those that neither end has closed.
+func (n *Net) Links(a, b string) int {
+	open := 0
+	for _, p := range n.links {
+		if !p.ended && !p.ends[0].over && !p.ends[1].over && key(p.ends[0].place, p.ends[1].place) == key(a, b) {
+			open++
+		}
+	}
+	return open
+}
 
 func (n *Net) isCut(a, b string) bool { return n.cuts[key(a, b)] }
 

@@ -1,0 +1,200 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/test/mockmaster"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// must runs for at most d until done, and fails the run when that does not come, with the log.
+func (f *fleet) must(what string, d time.Duration, done func() bool) {
+	f.t.Helper()
+	err := f.loop.Until(d, done)
+	if err == nil && !done() {
+		err = fmt.Errorf("%s: not within %v", what, d)
+	}
+	if err != nil {
+		f.t.Fatalf("%v\n%s", err, f.log)
+	}
+}
+
+// pass lets time go by.
+func (f *fleet) pass(d time.Duration) {
+	f.t.Helper()
+	if err := f.loop.Run(d); err != nil {
+		f.t.Fatalf("%v\n%s", err, f.log)
+	}
+}
+
+// want fails the story unless got is wanted.
+func want[T comparable](f *fleet, what string, got, wanted T) {
+	f.t.Helper()
+	if got != wanted {
+		f.t.Fatalf("%s: %v, want %v\n%s", what, got, wanted, f.log)
+	}
+}
+
+// alone puts Discord, a scripted MASTER and the machine m1 into the net, whose clusters are good but for the odd ones, and waits for the link.
+func (f *fleet) alone(shards, maxConcurrency int, o mockmaster.Options, odd map[string]fakecluster.SDK, change ...func(*actors.Options)) *machine {
+	f.t.Helper()
+	f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency})
+	f.withMaster(o)
+	m := f.add("m1", f.good(odd), change...)
+	f.must("the link", time.Minute, f.sawN("master.linked", 1))
+	return m
+}
+
+// connect grants a range to a machine.
+func (f *fleet) connect(m *machine, id string, first, last int) {
+	f.master.Send(m.Name, messages.Connect{ID: id, Range: &messages.ShardRange{First: first, Last: last}})
+}
+
+// serve grants a range and waits until it is operational.
+func (f *fleet) serve(m *machine, id string, first, last int) {
+	f.t.Helper()
+	f.connect(m, id, first, last)
+	f.must("operational", 10*time.Minute, f.acked(m, id, "operational"))
+}
+
+// said is what a machine said to MASTER, of one type.
+func said[T messages.FromControl](f *fleet, m *machine) []T {
+	var all []T
+	for _, p := range f.master.Heard(m.Name) {
+		if one, ok := p.(T); ok {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// rangesOf is what an info says of ranges, in one line.
+func rangesOf(i messages.Info) string {
+	var all []string
+	for _, r := range i.Ranges {
+		all = append(all, fmt.Sprintf("%s %s", r.Range, r.State))
+	}
+	return strings.Join(all, ", ")
+}
+
+// acked gives a condition: the order with an id was answered with a state.
+func (f *fleet) acked(m *machine, id, state string) func() bool {
+	return func() bool { return f.acks(m, id, state) > 0 }
+}
+
+// acks counts the answers to an order with a state.
+func (f *fleet) acks(m *machine, id, state string) int {
+	n := 0
+	for _, a := range said[messages.Ack](f, m) {
+		if a.ID == id && a.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// events of one type, in order.
+func events[T messages.Event](f *fleet) []T {
+	var all []T
+	for _, h := range f.events {
+		if e, ok := h.event.(T); ok {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// last is the newest event of a type, which must be there.
+func last[T messages.Event](f *fleet) T {
+	f.t.Helper()
+	all := events[T](f)
+	if len(all) == 0 {
+		f.t.Fatalf("no %T was raised\n%s", *new(T), f.log)
+	}
+	return all[len(all)-1]
+}
+
+// saw counts the events with a name.
+func (f *fleet) saw(name string) int {
+	n := 0
+	for _, h := range f.events {
+		if got, _ := h.event.Event(); got == name {
+			n++
+		}
+	}
+	return n
+}
+
+// sawN gives a condition: so many events with a name.
+func (f *fleet) sawN(name string, n int) func() bool {
+	return func() bool { return f.saw(name) >= n }
+}
+
+// owned gives a condition: so many shards have an owner at Discord.
+func (f *fleet) owned(n int) func() bool {
+	return func() bool { return f.discord.Rules.Counts().Owned == n }
+}
+
+// identifies is how many Discord has seen.
+func (f *fleet) identifies() int { return f.discord.Rules.Counts().Identifies }
+
+// processOf is the process of a cluster on a machine; nil when there is none.
+func (f *fleet) processOf(m *machine, cluster string) *sim.Proc {
+	all := m.Processes()
+	if i := slices.IndexFunc(all, func(p *sim.Proc) bool { return p.Env("CLUSTER_ID") == cluster }); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
+// running gives a condition: so many processes live on a machine.
+func (f *fleet) running(m *machine, n int) func() bool {
+	return func() bool { return len(m.Processes()) == n }
+}
+
+// state is how a cluster stood last.
+func (f *fleet) state(m *machine, cluster messages.ClusterID) messages.ClusterState {
+	for _, h := range slices.Backward(f.events) {
+		if e, ok := h.event.(messages.ClusterMoved); ok && h.machine == m.Name && e.Cluster == cluster {
+			return e.State
+		}
+	}
+	return ""
+}
+
+// stateIs gives a condition on it.
+func (f *fleet) stateIs(m *machine, cluster messages.ClusterID, state messages.ClusterState) func() bool {
+	return func() bool { return f.state(m, cluster) == state }
+}
+
+// restart and stop are an operator's orders.
+func (f *fleet) restart(m *machine, cluster messages.ClusterID) {
+	delete(m.gaveUp, cluster)
+	f.order(m, messages.RestartCluster{Cluster: cluster})
+}
+
+func (f *fleet) stop(m *machine, cluster messages.ClusterID) {
+	f.order(m, messages.StopCluster{Cluster: cluster})
+}
+
+func (f *fleet) order(m *machine, command any) {
+	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/clusters"), command)
+}
+
+// stopControl stops a machine's CONTROL as an operator would, and gives how long that took.
+func (f *fleet) stopControl(m *machine) time.Duration {
+	f.t.Helper()
+	began := f.loop.Now()
+	f.system.Root.Send(m.root, messages.Stop{Reason: "an operator"})
+	f.must("CONTROL stops", time.Minute, func() bool { return m.gone })
+	return f.loop.Now() - began
+}

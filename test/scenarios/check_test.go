@@ -1,0 +1,178 @@
+package scenarios
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport"
+)
+
+// What must always hold (DESIGN §8). check is asked after every step; the others where the only thing happens that could break them.
+//
+//	I1  no two identifies of a bucket within 5 s           check
+//	I2  no shard with two live owners                      check
+//	I4  a spare runs nothing                               started
+//	I5  one process a cluster, none left after a stop      started, nothingLeft
+//	I6  restarts by the rule, giving up said once          witness
+//	I7  the token is nowhere                               logged, tap, secretEvents
+//	I8  one link to MASTER at most                         linked
+//	and no message is lost: not unexpected, not to nobody  logged, watchLetters
+
+// check finds what Discord holds against us.
+func (f *fleet) check() error {
+	if f.discord == nil {
+		return nil
+	}
+	c := f.discord.Rules.Counts()
+	if c.Violations > 0 {
+		return fmt.Errorf("I1: %+v", f.discord.Rules.Score().ViolationLog)
+	}
+	if c.DuplicatesOpen > 0 {
+		return f.doubled()
+	}
+	return nil
+}
+
+// doubled finds a shard with two owners that live. A process that died is no owner, even while Discord has yet to hear that its connection is gone.
+func (f *fleet) doubled() error {
+	for _, d := range f.discord.Rules.Score().DuplicateLog {
+		if d.To.IsZero() && f.discord.Live(d.Conns[0]) && f.discord.Live(d.Conns[1]) {
+			return fmt.Errorf("I2: a shard has two owners: %+v", d)
+		}
+	}
+	return nil
+}
+
+// started looks at a process that starts.
+func (f *fleet) started(m *machine, p *sim.Proc) {
+	if m.spare {
+		f.loop.Fail(fmt.Errorf("I4: the spare %s runs a process", m.Name))
+	}
+	for _, other := range f.inOrder() {
+		for _, o := range other.Processes() {
+			if o != p && o.Env("CLUSTER_ID") == p.Env("CLUSTER_ID") {
+				f.loop.Fail(fmt.Errorf("I5: cluster %s runs twice: pid %d of %s, pid %d of %s", p.Env("CLUSTER_ID"), o.PID(), other.Name, p.PID(), m.Name))
+			}
+		}
+	}
+}
+
+// nothingLeft: after an ordered stop no process lives.
+func (f *fleet) nothingLeft() {
+	f.t.Helper()
+	for _, m := range f.inOrder() {
+		if left := m.Processes(); len(left) > 0 {
+			f.t.Fatalf("I5: %s has %d processes left after an ordered stop\n%s", m.Name, len(left), f.log)
+		}
+	}
+}
+
+// witness is a behaviour that remembers every event, and holds the restarts against the rule.
+type witness struct {
+	f       *fleet
+	machine *machine
+	house   actors.House
+}
+
+func (w *witness) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(w.house.Herald, messages.Subscribe{})
+	case messages.Event:
+		w.f.events = append(w.f.events, heard{w.f.loop.Now(), w.machine.Name, m})
+		if err := w.judge(m); err != nil {
+			w.f.loop.Fail(fmt.Errorf("I6: %w", err))
+		}
+	}
+}
+
+func (w *witness) judge(e messages.Event) error {
+	gaveUp := w.machine.gaveUp
+	switch e := e.(type) {
+	case messages.ClusterReady:
+		delete(gaveUp, e.Cluster)
+	case messages.ClusterDied:
+		wait := e.RetryInMS.Duration()
+		least, most := time.Duration(0), 72*time.Second // a minute + 20 % after a short service
+		if e.Attempt > 0 {
+			least, most = 800*time.Millisecond<<(e.Attempt-1), 1200*time.Millisecond<<(e.Attempt-1)
+		}
+		if e.Attempt > plan.MaxRestarts || wait < least || wait > most {
+			return fmt.Errorf("cluster %s is restarted after attempt %d, in %v", e.Cluster, e.Attempt, wait)
+		}
+	case messages.ClusterGaveUp:
+		if gaveUp[e.Cluster] || e.Attempts != plan.MaxRestarts+1 || len(e.Causes) != e.Attempts {
+			return fmt.Errorf("cluster %s gave up after %d attempts, causes %q; said before: %v", e.Cluster, e.Attempts, e.Causes, gaveUp[e.Cluster])
+		}
+		gaveUp[e.Cluster] = true
+	}
+	return nil
+}
+
+// logged looks at a line of a machine's log.
+func (f *fleet) logged(machine, line string) {
+	fmt.Fprintf(f.log, "%12v %s %s", f.loop.Now(), machine, line)
+	if strings.Contains(line, "unexpected message") || strings.Contains(line, "panic") {
+		f.loop.Fail(errors.New(line))
+	}
+	if strings.Contains(line, token.Reveal()) {
+		f.loop.Fail(errors.New("I7: the token is in the log"))
+	}
+}
+
+// tap is MASTER's end of a link, where the token must never come back.
+type tap struct {
+	transport.Link
+	f *fleet
+}
+
+func (t tap) Receive(frame func([]byte), closed func(error)) {
+	t.Link.Receive(func(b []byte) {
+		if bytes.Contains(b, []byte(token.Reveal())) {
+			t.f.loop.Fail(errors.New("I7: the token is in a packet to MASTER"))
+		}
+		frame(b)
+	}, closed)
+}
+
+// secretEvents looks for the token in every event there was.
+func (f *fleet) secretEvents() {
+	f.t.Helper()
+	text, err := json.Marshal(f.events)
+	if err != nil || bytes.Contains(text, []byte(token.Reveal())) {
+		f.t.Fatalf("I7: the token is in an event, or %v", err)
+	}
+}
+
+// linked looks at a new link of a machine to MASTER.
+func (f *fleet) linked(g transport.Greeting) {
+	if n := f.net.Links(g.Remote, "master"); n > 1 {
+		f.loop.Fail(fmt.Errorf("I8: %s has %d links to MASTER", g.Remote, n))
+	}
+}
+
+// watchLetters takes a message of this run that reached nobody for a failure, unless its type says that this may happen. stop ends it.
+func (f *fleet) watchLetters() (stop func()) {
+	subscription := f.system.EventStream.Subscribe(func(e any) {
+		letter, dead := e.(*actor.DeadLetterEvent)
+		if !dead || letter.PID == nil || !strings.HasPrefix(letter.PID.Id, f.loop.Prefix) {
+			return
+		}
+		switch letter.Message.(type) {
+		case actor.IgnoreDeadLetterLogging, actor.SystemMessage, actor.AutoReceiveMessage:
+		default:
+			f.loop.Fail(fmt.Errorf("dead letter: %T to %s", letter.Message, letter.PID.Id))
+		}
+	})
+	return func() { f.system.EventStream.Unsubscribe(subscription) }
+}
