@@ -9,16 +9,29 @@ import (
 	"github.com/discluster/control/config"
 )
 
+// configured gives a command the flags of a configuration, and what reads it once they are parsed.
+func configured(c *cobra.Command) (load func() (*config.Config, error)) {
+	file := c.Flags().StringP("config", "c", "", "configuration file (YAML)")
+	config.Flags(c.Flags())
+	return func() (*config.Config, error) {
+		conf, err := config.Load(*file, os.Environ(), c.Flags())
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return conf, nil
+	}
+}
+
 func configCommand() *cobra.Command {
-	var file string
+	var load func() (*config.Config, error)
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "says what is wrong with a configuration, and starts nothing",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(file, os.Environ(), cmd.Flags())
+			c, err := load()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			with := "a MASTER inside"
 			if !c.Embedded() {
@@ -28,8 +41,7 @@ func configCommand() *cobra.Command {
 			return err
 		},
 	}
-	check.Flags().StringVarP(&file, "config", "c", "", "configuration file (YAML)")
-	config.Flags(check.Flags())
+	load = configured(check)
 	parent := &cobra.Command{Use: "config", Short: "about configurations"}
 	parent.AddCommand(check)
 	return parent

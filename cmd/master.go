@@ -9,16 +9,16 @@ import (
 )
 
 func (p *program) master() *cobra.Command {
-	var file string
+	var load func() (*config.Config, error)
 	c := &cobra.Command{
 		Use:   "master",
 		Short: "runs MASTER alone, for several machines",
 		Long:  "master divides the shards of one bot over its CONTROLs. Every CONTROL brings the same master.authorization.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(file, os.Environ(), cmd.Flags())
+			c, err := load()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			if err := c.ValidateMaster(); err != nil {
 				return usageError{err}
@@ -38,7 +38,6 @@ func (p *program) master() *cobra.Command {
 			}
 		},
 	}
-	c.Flags().StringVarP(&file, "config", "c", "", "configuration file (YAML)")
-	config.Flags(c.Flags())
+	load = configured(c)
 	return c
 }

@@ -11,16 +11,16 @@ import (
 )
 
 func (p *program) run() *cobra.Command {
-	var file string
+	var load func() (*config.Config, error)
 	c := &cobra.Command{
 		Use:   "run [flags] [-- bot command]",
 		Short: "runs this machine's clusters",
 		Long: "run keeps the link to MASTER and runs the clusters it is given. Without master.url it has a MASTER inside, which asks Discord itself:\n" +
 			"  DISCORD_TOKEN=... control run -- node bot.js",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := config.Load(file, os.Environ(), cmd.Flags())
+			c, err := load()
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			if len(args) > 0 {
 				c.Cluster.Command = args
@@ -31,8 +31,7 @@ func (p *program) run() *cobra.Command {
 			return p.runDaemon(cmd.Context(), c, newLog(c.Log, os.Stderr))
 		},
 	}
-	c.Flags().StringVarP(&file, "config", "c", "", "configuration file (YAML)")
-	config.Flags(c.Flags())
+	load = configured(c)
 	return c
 }
 
