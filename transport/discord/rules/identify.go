@@ -20,12 +20,7 @@ const knownIntents = 1<<17 - 1 | 1<<20 | 1<<21 | 1<<24 | 1<<25
 // identify judges an IDENTIFY: connection, token, budget, shard, intents and at last the bucket.
 // Every IDENTIFY with the right token costs one of the day's, refused or not: the stricter reading.
 func (d *Discord) identify(c *conn, in Identify) {
-	if c.session != nil {
-		d.close(c, CloseAlreadyAuthenticated, "Already authenticated.")
-		return
-	}
-	if !d.accepts(in.Token) {
-		d.badToken(c)
+	if !d.mayBegin(c, in.Token) {
 		return
 	}
 	d.score.identified(d.now, in)
@@ -80,6 +75,19 @@ func (d *Discord) accepts(token string) bool { return !d.refused && token == d.c
 func (d *Discord) badToken(c *conn) {
 	d.score.InvalidTokens++
 	d.close(c, CloseAuthenticationFailed, "Authentication failed.")
+}
+
+// mayBegin reports whether a connection may begin or resume a session with this token; else it is closed.
+func (d *Discord) mayBegin(c *conn, token string) bool {
+	switch {
+	case c.session != nil:
+		d.close(c, CloseAlreadyAuthenticated, "Already authenticated.")
+	case !d.accepts(token):
+		d.badToken(c)
+	default:
+		return true
+	}
+	return false
 }
 
 // resetToken is what the daily limit ends in: "all of your bot's active sessions will be terminated, your bot's token will be reset" (events/gateway, "Rate Limiting").

@@ -52,12 +52,7 @@ func (d *Discord) sessionID() string {
 
 // resume judges a RESUME and replays what was missed. Order of the checks: connection, token, session, seq.
 func (d *Discord) resume(c *conn, in Resume) {
-	if c.session != nil {
-		d.close(c, CloseAlreadyAuthenticated, "Already authenticated.")
-		return
-	}
-	if !d.accepts(in.Token) {
-		d.badToken(c)
+	if !d.mayBegin(c, in.Token) {
 		return
 	}
 	s := d.sessions[in.SessionID]
