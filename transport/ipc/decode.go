@@ -50,42 +50,29 @@ var managerKinds = map[kind]func(json.RawMessage) (messages.FromManager, error){
 // DecodeFromInstance reads a frame that a cluster process wrote. What has no message of its own is a messages.Operation.
 // Unknown fields are ignored. Every error is a *FrameError.
 func DecodeFromInstance(frame []byte) (messages.FromInstance, error) {
-	p, err := open(frame)
-	if err != nil {
-		return nil, err
-	}
-	known, ok := instanceKinds[kindOf(*p.Op, p.T)]
-	if !ok {
-		return messages.Operation{Op: *p.Op, T: p.T, Data: p.D}, nil
-	}
-	m, err := known(p.D)
-	if err != nil {
-		return nil, malformed(p, err)
-	}
-	return m, nil
+	return decode(frame, instanceKinds, func(o messages.Operation) messages.FromInstance { return o })
 }
 
 // DecodeFromManager reads a frame that CONTROL wrote. What has no message of its own is a messages.Operation.
 // Unknown fields are ignored. Every error is a *FrameError.
 func DecodeFromManager(frame []byte) (messages.FromManager, error) {
-	p, err := open(frame)
-	if err != nil {
-		return nil, err
-	}
-	known, ok := managerKinds[kindOf(*p.Op, p.T)]
-	if !ok {
-		return messages.Operation{Op: *p.Op, T: p.T, Data: p.D}, nil
-	}
-	m, err := known(p.D)
-	if err != nil {
-		return nil, malformed(p, err)
-	}
-	return m, nil
+	return decode(frame, managerKinds, func(o messages.Operation) messages.FromManager { return o })
 }
 
-// malformed names the packet that broke a rule.
-func malformed(p packet, err error) error {
-	return &FrameError{Malformed, fmt.Errorf("%s: %w", name(*p.Op, p.T), err)}
+// decode reads a frame of one side by its kinds; other takes what is none of them.
+func decode[M any](frame []byte, kinds map[kind]func(json.RawMessage) (M, error), other func(messages.Operation) M) (m M, err error) {
+	p, err := open(frame)
+	if err != nil {
+		return m, err
+	}
+	known, ok := kinds[kindOf(*p.Op, p.T)]
+	if !ok {
+		return other(messages.Operation{Op: *p.Op, T: p.T, Data: p.D}), nil
+	}
+	if m, err = known(p.D); err != nil {
+		return m, &FrameError{Malformed, fmt.Errorf("%s: %w", name(*p.Op, p.T), err)}
+	}
+	return m, nil
 }
 
 // instance is read, for instanceKinds.

@@ -107,6 +107,19 @@ func dialTo(path string) (<-chan dialled, func()) {
 	return came, cancel
 }
 
+// bare is a link that was accepted, and the bare socket at its other end.
+func bare(t *testing.T) (*net.UnixConn, transport.Link) {
+	t.Helper()
+	path := socketPath(t)
+	links := listen(t, path)
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.(*net.UnixConn), <-links
+}
+
 // connected gives both ends of a link.
 func connected(t testing.TB) (near, far transport.Link) {
 	t.Helper()

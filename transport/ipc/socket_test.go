@@ -81,20 +81,13 @@ func ending(l *link) bool {
 // A peer that shuts one direction and lives on must not keep a dead link open.
 func TestPeerThatOnlyStopsReading(t *testing.T) {
 	noLeaks(t)
-	path := socketPath(t)
-	links := listen(t, path)
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	l := <-links
+	conn, l := bare(t)
 	got := receive(l, true)
 	if _, err := io.WriteString(conn, "a\fb"); err != nil { // the reader waits for the rest of b
 		t.Fatal(err)
 	}
 	<-got.frames
-	if err := conn.(*net.UnixConn).CloseRead(); err != nil {
+	if err := conn.CloseRead(); err != nil {
 		t.Fatal(err)
 	}
 	_ = l.Send([]byte("x"))
@@ -106,19 +99,12 @@ func TestPeerThatOnlyStopsReading(t *testing.T) {
 // A peer that shuts its other direction while we flush still gets all of it.
 func TestPeerThatOnlyStopsWriting(t *testing.T) {
 	noLeaks(t)
-	path := socketPath(t)
-	links := listen(t, path)
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	l := <-links
+	conn, l := bare(t)
 	if err := l.Send(make([]byte, MaxFrame)); err != nil { // more than the kernel takes at once
 		t.Fatal(err)
 	}
 	l.Close(0, "bye")
-	if err := conn.(*net.UnixConn).CloseWrite(); err != nil {
+	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-receive(l, true).closed; !strings.Contains(err.Error(), "bye") {
