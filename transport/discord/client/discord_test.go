@@ -21,21 +21,28 @@ func (free) Overdue() bool { return false }
 func (free) Sent()         {}
 func (free) Unused()       {}
 
-// TestAgainstDiscord lives through what the simulated Discord can do to a connection, over real sockets; no numbered event may be lost or come twice.
-func TestAgainstDiscord(t *testing.T) {
-	d := server.New(server.Config{Jitter: 5 * time.Millisecond, Rules: rules.Config{Token: "good", Guilds: 3, IdentifyEvery: time.Millisecond, HeartbeatInterval: 300 * time.Millisecond}})
+// listen gives the addresses of a Discord that takes the token "good".
+func listen(t *testing.T, d *server.Server) (base string, gateway func(context.Context) (string, error)) {
+	t.Helper()
 	base, err := d.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	t.Cleanup(func() { _ = d.Close() })
 	g, err := client.GatewayBot(t.Context(), base, "good")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return base, func(context.Context) (string, error) { return g.URL, nil }
+}
+
+// TestAgainstDiscord lives through what the simulated Discord can do to a connection, over real sockets; no numbered event may be lost or come twice.
+func TestAgainstDiscord(t *testing.T) {
+	d := server.New(server.Config{Jitter: 5 * time.Millisecond, Rules: rules.Config{Token: "good", Guilds: 3, IdentifyEvery: time.Millisecond, HeartbeatInterval: 300 * time.Millisecond}})
+	_, gateway := listen(t, d)
 	kinds, states := make(chan string, 1000), make(chan string, 1000)
 	c := client.New(client.Config{
-		Token: "good", Gateway: func(context.Context) (string, error) { return g.URL, nil }, ShardCount: 1, Intents: 1,
+		Token: "good", Gateway: gateway, ShardCount: 1, Intents: 1,
 		Permit: func(context.Context, messages.IdentifyCause) (client.Permit, error) { return free{}, nil },
 		State:  func(s messages.ShardState, code int) { states <- fmt.Sprint(s, " ", code) },
 		Event: func(_ context.Context, kind string, data json.RawMessage) {
@@ -92,18 +99,10 @@ func TestAgainstDiscord(t *testing.T) {
 // TestTokenReset: the token is refused in the middle of a life.
 func TestTokenReset(t *testing.T) {
 	d := server.New(server.Config{Rules: rules.Config{Token: "good"}})
-	base, err := d.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	g, err := client.GatewayBot(t.Context(), base, "good")
-	if err != nil {
-		t.Fatal(err)
-	}
+	base, gateway := listen(t, d)
 	ready := make(chan struct{}, 1)
 	c := client.New(client.Config{
-		Token: "good", Gateway: func(context.Context) (string, error) { return g.URL, nil }, ShardCount: 1,
+		Token: "good", Gateway: gateway, ShardCount: 1,
 		Permit: func(context.Context, messages.IdentifyCause) (client.Permit, error) { return free{}, nil },
 		State: func(s messages.ShardState, _ int) {
 			if s == messages.ShardReady {
@@ -118,7 +117,7 @@ func TestTokenReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Reconnect()
-	err = <-ended
+	err := <-ended
 	if fatal, ok := errors.AsType[*client.FatalError](err); !ok || fatal.CloseCode() != 4004 {
 		t.Errorf("Run: %v", err)
 	}
