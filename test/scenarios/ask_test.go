@@ -156,6 +156,15 @@ func (f *fleet) processOf(m *machine, cluster string) *sim.Proc {
 	return nil
 }
 
+// pids lists the processes of a machine.
+func (f *fleet) pids(m *machine) string {
+	var all []string
+	for _, p := range m.Processes() {
+		all = append(all, fmt.Sprint(p.PID()))
+	}
+	return strings.Join(all, " ")
+}
+
 // running gives a condition: so many processes live on a machine.
 func (f *fleet) running(m *machine, n int) func() bool {
 	return func() bool { return len(m.Processes()) == n }
