@@ -9,12 +9,23 @@
 //	└─ <behaviours>      what the operator's own main added                     options.go
 //
 // Rules that hold the tree together:
-//   - Receive never blocks. News from a timer or another goroutine names the life, link or timeout it speaks for; what is stale is dropped.
+//   - Receive never blocks: what takes time goes through World, and comes back as a message. No go statement, timer, file or socket here.
+//   - News from a timer or another goroutine names the life, link or timeout it speaks for; what is stale is dropped.
 //   - Addresses are names (House) and stay good whatever restarts; only a parent holds its children's PIDs, and only a parent stops them.
-//   - A state is a method; States.Enter is the one door between two.
-//   - A Cluster escalates a Failure only when its process is known dead. A stop that nobody ordered lets go of the process and leaves it running.
+//   - A state is a method; States.Enter is the one door between two, and a timeout dies with its state.
+//   - A message that a state does not know is an error in the log, never lost in silence.
+//   - Decisions are made by pure functions in plan and carried out in one place here.
+//   - A Cluster escalates a Failure only when its process is known dead; what follows is ClusterSupervisor's supervision, by plan.Restart.
+//   - A stop that nobody ordered lets go of the process and leaves it running. A panic of ours never kills a bot.
+//   - Supervision is written in the table of household.go, with its reason; nothing is left to protoactor's defaults.
+//   - What a peer says can be wrong in any way, and costs at most its link; we panic on our own mistakes only.
 //
-// To add an actor: its messages go into messages; its file here holds a picture, a struct, a constructor of props and one method a state; its decisions go into
-// plan with a table test; it gets a row in household.go with its supervision and the reason for it, a story in test/scenarios, and, if it holds something precious,
-// an invariant there. No other file changes; where one must, the seam is wrong. What an operator adds is a Behaviour and changes no file at all.
+// To add an actor:
+//  1. the messages it shares go into messages, documented by who sends them to whom and when;
+//  2. its file here, named by its noun, holds a picture, a struct, a constructor of props and one method a state;
+//  3. its decisions go into plan, with a table test;
+//  4. it gets a row in household.go, with its supervision and the reason for it;
+//  5. it gets a story in test/scenarios and, if it holds something precious, an invariant in check_test.go there.
+//
+// No other file changes; where one must, the seam is wrong. What an operator adds is a Behaviour and changes no file at all: see the example of cmd.With.
 package actors
