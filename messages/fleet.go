@@ -118,3 +118,31 @@ type Subscribe struct{}
 
 // Stop (main → masterlink) ends CONTROL as the operator asked: clusters drained, link closed, actor gone.
 type Stop struct{ Reason string }
+
+// KeepSessions (cluster → sessions): what a living process says of its sessions.
+type KeepSessions struct {
+	Cluster  ClusterID
+	Sessions []Session
+	Gone     []int
+}
+
+// SessionsWanted (cluster → sessions) asks what a new process may resume. Answered by SessionsOffered.
+type SessionsWanted struct {
+	Cluster    ClusterID
+	Life       Snowflake // of the process that asks
+	Shards     ShardRange
+	ShardCount int
+	Intents    int64
+}
+
+// SessionsOffered (sessions → cluster) answers SessionsWanted.
+type SessionsOffered struct {
+	Life     Snowflake
+	Sessions []Session
+}
+
+// SessionsOrphaned (cluster → sessions): the process is dead; its sessions age from now on.
+type SessionsOrphaned struct{ Cluster ClusterID }
+
+// ForgetSessions (clusters → sessions): whoever comes next identifies.
+type ForgetSessions struct{ Cluster ClusterID }

@@ -1,0 +1,250 @@
+package actors
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// SessionBook keeps what every shard needs to RESUME, in memory and on disk, so that a crash costs no identify.
+//
+// A cluster has two files, each replaced whole, so that kill -9 at any instant leaves the old one or the new one: sessions-<id>.json with every seq, written at most
+// writeEvery after it moved, and ready-<id>.json with what READY told, written when a session begins. An unchanged file is written now and then, so that the next life
+// of CONTROL knows how old its sessions can be.
+type SessionBook struct {
+	world.States
+	house  House
+	pages  map[messages.ClusterID]*page
+	broken bool // the last save failed
+}
+
+// page is one cluster's sessions.
+type page struct {
+	kept   map[int]plan.Kept // by shard
+	waits  bool              // a write is due
+	saving bool
+	dirty  bool // changed since the save under way began
+}
+
+// pageFile is what sessions-<id>.json holds. AsOf is when the sessions without Orphaned were known to have an owner.
+type pageFile struct {
+	AsOf     messages.UnixMillis `json:"as_of"`
+	Sessions []keptFile          `json:"sessions"`
+}
+
+type keptFile struct {
+	messages.Session
+	Orphaned *messages.UnixMillis `json:"orphaned,omitempty"`
+}
+
+const (
+	writeEvery   = 500 * time.Millisecond
+	confirmEvery = 10 * time.Second
+)
+
+// What the book tells itself.
+type (
+	writeDue  struct{ cluster messages.ClusterID }
+	pageSaved struct {
+		cluster messages.ClusterID
+		err     error
+	}
+	readySaved struct{ err error }
+)
+
+func pageName(id messages.ClusterID) string  { return fmt.Sprintf("sessions-%d.json", id) }
+func readyName(id messages.ClusterID) string { return fmt.Sprintf("ready-%d.json", id) }
+
+func newSessions(w *world.World, house House) *actor.Props {
+	return w.Spawn("sessions", func() actor.Actor {
+		b := &SessionBook{house: house, pages: map[messages.ClusterID]*page{}}
+		b.Begin(w, w.Log.With().Str("actor", "sessions").Logger(), "keeping", b.keeping)
+		return b
+	})
+}
+
+func (b *SessionBook) keeping(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		b.In(ctx, confirmEvery)
+	case messages.KeepSessions:
+		b.keep(ctx, m)
+	case messages.SessionsWanted:
+		offered := plan.Offer(b.page(m.Cluster).of(m.Shards), m.ShardCount, m.Intents, time.Now())
+		ctx.Respond(messages.SessionsOffered{Life: m.Life, Sessions: offered})
+	case messages.SessionsOrphaned:
+		p := b.page(m.Cluster)
+		for shard, k := range p.kept {
+			if k.Since.IsZero() {
+				k.Since = time.Now()
+				p.kept[shard] = k
+			}
+		}
+		b.write(ctx, m.Cluster)
+	case messages.ForgetSessions:
+		clear(b.page(m.Cluster).kept)
+		b.write(ctx, m.Cluster)
+	case writeDue:
+		b.page(m.cluster).waits = false
+		b.write(ctx, m.cluster)
+	case pageSaved:
+		p := b.page(m.cluster)
+		p.saving = false
+		b.savedFile(ctx, pageName(m.cluster), m.err)
+		if p.dirty {
+			b.write(ctx, m.cluster)
+		}
+	case readySaved:
+		b.savedFile(ctx, "ready-*.json", m.err)
+	case world.Timeout:
+		if b.Expired(m) {
+			for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+				b.write(ctx, id)
+			}
+			b.In(ctx, confirmEvery)
+		}
+	case *actor.Stopping:
+		b.Leave()
+	default:
+		b.Unexpected(ctx)
+	}
+}
+
+// keep takes what a living process says. A new session, or one that is gone, is written at once.
+func (b *SessionBook) keep(ctx actor.Context, m messages.KeepSessions) {
+	p := b.page(m.Cluster)
+	begun, ended := false, false
+	for _, s := range m.Sessions {
+		known := p.kept[s.Shard].Session
+		begun = begun || known.SessionID != s.SessionID
+		p.kept[s.Shard] = plan.Kept{Session: plan.Merge(known, s)}
+	}
+	for _, shard := range m.Gone {
+		if _, had := p.kept[shard]; had {
+			delete(p.kept, shard)
+			ended = true
+		}
+	}
+	if begun {
+		b.writeReady(ctx, m.Cluster)
+	}
+	switch {
+	case begun || ended:
+		b.write(ctx, m.Cluster)
+	case !p.waits:
+		p.waits = true
+		b.After(ctx, writeEvery, writeDue{m.Cluster})
+	}
+}
+
+// page is a cluster's page, read from disk when it is asked for first.
+func (b *SessionBook) page(id messages.ClusterID) *page {
+	p := b.pages[id]
+	if p == nil {
+		p = b.read(id)
+		b.pages[id] = p
+	}
+	return p
+}
+
+// read is what the last life left. What cannot be read is as good as nothing: those shards identify.
+func (b *SessionBook) read(id messages.ClusterID) *page {
+	p := &page{kept: map[int]plan.Kept{}}
+	var file pageFile
+	if err := b.load(pageName(id), &file); err != nil {
+		b.Log.Warn().Err(err).Str("file", pageName(id)).Msg("sessions are not known")
+		return p
+	}
+	var ready []messages.Session
+	if err := b.load(readyName(id), &ready); err != nil {
+		b.Log.Warn().Err(err).Str("file", readyName(id)).Msg("what READY told is not known")
+	}
+	for _, k := range file.Sessions {
+		since := file.AsOf
+		if k.Orphaned != nil {
+			since = *k.Orphaned
+		}
+		for _, r := range ready {
+			if r.Shard == k.Shard && r.SessionID == k.SessionID {
+				k.UserID, k.ApplicationID, k.Guilds = r.UserID, r.ApplicationID, r.Guilds
+			}
+		}
+		p.kept[k.Shard] = plan.Kept{Session: k.Session, Since: since.Time()}
+	}
+	return p
+}
+
+// load reads a file into v; a missing one leaves v as it is.
+func (b *SessionBook) load(name string, v any) error {
+	data, err := b.W.Load(name)
+	if err != nil || data == nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+// of is what is kept of a range, by shard.
+func (p *page) of(r messages.ShardRange) []plan.Kept {
+	var all []plan.Kept
+	for _, shard := range slices.Sorted(maps.Keys(p.kept)) {
+		if r.Contains(shard) {
+			all = append(all, p.kept[shard])
+		}
+	}
+	return all
+}
+
+// write saves a page; one that changes meanwhile is saved again behind it.
+func (b *SessionBook) write(ctx actor.Context, id messages.ClusterID) {
+	p := b.page(id)
+	if p.dirty = p.saving; p.saving {
+		return
+	}
+	file := pageFile{AsOf: messages.At(time.Now()), Sessions: []keptFile{}}
+	for _, shard := range slices.Sorted(maps.Keys(p.kept)) {
+		k := keptFile{Session: p.kept[shard].Session}
+		k.UserID, k.ApplicationID, k.Guilds = "", "", nil
+		if since := p.kept[shard].Since; !since.IsZero() {
+			k.Orphaned = new(messages.At(since))
+		}
+		file.Sessions = append(file.Sessions, k)
+	}
+	p.saving = true
+	send := world.Sender(ctx)
+	b.W.Save(pageName(id), encode(file), func(err error) { send(pageSaved{id, err}) })
+}
+
+// writeReady saves what READY told.
+func (b *SessionBook) writeReady(ctx actor.Context, id messages.ClusterID) {
+	ready := []messages.Session{}
+	for _, k := range b.page(id).of(messages.ShardRange{Last: int(^uint(0) >> 1)}) {
+		ready = append(ready, k.Session)
+	}
+	send := world.Sender(ctx)
+	b.W.Save(readyName(id), encode(ready), func(err error) { send(readySaved{err}) })
+}
+
+// encode is v as JSON; v is of our own making.
+func encode(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// savedFile says once that the disk takes nothing. The sessions are still in memory: only a crash of CONTROL beside one of a bot would cost identifies.
+func (b *SessionBook) savedFile(ctx actor.Context, name string, err error) {
+	if err != nil && !b.broken {
+		ctx.Send(b.house.Herald, messages.StateUnwritable{File: name, Err: err.Error()})
+	}
+	b.broken = err != nil
+}
