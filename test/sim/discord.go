@@ -49,8 +49,8 @@ func (d *Discord) Open(from string, out func(rules.Output)) *Gateway {
 	return g
 }
 
-// Send brings one input to Discord; make gets the connection it is for.
-func (g *Gateway) Send(make func(rules.Conn) rules.Input) { g.send(make(g.id)) }
+// Send brings one input to Discord; from gets the connection it is for.
+func (g *Gateway) Send(from func(rules.Conn) rules.Input) { g.send(from(g.id)) }
 
 // Close ends the connection from the client's side.
 func (g *Gateway) Close(code int) {
