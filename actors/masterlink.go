@@ -187,7 +187,11 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.letGo()
 	case messages.PaceHandedOver:
 		m.last = msg.Last
-	case messages.PermitRequest, messages.PermitReport, messages.MasterError, messages.Fatal, beat: // nobody to tell
+	case messages.Fatal: // nobody to tell, and nobody who would stop the fleet
+		if messages.FleetCode(msg.Code) {
+			ctx.Send(m.house.Clusters, messages.StopAll{Reason: msg.Message})
+		}
+	case messages.PermitRequest, messages.PermitReport, messages.MasterError, beat: // nobody to tell
 	case *actor.Terminated:
 	default:
 		m.Unexpected(ctx)

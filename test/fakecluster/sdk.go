@@ -20,6 +20,7 @@ type SDK struct {
 	Discord *sim.Discord
 	Intents int64
 
+	CannotStart error         // why there is no process at all
 	Boot        time.Duration // from exec to the open socket
 	NeverListen bool          // runs, and opens no socket
 	Silent      bool          // opens it, and says nothing

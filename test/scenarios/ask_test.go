@@ -14,6 +14,7 @@ import (
 	"github.com/discluster/control/test/mockmaster"
 	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
+	"github.com/discluster/control/transport/proc"
 )
 
 // must runs for at most d until done, and fails the run when that does not come, with the log.
@@ -47,9 +48,15 @@ func want[T comparable](f *fleet, what string, got, wanted T) {
 // alone puts Discord, a scripted MASTER and the machine m1 into the net, whose clusters are good but for the odd ones, and waits for the link.
 func (f *fleet) alone(shards, maxConcurrency int, o mockmaster.Options, odd map[string]fakecluster.SDK, change ...func(*actors.Options)) *machine {
 	f.t.Helper()
-	f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency})
+	return f.aloneWith(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency}, o, f.good(odd), change...)
+}
+
+// aloneWith is alone with another Discord and other programs.
+func (f *fleet) aloneWith(c rules.Config, o mockmaster.Options, program func(proc.Spec) (sim.Program, error), change ...func(*actors.Options)) *machine {
+	f.t.Helper()
+	f.withDiscord(c)
 	f.withMaster(o)
-	m := f.add("m1", f.good(odd), change...)
+	m := f.add("m1", program, change...)
 	f.must("the link", time.Minute, f.sawN("master.linked", 1))
 	return m
 }

@@ -97,6 +97,7 @@ type fleet struct {
 
 	machines map[string]*machine
 	dials    []time.Duration // of MASTER
+	starts   map[string]int  // of each cluster, tried
 	events   []heard
 	letters  func() // ends the watch on dead letters
 }
@@ -119,7 +120,7 @@ type machine struct {
 
 func newFleet(t testing.TB, seed uint64) *fleet {
 	l := sim.NewLoop(seed)
-	f := &fleet{t: t, system: system, loop: l, net: sim.NewNet(l, jitter), machines: map[string]*machine{}, log: &strings.Builder{}}
+	f := &fleet{t: t, system: system, loop: l, net: sim.NewNet(l, jitter), machines: map[string]*machine{}, starts: map[string]int{}, log: &strings.Builder{}}
 	if os.Getenv("SIM_TRACE") != "" {
 		l.Trace = func(line string) { t.Log(line) }
 	}
@@ -252,12 +253,18 @@ func options(name string) actors.Options {
 
 // good is the program of a bot on our SDK; odd changes the one with the given cluster id.
 func (f *fleet) good(odd map[string]fakecluster.SDK) func(proc.Spec) (sim.Program, error) {
-	return func(proc.Spec) (sim.Program, error) {
-		return func(p *sim.Proc) {
-			character := odd[p.Env("CLUSTER_ID")]
-			character.Discord = f.discord
-			character.Program(p)
-		}, nil
+	return f.cast(func(cluster string, _ int) fakecluster.SDK { return odd[cluster] })
+}
+
+// cast gives each start of each cluster a character; its starts are numbered from 1.
+func (f *fleet) cast(character func(cluster string, start int) fakecluster.SDK) func(proc.Spec) (sim.Program, error) {
+	return func(spec proc.Spec) (sim.Program, error) {
+		i := slices.IndexFunc(spec.Env, func(kv string) bool { return strings.HasPrefix(kv, "CLUSTER_ID=") })
+		cluster := strings.TrimPrefix(spec.Env[i], "CLUSTER_ID=")
+		f.starts[cluster]++
+		c := character(cluster, f.starts[cluster])
+		c.Discord = f.discord
+		return c.Program, c.CannotStart
 	}
 }
 

@@ -1,0 +1,104 @@
+package scenarios
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// A healthy cluster that dies is restarted at once; one that dies young waits, twice as long each time.
+func TestDeathAfterService(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m := f.alone(2, 1, ours(initialise(2, 1)), nil)
+		f.serve(m, "c", 0, 1)
+		for i, story := range []struct{ served, wait time.Duration }{
+			{61 * time.Second, 0}, {5 * time.Second, time.Second}, {59 * time.Second, 2 * time.Second}, {time.Second, 4 * time.Second}, {10 * time.Minute, 0}, {0, time.Second},
+		} {
+			f.pass(story.served)
+			f.processOf(m, "0").Signal(syscall.SIGKILL)
+			died := f.loop.Now()
+			f.must("it is noticed", 10*time.Millisecond, f.sawN("cluster.died", i+1))
+			e := last[messages.ClusterDied](f)
+			if e.Attempt != 0 || e.RetryInMS.Duration() < story.wait*8/10 || e.RetryInMS.Duration() > story.wait*12/10 || !strings.Contains(e.Exit, "killed") {
+				f.t.Fatalf("death %d after %v: %+v, want a wait of %v", i, story.served, e, story.wait)
+			}
+			f.must("READY again", 30*time.Second, f.sawN("cluster.ready", i+2))
+			if took := f.loop.Now() - died; took > e.RetryInMS.Duration()+16*time.Second { // two shards, and the buckets busy for up to 5.1 s
+				f.t.Fatalf("back after %v", took)
+			}
+		}
+		want(f, "gave up", f.saw("cluster.gave_up"), 0)
+	})
+}
+
+// Five short services in ten minutes are said.
+func TestFlapping(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
+		f.serve(m, "c", 0, 0)
+		for i := range 5 {
+			want(f, "flapping", f.saw("cluster.flapping"), 0)
+			f.processOf(m, "0").Exit(1, "")
+			f.must("READY again", time.Minute, f.sawN("cluster.ready", i+2))
+		}
+		want(f, "flapping", f.saw("cluster.flapping"), 1)
+	})
+}
+
+// A process that hangs is seen within two heartbeats, and killed so that even a hanging one dies.
+func TestMute(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m := f.alone(32, 16, ours(initialise(32, 16)), nil)
+		f.serve(m, "c", 0, 31)
+		f.pass(time.Duration(f.loop.Rand.IntN(100000)) * time.Millisecond)
+		f.processOf(m, "1").Signal(syscall.SIGSTOP)
+		f.must("it is noticed", 10*time.Second+time.Second, f.sawN("cluster.died", 1))
+		e := last[messages.ClusterDied](f)
+		want(f, "cause", e.Cause, messages.CauseMute)
+		if !strings.Contains(e.Exit, "killed") {
+			f.t.Fatalf("it ended by %q", e.Exit)
+		}
+		f.must("all are READY", 30*time.Second, func() bool { return f.saw("cluster.ready") == 3 && f.owned(32)() })
+		want(f, "starts of the other", f.starts["0"], 1)
+		want(f, "identifies", f.identifies(), 48)
+	})
+}
+
+// The socket closes while the process lives: it is dialled again, and nothing else happens.
+func TestSocketLost(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		after := time.Duration(1 + f.loop.Rand.IntN(40000)*int(time.Millisecond)) // while it connects, or while it serves
+		m := f.aloneWith(rules.Config{ShardCount: 4}, ours(initialise(4, 1)), f.cast(clusterOf("0", fakecluster.SDK{HangUpAfter: after})))
+		f.serve(m, "c", 0, 3)
+		f.pass(2 * time.Minute)
+		want(f, "deaths", f.saw("cluster.died"), 0)
+		want(f, "identifies", f.identifies(), 4)
+		f.stop(m, 0)
+		f.must("it still hears us", time.Second, f.running(m, 0))
+	})
+}
+
+// The socket closes and stays closed: the process is of no use to anybody, and goes.
+func TestSocketLostForGood(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		program := f.cast(func(_ string, start int) fakecluster.SDK {
+			if start == 1 {
+				return fakecluster.SDK{HangUpAfter: 90 * time.Second, StayAway: true, IgnoreTerm: true}
+			}
+			return fakecluster.SDK{}
+		})
+		m := f.aloneWith(rules.Config{ShardCount: 2}, ours(initialise(2, 1)), program)
+		f.serve(m, "c", 0, 1)
+		f.must("the end", 2*time.Minute, f.sawN("cluster.died", 1))
+		want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseIPCLost)
+		if at := f.loop.Now(); at < 97*time.Second || at > 98*time.Second { // 5 s for the socket, 2 s for SIGTERM
+			f.t.Fatalf("ended at %v", at)
+		}
+		f.must("READY again", 30*time.Second, f.owned(2))
+	})
+}
