@@ -9,6 +9,10 @@ type (
 		Version string   `json:"version"`
 		Serves  []string `json:"serves"`
 	}
+	// MachineLeft: a CONTROL stopped its clusters and took its leave.
+	MachineLeft struct {
+		Source string `json:"source"`
+	}
 	// MachineLost: the link of a CONTROL ended; its ranges stay its own for now.
 	MachineLost struct {
 		Source string `json:"source"`
@@ -64,6 +68,7 @@ type (
 )
 
 func (MachineJoined) Event() (string, Level)      { return "machine.joined", LevelInfo }
+func (MachineLeft) Event() (string, Level)        { return "machine.left", LevelInfo }
 func (MachineLost) Event() (string, Level)        { return "machine.lost", LevelWarn }
 func (MachineRefused) Event() (string, Level)     { return "machine.refused", LevelWarn }
 func (MachineDuplicate) Event() (string, Level)   { return "machine.duplicate", LevelError }

@@ -219,7 +219,7 @@ func (f *Fleet) look(ctx actor.Context) {
 	}
 }
 
-// parted takes note that a link is gone. What the machine serves stays its own: its clusters go on.
+// parted takes note that a link is gone. What the machine serves stays its own, for its clusters go on, unless it stopped them and said goodbye.
 func (f *Fleet) parted(ctx actor.Context, m parted) {
 	ctx.Stop(ctx.Sender())
 	s := f.seats[m.source]
@@ -229,7 +229,9 @@ func (f *Fleet) parted(ctx actor.Context, m parted) {
 	s.link, s.pid, s.informed, s.spare = nil, nil, false, false
 	var closed *transport.CloseError
 	if errors.As(m.err, &closed) && closed.Code == 1000 && len(s.ranges) == 0 {
-		s.granted = nil // it stopped its clusters and took its leave
+		s.granted = nil
+		f.raise(messages.MachineLeft{Source: s.source})
+		return
 	}
 	f.raise(messages.MachineLost{Source: s.source, Err: m.err.Error()})
 }
