@@ -16,7 +16,7 @@ func (p *program) run() *cobra.Command {
 		Use:   "run [flags] [-- bot command]",
 		Short: "runs this machine's clusters",
 		Long: "run keeps the link to MASTER and runs the clusters it is given. Without master.url it has a MASTER inside, which asks Discord itself:\n" +
-			"  DISCORD_TOKEN=... control run -- node bot.js",
+			"  DISCORD_TOKEN=... control run -- ./mybot",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := load()
 			if err != nil {
