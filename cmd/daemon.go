@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -80,6 +81,9 @@ func makeFolder(dir string) error {
 		return fmt.Errorf("not writable: %w", err)
 	}
 	_, err = probe.WriteString("probe")
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = nil // a full disk is no reason to leave the bots down; what cannot be kept on it is said when it happens
+	}
 	return errors.Join(err, probe.Close(), os.Remove(probe.Name()))
 }
 

@@ -44,6 +44,7 @@ func With(behaviours ...actors.Behaviour) Option {
 // program is what all commands have in common.
 type program struct {
 	behaviours []actors.Behaviour
+	began      bool // the command line was understood
 }
 
 // usageError is an error that exits with exitUsage.
@@ -68,7 +69,7 @@ func Main(options ...Option) {
 	}
 	fmt.Fprintln(os.Stderr, "control:", err)
 	var usage usageError
-	if errors.As(err, &usage) {
+	if errors.As(err, &usage) || !p.began {
 		os.Exit(exitUsage)
 	}
 	os.Exit(exitFailed)
@@ -81,8 +82,9 @@ func (p *program) root() *cobra.Command {
 		Long:          "CONTROL runs one machine's share of a large Discord bot as cluster processes; MASTER divides the shards over the machines.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+
+		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), versionCommand())
 	return root
 }

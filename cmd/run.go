@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/rs/zerolog"
@@ -42,7 +43,7 @@ func (p *program) runDaemon(ctx context.Context, c *config.Config, log zerolog.L
 	if c.Embedded() {
 		embed(c)
 		if err := makeFolder(c.State.Dir); err != nil {
-			return usageError{err}
+			return usageError{fmt.Errorf("state.dir %s: %w", c.State.Dir, err)}
 		}
 		m, err := startMaster(ctx, system, masterOptions(c), c.State.Dir, log.With().Str("part", "master").Logger())
 		if err != nil {

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// lonely are the settings of a machine whose MASTER inside asks nobody: two clusters of two shards.
+func lonely(more settings) settings {
+	s := settings{"fleet.shards": "4", "fleet.max_concurrency": "4", "cluster.shards_per_cluster": "2"}
+	for key, value := range more {
+		s[key] = value
+	}
+	return s
+}
+
+// A cluster that cannot be started properly: one start, three restarts, then it is given up, once, with what it died of.
+func TestGaveUp(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	plain := filepath.Join(dir, "bot.js")
+	if err := os.WriteFile(plain, []byte("not executable"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		role    string
+		command string // instead of a role
+		cause   string // of each attempt
+		output  string
+	}{
+		"missing":         {"", filepath.Join(dir, "nowhere"), "start_failed", ""},
+		"not in PATH":     {"", "no-such-command-anywhere", "start_failed", ""},
+		"not executable":  {"", plain, "start_failed", ""},
+		"a folder":        {"", dir, "start_failed", ""},
+		"exits at once":   {"exits", "", "exited", "cannot find module 'bot'"},
+		"no socket":       {"no-socket", "", "hello_timeout", ""},
+		"silent":          {"silent", "", "hello_timeout", ""},
+		"another id":      {"imposter", "", "start_failed: IDENTIFY bore the id", ""},
+		"ignores SIGTERM": {"stubborn", "", "hello_timeout", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := lonely(settings{"fleet.shards": "2", "cluster.hello_timeout": "1s", "cluster.kill_grace": "1s"})
+			command := c.command
+			if command == "" {
+				command = self
+			}
+			p := control(t, append(runEnv(t, s), roleVariable+"="+c.role), "run", "--", command)
+			gaveUp := p.line("cluster.gave_up")
+			causes, _ := gaveUp["causes"].([]any)
+			if len(causes) != 4 || gaveUp["attempts"] != 4.0 || gaveUp["shards"] != "0-1" || gaveUp["level"] != "error" {
+				t.Errorf("gave up: %v", gaveUp)
+			}
+			for _, cause := range causes {
+				if text, _ := cause.(string); !strings.Contains(text, c.cause) {
+					t.Errorf("cause %q, want %s", cause, c.cause)
+				}
+			}
+			if output, _ := gaveUp["output"].(string); !strings.Contains(output, c.output) {
+				t.Errorf("output %q, want %q", output, c.output)
+			}
+			if n := len(p.lines("cluster.died")); n != 3 {
+				t.Errorf("cluster.died said %d times, want one for each restart", n)
+			}
+			if left := p.clusters(); len(left) > 0 {
+				t.Errorf("processes of a cluster that was given up: %v", left)
+			}
+			p.stop(time.Second)
+			if n := len(p.lines("cluster.gave_up")); n != 1 {
+				t.Errorf("cluster.gave_up said %d times", n)
+			}
+			t.Logf("%v", causes[len(causes)-1])
+		})
+	}
+}
+
+// What a bot writes goes to its file, however much it is, and nobody else notices.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	p := role(t, lonely(settings{"state.dir": dir}), "floods")
+	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	logs, err := filepath.Glob(filepath.Join(dir, "logs", "*.log"))
+	if err != nil || len(logs) != 2 {
+		t.Fatalf("logs %v: %v", logs, err)
+	}
+	for _, log := range logs {
+		if info, err := os.Stat(log); err != nil || info.Size() < floodBytes || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", log, info, err)
+		}
+	}
+	if all := p.complaints(); len(all) > 0 {
+		t.Errorf("complaints: %v", all)
+	}
+	p.stop(8 * time.Second)
+}

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/transport/discord/server"
+)
+
+// discord is a simulated Discord in a process of its own.
+type discord struct {
+	*process
+	base string // http://127.0.0.1:port
+}
+
+// startDiscord starts one, on a free port.
+func startDiscord(t *testing.T, shards, maxConcurrency int, args ...string) *discord {
+	t.Helper()
+	args = append([]string{"discord", "--listen", "127.0.0.1:0", "--token", token, "--shards", strconv.Itoa(shards), "--max-concurrency", strconv.Itoa(maxConcurrency)}, args...)
+	d := &discord{process: control(t, nil, args...)}
+	eventually(t, "simulated Discord listens", func() bool {
+		_, rest, _ := strings.Cut(d.stdout.String(), "simulated Discord at ")
+		d.base, _, _ = strings.Cut(rest, " ")
+		return d.base != ""
+	})
+	return d
+}
+
+// stats is its score.
+func (d *discord) stats() (s server.Stats) {
+	d.t.Helper()
+	r, err := http.Get(d.base + "/stats")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
+		d.t.Fatal(err)
+	}
+	return s
+}
+
+// fault makes something go wrong.
+func (d *discord) fault(format string, args ...any) {
+	d.t.Helper()
+	r, err := http.Post(d.base+"/faults", "application/json", strings.NewReader(fmt.Sprintf(format, args...)))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if r.Body.Close(); r.StatusCode != http.StatusNoContent {
+		d.t.Fatalf("fault: %s", r.Status)
+	}
+}
+
+// allReady waits until every shard was READY.
+func (d *discord) allReady() {
+	d.t.Helper()
+	eventually(d.t, "every shard READY", func() bool { return d.stats().AllReadyAt != nil })
+}
+
+// wellBehaved wants every shard to have identified once, and no rule broken.
+func (d *discord) wellBehaved() {
+	d.t.Helper()
+	s := d.stats()
+	if s.Identifies != s.ShardCount || s.Violations != 0 || s.Duplicates != 0 {
+		d.t.Errorf("%d identifies of %d shards, %d violations, %d duplicates", s.Identifies, s.ShardCount, s.Violations, s.Duplicates)
+	}
+}
+
+// settings are what makes CONTROL's clusters use this Discord.
+func (d *discord) settings() settings {
+	return settings{"discord.api": d.base, "cluster.env.DISCORD_API": d.base}
+}
+
+// The reference bot against a Discord of its own, all by environment, as README says: READY, and gone within the grace.
+func TestRunReferenceBot(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 8, 4)
+	p := control(t, []string{"DISCORD_TOKEN=" + token, "DISCORD_API=" + d.base, "CONTROL_STATE__DIR=" + folder(t)}, "run", "--", binary, "bot")
+	d.allReady()
+	if n := len(p.clusters()); n != 2 {
+		t.Errorf("%d cluster processes of 4 shards, want 2", n)
+	}
+	if all := p.complaints(); len(all) > 0 {
+		t.Errorf("complaints: %v", all)
+	}
+	took := p.stop(8 * time.Second) // cluster.stop_grace
+	t.Logf("stopped in %v", took)
+	d.wellBehaved()
+	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
+}

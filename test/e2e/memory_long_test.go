@@ -1,0 +1,42 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// residentMax is what CONTROL with a MASTER inside may hold in memory for 32 clusters.
+const residentMax = 25 << 10 // KiB
+
+// The bots are the SDK's, without a gateway: what is measured is CONTROL.
+func TestResident(t *testing.T) {
+	t.Parallel()
+	p := role(t, settings{"fleet.shards": "128", "fleet.max_concurrency": "128", "cluster.shards_per_cluster": "4"}, "ready")
+	eventually(t, "all 32 clusters ready", func() bool { return len(p.lines("cluster.ready")) == 32 })
+	resident, peak := p.memory("VmRSS"), p.memory("VmHWM")
+	t.Logf("resident with 32 clusters: %.1f MB, at most %.1f MB", float64(resident)/1024, float64(peak)/1024)
+	if resident >= residentMax {
+		t.Errorf("%d KiB resident, want less than %d", resident, residentMax)
+	}
+	took := p.stop(8 * time.Second)
+	t.Logf("32 clusters stopped in %v", took)
+}
+
+// memory is a figure of /proc/<pid>/status, in KiB.
+func (p *process) memory(name string) (kib int) {
+	p.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), name+":")
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		p.t.Fatalf("%s: %v", name, err)
+	}
+	return kib
+}

@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/bot"
+	"github.com/discluster/control/transport/ipc"
+)
+
+// roleVariable makes this test binary a cluster process.
+const roleVariable = "E2E_ROLE"
+
+// roles are the characters that a cluster process can have; each gives its exit code.
+var roles = map[string]func() int{
+	"ready":     ready,
+	"exits":     func() int { fmt.Println("cannot find module 'bot'"); return 3 },
+	"no-socket": untilTold,
+	"silent":    silentSocket,
+	"imposter":  imposter,
+	"floods":    floods,
+	"stubborn":  func() int { signal.Ignore(syscall.SIGTERM); select {} },
+}
+
+// play is the whole life of a cluster process with a role.
+func play(role string) int {
+	act, known := roles[role]
+	if !known {
+		fmt.Fprintln(os.Stderr, "no such role:", role)
+		return 1
+	}
+	return act()
+}
+
+// untilTold waits for SIGTERM.
+func untilTold() int {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	<-term
+	return 0
+}
+
+// ready is a good bot, but for Discord: its shards are ready as soon as they may identify.
+func ready() int {
+	ctx := context.Background()
+	c, err := bot.Join(ctx, bot.Log(slog.New(slog.DiscardHandler)))
+	if err == nil {
+		err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error {
+			permit, err := s.Permit(ctx, messages.CauseStart)
+			if err != nil {
+				return err
+			}
+			permit.Sent()
+			s.State(messages.ShardReady, 0)
+			<-c.Stopping()
+			return nil
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// silentSocket opens its socket, and says nothing.
+func silentSocket() int {
+	listener, err := net.Listen("unix", os.Getenv("DISCLUSTER_SOCKET"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(io.Discard, conn)
+		}
+	}()
+	return untilTold()
+}
+
+// imposter answers as another instance than the one that was started.
+func imposter() int {
+	_, err := ipc.Listen(os.Getenv("DISCLUSTER_SOCKET"), func(l transport.Link) {
+		l.Receive(func(frame []byte) {
+			l.Took()
+			if hello, err := ipc.DecodeFromManager(frame); err == nil {
+				if hello, is := hello.(messages.Hello); is {
+					answer, err := ipc.EncodeFromInstance(messages.Identify{ID: "14386345434600144177235209336163139585", EventID: hello.EventID})
+					if err == nil {
+						_ = l.Send(answer)
+					}
+				}
+			}
+		}, func(error) {})
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return untilTold()
+}
+
+// floodBytes is what a flooding bot writes before it serves.
+const floodBytes = 50 << 20
+
+// floods writes 50 MB, in lines without an end, and is a good bot then.
+func floods() int {
+	chunk := bytes.Repeat([]byte("flood "), 64<<10/6)
+	for written := 0; written < floodBytes; written += len(chunk) {
+		if _, err := os.Stdout.Write(chunk); err != nil {
+			return 1
+		}
+	}
+	return ready()
+}
