@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 
 // Cluster runs one cluster process: it owns the OS process and the IPC connection.
 //
-//	            started             IDENTIFY              all READY
+//	adopting ── an earlier life's process ──┐
+//	   │ none          started              ▼       IDENTIFY              all READY
 //	spawning ───────────▶ greeting ─────────▶ connecting ──────────▶ serving
 //	                          │                    │                    │
 //	                          └─── StopRun ────────┴────────────────────┴──▶ draining ──▶ (RunStopped)
@@ -31,8 +33,12 @@ type Cluster struct {
 	options  ClusterOptions
 	settings messages.Settings
 	plan     plan.Cluster
-	manager  messages.Snowflake
+	manager  messages.Snowflake // of this life of CONTROL
 	mint     *messages.Mint
+	adopted  bool // the process is of an earlier life
+	changed  bool // and was started otherwise than it would be now
+	again    bool // the ordered end is for another start
+	unsaved  bool // the disk takes no record
 
 	life    plan.Life
 	started time.Time
@@ -86,10 +92,11 @@ func (socketFrame) IgnoreDeadLetterLogging()  {}
 func (socketEnded) IgnoreDeadLetterLogging()  {}
 func (redial) IgnoreDeadLetterLogging()       {}
 
-func newCluster(w *world.World, house House, o Options, s messages.Settings, manager messages.Snowflake, c plan.Cluster) *actor.Props {
+// newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
+func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster) *actor.Props {
 	mint := &messages.Mint{Worker: uint32(o.PID)}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: s, plan: c, manager: manager, mint: mint}
+		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint}
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
 	})
@@ -98,17 +105,29 @@ func newCluster(w *world.World, house House, o Options, s messages.Settings, man
 func (c *Cluster) spawning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		c.spawn(ctx)
+		if !c.recall(ctx) {
+			c.spawn(ctx)
+		}
+	case recorded:
+		if m.life == c.life.Instance && c.cancel == nil {
+			c.saved(ctx, m)
+			c.start(ctx)
+		}
 	case runStarted:
 		if m.err != nil {
 			c.fail(ctx, &Failure{Cause: messages.CauseStartFailed, Err: m.err.Error()})
 			return
 		}
 		c.own(ctx, m.process)
+		c.note(ctx, m.process)
 		c.enter(ctx, messages.ClusterGreeting, c.greeting)
 		c.In(ctx, c.options.HelloTimeout)
 		c.dial(ctx)
 	case messages.StopRun: // what is being started has to be known dead
+		if c.cancel == nil { // nothing is, yet
+			c.stopped(ctx)
+			return
+		}
 		c.enter(ctx, messages.ClusterKilling, c.killing)
 		c.In(ctx, c.options.KillGrace)
 	default:
@@ -194,7 +213,7 @@ func (c *Cluster) mourning(ctx actor.Context) {
 		}
 	case messages.StopRun:
 		c.stopped(ctx)
-	case messages.Permit: // comes too late
+	case messages.Permit, messages.SessionsOffered: // comes too late
 	default:
 		c.always(ctx)
 	}
@@ -203,7 +222,8 @@ func (c *Cluster) mourning(ctx actor.Context) {
 // over is what is left once the end has been told: nothing matters any more.
 func (c *Cluster) over(ctx actor.Context) {
 	switch ctx.Message().(type) {
-	case messages.StopRun, messages.Permit, runStarted, runExited, socketOpened, socketFrame, socketEnded, redial:
+	case messages.StopRun, messages.Permit, messages.SessionsOffered, runStarted, runExited, recorded, found, messages.Settings,
+		socketOpened, socketFrame, socketEnded, redial:
 	default:
 		c.Unexpected(ctx)
 	}
@@ -220,6 +240,10 @@ func (c *Cluster) running(ctx actor.Context) {
 		c.drain(ctx)
 	case messages.Permit:
 		c.permit(ctx, m)
+	case messages.SessionsOffered:
+		if m.Life == c.life.Instance {
+			c.hello(ctx, &m.Sessions)
+		}
 	default:
 		c.always(ctx)
 	}
@@ -238,7 +262,7 @@ func (c *Cluster) ending(ctx actor.Context) {
 		} else {
 			c.fail(ctx, c.why)
 		}
-	case messages.Permit: // comes too late
+	case messages.Permit, messages.SessionsOffered: // comes too late
 	default:
 		c.always(ctx)
 	}
@@ -259,9 +283,31 @@ func (c *Cluster) always(ctx actor.Context) {
 		}
 	case *actor.Stopping, *actor.Restarting:
 		c.detach()
-	case runStarted, runExited: // of a life before this one
+	case recorded:
+		if m.life == c.life.Instance {
+			c.saved(ctx, m)
+		}
+	case messages.Settings:
+		c.settings = m
+	case runStarted, runExited, found: // of a life before this one
 	default:
 		c.Unexpected(ctx)
+	}
+}
+
+// awaiting is for a cluster that is to be started as soon as the token is known.
+func (c *Cluster) awaiting(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.Settings:
+		c.settings = m
+		if m.Token != "" {
+			c.enter(ctx, messages.ClusterSpawning, c.spawning)
+			c.spawn(ctx)
+		}
+	case messages.StopRun:
+		c.stopped(ctx)
+	default:
+		c.always(ctx)
 	}
 }
 
@@ -284,20 +330,38 @@ func (c *Cluster) exited(ctx actor.Context, e proc.Exit) {
 	c.In(ctx, lastWords)
 }
 
+// spawn begins a life: its intent is written down before anything is started.
 func (c *Cluster) spawn(ctx actor.Context) {
-	c.started = time.Now()
+	if c.settings.Token == "" {
+		c.enter(ctx, messages.ClusterAwaiting, c.awaiting)
+		return
+	}
+	if c.State() != string(messages.ClusterSpawning) {
+		c.Enter(string(messages.ClusterSpawning), c.spawning)
+	}
+	c.adopted, c.changed, c.started = false, false, time.Now()
 	instance := c.mint.New(c.started, uint32(c.plan.ID))
 	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: filepath.Join(c.options.Sockets, string(instance))}
-	spec := proc.Spec{
-		Argv: c.options.Command,
-		Dir:  c.options.Dir,
-		Env:  plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.life, c.options.ExtraEnv, c.options.TokenByHello),
-	}
-	if c.options.Logs != "" {
-		spec.Output = filepath.Join(c.options.Logs, fmt.Sprintf("cluster-%d-%s.log", c.plan.ID, c.started.UTC().Format("20060102T150405.000")))
-	}
 	c.tell(ctx)
-	send := world.Sender(ctx)
+	c.intend(ctx)
+}
+
+// output is the file that takes the process's output, one a life; "" where it goes where ours goes.
+func (c *Cluster) output() string {
+	if c.options.Logs == "" {
+		return ""
+	}
+	return filepath.Join(c.options.Logs, fmt.Sprintf("cluster-%d-%s.log", c.plan.ID, c.started.UTC().Format("20060102T150405.000")))
+}
+
+func (c *Cluster) start(ctx actor.Context) {
+	spec := proc.Spec{
+		Argv:   c.options.Command,
+		Dir:    c.options.Dir,
+		Env:    plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.life, c.options.ExtraEnv, c.options.TokenByHello),
+		Output: c.output(),
+	}
+	send, instance := world.Sender(ctx), c.life.Instance
 	c.cancel = c.W.Start(spec, func(p proc.Process, err error) { send(runStarted{instance, p, err}) })
 }
 
@@ -327,7 +391,7 @@ func (c *Cluster) stopped(ctx actor.Context) {
 	c.bury(ctx)
 	c.enter(ctx, messages.ClusterStopped, c.over)
 	ctx.Send(c.house.Herald, messages.ClusterStoppedByOrder{Cluster: c.plan.ID, Shards: c.plan.Shards.String()})
-	ctx.Send(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID})
+	ctx.Send(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 }
 
 // fail escalates the end that nobody ordered. The process is dead, or never was.
@@ -354,7 +418,9 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 func (c *Cluster) bury(ctx actor.Context) {
 	c.detach()
 	c.W.Unlink(c.life.Socket)
+	c.W.Remove(recordName(c.plan.ID), func(error) {}) // a record of the dead does no harm
 	ctx.Send(c.house.Gate, messages.DropPermits{Cluster: c.plan.ID})
+	ctx.Send(c.house.Sessions, messages.SessionsOrphaned{Cluster: c.plan.ID})
 }
 
 // detach lets go of the process: it goes on without us.

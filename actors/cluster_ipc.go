@@ -20,6 +20,7 @@ import (
 type ipc struct {
 	link     transport.Link // nil: not open
 	features []string       // what the instance announced
+	intents  int64          // and with which intents it identifies
 	shards   map[int]*shard
 	lastBeat time.Time // the last sign of life that was owed
 	relinkBy time.Time // when a lost socket must be back; zero: it is there
@@ -101,9 +102,9 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.identified(ctx, p)
 	case messages.IPCBeat:
 		c.lastBeat = now
-		c.send(messages.IPCBeat{ID: c.manager, EventID: p.EventID})
+		c.send(messages.IPCBeat{ID: c.life.Manager, EventID: p.EventID})
 	case messages.InvalidSession:
-		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.manager))
+		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.life.Manager))
 	case messages.PermitAsk:
 		c.asked(ctx, p)
 	case messages.PermitSent:
@@ -116,13 +117,15 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.shardMoved(ctx, p)
 	case messages.Connected:
 		if p.EventID == c.life.Instance && !c.has(messages.FeatureShards) {
-			for _, id := range c.plan.Shards.Shards() {
-				c.shardMoved(ctx, messages.ShardStatus{Shard: id, State: messages.ShardReady})
-			}
+			c.connected(ctx)
 		}
 	case messages.Failure:
 		c.failed(ctx, p)
-	case messages.InstanceSessions, messages.Drained, messages.Destroying, messages.Operation:
+	case messages.InstanceSessions:
+		c.keep(ctx, p.Sessions, p.Gone)
+	case messages.Drained:
+		c.keep(ctx, p.Sessions, nil)
+	case messages.Destroying, messages.Operation:
 	}
 }
 
@@ -130,7 +133,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 	id := c.plan.ID
 	h := messages.Hello{
-		ID: c.manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),
+		ID: c.life.Manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),
 		Shards: c.plan.Shards.Shards(), TotalShards: c.settings.ShardCount,
 		Protocol: messages.ProtocolVersion, Cluster: &id, ClusterCount: c.settings.ClusterCount(), MaxConcurrency: c.settings.MaxConcurrency,
 		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
@@ -155,7 +158,8 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 		}
 		return
 	}
-	c.features, c.shards = p.Features, map[int]*shard{}
+	c.features, c.intents, c.shards = p.Features, p.Intents, map[int]*shard{}
+	c.keep(ctx, p.Sessions, nil)
 	for _, id := range c.plan.Shards.Shards() {
 		c.shards[id] = &shard{state: messages.ShardIdle}
 		if c.has(messages.FeaturePermits) {
@@ -165,15 +169,40 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	if !c.has(messages.FeaturePermits) {
 		ctx.Send(c.house.Herald, messages.IdentifyUnpaced{Cluster: c.plan.ID})
 	}
+	if c.changed { // it was started otherwise than it would be now
+		c.again = true
+		c.drain(ctx)
+		return
+	}
 	c.enter(ctx, messages.ClusterConnecting, c.connecting)
 	c.bringSessions(ctx)
 	c.arm(ctx)
+	if c.adopted && !c.has(messages.FeatureShards) { // it said CONNECTED long ago, if ever
+		c.connected(ctx)
+	}
 }
 
-// bringSessions is the second HELLO, on which an instance that announced sessions starts its shards; one that runs takes it for a probe.
+// connected is the word of an instance that does not report its shards: all of them are READY.
+func (c *Cluster) connected(ctx actor.Context) {
+	for _, id := range c.plan.Shards.Shards() {
+		c.shardMoved(ctx, messages.ShardStatus{Shard: id, State: messages.ShardReady})
+	}
+}
+
+// bringSessions asks the book what the instance may resume. The answer goes out with the second HELLO, on which an instance that announced sessions starts its shards;
+// one that runs takes it for a probe.
 func (c *Cluster) bringSessions(ctx actor.Context) {
 	if c.has(messages.FeatureSessions) {
-		c.hello(ctx, &[]messages.Session{})
+		ctx.Request(c.house.Sessions, messages.SessionsWanted{Cluster: c.plan.ID, Life: c.life.Instance, Shards: c.plan.Shards,
+			ShardCount: c.settings.ShardCount, Intents: c.intents})
+	}
+}
+
+// keep hands what the instance says of its sessions to the book. Only what it announced is believed.
+func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []int) {
+	mine := slices.DeleteFunc(slices.Clone(sessions), func(s messages.Session) bool { return !c.plan.Shards.Contains(s.Shard) })
+	if c.has(messages.FeatureSessions) && len(mine)+len(gone) > 0 {
+		ctx.Send(c.house.Sessions, messages.KeepSessions{Cluster: c.plan.ID, Sessions: mine, Gone: gone})
 	}
 }
 
@@ -256,7 +285,11 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	if c.ready() == c.plan.Shards.Len() && c.State() == string(messages.ClusterConnecting) {
 		c.up = time.Now()
 		c.Enter(string(messages.ClusterServing), c.serving)
-		ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started))})
+		if c.adopted {
+			ctx.Send(c.house.Herald, messages.ClusterAdopted{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID()})
+		} else {
+			ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started))})
+		}
 	}
 	c.tell(ctx)
 	c.arm(ctx)

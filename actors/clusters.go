@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -25,6 +26,7 @@ type ClusterSupervisor struct {
 	house    House
 	options  Options
 	settings messages.Settings
+	shared   *atomic.Pointer[messages.Settings] // the same, for clusters that start again
 	manager  messages.Snowflake
 	wards    map[messages.ClusterID]*ward
 	stopping bool // this actor ends
@@ -67,7 +69,7 @@ var _ actor.SupervisorStrategy = (*ClusterSupervisor)(nil)
 
 func newClusters(w *world.World, house House, o Options) *actor.Props {
 	mint := messages.Mint{Worker: uint32(o.PID)}
-	s := &ClusterSupervisor{w: w, house: house, options: o, wards: map[messages.ClusterID]*ward{}, manager: mint.New(time.Now(), messages.ManagerShard)}
+	s := &ClusterSupervisor{w: w, house: house, options: o, wards: map[messages.ClusterID]*ward{}, shared: &atomic.Pointer[messages.Settings]{}, manager: mint.New(time.Now(), messages.ManagerShard)}
 	return w.Spawn("clusters", func() actor.Actor { return s })
 }
 
@@ -75,7 +77,9 @@ func newClusters(w *world.World, house House, o Options) *actor.Props {
 func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Settings:
-		s.settings = m
+		s.configure(ctx, m)
+	case messages.TakeBack:
+		s.takeBack(ctx, m)
 	case messages.Serve:
 		s.serve(ctx, m)
 	case messages.Release:
@@ -94,6 +98,10 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		s.moved(ctx, m)
 	case messages.RunStopped:
 		if w := s.wards[m.Cluster]; w != nil && w.pid != nil {
+			if m.Again && !w.ending {
+				w.then = again
+			}
+			w.ending = true
 			ctx.Stop(w.pid)
 		}
 	case restartNow:
@@ -184,7 +192,7 @@ func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.C
 func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
 	w.ending, w.history, w.restarts, w.ready, w.process = false, plan.History{}, 0, 0, 0
 	w.state = messages.ClusterSpawning
-	pid, err := ctx.SpawnNamed(newCluster(s.w, s.house, s.options, s.settings, s.manager, w.Cluster), w.ID.String())
+	pid, err := ctx.SpawnNamed(newCluster(s.w, s.house, s.options, s.shared, s.manager, w.Cluster), w.ID.String())
 	if err != nil {
 		panic(fmt.Sprintf("cluster %s: %v", w.ID, err)) // a name is used again only after Terminated
 	}

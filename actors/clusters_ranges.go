@@ -18,6 +18,39 @@ type ranges struct {
 	told     messages.Standing  // what MasterLink heard last
 }
 
+// configure takes the fleet's settings; a cluster that waits for the token starts.
+func (s *ClusterSupervisor) configure(ctx actor.Context, m messages.Settings) {
+	s.settings = m
+	s.shared.Store(&m)
+	for _, w := range s.inOrder() {
+		if w.pid != nil {
+			ctx.Send(w.pid, m)
+		}
+	}
+}
+
+// takeBack serves what an earlier life served, and ends what that life was about to end.
+func (s *ClusterSupervisor) takeBack(ctx actor.Context, m messages.TakeBack) {
+	s.configure(ctx, m.Settings)
+	for _, r := range m.Ranges {
+		s.serve(ctx, messages.Serve{Range: r})
+	}
+	names, err := s.w.List()
+	if err != nil {
+		s.w.Log.Error().Err(err).Msg("state folder cannot be listed; a process of an earlier life may be left")
+	}
+	for _, name := range names {
+		id, is := recordedCluster(name)
+		if !is || s.wards[id] != nil {
+			continue
+		}
+		w := &ward{Cluster: plan.Cluster{ID: id}}
+		s.wards[id] = w
+		s.spawn(ctx, w)
+		s.end(ctx, w, forget)
+	}
+}
+
 // serve takes one more range.
 func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
 	cut, reason := s.admit(m)

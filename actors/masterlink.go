@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -50,6 +51,12 @@ type MasterLink struct {
 type linkMemory struct {
 	Instance string `json:"instance"` // tells a reconnect of ours from another CONTROL with our source
 	Epoch    int64  `json:"epoch"`    // the highest epoch obeyed
+
+	// What is served, for the next life. It is written before anything of it is started.
+	ShardCount       int                   `json:"shard_count,omitempty"`
+	MaxConcurrency   int                   `json:"max_concurrency,omitempty"`
+	ShardsPerCluster int                   `json:"shards_per_cluster,omitempty"`
+	Ranges           []messages.ShardRange `json:"ranges,omitempty"`
 }
 
 const linkFile = "link.json"
@@ -166,6 +173,8 @@ func (m *MasterLink) always(ctx actor.Context) {
 	case messages.Standing:
 		m.stands(ctx, msg)
 	case messages.ServeRefused:
+		m.orders.pending = slices.DeleteFunc(m.orders.pending, func(r messages.ShardRange) bool { return r == msg.Range })
+		m.keepServed(ctx)
 		m.refuse(ctx, "connect", msg.ID, &msg.Range, errors.New(msg.Reason))
 	case messages.ReleaseRefused:
 		m.endOffload(ctx, msg.ID, msg.Range)
@@ -175,7 +184,11 @@ func (m *MasterLink) always(ctx actor.Context) {
 	case messages.AllStopped:
 		m.allStopped(ctx)
 	case messages.Stop:
-		if !m.stopping {
+		switch {
+		case msg.Detach:
+			m.stopping = true
+			ctx.Stop(ctx.Self())
+		case !m.stopping:
 			m.stopping = true
 			ctx.Send(m.house.Clusters, messages.StopAll{Reason: msg.Reason})
 		}
@@ -211,6 +224,36 @@ func (m *MasterLink) remember(ctx actor.Context) {
 		m.memory.Instance = fmt.Sprintf("%016x%016x", uint64(m.W.Rand()*(1<<63)), uint64(m.W.Rand()*(1<<63)))
 		m.save(ctx)
 	}
+	m.takeBack(ctx)
+}
+
+// takeBack lets the clusters look for what an earlier life served.
+func (m *MasterLink) takeBack(ctx actor.Context) {
+	k := m.memory
+	if len(k.Ranges) > 0 {
+		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: messages.Place{Of: 1}}
+		for _, r := range k.Ranges {
+			m.standing.Ranges = append(m.standing.Ranges, messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: k.Epoch})
+		}
+	}
+	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.Ranges})
+}
+
+// keepServed writes down what is served and what is about to be. What is being drained is not.
+func (m *MasterLink) keepServed(ctx actor.Context) {
+	ranges := slices.Clone(m.orders.pending)
+	for _, r := range m.standing.Ranges {
+		if r.State != messages.RangeDraining {
+			ranges = append(ranges, r.Range)
+		}
+	}
+	k := &m.memory
+	s := m.settings
+	if slices.Equal(k.Ranges, ranges) && k.ShardCount == s.ShardCount && k.ShardsPerCluster == s.ShardsPerCluster {
+		return
+	}
+	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Ranges = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, ranges
+	m.save(ctx)
 }
 
 func (m *MasterLink) save(ctx actor.Context) {

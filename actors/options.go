@@ -71,10 +71,11 @@ type House struct {
 	Clusters   *actor.PID
 	Gate       *actor.PID
 	Herald     *actor.PID
+	Sessions   *actor.PID
 }
 
 // houseOf gives the addresses below a root.
 func houseOf(root *actor.PID) House {
 	child := func(name string) *actor.PID { return actor.NewPID(root.Address, root.Id+"/"+name) }
-	return House{MasterLink: root, Clusters: child("clusters"), Gate: child("gate"), Herald: child("herald")}
+	return House{MasterLink: root, Clusters: child("clusters"), Gate: child("gate"), Herald: child("herald"), Sessions: child("sessions")}
 }

@@ -20,6 +20,7 @@ type orders struct {
 	shutdowns []messages.Shutdown            // under way
 	held      []messages.Connect             // wait for the end of these, at most heldMax
 	answered  []messages.Ack                 // the newest answers, at most answersKept
+	pending   []messages.ShardRange          // connects that clusters has not answered
 }
 
 const (
@@ -198,6 +199,8 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 				return
 			}
 		}
+		m.orders.pending = append(m.orders.pending, *p.Range)
+		m.keepServed(ctx)
 		ctx.Send(m.house.Clusters, messages.Serve{ID: p.ID, Range: *p.Range})
 	}
 }
@@ -211,7 +214,11 @@ func (m *MasterLink) stands(ctx actor.Context, now messages.Standing) {
 			m.ackRange(ctx, r)
 		}
 	}
+	m.orders.pending = slices.DeleteFunc(m.orders.pending, func(p messages.ShardRange) bool {
+		return slices.ContainsFunc(now.Ranges, func(r messages.RangeInfo) bool { return r.Range == p })
+	})
 	if !slices.Equal(before.Ranges, now.Ranges) {
+		m.keepServed(ctx)
 		m.info(ctx)
 		if m.State() == "standby" || m.State() == "serving" {
 			m.rest(ctx)

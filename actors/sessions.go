@@ -60,6 +60,11 @@ type (
 	readySaved struct{ err error }
 )
 
+// These may come after CONTROL has stopped; that is no news.
+func (writeDue) IgnoreDeadLetterLogging()   {}
+func (pageSaved) IgnoreDeadLetterLogging()  {}
+func (readySaved) IgnoreDeadLetterLogging() {}
+
 func pageName(id messages.ClusterID) string  { return fmt.Sprintf("sessions-%d.json", id) }
 func readyName(id messages.ClusterID) string { return fmt.Sprintf("ready-%d.json", id) }
 

@@ -35,6 +35,8 @@ const (
 type ClusterState string
 
 const (
+	ClusterAdopting   ClusterState = "adopting" // looking for the process of an earlier life of CONTROL
+	ClusterAwaiting   ClusterState = "awaiting" // to be started as soon as MASTER says the token
 	ClusterSpawning   ClusterState = "spawning"
 	ClusterGreeting   ClusterState = "greeting"
 	ClusterConnecting ClusterState = "connecting"
@@ -123,6 +125,12 @@ type (
 		PID     int          `json:"pid"`
 		TookMS  Milliseconds `json:"took_ms"` // since its process was started
 	}
+	// ClusterAdopted: the process of an earlier life of CONTROL is ours again, having served all the while.
+	ClusterAdopted struct {
+		Cluster ClusterID `json:"cluster"`
+		Shards  string    `json:"shards"`
+		PID     int       `json:"pid"`
+	}
 	// ClusterDied: a cluster's run ended unordered; it is restarted.
 	ClusterDied struct {
 		Cluster   ClusterID    `json:"cluster"`
@@ -195,6 +203,7 @@ func (RangeMoved) Event() (string, Level)            { return "range.moved", Lev
 func (ClusterMoved) Event() (string, Level)          { return "cluster.moved", LevelDebug }
 func (ShardMoved) Event() (string, Level)            { return "shard.moved", LevelDebug }
 func (ClusterReady) Event() (string, Level)          { return "cluster.ready", LevelInfo }
+func (ClusterAdopted) Event() (string, Level)        { return "cluster.adopted", LevelInfo }
 func (ClusterDied) Event() (string, Level)           { return "cluster.died", LevelWarn }
 func (ClusterGaveUp) Event() (string, Level)         { return "cluster.gave_up", LevelError }
 func (ClusterFatal) Event() (string, Level)          { return "cluster.fatal", LevelError }

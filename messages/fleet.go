@@ -19,6 +19,13 @@ func (s Settings) ClusterCount() int {
 	return (s.ShardCount + s.ShardsPerCluster - 1) / s.ShardsPerCluster
 }
 
+// TakeBack (masterlink → clusters) is what an earlier life of CONTROL served: its processes are looked for at once, before MASTER says anything. Settings are without
+// a token; what has to be started anew waits for it.
+type TakeBack struct {
+	Settings Settings
+	Ranges   []ShardRange
+}
+
 // Serve (masterlink → clusters) orders a range to be served. Answered by Standing, or by ServeRefused.
 type Serve struct {
 	ID    string // of the order, "" from upstream
@@ -73,8 +80,11 @@ type StopCluster struct{ Cluster ClusterID }
 // StopRun (clusters → cluster) orders one cluster to drain and end its process. Answered by RunStopped.
 type StopRun struct{}
 
-// RunStopped (cluster → clusters): the ordered stop is done, the process is gone.
-type RunStopped struct{ Cluster ClusterID }
+// RunStopped (cluster → clusters): the ordered stop is done, the process is gone. Again: it was to be replaced.
+type RunStopped struct {
+	Cluster ClusterID
+	Again   bool
+}
 
 // WantPermit (cluster → gate) asks for one identify. Answered by Permit, unless PermitUsed or DropPermits comes first.
 type WantPermit struct {
@@ -116,8 +126,11 @@ type (
 // Subscribe (behaviour → herald) asks for every event from now on.
 type Subscribe struct{}
 
-// Stop (main → masterlink) ends CONTROL as the operator asked: clusters drained, link closed, actor gone.
-type Stop struct{ Reason string }
+// Stop (main → masterlink) ends CONTROL as the operator asked: clusters drained, link closed, actor gone. Detach: the clusters are left serving, for the next life.
+type Stop struct {
+	Reason string
+	Detach bool
+}
 
 // KeepSessions (cluster → sessions): what a living process says of its sessions.
 type KeepSessions struct {

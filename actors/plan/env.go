@@ -10,9 +10,9 @@ import (
 
 // Life names one run of a cluster process: its ids and its socket, new at every start (WIRE A2).
 type Life struct {
-	Manager  messages.Snowflake
-	Instance messages.Snowflake
-	Socket   string // path the bot listens on
+	Manager  messages.Snowflake `json:"manager"`
+	Instance messages.Snowflake `json:"instance"`
+	Socket   string             `json:"socket"` // path the bot listens on
 }
 
 // Environment is the whole environment of a cluster process (WIRE B4): base without what is ours, then ours, then extra, which wins.

@@ -24,9 +24,18 @@ type World struct {
 	Listen func(address string, accept func(transport.Link, transport.Greeting)) (at string, stop func(), err error)
 	// Start starts a process. done is called once. cancel abandons the attempt, and kills a process whose Wait was never called.
 	Start func(spec proc.Spec, done func(proc.Process, error)) (cancel func())
-	// Save replaces the named small file of the state folder, whole or not at all, in the order of the calls. Load reads it; a missing file is nil, nil.
+	// Save replaces the named small file of the state folder, whole or not at all, in the order of the calls. Load reads what was saved last,
+	// whether it is on disk yet or not; a missing file is nil, nil.
 	Save func(name string, data []byte, done func(error))
 	Load func(name string) ([]byte, error)
+	// Find finds a process that an earlier life started. done is called once: with the process, with proc.ErrGone when it is dead, or with another error when nobody knows.
+	// cancel abandons the search, and lets go of a process whose Wait was never called without harming it.
+	Find func(m proc.Mark, done func(proc.Process, error)) (cancel func())
+	// Remove deletes a small file, List names all of them; in the order of Save.
+	Remove func(name string, done func(error))
+	List   func() ([]string, error)
+	// Hook runs one command with input on its stdin, its output dropped, killed after limit.
+	Hook func(argv []string, input []byte, limit time.Duration, done func(error))
 	// Unlink removes a stale socket. What is not there, or no socket, is left alone.
 	Unlink func(path string)
 	// Fetch does one HTTP request.

@@ -5,6 +5,7 @@
 package fakecluster
 
 import (
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -25,6 +26,7 @@ type SDK struct {
 	NeverListen bool          // runs, and opens no socket
 	Silent      bool          // opens it, and says nothing
 	WrongID     bool          // answers HELLO with another instance's id
+	NoSessions  bool          // announces no sessions: it always identifies
 	ExitAfter   time.Duration // exits with ExitCode so long after its start; 0: never
 	ExitCode    int
 	IgnoreTerm  bool          // takes SIGTERM for nothing, and DRAIN too
@@ -69,6 +71,8 @@ type bot struct {
 	shards    []*shard
 	permits   map[messages.Snowflake]*shard
 	beating   bool
+	fresh     bool // the link is new
+	flushes   bool // moved sessions are about to be told
 	draining  bool
 }
 
@@ -91,7 +95,7 @@ func (b *bot) listen() {
 
 // accept takes CONTROL's new connection, and asks on it for what the last one left unanswered.
 func (b *bot) accept(l transport.Link) {
-	b.link = l
+	b.link, b.fresh = l, true
 	for _, s := range b.shards {
 		if s.wish != "" {
 			delete(b.permits, s.wish)
@@ -158,15 +162,27 @@ func (b *bot) hello(m messages.Hello) {
 	identify := messages.Identify{ID: id, EventID: m.EventID, Protocol: messages.ProtocolVersion, SDK: "fake/1", PID: b.p.PID(), Intents: b.Intents,
 		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
 		State:    messages.InstanceIdle, Shards: m.Shards, ShardCount: m.TotalShards}
+	if b.NoSessions {
+		identify.Features = slices.DeleteFunc(identify.Features, func(f string) bool { return f == messages.FeatureSessions })
+	}
 	if b.shards != nil {
-		identify.State = messages.InstanceServing
+		identify.State, identify.Sessions = messages.InstanceServing, b.sessions()
 	}
 	b.send(identify)
+	if b.fresh { // another CONTROL than the one that heard of it
+		b.fresh = false
+		for _, s := range b.shards {
+			s.state(s.now, 0)
+			if s.wish != "" {
+				b.send(messages.PermitAsk{EventID: s.wish, Shard: s.id, Cause: s.cause})
+			}
+		}
+	}
 	if !b.beating {
 		b.beating = true
 		b.beat(m.HeartbeatIntervalMS.Duration())
 	}
-	if m.Sessions != nil && b.shards == nil && !b.draining {
+	if (b.NoSessions || m.Sessions != nil) && b.shards == nil && !b.draining {
 		b.begin(m)
 	}
 }
@@ -175,8 +191,10 @@ func (b *bot) hello(m messages.Hello) {
 func (b *bot) begin(m messages.Hello) {
 	b.count, b.permits = m.TotalShards, map[messages.Snowflake]*shard{}
 	sessions := map[int]messages.Session{}
-	for _, s := range *m.Sessions {
-		sessions[s.Shard] = s
+	if !b.NoSessions {
+		for _, s := range *m.Sessions {
+			sessions[s.Shard] = s
+		}
 	}
 	for _, id := range m.Shards {
 		s := &shard{bot: b, id: id, cause: messages.CauseStart}
@@ -206,17 +224,33 @@ func (b *bot) drain(m *messages.Drain) {
 		return
 	}
 	b.draining = true
-	var sessions []messages.Session
+	sessions := b.sessions()
 	for _, s := range b.shards {
-		if s.session.SessionID != "" {
-			sessions = append(sessions, s.session)
-		}
 		s.stop()
 	}
 	if m != nil {
 		b.send(messages.Drained{EventID: m.EventID, Sessions: sessions})
 	}
 	b.p.After(5*time.Millisecond, func() { b.p.Exit(0, "") })
+}
+
+// sessions is what every shard could resume.
+func (b *bot) sessions() []messages.Session {
+	sessions := []messages.Session{}
+	for _, s := range b.shards {
+		if s.session.SessionID != "" {
+			sessions = append(sessions, s.session)
+		}
+	}
+	return sessions
+}
+
+// flush tells which sessions there are.
+func (b *bot) flush() {
+	b.flushes = false
+	if all := b.sessions(); len(all) > 0 {
+		b.send(messages.InstanceSessions{EventID: b.event(), Sessions: all})
+	}
 }
 
 // fail says that the bot cannot go on, and ends: at once, so that its exit may be known before its last word, or a little later.

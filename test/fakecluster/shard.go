@@ -19,6 +19,7 @@ type shard struct {
 	greets  bool               // its HELLO came
 	wish    messages.Snowflake // the permit asked for; "": none
 	acked   bool
+	now     messages.ShardState
 	tries   int
 	ended   bool
 }
@@ -54,10 +55,10 @@ func (s *shard) heard(out rules.Output) {
 		s.state(messages.ShardReady, 0)
 	case rules.Resumed:
 		s.tries = 0
-		s.session.Seq = out.Seq
+		s.moved(out.Seq)
 		s.state(messages.ShardReady, 0)
 	case rules.Event:
-		s.session.Seq = out.Seq
+		s.moved(out.Seq)
 	case rules.Ack:
 		s.acked = true
 	case rules.Reconnect:
@@ -66,6 +67,15 @@ func (s *shard) heard(out rules.Output) {
 		s.invalid(out.Resumable)
 	case rules.Close:
 		s.closed(out.Code, out.Reason)
+	}
+}
+
+// moved takes note of an event that was handled; CONTROL hears of it within a second.
+func (s *shard) moved(seq int64) {
+	s.session.Seq, s.session.At = seq, messages.At(time.Now())
+	if !s.flushes {
+		s.flushes = true
+		s.p.After(time.Second, s.flush)
 	}
 }
 
@@ -170,6 +180,7 @@ func (s *shard) closed(code int, reason string) {
 }
 
 func (s *shard) state(state messages.ShardState, code int) {
+	s.now = state
 	s.send(messages.ShardStatus{EventID: s.event(), Shard: s.id, State: state, CloseCode: code})
 }
 

@@ -65,7 +65,7 @@ func TestMute(t *testing.T) {
 		}
 		f.must("all are READY", 30*time.Second, func() bool { return f.saw("cluster.ready") == 3 && f.owned(32)() })
 		want(f, "starts of the other", f.starts["0"], 1)
-		want(f, "identifies", f.identifies(), 48)
+		want(f, "identifies", f.identifies(), 32)
 	})
 }
 

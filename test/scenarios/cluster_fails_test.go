@@ -39,7 +39,7 @@ func TestClusterThatNeverStarts(t *testing.T) {
 		"opens it, says nothing":   {fakecluster.SDK{Silent: true}, messages.CauseHelloTimeout, "HELLO was not answered within 30s", 31 * time.Second},
 		"and ignores SIGTERM":      {fakecluster.SDK{Silent: true, IgnoreTerm: true}, messages.CauseHelloTimeout, "HELLO was not answered within 30s", 33 * time.Second},
 		"answers with another id":  {fakecluster.SDK{WrongID: true}, messages.CauseStartFailed, "want the instance's own", time.Second},
-		"sends no heartbeat":       {fakecluster.SDK{MuteAfter: 1}, messages.CauseMute, "no heartbeat for 10.5", 11 * time.Second},
+		"sends no heartbeat":       {fakecluster.SDK{MuteAfter: 1, NoSessions: true}, messages.CauseMute, "no heartbeat for 10.5", 11 * time.Second},
 		"dies on its first permit": {fakecluster.SDK{DieOnPermit: true}, messages.CauseExited, "exit code 1", 40 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

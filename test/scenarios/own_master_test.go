@@ -67,6 +67,10 @@ func (m *ownMaster) saw(name string) int {
 // sesame is the option of a machine that knows MASTER's secret.
 func sesame(o *actors.Options) { o.Master.Authorization = "open sesame" }
 
+// forgetful are bots without sessions: each of their deaths costs identifies.
+var forgetful = map[string]fakecluster.SDK{"0": {NoSessions: true}, "1": {NoSessions: true, Boot: 3 * time.Second}, "2": {NoSessions: true},
+	"3": {NoSessions: true}, "4": {NoSessions: true}, "5": {NoSessions: true}}
+
 // ownStart is the whole main job: Discord is asked, machines are let in, shards are placed and started.
 func ownStart(shards, maxConcurrency, machines int) func(*fleet) {
 	return func(f *fleet) {
@@ -127,7 +131,7 @@ func TestMachinesPaceAlone(t *testing.T) {
 		f.withDiscord(rules.Config{ShardCount: 12, MaxConcurrency: 2})
 		m := f.withOwnMaster(3)
 		for i := range 3 {
-			f.add(fmt.Sprintf("m%d", i+1), f.good(nil), sesame, func(o *actors.Options) { o.Cluster.ShardsPerCluster = 0 })
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
 		}
 		f.must("every shard READY", 3*time.Minute, f.owned(12))
 		m.Crash()
@@ -198,7 +202,7 @@ func TestCrashesUnderTheGovernor(t *testing.T) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 8})
 		f.withOwnMaster(3)
 		for i := range 3 {
-			f.add(fmt.Sprintf("m%d", i+1), f.good(map[string]fakecluster.SDK{"1": {Boot: 3 * time.Second}}), sesame)
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
 		}
 		end := f.loop.Now() + 2*time.Minute
 		for f.loop.Now() < end {

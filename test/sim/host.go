@@ -3,6 +3,8 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -40,9 +42,11 @@ type Program func(p *Proc)
 
 // boot is one life of a CONTROL or MASTER on a host; when it is dead nothing reaches its actors any more, and nothing comes from them.
 type boot struct {
-	dead  bool
-	ends  []*end
-	stops []func()
+	dead   bool
+	ends   []*end
+	stops  []func()
+	disk   time.Time         // when the last file is written
+	queued map[string][]byte // what was asked of the files, done or not; nil: removed
 }
 
 // NewHost adds a machine to the loop and the net.
@@ -52,7 +56,7 @@ func NewHost(l *Loop, n *Net, name string) *Host {
 
 // Boot starts a life: the World of one CONTROL or MASTER, and the prefix of its actors' names. One host runs one at a time.
 func (h *Host) Boot() (w *world.World, prefix string) {
-	b := &boot{}
+	b := &boot{queued: map[string][]byte{}}
 	h.boot = b
 	h.boots++
 	prefix = fmt.Sprintf("%s%s.%d.", h.loop.Prefix, h.Name, h.boots)
@@ -71,14 +75,22 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		},
 		Start: func(spec proc.Spec, done func(proc.Process, error)) func() { return h.start(b, spec, done) },
 		Save: func(name string, data []byte, done func(error)) {
-			h.loop.After(h.net.delay(h.Name, h.Name), alive(func() {
-				if h.DiskErr == nil {
-					h.files[name] = data
-				}
-				done(h.DiskErr)
-			}))
+			h.disk(b, name, data, done)
 		},
-		Load:   func(name string) ([]byte, error) { return h.files[name], nil },
+		Load: func(name string) ([]byte, error) {
+			if data, queued := b.queued[name]; queued {
+				return data, nil
+			}
+			return h.files[name], nil
+		},
+		Remove: func(name string, done func(error)) {
+			h.disk(b, name, nil, done)
+		},
+		List: func() ([]string, error) { return slices.Sorted(maps.Keys(h.files)), nil },
+		Find: func(m proc.Mark, done func(proc.Process, error)) func() { return h.find(b, m, done) },
+		Hook: func(_ []string, _ []byte, _ time.Duration, done func(error)) {
+			h.loop.After(0, alive(func() { done(nil) }))
+		},
 		Unlink: func(string) {},
 		Fetch: func(r world.Request, done func(world.Response, error)) func() {
 			return h.loop.After(h.net.Latency(), alive(func() {
@@ -207,6 +219,46 @@ func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) fu
 	}
 }
 
+// disk replaces one file, or removes it for nil data, behind all that was asked for before it. A life that is dead by then has not done it.
+func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
+	b.queued[name] = data
+	at := time.Now().Add(h.net.delay(h.Name, h.Name))
+	if at.Before(b.disk) {
+		at = b.disk
+	}
+	b.disk = at
+	h.loop.After(time.Until(at), func() {
+		if b.dead {
+			return
+		}
+		switch {
+		case h.DiskErr != nil:
+		case data == nil:
+			delete(h.files, name)
+		default:
+			h.files[name] = data
+		}
+		done(h.DiskErr)
+	})
+}
+
+// find gives a living process to another life of its host's CONTROL.
+func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func() {
+	return h.loop.After(h.net.delay(h.Name, h.Name), func() {
+		if b.dead {
+			return
+		}
+		for _, p := range h.Processes() {
+			if slices.Contains(p.Spec.Env, m.Env) && (m.PID == 0 || m.PID == p.pid && m.Started == p.Started()) {
+				p.boot, p.exited = b, nil
+				done(p, nil)
+				return
+			}
+		}
+		done(nil, &proc.GoneError{Exit: proc.Exit{Code: -1}})
+	})
+}
+
 // Proc is one simulated process. It implements proc.Process for its owner; its Program uses the rest.
 type Proc struct {
 	Host *Host
@@ -228,6 +280,9 @@ type Proc struct {
 
 // PID is the process id.
 func (p *Proc) PID() int { return p.pid }
+
+// Started implements proc.Process: pids are never used twice here.
+func (p *Proc) Started() uint64 { return uint64(p.pid) }
 
 // Env is a variable of the process's environment.
 func (p *Proc) Env(name string) string {

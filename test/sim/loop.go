@@ -35,6 +35,8 @@ type Loop struct {
 	ready []*mailbox
 	hash  uint64
 	steps int
+	moved time.Time // when time passed last
+	busy  int       // steps since
 	err   error
 	boxes []*mailbox
 }
@@ -44,6 +46,9 @@ var loops atomic.Int64
 
 // birth is when simulated time begins: a bubble's clock starts in 2000, before Discord.
 var birth = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// busyMax is how many steps one moment may take.
+const busyMax = 100_000
 
 // NewLoop makes a loop whose choices are drawn from seed. It belongs to the bubble it is made in, whose clock it moves to 2026.
 func NewLoop(seed uint64) *Loop {
@@ -111,6 +116,11 @@ func (l *Loop) Until(d time.Duration, done func() bool) error {
 			return l.err
 		}
 		l.steps++
+		if now := time.Now(); now.After(l.moved) {
+			l.moved, l.busy = now, 0
+		} else if l.busy++; l.busy > busyMax {
+			l.Fail(fmt.Errorf("%d steps without a moment passing: a loop that never ends", busyMax))
+		}
 		if l.Check != nil {
 			if err := l.Check(); err != nil {
 				l.Fail(err)

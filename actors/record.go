@@ -1,0 +1,159 @@
+package actors
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/proc"
+)
+
+// record is what is on disk of a cluster's process: the intent before the fork, the pid after it. By it another life of CONTROL finds the process and takes it back.
+type record struct {
+	Shards  messages.ShardRange `json:"shards"`
+	Life    plan.Life           `json:"life"`
+	Spec    string              `json:"spec"` // fingerprint of what was started
+	Mark    proc.Mark           `json:"mark"`
+	Started messages.UnixMillis `json:"started"`
+}
+
+// recordPattern matches every record's name.
+const recordPattern = "cluster-*.json"
+
+func recordName(id messages.ClusterID) string { return fmt.Sprintf("cluster-%d.json", id) }
+
+// recordedCluster is the id in a record's name; false for another file.
+func recordedCluster(name string) (id messages.ClusterID, ok bool) {
+	if match, err := filepath.Match(recordPattern, name); err != nil || !match {
+		return 0, false
+	}
+	n, err := fmt.Sscanf(name, "cluster-%d.json", &id)
+	return id, err == nil && n == 1 && recordName(id) == name
+}
+
+// fingerprint tells one way of running a bot from another: its command, folder and environment, and what shards it has of how many.
+func (o ClusterOptions) fingerprint(s messages.Settings, c plan.Cluster) string {
+	text, err := json.Marshal([]any{o.Command, o.Dir, o.ExtraEnv, c.ID, c.Shards, s.ShardCount})
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// What a cluster hears of its record.
+type (
+	recorded struct {
+		life messages.Snowflake
+		err  error
+	}
+	found struct {
+		process proc.Process
+		err     error
+	}
+)
+
+// These may come after their cluster has stopped; that is no news.
+func (recorded) IgnoreDeadLetterLogging() {}
+func (found) IgnoreDeadLetterLogging()    {}
+
+// recall looks whether an earlier life left a process, and begins to search for it.
+func (c *Cluster) recall(ctx actor.Context) (left bool) {
+	data, err := c.W.Load(recordName(c.plan.ID))
+	var r record
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		c.Log.Warn().Err(err).Str("file", recordName(c.plan.ID)).Msg("record cannot be read; a process it spoke of is not found")
+	}
+	if err != nil || data == nil {
+		return false
+	}
+	c.life, c.started, c.changed = r.Life, r.Started.Time(), r.Spec != c.options.fingerprint(c.settings, c.plan)
+	c.enter(ctx, messages.ClusterAdopting, c.adopting)
+	send := world.Sender(ctx)
+	c.cancel = c.W.Find(r.Mark, func(p proc.Process, err error) { send(found{p, err}) })
+	return true
+}
+
+// adopting waits for the process of an earlier life: found, it is greeted as if it had just been started; gone, another one is.
+func (c *Cluster) adopting(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case found:
+		var gone *proc.GoneError
+		switch {
+		case m.err == nil:
+			c.adopted = true
+			c.own(ctx, m.process)
+			c.enter(ctx, messages.ClusterGreeting, c.greeting)
+			c.In(ctx, c.options.HelloTimeout)
+			c.dial(ctx)
+		case errors.As(m.err, &gone):
+			ctx.Send(c.house.Herald, messages.ClusterDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Cause: messages.CauseExited,
+				Err: "the process ended while CONTROL was away", Exit: gone.Exit.String()})
+			c.bury(ctx)
+			c.spawn(ctx)
+		case errors.Is(m.err, errors.ErrUnsupported): // no process can be found here
+			c.bury(ctx)
+			c.spawn(ctx)
+		default: // it may live: a second one would double its shards
+			c.cancel = nil
+			c.fail(ctx, &Failure{Cause: messages.CauseStartFailed, Err: "whether the process of an earlier life lives is not known: " + m.err.Error()})
+		}
+	case messages.StopRun:
+		c.enter(ctx, messages.ClusterKilling, c.takingLeave)
+	default:
+		c.always(ctx)
+	}
+}
+
+// takingLeave waits for the process of an earlier life, to end it.
+func (c *Cluster) takingLeave(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case found:
+		if m.err != nil {
+			c.stopped(ctx)
+			return
+		}
+		c.own(ctx, m.process)
+		c.kill(ctx, syscall.SIGTERM, nil)
+	case messages.StopRun:
+	default:
+		c.always(ctx)
+	}
+}
+
+// intend writes down what is about to be started. The answer is recorded.
+func (c *Cluster) intend(ctx actor.Context) {
+	c.write(ctx, proc.Mark{})
+}
+
+// note writes down what was started, so that it is found at once.
+func (c *Cluster) note(ctx actor.Context, p proc.Process) {
+	c.write(ctx, proc.Mark{PID: p.PID(), Started: p.Started()})
+}
+
+func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
+	mark.Env, mark.Output = "SHARDING_INSTANCE_IPC="+string(c.life.Instance), c.output()
+	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: messages.At(c.started)}
+	send, life := world.Sender(ctx), c.life.Instance
+	c.W.Save(recordName(c.plan.ID), encode(r), func(err error) { send(recorded{life, err}) })
+}
+
+// saved says once that the disk takes no record: the bots go on, but the next life of CONTROL will not find this one's processes.
+func (c *Cluster) saved(ctx actor.Context, m recorded) {
+	if m.err != nil && !c.unsaved {
+		ctx.Send(c.house.Herald, messages.StateUnwritable{File: recordName(c.plan.ID), Err: m.err.Error()})
+	}
+	c.unsaved = m.err != nil
+}
