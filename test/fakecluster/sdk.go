@@ -93,16 +93,8 @@ func (b *bot) listen() {
 	}
 }
 
-// accept takes CONTROL's new connection, and asks on it for what the last one left unanswered.
 func (b *bot) accept(l transport.Link) {
 	b.link, b.fresh = l, true
-	for _, s := range b.shards {
-		if s.wish != "" {
-			delete(b.permits, s.wish)
-			s.wish = ""
-			s.ask()
-		}
-	}
 	l.Receive(
 		func(frame []byte) { b.p.Do(func() { l.Took(); b.packet(frame) }) },
 		func(error) {

@@ -17,7 +17,9 @@ type Options struct {
 	SilentGreeting bool                // sends no initialise at all
 	TakesInfo      bool                // upstream answers op 0 with a malformed error
 	AcksBeats      bool                // upstream acks nothing
-	KnownForEver   bool                // upstream's bug: a source that was ever connected is refused with 4003
+	// Permit answers a request for an identify; nil: nobody does, and a nil answer is none.
+	Permit       func(messages.PermitRequest) *messages.PermitAnswer
+	KnownForEver bool // upstream's bug: a source that was ever connected is refused with 4003
 }
 
 // Upstream is the MASTER of WIRE A6: no shard_count as shipped, no features, op 0 refused, no ack, a source refused for ever once it was known.
@@ -78,6 +80,11 @@ func (m *Master) hear(source string, l transport.Link, frame []byte) {
 	}
 	if b, beat := p.(messages.Heartbeat); beat && m.options.AcksBeats {
 		send(l, messages.HeartbeatAck{Seq: b.Seq})
+	}
+	if ask, permit := p.(messages.PermitRequest); permit && m.options.Permit != nil {
+		if answer := m.options.Permit(ask); answer != nil {
+			send(l, *answer)
+		}
 	}
 	if err == nil {
 		m.mu.Lock()

@@ -1,0 +1,57 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/discluster/control/messages"
+)
+
+var (
+	someSettings = messages.Settings{Token: "the-bot-token", ShardCount: 25, MaxConcurrency: 16, ShardsPerCluster: 10}
+	someCluster  = Cluster{ID: 2, Shards: messages.ShardRange{First: 20, Last: 24}}
+	someLife     = Life{Manager: "111", Instance: "222", Socket: "/run/x/222"}
+)
+
+func TestEnvironment(t *testing.T) {
+	base := []string{"PATH=/bin", "CONTROL_STATE=/var", "CONTROL_", "SHARDING_MANAGER=true", "DISCORD_TOKEN=old", "CLUSTER_ID=7", "HOME=/root", "ODD", "CONTROLS=kept"}
+	extra := []string{"LANG=C", "PATH=/opt/bin"}
+	ours := []string{"CLUSTER_ID=2", "CLUSTER_COUNT=3", "SHARD_IDS=20,21,22,23,24", "SHARDS=[20,21,22,23,24]", "SHARD_COUNT=25", "MAX_CONCURRENCY=16",
+		"SHARDING_MANAGER_IPC=111", "SHARDING_INSTANCE_IPC=222", "SHARDING_INSTANCE=2", "DISCLUSTER_SOCKET=/run/x/222"}
+	for _, c := range []struct {
+		name    string
+		byHello bool
+		want    []string
+	}{
+		{"the token in the environment", false, slices.Concat([]string{"PATH=/bin", "HOME=/root", "ODD", "CONTROLS=kept"}, ours, []string{"DISCORD_TOKEN=the-bot-token"}, extra)},
+		{"the token by HELLO", true, slices.Concat([]string{"PATH=/bin", "HOME=/root", "ODD", "CONTROLS=kept"}, ours, extra)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := Environment(base, someSettings, someCluster, someLife, extra, c.byHello); !slices.Equal(got, c.want) {
+				t.Errorf("\n got %q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Whatever our own environment holds, nothing of CONTROL's reaches a bot, and what is ours is there once.
+func FuzzEnvironment(f *testing.F) {
+	f.Add("CONTROL_TOKEN=x\nSHARDS=[1]\nA=b")
+	f.Fuzz(func(t *testing.T, text string) {
+		env := Environment(strings.Split(text, "\n"), someSettings, someCluster, someLife, nil, false)
+		seen := map[string]int{}
+		for _, kv := range env {
+			name, _, _ := strings.Cut(kv, "=")
+			seen[name]++
+			if strings.HasPrefix(name, "CONTROL_") || name == "SHARDING_MANAGER" {
+				t.Fatalf("%q reaches the bot", kv)
+			}
+		}
+		for _, name := range messages.GivenEnv {
+			if name != "SHARDING_MANAGER" && seen[name] != 1 {
+				t.Fatalf("%s is set %d times", name, seen[name])
+			}
+		}
+	})
+}

@@ -1,0 +1,260 @@
+package plan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// play plays a transcript on a pacer: each line is a moment, a command, and behind "=>" what it must say. noon is moment 0, and the beginning of an even slot.
+//
+//	ask owner/shard [cause] · sent|unused owner/shard · drop owner · used bucket · hold until · alone index/of [ahead] · next · outstanding
+func play(t *testing.T, p *Pacer, transcript string) {
+	t.Helper()
+	for line := range strings.Lines(strings.TrimSpace(transcript)) {
+		command, wanted, _ := strings.Cut(strings.TrimSpace(line), "=>")
+		words := strings.Fields(command)
+		at, err := time.ParseDuration(words[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := do(p, noon.Add(at), words[1], append(words[2:], "", "")); got != strings.TrimSpace(wanted) {
+			t.Fatalf("%s\n got %s", strings.TrimSpace(line), got)
+		}
+	}
+}
+
+func do(p *Pacer, now time.Time, command string, args []string) string {
+	moment := func(at time.Time) string {
+		if at.IsZero() {
+			return "never"
+		}
+		return at.Sub(noon).String()
+	}
+	pair := func(sep string) (string, int) {
+		one, two, _ := strings.Cut(args[0], sep)
+		n, err := strconv.Atoi(two)
+		if err != nil {
+			panic(err)
+		}
+		return one, n
+	}
+	duration := func(s string) time.Duration { d, _ := time.ParseDuration(s); return d }
+	switch command {
+	case "ask":
+		owner, shard := pair("/")
+		cause := messages.CauseStart
+		if args[1] != "" {
+			cause = messages.IdentifyCause(args[1])
+		}
+		p.Ask(Want{ID: args[0], Owner: owner, Shard: shard, Cause: cause, Since: now})
+	case "sent", "unused":
+		bucket, known := p.Report(args[0], command == "sent", now)
+		return fmt.Sprintf("bucket %d %v", bucket, known)
+	case "drop":
+		p.Drop(args[0])
+	case "used":
+		key, _ := strconv.Atoi(args[0])
+		p.Used(key, now)
+	case "hold":
+		p.Hold(noon.Add(duration(args[0])))
+	case "alone":
+		index, of := pair("/")
+		i, _ := strconv.Atoi(index)
+		p.Alone(messages.Place{Index: i, Of: of}, duration(args[1]))
+	case "outstanding":
+		return moment(p.Outstanding())
+	case "next":
+		grants, wake := p.Next(now)
+		var said []string
+		for _, g := range grants {
+			said = append(said, fmt.Sprintf("%s for %v", g.ID, g.UseWithin))
+		}
+		return strings.Join(append(said, "wake "+moment(wake)), ", ")
+	default:
+		panic(command)
+	}
+	return ""
+}
+
+// All with a time to live of 2 s and a margin of 100 ms.
+func TestPacer(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		maxConcurrency int
+		transcript     string
+	}{
+		{"nobody waits", 1, `
+			0s next => wake never`},
+		{"one a bucket, 5.1 s after its report", 1, `
+			0s    ask a/0
+			0s    ask a/1
+			0s    next     => a/0 for 2s, wake 3s
+			10ms  sent a/0 => bucket 0 true
+			10ms  next     => wake 5.11s
+			5.1s  next     => wake 5.11s
+			5.11s next     => a/1 for 2s, wake never`},
+		{"every bucket for itself", 2, `
+			0s ask a/0
+			0s ask a/1
+			0s ask a/2
+			0s ask a/3
+			0s next     => a/0 for 2s, a/1 for 2s, wake 3s
+			1s sent a/1 => bucket 1 true
+			1s next     => wake 3s
+			2s sent a/0 => bucket 0 true
+			2s next     => wake 6.1s
+			6.1s next   => a/3 for 2s, wake 7.1s
+			7.1s next   => a/2 for 2s, wake never`},
+		{"a permit thrown away frees its bucket at once", 1, `
+			0s    ask a/0
+			0s    ask a/1
+			0s    next       => a/0 for 2s, wake 3s
+			500ms unused a/0 => bucket 0 true
+			500ms next       => a/1 for 2s, wake never`},
+		{"but not from what was before it", 1, `
+			0s    used 0
+			0s    ask a/0
+			0s    ask a/1
+			5.1s  next       => a/0 for 2s, wake 8.1s
+			5.2s  used 0
+			5.3s  unused a/0 => bucket 0 true
+			5.3s  next       => wake 10.3s
+			10.3s next       => a/1 for 2s, wake never`},
+		{"a lost report counts as used 1 s after the permit's end", 1, `
+			0s   ask a/0
+			0s   ask a/1
+			0s   next     => a/0 for 2s, wake 3s
+			2.9s next     => wake 3s
+			3s   next     => wake 8.1s
+			3.5s sent a/0 => bucket 0 false
+			8.1s next     => a/1 for 2s, wake never`},
+		{"a report that comes after the permit's end, unasked", 1, `
+			0s   ask a/0
+			0s   next     => a/0 for 2s, wake never
+			4s   sent a/0 => bucket 0 false
+			4s   ask a/1
+			4s   next     => wake 8.1s`},
+		{"a report twice", 1, `
+			0s ask a/0
+			0s next     => a/0 for 2s, wake never
+			1s sent a/0 => bucket 0 true
+			2s sent a/0 => bucket 0 false
+			2s ask a/1
+			2s next     => wake 6.1s`},
+		{"a report of nobody's", 1, `
+			0s sent x/9 => bucket 0 false`},
+		{"a wish that is taken back", 1, `
+			0s ask a/0
+			0s ask a/1
+			0s unused a/0 => bucket 0 false
+			0s next       => a/1 for 2s, wake never`},
+		{"a wish asked twice is one, waiting or granted", 1, `
+			0s ask a/0
+			0s ask a/0
+			0s next => a/0 for 2s, wake never
+			1s ask a/0
+			1s next => wake never`},
+		{"the dead wait no more, but what they hold stays busy", 1, `
+			0s   ask a/0
+			0s   ask a/1
+			0s   ask b/2
+			0s   next => a/0 for 2s, wake 3s
+			1s   drop a
+			1s   next => wake 3s
+			3s   next => wake 8.1s
+			8.1s next => b/2 for 2s, wake never`},
+		{"first start, then crash and reidentify, then operator; then the longest waiting; then the shard", 1, `
+			0s  ask o/0 operator
+			1s  ask r/1 reidentify
+			2s  ask c/2 crash
+			3s  ask s/9 start
+			3s  ask s/4 start
+			4s  ask s/3 start
+			10s next     => s/4 for 2s, wake 13s
+			10s sent s/4 => bucket 0 true
+			20s next     => s/9 for 2s, wake 23s
+			20s sent s/9 => bucket 0 true
+			30s next     => s/3 for 2s, wake 33s
+			30s sent s/3 => bucket 0 true
+			40s next     => r/1 for 2s, wake 43s
+			40s sent r/1 => bucket 0 true
+			50s next     => c/2 for 2s, wake 53s
+			50s sent c/2 => bucket 0 true
+			60s next     => o/0 for 2s, wake never`},
+		{"nothing before the hold, of which the longest counts", 1, `
+			0s ask a/0
+			0s hold 7s
+			0s hold 4s
+			0s next => wake 7s
+			7s next => a/0 for 2s, wake never`},
+		{"what others used, or an earlier life", 4, `
+			0s   used 3
+			0s   ask a/3
+			0s   ask a/7
+			1s   next => wake 5.1s
+			5.1s next => a/3 for 2s, wake 8.1s`},
+		{"until when something may be used", 2, `
+			0s outstanding => never
+			0s ask a/0
+			0s next        => a/0 for 2s, wake never
+			1s ask a/1
+			1s next        => a/1 for 2s, wake never
+			1s outstanding => 4s
+			1s sent a/1    => bucket 1 true
+			1s outstanding => 3s`},
+		{"slots: the first machine's is open at noon, for half a second", 1, `
+			0s    alone 0/2
+			0s    ask a/0
+			0s    ask a/1
+			100ms next     => a/0 for 400ms, wake 1.5s
+			200ms sent a/0 => bucket 0 true
+			200ms next     => wake 5.3s
+			5.3s  next     => wake 12s
+			12s   next     => a/1 for 500ms, wake never`},
+		{"slots: the second machine's opens 6 s later", 1, `
+			0s   alone 1/2
+			0s   ask a/0
+			0s   next => wake 6s
+			6.5s next => wake 18s
+			18s  next => a/0 for 500ms, wake never`},
+		{"slots: by the fleet's clock", 1, `
+			0s    alone 0/2 1s
+			0s    ask a/0
+			0s    next => wake 11s
+			11.4s next => a/0 for 100ms, wake never`},
+		{"slots: a fleet of one has none", 1, `
+			0s alone 0/1
+			3s ask a/0
+			3s next => a/0 for 2s, wake never`},
+		{"slots: a fleet of nobody is one", 1, `
+			0s alone 0/0
+			3s ask a/0
+			3s next => a/0 for 2s, wake never`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			play(t, NewPacer(c.maxConcurrency, 2*time.Second, 100*time.Millisecond), c.transcript)
+		})
+	}
+}
+
+func TestPacerKnowsWhatWasUsed(t *testing.T) {
+	p := NewPacer(2, 2*time.Second, 0)
+	p.Used(0, noon)
+	p.Used(0, noon.Add(-time.Hour))
+	p.Ask(Want{ID: "a", Shard: 3, Since: noon})
+	p.Next(noon)
+	p.Report("a", true, noon.Add(time.Second))
+	p.Ask(Want{ID: "b", Shard: 5, Since: noon})
+	last := p.Last()
+	if len(last) != 2 || !last[0].Equal(noon) || !last[1].Equal(noon.Add(time.Second)) {
+		t.Errorf("Last: %v", last)
+	}
+	if w := p.Waiting(); len(w) != 1 || w[0].ID != "b" {
+		t.Errorf("Waiting: %v", w)
+	}
+}
