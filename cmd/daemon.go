@@ -30,33 +30,43 @@ type control struct {
 	limit  time.Duration // for an ordered stop
 }
 
-// startControl makes the folders, takes the lock and spawns the actors. name is the root actor's.
-func startControl(system *actor.ActorSystem, name string, c *config.Config, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
-	logs := ""
+// place is what a CONTROL has of the machine for itself.
+type place struct {
+	logs string // folder for its bots' output; "" where they share ours
+	lock *flock.Flock
+}
+
+// claim makes the folders and takes the lock. Before it nothing is to be started: another CONTROL may be at work there.
+func claim(c *config.Config) (*place, error) {
+	p := &place{lock: flock.New(filepath.Join(c.State.Dir, "lock"))}
 	if c.Cluster.Logs == config.LogsFile {
-		logs = filepath.Join(c.State.Dir, "logs")
+		p.logs = filepath.Join(c.State.Dir, "logs")
 	}
-	for key, dir := range map[string]string{"state.dir": c.State.Dir, "sockets.dir": c.Sockets.Dir, "logs": logs} {
-		if dir == "" {
+	for _, f := range []struct{ key, dir string }{{"state.dir", c.State.Dir}, {"sockets.dir", c.Sockets.Dir}, {"logs", p.logs}} {
+		if f.dir == "" {
 			continue
 		}
-		if err := makeFolder(dir); err != nil {
-			return nil, usageError{fmt.Errorf("%s %s: %w", key, dir, err)}
+		if err := makeFolder(f.dir); err != nil {
+			return nil, usageError{fmt.Errorf("%s %s: %w", f.key, f.dir, err)}
 		}
 	}
-	lock := flock.New(filepath.Join(c.State.Dir, "lock"))
-	switch mine, err := lock.TryLock(); {
+	switch mine, err := p.lock.TryLock(); {
 	case err != nil:
 		return nil, usageError{fmt.Errorf("state.dir %s: lock: %w", c.State.Dir, err)}
 	case !mine:
 		return nil, usageError{fmt.Errorf("state.dir %s: another CONTROL runs on it; each needs a state folder of its own", c.State.Dir)}
 	}
+	return p, nil
+}
+
+// startControl spawns the actors of the CONTROL at a place. name is the root actor's.
+func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
 	w := newWorld(c.State.Dir, log)
-	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, logs, behaviours)), name)
+	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, at.logs, behaviours)), name)
 	if err != nil {
 		return nil, err
 	}
-	return &control{system: system, root: root, ended: watch(system, root), lock: lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	return &control{system: system, root: root, ended: watch(system, root), lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
 // stop drains the clusters and ends the actors; an error says that it took too long.

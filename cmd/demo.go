@@ -142,7 +142,11 @@ func (d *demo) start(ctx context.Context) (err error) {
 			}
 		}
 		c.Master.URL = "ws://" + d.master.at
-		machine, err := startControl(system, c.Machine.Source, c, []actors.Behaviour{d.view.behaviour(c.Machine.Source)}, d.log.With().Str("machine", c.Machine.Source).Logger())
+		at, err := claim(c)
+		if err != nil {
+			return err
+		}
+		machine, err := startControl(system, c.Machine.Source, c, at, []actors.Behaviour{d.view.behaviour(c.Machine.Source)}, d.log.With().Str("machine", c.Machine.Source).Logger())
 		if err != nil {
 			return err
 		}

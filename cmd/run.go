@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/rs/zerolog"
@@ -38,13 +37,14 @@ func (p *program) run() *cobra.Command {
 
 // runDaemon runs CONTROL until ctx ends or it ends itself.
 func (p *program) runDaemon(ctx context.Context, c *config.Config, log zerolog.Logger) error {
+	at, err := claim(c)
+	if err != nil {
+		return err
+	}
 	system := newSystem(log)
 	var failed <-chan error
 	if c.Embedded() {
 		embed(c)
-		if err := makeFolder(c.State.Dir); err != nil {
-			return usageError{fmt.Errorf("state.dir %s: %w", c.State.Dir, err)}
-		}
 		m, err := startMaster(ctx, system, masterOptions(c), c.State.Dir, log.With().Str("part", "master").Logger())
 		if err != nil {
 			return err
@@ -52,7 +52,7 @@ func (p *program) runDaemon(ctx context.Context, c *config.Config, log zerolog.L
 		defer func() { _ = m.stop() }()
 		c.Master.URL, failed = "ws://"+m.at, m.failed
 	}
-	daemon, err := startControl(system, "masterlink", c, p.behaviours, log)
+	daemon, err := startControl(system, "masterlink", c, at, p.behaviours, log)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,98 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// settled waits until everything that was asked of f is done.
+func settled(t *testing.T, f *folder) {
+	t.Helper()
+	done := make(chan error)
+	f.remove("no such file", func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, other := range []string{lockFile, "torn.new", ".probe-1"} {
+		if err := os.WriteFile(filepath.Join(dir, other), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := newFolder(dir)
+	hold := make(chan struct{}) // so that the first look is at what is not done yet
+	f.tasks <- func() { <-hold }
+	failed := func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	f.save("a", []byte("1"), failed)
+	f.save("b", []byte("1"), failed)
+	f.save("a", []byte("2"), failed)
+	f.remove("b", failed)
+	f.save("c", []byte("3"), failed)
+	look := func(when string) {
+		t.Helper()
+		if names, err := f.list(); err != nil || !slices.Equal(names, []string{"a", "c"}) {
+			t.Errorf("%s: got %v, %v", when, names, err)
+		}
+		for name, want := range map[string]string{"a": "2", "b": "", "c": "3"} {
+			if got, err := f.load(name); err != nil || string(got) != want || (got == nil) != (want == "") {
+				t.Errorf("%s: %s is %q, %v; want %q", when, name, got, err, want)
+			}
+		}
+	}
+	look("before")
+	close(hold)
+	settled(t, f)
+	look("after")
+	if len(f.changes) != 0 {
+		t.Errorf("left: %v", f.changes)
+	}
+	f = newFolder(dir)
+	look("in another life")
+}
+
+func TestFolderThatCannotBeWritten(t *testing.T) {
+	f := newFolder(filepath.Join(t.TempDir(), "no", "such", "folder"))
+	done := make(chan error, 1)
+	f.save("a", []byte("1"), func(err error) { done <- err })
+	if err := <-done; err == nil {
+		t.Error("no error")
+	}
+	if got, err := f.load("a"); got != nil || err != nil {
+		t.Errorf("got %q, %v: what was not written", got, err)
+	}
+	if names, err := f.list(); len(names) != 0 || err != nil {
+		t.Errorf("got %v, %v", names, err)
+	}
+}
+
+func TestFolderBehind(t *testing.T) {
+	f := newFolder(t.TempDir())
+	hold := make(chan struct{})
+	f.tasks <- func() { <-hold }
+	done := make(chan error, 2*folderQueue)
+	for range 2 * folderQueue {
+		f.save("a", nil, func(err error) { done <- err })
+	}
+	close(hold)
+	late := 0
+	for range 2 * folderQueue {
+		if <-done == errDiskBehind {
+			late++
+		}
+	}
+	if late < folderQueue-1 || late > folderQueue {
+		t.Errorf("%d refused", late)
+	}
+}
