@@ -27,6 +27,9 @@ type Host struct {
 	HTTP func(world.Request) (world.Response, error)
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
+	// HookErr is what every Hook ends with; Hooks is what was run.
+	HookErr error
+	Hooks   []Hook
 
 	loop  *Loop
 	net   *Net
@@ -35,6 +38,12 @@ type Host struct {
 	pid   int
 	boot  *boot
 	boots int
+}
+
+// Hook is one command that was run.
+type Hook struct {
+	Argv  []string
+	Input string
 }
 
 // Program is the body of a simulated process: called once at its start, it goes on by timers, links and OnSignal.
@@ -88,8 +97,9 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		},
 		List: func() ([]string, error) { return slices.Sorted(maps.Keys(h.files)), nil },
 		Find: func(m proc.Mark, done func(proc.Process, error)) func() { return h.find(b, m, done) },
-		Hook: func(_ []string, _ []byte, _ time.Duration, done func(error)) {
-			h.loop.After(0, alive(func() { done(nil) }))
+		Hook: func(argv []string, input []byte, _ time.Duration, done func(error)) {
+			h.Hooks = append(h.Hooks, Hook{argv, string(input)})
+			h.loop.After(h.net.delay(h.Name, h.Name), alive(func() { done(h.HookErr) }))
 		},
 		Unlink: func(string) {},
 		Fetch: func(r world.Request, done func(world.Response, error)) func() {

@@ -4,9 +4,11 @@
 //
 //	         forked               leader gone                    group gone
 //	Start ──────────▶ running ──────────────────▶ swept, reaped ────────────▶ exited(Exit)
-//	   └─▶ done(error)   │ cancel without Wait: SIGKILL
+//	   └─▶ done(error)   ▲ cancel without Wait: SIGKILL
+//	Find ────────────────┘ of an earlier life
+//	   └─▶ done(error)
 //
-// start.go is that line; output.go the file and its tail; oom.go what the kernel says about memory; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
+// start.go is the first line, find.go and find_linux.go the other; output.go the file and its tail; oom.go what the kernel says about memory; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
 package proc
 
 import (
@@ -50,9 +52,19 @@ func (e Exit) String() string {
 // Process is one process that was started. Its methods never block and may be called from anywhere.
 type Process interface {
 	PID() int
+	// Started tells the process from another one with its pid (Mark.Started); 0 where the system does not tell.
+	Started() uint64
 	// Wait claims the process: exited is called exactly once, after the process is reaped and its group swept. Called once; never from within Wait.
 	// A process that nobody claims is killed when its Start is cancelled.
 	Wait(exited func(Exit))
 	// Signal sends sig to the whole group, and does nothing once the process is reaped.
 	Signal(sig syscall.Signal)
+}
+
+// Mark is how a process is found again by another life of CONTROL. Env alone finds one whose pid was never written down.
+type Mark struct {
+	PID     int    `json:"pid,omitempty"`     // 0: not known
+	Started uint64 `json:"started,omitempty"` // tells it from another process with its pid: what the kernel says of its start
+	Env     string `json:"env"`               // "NAME=value" that its environment, and no other's, holds
+	Output  string `json:"output,omitempty"`  // its Spec.Output, a file of this life alone; "" for an Exit without Tail
 }

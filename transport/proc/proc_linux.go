@@ -3,14 +3,18 @@ package proc
 import (
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // child is a forked process that is not reaped yet: by its pid, which stays its own until then, and by a pidfd, which becomes readable when it ends.
+// A stranger is one that another process forked and will reap (find_linux.go): its pid may become somebody else's behind our back, which started tells.
 type child struct {
-	pid   int
-	pidfd int // -1 on kernels before 5.2
+	pid      int
+	started  uint64 // clock ticks since boot, field 22 of /proc/<pid>/stat
+	pidfd    int    // -1 on kernels before 5.2
+	stranger bool
 }
 
 // fork starts path in a process group of its own. It returns once the program is running or the kernel refused it.
@@ -19,15 +23,21 @@ func fork(path string, argv []string, attr *syscall.ProcAttr) (child, error) {
 	c := child{pidfd: -1}
 	attr.Sys = &syscall.SysProcAttr{Setpgid: true, PidFD: &c.pidfd}
 	var err error
-	c.pid, err = syscall.ForkExec(path, argv, attr)
+	if c.pid, err = syscall.ForkExec(path, argv, attr); err == nil {
+		_, c.started, _ = look(c.pid) // a child of ours can be looked at until it is reaped; without /proc it has no start time
+	}
 	return c, err
 }
 
 // await returns when the child has ended; it does not reap, so the pid cannot become somebody else's before the group is swept.
 // It parks in Go's poller, for 9 KiB a child; a blocked waitid costs a thread and 20 KiB, and is the way out where the kernel has no pidfd to poll.
 func (c child) await() {
-	if c.pidfd < 0 || c.park() != nil {
-		c.ended(0)
+	if c.pidfd >= 0 && c.park() == nil {
+		return
+	}
+	c.pidfd = -1
+	for !c.ended(0) {
+		<-time.After(lookStep) // a stranger without a pidfd tells nobody but its parent
 	}
 }
 
@@ -46,8 +56,11 @@ func (c child) park() error {
 	return raw.Read(func(uintptr) bool { return c.ended(unix.WNOHANG) }) // asked once before, and once after each wake-up
 }
 
-// ended asks whether there is an exit to reap; without WNOHANG it blocks until there is. An error is an end too: the child is not ours any more.
+// ended asks whether there is an exit to reap; without WNOHANG it blocks until there is, but for a stranger. An error is an end too: the child is not ours any more.
 func (c child) ended(options int) bool {
+	if c.stranger {
+		return c.left()
+	}
 	for {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_PID, c.pid, &info, unix.WEXITED|unix.WNOWAIT|options, nil)

@@ -6,9 +6,10 @@ import "syscall"
 
 // child is a forked process that is not reaped yet, and once it is, how it ended.
 type child struct {
-	pid    int
-	status syscall.WaitStatus
-	err    error
+	pid     int
+	started uint64 // 0: not known
+	status  syscall.WaitStatus
+	err     error
 }
 
 // fork starts path in a process group of its own. It returns once the program is running or the kernel refused it.
@@ -27,6 +28,9 @@ func (c *child) await() {
 		}
 	}
 }
+
+// taken reports whether the pid is another process's by now; not known here.
+func (c *child) taken() bool { return false }
 
 // reap gives what await saw.
 func (c *child) reap() (syscall.WaitStatus, error) { return c.status, c.err }

@@ -23,11 +23,16 @@ const patience = 30 * time.Second
 const (
 	roleVar  = "PROC_TEST_ROLE"
 	readyVar = "PROC_TEST_READY"
+	childVar = "PROC_TEST_CHILD" // what a supervisor's child plays
+	markVar  = "PROC_TEST_MARK"  // what it is found by
 )
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVar); role != "" {
 		play(role)
+	}
+	if len(os.Args) == 1 { // go test always passes flags: this is a child that lost its role, and would start children of its own without end
+		panic("a child without " + roleVar)
 	}
 	os.Exit(m.Run())
 }
@@ -65,13 +70,37 @@ func play(role string) {
 		fmt.Fprintln(os.Stderr, "and stderr")
 		syscall.Exit(0)
 	case "supervisor": // starts a child that is to outlive it
-		Start(Spec{Argv: os.Args[:1], Env: []string{roleVar + "=stay", readyVar + "=" + os.Getenv(readyVar)}, Output: arg}, func(_ Process, err error) {
+		Start(offspring(arg), func(_ Process, err error) {
 			if err != nil {
 				panic(err)
 			}
 		})
+	case "exec": // starts a child, and becomes another program
+		Start(offspring(""), func(p Process, err error) {
+			if err != nil {
+				panic(err)
+			}
+			find := fmt.Sprintf("%s=find %d %d", roleVar, p.PID(), p.Started())
+			panic(syscall.Exec(os.Args[0], os.Args, []string{find, readyVar + "=" + os.Getenv(readyVar), markVar + "=" + os.Getenv(markVar)}))
+		})
+	case "find": // is what exec became
+		m := Mark{Env: markVar + "=" + os.Getenv(markVar)}
+		_, _ = fmt.Sscan(arg, &m.PID, &m.Started)
+		Find(m, func(p Process, err error) {
+			if err != nil {
+				panic(err)
+			}
+			p.Wait(func(e Exit) { say(strings.ReplaceAll(e.String(), " ", "_")) })
+			p.Signal(syscall.SIGKILL)
+		})
 	}
 	<-forever
+}
+
+// offspring is the Spec of a supervisor's child.
+func offspring(output string) Spec {
+	env := []string{"PATH=" + os.Getenv("PATH"), roleVar + "=" + os.Getenv(childVar), readyVar + "=" + os.Getenv(readyVar), markVar + "=" + os.Getenv(markVar)}
+	return Spec{Argv: os.Args[:1], Env: env, Output: output}
 }
 
 // flood writes so many numbered lines.

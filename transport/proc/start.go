@@ -34,6 +34,7 @@ type process struct {
 	alive     bool       // forked and not reaped, so its pid and its group are ours
 	killed    bool       // we sent SIGKILL
 	cancelled bool
+	found     bool       // somebody has found it since: it is no longer Start's cancel that decides
 	exited    func(Exit) // given by Wait
 	exit      *Exit      // set when all is over
 }
@@ -56,6 +57,7 @@ func (p *process) run(spec Spec, done func(Process, error)) {
 		done(nil, ErrCancelled)
 		return
 	}
+	hold(p)
 	done(p, nil)
 	p.watch()
 }
@@ -102,16 +104,21 @@ func (p *process) start(spec Spec) error {
 func (p *process) watch() {
 	p.child.await()
 	p.mu.Lock()
-	_ = syscall.Kill(-p.child.pid, syscall.SIGKILL) // ESRCH: the leader was alone
+	taken := p.child.taken()
+	if !taken {
+		_ = syscall.Kill(-p.child.pid, syscall.SIGKILL) // ESRCH: the leader was alone
+	}
 	status, err := p.child.reap()
 	p.alive = false
 	killed := p.killed
 	p.mu.Unlock()
-	settle(p.child.pid)
+	if !taken {
+		settle(p.child.pid)
+	}
 
 	exit := Exit{Code: -1, Tail: tail(p.output, p.before)}
 	switch {
-	case err != nil: // somebody else in this program reaped it: nothing is known
+	case err != nil: // somebody else reaped it, as a stranger's parent does: nothing is known
 	case status.Signaled():
 		exit.Signal = status.Signal()
 		exit.OOM = exit.Signal == syscall.SIGKILL && !killed && p.ooms.explains(p.oomsAt)
@@ -122,6 +129,7 @@ func (p *process) watch() {
 	p.exit = &exit
 	exited := p.exited
 	p.mu.Unlock()
+	drop(p)
 	if exited != nil {
 		exited(exit)
 	}
@@ -148,6 +156,9 @@ func settle(group int) {
 // PID is the leader's, which is its group's as well.
 func (p *process) PID() int { return p.child.pid }
 
+// Started implements Process.
+func (p *process) Started() uint64 { return p.child.started }
+
 // Wait implements Process.
 func (p *process) Wait(exited func(Exit)) {
 	p.mu.Lock()
@@ -173,16 +184,21 @@ func (p *process) cancel() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cancelled = true
-	if p.exited == nil {
+	if p.exited == nil && !p.found {
 		p.kill(syscall.SIGKILL)
 	}
 }
 
-// kill signals the group; p.mu is held. It cannot fail in a way that matters: until the leader is reaped the group exists, and a member that changed its user is its own business.
+// kill signals the group, or a leader that left it alone; p.mu is held. It cannot fail in a way that matters: until the leader is reaped the group exists,
+// and a member that changed its user is its own business.
 func (p *process) kill(sig syscall.Signal) {
-	if !p.alive {
+	if !p.alive || p.child.taken() {
 		return
 	}
 	p.killed = p.killed || sig == syscall.SIGKILL
-	_ = syscall.Kill(-p.child.pid, sig)
+	target := -p.child.pid
+	if group, err := syscall.Getpgid(p.child.pid); err == nil && group != p.child.pid {
+		target = p.child.pid
+	}
+	_ = syscall.Kill(target, sig)
 }

@@ -116,7 +116,7 @@ func TestUnclaimedExitIsReapedAndKept(t *testing.T) {
 func TestBotOutlivesUs(t *testing.T) {
 	env, next := words(t)
 	supervisor := exec.Command(os.Args[0])
-	supervisor.Env = []string{env, roleVar + "=supervisor " + filepath.Join(t.TempDir(), "out")}
+	supervisor.Env = []string{env, childVar + "=stay", roleVar + "=supervisor " + filepath.Join(t.TempDir(), "out")}
 	if err := supervisor.Start(); err != nil {
 		t.Fatal(err)
 	}
