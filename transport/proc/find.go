@@ -1,0 +1,122 @@
+package proc
+
+import (
+	"errors"
+	"sync"
+)
+
+// ErrGone is what errors.Is finds in a GoneError.
+var ErrGone = errors.New("process is gone")
+
+// GoneError says that the process of a Mark is dead, and that nothing of its group is left.
+type GoneError struct {
+	Exit Exit // Code -1 and no Signal where nobody knows; its Tail always
+}
+
+// Error is "process is gone: exit code 3".
+func (e *GoneError) Error() string { return ErrGone.Error() + ": " + e.Exit.String() }
+
+// Unwrap gives ErrGone.
+func (e *GoneError) Unwrap() error { return ErrGone }
+
+// Find looks for the process that m marks and returns at once. done is called exactly once, on another goroutine: with the process; with a *GoneError when it is dead;
+// with ErrCancelled when cancel came first; with anything else (no /proc, no descriptors, errors.ErrUnsupported) when nobody knows.
+//
+// A process is the one that was marked when it has its pid, its start time and its variable; without a pid, when it is the leader of its group and has the variable.
+// Where the leader is dead its group is killed before done hears of it: a bot whose wrapper died in our absence would run twice.
+//
+// The exit of a child of ours, which it still is after an exec in place, is known as if it had been started by us; that of a stranger is Exit{Code: -1}.
+// cancel harms no process. One that was found, claimed or not, goes on being watched, so that it leaves no zombie, and the next Find gives it again, to its new owner alone.
+func Find(m Mark, done func(Process, error)) (cancel func()) {
+	p := &process{output: m.Output, ooms: ooms(), found: true}
+	go p.adopt(m, done)
+	return p.cancel
+}
+
+// adopt is the life of one search, and of the process that came of it.
+func (p *process) adopt(m Mark, done func(Process, error)) {
+	found, err := p.find(m)
+	p.mu.Lock()
+	cancelled := p.cancelled
+	p.mu.Unlock()
+	switch {
+	case err != nil:
+		done(nil, err)
+	case cancelled:
+		done(nil, ErrCancelled)
+	default:
+		found.change()
+		done(found, nil)
+	}
+	if found == p {
+		p.watch()
+	}
+}
+
+// find gives p once it has the process, or who watches that one already.
+func (p *process) find(m Mark) (*process, error) {
+	if other := again(m); other != nil {
+		return other, nil
+	}
+	p.oomsAt = p.ooms.count()
+	c, dead, err := locate(m)
+	if errors.Is(err, ErrGone) {
+		err = &GoneError{Exit{Code: -1, Tail: tail(m.Output, 0)}}
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.child, p.alive = c, true
+	if other := hold(p); other != p {
+		c.forget()
+		return other, nil
+	}
+	if dead {
+		p.watch()
+		return nil, &GoneError{*p.exit}
+	}
+	return p, nil
+}
+
+// change makes whoever calls Wait next the owner.
+func (p *process) change() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.found, p.exited = true, nil
+}
+
+// watched is every process that somebody here waits for, by pid: a second one who waited would take its exit away.
+var watched = struct {
+	sync.Mutex
+	by map[int]*process
+}{by: map[int]*process{}}
+
+// hold notes that p is watched, and gives p, or who watches this process already.
+func hold(p *process) *process {
+	watched.Lock()
+	defer watched.Unlock()
+	if other := watched.by[p.child.pid]; other != nil && other.child.started == p.child.started {
+		return other
+	}
+	watched.by[p.child.pid] = p
+	return p
+}
+
+// drop ends hold.
+func drop(p *process) {
+	watched.Lock()
+	defer watched.Unlock()
+	if watched.by[p.child.pid] == p {
+		delete(watched.by, p.child.pid)
+	}
+}
+
+// again is the process of m that is watched already; nil for none.
+func again(m Mark) *process {
+	watched.Lock()
+	defer watched.Unlock()
+	if p := watched.by[m.PID]; p != nil && p.child.started == m.Started {
+		return p
+	}
+	return nil
+}

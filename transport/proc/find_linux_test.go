@@ -1,0 +1,377 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// marks makes every mark of this run another one.
+var marks atomic.Int64
+
+func newMark() Mark { return Mark{Env: fmt.Sprintf("%s=%d.%d", markVar, os.Getpid(), marks.Add(1))} }
+
+// unwatched forks a marked child that nobody waits for, as an exec in place leaves them.
+func unwatched(t testing.TB, argv ...string) (Mark, child) {
+	t.Helper()
+	m := newMark()
+	c, err := fork("/bin/"+argv[0], argv, &syscall.ProcAttr{Env: []string{"A=1", m.Env, "B=2"}, Files: []uintptr{2, 2, 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.forget()
+		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
+		_, _ = syscall.Wait4(c.pid, nil, 0, nil) // ECHILD where the test saw to it
+	})
+	m.PID, m.Started = c.pid, c.started
+	return m, c
+}
+
+// orphan is a marked process that another one started, which is dead by now; word is what it said when it was up.
+func orphan(t *testing.T, role string) (m Mark, word string) {
+	t.Helper()
+	m = newMark()
+	env, next := words(t)
+	m.Output = filepath.Join(t.TempDir(), "out")
+	supervisor := exec.Command(os.Args[0])
+	supervisor.Env = []string{env, childVar + "=" + role, m.Env, "PATH=" + os.Getenv("PATH"), roleVar + "=supervisor " + m.Output}
+	if err := supervisor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.PID, word = next()
+	_ = supervisor.Process.Kill()
+	_ = supervisor.Wait()
+	_, m.Started, _ = look(m.PID)
+	t.Cleanup(func() { _ = syscall.Kill(-m.PID, syscall.SIGKILL) })
+	return m, word
+}
+
+// seek is Find into a channel that would show a second call.
+func seek(m Mark) (<-chan started, func()) {
+	ch := make(chan started, 2)
+	return ch, Find(m, func(p Process, err error) { ch <- started{p, err} })
+}
+
+func found(t *testing.T, m Mark) Process {
+	t.Helper()
+	ch, _ := seek(m)
+	s := receive(t, ch)
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.process
+}
+
+func goneExit(t *testing.T, m Mark) Exit {
+	t.Helper()
+	ch, _ := seek(m)
+	s := receive(t, ch)
+	var gone *GoneError
+	if s.process != nil || !errors.As(s.err, &gone) || !errors.Is(s.err, ErrGone) {
+		t.Fatalf("got %v, %v; want a GoneError", s.process, s.err)
+	}
+	return gone.Exit
+}
+
+func TestFindOfAChild(t *testing.T) {
+	leakless(t)
+	for name, forget := range map[string]func(*Mark){
+		"by pid and start":        func(*Mark) {},
+		"by its environment only": func(m *Mark) { m.PID, m.Started = 0, 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, c := unwatched(t, "sleep", "1000")
+			forget(&m)
+			p := found(t, m)
+			if p.PID() != c.pid || p.Started() != c.started || c.started == 0 {
+				t.Errorf("found %d of %d, want %d of %d", p.PID(), p.Started(), c.pid, c.started)
+			}
+			exits := claim(p)
+			p.Signal(syscall.SIGTERM)
+			if got, want := receive(t, exits), (Exit{Code: -1, Signal: syscall.SIGTERM}); got != want {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func TestFindOfWhatIsGone(t *testing.T) {
+	leakless(t)
+	m, c := unwatched(t, "sleep", "1000")
+	dead, _ := unwatched(t, "true")
+	_, _ = syscall.Wait4(dead.PID, nil, 0, nil)
+	for name, mark := range map[string]Mark{
+		"another start":           {PID: m.PID, Started: m.Started + 1, Env: m.Env},
+		"no start":                {PID: m.PID, Env: m.Env},
+		"another variable":        {PID: m.PID, Started: m.Started, Env: m.Env + "0"},
+		"the end of a variable":   {PID: m.PID, Started: m.Started, Env: m.Env[1:]},
+		"the begin of a variable": {PID: m.PID, Started: m.Started, Env: m.Env[:len(m.Env)-1]},
+		"no such pid":             dead,
+		"no such variable":        newMark(),
+		"nothing known":           {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := goneExit(t, mark); got != (Exit{Code: -1}) {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+	if gone(c.pid) {
+		t.Error("a search for others killed it")
+	}
+}
+
+// A child that died in an exec in place waits to be reaped, with its exit.
+func TestFindOfAZombie(t *testing.T) {
+	leakless(t)
+	m, c := unwatched(t, "sh", "-c", "exit 7")
+	eventually(t, "dead", func() bool { return c.ended(syscall.WNOHANG) })
+	m.Output = filepath.Join(t.TempDir(), "out")
+	if err := os.WriteFile(m.Output, []byte("last words\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := goneExit(t, m), (Exit{Code: 7, Tail: "last words"}); got != want {
+		t.Errorf("got %+v", got)
+	}
+	if got, want := goneExit(t, m), (Exit{Code: -1, Tail: "last words"}); got != want {
+		t.Errorf("once it is reaped: got %+v", got)
+	}
+}
+
+func TestFindAfterExecInPlace(t *testing.T) {
+	env, next := words(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{env, childVar + "=stay", newMark().Env, roleVar + "=exec"}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	pid, word := next()
+	if pid != cmd.Process.Pid { // the child, where it lived long enough to say that it is up
+		pid, word = next()
+	}
+	if pid != cmd.Process.Pid || word != "signal_killed" {
+		t.Errorf("%d, of %d, says %s", pid, cmd.Process.Pid, word)
+	}
+}
+
+func TestFindOfAnOrphan(t *testing.T) {
+	leakless(t)
+	for name, kill := range map[string]func(Process){
+		"killed by us":     func(p Process) { p.Signal(syscall.SIGKILL) },
+		"killed by others": func(p Process) { _ = syscall.Kill(p.PID(), syscall.SIGKILL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, word := orphan(t, "parent")
+			grandchild, _ := strconv.Atoi(word)
+			p := found(t, m)
+			exits := claim(p)
+			begin := time.Now()
+			kill(p)
+			if got := receive(t, exits); got != (Exit{Code: -1}) {
+				t.Errorf("got %v", got)
+			}
+			if took := time.Since(begin); took > 50*time.Millisecond+settleMax {
+				t.Errorf("noticed after %v", took)
+			}
+			if !gone(grandchild) {
+				t.Error("the grandchild runs when the exit is told")
+			}
+			p.Signal(syscall.SIGKILL) // nobody
+		})
+	}
+}
+
+// The wrapper died while nobody watched: what it wrapped must not run beside its successor.
+func TestFindLeavesNoRestOfAGroup(t *testing.T) {
+	leakless(t)
+	for name, forget := range map[string]func(*Mark){
+		"by pid and start":        func(*Mark) {},
+		"by its environment only": func(m *Mark) { m.PID, m.Started = 0, 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, word := orphan(t, "parent")
+			leader := m.PID
+			grandchild, _ := strconv.Atoi(word)
+			_ = syscall.Kill(leader, syscall.SIGKILL)
+			eventually(t, "leader dead", func() bool { return gone(leader) })
+			if gone(grandchild) {
+				t.Fatal("the grandchild died with its leader")
+			}
+			forget(&m)
+			goneExit(t, m)
+			if !gone(grandchild) {
+				t.Error("the grandchild runs when its leader is said to be gone")
+			}
+		})
+	}
+}
+
+func TestStrangerWithoutPidfd(t *testing.T) {
+	m, _ := orphan(t, "stay")
+	c := child{pid: m.PID, started: m.Started, pidfd: -1, stranger: true}
+	if c.ended(0) {
+		t.Fatal("ended, and it lives")
+	}
+	ended := make(chan struct{})
+	go func() { c.await(); close(ended) }()
+	_ = syscall.Kill(m.PID, syscall.SIGKILL)
+	receive(t, ended)
+	if !gone(m.PID) {
+		t.Error("told, and it lives")
+	}
+}
+
+// A pid that is another process's by now is not ours to signal.
+func TestTakenPidIsLeftAlone(t *testing.T) {
+	m, c := unwatched(t, "sleep", "1000")
+	p := &process{alive: true, child: child{pid: m.PID, started: m.Started - 1, pidfd: -1, stranger: true}}
+	p.Signal(syscall.SIGKILL)
+	if p.killed || c.ended(syscall.WNOHANG) {
+		t.Error("killed another process")
+	}
+}
+
+func TestCancelledFindHarmsNobody(t *testing.T) {
+	leakless(t)
+	m, c := unwatched(t, "sleep", "1000")
+	for range 50 {
+		ch, cancel := seek(m)
+		cancel()
+		if s := receive(t, ch); s.err != nil && !errors.Is(s.err, ErrCancelled) {
+			t.Fatal(s.err)
+		}
+		cancel()
+	}
+	p := found(t, m)
+	if c.ended(syscall.WNOHANG) {
+		t.Fatal("cancel killed it")
+	}
+	exits := claim(p)
+	p.Signal(syscall.SIGKILL)
+	if got := receive(t, exits); got.Signal != syscall.SIGKILL {
+		t.Errorf("got %v", got)
+	}
+}
+
+// An actor that lost its process by a panic finds it again: the exit is told to the new owner alone, and the old one's cancel is void.
+func TestFindOfWhatWeStarted(t *testing.T) {
+	leakless(t)
+	m := newMark()
+	ch, cancel := begin(Spec{Argv: []string{"sleep", "1000"}, Env: []string{m.Env}})
+	p := receive(t, ch).process
+	old := claim(p)
+	m.PID, m.Started = p.PID(), p.Started()
+	again := found(t, m)
+	cancel()
+	exits := claim(again)
+	again.Signal(syscall.SIGINT)
+	if got := receive(t, exits); got.Signal != syscall.SIGINT {
+		t.Errorf("got %v", got)
+	}
+	if len(old) != 0 {
+		t.Error("the old owner was told")
+	}
+}
+
+func TestManyFindsAtOnce(t *testing.T) {
+	leakless(t)
+	const many = 32
+	var all []Mark
+	for range many {
+		m, _ := unwatched(t, "sleep", "1000")
+		all = append(all, m)
+	}
+	begin := time.Now()
+	var chs []<-chan started
+	for _, m := range all {
+		ch, _ := seek(m)
+		chs = append(chs, ch)
+	}
+	for _, ch := range chs {
+		s := receive(t, ch)
+		if s.err != nil {
+			t.Fatal(s.err)
+		}
+		defer receive(t, claim(s.process))
+		defer s.process.Signal(syscall.SIGKILL)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// A process names itself, and may put anything into the line that is read.
+func TestLookAtAnOddName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a) Z 1 (b")
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(sleep, path); err != nil {
+		t.Fatal(err)
+	}
+	plain, _ := run(t, Spec{Argv: []string{"sleep", "1000"}})
+	odd, exits := run(t, Spec{Argv: []string{path, "1000"}})
+	state, ticks, err := look(odd.PID())
+	if err != nil || state == 'Z' || ticks < plain.Started() || ticks > plain.Started()+1000 {
+		t.Errorf("got %c, %d, %v", state, ticks, err)
+	}
+	plain.Signal(syscall.SIGKILL)
+	odd.Signal(syscall.SIGKILL)
+	receive(t, exits)
+}
+
+// BenchmarkFind is the time from 32 searches at once to the last answer.
+func BenchmarkFind(b *testing.B) {
+	for name, forget := range map[string]func(*Mark){
+		"pid": func(*Mark) {},
+		"env": func(m *Mark) { m.PID, m.Started = 0, 0 },
+	} {
+		b.Run(name, func(b *testing.B) {
+			measure(b, func() time.Duration {
+				const many = 32
+				ch := make(chan started, many)
+				var all []Mark
+				for range many {
+					m := newMark()
+					c, err := fork("/bin/sleep", sleeper.Argv, &syscall.ProcAttr{Env: []string{m.Env}, Files: []uintptr{2, 2, 2}})
+					if err != nil {
+						b.Fatal(err)
+					}
+					c.forget()
+					m.PID, m.Started = c.pid, c.started
+					forget(&m)
+					all = append(all, m)
+				}
+				begin := time.Now()
+				for _, m := range all {
+					Find(m, func(p Process, err error) { ch <- started{p, err} })
+				}
+				var processes []Process
+				for range many {
+					s := <-ch
+					if s.err != nil {
+						b.Fatal(s.err)
+					}
+					processes = append(processes, s.process)
+				}
+				took := time.Since(begin)
+				for _, p := range processes {
+					exits := claim(p)
+					p.Signal(syscall.SIGKILL)
+					<-exits
+				}
+				return took
+			})
+		})
+	}
+}
