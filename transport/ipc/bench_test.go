@@ -2,32 +2,82 @@ package ipc
 
 import (
 	"bytes"
+	"encoding/json"
+	"io"
+	"net"
 	"testing"
 )
 
-func BenchmarkDecodeHello(b *testing.B) {
+// BenchmarkDecode is one HELLO read, beside what JSON alone takes.
+func BenchmarkDecode(b *testing.B) {
 	hello := traced(b)[0].raw
-	b.SetBytes(int64(len(hello)))
-	for b.Loop() {
-		if _, err := DecodeFromManager(hello); err != nil {
-			b.Fatal(err)
+	b.Run("floor", func(b *testing.B) {
+		b.SetBytes(int64(len(hello)))
+		for b.Loop() {
+			var v any
+			if err := json.Unmarshal(hello, &v); err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
+	b.Run("ipc", func(b *testing.B) {
+		b.SetBytes(int64(len(hello)))
+		for b.Loop() {
+			if _, err := DecodeFromManager(hello); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
-// One frame at a time is under way for each slot of the window, so that the queue never overflows.
+// BenchmarkLink is one frame of 512 bytes from end to end, beside the bare socket, written frame by frame. A link that lags writes several at once, and may be faster.
 func BenchmarkLink(b *testing.B) {
-	near, far := connected(b)
 	frame := bytes.Repeat([]byte("x"), 512)
-	slots := make(chan struct{}, maxQueued/2)
-	far.Receive(func([]byte) { far.Took(); <-slots }, func(error) {})
-	b.SetBytes(int64(len(frame)))
-	for b.Loop() {
-		slots <- struct{}{}
-		if err := near.Send(frame); err != nil {
-			b.Fatal(err)
+	b.Run("floor", func(b *testing.B) {
+		near, far := sockets(b)
+		read := make(chan error)
+		go func() {
+			_, err := io.Copy(io.Discard, far)
+			read <- err
+		}()
+		b.SetBytes(int64(len(frame)))
+		for b.Loop() {
+			if _, err := near.Write(frame); err != nil {
+				b.Fatal(err)
+			}
 		}
+		near.Close()
+		<-read
+	})
+	b.Run("ipc", func(b *testing.B) {
+		near, far := connected(b)
+		slots := make(chan struct{}, maxQueued/2) // so that the queue never overflows
+		far.Receive(func([]byte) { far.Took(); <-slots }, func(error) {})
+		b.SetBytes(int64(len(frame)))
+		for b.Loop() {
+			slots <- struct{}{}
+			if err := near.Send(frame); err != nil {
+				b.Fatal(err)
+			}
+		}
+		near.Close(0, "")
+		far.Close(0, "")
+	})
+}
+
+// sockets gives both ends of a bare unix socket.
+func sockets(b *testing.B) (near, far net.Conn) {
+	l, err := net.Listen("unix", socketPath(b))
+	if err != nil {
+		b.Fatal(err)
 	}
-	near.Close(0, "")
-	far.Close(0, "")
+	b.Cleanup(func() { _ = l.Close() })
+	if near, err = net.Dial("unix", l.Addr().String()); err != nil {
+		b.Fatal(err)
+	}
+	if far, err = l.Accept(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = near.Close(); _ = far.Close() })
+	return near, far
 }
