@@ -86,11 +86,11 @@ func TestRunReferenceBot(t *testing.T) {
 	if n := len(p.clusters()); n != 2 {
 		t.Errorf("%d cluster processes of 4 shards, want 2", n)
 	}
+	took := p.stop(8 * time.Second) // cluster.stop_grace
+	t.Logf("stopped in %v", took)
 	if all := p.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
 	}
-	took := p.stop(8 * time.Second) // cluster.stop_grace
-	t.Logf("stopped in %v", took)
 	d.wellBehaved()
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }

@@ -20,7 +20,7 @@ func TestRefusesToStart(t *testing.T) {
 		}
 		return path
 	}
-	good := settings{"state.dir": filepath.Join(dir, "state"), "discord.token": token}
+	good := settings{"state.dir": filepath.Join(dir, "state"), "discord.token": token, "discord.api": "http://" + closedPort(t)}
 	with := func(key, value string) []string {
 		s := settings{key: value}
 		for k, v := range good {
