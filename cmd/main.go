@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,9 @@ const (
 	exitFailed = 1 // the command did not do what was asked
 	exitUsage  = 2 // flags, configuration or environment are wrong; nothing was started
 )
+
+// hurry is when, after the first signal, a second one ends the program at once. Sooner it is an echo: timeout(1) signals us, and then our group.
+const hurry = time.Second
 
 // Option changes what Main runs.
 type Option func(*program)
@@ -59,10 +63,7 @@ func Main(options ...Option) {
 		o(p)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-ctx.Done()
-		stop() // a second signal ends the program at once
-	}()
+	context.AfterFunc(ctx, func() { time.AfterFunc(hurry, stop) })
 	err := p.root().ExecuteContext(ctx)
 	if err == nil {
 		return
