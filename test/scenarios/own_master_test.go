@@ -90,8 +90,8 @@ func ownStart(shards, maxConcurrency, machines int) func(*fleet) {
 			}
 		}
 		// every wave waits for the report of the one before: two ways of up to 80 ms, beside what the issue allows
-		waves := time.Duration(floor/rules.Config{}.Floor(2)) + 1
-		if took, most := last.Sub(first), floor+floor/50+300*time.Millisecond+waves*320*time.Millisecond; took > most {
+		waves := int(floor/rules.Config{}.Floor(2)) + 1
+		if took, most := last.Sub(first), floor+floor/50+300*time.Millisecond+time.Duration(320*waves)*time.Millisecond; took > most {
 			f.t.Errorf("%d shards at %d on %d machines took %v, want at most %v", shards, maxConcurrency, machines, took, most)
 		}
 		f.must("fleet.operational", 10*time.Second, func() bool { return m.saw("fleet.operational") == 1 })

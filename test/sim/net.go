@@ -27,7 +27,6 @@ type Net struct {
 	listeners map[string]listener
 	cuts      map[[2]string]bool
 	links     []*pair
-	unique    int
 }
 
 type listener struct {

@@ -50,7 +50,7 @@ func (c *child) identify(m Mark) (dead bool, err error) {
 		return false, ErrGone
 	}
 	err = unix.Waitid(unix.P_PID, c.pid, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
-	c.stranger = err == unix.ECHILD
+	c.stranger = errors.Is(err, unix.ECHILD)
 	if c.ended(unix.WNOHANG) { // its environment is gone with its memory
 		return true, nil
 	}
