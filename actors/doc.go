@@ -4,6 +4,7 @@
 //	masterlink           the link to MASTER, its orders, and the house          masterlink.go, orders.go, household.go
 //	├─ herald            events → log, subscribers, MASTER                      herald.go
 //	├─ gate              who may identify, when                                 gate.go
+//	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go
 //	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_ranges.go
 //	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_ipc.go
 //	└─ <behaviours>      what the operator's own main added                     options.go
