@@ -94,3 +94,29 @@ func TestRunReferenceBot(t *testing.T) {
 	d.wellBehaved()
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
+
+// A token that Discord refuses: MASTER says so and ends, before any bot is started; where MASTER did not have to ask, the bots are told, stop, and are not started again.
+func TestTokenRefused(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 4, 2)
+	d.fault(`{"kind":"refuse_token"}`)
+
+	p := run(t, d.settings(), binary, "bot")
+	if code := p.exit(patience); code == 0 || !strings.Contains(p.stderr.String(), "control: discord.token") {
+		t.Errorf("exit %d", code)
+	}
+	p.gone()
+
+	p = run(t, lonely(d.settings()), binary, "bot")
+	if fatal := p.line("cluster.fatal"); fatal["close_code"] != 4004.0 {
+		t.Errorf("fatal: %v", fatal)
+	}
+	eventually(t, "both clusters end", func() bool { return len(p.clusters()) == 0 })
+	p.stop(time.Second)
+	if n := len(p.lines("cluster.died")) + len(p.lines("cluster.gave_up")); n > 0 {
+		t.Errorf("tried again %d times", n)
+	}
+	if s := d.stats(); s.Identifies > 0 {
+		t.Errorf("%d identifies", s.Identifies)
+	}
+}

@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// mount gives a file system of its own, or skips the test.
+func mount(t *testing.T, flags uintptr, options string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: only root can mount a file system")
+	}
+	dir := folder(t)
+	if err := syscall.Mount("e2e", dir, "tmpfs", flags, options); err != nil {
+		t.Skipf("skipped: no tmpfs can be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount %s: %v", dir, err)
+		}
+	})
+	return dir
+}
+
+// A folder that nobody may write to, root neither.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	dir := mount(t, syscall.MS_RDONLY, "size=64k")
+	for _, key := range []string{"state.dir", "sockets.dir"} {
+		p := role(t, lonely(settings{key: dir}), "ready")
+		if code := p.exit(patience); code != 2 || !strings.Contains(p.stderr.String(), key+" "+dir) || !strings.Contains(p.stderr.String(), "read-only file system") {
+			t.Errorf("exit %d: %s", code, p.stderr.String())
+		}
+		p.gone()
+	}
+}
+
+// A disk that fills up costs what would have been written, never the clusters.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	dir := mount(t, 0, "size=64k")
+	state := filepath.Join(dir, "state")
+	s := lonely(settings{"state.dir": state, "sockets.dir": folder(t)})
+	p := role(t, s, "ready")
+	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	p.stop(8 * time.Second)
+	fill(t, dir)
+	// What it writes now is its name, which it has lost.
+	if err := os.Truncate(filepath.Join(state, "link.json"), 0); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, dir)
+	p = role(t, s, "ready")
+	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	said := p.line("state.unwritable")
+	if err, _ := said["err"].(string); said["file"] != "link.json" || !strings.Contains(err, "no space left on device") {
+		t.Errorf("%v", said)
+	}
+	p.stop(8 * time.Second)
+}
+
+// fill leaves no byte free.
+func fill(t *testing.T, dir string) {
+	t.Helper()
+	f, err := os.CreateTemp(dir, "fill-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+}
