@@ -187,9 +187,16 @@ func (g *IdentifyGate) configure(ctx actor.Context, s messages.Settings) {
 			}
 		}
 	}
+	first := g.settings.ShardCount == 0
 	g.settings = s
-	if g.State() == "pacing" {
-		g.pacer = g.newPacer()
+	if g.State() != "pacing" {
+		return
+	}
+	g.pacer = g.newPacer()
+	if first && s.Place.Of > 1 { // an earlier life's: what MASTER granted to anybody meanwhile is not known
+		g.holdForGranted()
+	}
+	if !s.Permits { // else LinkUp follows
 		g.next(ctx)
 	}
 }
@@ -213,9 +220,14 @@ func (g *IdentifyGate) pace(ctx actor.Context) {
 	g.pacer = g.newPacer()
 	clear(g.wishes)
 	if g.settings.Place.Of > 1 || len(g.out) > 0 {
-		g.pacer.Hold(time.Now().Add(g.options.TTL + plan.IdentifyEvery + g.options.Margin))
+		g.holdForGranted()
 	}
 	g.next(ctx)
+}
+
+// holdForGranted waits until whatever MASTER granted to anybody is used and over.
+func (g *IdentifyGate) holdForGranted() {
+	g.pacer.Hold(time.Now().Add(g.options.TTL + plan.IdentifyEvery + g.options.Margin))
 }
 
 // ask puts every wish to MASTER, again if need be.
@@ -272,8 +284,11 @@ func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
 	}
 }
 
-// next gives what the own pacer grants now.
+// next gives what the own pacer grants now: nothing before the fleet's settings are known, this life's or an earlier one's.
 func (g *IdentifyGate) next(ctx actor.Context) {
+	if g.settings.ShardCount == 0 {
+		return
+	}
 	now := time.Now()
 	grants, wake := g.pacer.Next(now)
 	for _, grant := range grants {

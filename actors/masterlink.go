@@ -56,6 +56,7 @@ type linkMemory struct {
 	ShardCount       int                   `json:"shard_count,omitempty"`
 	MaxConcurrency   int                   `json:"max_concurrency,omitempty"`
 	ShardsPerCluster int                   `json:"shards_per_cluster,omitempty"`
+	Place            messages.Place        `json:"place"`
 	Ranges           []messages.ShardRange `json:"ranges,omitempty"`
 }
 
@@ -231,10 +232,11 @@ func (m *MasterLink) remember(ctx actor.Context) {
 func (m *MasterLink) takeBack(ctx actor.Context) {
 	k := m.memory
 	if len(k.Ranges) > 0 {
-		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: messages.Place{Of: 1}}
+		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place}
 		for _, r := range k.Ranges {
 			m.standing.Ranges = append(m.standing.Ranges, messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: k.Epoch})
 		}
+		ctx.Send(m.house.Gate, m.settings)
 	}
 	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.Ranges})
 }
@@ -249,10 +251,10 @@ func (m *MasterLink) keepServed(ctx actor.Context) {
 	}
 	k := &m.memory
 	s := m.settings
-	if slices.Equal(k.Ranges, ranges) && k.ShardCount == s.ShardCount && k.ShardsPerCluster == s.ShardsPerCluster {
+	if slices.Equal(k.Ranges, ranges) && k.ShardCount == s.ShardCount && k.ShardsPerCluster == s.ShardsPerCluster && k.Place == s.Place {
 		return
 	}
-	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Ranges = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, ranges
+	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Place, k.Ranges = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges
 	m.save(ctx)
 }
 

@@ -173,6 +173,7 @@ func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	}
 	if p.Machine != nil && *p.Machine != m.settings.Place {
 		m.settings.Place = *p.Machine
+		m.keepServed(ctx)
 		ctx.Send(m.house.Gate, m.settings)
 	}
 }

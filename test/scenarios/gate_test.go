@@ -125,7 +125,7 @@ func TestPowerCut(t *testing.T) {
 			f.connect(m, "c", 0, 31)
 			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
 			f.powerOff(m)
-			f.pass(time.Duration(f.loop.Rand.IntN(1000)) * time.Millisecond)
+			f.pass(time.Duration(100+f.loop.Rand.IntN(900)) * time.Millisecond) // MASTER has noticed
 			if life%2 == 1 {
 				f.master.Change(func(o *mockmaster.Options) { o.Initialise.MaxConcurrency = new(8 * (1 + f.loop.Rand.IntN(2))) })
 			}

@@ -1,0 +1,186 @@
+package actors
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// This file is what a Cluster knows of its shards: their states, their wishes, and by when each must have moved on.
+
+// shard is what is known of one shard of the cluster.
+type shard struct {
+	state    messages.ShardState
+	deadline time.Time // when it must have moved on; zero: it waits for others, which is not failing
+}
+
+// beatSlack is how much later than two intervals a heartbeat may come, as a share of the interval.
+const beatSlack = 10
+
+// connected is the word of an instance that does not report its shards: all of them are READY.
+func (c *Cluster) connected(ctx actor.Context) {
+	for _, id := range c.plan.Shards.Shards() {
+		c.shardMoved(ctx, messages.ShardStatus{Shard: id, State: messages.ShardReady})
+	}
+}
+
+func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
+	s := c.shards[p.Shard]
+	switch {
+	case c.dying():
+		return
+	case s == nil:
+		c.send(messages.PermitGrant{EventID: p.EventID, Shard: p.Shard, RetryAfterMS: messages.Millis(c.options.ReadyTimeout),
+			Reason: fmt.Sprintf("shard %d is not of cluster %d, which has %s", p.Shard, c.plan.ID, c.plan.Shards)})
+		return
+	}
+	s.deadline = time.Time{}
+	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.permitID(p.EventID), Cluster: c.plan.ID, Shard: p.Shard, Cause: p.Cause})
+}
+
+// permit hands a permit on, or back where the bot cannot be reached.
+func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
+	_, event, ours := strings.Cut(p.ID, "/")
+	if !ours || c.permitID(messages.Snowflake(event)) != p.ID {
+		return // of a life before this one
+	}
+	sent := c.send(messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted,
+		UseWithinMS: messages.Millis(p.UseWithin), RetryAfterMS: messages.Millis(p.RetryAfter), Reason: p.Reason})
+	if !sent && p.Granted {
+		ctx.Send(c.house.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
+	}
+}
+
+// permitID is the gate's name for a bot's wish: unique, whatever event ids the bots use.
+func (c *Cluster) permitID(event messages.Snowflake) string {
+	return string(c.life.Instance) + "/" + string(event)
+}
+
+func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
+	s := c.shards[p.Shard]
+	if s == nil || c.dying() {
+		return
+	}
+	moved := s.state != p.State
+	s.state = p.State
+	if p.CloseCode != 0 {
+		c.closeCode = p.CloseCode
+	}
+	switch p.State {
+	case messages.ShardReady, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardDisconnected:
+		s.deadline = time.Time{} // it is there, or waits for us, or for Discord
+	case messages.ShardResuming:
+		s.deadline = time.Now().Add(c.options.ReadyTimeout)
+	}
+	if !moved {
+		return
+	}
+	ctx.Send(c.house.Herald, messages.ShardMoved{Cluster: c.plan.ID, Shard: p.Shard, State: p.State, CloseCode: p.CloseCode, LatencyMS: p.LatencyMS})
+	if c.ready() == c.plan.Shards.Len() && c.State() == string(messages.ClusterConnecting) {
+		c.up = time.Now()
+		c.Enter(string(messages.ClusterServing), c.serving)
+		if c.adopted {
+			ctx.Send(c.house.Herald, messages.ClusterAdopted{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID()})
+		} else {
+			ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started))})
+		}
+	}
+	c.tell(ctx)
+	c.arm(ctx)
+}
+
+// arm sets the one timeout to the next moment at which something must have happened. A dying cluster has another use for it.
+func (c *Cluster) arm(ctx actor.Context) {
+	if next := c.nextDeadline(); !next.IsZero() && !c.dying() {
+		c.In(ctx, time.Until(next))
+	}
+}
+
+func (c *Cluster) nextDeadline() time.Time {
+	next := c.relinkBy
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for _, s := range c.shards {
+		sooner(s.deadline)
+	}
+	if c.has(messages.FeatureHeartbeat) && c.link != nil {
+		sooner(c.muteAt())
+	}
+	return next
+}
+
+// muteAt is when two heartbeats are missed.
+func (c *Cluster) muteAt() time.Time {
+	return c.lastBeat.Add(2*c.options.Heartbeat + c.options.Heartbeat/beatSlack)
+}
+
+// watch looks at what should have happened by now. A timer that comes late proves that we slept, not the bot: everything gets its time anew (DESIGN §3).
+func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
+	now := time.Now()
+	switch late := now.Sub(t.Due); {
+	case late > c.options.Heartbeat:
+		ctx.Send(c.house.Herald, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(late)})
+		c.lastBeat = now
+		for _, s := range c.shards {
+			if !s.deadline.IsZero() {
+				s.deadline = now.Add(c.options.ReadyTimeout)
+			}
+		}
+		c.hello(ctx, nil)
+	case !c.relinkBy.IsZero() && !now.Before(c.relinkBy):
+		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: fmt.Sprintf("the socket closed and did not open again within %v: %v", relinkWithin, c.dialErr)})
+		return
+	case c.has(messages.FeatureHeartbeat) && c.link != nil && !now.Before(c.muteAt()):
+		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("no heartbeat for %v", now.Sub(c.lastBeat))})
+		return
+	}
+	for _, id := range c.plan.Shards.Shards() {
+		if s := c.shards[id]; !s.deadline.IsZero() && !now.Before(s.deadline) {
+			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: fmt.Sprintf("shard %d stayed %s for %v", id, s.state, c.options.ReadyTimeout), WaitedFor: c.waitsFor()})
+			return
+		}
+	}
+	c.arm(ctx)
+}
+
+// ready counts the shards that are READY.
+func (c *Cluster) ready() int {
+	n := 0
+	for _, s := range c.shards {
+		if s.state == messages.ShardReady {
+			n++
+		}
+	}
+	return n
+}
+
+// waitsFor is what the start waits for, in one line.
+func (c *Cluster) waitsFor() string {
+	switch {
+	case c.shards == nil && c.link == nil:
+		return "the socket " + c.life.Socket
+	case c.shards == nil:
+		return "IDENTIFY, the answer to HELLO"
+	case !c.up.IsZero():
+		return ""
+	}
+	var missing []string
+	for _, id := range c.plan.Shards.Shards() {
+		if s := c.shards[id]; s.state != messages.ShardReady {
+			missing = append(missing, fmt.Sprintf("shard %d (%s)", id, s.state))
+		}
+	}
+	if len(missing) > 3 {
+		missing = append(missing[:3], fmt.Sprintf("%d more", len(missing)-3))
+	}
+	return strings.Join(missing, ", ")
+}

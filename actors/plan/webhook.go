@@ -1,0 +1,221 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+	"unicode/utf16"
+
+	"github.com/discluster/control/messages"
+)
+
+// What Discord takes in one message (its documentation: "Create Message", "Embed Limits"), in UTF-16 units, the strictest way to count characters.
+const (
+	embedsMax     = 10
+	embedCharsMax = 6000 // of all embeds of a message together
+	titleMax      = 256
+	fieldsMax     = 25
+	fieldNameMax  = 256
+	fieldValueMax = 1024
+	footerMax     = 2048
+)
+
+// WebhookBurst is how many requests one webhook takes in webhookWindow. Discord tells its limit in headers only; this is what they say.
+const (
+	WebhookBurst  = 5
+	webhookWindow = 2 * time.Second
+)
+
+// Waits before a message is sent again.
+const (
+	retryAfterMin = 100 * time.Millisecond
+	retryAfterMax = 10 * time.Minute
+	// WebhookTries is how often one message is sent that Discord does not take for a reason of its own; the waits between, 1 to 32 s, are a minute in all.
+	WebhookTries = 7
+)
+
+// colors of an embed, as Discord's own palette has them.
+var colors = map[messages.Level]int{
+	messages.LevelDebug: 0x80848E, messages.LevelInfo: 0x5865F2, messages.LevelWarn: 0xF0B232, messages.LevelError: 0xDA373C,
+}
+
+type (
+	webhookMessage struct {
+		Embeds          []embed `json:"embeds"`
+		AllowedMentions struct {
+			Parse []string `json:"parse"`
+		} `json:"allowed_mentions"`
+	}
+	embed struct {
+		Title     string       `json:"title"`
+		Color     int          `json:"color"`
+		Fields    []embedField `json:"fields"`
+		Footer    embedFooter  `json:"footer"`
+		Timestamp string       `json:"timestamp"`
+	}
+	embedField struct {
+		Name   string `json:"name"`
+		Value  string `json:"value"`
+		Inline bool   `json:"inline"`
+	}
+	embedFooter struct {
+		Text string `json:"text"`
+	}
+)
+
+// WebhookMessage is the body of one message that tells of the first alerts, an embed each: of as many as Discord takes at once, which took says; at least one.
+// It mentions nobody, whatever the texts hold.
+func WebhookMessage(alerts []Alert) (body []byte, took int) {
+	m := webhookMessage{}
+	m.AllowedMentions.Parse = []string{}
+	room := embedCharsMax
+	for _, a := range alerts[:min(len(alerts), embedsMax)] {
+		e, chars := embedOf(a)
+		if chars > room {
+			break
+		}
+		room -= chars
+		m.Embeds = append(m.Embeds, e)
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		panic("plan: " + err.Error()) // texts and numbers always can be
+	}
+	return body, len(m.Embeds)
+}
+
+// embedOf is an alert as an embed, and how many characters it counts, at most embedCharsMax: what is over that is left out from the end.
+func embedOf(a Alert) (e embed, chars int) {
+	name, level := a.Event.Event()
+	e = embed{Title: cutText(name, titleMax), Color: colors[level], Fields: []embedField{}, Footer: embedFooter{cutText(a.Machine, footerMax)}, Timestamp: stamp(a.At)}
+	chars = units(e.Title) + units(e.Footer.Text)
+	for _, f := range eventFields(a.Event) {
+		if len(e.Fields) == fieldsMax || chars+units(f.Name)+units(f.Value) > embedCharsMax {
+			break
+		}
+		chars += units(f.Name) + units(f.Value)
+		e.Fields = append(e.Fields, f)
+	}
+	return e, chars
+}
+
+// eventFields is what an event says, in its own order, without what is empty.
+func eventFields(e messages.Event) (fields []embedField) {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return []embedField{{Name: "err", Value: cutText(err.Error(), fieldValueMax)}}
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil
+	}
+	for d.More() {
+		name, err := d.Token()
+		var raw json.RawMessage
+		if err != nil || d.Decode(&raw) != nil {
+			return fields
+		}
+		value := string(raw)
+		if raw[0] == '"' {
+			_ = json.Unmarshal(raw, &value) // a text that was just written
+		}
+		if value == "" || value == "null" || name == "" {
+			continue
+		}
+		cut := cutText
+		if name == "output" {
+			cut = lastText // its end is what tells
+		}
+		fields = append(fields, embedField{Name: cutText(name.(string), fieldNameMax), Value: cut(value, fieldValueMax), Inline: units(value) <= inlineMax})
+	}
+	return fields
+}
+
+// inlineMax is how long a value may be that stands beside another.
+const inlineMax = 30
+
+// units counts a text as Discord does.
+func units(s string) (n int) {
+	for _, r := range s {
+		n += max(utf16.RuneLen(r), 1)
+	}
+	return n
+}
+
+// cutText is the beginning of s, at most so many units; what was cut is shown by an ellipsis.
+func cutText(s string, most int) string {
+	if units(s) <= most {
+		return s
+	}
+	n := 0
+	for at, r := range s {
+		if n += max(utf16.RuneLen(r), 1); n > most-1 {
+			return s[:at] + "…"
+		}
+	}
+	return s
+}
+
+// lastText is the end of s, at most so many units.
+func lastText(s string, most int) string {
+	over := units(s) - most
+	if over <= 0 {
+		return s
+	}
+	n := 0
+	for at, r := range s {
+		if n > over { // one more than has to go makes room for the ellipsis
+			return "…" + s[at:]
+		}
+		n += max(utf16.RuneLen(r), 1)
+	}
+	return s
+}
+
+// WebhookWait is how long the next request has to wait, after those that were sent at these times, in order.
+func WebhookWait(sent []time.Time, now time.Time) time.Duration {
+	if len(sent) < WebhookBurst {
+		return 0
+	}
+	return max(0, sent[len(sent)-WebhookBurst].Add(webhookWindow).Sub(now))
+}
+
+// WebhookFate is what becomes of a message.
+type WebhookFate int
+
+const (
+	WebhookTold    WebhookFate = iota // Discord has it
+	WebhookAgain                      // it is sent again
+	WebhookRefused                    // Discord will never take it: the webhook is gone, or the message is wrong
+	WebhookLost                       // it was sent WebhookTries times
+)
+
+// WebhookAnswer decides by what came back to the tries-th sending of a message, status 0 for nothing, and says when it is sent again. random is in [0,1).
+func WebhookAnswer(status int, body []byte, tries int, random float64) (WebhookFate, time.Duration) {
+	switch {
+	case status >= 200 && status < 300:
+		return WebhookTold, 0
+	case status == 429:
+		if d, ok := retryAfter(body); ok {
+			return WebhookAgain, d
+		}
+	case status >= 300 && status < 500 && status != 408:
+		return WebhookRefused, 0
+	}
+	if tries >= WebhookTries {
+		return WebhookLost, 0
+	}
+	return WebhookAgain, Jitter(time.Second<<min(tries-1, 5), 0.2, random)
+}
+
+// retryAfter is the wait that Discord asks for in the body of a 429, in seconds. What stands before Discord may answer without one.
+func retryAfter(body []byte) (time.Duration, bool) {
+	var asked struct {
+		RetryAfter *float64 `json:"retry_after"`
+	}
+	if json.Unmarshal(body, &asked) != nil || asked.RetryAfter == nil {
+		return 0, false
+	}
+	seconds := min(max(*asked.RetryAfter, 0), retryAfterMax.Seconds())
+	return max(time.Duration(seconds*float64(time.Second)), retryAfterMin), true
+}

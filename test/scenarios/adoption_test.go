@@ -1,0 +1,143 @@
+package scenarios
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// crash kills a machine's CONTROL as kill -9 would. Its bots go on.
+func (f *fleet) crash(m *machine) {
+	m.Crash()
+	m.gone = true
+}
+
+// pids are the living processes of a machine.
+func pids(m *machine) map[int]bool {
+	all := map[int]bool{}
+	for _, p := range m.Processes() {
+		all[p.PID()] = true
+	}
+	return all
+}
+
+// CONTROL is killed while everything serves. The next one takes back every process: none is started, nothing is identified.
+func TestAdoptsWhatServes(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 8})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("operational", 2*time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		before := pids(m)
+		f.crash(m)
+		f.pass(time.Duration(f.loop.Rand.IntN(25000)) * time.Millisecond)
+		began := f.loop.Now()
+		f.boot(m, sesame)
+		f.must("every cluster is adopted", 5*time.Second, f.sawN("cluster.adopted", 5))
+		if took := f.loop.Now() - began; took > 500*time.Millisecond {
+			f.t.Errorf("adoption took %v", took)
+		}
+		f.pass(2 * time.Minute)
+		want(f, "identifies", f.identifies(), 40)
+		want(f, "owned", f.owned(40)(), true)
+		for pid := range pids(m) {
+			want(f, "pid was there before", before[pid], true)
+		}
+		want(f, "processes", len(pids(m)), len(before))
+		want(f, "fleet placed again", own.saw("fleet.placed"), 1)
+	})
+}
+
+// CONTROL is killed at any instant of a start, again and again. Every shard is READY in the end, by one identify each, and no process is doubled or left.
+func TestAdoptsWhatStarts(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
+		f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		for range 4 {
+			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
+			f.crash(m)
+			f.pass(time.Duration(f.loop.Rand.IntN(3000)) * time.Millisecond)
+			f.boot(m, sesame)
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		want(f, "processes", len(m.Processes()), 6)
+		f.pass(time.Minute)
+		want(f, "owned", f.owned(24)(), true)
+		if got := f.identifies(); got > 24+4 { // a bot that waited for a permit may have used one whose report was lost
+			f.t.Errorf("identifies %d, want about 24", got)
+		}
+	})
+}
+
+// Some processes die while CONTROL is away, one hangs, one was started otherwise than it would be now: each is replaced, and resumes.
+func TestReplacesWhatIsNotTheSame(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 8})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("operational", 2*time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		f.pass(time.Duration(f.loop.Rand.IntN(5000)) * time.Millisecond)
+		f.crash(m)
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.processOf(m, "1").Signal(syscall.SIGSTOP)
+		f.pass(time.Duration(f.loop.Rand.IntN(10000)) * time.Millisecond)
+		changed := f.loop.Rand.IntN(2) == 0
+		f.boot(m, sesame, func(o *actors.Options) {
+			if changed {
+				o.Cluster.ExtraEnv = []string{"COLOUR=blue"}
+			}
+		})
+		f.must("every shard READY", 2*time.Minute, func() bool {
+			return f.owned(32)() && len(m.Processes()) == 4 && f.state(m, 1) == messages.ClusterServing
+		})
+		f.pass(time.Minute)
+		want(f, "identifies", f.identifies(), 32)
+		want(f, "processes", len(m.Processes()), 4)
+		for _, p := range m.Processes() {
+			want(f, "colour", p.Env("COLOUR") != "", changed || p.Env("CLUSTER_ID") != "" && p.Env("COLOUR") != "")
+		}
+	})
+}
+
+// What was being given back when CONTROL was killed is not served again.
+func TestEndsWhatWasEnding(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m := f.alone(40, 8, ours(initialise(40, 8)), nil)
+		f.serve(m, "c", 0, 39)
+		f.master.Send("m1", messages.Offload{ID: "o", Range: messages.ShardRange{First: 0, Last: 15}})
+		f.pass(time.Duration(f.loop.Rand.IntN(60)) * time.Millisecond)
+		f.crash(m)
+		f.pass(12 * time.Second)
+		f.boot(m)
+		f.must("the link", time.Minute, f.sawN("master.linked", 2))
+		f.pass(time.Minute)
+		n := len(m.Processes())
+		if n != 3 && n != 5 { // 5: the order had not arrived
+			f.t.Errorf("%d processes, want the 3 that are served", n)
+		}
+	})
+}
+
+// A stop that says so leaves every bot serving for the next CONTROL.
+func TestDetach(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
+		f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("every shard READY", time.Minute, f.owned(16))
+		f.pass(time.Second)
+		f.system.Root.Send(m.root, messages.Stop{Detach: true})
+		f.must("CONTROL is gone", 2*time.Second, func() bool { return m.gone })
+		want(f, "owned", f.owned(16)(), true)
+		f.pass(10 * time.Second)
+		f.boot(m, sesame)
+		f.must("adopted", 5*time.Second, f.sawN("cluster.adopted", 1))
+		f.pass(time.Minute)
+		want(f, "identifies", f.identifies(), 16)
+	})
+}
