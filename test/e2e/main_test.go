@@ -4,7 +4,7 @@
 // Plain `go test` runs what is quick and needs nothing but Go. `task e2e` (build tag e2e) adds what takes longer, and what needs node.
 //
 // A cluster that misbehaves is this test binary again, with a role in its environment (roles_test.go). Whatever a test starts carries a mark in its environment, so that
-// nothing it started, or let start, outlives it or is left unseen (process_test.go).
+// nothing it started, or let start, is left unseen (process_test.go) or outlives the run (janitor_test.go).
 package e2e
 
 import (
@@ -43,12 +43,12 @@ func runTests(m *testing.M) int {
 	if self, err = os.Executable(); err != nil {
 		panic(err)
 	}
-	dir, err := os.MkdirTemp("", "e2e-")
+	dismiss, err := employ()
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "control")
+	defer dismiss()
+	binary = filepath.Join(home, "control")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/discluster/control/cmd/control")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Printf("e2e: build control: %v\n%s", err, out)

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,7 +70,7 @@ func start(t *testing.T, env []string, program string, args ...string) *process 
 	t.Helper()
 	p := &process{t: t, mark: rand.Text(), ended: make(chan struct{})}
 	p.cmd = exec.Command(program, args...)
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), markVariable + "=" + p.mark}, env...)
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), markVariable + "=" + p.mark, homeVariable + "=" + home}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 2 * time.Second
@@ -104,20 +103,7 @@ func short(s string) string {
 }
 
 // started are the processes that carry the mark, itself among them while it lives.
-func (p *process) started() (pids []int) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		panic(err) // the pattern is good
-	}
-	for _, dir := range dirs {
-		env, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), markVariable+"="+p.mark) {
-			pid, _ := strconv.Atoi(filepath.Base(dir))
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
+func (p *process) started() []int { return carrying(markVariable, p.mark) }
 
 // clusters are the processes it started that live now.
 func (p *process) clusters() []int {
@@ -278,7 +264,7 @@ func role(t *testing.T, s settings, name string) *process {
 // folder is a folder with a name short enough for sockets. What is in it at the end must show no secret.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "c-")
+	dir, err := os.MkdirTemp(home, "")
 	if err != nil {
 		t.Fatal(err)
 	}

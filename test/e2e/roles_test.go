@@ -20,8 +20,9 @@ import (
 // roleVariable makes this test binary a cluster process.
 const roleVariable = "E2E_ROLE"
 
-// roles are the characters that a cluster process can have; each gives its exit code.
+// roles are the characters that a cluster process can have, and the janitor's; each gives its exit code.
 var roles = map[string]func() int{
+	"janitor":   clean,
 	"ready":     ready,
 	"exits":     func() int { fmt.Println("cannot find module 'bot'"); return 3 },
 	"no-socket": untilTold,

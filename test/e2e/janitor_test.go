@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// home is the folder of this run: whatever a test writes is in it. It is in the environment of all that the tests start, too.
+var home string
+
+// homeVariable names home.
+const homeVariable = "E2E_HOME"
+
+// employ makes home and starts the janitor: this test binary again, which waits for the end of the tests, however they end (a kill and a timeout run no t.Cleanup), and then
+// kills what they started and removes what they wrote. dismiss waits until it has.
+func employ() (dismiss func(), err error) {
+	if home, err = os.MkdirTemp("", "e2e-"); err != nil {
+		return nil, err
+	}
+	janitor := exec.Command(self)
+	janitor.Env = append(os.Environ(), roleVariable+"=janitor", homeVariable+"_TO_CLEAN="+home)
+	janitor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for it
+	line, err := janitor.StdinPipe()
+	if err == nil {
+		err = janitor.Start()
+	}
+	return func() {
+		_ = line.Close()
+		_ = janitor.Wait()
+	}, err
+}
+
+// clean is the janitor's life.
+func clean() int {
+	home = os.Getenv(homeVariable + "_TO_CLEAN")
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the tests are over
+	for _, pid := range carrying(homeVariable, home) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	mounts, _ := os.ReadFile("/proc/mounts")
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], home+"/") {
+			_ = exec.Command("umount", fields[1]).Run()
+		}
+	}
+	if os.RemoveAll(home) != nil {
+		return 1
+	}
+	return 0
+}
+
+// carrying are the processes with a variable in the environment they were started with.
+func carrying(name, value string) (pids []int) {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		panic(err) // the pattern is good
+	}
+	for _, dir := range dirs {
+		env, err := os.ReadFile(filepath.Join(dir, "environ"))
+		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), name+"="+value) {
+			pid, _ := strconv.Atoi(filepath.Base(dir))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
