@@ -7,6 +7,7 @@
 //	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go
 //	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_ranges.go
 //	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_ipc.go
+//	├─ hooks, webhook    events → the operator's command, Discord's webhook     hooks.go, webhook.go
 //	└─ <behaviours>      what the operator's own main added                     options.go
 //
 // Rules that hold the tree together:

@@ -3,10 +3,12 @@ package cmd
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/actors"
 	"github.com/discluster/control/config"
 )
 
@@ -52,7 +54,7 @@ func (p *program) runDaemon(ctx context.Context, c *config.Config, log zerolog.L
 		defer func() { _ = m.stop() }()
 		c.Master.URL, failed = "ws://"+m.at, m.failed
 	}
-	daemon, err := startControl(system, "masterlink", c, at, p.behaviours, log)
+	daemon, err := startControl(system, "masterlink", c, at, slices.Concat(hookBehaviours(c), p.behaviours), log)
 	if err != nil {
 		return err
 	}
@@ -67,4 +69,15 @@ func (p *program) runDaemon(ctx context.Context, c *config.Config, log zerolog.L
 	case <-daemon.ended:
 		return nil
 	}
+}
+
+// hookBehaviours are those that the configuration asks for.
+func hookBehaviours(c *config.Config) (all []actors.Behaviour) {
+	if len(c.Hooks.Exec) > 0 {
+		all = append(all, actors.Hooks(actors.HookOptions{Command: c.Hooks.Exec, Events: c.Hooks.Events, Timeout: c.Hooks.Timeout, Machine: c.Machine.Source}))
+	}
+	if c.Hooks.Webhook != "" {
+		all = append(all, actors.Webhook(actors.WebhookOptions{URL: c.Hooks.Webhook, Events: c.Hooks.Events, Machine: c.Machine.Source}))
+	}
+	return all
 }

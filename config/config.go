@@ -21,6 +21,7 @@ type Config struct {
 	State    State    `koanf:"state"`
 	Sockets  Sockets  `koanf:"sockets"`
 	Fleet    Fleet    `koanf:"fleet"`
+	Hooks    Hooks    `koanf:"hooks"`
 	Log      Log      `koanf:"log"`
 
 	origins map[string]string // where a key was set, for the errors; a key at its default is not in it
@@ -127,6 +128,22 @@ type Fleet struct {
 	HeartbeatInterval time.Duration `koanf:"heartbeat_interval"`
 }
 
+// Hooks is who else is told of this machine's events.
+type Hooks struct {
+	// Exec is a command that is run for each event, a program and its arguments: the event comes as one line of JSON on its stdin, its output is dropped.
+	// In a variable, or as one text in the file, it is split at white space. CONTROL_HOOKS__EXEC. Default: none.
+	Exec []string `koanf:"exec"`
+	// Events is the names of the events that are told, to the command and to the webhook. CONTROL_HOOKS__EVENTS. Default: every event of level warn or error.
+	Events []string `koanf:"events"`
+	// Timeout is how long the command may run before it is killed. CONTROL_HOOKS__TIMEOUT. Default: 10s.
+	Timeout time.Duration `koanf:"timeout"`
+	// Webhook is the address of a webhook of Discord's, or of what speaks its format; whoever knows it can write there. https://, or http:// on this machine.
+	// CONTROL_HOOKS__WEBHOOK. Default: none.
+	Webhook messages.Secret `koanf:"webhook"`
+	// WebhookFile is a file that holds it. Not together with webhook. CONTROL_HOOKS__WEBHOOK_FILE. Default: none.
+	WebhookFile string `koanf:"webhook_file" flag:"file that holds the address of a webhook that is told of events"`
+}
+
 // Log is CONTROL's own log, on stderr.
 type Log struct {
 	// Level is debug, info, warn or error. CONTROL_LOG__LEVEL. Default: info.
@@ -171,6 +188,7 @@ func defaults() *Config {
 			Grace:             30 * time.Second,
 			HeartbeatInterval: 5 * time.Second,
 		},
-		Log: Log{Level: "info", Format: FormatAuto},
+		Hooks: Hooks{Timeout: 10 * time.Second},
+		Log:   Log{Level: "info", Format: FormatAuto},
 	}
 }

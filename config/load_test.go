@@ -68,6 +68,10 @@ func TestEveryKeyInAFile(t *testing.T) {
 		Fleet: Fleet{
 			Listen: "127.0.0.1:9000", Expect: 3, Wait: 90 * time.Second, Shards: 32, MaxConcurrency: 16, Grace: 25 * time.Second, HeartbeatInterval: 6 * time.Second,
 		},
+		Hooks: Hooks{
+			Exec: []string{"notify", "--json"}, Events: []string{"cluster.gave_up", "cluster.ready"}, Timeout: 5 * time.Second,
+			Webhook: "https://discord.example/api/webhooks/1/the-webhook-in-a-file", WebhookFile: "testdata/webhook",
+		},
 		Log: Log{Level: "debug", Format: "json"},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -76,7 +80,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 	text, _ := os.ReadFile("testdata/every_key.yaml")
 	for _, f := range defaults().fields() {
 		_, name, _ := strings.Cut(f.key, ".")
-		if f.key != "discord.token" && f.key != "master.authorization" && !strings.Contains(string(text), "\n  "+name+":") {
+		if f.key != "discord.token" && f.key != "master.authorization" && f.key != "hooks.webhook" && !strings.Contains(string(text), "\n  "+name+":") {
 			t.Errorf("testdata/every_key.yaml lacks %s", f.key)
 		}
 	}
@@ -119,6 +123,11 @@ var samples = map[string]struct {
 	"fleet.max_concurrency":      {"16", 16, nil},
 	"fleet.grace":                {"20s", 20 * time.Second, nil},
 	"fleet.heartbeat_interval":   {"2s", 2 * time.Second, nil},
+	"hooks.exec":                 {"notify --json", []string{"notify", "--json"}, nil},
+	"hooks.events":               {"cluster.died  cluster.ready", []string{"cluster.died", "cluster.ready"}, nil},
+	"hooks.timeout":              {"1m", time.Minute, nil},
+	"hooks.webhook":              {"http://[::1]:8080/hook?thread_id=1", messages.Secret("http://[::1]:8080/hook?thread_id=1"), nil},
+	"hooks.webhook_file":         {"testdata/webhook", "testdata/webhook", nil},
 	"log.level":                  {"warn", "warn", nil},
 	"log.format":                 {"console", FormatConsole, nil},
 }
@@ -171,7 +180,7 @@ func TestEveryFlag(t *testing.T) {
 	if flags == 0 {
 		t.Error("no flag")
 	}
-	for _, key := range []string{"discord.token", "master.authorization"} {
+	for _, key := range []string{"discord.token", "master.authorization", "hooks.webhook"} {
 		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 		Flags(fs)
 		if fs.Lookup(key) != nil {

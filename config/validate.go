@@ -42,6 +42,7 @@ func (c *Config) Validate() error {
 	v.durations()
 	v.folders()
 	v.fleet()
+	v.hooks()
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, FormatAuto, FormatJSON, FormatConsole)
 	return errors.Join(v.faults...)
@@ -190,6 +191,7 @@ func (v *validation) durations() {
 		{"cluster.kill_grace", 0},
 		{"identify.margin", 0},
 		{"identify.permit_ttl", beatMin},
+		{"hooks.timeout", beatMin},
 		{"fleet.wait", 0},
 		{"fleet.grace", time.Second},
 		{"fleet.heartbeat_interval", beatMin},
@@ -218,4 +220,22 @@ func (v *validation) fleet() {
 	v.want(f.HeartbeatInterval+beatForgiven+f.Grace < offered, "fleet.grace",
 		"a dead machine's sessions would be lost: fleet.heartbeat_interval %s + %s + fleet.grace %s = %s, want less than the %s they live",
 		f.HeartbeatInterval, beatForgiven, f.Grace, f.HeartbeatInterval+beatForgiven+f.Grace, offered)
+}
+
+// eventForm is what an event may be called; which names there are, the actors know.
+var eventForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
+
+func (v *validation) hooks() {
+	h := v.c.Hooks
+	v.want(len(h.Exec) == 0 || strings.TrimSpace(h.Exec[0]) != "", "hooks.exec", "want a program as its first text")
+	v.want(!slices.ContainsFunc(h.Exec, hasZero), "hooks.exec", "want texts without a zero byte")
+	for _, name := range h.Events {
+		v.want(eventForm.MatchString(name), "hooks.events", "want names of events, such as cluster.gave_up; %q cannot be one", name)
+	}
+	if h.Webhook == "" {
+		return
+	}
+	u, err := url.Parse(h.Webhook.Reveal())
+	ok := err == nil && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())) && goodHost(u) && u.Fragment == ""
+	v.want(ok, "hooks.webhook", "want https:// and a host, or http:// on this machine")
 }

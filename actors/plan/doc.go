@@ -5,4 +5,6 @@
 //	pace.go     who may identify, when (Pacer), and the slots of a machine alone
 //	restart.go  the three-restart rule
 //	redial.go   when to dial MASTER again
+//	alert.go    which events the outside is told of, and as what
+//	webhook.go  the same for a webhook of Discord's, and its limits
 package plan
