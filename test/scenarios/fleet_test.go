@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +42,13 @@ const (
 
 // defaultSeeds is how many seeds a story is tried with where SIM_N does not say.
 const defaultSeeds = 20
+
+// A simulation makes much garbage and keeps little: collecting it as often as a daemon does would cost a fifth of the time.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(256 << 20)
+	m.Run()
+}
 
 // seeds runs a story under every seed asked for, each in a bubble of its own.
 func seeds(t *testing.T, story func(f *fleet)) {
@@ -71,6 +80,7 @@ func seedsOf(t *testing.T, n int, story func(f *fleet)) {
 // run runs a story under one seed and gives the hash of its trace.
 func run(t *testing.T, seed uint64, story func(f *fleet)) (hash uint64) {
 	t.Helper()
+	runtime.GOMAXPROCS(1) // only one goroutine at a time has anything to do, and waking others costs a sixth of the time
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, seed)
 		defer f.forget()
@@ -302,4 +312,5 @@ func (f *fleet) forget() {
 		f.system.ProcessRegistry.Remove(pid)
 	}
 	time.Sleep(2 * time.Second) // protoactor's dead-letter throttle lives for one more second
+	*f = fleet{}                // the system keeps a guardian of every root, and with it the logger that knows the fleet
 }

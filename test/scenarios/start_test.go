@@ -30,8 +30,3 @@ func TestOneTraceASeed(t *testing.T) {
 		}
 	}
 }
-
-// BenchmarkSeed is what one seed costs: of the story that most others begin with, and of the long one.
-func BenchmarkSeed(b *testing.B) {
-	b.Skip("see chaos")
-}

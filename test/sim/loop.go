@@ -10,7 +10,6 @@ package sim
 import (
 	"container/heap"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"reflect"
 	"sync/atomic"
@@ -146,12 +145,19 @@ func (l *Loop) note(who string, msg any) {
 		msg = env.Message
 	}
 	kind := reflect.TypeOf(msg).String()
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %d %s %s", l.hash, l.Now(), who, kind)
-	l.hash = h.Sum64()
+	l.hash = mix(l.hash^uint64(l.Now()), who)
+	l.hash = mix(l.hash, kind)
 	if l.Trace != nil {
 		l.Trace(fmt.Sprintf("%12v %-24s %s %+v", l.Now(), who, kind, msg))
 	}
+}
+
+// mix is FNV-1a, going on from h.
+func mix(h uint64, s string) uint64 {
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
 }
 
 type timer struct {

@@ -1,0 +1,188 @@
+package scenarios
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// The scene of the chaos: three clusters of four shards.
+const (
+	chaosShards      = 12
+	chaosConcurrency = 4
+	chaosClusters    = chaosShards / chaosConcurrency
+)
+
+// chaos is what goes wrong in one run.
+type chaos struct {
+	*fleet
+	m     *machine
+	ended int // sessions that Discord ended, at most
+}
+
+// faults is everything that may go wrong; one that is there twice comes twice as often.
+var faults = []func(*chaos){
+	(*chaos).kill, (*chaos).kill, (*chaos).kill,
+	(*chaos).hang,
+	(*chaos).cut, (*chaos).heal,
+	(*chaos).reconnect, (*chaos).reconnect,
+	(*chaos).invalidate,
+	(*chaos).closed, (*chaos).closed,
+	(*chaos).freeze,
+	(*chaos).outage, (*chaos).recovery, (*chaos).recovery,
+	(*chaos).stopOne, (*chaos).restartOne, (*chaos).restartOne,
+	(*chaos).disk,
+}
+
+func (c *chaos) rand(n int) int              { return c.loop.Rand.IntN(n) }
+func (c *chaos) cluster() messages.ClusterID { return messages.ClusterID(c.rand(chaosClusters)) }
+func (c *chaos) stopOne()                    { c.stop(c.m, c.cluster()) }
+func (c *chaos) restartOne()                 { c.restart(c.m, c.cluster()) }
+func (c *chaos) cut()                        { c.net.Cut("m1", "master") }
+func (c *chaos) heal()                       { c.net.Heal("m1", "master") }
+func (c *chaos) discordFault(f rules.Fault)  { c.discord.Step(f) }
+func (c *chaos) outage()                     { c.discordFault(rules.Fault{Kind: rules.FaultOutageOn, Shard: rules.All}) }
+func (c *chaos) recovery()                   { c.discordFault(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All}) }
+func (c *chaos) reconnect() {
+	c.discordFault(rules.Fault{Kind: rules.FaultReconnect, Shard: c.shard()})
+}
+func (c *chaos) freeze() {
+	c.discordFault(rules.Fault{Kind: rules.FaultFreeze, Shard: c.rand(chaosShards)})
+}
+
+// shard is one of them, or now and then all.
+func (c *chaos) shard() int {
+	if c.rand(10) == 0 {
+		return rules.All
+	}
+	return c.rand(chaosShards)
+}
+
+func (c *chaos) kill() {
+	if all := c.m.Processes(); len(all) > 0 {
+		all[c.rand(len(all))].Signal(syscall.SIGKILL)
+	}
+}
+
+func (c *chaos) hang() {
+	if all := c.m.Processes(); len(all) > 0 {
+		all[c.rand(len(all))].Signal(syscall.SIGSTOP)
+	}
+}
+
+func (c *chaos) disk() {
+	c.m.DiskErr = nil
+	if c.rand(2) == 0 {
+		c.m.DiskErr = sim.ErrDiskFull
+	}
+}
+
+func (c *chaos) invalidate() {
+	f := rules.Fault{Kind: rules.FaultInvalidate, Shard: c.shard(), Resumable: c.rand(2) == 0}
+	c.ends(f.Shard, !f.Resumable)
+	c.discordFault(f)
+}
+
+func (c *chaos) closed() {
+	codes := []int{rules.CloseVanished, rules.CloseUnknown, rules.CloseInvalidSeq, rules.CloseRateLimited, rules.CloseSessionTimedOut, 1001}
+	f := rules.Fault{Kind: rules.FaultClose, Shard: c.shard(), Code: codes[c.rand(len(codes))]}
+	c.ends(f.Shard, rules.EndsSession(f.Code))
+	c.discordFault(f)
+}
+
+// ends counts the sessions that a fault ends.
+func (c *chaos) ends(shard int, yes bool) {
+	switch {
+	case !yes:
+	case shard == rules.All:
+		c.ended += chaosShards
+	default:
+		c.ended++
+	}
+}
+
+// calm ends every fault, and gives every cluster that was stopped, or given up, to an operator.
+func (c *chaos) calm() {
+	c.heal()
+	c.recovery()
+	c.discordFault(rules.Fault{Kind: rules.FaultThaw, Shard: rules.All})
+	c.m.DiskErr = nil
+	c.pass(time.Second) // what is under way comes in
+	for id := range messages.ClusterID(chaosClusters) {
+		if s := c.state(c.m, id); s == messages.ClusterStopped || s == messages.ClusterFailed || s == messages.ClusterDraining {
+			c.restart(c.m, id)
+		}
+	}
+}
+
+// recovered is how long it may take from the end of the faults until every shard is READY: the parts one after another.
+func (c *chaos) recovered() time.Duration {
+	const (
+		mute      = 11 * time.Second                   // a process that hangs is noticed
+		graces    = 10 * time.Second                   // and every grace is used up
+		delay     = time.Minute * 12 / 10              // the longest wait for a restart
+		zombie    = 2 * 41250 * time.Millisecond       // or: a frozen connection is noticed
+		tries     = 30*time.Second + 10*time.Second    // a bot's longest wait before it dials Discord, and what it takes
+		overdue   = 2*time.Second + time.Second        // a permit that nobody reported
+		relearned = plan.IdentifyEvery + 3*time.Second // a bucket whose last use has to be assumed
+		shards    = chaosShards / chaosConcurrency     // in a bucket
+	)
+	return max(mute+graces+delay, zombie) + tries + shards*(plan.IdentifyEvery+overdue) + relearned
+}
+
+func chaosStory(f *fleet) {
+	c := &chaos{fleet: f, m: f.aloneWith(rules.Config{ShardCount: chaosShards, MaxConcurrency: chaosConcurrency, IdentifyTotal: 100000},
+		ours(initialise(chaosShards, chaosConcurrency)), f.good(nil))}
+	f.connect(c.m, "c", 0, chaosShards-1)
+	for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
+		f.pass(time.Duration(c.rand(12000)) * time.Millisecond)
+		faults[c.rand(len(faults))](c)
+	}
+	c.calm()
+	f.must("every shard READY once the faults have stopped", c.recovered(), func() bool {
+		return f.owned(chaosShards)() && len(c.m.Processes()) == chaosClusters
+	})
+	f.must("the link is back", 40*time.Second, func() bool { return f.master.Link("m1") != nil })
+	starts := 0
+	for _, n := range f.starts {
+		starts += n
+	}
+	if most := starts*chaosConcurrency + c.ended; f.identifies() > most {
+		f.t.Fatalf("%d identifies of %d starts and %d ended sessions: want at most %d", f.identifies(), starts, c.ended, most)
+	}
+}
+
+// For five minutes everything goes wrong at random. Nothing that must hold is ever broken, and once it stops every shard is READY in the time that adds up.
+func TestChaos(t *testing.T) { seeds(t, chaosStory) }
+
+// BenchmarkSeed is what one seed costs, in CPU time: of the story that most others begin with, and of the long one.
+func BenchmarkSeed(b *testing.B) {
+	for name, story := range map[string]func(*fleet){"start": startStory, "chaos": chaosStory} {
+		b.Run(name, func(b *testing.B) {
+			seed, began := uint64(0), cpu(b)
+			for b.Loop() {
+				seed++
+				one := testing.InternalTest{Name: fmt.Sprint(seed), F: func(t *testing.T) { run(t, seed, story) }}
+				if !testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{one}) {
+					b.Fatalf("seed %d failed", seed)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-began).Microseconds())/1000/float64(seed), "cpu-ms/seed")
+		})
+	}
+}
+
+// cpu is what this process has used so far.
+func cpu(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
