@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 	"unicode/utf16"
 
@@ -115,11 +116,8 @@ func eventFields(e messages.Event) (fields []embedField) {
 		if err != nil || d.Decode(&raw) != nil {
 			return fields
 		}
-		value := string(raw)
-		if raw[0] == '"' {
-			_ = json.Unmarshal(raw, &value) // a text that was just written
-		}
-		if value == "" || value == "null" || name == "" {
+		value := textOf(raw)
+		if value == "" || name == "" {
 			continue
 		}
 		cut := cutText
@@ -129,6 +127,20 @@ func eventFields(e messages.Event) (fields []embedField) {
 		fields = append(fields, embedField{Name: cutText(name.(string), fieldNameMax), Value: cut(value, fieldValueMax), Inline: units(value) <= inlineMax})
 	}
 	return fields
+}
+
+// textOf is a value for people: a text as it is, a list of texts a line each, all else as JSON.
+func textOf(raw json.RawMessage) string {
+	var text string
+	var list []string
+	switch {
+	case json.Unmarshal(raw, &text) == nil:
+		return text
+	case json.Unmarshal(raw, &list) == nil:
+		return strings.Join(list, "\n")
+	default:
+		return string(raw)
+	}
 }
 
 // inlineMax is how long a value may be that stands beside another.

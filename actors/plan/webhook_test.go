@@ -16,7 +16,7 @@ func TestWebhookMessage(t *testing.T) {
 		Cluster: 3, Shards: "30-39", Attempts: 4, Causes: []string{"exited", "mute"}, Output: "@everyone " + strings.Repeat("x", 1024) + "end",
 	}, told, "blade-7"}})
 	want := `{"embeds":[{"title":"cluster.gave_up","color":14300988,"fields":[{"name":"cluster","value":"3","inline":true},{"name":"shards","value":"30-39","inline":true},` +
-		`{"name":"attempts","value":"4","inline":true},{"name":"causes","value":"[\"exited\",\"mute\"]","inline":true},` +
+		`{"name":"attempts","value":"4","inline":true},{"name":"causes","value":"exited\nmute","inline":true},` +
 		`{"name":"output","value":"…` + strings.Repeat("x", 1020) + `end","inline":false}],` +
 		`"footer":{"text":"blade-7"},"timestamp":"2026-01-02T03:04:05.678Z"}],"allowed_mentions":{"parse":[]}}`
 	if string(body) != want || took != 1 {
