@@ -244,6 +244,9 @@ func (g *IdentifyGate) ask(ctx actor.Context) {
 }
 
 func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
+	if g.settings.Halted {
+		return
+	}
 	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since))})
 }
 
@@ -286,7 +289,7 @@ func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
 
 // next gives what the own pacer grants now: nothing before the fleet's settings are known, this life's or an earlier one's.
 func (g *IdentifyGate) next(ctx actor.Context) {
-	if g.settings.ShardCount == 0 {
+	if g.settings.ShardCount == 0 || g.settings.Halted {
 		return
 	}
 	now := time.Now()

@@ -40,6 +40,7 @@ type MasterLink struct {
 	interval time.Duration // of heartbeats
 	seq      int64         // of the last heartbeat
 	settings messages.Settings
+	feared   *messages.Halt // a fatal failure that MASTER has not answered
 	memory   linkMemory
 	last     map[int]messages.UnixMillis // per bucket, of the gate
 	standing messages.Standing
@@ -49,8 +50,9 @@ type MasterLink struct {
 
 // linkMemory is what link.json holds.
 type linkMemory struct {
-	Instance string `json:"instance"` // tells a reconnect of ours from another CONTROL with our source
-	Epoch    int64  `json:"epoch"`    // the highest epoch obeyed
+	Instance string         `json:"instance"` // tells a reconnect of ours from another CONTROL with our source
+	Epoch    int64          `json:"epoch"`    // the highest epoch obeyed
+	Halted   *messages.Halt `json:"halted,omitempty"`
 
 	// What is served, for the next life. It is written before anything of it is started.
 	ShardCount       int                   `json:"shard_count,omitempty"`
@@ -151,8 +153,6 @@ func (m *MasterLink) linked(ctx actor.Context) {
 		m.send(ctx, msg)
 	case messages.MasterError:
 		m.send(ctx, msg)
-	case messages.Fatal:
-		m.send(ctx, msg)
 	default:
 		m.always(ctx)
 	}
@@ -201,10 +201,8 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.letGo()
 	case messages.PaceHandedOver:
 		m.last = msg.Last
-	case messages.Fatal: // nobody to tell, and nobody who would stop the fleet
-		if messages.FleetCode(msg.Code) {
-			ctx.Send(m.house.Clusters, messages.StopAll{Reason: msg.Message})
-		}
+	case messages.Fatal:
+		m.fatal(ctx, msg)
 	case messages.PermitRequest, messages.PermitReport, messages.MasterError, beat: // nobody to tell
 	case *actor.Terminated:
 	default:
@@ -315,6 +313,9 @@ func (m *MasterLink) unlink(ctx actor.Context) {
 	}
 	ctx.Send(m.house.Gate, messages.LinkDown{})
 	m.Enter("dialing", m.dialing)
+	if m.feared != nil {
+		m.halt(ctx, *m.feared)
+	}
 }
 
 // retry waits for the next dial, and says why there is no link: once for each reason. up: it ended a link that was up.

@@ -71,6 +71,9 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 	case messages.Shutdown:
 		m.obey(ctx, "shutdown", p.ID, nil, greeted, func() {
 			m.orders.shutdowns = append(m.orders.shutdowns, p)
+			if p.Halt != nil {
+				m.halt(ctx, *p.Halt)
+			}
 			ctx.Send(m.house.Clusters, messages.StopAll{Reason: p.Reason})
 		})
 	case messages.Command:
@@ -110,6 +113,7 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 		m.memory.Epoch = p.Epoch
 		m.save(ctx)
 	}
+	s.Halted = m.halted(ctx, s.Token)
 	m.features, m.settings = p.Features, s
 	m.interval = defaultInterval
 	if p.HeartbeatInterval != nil {
@@ -183,6 +187,8 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 	switch {
 	case m.stopping:
 		m.refuse(ctx, "connect", p.ID, p.Range, errors.New("this machine is stopping its clusters"))
+	case m.halted(ctx, m.settings.Token):
+		m.refuse(ctx, "connect", p.ID, p.Range, fmt.Errorf("halted: Discord refused this token or its intents with %d; nothing identifies with it again", m.memory.Halted.Code))
 	case m.orders.inTheWayOf(p) && len(m.orders.held) < heldMax:
 		m.orders.held = append(m.orders.held, p)
 	case p.Redundant && len(m.standing.Ranges) > 0:
@@ -304,7 +310,7 @@ func (m *MasterLink) info(ctx actor.Context) {
 	m.send(ctx, messages.Info{
 		Hostname: m.options.Hostname, Version: m.options.Version, CPUs: m.options.CPUs, MemoryBytes: m.options.Memory,
 		Epoch: m.memory.Epoch, Machine: m.settings.Place, ShardCount: m.settings.ShardCount, MaxConcurrency: m.settings.MaxConcurrency,
-		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: m.last,
+		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: m.last, Halted: m.memory.Halted,
 		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureOrders},
 	})
 }

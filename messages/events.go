@@ -166,6 +166,11 @@ type (
 		Cluster ClusterID `json:"cluster"`
 		Shards  string    `json:"shards"`
 	}
+	// FleetHalted: Discord refuses the token (4004) or its intents (4013, 4014); nothing identifies with it again until an operator gives another one.
+	FleetHalted struct {
+		CloseCode int    `json:"close_code"`
+		Token     string `json:"token_fingerprint"`
+	}
 	// ClusterFlapping: READY and dead within 60 s five times in 10 minutes.
 	ClusterFlapping struct {
 		Cluster ClusterID `json:"cluster"`
@@ -208,6 +213,7 @@ func (ClusterDied) Event() (string, Level)           { return "cluster.died", Le
 func (ClusterGaveUp) Event() (string, Level)         { return "cluster.gave_up", LevelError }
 func (ClusterFatal) Event() (string, Level)          { return "cluster.fatal", LevelError }
 func (ClusterStoppedByOrder) Event() (string, Level) { return "cluster.stopped", LevelInfo }
+func (FleetHalted) Event() (string, Level)           { return "fleet.halted", LevelError }
 func (ClusterFlapping) Event() (string, Level)       { return "cluster.flapping", LevelError }
 func (IdentifyUnpaced) Event() (string, Level)       { return "identify.unpaced", LevelWarn }
 func (ControlBroken) Event() (string, Level)         { return "control.broken", LevelError }

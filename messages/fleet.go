@@ -12,6 +12,7 @@ type Settings struct {
 	Place            Place
 	Permits          bool          // MASTER grants identifies; false: this machine paces itself
 	ClockAhead       time.Duration // MASTER's clock minus ours
+	Halted           bool          // nothing may identify with this token
 }
 
 // ClusterCount is CLUSTER_COUNT: constant while ShardCount is (DESIGN §4).

@@ -34,6 +34,7 @@ type Fleet struct {
 	seats    map[string]*seat
 	machines int  // spawned so far, for their names
 	whole    bool // every shard was READY once
+	halted   *messages.Halt
 }
 
 // settings is what the whole fleet has in common.
@@ -156,6 +157,8 @@ func (f *Fleet) always(ctx actor.Context) {
 		f.parted(ctx, m)
 	case said:
 		f.raise(m.event)
+	case fatal:
+		f.fatal(ctx, m)
 	case Stop:
 		ctx.Stop(ctx.Self())
 	case *actor.Stopping, *actor.Restarting:

@@ -37,6 +37,8 @@ type (
 	used struct{ last map[int]messages.UnixMillis }
 	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
 	left struct{ source string }
+	// halted: nobody identifies any more.
+	halted struct{}
 )
 
 // A machine may part before the fleet is known and this actor there.
@@ -70,10 +72,23 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.next(ctx, now)
 	case left:
 		g.pacer.Drop(m.source)
+	case halted:
+		g.Enter("halted", g.halted)
 	case world.Timeout:
 		if g.Expired(m) {
 			g.next(ctx, now)
 		}
+	default:
+		g.Unexpected(ctx)
+	}
+}
+
+// halted grants nothing, for ever: another token is another MASTER.
+func (g *Governor) halted(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case wish:
+		ctx.Respond(messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"})
+	case report, used, left, halted, world.Timeout:
 	default:
 		g.Unexpected(ctx)
 	}

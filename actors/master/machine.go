@@ -75,6 +75,11 @@ type (
 	}
 	// said is an error or a fatal packet of the CONTROL.
 	said struct{ event messages.MachineSaid }
+	// fatal: a close code that no restart cures.
+	fatal struct {
+		source string
+		packet messages.Fatal
+	}
 )
 
 func newMachine(w *world.World, name, source string, link transport.Link, fleet, governor *actor.PID, interval time.Duration) *actor.Props {
@@ -182,7 +187,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.MasterError:
 		ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message}})
 	case messages.Fatal:
-		ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: "fatal", CloseCode: p.Code, Shards: p.Shards.String(), Err: p.Message}})
+		ctx.Send(m.fleet, fatal{m.source, p})
 	case messages.Ack, messages.SessionsMoved: // what follows from them is in Info
 	}
 }

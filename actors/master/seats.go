@@ -96,6 +96,9 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 		}
 		f.raise(joined)
 		f.renew(ctx, m.info)
+		if m.info.Halted != nil && m.info.Halted.Token == f.options.Token.Fingerprint() {
+			f.halt(ctx, *m.info.Halted)
+		}
 		f.reconcile(ctx, s)
 	}
 	f.look(ctx)
@@ -123,6 +126,10 @@ func (f *Fleet) renew(ctx actor.Context, info messages.Info) {
 // reconcile makes a returned CONTROL and our grants agree: what it serves and nobody else was given is its own, what others have it lets go, what it was given and does
 // not serve it is given again.
 func (f *Fleet) reconcile(ctx actor.Context, s *seat) {
+	if f.halted != nil {
+		f.shutDown(ctx, s)
+		return
+	}
 	for _, r := range s.ranges {
 		switch {
 		case f.grantedTo(r.Range, s) != nil:
@@ -158,6 +165,9 @@ func (f *Fleet) begin(ctx actor.Context) {
 
 // place gives what nobody has to the machines that have nothing, or to all where every machine has something. A machine without a share is a spare.
 func (f *Fleet) place(ctx actor.Context) {
+	if f.halted != nil {
+		return
+	}
 	var given []messages.ShardRange
 	var here, idle []*seat
 	for _, s := range f.inOrder() {

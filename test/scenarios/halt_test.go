@@ -1,0 +1,77 @@
+package scenarios
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// Discord takes back the token of a fleet of 100 shards that is just starting, or forbids its intents: at most max_concurrency identifies are spent on it, every machine
+// stops, and nothing identifies with that token again, whatever restarts.
+func TestOneBadToken(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 100, MaxConcurrency: 5, DisallowedIntents: 1 << 8})
+		forbidden := f.loop.Rand.IntN(2) == 0
+		own := f.withOwnMaster(4)
+		var machines []*machine
+		for i := range 4 {
+			machines = append(machines, f.add(fmt.Sprintf("m%d", i+1), f.cast(func(string, int) fakecluster.SDK {
+				if forbidden {
+					return fakecluster.SDK{Intents: 1 << 8}
+				}
+				return fakecluster.SDK{}
+			}), sesame))
+		}
+		if !forbidden {
+			f.must("a few are READY", time.Minute, func() bool { return f.discord.Rules.Counts().Owned > 0 })
+			f.discord.Step(rules.Fault{Kind: rules.FaultRefuseToken})
+			f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: 4004})
+		}
+		before := f.identifies()
+		f.must("every machine is stopped", 2*time.Minute, func() bool {
+			for _, m := range machines {
+				if len(m.Processes()) > 0 {
+					return false
+				}
+			}
+			return own.saw("fleet.halted") == 1
+		})
+		spent := f.identifies() - before + f.discord.Rules.Counts().InvalidTokens
+		if spent > 5+3 { // those that were under way when the first word came
+			f.t.Errorf("%d identifies and resumes were spent on a dead token, want at most max_concurrency", spent)
+		}
+		if forbidden && f.loop.Rand.IntN(2) == 0 { // else it would ask REST, and be told 401
+			own.Crash()
+			own.start()
+		}
+		f.crash(machines[0])
+		f.boot(machines[0], sesame)
+		spent = f.identifies() + f.discord.Rules.Counts().InvalidTokens
+		f.pass(5 * time.Minute)
+		want(f, "identifies after the halt", f.identifies()+f.discord.Rules.Counts().InvalidTokens, spent)
+		for _, m := range machines {
+			want(f, "processes of "+m.Name, len(m.Processes()), 0)
+		}
+	})
+}
+
+// Where MASTER is away, the machine that learns it stops itself, and another token ends the halt.
+func TestHaltsAlone(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 16})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		own.Crash()
+		f.pass(time.Duration(f.loop.Rand.IntN(20)) * time.Second)
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4014})
+		f.must("everything is stopped", 20*time.Second, func() bool { return len(m.Processes()) == 0 && f.saw("fleet.halted") == 1 })
+		own.options.Token = "another-token"
+		f.discord.Step(rules.Fault{Kind: rules.FaultAcceptToken, Token: "another-token"})
+		own.start()
+		f.must("every shard READY with another token", 3*time.Minute, f.owned(32))
+	})
+}
