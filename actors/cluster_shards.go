@@ -64,14 +64,14 @@ func (c *Cluster) permitID(event messages.Snowflake) string {
 
 func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	s := c.shards[p.Shard]
+	if s != nil && p.CloseCode != 0 {
+		c.closeCode = p.CloseCode // a dead process's last word too
+	}
 	if s == nil || c.dying() {
 		return
 	}
-	moved := s.state != p.State
+	moved, ready := s.state != p.State, c.ready()
 	s.state = p.State
-	if p.CloseCode != 0 {
-		c.closeCode = p.CloseCode
-	}
 	switch p.State {
 	case messages.ShardReady, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardDisconnected:
 		s.deadline = time.Time{} // it is there, or waits for us, or for Discord
@@ -91,7 +91,9 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 			ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started))})
 		}
 	}
-	c.tell(ctx)
+	if c.ready() != ready {
+		c.tell(ctx)
+	}
 	c.arm(ctx)
 }
 

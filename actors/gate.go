@@ -26,6 +26,7 @@ type IdentifyGate struct {
 	options  IdentifyOptions
 	settings messages.Settings
 	pacer    *plan.Pacer
+	hold     time.Time             // by our own pace nothing is granted before
 	askers   map[string]*actor.PID // who waits, by the id of the wish
 	wishes   map[string]plan.Want  // asked of MASTER, not answered
 	out      map[string]*permit    // granted, not reported
@@ -83,6 +84,8 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		if g.settings.Permits {
 			g.ask(ctx)
 		}
+	case messages.LinkDown: // MASTER greeted us, and went
+		g.next(ctx)
 	case messages.WantPermit:
 		g.pacer.Ask(g.wish(ctx, m))
 		g.next(ctx)
@@ -205,6 +208,7 @@ func (g *IdentifyGate) configure(ctx actor.Context, s messages.Settings) {
 func (g *IdentifyGate) newPacer() *plan.Pacer {
 	p := plan.NewPacer(max(g.settings.MaxConcurrency, 1), g.options.TTL, g.options.Margin)
 	p.Alone(g.settings.Place, g.settings.ClockAhead)
+	p.Hold(g.hold)
 	for bucket, at := range g.last {
 		p.Used(bucket, at)
 	}
@@ -219,15 +223,14 @@ func (g *IdentifyGate) pace(ctx actor.Context) {
 	g.Enter("pacing", g.pacing)
 	g.pacer = g.newPacer()
 	clear(g.wishes)
-	if g.settings.Place.Of > 1 || len(g.out) > 0 {
-		g.holdForGranted()
-	}
+	g.holdForGranted() // also where we believe ourselves alone: MASTER may have let others in since it told us
 	g.next(ctx)
 }
 
 // holdForGranted waits until whatever MASTER granted to anybody is used and over.
 func (g *IdentifyGate) holdForGranted() {
-	g.pacer.Hold(time.Now().Add(g.options.TTL + plan.IdentifyEvery + g.options.Margin))
+	g.hold = time.Now().Add(g.options.TTL + plan.IdentifyEvery + g.options.Margin)
+	g.pacer.Hold(g.hold)
 }
 
 // ask puts every wish to MASTER, again if need be.

@@ -107,13 +107,17 @@ func (c *chaos) ends(shard int, yes bool) {
 	}
 }
 
-// calm ends every fault, and gives every cluster that was stopped, or given up, to an operator.
+// calm ends every fault.
 func (c *chaos) calm() {
 	c.heal()
 	c.recovery()
 	c.discordFault(rules.Fault{Kind: rules.FaultThaw, Shard: rules.All})
 	c.m.DiskErr = nil
 	c.pass(time.Second) // what is under way comes in
+}
+
+// attend is an operator who gives every cluster that was stopped, or given up, a fresh start.
+func (c *chaos) attend() {
 	for id := range messages.ClusterID(chaosClusters) {
 		if s := c.state(c.m, id); s == messages.ClusterStopped || s == messages.ClusterFailed || s == messages.ClusterDraining {
 			c.restart(c.m, id)
@@ -121,19 +125,21 @@ func (c *chaos) calm() {
 	}
 }
 
-// recovered is how long it may take from the end of the faults until every shard is READY: the parts one after another.
+// What recovery is made of.
+const (
+	mute      = 11 * time.Second               // until a process that hangs is noticed
+	graces    = 10 * time.Second               // until it is killed, every grace used up
+	delay     = 72 * time.Second               // the longest wait for a restart
+	zombie    = 2 * 41250 * time.Millisecond   // until a frozen connection is noticed
+	tries     = 40 * time.Second               // a bot's longest wait before it dials Discord, and what that takes
+	overdue   = 3 * time.Second                // a permit that nobody reported
+	relearned = plan.IdentifyEvery + overdue   // a bucket whose last use has to be assumed
+	inBucket  = chaosShards / chaosConcurrency // shards
+)
+
+// recovered is how long it may take from the end of the faults until every shard is READY: its parts one after another.
 func (c *chaos) recovered() time.Duration {
-	const (
-		mute      = 11 * time.Second                   // a process that hangs is noticed
-		graces    = 10 * time.Second                   // and every grace is used up
-		delay     = time.Minute * 12 / 10              // the longest wait for a restart
-		zombie    = 2 * 41250 * time.Millisecond       // or: a frozen connection is noticed
-		tries     = 30*time.Second + 10*time.Second    // a bot's longest wait before it dials Discord, and what it takes
-		overdue   = 2*time.Second + time.Second        // a permit that nobody reported
-		relearned = plan.IdentifyEvery + 3*time.Second // a bucket whose last use has to be assumed
-		shards    = chaosShards / chaosConcurrency     // in a bucket
-	)
-	return max(mute+graces+delay, zombie) + tries + shards*(plan.IdentifyEvery+overdue) + relearned
+	return max(mute+graces+delay, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned
 }
 
 func chaosStory(f *fleet) {
@@ -145,6 +151,9 @@ func chaosStory(f *fleet) {
 		faults[c.rand(len(faults))](c)
 	}
 	c.calm()
+	c.attend()
+	f.pass(mute + graces) // a process that hung may have been a cluster's last try
+	c.attend()
 	f.must("every shard READY once the faults have stopped", c.recovered(), func() bool {
 		return f.owned(chaosShards)() && len(c.m.Processes()) == chaosClusters
 	})

@@ -71,15 +71,17 @@ func seedsOf(t *testing.T, n int, story func(f *fleet)) {
 	}
 	for seed := first; seed < first+uint64(n); seed++ {
 		run(t, seed, story)
-		if t.Failed() {
-			t.Fatalf("seed %d failed; replay: task sim SEED=%d RUN=%s", seed, seed, t.Name())
-		}
 	}
 }
 
 // run runs a story under one seed and gives the hash of its trace.
 func run(t *testing.T, seed uint64, story func(f *fleet)) (hash uint64) {
 	t.Helper()
+	defer func() { // also when the bubble's failure ends this goroutine
+		if t.Failed() {
+			t.Logf("seed %d failed; replay: task sim SEED=%d RUN='%s'", seed, seed, t.Name())
+		}
+	}()
 	runtime.GOMAXPROCS(1) // only one goroutine at a time has anything to do, and waking others costs a sixth of the time
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, seed)

@@ -93,6 +93,15 @@ func (n *Net) Cut(a, b string) {
 	}
 }
 
+// Drop ends every link between two places at once, as a restarted router does; new ones can be dialled.
+func (n *Net) Drop(a, b string) {
+	for _, p := range n.links {
+		if key(p.ends[0].place, p.ends[1].place) == key(a, b) && !p.ended {
+			p.end(errors.New("connection reset by peer"))
+		}
+	}
+}
+
 // Heal ends a Cut.
 func (n *Net) Heal(a, b string) { delete(n.cuts, key(a, b)) }
 

@@ -1,0 +1,28 @@
+package scenarios
+
+import (
+	"testing"
+	"time"
+
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// The link to our own MASTER breaks again and again while a machine starts and its bots die: whoever grants, MASTER or the machine that believes itself alone,
+// keeps the limit.
+func TestLinkThatBreaksWhileIdentifying(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 2, IdentifyTotal: 100000})
+		f.withOwnMaster(1)
+		m := f.add("m1", f.good(forgetful), sesame)
+		for end := f.loop.Now() + 4*time.Minute; f.loop.Now() < end; {
+			f.pass(time.Duration(f.loop.Rand.IntN(9000)) * time.Millisecond)
+			f.net.Drop("m1", "master")
+			if f.loop.Rand.IntN(4) == 0 {
+				if all := m.Processes(); len(all) > 0 {
+					all[f.loop.Rand.IntN(len(all))].Exit(1, "")
+				}
+			}
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+	})
+}
