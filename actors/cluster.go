@@ -224,7 +224,7 @@ func (c *Cluster) mourning(ctx actor.Context) {
 // over is what is left once the end has been told: nothing matters any more.
 func (c *Cluster) over(ctx actor.Context) {
 	switch ctx.Message().(type) {
-	case messages.StopRun, messages.Permit, messages.SessionsOffered, runStarted, runExited, recorded, found, messages.Settings,
+	case messages.StopRun, messages.Permit, messages.SessionsOffered, messages.Outage, runStarted, runExited, recorded, found, messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial:
 	default:
 		c.Unexpected(ctx)
@@ -291,6 +291,8 @@ func (c *Cluster) always(ctx actor.Context) {
 		}
 	case messages.Settings:
 		c.settings = m
+	case messages.Outage:
+		c.setOutage(ctx, m.On)
 	case runStarted, runExited, found: // of a life before this one
 	default:
 		c.Unexpected(ctx)

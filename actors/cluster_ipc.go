@@ -26,7 +26,8 @@ type ipc struct {
 	dialErr  error     // of the last try
 	dropped  int       // packets that could not be read on this link
 
-	closeCode int // the last one a shard reported
+	closeCode int  // the last one a shard reported
+	outage    bool // of Discord: nobody is late
 }
 
 func (c *Cluster) dial(ctx actor.Context) {

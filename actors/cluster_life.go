@@ -149,7 +149,7 @@ func (c *Cluster) enter(ctx actor.Context, state messages.ClusterState, receive 
 
 // tell says how the cluster stands, to its supervisor and to whoever watches.
 func (c *Cluster) tell(ctx actor.Context) {
-	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready()}
+	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready(), Out: c.out()}
 	if c.process != nil {
 		m.PID = c.process.PID()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
@@ -18,6 +19,9 @@ import (
 type shard struct {
 	state    messages.ShardState
 	deadline time.Time // when it must have moved on; zero: it waits for others, which is not failing
+	down     time.Time // since when it is not READY in a serving cluster, for no fault of ours; zero: it is
+	said     bool      // that it is stuck
+	told     bool      // to connect anew
 }
 
 // beatSlack is how much later than two intervals a heartbeat may come, as a share of the interval.
@@ -41,7 +45,7 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 		return
 	}
 	s.deadline = time.Time{}
-	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.permitID(p.EventID), Cluster: c.plan.ID, Shard: p.Shard, Cause: p.Cause})
+	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.permitID(p.EventID), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: p.Shard, Cause: p.Cause})
 }
 
 // permit hands a permit on, or back where the bot cannot be reached.
@@ -78,6 +82,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	case messages.ShardResuming:
 		s.deadline = time.Now().Add(c.options.ReadyTimeout)
 	}
+	c.noteDown(s)
 	if !moved {
 		return
 	}
@@ -112,7 +117,10 @@ func (c *Cluster) nextDeadline() time.Time {
 		}
 	}
 	for _, s := range c.shards {
-		sooner(s.deadline)
+		if !c.outage {
+			sooner(s.deadline)
+			sooner(s.stuckAt())
+		}
 	}
 	if c.has(messages.FeatureHeartbeat) && c.link != nil {
 		sooner(c.muteAt())
@@ -146,12 +154,92 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		return
 	}
 	for _, id := range c.plan.Shards.Shards() {
+		if c.outage {
+			break // waiting for Discord is not failing
+		}
+		if c.unstick(ctx, id, now) {
+			return
+		}
 		if s := c.shards[id]; !s.deadline.IsZero() && !now.Before(s.deadline) {
 			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: fmt.Sprintf("shard %d stayed %s for %v", id, s.state, c.options.ReadyTimeout), WaitedFor: c.waitsFor()})
 			return
 		}
 	}
 	c.arm(ctx)
+}
+
+// noteDown keeps how long a shard of a serving cluster is down. While it waits for a permit it waits for us.
+func (c *Cluster) noteDown(s *shard) {
+	switch {
+	case c.up.IsZero(), s.state == messages.ShardReady, s.state == messages.ShardWaitingPermit:
+		s.down, s.said, s.told = time.Time{}, false, false
+	case s.down.IsZero():
+		s.down = time.Now()
+	}
+}
+
+// stuckAt is when the next thing is done about a shard that is down; zero: nothing is.
+func (s *shard) stuckAt() time.Time {
+	switch {
+	case s.down.IsZero():
+		return time.Time{}
+	case !s.said:
+		return s.down.Add(plan.StuckAfter)
+	case !s.told:
+		return s.down.Add(plan.ReconnectAfter)
+	default:
+		return s.down.Add(plan.LostAfter)
+	}
+}
+
+// unstick does what is due about a shard that is down: it is said, then its bot is told to connect it anew, then the cluster is restarted, which is when it gives true.
+func (c *Cluster) unstick(ctx actor.Context, id int, now time.Time) (restarted bool) {
+	s := c.shards[id]
+	at := s.stuckAt()
+	switch {
+	case at.IsZero() || now.Before(at):
+	case !s.said:
+		s.said = true
+		ctx.Send(c.house.Herald, messages.ShardStuck{Cluster: c.plan.ID, Shard: id, State: s.state, DownMS: messages.Millis(now.Sub(s.down))})
+	case !s.told:
+		s.told = true
+		c.send(messages.Reconnect{EventID: c.mint.New(now, messages.ManagerShard), Shard: id})
+	default:
+		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseShardsLost, Err: fmt.Sprintf("shard %d was %s for %v", id, s.state, now.Sub(s.down))})
+		return true
+	}
+	return false
+}
+
+// setOutage begins or ends a time in which nothing is due. At its end everything gets its time anew.
+func (c *Cluster) setOutage(ctx actor.Context, on bool) {
+	c.outage = on
+	if on {
+		return
+	}
+	now := time.Now()
+	for _, s := range c.shards {
+		if !s.deadline.IsZero() {
+			s.deadline = now.Add(c.options.ReadyTimeout)
+		}
+		if !s.down.IsZero() {
+			s.down = now
+		}
+	}
+	if c.State() == string(messages.ClusterConnecting) || c.State() == string(messages.ClusterServing) {
+		c.arm(ctx)
+	}
+}
+
+// out counts the shards that Discord threw out, or that cannot reach it.
+func (c *Cluster) out() int {
+	n := 0
+	for _, s := range c.shards {
+		if s.state == messages.ShardDisconnected {
+			n++
+		}
+	}
+	return n
 }
 
 // ready counts the shards that are READY.

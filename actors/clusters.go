@@ -31,6 +31,7 @@ type ClusterSupervisor struct {
 	wards    map[messages.ClusterID]*ward
 	stopping bool // this actor ends
 	seq      int
+	outage   plan.Outage // of Discord, as this machine sees it
 
 	ranges
 }
@@ -42,6 +43,7 @@ type ward struct {
 	state    messages.ClusterState
 	process  int // pid, 0 when there is none
 	ready    int
+	out      int // shards that Discord threw out
 	restarts int
 	history  plan.History
 	seq      int    // of the pending restart
@@ -56,8 +58,15 @@ type fate int
 const (
 	forget fate = iota // its range is released
 	rest               // stopped by an operator, or failed: it stays on the list
+	broken             // stopped by a guard: it stays on the list as failed
 	again              // it starts anew
 )
+
+// lookAgain is the time to look whether an outage lasts.
+type lookAgain struct{}
+
+// It may come after CONTROL has stopped; that is no news.
+func (lookAgain) IgnoreDeadLetterLogging() {}
 
 // restartNow is what a restart's timer tells the supervisor.
 type restartNow struct {
@@ -94,6 +103,13 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
 	case messages.RestartCluster:
 		s.onWard(ctx, "restart", m.Cluster, func(w *ward) { s.end(ctx, w, again) })
+	case messages.BreakOff:
+		if w := s.wards[m.Cluster]; w != nil && !w.ending {
+			ctx.Send(s.house.Herald, messages.ClusterIdentifyStorm{Cluster: w.ID, Shards: w.Shards.String(), Identifies: m.Identifies})
+			s.end(ctx, w, broken)
+		}
+	case lookAgain:
+		s.lookOut(ctx, false)
 	case messages.ClusterMoved:
 		s.moved(ctx, m)
 	case messages.RunStopped:
@@ -127,15 +143,32 @@ func (s *ClusterSupervisor) HandleFailure(_ *actor.ActorSystem, supervisor actor
 	f, known := reason.(*Failure)
 	switch {
 	case s.stopping:
-	case !known: // a panic of ours: the process may live, and only this actor knows it
-		resume := world.Resume{Log: s.w.Log}
-		resume.HandleFailure(nil, supervisor, child, nil, reason, nil)
-		ctx.Send(s.house.Herald, messages.ControlBroken{Actor: child.Id, Err: world.AsError(reason).Error()})
+	case !known && (w == nil || w.ending): // a panic of ours on the way to the end: it goes on
+		(&world.Resume{Log: s.w.Log}).HandleFailure(nil, supervisor, child, nil, reason, nil)
+	case !known:
+		s.panicked(ctx, w, world.AsError(reason))
 	case w == nil || w.ending: // its stop is ordered; the process is dead, so that was all
 		supervisor.StopChildren(child)
 	default:
 		s.died(ctx, w, f)
 	}
+}
+
+// panicked begins a cluster's actor anew after a panic of ours. Its process lives: the new one lets the old one go, and adopts it. When that happens again and again
+// the process is left alone, serving.
+func (s *ClusterSupervisor) panicked(ctx actor.Context, w *ward, err error) {
+	world.LogPanic(s.w.Log, w.pid.Id, err)
+	var v plan.Verdict
+	w.history, v = plan.Restart(w.history, plan.Failure{Cause: messages.CauseInternal}, time.Now(), s.w.Rand())
+	if v.Action != plan.Detach {
+		ctx.(actor.Supervisor).RestartChildren(w.pid)
+		return
+	}
+	ctx.Send(s.house.Herald, messages.ControlBroken{Actor: w.pid.Id, Err: err.Error()})
+	w.ending, w.then = true, rest
+	s.say(ctx, w, messages.ClusterDetached)
+	ctx.(actor.Supervisor).StopChildren(w.pid)
+	s.settle(ctx)
 }
 
 // died carries out what the rule says about a dead cluster.
@@ -145,7 +178,7 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	if v.Flapping {
 		ctx.Send(s.house.Herald, messages.ClusterFlapping{Cluster: w.ID, Shards: w.Shards.String()})
 	}
-	w.process, w.ready = 0, 0
+	w.process, w.ready, w.out = 0, 0, 0
 	switch v.Action {
 	case plan.RestartAfter:
 		s.say(ctx, w, messages.ClusterWaiting)
@@ -197,6 +230,32 @@ func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
 		panic(fmt.Sprintf("cluster %s: %v", w.ID, err)) // a name is used again only after Terminated
 	}
 	w.pid = pid
+	if s.outage.On {
+		ctx.Send(pid, messages.Outage{On: true})
+	}
+}
+
+// lookOut tells an outage of Discord from single shards that have trouble, and lets the clusters know. ready: a shard has just become READY.
+func (s *ClusterSupervisor) lookOut(ctx actor.Context, ready bool) {
+	out, all := 0, 0
+	for _, w := range s.wards {
+		out += w.out
+		all += w.Shards.Len()
+	}
+	changed, look := s.outage.See(out, all, ready, time.Now())
+	if !look.IsZero() {
+		send := world.Sender(ctx)
+		s.w.After(time.Until(look), func() { send(lookAgain{}) })
+	}
+	if !changed {
+		return
+	}
+	ctx.Send(s.house.Herald, messages.DiscordOutage{On: s.outage.On, Out: out, Shards: all})
+	for _, w := range s.inOrder() {
+		if w.pid != nil {
+			ctx.Send(w.pid, messages.Outage{On: s.outage.On})
+		}
+	}
 }
 
 // end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.
@@ -211,6 +270,10 @@ func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) {
 	w.calm()
 	w.ending, w.then = true, then
 	switch {
+	case w.pid == nil && w.state == messages.ClusterDetached: // its process lives: a new actor finds it, and ends it
+		s.spawn(ctx, w)
+		w.ending = true
+		ctx.Send(w.pid, messages.StopRun{})
 	case w.pid == nil:
 		s.buried(ctx, w)
 	case waiting:
@@ -246,8 +309,14 @@ func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
 		delete(s.wards, w.ID)
 	case again:
 		s.spawn(ctx, w)
+	case broken:
+		w.process, w.ready, w.out = 0, 0, 0
+		s.say(ctx, w, messages.ClusterFailed)
 	case rest:
-		w.process, w.ready = 0, 0
+		if w.state == messages.ClusterDetached {
+			return
+		}
+		w.process, w.ready, w.out = 0, 0, 0
 		if w.state != messages.ClusterFailed {
 			s.say(ctx, w, messages.ClusterStopped)
 		}
@@ -260,7 +329,9 @@ func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 	if w == nil || w.pid == nil || w.cancel != nil || ctx.Sender() != nil && !ctx.Sender().Equal(w.pid) {
 		return
 	}
-	w.process, w.ready = m.PID, m.Ready
+	more := m.Ready > w.ready
+	w.process, w.ready, w.out = m.PID, m.Ready, m.Out
+	s.lookOut(ctx, more)
 	s.say(ctx, w, m.State)
 	s.settle(ctx)
 }
@@ -268,7 +339,7 @@ func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 // say tells everybody how a ward stands.
 func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.ClusterState) {
 	w.state = state
-	ctx.Send(s.house.Herald, messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: state, PID: w.process, Ready: w.ready, Restarts: w.restarts})
+	ctx.Send(s.house.Herald, messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: state, PID: w.process, Ready: w.ready, Out: w.out, Restarts: w.restarts})
 }
 
 func (s *ClusterSupervisor) wardOf(pid *actor.PID) *ward {

@@ -3,6 +3,7 @@ package actors
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -32,6 +33,8 @@ type IdentifyGate struct {
 	out      map[string]*permit    // granted, not reported
 	last     map[int]time.Time     // when each bucket was, or may yet be, used last
 	unsent   []*permit             // granted, not on disk
+	burnt    map[string]plan.Burnt // identifies of each cluster, by its id
+	sizes    map[string]int        // its shards
 	saving   bool
 	broken   bool // the last save failed
 }
@@ -69,7 +72,7 @@ type (
 func newGate(w *world.World, house House, o IdentifyOptions) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
 		g := &IdentifyGate{house: house, options: o,
-			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, last: map[int]time.Time{}}
+			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, burnt: map[string]plan.Burnt{}, sizes: map[string]int{}, last: map[int]time.Time{}}
 		g.Begin(w, w.Log.With().Str("actor", "gate").Logger(), "pacing", g.pacing)
 		return g
 	})
@@ -91,7 +94,7 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		g.next(ctx)
 	case messages.PermitUsed:
 		g.pacer.Report(m.ID, m.Sent, time.Now())
-		g.used(m)
+		g.used(ctx, m)
 		g.next(ctx)
 	case messages.DropPermits:
 		g.drop(m.Cluster)
@@ -120,13 +123,13 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 	case messages.PermitAnswer:
 		g.answered(ctx, m)
 	case messages.PermitUsed:
-		g.used(m)
+		g.used(ctx, m)
 		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent})
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		for _, w := range g.waiting() {
 			if w.Owner == m.Cluster.String() {
-				g.used(messages.PermitUsed{ID: w.ID})
+				g.used(ctx, messages.PermitUsed{ID: w.ID})
 				ctx.Send(g.house.MasterLink, messages.PermitReport{ID: w.ID, Sent: false})
 			}
 		}
@@ -272,6 +275,7 @@ func (g *IdentifyGate) waiting() []plan.Want {
 
 func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
 	g.askers[m.ID] = ctx.Sender()
+	g.sizes[m.Cluster.String()] = m.Shards
 	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now()}
 }
 
@@ -347,7 +351,7 @@ func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
 }
 
 // used takes note of a report: of a permit that was used or thrown away, or of a wish that was taken back.
-func (g *IdentifyGate) used(m messages.PermitUsed) {
+func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) {
 	delete(g.askers, m.ID)
 	delete(g.wishes, m.ID)
 	p := g.out[m.ID]
@@ -358,6 +362,7 @@ func (g *IdentifyGate) used(m messages.PermitUsed) {
 	g.last[p.bucket] = p.before
 	if m.Sent {
 		g.last[p.bucket] = time.Now()
+		g.burn(ctx, p.owner)
 	}
 }
 
@@ -367,6 +372,16 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 		if p.owner == cluster.String() {
 			delete(g.out, id)
 		}
+	}
+}
+
+// burn counts one identify of a cluster, and has the cluster stopped when that is one too many.
+func (g *IdentifyGate) burn(ctx actor.Context, owner string) {
+	burnt, storm := g.burnt[owner].Storm(time.Now(), g.sizes[owner])
+	g.burnt[owner] = burnt
+	if id, err := strconv.Atoi(owner); storm && err == nil {
+		delete(g.burnt, owner) // an operator who starts it again gives it a fresh count
+		ctx.Send(g.house.Clusters, messages.BreakOff{Cluster: messages.ClusterID(id), Identifies: len(burnt)})
 	}
 }
 

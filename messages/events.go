@@ -43,9 +43,10 @@ const (
 	ClusterServing    ClusterState = "serving"
 	ClusterDraining   ClusterState = "draining"
 	ClusterKilling    ClusterState = "killing"
-	ClusterWaiting    ClusterState = "waiting" // dead, to be restarted
-	ClusterStopped    ClusterState = "stopped" // by order
-	ClusterFailed     ClusterState = "failed"  // gave up, or fatal
+	ClusterWaiting    ClusterState = "waiting"  // dead, to be restarted
+	ClusterStopped    ClusterState = "stopped"  // by order
+	ClusterFailed     ClusterState = "failed"   // gave up, or fatal
+	ClusterDetached   ClusterState = "detached" // its process serves, but our own code fails on it
 )
 
 // Lifecycle of the link to MASTER.
@@ -108,6 +109,7 @@ type (
 		State    ClusterState `json:"state"`
 		PID      int          `json:"pid,omitempty"`
 		Ready    int          `json:"shards_ready"`
+		Out      int          `json:"shards_out,omitempty"` // thrown out by Discord, or unable to reach it
 		Restarts int          `json:"restarts"`
 	}
 	// ShardMoved: a shard is in another state.
@@ -171,6 +173,25 @@ type (
 		CloseCode int    `json:"close_code"`
 		Token     string `json:"token_fingerprint"`
 	}
+	// ClusterIdentifyStorm: a cluster identified more than twice per shard within 10 minutes; it is stopped before it burns the budget of all.
+	ClusterIdentifyStorm struct {
+		Cluster    ClusterID `json:"cluster"`
+		Shards     string    `json:"shards"`
+		Identifies int       `json:"identifies"`
+	}
+	// DiscordOutage: more than a fifth of this machine's shards are thrown out and stay so, or (On false) the first one is back.
+	DiscordOutage struct {
+		On     bool `json:"on"`
+		Out    int  `json:"shards_out"`
+		Shards int  `json:"shards"`
+	}
+	// ShardStuck: a shard of a serving cluster is down for two minutes, while Discord is well.
+	ShardStuck struct {
+		Cluster ClusterID    `json:"cluster"`
+		Shard   int          `json:"shard"`
+		State   ShardState   `json:"state"`
+		DownMS  Milliseconds `json:"down_ms"`
+	}
 	// ClusterFlapping: READY and dead within 60 s five times in 10 minutes.
 	ClusterFlapping struct {
 		Cluster ClusterID `json:"cluster"`
@@ -214,6 +235,9 @@ func (ClusterGaveUp) Event() (string, Level)         { return "cluster.gave_up",
 func (ClusterFatal) Event() (string, Level)          { return "cluster.fatal", LevelError }
 func (ClusterStoppedByOrder) Event() (string, Level) { return "cluster.stopped", LevelInfo }
 func (FleetHalted) Event() (string, Level)           { return "fleet.halted", LevelError }
+func (ClusterIdentifyStorm) Event() (string, Level)  { return "cluster.identify_storm", LevelError }
+func (DiscordOutage) Event() (string, Level)         { return "discord.outage", LevelError }
+func (ShardStuck) Event() (string, Level)            { return "shard.stuck", LevelWarn }
 func (ClusterFlapping) Event() (string, Level)       { return "cluster.flapping", LevelError }
 func (IdentifyUnpaced) Event() (string, Level)       { return "identify.unpaced", LevelWarn }
 func (ControlBroken) Event() (string, Level)         { return "control.broken", LevelError }

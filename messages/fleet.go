@@ -91,9 +91,19 @@ type RunStopped struct {
 type WantPermit struct {
 	ID      string // the asker's, unique
 	Cluster ClusterID
+	Shards  int // of the cluster
 	Shard   int
 	Cause   IdentifyCause
 }
+
+// BreakOff (gate → clusters): a cluster burns identifies; it is to be stopped.
+type BreakOff struct {
+	Cluster    ClusterID
+	Identifies int // within ten minutes
+}
+
+// Outage (clusters → cluster) begins or ends a time in which nobody is restarted for being late.
+type Outage struct{ On bool }
 
 // Permit (gate → cluster) answers WantPermit.
 type Permit struct {

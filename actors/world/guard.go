@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -58,15 +59,21 @@ type Resume struct {
 // HandleFailure logs the panic with its stack and resumes the actor.
 func (r *Resume) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
 	err := AsError(reason)
-	event := r.Log.Error().Str("actor", child.Id).Err(err)
-	if p, ok := reason.(*Panic); ok {
-		event = event.Str("stack", p.Stack)
-	}
-	event.Msg("actor panicked; it goes on with its next message")
+	LogPanic(r.Log, child.Id, err)
 	if r.Failed != nil {
 		r.Failed(child, err)
 	}
 	supervisor.ResumeChildren(child)
+}
+
+// LogPanic writes a panic down, with its stack.
+func LogPanic(log zerolog.Logger, id string, err error) {
+	event := log.Error().Str("actor", id).Err(err)
+	var p *Panic
+	if errors.As(err, &p) {
+		event = event.Str("stack", p.Stack)
+	}
+	event.Msg("actor panicked")
 }
 
 // AsError gives the reason of a failure as an error.

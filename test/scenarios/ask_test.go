@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -190,6 +191,17 @@ func (f *fleet) state(m *machine, cluster messages.ClusterID) messages.ClusterSt
 // stateIs gives a condition on it.
 func (f *fleet) stateIs(m *machine, cluster messages.ClusterID, state messages.ClusterState) func() bool {
 	return func() bool { return f.state(m, cluster) == state }
+}
+
+// mend starts every cluster again that gave up or was broken off, as an operator would.
+func (f *fleet) mend() {
+	for _, m := range f.inOrder() {
+		for _, id := range slices.Sorted(maps.Keys(m.gaveUp)) {
+			if f.state(m, id) == messages.ClusterFailed {
+				f.restart(m, id)
+			}
+		}
+	}
 }
 
 // restart and stop are an operator's orders.

@@ -155,6 +155,7 @@ func chaosStory(f *fleet) {
 	f.pass(mute + graces) // a process that hung may have been a cluster's last try
 	c.attend()
 	f.must("every shard READY once the faults have stopped", c.recovered(), func() bool {
+		f.mend() // what burnt too many identifies
 		return f.owned(chaosShards)() && len(c.m.Processes()) == chaosClusters
 	})
 	f.must("the link is back", 40*time.Second, func() bool { return f.master.Link("m1") != nil })

@@ -115,6 +115,8 @@ func (w *witness) judge(e messages.Event) error {
 			return fmt.Errorf("cluster %s gave up after %d attempts, causes %q; said before: %v", e.Cluster, e.Attempts, e.Causes, gaveUp[e.Cluster])
 		}
 		gaveUp[e.Cluster] = true
+	case messages.ClusterIdentifyStorm:
+		gaveUp[e.Cluster] = true
 	}
 	return nil
 }
