@@ -84,6 +84,9 @@ type Cluster struct {
 	// LostAfter is how long it waits for CONTROL before it exits; less than MASTER's grace. Only with on_lost: exit.
 	// CONTROL_CLUSTER__LOST_AFTER. Default: five sixths of fleet.grace.
 	LostAfter time.Duration `koanf:"lost_after"`
+	// OnStop is what SIGTERM and SIGINT to CONTROL mean for the bots: drain (they end, resumable, within stop_grace and kill_grace) or detach (they go on serving, and the
+	// next start takes them back as they run; Linux only). CONTROL_CLUSTER__ON_STOP. Default: drain.
+	OnStop string `koanf:"on_stop"`
 	// Logs is where its output goes: file (one a life, in the state folder) or inherit (CONTROL's own; no last lines in events). CONTROL_CLUSTER__LOGS. Default: file.
 	Logs string `koanf:"logs"`
 }
@@ -152,10 +155,13 @@ type Log struct {
 	Format string `koanf:"format" flag:"json, console, or auto: console on a terminal"`
 }
 
-// What Cluster.Token, Cluster.Logs and Log.Format may say; Cluster.OnLost says messages.OnLostAutonomous or OnLostExit.
+// What Cluster.Token, Cluster.OnStop, Cluster.Logs and Log.Format may say; Cluster.OnLost says messages.OnLostAutonomous or OnLostExit.
 const (
 	TokenByEnv   = "env"
 	TokenByHello = "hello"
+
+	OnStopDrain  = "drain"
+	OnStopDetach = "detach"
 
 	LogsFile    = "file"
 	LogsInherit = "inherit"
@@ -179,6 +185,7 @@ func defaults() *Config {
 			StopGrace:         8 * time.Second, // with KillGrace inside the 10 s that container runtimes give
 			KillGrace:         2 * time.Second,
 			Token:             TokenByEnv,
+			OnStop:            OnStopDrain,
 			Logs:              LogsFile,
 		},
 		Identify: Identify{Margin: 100 * time.Millisecond, PermitTTL: 2 * time.Second},

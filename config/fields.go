@@ -49,6 +49,17 @@ func (c *Config) fields() []field {
 	return all
 }
 
+// Changed gives the keys that a and b set otherwise, in the order of Config. What follows from another key, or is read from a secret's file, counts as well.
+func Changed(a, b *Config) (keys []string) {
+	others := b.fields()
+	for i, f := range a.fields() {
+		if !reflect.DeepEqual(f.value.Interface(), others[i].value.Interface()) {
+			keys = append(keys, f.key)
+		}
+	}
+	return keys
+}
+
 // Flags adds the flags a person would set, each named like its key. Load reads those that were used.
 func Flags(fs *pflag.FlagSet) {
 	for _, f := range defaults().fields() {

@@ -60,7 +60,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 		Cluster: Cluster{
 			Command: []string{"node", "--enable-source-maps", "bot.js"}, Dir: "/srv/bot", Env: map[string]string{"NODE_ENV": "production", "my.dotted/name": "1"},
 			ShardsPerCluster: 16, HelloTimeout: 20 * time.Second, ReadyTimeout: 90 * time.Second, HeartbeatInterval: 4 * time.Second,
-			StopGrace: 7 * time.Second, KillGrace: time.Second, Token: "hello", OnLost: "exit", LostAfter: 20 * time.Second, Logs: "inherit",
+			StopGrace: 7 * time.Second, KillGrace: time.Second, Token: "hello", OnLost: "exit", LostAfter: 20 * time.Second, OnStop: "detach", Logs: "inherit",
 		},
 		Identify: Identify{Margin: 150 * time.Millisecond, PermitTTL: 3 * time.Second},
 		State:    State{Dir: "/srv/state"},
@@ -111,6 +111,7 @@ var samples = map[string]struct {
 	"cluster.token":              {"hello", TokenByHello, nil},
 	"cluster.on_lost":            {"exit", messages.OnLostExit, nil},
 	"cluster.lost_after":         {"10s", 10 * time.Second, []string{"CONTROL_CLUSTER__ON_LOST=exit"}},
+	"cluster.on_stop":            {"detach", OnStopDetach, nil},
 	"cluster.logs":               {"inherit", LogsInherit, nil},
 	"identify.margin":            {"0s", time.Duration(0), nil},
 	"identify.permit_ttl":        {"1s", time.Second, nil},

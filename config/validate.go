@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,6 +168,8 @@ func (v *validation) cluster() {
 	}
 	v.count("cluster.shards_per_cluster", c.ShardsPerCluster, "0 to derive it")
 	v.oneOf("cluster.token", c.Token, TokenByEnv, TokenByHello)
+	v.oneOf("cluster.on_stop", c.OnStop, OnStopDrain, OnStopDetach)
+	v.want(c.OnStop != OnStopDetach || runtime.GOOS == "linux", "cluster.on_stop", "no process can be found again on %s: want drain", runtime.GOOS)
 	v.oneOf("cluster.logs", c.Logs, LogsFile, LogsInherit)
 	v.oneOf("cluster.on_lost", c.OnLost, messages.OnLostAutonomous, messages.OnLostExit)
 	if c.OnLost == messages.OnLostExit {
