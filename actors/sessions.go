@@ -116,7 +116,13 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 			}
 			b.In(ctx, confirmEvery)
 		}
-	case *actor.Stopping:
+	case *actor.Stopping: // the next life begins with what is on disk
+		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+			if p := b.pages[id]; p.waits || p.dirty {
+				p.saving = false
+				b.write(ctx, id)
+			}
+		}
 		b.Leave()
 	default:
 		b.Unexpected(ctx)
