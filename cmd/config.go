@@ -24,12 +24,15 @@ func configured(c *cobra.Command) (load func() (*config.Config, error)) {
 
 func configCommand() *cobra.Command {
 	var load func() (*config.Config, error)
+	var forRun bool
 	check := &cobra.Command{
-		Use:   "check",
+		Use:   "check [flags] [-- bot command]",
 		Short: "says what is wrong with a configuration, and starts nothing",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := load()
+			if err == nil && forRun {
+				err = readyToRun(c, args)
+			}
 			if err != nil {
 				return err
 			}
@@ -42,6 +45,7 @@ func configCommand() *cobra.Command {
 		},
 	}
 	load = configured(check)
+	check.Flags().BoolVar(&forRun, "run", false, "check what `control run` needs as well")
 	parent := &cobra.Command{Use: "config", Short: "about configurations"}
 	parent.AddCommand(check)
 	return parent

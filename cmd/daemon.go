@@ -26,9 +26,18 @@ type control struct {
 	system *actor.ActorSystem
 	root   *actor.PID
 	ended  <-chan struct{} // closed when its root actor is gone
+	files  *folder
 	lock   *flock.Flock
 	limit  time.Duration // for an ordered stop
 }
+
+// Limits of an end, beside those of the configuration.
+const (
+	detachLimit = 5 * time.Second // for actors that leave their bots serving
+	flushLimit  = 2 * time.Second // for the disk
+	lockLimit   = 500 * time.Millisecond
+	lockStep    = 10 * time.Millisecond
+)
 
 // place is what a CONTROL has of the machine for itself.
 type place struct {
@@ -50,35 +59,46 @@ func claim(c *config.Config) (*place, error) {
 			return nil, usageError{fmt.Errorf("%s %s: %w", f.key, f.dir, err)}
 		}
 	}
-	switch mine, err := p.lock.TryLock(); {
-	case err != nil:
+	ctx, cancel := context.WithTimeout(context.Background(), lockLimit) // one that was killed a moment ago, or who looks whether it is held, lets go by then
+	defer cancel()
+	switch mine, err := p.lock.TryLockContext(ctx, lockStep); {
+	case err != nil && !errors.Is(err, context.DeadlineExceeded):
 		return nil, usageError{fmt.Errorf("state.dir %s: lock: %w", c.State.Dir, err)}
 	case !mine:
 		return nil, usageError{fmt.Errorf("state.dir %s: another CONTROL runs on it; each needs a state folder of its own", c.State.Dir)}
 	}
+	_ = os.WriteFile(p.lock.Path(), fmt.Appendln(nil, os.Getpid()), 0o600) // for `control upgrade`, which says when it is not there
 	return p, nil
 }
 
 // startControl spawns the actors of the CONTROL at a place. name is the root actor's.
 func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
-	w := newWorld(c.State.Dir, log)
-	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, at.logs, behaviours)), name)
+	files := newFolder(c.State.Dir)
+	root, err := system.Root.SpawnNamed(actors.New(newWorld(files, log), controlOptions(c, at.logs, behaviours)), name)
 	if err != nil {
 		return nil, err
 	}
-	return &control{system: system, root: root, ended: watch(system, root), lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	return &control{system: system, root: root, ended: watch(system, root), files: files, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
-// stop drains the clusters and ends the actors; an error says that it took too long.
-func (c *control) stop(reason string) error {
-	c.system.Root.Send(c.root, messages.Stop{Reason: reason})
+// stop drains the clusters and ends the actors; an error says that it took too long, or that the disk did.
+func (c *control) stop(reason string) error { return c.end(messages.Stop{Reason: reason}, c.limit) }
+
+// detach ends the actors, and leaves every bot serving.
+func (c *control) detach(reason string) error {
+	return c.end(messages.Stop{Reason: reason, Detach: true}, detachLimit)
+}
+
+// end ends the actors, writes what they have said, and lets go of the state folder.
+func (c *control) end(m messages.Stop, limit time.Duration) (err error) {
 	defer func() { _ = c.lock.Unlock() }()
+	c.system.Root.Send(c.root, m)
 	select {
 	case <-c.ended:
-		return nil
-	case <-time.After(c.limit):
-		return fmt.Errorf("stop: clusters did not end within %v", c.limit)
+	case <-time.After(limit):
+		err = fmt.Errorf("stop: clusters did not end within %v", limit)
 	}
+	return errors.Join(err, c.files.flush(flushLimit))
 }
 
 // makeFolder makes a folder of our own and proves that it can be written to.
@@ -151,6 +171,7 @@ type masterIn struct {
 	system *actor.ActorSystem
 	root   *actor.PID
 	ended  <-chan struct{}
+	files  *folder
 	failed <-chan error // why it cannot go on
 	at     string       // where it listens
 }
@@ -165,11 +186,12 @@ func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Option
 		default:
 		}
 	}
-	root, err := system.Root.SpawnNamed(master.New(newWorld(state, log), o), "master")
+	files := newFolder(state)
+	root, err := system.Root.SpawnNamed(master.New(newWorld(files, log), o), "master")
 	if err != nil {
 		return nil, err
 	}
-	m := &masterIn{system: system, root: root, ended: watch(system, root), failed: failed}
+	m := &masterIn{system: system, root: root, ended: watch(system, root), files: files, failed: failed}
 	select {
 	case m.at = <-listening:
 		return m, nil
@@ -184,7 +206,7 @@ func (m *masterIn) stop() error {
 	m.system.Root.Send(m.root, master.Stop{})
 	select {
 	case <-m.ended:
-		return nil
+		return m.files.flush(flushLimit)
 	case <-time.After(5 * time.Second):
 		return errors.New("stop: MASTER did not end within 5s")
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // folder holds small files that are replaced whole: whoever dies, at any instant, leaves the old one or the new one. It is written by one goroutine, in order;
@@ -88,6 +89,23 @@ func (f *folder) do(name string, c *change) (err error) {
 		delete(f.changes, name)
 	}
 	return err
+}
+
+// flush waits until all that was asked for so far is done, for limit at most.
+func (f *folder) flush(limit time.Duration) error {
+	late := time.After(limit)
+	done := make(chan struct{})
+	select {
+	case f.tasks <- func() { close(done) }:
+	case <-late:
+		return errDiskBehind
+	}
+	select {
+	case <-done:
+		return nil
+	case <-late:
+		return fmt.Errorf("disk is too slow: what was to be written is not within %v", limit)
+	}
 }
 
 // load reads a file; one that is not there is nil.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -15,17 +16,29 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// newLog makes the log on out: JSON lines, or for people where out is a terminal.
-func newLog(c config.Log, out io.Writer) zerolog.Logger {
-	level, err := zerolog.ParseLevel(c.Level)
+// threshold is the least level that is written, of a logger and of all that are derived from it; it may change while they write.
+type threshold struct{ level atomic.Int32 }
+
+// Sample implements zerolog.Sampler. It is asked before a line is made.
+func (t *threshold) Sample(level zerolog.Level) bool { return level >= zerolog.Level(t.level.Load()) }
+
+// set takes a level as config names it.
+func (t *threshold) set(name string) {
+	level, err := zerolog.ParseLevel(name)
 	if err != nil {
 		level = zerolog.InfoLevel // config has checked it
 	}
+	t.level.Store(int32(level))
+}
+
+// newLog makes the log on out: JSON lines, or for people where out is a terminal. from is set to its level.
+func newLog(c config.Log, from *threshold, out io.Writer) zerolog.Logger {
+	from.set(c.Level)
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	if c.Format == config.FormatConsole || c.Format == config.FormatAuto && isTerminal(out) {
 		out = zerolog.ConsoleWriter{Out: out, TimeFormat: "15:04:05.000"}
 	}
-	return zerolog.New(zerolog.SyncWriter(out)).Level(level).With().Timestamp().Logger()
+	return zerolog.New(zerolog.SyncWriter(out)).Sample(from).With().Timestamp().Logger()
 }
 
 // isTerminal reports whether a person is likely to read w.

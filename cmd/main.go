@@ -20,9 +20,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/actors"
@@ -48,7 +50,8 @@ func With(behaviours ...actors.Behaviour) Option {
 // program is what all commands have in common.
 type program struct {
 	behaviours []actors.Behaviour
-	began      bool // the command line was understood
+	began      bool                           // the command line was understood
+	log        atomic.Pointer[zerolog.Logger] // of `control run`, for its last words
 }
 
 // usageError is an error that exits with exitUsage.
@@ -62,9 +65,7 @@ func Main(options ...Option) {
 	for _, o := range options {
 		o(p)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, func() { time.AfterFunc(hurry, stop) })
-	err := p.root().ExecuteContext(ctx)
+	err := p.root().ExecuteContext(p.untilSignal())
 	if err == nil {
 		return
 	}
@@ -74,6 +75,28 @@ func Main(options ...Option) {
 		os.Exit(exitUsage)
 	}
 	os.Exit(exitFailed)
+}
+
+// untilSignal gives a context that the first SIGINT or SIGTERM ends. A second one ends the program at once, as kill -9 would.
+func (p *program) untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		first := time.Now()
+		for s := range signals {
+			if time.Since(first) < hurry {
+				continue
+			}
+			if log := p.log.Load(); log != nil {
+				log.Warn().Str("signal", s.String()).Msg("stopped at once: bots that still run go on, and the next start takes them back")
+			}
+			os.Exit(exitFailed)
+		}
+	}()
+	return ctx
 }
 
 func (p *program) root() *cobra.Command {
@@ -86,6 +109,6 @@ func (p *program) root() *cobra.Command {
 
 		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
 	}
-	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), versionCommand())
+	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), upgradeCommand(), versionCommand())
 	return root
 }

@@ -23,7 +23,7 @@ func (p *program) master() *cobra.Command {
 			if err := c.ValidateMaster(); err != nil {
 				return usageError{err}
 			}
-			log := newLog(c.Log, os.Stderr)
+			log := newLog(c.Log, new(threshold), os.Stderr)
 			m, err := startMaster(cmd.Context(), newSystem(log), masterOptions(c), c.State.Dir, log)
 			if err != nil {
 				return err

@@ -3,7 +3,9 @@ package cmd
 import (
 	"context"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -18,56 +20,134 @@ func (p *program) run() *cobra.Command {
 		Use:   "run [flags] [-- bot command]",
 		Short: "runs this machine's clusters",
 		Long: "run keeps the link to MASTER and runs the clusters it is given. Without master.url it has a MASTER inside, which asks Discord itself:\n" +
-			"  DISCORD_TOKEN=... control run -- ./mybot",
+			"  DISCORD_TOKEN=... control run -- ./mybot\n\n" +
+			"SIGTERM and SIGINT end it, and with it the bots, or not, as cluster.on_stop says; a second one ends it at once, and leaves the bots.\n" +
+			"SIGHUP reads the configuration anew, and says what of it needs more. SIGUSR2 is what `control upgrade` sends.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := load()
-			if err != nil {
-				return err
-			}
-			if len(args) > 0 {
-				c.Cluster.Command = args
-			}
-			if err := c.ValidateRun(); err != nil {
-				return usageError{err}
-			}
-			return p.runDaemon(cmd.Context(), c, newLog(c.Log, os.Stderr))
+			d := &daemon{program: p, level: new(threshold), load: func() (*config.Config, error) {
+				c, err := load()
+				if err == nil {
+					err = readyToRun(c, args)
+				}
+				return c, err
+			}}
+			d.checkArgs = append(slices.Concat([]string{"config", "check", "--run"}, given(cmd.Flags()), []string{"--"}), args...)
+			return d.run(cmd.Context())
 		},
 	}
 	load = configured(c)
 	return c
 }
 
-// runDaemon runs CONTROL until ctx ends or it ends itself.
-func (p *program) runDaemon(ctx context.Context, c *config.Config, log zerolog.Logger) error {
-	at, err := claim(c)
+// readyToRun gives c the bot's command of a command line, and says what `control run` lacks.
+func readyToRun(c *config.Config, command []string) error {
+	if len(command) > 0 {
+		c.Cluster.Command = command
+	}
+	if err := c.ValidateRun(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// daemon is one life of `control run`.
+type daemon struct {
+	program   *program
+	load      func() (*config.Config, error) // reads the configuration anew, from where it came
+	checkArgs []string                       // what asks another control whether it could run in our place
+	path      string                         // of the program, for the next life
+	config    *config.Config                 // that it was started with, but for what a SIGHUP has changed
+	level     *threshold
+	log       zerolog.Logger
+
+	control *control
+	master  *masterIn    // nil: it is elsewhere
+	failed  <-chan error // why it cannot go on
+}
+
+// run runs CONTROL until ctx ends, it ends itself, or another program takes its place.
+func (d *daemon) run(ctx context.Context) (err error) {
+	if d.path, err = ownPath(); err != nil {
+		return err
+	}
+	if d.config, err = d.load(); err != nil {
+		return err
+	}
+	d.log = newLog(d.config.Log, d.level, os.Stderr)
+	d.program.log.Store(&d.log)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before anybody can know our pid
+	defer signal.Stop(signals)
+	if err := d.start(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				d.reload()
+				continue
+			}
+			if binary, err := d.successor(ctx); err != nil {
+				d.refuse(err)
+			} else {
+				return d.replace(binary)
+			}
+		case <-ctx.Done():
+			return d.stop()
+		case err := <-d.failed:
+			_ = d.control.stop("MASTER cannot go on")
+			d.stopMaster()
+			return err
+		case <-d.control.ended:
+			d.stopMaster()
+			return nil
+		}
+	}
+}
+
+// start takes the state folder and spawns the actors, MASTER's first.
+func (d *daemon) start(ctx context.Context) error {
+	c := *d.config // what is put in is no setting
+	at, err := claim(&c)
 	if err != nil {
 		return err
 	}
-	system := newSystem(log)
-	var failed <-chan error
+	system := newSystem(d.log)
 	if c.Embedded() {
-		embed(c)
-		m, err := startMaster(ctx, system, masterOptions(c), c.State.Dir, log.With().Str("part", "master").Logger())
-		if err != nil {
+		embed(&c)
+		if d.master, err = startMaster(ctx, system, masterOptions(&c), c.State.Dir, d.log.With().Str("part", "master").Logger()); err != nil {
 			return err
 		}
-		defer func() { _ = m.stop() }()
-		c.Master.URL, failed = "ws://"+m.at, m.failed
+		c.Master.URL, d.failed = "ws://"+d.master.at, d.master.failed
 	}
-	daemon, err := startControl(system, "masterlink", c, at, slices.Concat(hookBehaviours(c), p.behaviours), log)
-	if err != nil {
+	if d.control, err = startControl(system, "masterlink", &c, at, slices.Concat(hookBehaviours(&c), d.program.behaviours), d.log); err != nil {
+		d.stopMaster()
 		return err
 	}
-	log.Info().Str("version", versionText()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
-	select {
-	case <-ctx.Done():
-		log.Info().Msg("stopping: clusters are drained")
-		return daemon.stop("signal")
-	case err := <-failed:
-		_ = daemon.stop("MASTER cannot go on")
-		return err
-	case <-daemon.ended:
-		return nil
+	d.note(nil)
+	d.log.Info().Str("version", versionText()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
+	return nil
+}
+
+// stop ends CONTROL as an operator asked, and the bots as cluster.on_stop says.
+func (d *daemon) stop() error {
+	defer d.stopMaster()
+	if d.config.Cluster.OnStop == config.OnStopDetach {
+		d.log.Info().Msg("stopping: the bots go on, and the next start takes them back")
+		return d.control.detach("signal")
+	}
+	d.log.Info().Msg("stopping: clusters are drained")
+	return d.control.stop("signal")
+}
+
+// stopMaster ends the MASTER inside, if there is one.
+func (d *daemon) stopMaster() {
+	if d.master == nil {
+		return
+	}
+	if err := d.master.stop(); err != nil {
+		d.log.Warn().Err(err).Msg("MASTER inside did not stop as it should")
 	}
 }
 

@@ -22,9 +22,8 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// newWorld is the machine's own World, with its small files in the folder state.
-func newWorld(state string, log zerolog.Logger) *world.World {
-	files := newFolder(state)
+// newWorld is the machine's own World, with its small files in a folder.
+func newWorld(files *folder, log zerolog.Logger) *world.World {
 	return &world.World{
 		After: func(d time.Duration, fn func()) func() {
 			t := time.AfterFunc(max(d, 0), fn)
