@@ -146,6 +146,7 @@ func chaosStory(f *fleet) {
 	c := &chaos{fleet: f, m: f.aloneWith(rules.Config{ShardCount: chaosShards, MaxConcurrency: chaosConcurrency, IdentifyTotal: 100000},
 		ours(initialise(chaosShards, chaosConcurrency)), f.good(nil))}
 	f.connect(c.m, "c", 0, chaosShards-1)
+	f.must("the order", time.Second, f.acked(c.m, "c", "connecting"))
 	for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 		f.pass(time.Duration(c.rand(12000)) * time.Millisecond)
 		faults[c.rand(len(faults))](c)
