@@ -224,7 +224,11 @@ func (c *Cluster) mourning(ctx actor.Context) {
 // over is what is left once the end has been told: nothing matters any more.
 func (c *Cluster) over(ctx actor.Context) {
 	switch ctx.Message().(type) {
-	case messages.StopRun, messages.Permit, messages.SessionsOffered, messages.Outage, runStarted, runExited, recorded, found, messages.Settings,
+	case messages.StopRun: // the word of its end was lost
+		if c.State() == string(messages.ClusterStopped) {
+			ctx.Send(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
+		}
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Tell, runStarted, runExited, recorded, found, messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial:
 	default:
 		c.Unexpected(ctx)
@@ -293,6 +297,8 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.settings = m
 	case messages.Outage:
 		c.setOutage(ctx, m.On)
+	case messages.Tell:
+		c.tell(ctx)
 	case runStarted, runExited, found: // of a life before this one
 	default:
 		c.Unexpected(ctx)

@@ -108,6 +108,8 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 			ctx.Send(s.house.Herald, messages.ClusterIdentifyStorm{Cluster: w.ID, Shards: w.Shards.String(), Identifies: m.Identifies})
 			s.end(ctx, w, broken)
 		}
+	case world.Recovered:
+		s.recovered(ctx)
 	case lookAgain:
 		s.lookOut(ctx, false)
 	case messages.ClusterMoved:
@@ -136,15 +138,31 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	}
 }
 
+// recovered makes up for a message that was lost: the timer of a restart, the word of an end, the standing of a cluster.
+func (s *ClusterSupervisor) recovered(ctx actor.Context) {
+	for _, w := range s.inOrder() {
+		switch {
+		case w.cancel != nil:
+			ctx.Send(ctx.Self(), restartNow{w.ID, w.seq})
+		case w.pid != nil && w.ending:
+			ctx.Send(w.pid, messages.StopRun{})
+		case w.pid != nil:
+			ctx.Send(w.pid, messages.Tell{})
+		}
+	}
+	s.lookOut(ctx, false)
+	s.settle(ctx)
+}
+
 // HandleFailure is the supervision strategy. It runs as this actor, and never blocks: the child's mailbox is suspended, so waiting costs a timer.
-func (s *ClusterSupervisor) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+func (s *ClusterSupervisor) HandleFailure(system *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
 	ctx := supervisor.(actor.Context)
 	w := s.wardOf(child)
 	f, known := reason.(*Failure)
 	switch {
 	case s.stopping:
 	case !known && (w == nil || w.ending): // a panic of ours on the way to the end: it goes on
-		(&world.Resume{Log: s.w.Log}).HandleFailure(nil, supervisor, child, nil, reason, nil)
+		(&world.Resume{Log: s.w.Log}).HandleFailure(system, supervisor, child, nil, reason, nil)
 	case !known:
 		s.panicked(ctx, w, world.AsError(reason))
 	case w == nil || w.ending: // its stop is ordered; the process is dead, so that was all

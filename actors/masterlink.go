@@ -39,6 +39,7 @@ type MasterLink struct {
 	features []string      // that MASTER announced
 	interval time.Duration // of heartbeats
 	seq      int64         // of the last heartbeat
+	chain    int           // of heartbeats: a new one takes the place of the last
 	settings messages.Settings
 	feared   *messages.Halt // a fatal failure that MASTER has not answered
 	memory   linkMemory
@@ -85,7 +86,10 @@ type (
 		link transport.Link
 		err  error
 	}
-	beat      struct{ link transport.Link }
+	beat struct {
+		link  transport.Link
+		chain int
+	}
 	linkSaved struct{ err error }
 )
 
@@ -141,9 +145,12 @@ func (m *MasterLink) serving(ctx actor.Context) { m.linked(ctx) }
 func (m *MasterLink) linked(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case beat:
-		if msg.link == m.link {
+		if msg.link == m.link && msg.chain == m.chain {
 			m.beat(ctx)
 		}
+	case world.Recovered:
+		m.beat(ctx)
+		m.info(ctx)
 	case messages.PaceHandedOver:
 		m.last = msg.Last
 		m.info(ctx)
@@ -352,9 +359,13 @@ func (m *MasterLink) drop(ctx actor.Context, code int, why error) {
 
 // beat sends one heartbeat and asks for the next.
 func (m *MasterLink) beat(ctx actor.Context) {
+	if !m.announced(messages.FeatureHeartbeat) {
+		return
+	}
 	m.seq++
+	m.chain++
 	m.send(ctx, messages.Heartbeat{Seq: m.seq, Ranges: m.standing.Ranges, Clusters: m.standing.Clusters, ShardsReady: m.standing.ShardsReady})
-	m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link})
+	m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
 }
 
 // letGo closes the link, or gives up the dial.

@@ -124,7 +124,7 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 		m.raise(ctx, messages.MasterLinked{URL: m.options.Master.URL, ShardCount: s.ShardCount, Epoch: s.Epoch, Features: p.Features})
 		m.rest(ctx)
 		if m.announced(messages.FeatureHeartbeat) {
-			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link})
+			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
 		}
 	}
 	ctx.Send(m.house.Clusters, s)

@@ -116,6 +116,12 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 			}
 			b.In(ctx, confirmEvery)
 		}
+	case world.Recovered:
+		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+			b.pages[id].waits, b.pages[id].saving = false, false
+			b.write(ctx, id)
+		}
+		b.In(ctx, confirmEvery)
 	case *actor.Stopping: // the next life begins with what is on disk
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 			if p := b.pages[id]; p.waits || p.dirty {

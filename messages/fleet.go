@@ -81,6 +81,9 @@ type StopCluster struct{ Cluster ClusterID }
 // StopRun (clusters → cluster) orders one cluster to drain and end its process. Answered by RunStopped.
 type StopRun struct{}
 
+// Tell (clusters → cluster) asks for the cluster's ClusterMoved, or RunStopped, once more.
+type Tell struct{}
+
 // RunStopped (cluster → clusters): the ordered stop is done, the process is gone. Again: it was to be replaced.
 type RunStopped struct {
 	Cluster ClusterID

@@ -72,6 +72,8 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.next(ctx, now)
 	case left:
 		g.pacer.Drop(m.source)
+	case world.Recovered:
+		g.next(ctx, now)
 	case halted:
 		g.Enter("halted", g.halted)
 	case world.Timeout:

@@ -56,14 +56,19 @@ type Resume struct {
 	Failed func(child *actor.PID, p error)
 }
 
+// Recovered follows a panic of an actor that goes on. The message that it panicked on is lost, and that may have been an answer or a timer it waits for: it is to ask, and
+// to set its timers, anew.
+type Recovered struct{}
+
 // HandleFailure logs the panic with its stack and resumes the actor.
-func (r *Resume) HandleFailure(_ *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+func (r *Resume) HandleFailure(system *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
 	err := AsError(reason)
 	LogPanic(r.Log, child.Id, err)
 	if r.Failed != nil {
 		r.Failed(child, err)
 	}
 	supervisor.ResumeChildren(child)
+	system.Root.Send(child, Recovered{})
 }
 
 // LogPanic writes a panic down, with its stack.

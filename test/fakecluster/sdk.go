@@ -33,6 +33,8 @@ type SDK struct {
 	MuteAfter   time.Duration // sends no heartbeat from then on; 0: never
 	HangUpAfter time.Duration // closes its connection to CONTROL then, once; 0: never
 	StayAway    bool          // and its socket with it
+	Deaf        bool          // a shard of it that is closed dials no more by itself
+	Stubborn    bool          // nor when it is told to
 	DieOnPermit bool          // dies between its first permit and the report of it, having identified or not
 }
 

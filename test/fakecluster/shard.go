@@ -142,6 +142,9 @@ func (s *shard) heartbeat(g *sim.Gateway, every time.Duration) {
 
 // reconnect leaves the connection so that its session lives on.
 func (s *shard) reconnect() {
+	if s.Deaf && s.Stubborn {
+		return
+	}
 	if s.gateway != nil {
 		s.gateway.Close(4000)
 	}
@@ -174,6 +177,9 @@ func (s *shard) closed(code int, reason string) {
 	if rules.EndsSession(code) {
 		s.session = messages.Session{}
 		s.cause = messages.CauseReidentify
+	}
+	if s.Deaf {
+		return
 	}
 	s.tries++
 	s.p.After(min(time.Second<<min(s.tries-1, 5), 30*time.Second), s.connect)

@@ -39,6 +39,7 @@ func TestOneBadToken(t *testing.T) {
 			}
 			return own.saw("fleet.halted") == 1
 		})
+		f.pass(time.Second) // what was under way arrives
 		spent := f.identifies() - before + f.discord.Rules.Counts().InvalidTokens
 		if spent > 5+3 { // those that were under way when the first word came
 			f.t.Errorf("%d identifies and resumes were spent on a dead token, want at most max_concurrency", spent)

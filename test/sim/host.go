@@ -25,6 +25,8 @@ type Host struct {
 	Program func(proc.Spec) (Program, error)
 	// HTTP answers requests; nil: nobody listens.
 	HTTP func(world.Request) (world.Response, error)
+	// Panic says whether an actor panics on a message before it sees it; nil: none does.
+	Panic func(actor string, msg any) bool
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
 	// HookErr is what every Hook ends with; Hooks is what was run.
@@ -52,6 +54,8 @@ type Program func(p *Proc)
 // boot is one life of a CONTROL or MASTER on a host; when it is dead nothing reaches its actors any more, and nothing comes from them.
 type boot struct {
 	dead   bool
+	frozen bool
+	missed []func() // what the World had to say while it was frozen
 	ends   []*end
 	stops  []func()
 	disk   time.Time         // when the last file is written
@@ -71,7 +75,11 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 	prefix = fmt.Sprintf("%s%s.%d.", h.loop.Prefix, h.Name, h.boots)
 	alive := func(fn func()) func() {
 		return func() {
-			if !b.dead {
+			switch {
+			case b.dead:
+			case b.frozen:
+				b.missed = append(b.missed, fn)
+			default:
 				fn()
 			}
 		}
@@ -113,10 +121,44 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		},
 		Rand: h.loop.Rand.Float64,
 		Props: func(name string) []actor.PropsOption {
-			return []actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return h.loop.mailbox(b, h.Name+"/"+name) })}
+			return []actor.PropsOption{
+				actor.WithMailbox(func() actor.Mailbox { return h.loop.mailbox(b, h.Name+"/"+name) }),
+				actor.WithReceiverMiddleware(h.panics(name)),
+			}
 		},
 		Log: h.Log,
 	}, prefix
+}
+
+// panics makes an actor panic where Panic says so.
+func (h *Host) panics(name string) actor.ReceiverMiddleware {
+	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
+		return func(ctx actor.ReceiverContext, env *actor.MessageEnvelope) {
+			if h.Panic != nil && h.Panic(name, env.Message) {
+				panic("as the story wants it")
+			}
+			next(ctx, env)
+		}
+	}
+}
+
+// Freeze lets nothing of the present life run for d, as SIGSTOP or a sleeping machine would. What came meanwhile is there when it wakes, all at once.
+func (h *Host) Freeze(d time.Duration) {
+	b := h.boot
+	b.frozen = true
+	h.loop.After(d, func() {
+		b.frozen = false
+		missed := b.missed
+		b.missed = nil
+		for _, fn := range missed {
+			fn()
+		}
+		for _, m := range h.loop.boxes {
+			if m.boot == b {
+				m.wake()
+			}
+		}
+	})
 }
 
 // Crash kills the present life as kill -9 would: its links end, its timers and messages are gone, its processes live on.
@@ -266,119 +308,6 @@ func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func()
 			}
 		}
 		done(nil, &proc.GoneError{Exit: proc.Exit{Code: -1}})
-	})
-}
-
-// Proc is one simulated process. It implements proc.Process for its owner; its Program uses the rest.
-type Proc struct {
-	Host *Host
-	Spec proc.Spec
-	// OnSignal is what the program does on a signal that it can catch (not SIGKILL, SIGSTOP, SIGCONT).
-	OnSignal func(syscall.Signal)
-	// OnEnd runs when the process is gone, however.
-	OnEnd func()
-
-	pid     int
-	boot    *boot // of its parent
-	exited  func(proc.Exit)
-	gone    bool
-	stopped bool
-	later   []func() // what waits for SIGCONT
-	ends    []*end
-	stops   []func()
-}
-
-// PID is the process id.
-func (p *Proc) PID() int { return p.pid }
-
-// Started implements proc.Process: pids are never used twice here.
-func (p *Proc) Started() uint64 { return uint64(p.pid) }
-
-// Env is a variable of the process's environment.
-func (p *Proc) Env(name string) string {
-	for _, kv := range p.Spec.Env {
-		if value, ok := strings.CutPrefix(kv, name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-// Wait implements proc.Process.
-func (p *Proc) Wait(exited func(proc.Exit)) { p.exited = exited }
-
-// Signal implements proc.Process.
-func (p *Proc) Signal(sig syscall.Signal) {
-	p.Host.loop.After(0, func() {
-		switch {
-		case p.gone:
-		case sig == syscall.SIGKILL:
-			p.end(proc.Exit{Code: -1, Signal: sig})
-		case sig == syscall.SIGSTOP:
-			p.stopped = true
-		case sig == syscall.SIGCONT:
-			p.stopped = false
-			later := p.later
-			p.later = nil
-			for _, fn := range later {
-				p.Do(fn)
-			}
-		default:
-			p.Do(func() { p.OnSignal(sig) })
-		}
-	})
-}
-
-// Do runs fn as the process: not at all when it is gone, on SIGCONT when it is stopped.
-func (p *Proc) Do(fn func()) {
-	switch {
-	case p.gone:
-	case p.stopped:
-		p.later = append(p.later, fn)
-	default:
-		fn()
-	}
-}
-
-// After runs fn as the process once d has passed.
-func (p *Proc) After(d time.Duration, fn func()) (cancel func()) {
-	return p.Host.loop.After(d, func() { p.Do(fn) })
-}
-
-// Exit ends the process by itself, tail being the last of its output.
-func (p *Proc) Exit(code int, tail string) { p.end(proc.Exit{Code: code, Tail: tail}) }
-
-// Listen opens the process's unix socket, until stop.
-func (p *Proc) Listen(path string, accept func(transport.Link)) (stop func(), err error) {
-	stop, err = p.Host.net.Listen(p.Host.Name, p.Host.Name+":"+path, func(l transport.Link, _ transport.Greeting) {
-		p.ends = append(p.ends, l.(*end))
-		p.Do(func() { accept(l) })
-	})
-	if err == nil {
-		p.stops = append(p.stops, stop)
-	}
-	return stop, err
-}
-
-func (p *Proc) end(e proc.Exit) {
-	if p.gone {
-		return
-	}
-	p.gone = true
-	delete(p.Host.procs, p.pid)
-	for _, stop := range p.stops {
-		stop()
-	}
-	for _, e := range p.ends {
-		e.Close(1006, "")
-	}
-	if p.OnEnd != nil {
-		p.OnEnd()
-	}
-	p.Host.loop.After(p.Host.net.delay(p.Host.Name, p.Host.Name), func() {
-		if p.exited != nil && !p.boot.dead {
-			p.exited(e)
-		}
 	})
 }
 

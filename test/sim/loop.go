@@ -4,7 +4,9 @@
 //	loop.go     the loop: what is due, which mailbox goes next, the trace
 //	mailbox.go  an actor's mailbox that runs one message a turn
 //	net.go      links of whole frames, with latency, cuts and refusals
-//	host.go     one machine: its World, its processes, its files
+//	host.go     one machine: its World and its files
+//	proc.go     one process on it
+//	discord.go  the simulated Discord behind the net
 package sim
 
 import (

@@ -30,7 +30,7 @@ func (m *mailbox) Start()                {}
 func (m *mailbox) UserMessageCount() int { return len(m.user) }
 
 func (m *mailbox) wake() {
-	if !m.queued && !m.boot.dead && (len(m.system) > 0 || len(m.user) > 0 && !m.suspended) {
+	if !m.queued && !m.boot.dead && !m.boot.frozen && (len(m.system) > 0 || len(m.user) > 0 && !m.suspended) {
 		m.queued = true
 		m.loop.ready = append(m.loop.ready, m)
 	}
@@ -38,7 +38,7 @@ func (m *mailbox) wake() {
 
 func (m *mailbox) turn() {
 	m.queued = false
-	if m.boot.dead {
+	if m.boot.dead || m.boot.frozen {
 		return
 	}
 	var msg any

@@ -1,0 +1,117 @@
+package actors
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// This file is what the gate knows of permits it gave: who has them, what is on disk, what was used.
+
+// permit is one that was granted.
+type permit struct {
+	messages.Permit
+	asker  *actor.PID
+	owner  string
+	bucket int
+	at     time.Time // when it was granted
+	before time.Time // the bucket's last use before it
+}
+
+// gateState is what gate.json holds.
+type gateState struct {
+	MaxConcurrency int                         `json:"max_concurrency"`
+	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
+}
+
+// give notes on disk that the bucket may be used, and gives the permit when that is done.
+func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, useWithin time.Duration) {
+	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
+	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseWithin: useWithin},
+		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, at: now, before: g.last[bucket]}
+	delete(g.askers, w.ID)
+	g.out[w.ID] = p
+	g.last[bucket] = now.Add(useWithin)
+	g.unsent = append(g.unsent, p)
+	g.save(ctx)
+}
+
+func (g *IdentifyGate) save(ctx actor.Context) {
+	if g.saving || len(g.unsent) == 0 {
+		return
+	}
+	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: g.handOver().Last})
+	if err != nil {
+		panic(err) // numbers only
+	}
+	permits, send := g.unsent, world.Sender(ctx)
+	g.saving, g.unsent = true, nil
+	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, err}) })
+}
+
+// saved sends the permits whose note is on disk. Where the disk takes nothing the bots still go on: only a crash within the next seconds could break the pace then.
+func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
+	g.saving = false
+	if m.err != nil && !g.broken {
+		ctx.Send(g.house.Herald, messages.StateUnwritable{File: gateFile, Err: m.err.Error()})
+	}
+	g.broken = m.err != nil
+	for _, p := range m.permits {
+		if g.out[p.ID] == p && p.asker != nil {
+			left := p.Permit
+			left.UseWithin = max(p.UseWithin-time.Since(p.at), time.Millisecond) // an overdue one is thrown away by the bot, and asked for again
+			ctx.Send(p.asker, left)
+		}
+	}
+	g.save(ctx)
+}
+
+// used takes note of a report: of a permit that was used or thrown away, or of a wish that was taken back.
+func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) {
+	delete(g.askers, m.ID)
+	delete(g.wishes, m.ID)
+	p := g.out[m.ID]
+	if p == nil {
+		return
+	}
+	delete(g.out, m.ID)
+	g.last[p.bucket] = p.before
+	if m.Sent {
+		g.last[p.bucket] = time.Now()
+		g.burn(ctx, p.owner)
+	}
+}
+
+// drop forgets the permits of a cluster that died. Each may have been used: its bucket stays busy as if at the last moment.
+func (g *IdentifyGate) drop(cluster messages.ClusterID) {
+	for id, p := range g.out {
+		if p.owner == cluster.String() {
+			delete(g.out, id)
+		}
+	}
+}
+
+// burn counts one identify of a cluster, and has the cluster stopped when that is one too many.
+func (g *IdentifyGate) burn(ctx actor.Context, owner string) {
+	burnt, storm := g.burnt[owner].Storm(time.Now(), g.sizes[owner])
+	g.burnt[owner] = burnt
+	if id, err := strconv.Atoi(owner); storm && err == nil {
+		delete(g.burnt, owner) // an operator who starts it again gives it a fresh count
+		ctx.Send(g.house.Clusters, messages.BreakOff{Cluster: messages.ClusterID(id), Identifies: len(burnt)})
+	}
+}
+
+// handOver is when each bucket was, or may yet be, used last.
+func (g *IdentifyGate) handOver() messages.PaceHandedOver {
+	last := make(map[int]messages.UnixMillis, len(g.last))
+	for bucket, at := range g.last {
+		last[bucket] = messages.At(at)
+	}
+	return messages.PaceHandedOver{Last: last}
+}

@@ -1,0 +1,159 @@
+package scenarios
+
+import (
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+func typeOf(msg any) string { return reflect.TypeOf(msg).String() }
+
+// A cluster whose sessions Discord ends again and again burns the budget of the whole bot: it is broken off, and the others go on. An operator may start it again.
+func TestIdentifyStorm(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
+		f.serve(m, "c", 0, 19)
+		for range 25 {
+			f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 3})
+			f.pass(15 * time.Second)
+		}
+		want(f, "storms", f.saw("cluster.identify_storm"), 1)
+		want(f, "state", f.state(m, 0), messages.ClusterFailed)
+		want(f, "owned", f.owned(10)(), true)
+		if burnt := f.identifies() - 20; burnt > 12 {
+			f.t.Errorf("%d identifies were burnt, want about ten", burnt)
+		}
+		f.restart(m, 0)
+		f.must("READY again", time.Minute, f.owned(20))
+	})
+}
+
+// Discord goes away for ten minutes: that is said once, nobody is killed for it, and everything comes back by itself.
+func TestOutage(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.alone(40, 10, ours(initialise(40, 10)), nil)
+		f.serve(m, "c", 0, 39)
+		before := pids(m)
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOn, Shard: rules.All})
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished})
+		f.must("discord.outage", 30*time.Second, f.sawN("discord.outage", 1))
+		f.pass(10 * time.Minute)
+		want(f, "outages said", f.saw("discord.outage"), 1)
+		want(f, "stuck shards said", f.saw("shard.stuck"), 0)
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All})
+		f.must("every shard READY", 2*time.Minute, f.owned(40))
+		f.pass(time.Minute)
+		want(f, "outage and its end", f.saw("discord.outage"), 2)
+		want(f, "deaths", f.saw("cluster.died"), 0)
+		for pid := range pids(m) {
+			want(f, "the same process", before[pid], true)
+		}
+	})
+}
+
+// One shard of a living cluster is down: it is said, its bot is told to connect it anew, and where that helps nothing the cluster is restarted.
+func TestStuckShard(t *testing.T) {
+	for _, stubborn := range []bool{false, true} {
+		seedsOf(t, 5, func(f *fleet) {
+			m := f.alone(20, 10, ours(initialise(20, 10)), map[string]fakecluster.SDK{"1": {Deaf: true, Stubborn: stubborn}})
+			f.serve(m, "c", 0, 19)
+			f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 13, Code: 4000})
+			f.pass(119 * time.Second)
+			want(f, "stuck before two minutes", f.saw("shard.stuck"), 0)
+			f.must("shard.stuck", 2*time.Second, f.sawN("shard.stuck", 1))
+			f.must("every shard READY", 5*time.Minute, f.owned(20))
+			f.pass(time.Minute)
+			deaths := map[bool]int{false: 0, true: 1}[stubborn]
+			want(f, "deaths", f.saw("cluster.died"), deaths)
+			if stubborn {
+				want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseShardsLost)
+			}
+			want(f, "said", f.saw("shard.stuck"), 1)
+		})
+	}
+}
+
+// CONTROL is frozen for a minute: nobody is killed for its own sleep.
+func TestFrozenControl(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 10})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		before := pids(m)
+		f.pass(time.Duration(f.loop.Rand.IntN(10000)) * time.Millisecond)
+		m.Freeze(time.Minute)
+		f.pass(2 * time.Minute)
+		if f.saw("control.stalled") == 0 {
+			f.t.Error("control.stalled was not said")
+		}
+		want(f, "deaths", f.saw("cluster.died"), 0)
+		want(f, "processes", len(pids(m)), len(before))
+		want(f, "identifies", f.identifies(), 40)
+		f.processOf(m, "2").Signal(syscall.SIGSTOP)
+		f.must("a hang is seen as before", 12*time.Second, f.sawN("cluster.died", 1))
+	})
+}
+
+// Our own code panics in any actor, at any message: no bot dies of it, and what is served goes on.
+func TestOurOwnPanics(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.panics = true
+		m := f.alone(40, 10, ours(initialise(40, 10)), nil)
+		f.serve(m, "c", 0, 39)
+		before := pids(m)
+		one := f.loop.Rand.IntN(5)
+		actors := []string{"masterlink", "gate", "sessions", "clusters", "cluster/1"}
+		panics := 0
+		m.Panic = func(actor string, msg any) bool {
+			hit := actor == actors[one] && !strings.HasPrefix(typeOf(msg), "*actor.") && f.loop.Rand.IntN(10) == 0
+			if hit {
+				panics++
+			}
+			return hit
+		}
+		for range 60 {
+			f.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: f.loop.Rand.IntN(40)}) // keeps everybody talking
+			f.pass(3 * time.Second)
+		}
+		if panics == 0 && actors[one] != "gate" { // which has nothing to do while everybody resumes
+			f.t.Errorf("%s did not panic", actors[one])
+		}
+		m.Panic = nil
+		f.pass(time.Minute)
+		want(f, "owned", f.owned(40)(), true)
+		want(f, "identifies", f.identifies(), 40)
+		for pid := range pids(m) {
+			want(f, "the same process", before[pid], true)
+		}
+		want(f, "processes", len(pids(m)), 4)
+	})
+}
+
+// Our own code panics on every message of one cluster: its process is left alone, serving, and that is said. An operator's restart takes it back and replaces it.
+func TestBrokenActor(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		f.panics = true
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
+		f.serve(m, "c", 0, 19)
+		m.Panic = func(actor string, msg any) bool {
+			return actor == "cluster/1" && !strings.HasPrefix(typeOf(msg), "*actor.")
+		}
+		f.must("control.broken", 3*time.Minute, f.sawN("control.broken", 1))
+		m.Panic = nil
+		f.pass(time.Minute)
+		want(f, "owned", f.owned(20)(), true)
+		want(f, "state", f.state(m, 1), messages.ClusterDetached)
+		f.restart(m, 1)
+		f.must("serving again", time.Minute, f.stateIs(m, 1, messages.ClusterServing))
+		f.pass(10 * time.Second)
+		want(f, "processes", len(m.Processes()), 2)
+		want(f, "owned", f.owned(20)(), true)
+	})
+}

@@ -1,0 +1,123 @@
+package sim
+
+import (
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/proc"
+)
+
+// Proc is one simulated process. It implements proc.Process for its owner; its Program uses the rest.
+type Proc struct {
+	Host *Host
+	Spec proc.Spec
+	// OnSignal is what the program does on a signal that it can catch (not SIGKILL, SIGSTOP, SIGCONT).
+	OnSignal func(syscall.Signal)
+	// OnEnd runs when the process is gone, however.
+	OnEnd func()
+
+	pid     int
+	boot    *boot // of its parent
+	exited  func(proc.Exit)
+	gone    bool
+	stopped bool
+	later   []func() // what waits for SIGCONT
+	ends    []*end
+	stops   []func()
+}
+
+// PID is the process id.
+func (p *Proc) PID() int { return p.pid }
+
+// Started implements proc.Process: pids are never used twice here.
+func (p *Proc) Started() uint64 { return uint64(p.pid) }
+
+// Env is a variable of the process's environment.
+func (p *Proc) Env(name string) string {
+	for _, kv := range p.Spec.Env {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// Wait implements proc.Process.
+func (p *Proc) Wait(exited func(proc.Exit)) { p.exited = exited }
+
+// Signal implements proc.Process.
+func (p *Proc) Signal(sig syscall.Signal) {
+	p.Host.loop.After(0, func() {
+		switch {
+		case p.gone:
+		case sig == syscall.SIGKILL:
+			p.end(proc.Exit{Code: -1, Signal: sig})
+		case sig == syscall.SIGSTOP:
+			p.stopped = true
+		case sig == syscall.SIGCONT:
+			p.stopped = false
+			later := p.later
+			p.later = nil
+			for _, fn := range later {
+				p.Do(fn)
+			}
+		default:
+			p.Do(func() { p.OnSignal(sig) })
+		}
+	})
+}
+
+// Do runs fn as the process: not at all when it is gone, on SIGCONT when it is stopped.
+func (p *Proc) Do(fn func()) {
+	switch {
+	case p.gone:
+	case p.stopped:
+		p.later = append(p.later, fn)
+	default:
+		fn()
+	}
+}
+
+// After runs fn as the process once d has passed.
+func (p *Proc) After(d time.Duration, fn func()) (cancel func()) {
+	return p.Host.loop.After(d, func() { p.Do(fn) })
+}
+
+// Exit ends the process by itself, tail being the last of its output.
+func (p *Proc) Exit(code int, tail string) { p.end(proc.Exit{Code: code, Tail: tail}) }
+
+// Listen opens the process's unix socket, until stop.
+func (p *Proc) Listen(path string, accept func(transport.Link)) (stop func(), err error) {
+	stop, err = p.Host.net.Listen(p.Host.Name, p.Host.Name+":"+path, func(l transport.Link, _ transport.Greeting) {
+		p.ends = append(p.ends, l.(*end))
+		p.Do(func() { accept(l) })
+	})
+	if err == nil {
+		p.stops = append(p.stops, stop)
+	}
+	return stop, err
+}
+
+func (p *Proc) end(e proc.Exit) {
+	if p.gone {
+		return
+	}
+	p.gone = true
+	delete(p.Host.procs, p.pid)
+	for _, stop := range p.stops {
+		stop()
+	}
+	for _, e := range p.ends {
+		e.Close(1006, "")
+	}
+	if p.OnEnd != nil {
+		p.OnEnd()
+	}
+	p.Host.loop.After(p.Host.net.delay(p.Host.Name, p.Host.Name), func() {
+		if p.exited != nil && !p.boot.dead {
+			p.exited(e)
+		}
+	})
+}
