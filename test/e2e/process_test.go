@@ -68,9 +68,22 @@ func control(t *testing.T, env []string, args ...string) *process {
 // start is control for any program.
 func start(t *testing.T, env []string, program string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, mark: rand.Text(), ended: make(chan struct{})}
+	mark := rand.Text()
+	return launch(t, mark, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), markVariable + "=" + mark, homeVariable + "=" + home}, env...), program, args)
+}
+
+// again starts the same once more, as its operator would. It answers for the processes of both lives.
+func (p *process) again() *process {
+	p.t.Helper()
+	return launch(p.t, p.mark, p.cmd.Env, p.cmd.Path, p.cmd.Args[1:])
+}
+
+// launch starts a program, in this environment alone.
+func launch(t *testing.T, mark string, env []string, program string, args []string) *process {
+	t.Helper()
+	p := &process{t: t, mark: mark, ended: make(chan struct{})}
 	p.cmd = exec.Command(program, args...)
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), markVariable + "=" + p.mark, homeVariable + "=" + home}, env...)
+	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 2 * time.Second

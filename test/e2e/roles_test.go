@@ -29,7 +29,7 @@ var roles = map[string]func() int{
 	"silent":    silentSocket,
 	"imposter":  imposter,
 	"floods":    floods,
-	"stubborn":  func() int { signal.Ignore(syscall.SIGTERM); select {} },
+	"stubborn":  func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
 }
 
 // play is the whole life of a cluster process with a role.

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// retry is the wait that CONTROL said it makes before it starts a cluster again.
+func (l line) retry() time.Duration {
+	ms, _ := l["retry_in_ms"].(float64)
+	return time.Duration(ms) * time.Millisecond
+}
+
+// backAfter waits until the cluster that died is READY again, and gives the time from began to the news of its death, and from the end of its wait to READY.
+func (b *bots) backAfter(began time.Time, readies int) (died line, seen, back time.Duration) {
+	b.t.Helper()
+	died = b.line("cluster.died")
+	b.said("cluster.ready", readies+1)
+	ready := b.lines("cluster.ready")[readies]
+	return died, died.at(b.t).Sub(began), ready.at(b.t).Sub(died.at(b.t)) - died.retry()
+}
+
+// A bot of ten shards is killed: that is known at once, and the next one resumes all of them.
+func TestBotKilled(t *testing.T) {
+	t.Parallel()
+	b := serving(t, 20, 10, nil)
+	began := time.Now()
+	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
+	died, seen, back := b.backAfter(began, b.count)
+	t.Logf("seen after %v; 10 shards READY %v after the wait of %v, %v in all", seen, back, died.retry(), seen+back)
+	if died["exit"] != "signal killed" || died["cause"] != "exited" {
+		t.Errorf("%v", died)
+	}
+	if wait := died.retry(); wait < 800*time.Millisecond || wait > 1200*time.Millisecond {
+		t.Errorf("it waits %v, want 1s ± 20 %%", wait)
+	}
+	if seen+back > time.Second {
+		t.Error("want that within 1s, the wait aside")
+	}
+	b.cared()
+	if n := b.d.stats().Resumes; n != 10 {
+		t.Errorf("%d resumes, want 10", n)
+	}
+	b.stop(8 * time.Second)
+}
+
+// A bot is stopped, as a debugger or a frozen disk does: two missed heartbeats, and another one resumes.
+func TestBotStopped(t *testing.T) {
+	t.Parallel()
+	const beat = 500 * time.Millisecond
+	b := serving(t, 4, 2, settings{"cluster.heartbeat_interval": beat.String()})
+	before := b.clusters()
+	began := time.Now()
+	_ = syscall.Kill(before[0], syscall.SIGSTOP)
+	died, seen, back := b.backAfter(began, b.count)
+	t.Logf("seen after %v; READY %v after the wait of %v", seen, back, died.retry())
+	if died["cause"] != "mute" {
+		t.Errorf("%v", died)
+	}
+	if most := 2*beat + beat; seen > most {
+		t.Errorf("want that within %v: two heartbeats, and what this machine needs", most)
+	}
+	if slices.Contains(b.clusters(), before[0]) {
+		t.Error("the stopped process is still there")
+	}
+	b.cared()
+	b.stop(8 * time.Second)
+}
+
+// Events are numbered: over a kill of CONTROL and one of a bot none is lost, and none reaches two sessions.
+func TestNoEventIsLost(t *testing.T) {
+	t.Parallel()
+	b := serving(t, 4, 2, nil, "--events", "20")
+	flow := func() {
+		t.Helper()
+		from := b.d.stats().Events.Delivered
+		eventually(t, "events flow", func() bool { return b.d.stats().Events.Delivered >= from+40 })
+	}
+	flow()
+	b = b.killed()
+	flow()
+	b.said("cluster.adopted", b.count)
+	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
+	b.said("cluster.ready", 1)
+	b.cared()
+	flow()
+	b.stop(8 * time.Second)
+	e := b.d.stats().Events
+	t.Logf("%+v", e)
+	if e.Lost > 0 || e.Doubled > 0 {
+		t.Errorf("%d events lost, %d doubled, of %s", e.Lost, e.Doubled, strconv.FormatInt(e.Emitted, 10))
+	}
+}

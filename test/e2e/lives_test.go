@@ -1,0 +1,251 @@
+package e2e
+
+import (
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bots is a CONTROL whose clusters are the reference bot, with the Discord they serve at.
+type bots struct {
+	*process
+	d     *discord
+	state string // folder
+	count int    // of clusters
+}
+
+// startBots starts clusters of perCluster shards, which may all identify at once, and does not wait for them.
+func startBots(t *testing.T, shards, perCluster int, s settings, discordArgs ...string) *bots {
+	t.Helper()
+	b := &bots{d: startDiscord(t, shards, shards, discordArgs...), state: folder(t), count: (shards + perCluster - 1) / perCluster}
+	all := b.d.settings()
+	all["state.dir"], all["cluster.shards_per_cluster"] = b.state, strconv.Itoa(perCluster)
+	maps.Copy(all, s)
+	b.process = run(t, all, binary, "bot")
+	return b
+}
+
+// serving is startBots, and then all shards are READY.
+func serving(t *testing.T, shards, perCluster int, s settings, discordArgs ...string) *bots {
+	t.Helper()
+	b := startBots(t, shards, perCluster, s, discordArgs...)
+	b.said("cluster.ready", b.count)
+	return b
+}
+
+// said waits until a message was said that often.
+func (b *bots) said(message string, times int) {
+	b.t.Helper()
+	eventually(b.t, message, func() bool { return len(b.lines(message)) >= times })
+}
+
+// killed ends CONTROL as kill -9 does, and starts it again.
+func (b *bots) killed() *bots {
+	b.t.Helper()
+	b.crash()
+	next := *b
+	next.process = b.again()
+	return &next
+}
+
+// crash is kill -9 of CONTROL.
+func (b *bots) crash() {
+	b.t.Helper()
+	_ = b.cmd.Process.Kill() // it may have ended
+	b.exit(patience)
+}
+
+// cared wants every shard owned, none by two, and none to have identified more than once.
+func (b *bots) cared() {
+	b.t.Helper()
+	shards := b.d.stats().ShardCount
+	eventually(b.t, "every shard is owned", func() bool { return b.d.stats().Owned == shards })
+	b.d.wellBehaved()
+}
+
+// kept wants these processes to be all there are.
+func (b *bots) kept(before []int) {
+	b.t.Helper()
+	if now := b.clusters(); !slices.Equal(before, now) {
+		b.t.Errorf("processes %v, were %v", now, before)
+	}
+}
+
+// byCluster are the bots that have a socket in the state folder, by CLUSTER_ID.
+func (b *bots) byCluster() map[string][]int {
+	all := map[string][]int{}
+	for _, pid := range b.clusters() {
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+		id, in := "", false
+		for entry := range strings.SplitSeq(string(text), "\x00") {
+			if value, ok := strings.CutPrefix(entry, "CLUSTER_ID="); ok {
+				id = value
+			}
+			in = in || strings.HasPrefix(entry, "DISCLUSTER_SOCKET="+b.state)
+		}
+		if err == nil && in {
+			all[id] = append(all[id], pid)
+		}
+	}
+	return all
+}
+
+// at is when a line was said.
+func (l line) at(t *testing.T) time.Time {
+	t.Helper()
+	text, _ := l["time"].(string)
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// adoptedWithin is how long a new CONTROL may take to have everything back, on a machine that does much else; the goal is 500 ms.
+const adoptedWithin = 2 * time.Second
+
+// kill -9 of CONTROL while all serves: the next one takes every process back as it runs, and Discord notices nothing.
+func TestControlKilled(t *testing.T) {
+	t.Parallel()
+	b := serving(t, 8, 2, nil)
+	before := b.clusters()
+	b = b.killed()
+	began := time.Now()
+	b.said("cluster.adopted", b.count)
+	lines := b.lines("cluster.adopted")
+	took := lines[len(lines)-1].at(t).Sub(began)
+	t.Logf("%d clusters adopted %v after the start of CONTROL", b.count, took)
+	if took > adoptedWithin {
+		t.Errorf("want that within %v", adoptedWithin)
+	}
+	b.kept(before)
+	b.cared()
+	if n := b.d.stats().Resumes; n > 0 {
+		t.Errorf("%d resumes", n)
+	}
+	b.stop(8 * time.Second)
+}
+
+// kill -9 of CONTROL at any instant of its start, again and again.
+func TestControlKilledWhileItStarts(t *testing.T) {
+	t.Parallel()
+	killedWhileStarting(t, 8, 0)
+}
+
+// killedWhileStarting kills so many times, within the time that a start takes; a start by n waves of identifies, 5 s each, takes longer.
+func killedWhileStarting(t *testing.T, kills, waves int) {
+	const start = 150 * time.Millisecond
+	b := startBots(t, 8, 2, settings{"fleet.max_concurrency": strconv.Itoa(8 / (waves + 1))})
+	for range kills {
+		<-time.After(rand.N(start + time.Duration(waves)*5*time.Second/2)) // any instant is what is tried
+		b = b.killed()
+	}
+	eventually(t, "every shard is owned", func() bool { return b.d.stats().Owned == 8 })
+	b.said("range.moved", 1)
+	for id, pids := range b.byCluster() {
+		if len(pids) != 1 {
+			t.Errorf("cluster %s has the processes %v", id, pids)
+		}
+	}
+	if n := len(b.byCluster()); n != b.count {
+		t.Errorf("%d clusters run, want %d", n, b.count)
+	}
+	s := b.d.stats()
+	t.Logf("%d identifies of %d shards, %d resumes", s.Identifies, s.ShardCount, s.Resumes)
+	if s.Violations > 0 || s.Duplicates > 0 {
+		t.Errorf("%d violations, %d duplicates", s.Violations, s.Duplicates)
+	}
+	b.stop(8 * time.Second)
+}
+
+// cluster.on_stop: detach. SIGTERM leaves the bots, and the next start has them.
+func TestStopDetaches(t *testing.T) {
+	t.Parallel()
+	b := serving(t, 4, 2, settings{"cluster.on_stop": "detach"})
+	before := b.clusters()
+	began := time.Now()
+	_ = b.cmd.Process.Signal(syscall.SIGTERM)
+	if code := b.exit(patience); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	t.Logf("CONTROL ended in %v", time.Since(began))
+	if len(b.lines("stopping: the bots go on, and the next start takes them back")) != 1 {
+		t.Error("it does not say so")
+	}
+	b.kept(before)
+	b.process = b.again()
+	b.said("cluster.adopted", b.count)
+	b.kept(before)
+	b.cared()
+	for _, pid := range before {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+}
+
+// cluster.on_lost: exit. A bot that is without CONTROL for lost_after ends by itself.
+func TestLostBotsExit(t *testing.T) {
+	t.Parallel()
+	b := serving(t, 4, 2, settings{"cluster.on_lost": "exit", "cluster.lost_after": "1s"})
+	eventually(t, "every session is on disk", func() bool {
+		books, _ := filepath.Glob(filepath.Join(b.state, "sessions-*.json"))
+		sessions := 0
+		for _, path := range books {
+			text, _ := os.ReadFile(path)
+			sessions += strings.Count(string(text), `"session_id"`)
+		}
+		return sessions == 4
+	})
+	b.crash()
+	began := time.Now()
+	eventually(t, "the bots end by themselves", func() bool { return len(b.clusters()) == 0 })
+	t.Logf("bots ended %v after the death of CONTROL", time.Since(began))
+	eventually(t, "Discord sees the connections go", func() bool { return b.d.stats().Connections == 0 })
+	b.gone()
+	b.process = b.again()
+	b.said("cluster.ready", b.count)
+	b.cared() // they closed resumable
+	b.stop(8 * time.Second)
+}
+
+// An operator who does not want to wait: the second SIGTERM ends CONTROL at once, and says what that leaves.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	state := folder(t)
+	p := role(t, lonely(settings{"cluster.kill_grace": "1m", "state.dir": state}), "stubborn")
+	eventually(t, "both bots are deaf to SIGTERM", func() bool {
+		logs, err := filepath.Glob(filepath.Join(state, "logs", "*.log"))
+		deaf := 0
+		for _, path := range logs {
+			if text, _ := os.ReadFile(path); len(text) > 0 {
+				deaf++
+			}
+		}
+		return err == nil && deaf == 2
+	})
+	before := p.clusters()
+	eventually(t, "CONTROL ends", func() bool {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-p.ended:
+			return true
+		default:
+			return false
+		}
+	})
+	if code := p.exit(patience); code != 1 {
+		t.Errorf("exit %d", code)
+	}
+	if len(p.lines("stopped at once: bots that still run go on, and the next start takes them back")) != 1 {
+		t.Error("it does not say so")
+	}
+	if now := p.clusters(); !slices.Equal(now, before) {
+		t.Errorf("processes %v, were %v", now, before)
+	}
+}
