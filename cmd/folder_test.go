@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
 // settled waits until everything that was asked of f is done.
@@ -95,5 +96,22 @@ func TestFolderBehind(t *testing.T) {
 	}
 	if late != folderQueue {
 		t.Errorf("%d refused, want %d", late, folderQueue)
+	}
+}
+
+func TestFolderFlush(t *testing.T) {
+	f := newFolder(t.TempDir())
+	hold := make(chan struct{})
+	f.tasks <- func() { <-hold }
+	f.save("a", []byte("1"), func(error) {})
+	if err := f.flush(time.Millisecond); err == nil {
+		t.Error("flushed, and the disk hangs")
+	}
+	close(hold)
+	if err := f.flush(time.Minute); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(f.dir, "a")); string(got) != "1" {
+		t.Errorf("on disk is %q, %v", got, err)
 	}
 }

@@ -63,16 +63,20 @@ func ownPath() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("own program: %w", err)
 	}
-	called, err := exec.LookPath(os.Args[0])
+	if called, err := exec.LookPath(os.Args[0]); err == nil && sameFile(called, self) {
+		return filepath.Abs(called)
+	}
+	return self, nil
+}
+
+// sameFile reports whether both are there, and are one file.
+func sameFile(a, b string) bool {
+	is, err := os.Stat(a)
 	if err != nil {
-		return self, nil
+		return false
 	}
-	is, errIs := os.Stat(self)
-	was, errWas := os.Stat(called)
-	if errIs != nil || errWas != nil || !os.SameFile(is, was) {
-		return self, nil
-	}
-	return filepath.Abs(called)
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(is, other)
 }
 
 // given are the flags that were set, as a command line.

@@ -93,6 +93,7 @@ func TestFaults(t *testing.T) {
 		{"webhook with a password", "hooks: {webhook: 'https://u:p@discord.example/x'}", nil, nil, `hooks.webhook [redacted] (control.yaml): want https:// and a host, or http:// on this machine`},
 		{"webhook that is no URL", "", []string{"CONTROL_HOOKS__WEBHOOK=hunter2"}, nil, `hooks.webhook [redacted] (CONTROL_HOOKS__WEBHOOK): want https:// and a host, or http:// on this machine`},
 		{"webhook twice", "hooks: {webhook_file: testdata/webhook}", []string{"CONTROL_HOOKS__WEBHOOK=https://x/y"}, nil, `hooks.webhook_file "testdata/webhook" (control.yaml): hooks.webhook is set as well (CONTROL_HOOKS__WEBHOOK): want one of them`},
+		{"what a stop means", "cluster: {on_stop: leave}", nil, nil, `cluster.on_stop "leave" (control.yaml): want one of drain, detach`},
 		{"log level", "log: {level: trace}", nil, nil, `log.level "trace" (control.yaml): want one of debug, info, warn, error`},
 		{"log format", "log: {format: xml}", nil, nil, `log.format "xml" (control.yaml): want one of auto, json, console`},
 		{"a long value is cut", "log: {format: " + strings.Repeat("x", 81) + "}", nil, nil, `log.format "` + strings.Repeat("x", 80) + `…" (control.yaml): want one of auto, json, console`},

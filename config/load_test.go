@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -298,5 +299,24 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 				t.Errorf("%s.%s: its comment must begin with the name, and tell the variable %s and the default: %q", section.Name, name, env, doc)
 			}
 		}
+	}
+}
+
+func TestChanged(t *testing.T) {
+	load := func(environ ...string) *Config {
+		t.Helper()
+		c, err := load("", nil, append(environ, "HOME=/h"), nil, "m", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	a := load("DISCORD_TOKEN=one", "CONTROL_CLUSTER__ENV__A=1", "CONTROL_CLUSTER__COMMAND=a b")
+	if keys := Changed(a, load("CONTROL_DISCORD__TOKEN=one", "CONTROL_CLUSTER__ENV__A=1", "CONTROL_CLUSTER__COMMAND=a  b")); keys != nil {
+		t.Errorf("the same from elsewhere: %v", keys)
+	}
+	b := load("DISCORD_TOKEN=two", "CONTROL_CLUSTER__ENV__A=2", "CONTROL_CLUSTER__COMMAND=a b c", "CONTROL_CLUSTER__ON_LOST=exit")
+	if got, want := Changed(a, b), []string{"discord.token", "cluster.command", "cluster.env", "cluster.on_lost", "cluster.lost_after"}; !slices.Equal(got, want) {
+		t.Errorf("changed %v, want %v", got, want)
 	}
 }

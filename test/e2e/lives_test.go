@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -82,7 +83,7 @@ func (b *bots) kept(before []int) {
 func (b *bots) byCluster() map[string][]int {
 	all := map[string][]int{}
 	for _, pid := range b.clusters() {
-		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		id, in := "", false
 		for entry := range strings.SplitSeq(string(text), "\x00") {
 			if value, ok := strings.CutPrefix(entry, "CLUSTER_ID="); ok {
