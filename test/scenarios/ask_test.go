@@ -214,6 +214,23 @@ func (f *fleet) stop(m *machine, cluster messages.ClusterID) {
 	f.order(m, messages.StopCluster{Cluster: cluster})
 }
 
+// mustWithHelp is must with an operator who looks every 10 s, and gives each of the machine's clusters, of which there are so many, a fresh start if it was stopped,
+// broken off or given up.
+func (f *fleet) mustWithHelp(m *machine, clusters int, what string, d time.Duration, done func() bool) {
+	f.t.Helper()
+	for end := f.loop.Now() + d; !done() && f.loop.Now() < end; {
+		for id := range messages.ClusterID(clusters) {
+			if s := f.state(m, id); s == messages.ClusterStopped || s == messages.ClusterFailed || s == messages.ClusterDraining {
+				f.restart(m, id)
+			}
+		}
+		if err := f.loop.Until(10*time.Second, done); err != nil {
+			break // must tells it
+		}
+	}
+	f.must(what, 0, done)
+}
+
 func (f *fleet) order(m *machine, command any) {
 	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/clusters"), command)
 }

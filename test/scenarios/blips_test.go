@@ -23,6 +23,6 @@ func TestLinkThatBreaksWhileIdentifying(t *testing.T) {
 				}
 			}
 		}
-		f.must("every shard READY", 5*time.Minute, f.owned(40))
+		f.mustWithHelp(m, 20, "every shard READY", 5*time.Minute, f.owned(40))
 	})
 }

@@ -116,15 +116,6 @@ func (c *chaos) calm() {
 	c.pass(time.Second) // what is under way comes in
 }
 
-// attend is an operator who gives every cluster that was stopped, or given up, a fresh start.
-func (c *chaos) attend() {
-	for id := range messages.ClusterID(chaosClusters) {
-		if s := c.state(c.m, id); s == messages.ClusterStopped || s == messages.ClusterFailed || s == messages.ClusterDraining {
-			c.restart(c.m, id)
-		}
-	}
-}
-
 // What recovery is made of.
 const (
 	mute      = 11 * time.Second               // until a process that hangs is noticed
@@ -133,13 +124,14 @@ const (
 	zombie    = 2 * 41250 * time.Millisecond   // until a frozen connection is noticed
 	tries     = 40 * time.Second               // a bot's longest wait before it dials Discord, and what that takes
 	overdue   = 3 * time.Second                // a permit that nobody reported
+	operator  = 10 * time.Second               // until somebody looks at what gave up
 	relearned = plan.IdentifyEvery + overdue   // a bucket whose last use has to be assumed
 	inBucket  = chaosShards / chaosConcurrency // shards
 )
 
 // recovered is how long it may take from the end of the faults until every shard is READY: its parts one after another.
 func (c *chaos) recovered() time.Duration {
-	return max(mute+graces+delay, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned
+	return max(mute+graces+delay+operator, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned
 }
 
 func chaosStory(f *fleet) {
@@ -152,11 +144,7 @@ func chaosStory(f *fleet) {
 		faults[c.rand(len(faults))](c)
 	}
 	c.calm()
-	c.attend()
-	f.pass(mute + graces) // a process that hung may have been a cluster's last try
-	c.attend()
-	f.must("every shard READY once the faults have stopped", c.recovered(), func() bool {
-		f.mend() // what burnt too many identifies
+	f.mustWithHelp(c.m, chaosClusters, "every shard READY once the faults have stopped", c.recovered(), func() bool {
 		return f.owned(chaosShards)() && len(c.m.Processes()) == chaosClusters
 	})
 	f.must("the link is back", 40*time.Second, func() bool { return f.master.Link("m1") != nil })
