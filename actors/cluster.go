@@ -27,16 +27,17 @@ import (
 // A stop that nobody ordered closes the socket and leaves the process alone.
 type Cluster struct {
 	world.States
-	house    House
-	options  ClusterOptions
-	settings messages.Settings
-	plan     plan.Cluster
-	manager  messages.Snowflake // of this life of CONTROL
-	mint     *messages.Mint
-	adopted  bool // the process is of an earlier life
-	changed  bool // and was started otherwise than it would be now
-	again    bool // the ordered end is for another start
-	unsaved  bool // the disk takes no record
+	house     House
+	options   ClusterOptions
+	settings  messages.Settings
+	plan      plan.Cluster
+	manager   messages.Snowflake // of this life of CONTROL
+	mint      *messages.Mint
+	successor bool // in a rolling restart: it waits for the end of the one before it
+	adopted   bool // the process is of an earlier life
+	changed   bool // and was started otherwise than it would be now
+	again     bool // the ordered end is for another start
+	unsaved   bool // the disk takes no record
 
 	life    plan.Life
 	started time.Time
@@ -95,10 +96,10 @@ func (socketEnded) IgnoreDeadLetterLogging() {}
 func (redial) IgnoreDeadLetterLogging() {}
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
-func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster) *actor.Props {
+func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
 	mint := &messages.Mint{Worker: uint32(o.PID)}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint}
+		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor}
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
 	})
@@ -107,7 +108,7 @@ func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer
 func (c *Cluster) spawning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		if !c.recall(ctx) {
+		if c.successor || !c.recall(ctx) {
 			c.spawn(ctx)
 		}
 	case recorded:
@@ -215,7 +216,7 @@ func (c *Cluster) mourning(ctx actor.Context) {
 		}
 	case messages.StopRun:
 		c.stopped(ctx)
-	case messages.Permit, messages.SessionsOffered: // comes too late
+	case messages.Permit, messages.SessionsOffered, messages.Proceed: // comes too late
 	default:
 		c.always(ctx)
 	}
@@ -226,9 +227,9 @@ func (c *Cluster) over(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case messages.StopRun: // the word of its end was lost
 		if c.State() == string(messages.ClusterStopped) {
-			ctx.Send(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
+			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Tell, runStarted, runExited, recorded, found, messages.Settings,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Tell, messages.Proceed, runStarted, runExited, recorded, found, messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial:
 	default:
 		c.Unexpected(ctx)
@@ -243,7 +244,7 @@ func (c *Cluster) running(ctx actor.Context) {
 			c.exited(ctx, m.exit)
 		}
 	case messages.StopRun:
-		c.drain(ctx)
+		c.drain(ctx, m.Final)
 	case messages.Permit:
 		c.permit(ctx, m)
 	case messages.SessionsOffered:
@@ -268,7 +269,7 @@ func (c *Cluster) ending(ctx actor.Context) {
 		} else {
 			c.fail(ctx, c.why)
 		}
-	case messages.Permit, messages.SessionsOffered: // comes too late
+	case messages.Permit, messages.SessionsOffered, messages.Proceed: // comes too late
 	default:
 		c.always(ctx)
 	}
@@ -299,6 +300,9 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.setOutage(ctx, m.On)
 	case messages.Tell:
 		c.tell(ctx)
+	case stray:
+		m.process.Wait(func(proc.Exit) {})
+		m.process.Signal(syscall.SIGKILL)
 	case runStarted, runExited, found: // of a life before this one
 	default:
 		c.Unexpected(ctx)

@@ -51,8 +51,36 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 	link.Receive(
 		func(b []byte) { send(socketFrame{link, b}) },
 		func(err error) { send(socketEnded{link, err}) })
+	if c.successor { // it has booted; the one before it may drain now
+		c.Enter("booted", c.waitingToProceed)
+		c.In(ctx, bootedFor)
+		ctx.Request(ctx.Parent(), messages.Booted{Cluster: c.plan.ID})
+		return
+	}
 	c.hello(ctx, nil)
 }
+
+// waitingToProceed is a successor's wait for the end of the one before it.
+func (c *Cluster) waitingToProceed(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.Proceed:
+		c.successor = false
+		c.note(ctx, c.process)
+		c.W.Remove(successorName(c.plan.ID), func(error) {}) // a record of the dead does no harm
+		c.enter(ctx, messages.ClusterGreeting, c.greeting)
+		c.In(ctx, c.options.HelloTimeout)
+		c.hello(ctx, nil)
+	case world.Timeout:
+		if c.Expired(m) {
+			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: "the one before it did not end in time"})
+		}
+	default:
+		c.running(ctx)
+	}
+}
+
+// bootedFor is how long a bot waits for HELLO (WIRE A3.6), less a margin: the one before it has to have drained by then.
+const bootedFor = 25 * time.Second
 
 func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 	if m.link != c.link {
@@ -162,7 +190,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	}
 	if c.changed { // it was started otherwise than it would be now
 		c.again = true
-		c.drain(ctx)
+		c.drain(ctx, false)
 		return
 	}
 	c.enter(ctx, messages.ClusterConnecting, c.connecting)
@@ -215,12 +243,12 @@ func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
 }
 
 // askToEnd asks the bot to end by itself, and says whether it could be asked.
-func (c *Cluster) askToEnd() bool {
+func (c *Cluster) askToEnd(final bool) bool {
 	if c.link == nil || c.shards == nil {
 		return false
 	}
 	event := c.mint.New(time.Now(), messages.ManagerShard)
-	if c.has(messages.FeatureDrain) {
+	if c.has(messages.FeatureDrain) && !final {
 		return c.send(messages.Drain{EventID: event, DeadlineMS: messages.Millis(c.options.StopGrace - c.options.StopGrace/4)})
 	}
 	return c.send(messages.Destroying{EventID: event})

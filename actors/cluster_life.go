@@ -71,9 +71,9 @@ func (c *Cluster) start(ctx actor.Context) {
 }
 
 // drain asks the bot to end, in the best way it knows.
-func (c *Cluster) drain(ctx actor.Context) {
+func (c *Cluster) drain(ctx actor.Context, final bool) {
 	c.why = nil
-	if !c.askToEnd() {
+	if !c.askToEnd(final) {
 		c.kill(ctx, syscall.SIGTERM, nil)
 		return
 	}
@@ -96,7 +96,7 @@ func (c *Cluster) stopped(ctx actor.Context) {
 	c.bury(ctx)
 	c.enter(ctx, messages.ClusterStopped, c.over)
 	ctx.Send(c.house.Herald, messages.ClusterStoppedByOrder{Cluster: c.plan.ID, Shards: c.plan.Shards.String()})
-	ctx.Send(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
+	ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 }
 
 // fail escalates the end that nobody ordered. The process is dead, or never was.
@@ -123,7 +123,7 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 func (c *Cluster) bury(ctx actor.Context) {
 	c.detach()
 	c.W.Unlink(c.life.Socket)
-	c.W.Remove(recordName(c.plan.ID), func(error) {}) // a record of the dead does no harm
+	c.W.Remove(c.recordName(), func(error) {}) // a record of the dead does no harm
 	ctx.Send(c.house.Gate, messages.DropPermits{Cluster: c.plan.ID})
 	ctx.Send(c.house.Sessions, messages.SessionsOrphaned{Cluster: c.plan.ID})
 }
@@ -153,5 +153,5 @@ func (c *Cluster) tell(ctx actor.Context) {
 	if c.process != nil {
 		m.PID = c.process.PID()
 	}
-	ctx.Send(ctx.Parent(), m)
+	ctx.Request(ctx.Parent(), m)
 }

@@ -32,6 +32,7 @@ type ClusterSupervisor struct {
 	stopping bool // this actor ends
 	seq      int
 	outage   plan.Outage // of Discord, as this machine sees it
+	roll     rolling
 
 	ranges
 }
@@ -40,12 +41,15 @@ type ClusterSupervisor struct {
 type ward struct {
 	plan.Cluster
 	pid      *actor.PID // nil: no actor
+	next     *actor.PID // its successor in a rolling restart; nil: none
+	names    int        // actors it had, for their names
 	state    messages.ClusterState
 	process  int // pid, 0 when there is none
 	ready    int
 	out      int // shards that Discord threw out
 	restarts int
 	history  plan.History
+	fresh    bool   // its next start is to identify
 	seq      int    // of the pending restart
 	cancel   func() // of the pending restart
 	ending   bool   // its stop was ordered
@@ -99,10 +103,24 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 			s.end(ctx, w, forget)
 		}
 		s.settle(ctx)
+	case messages.DrainCluster:
+		s.onWard(ctx, "drain", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
 	case messages.StopCluster:
-		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
+		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.endFor(ctx, w, rest, true) })
 	case messages.RestartCluster:
-		s.onWard(ctx, "restart", m.Cluster, func(w *ward) { s.end(ctx, w, again) })
+		s.onWard(ctx, "restart", m.Cluster, func(w *ward) {
+			w.fresh = w.fresh || m.Fresh
+			ctx.Send(s.house.Gate, messages.Forgive{Cluster: m.Cluster})
+			s.end(ctx, w, again)
+		})
+	case messages.RollingRestart:
+		s.startRolling(ctx)
+	case messages.Booted:
+		s.booted(ctx, m)
+	case rollLate:
+		if m.turn == s.roll.turn {
+			s.stopRolling(ctx, s.roll.at, "not READY in time")
+		}
 	case messages.BreakOff:
 		if w := s.wards[m.Cluster]; w != nil && !w.ending {
 			ctx.Send(s.house.Herald, messages.ClusterIdentifyStorm{Cluster: w.ID, Shards: w.Shards.String(), Identifies: m.Identifies})
@@ -115,13 +133,14 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	case messages.ClusterMoved:
 		s.moved(ctx, m)
 	case messages.RunStopped:
-		if w := s.wards[m.Cluster]; w != nil && w.pid != nil {
+		w := s.wards[m.Cluster]
+		if w != nil && w.pid.Equal(ctx.Sender()) {
 			if m.Again && !w.ending {
 				w.then = again
 			}
 			w.ending = true
-			ctx.Stop(w.pid)
 		}
+		ctx.Stop(ctx.Sender())
 	case restartNow:
 		if w := s.wards[m.id]; w != nil && w.seq == m.seq && w.cancel != nil && !s.stopping {
 			w.cancel = nil
@@ -138,98 +157,6 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	}
 }
 
-// recovered makes up for a message that was lost: the timer of a restart, the word of an end, the standing of a cluster.
-func (s *ClusterSupervisor) recovered(ctx actor.Context) {
-	for _, w := range s.inOrder() {
-		switch {
-		case w.cancel != nil:
-			ctx.Send(ctx.Self(), restartNow{w.ID, w.seq})
-		case w.pid != nil && w.ending:
-			ctx.Send(w.pid, messages.StopRun{})
-		case w.pid != nil:
-			ctx.Send(w.pid, messages.Tell{})
-		}
-	}
-	s.lookOut(ctx, false)
-	s.settle(ctx)
-}
-
-// HandleFailure is the supervision strategy. It runs as this actor, and never blocks: the child's mailbox is suspended, so waiting costs a timer.
-func (s *ClusterSupervisor) HandleFailure(system *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
-	ctx := supervisor.(actor.Context)
-	w := s.wardOf(child)
-	f, known := reason.(*Failure)
-	switch {
-	case s.stopping:
-	case !known && (w == nil || w.ending): // a panic of ours on the way to the end: it goes on
-		(&world.Resume{Log: s.w.Log}).HandleFailure(system, supervisor, child, nil, reason, nil)
-	case !known:
-		s.panicked(ctx, w, world.AsError(reason))
-	case w == nil || w.ending: // its stop is ordered; the process is dead, so that was all
-		supervisor.StopChildren(child)
-	default:
-		s.died(ctx, w, f)
-	}
-}
-
-// panicked begins a cluster's actor anew after a panic of ours. Its process lives: the new one lets the old one go, and adopts it. When that happens again and again
-// the process is left alone, serving.
-func (s *ClusterSupervisor) panicked(ctx actor.Context, w *ward, err error) {
-	world.LogPanic(s.w.Log, w.pid.Id, err)
-	var v plan.Verdict
-	w.history, v = plan.Restart(w.history, plan.Failure{Cause: messages.CauseInternal}, time.Now(), s.w.Rand())
-	if v.Action != plan.Detach {
-		ctx.(actor.Supervisor).RestartChildren(w.pid)
-		return
-	}
-	ctx.Send(s.house.Herald, messages.ControlBroken{Actor: w.pid.Id, Err: err.Error()})
-	w.ending, w.then = true, rest
-	s.say(ctx, w, messages.ClusterDetached)
-	ctx.(actor.Supervisor).StopChildren(w.pid)
-	s.settle(ctx)
-}
-
-// died carries out what the rule says about a dead cluster.
-func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
-	var v plan.Verdict
-	w.history, v = plan.Restart(w.history, plan.Failure{Cause: f.Cause, UpFor: f.Up, Detail: f.Detail()}, time.Now(), s.w.Rand())
-	if v.Flapping {
-		ctx.Send(s.house.Herald, messages.ClusterFlapping{Cluster: w.ID, Shards: w.Shards.String()})
-	}
-	w.process, w.ready, w.out = 0, 0, 0
-	switch v.Action {
-	case plan.RestartAfter:
-		s.say(ctx, w, messages.ClusterWaiting)
-		died := messages.ClusterDied{Cluster: w.ID, Shards: w.Shards.String(), PID: f.PID, Cause: f.Cause, Err: f.Err, Attempt: v.Attempt, RetryInMS: messages.Millis(v.After)}
-		if f.Exit != nil {
-			died.Exit = f.Exit.String()
-		}
-		ctx.Send(s.house.Herald, died)
-		s.seq++
-		w.seq = s.seq
-		send, msg := world.Sender(ctx), restartNow{w.ID, w.seq}
-		w.cancel = s.w.After(v.After, func() { send(msg) })
-	case plan.Fatal:
-		s.give(ctx, w, messages.ClusterFatal{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), CloseCode: f.CloseCode, Err: f.Err})
-	default:
-		up := messages.ClusterGaveUp{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Attempts: v.Attempt, Causes: w.history.Causes,
-			CloseCode: f.CloseCode, WaitedFor: f.WaitedFor}
-		if f.Exit != nil {
-			up.Output = f.Exit.Tail
-		}
-		s.give(ctx, w, up)
-	}
-}
-
-// give up on a cluster: its actor goes, its place on the list stays.
-func (s *ClusterSupervisor) give(ctx actor.Context, w *ward, why messages.Event) {
-	ctx.Send(s.house.Herald, why)
-	w.ending, w.then = true, rest
-	s.say(ctx, w, messages.ClusterFailed)
-	ctx.(actor.Supervisor).StopChildren(w.pid)
-	s.settle(ctx)
-}
-
 // onWard carries out an operator's order on one cluster, unless it is not, or soon no longer, served here.
 func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.ClusterID, do func(*ward)) {
 	if w := s.wards[id]; w != nil && !s.draining && !(w.ending && w.then == forget) {
@@ -243,41 +170,39 @@ func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.C
 func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
 	w.ending, w.history, w.restarts, w.ready, w.process = false, plan.History{}, 0, 0, 0
 	w.state = messages.ClusterSpawning
-	pid, err := ctx.SpawnNamed(newCluster(s.w, s.house, s.options, s.shared, s.manager, w.Cluster), w.ID.String())
-	if err != nil {
-		panic(fmt.Sprintf("cluster %s: %v", w.ID, err)) // a name is used again only after Terminated
+	if w.fresh {
+		ctx.Send(s.house.Sessions, messages.ForgetSessions{Cluster: w.ID})
+		w.fresh = false
 	}
-	w.pid = pid
+	w.pid = s.spawnActor(ctx, w, false)
+}
+
+// spawnActor spawns an actor for a cluster: the first is named by its id, a successor by its id and a number.
+func (s *ClusterSupervisor) spawnActor(ctx actor.Context, w *ward, successor bool) *actor.PID {
+	name := w.ID.String()
+	if successor {
+		w.names++
+		name = fmt.Sprintf("%s.%d", name, w.names)
+	}
+	pid, err := ctx.SpawnNamed(newCluster(s.w, s.house, s.options, s.shared, s.manager, w.Cluster, successor), name)
+	if err != nil {
+		panic(fmt.Sprintf("cluster %s: %v", name, err)) // a name is used again only after Terminated
+	}
 	if s.outage.On {
 		ctx.Send(pid, messages.Outage{On: true})
 	}
-}
-
-// lookOut tells an outage of Discord from single shards that have trouble, and lets the clusters know. ready: a shard has just become READY.
-func (s *ClusterSupervisor) lookOut(ctx actor.Context, ready bool) {
-	out, all := 0, 0
-	for _, w := range s.wards {
-		out += w.out
-		all += w.Shards.Len()
-	}
-	changed, look := s.outage.See(out, all, ready, time.Now())
-	if !look.IsZero() {
-		send := world.Sender(ctx)
-		s.w.After(time.Until(look), func() { send(lookAgain{}) })
-	}
-	if !changed {
-		return
-	}
-	ctx.Send(s.house.Herald, messages.DiscordOutage{On: s.outage.On, Out: out, Shards: all})
-	for _, w := range s.inOrder() {
-		if w.pid != nil {
-			ctx.Send(w.pid, messages.Outage{On: s.outage.On})
-		}
-	}
+	return pid
 }
 
 // end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.
-func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) {
+func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) { s.endFor(ctx, w, then, false) }
+
+// endFor is end, for good where final: the sessions are ended, too.
+func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, final bool) {
+	s.stopRolling(ctx, w, "another order for the cluster")
+	if w.next != nil {
+		ctx.Send(w.next, messages.StopRun{})
+	}
 	if w.ending && w.pid != nil {
 		if w.then != forget {
 			w.then = then // under way already; only what comes behind it changes
@@ -286,6 +211,7 @@ func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) {
 	}
 	waiting := w.cancel != nil
 	w.calm()
+	w.fresh = w.fresh || final
 	w.ending, w.then = true, then
 	switch {
 	case w.pid == nil && w.state == messages.ClusterDetached: // its process lives: a new actor finds it, and ends it
@@ -297,7 +223,7 @@ func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) {
 	case waiting:
 		ctx.Stop(w.pid)
 	default:
-		ctx.Send(w.pid, messages.StopRun{})
+		ctx.Send(w.pid, messages.StopRun{Final: final})
 	}
 }
 
@@ -312,11 +238,20 @@ func (w *ward) calm() {
 // gone is the end of a child's actor.
 func (s *ClusterSupervisor) gone(ctx actor.Context, pid *actor.PID) {
 	w := s.wardOf(pid)
-	if w == nil || s.stopping {
+	switch {
+	case w == nil || s.stopping:
 		return
+	case pid.Equal(w.next):
+		w.next = nil
+	default:
+		w.pid = nil
 	}
-	w.pid = nil
-	s.buried(ctx, w)
+	switch {
+	case w.pid == nil && w.next != nil && w.then == again:
+		s.promote(ctx, w)
+	case w.pid == nil && w.next == nil:
+		s.buried(ctx, w)
+	}
 	s.settle(ctx)
 }
 
@@ -344,7 +279,7 @@ func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
 // moved takes note of what a child says of itself.
 func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 	w := s.wards[m.Cluster]
-	if w == nil || w.pid == nil || w.cancel != nil || ctx.Sender() != nil && !ctx.Sender().Equal(w.pid) {
+	if w == nil || w.pid == nil || w.cancel != nil || !w.pid.Equal(ctx.Sender()) {
 		return
 	}
 	more := m.Ready > w.ready
@@ -352,6 +287,7 @@ func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 	s.lookOut(ctx, more)
 	s.say(ctx, w, m.State)
 	s.settle(ctx)
+	s.rolled(ctx, w)
 }
 
 // say tells everybody how a ward stands.
@@ -362,7 +298,7 @@ func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.Clust
 
 func (s *ClusterSupervisor) wardOf(pid *actor.PID) *ward {
 	for _, w := range s.wards {
-		if w.pid != nil && w.pid.Equal(pid) {
+		if pid.Equal(w.pid) || pid.Equal(w.next) {
 			return w
 		}
 	}

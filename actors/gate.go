@@ -137,6 +137,8 @@ func (g *IdentifyGate) always(ctx actor.Context) {
 		g.configure(ctx, m)
 	case gateSaved:
 		g.saved(ctx, m)
+	case messages.Forgive:
+		delete(g.burnt, m.Cluster.String())
 	case world.Recovered:
 		g.saving, g.unsent = false, slices.Collect(maps.Values(g.out)) // who has its permit takes no second one
 		g.save(ctx)

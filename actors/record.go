@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"syscall"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -26,18 +25,27 @@ type record struct {
 	Started messages.UnixMillis `json:"started"`
 }
 
-// recordPattern matches every record's name.
-const recordPattern = "cluster-*.json"
-
 func recordName(id messages.ClusterID) string { return fmt.Sprintf("cluster-%d.json", id) }
+
+// successorName is a record's name while its process waits for the end of the one before it.
+func successorName(id messages.ClusterID) string { return fmt.Sprintf("successor-%d.json", id) }
+
+// recordName is where this cluster's process is written down.
+func (c *Cluster) recordName() string {
+	if c.successor {
+		return successorName(c.plan.ID)
+	}
+	return recordName(c.plan.ID)
+}
 
 // recordedCluster is the id in a record's name; false for another file.
 func recordedCluster(name string) (id messages.ClusterID, ok bool) {
-	if match, err := filepath.Match(recordPattern, name); err != nil || !match {
-		return 0, false
+	for _, form := range []string{"cluster-%d.json", "successor-%d.json"} {
+		if _, err := fmt.Sscanf(name, form, &id); err == nil && fmt.Sprintf(form, id) == name {
+			return id, true
+		}
 	}
-	n, err := fmt.Sscanf(name, "cluster-%d.json", &id)
-	return id, err == nil && n == 1 && recordName(id) == name
+	return 0, false
 }
 
 // fingerprint tells one way of running a bot from another: its command, folder and environment, and what shards it has of how many.
@@ -66,8 +74,31 @@ type (
 func (recorded) IgnoreDeadLetterLogging() {}
 func (found) IgnoreDeadLetterLogging()    {}
 
+// stray is a successor that an earlier life of CONTROL started and did not live to use.
+type stray struct{ process proc.Process }
+
+// IgnoreDeadLetterLogging: it may come after the cluster has stopped.
+func (stray) IgnoreDeadLetterLogging() {}
+
+// endStray ends a successor of an earlier life.
+func (c *Cluster) endStray(ctx actor.Context) {
+	data, err := c.W.Load(successorName(c.plan.ID))
+	var r record
+	if err != nil || data == nil || json.Unmarshal(data, &r) != nil {
+		return
+	}
+	send := world.Sender(ctx)
+	c.W.Find(r.Mark, func(p proc.Process, err error) {
+		if err == nil {
+			send(stray{p})
+		}
+	})
+	c.W.Remove(successorName(c.plan.ID), func(error) {})
+}
+
 // recall looks whether an earlier life left a process, and begins to search for it.
 func (c *Cluster) recall(ctx actor.Context) (left bool) {
+	c.endStray(ctx)
 	data, err := c.W.Load(recordName(c.plan.ID))
 	var r record
 	if err == nil && data != nil {
@@ -147,7 +178,7 @@ func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	mark.Env, mark.Output = "SHARDING_INSTANCE_IPC="+string(c.life.Instance), c.output()
 	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: messages.At(c.started)}
 	send, life := world.Sender(ctx), c.life.Instance
-	c.W.Save(recordName(c.plan.ID), encode(r), func(err error) { send(recorded{life, err}) })
+	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })
 }
 
 // saved says once that the disk takes no record: the bots go on, but the next life of CONTROL will not find this one's processes.

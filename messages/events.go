@@ -192,6 +192,14 @@ type (
 		State   ShardState   `json:"state"`
 		DownMS  Milliseconds `json:"down_ms"`
 	}
+	// RollingRestartMoved: a rolling restart started, is done, or was stopped because a cluster did not come up.
+	RollingRestartMoved struct {
+		State   string     `json:"state"` // "started", "done", "stopped"
+		Cluster *ClusterID `json:"cluster,omitempty"`
+		Done    int        `json:"done"`
+		Left    int        `json:"left"`
+		Err     string     `json:"err,omitempty"`
+	}
 	// ClusterFlapping: READY and dead within 60 s five times in 10 minutes.
 	ClusterFlapping struct {
 		Cluster ClusterID `json:"cluster"`
@@ -238,8 +246,14 @@ func (FleetHalted) Event() (string, Level)           { return "fleet.halted", Le
 func (ClusterIdentifyStorm) Event() (string, Level)  { return "cluster.identify_storm", LevelError }
 func (DiscordOutage) Event() (string, Level)         { return "discord.outage", LevelError }
 func (ShardStuck) Event() (string, Level)            { return "shard.stuck", LevelWarn }
-func (ClusterFlapping) Event() (string, Level)       { return "cluster.flapping", LevelError }
-func (IdentifyUnpaced) Event() (string, Level)       { return "identify.unpaced", LevelWarn }
-func (ControlBroken) Event() (string, Level)         { return "control.broken", LevelError }
-func (ControlStalled) Event() (string, Level)        { return "control.stalled", LevelWarn }
-func (StateUnwritable) Event() (string, Level)       { return "state.unwritable", LevelError }
+func (m RollingRestartMoved) Event() (string, Level) {
+	if m.State == "stopped" {
+		return "rolling_restart.moved", LevelError
+	}
+	return "rolling_restart.moved", LevelInfo
+}
+func (ClusterFlapping) Event() (string, Level) { return "cluster.flapping", LevelError }
+func (IdentifyUnpaced) Event() (string, Level) { return "identify.unpaced", LevelWarn }
+func (ControlBroken) Event() (string, Level)   { return "control.broken", LevelError }
+func (ControlStalled) Event() (string, Level)  { return "control.stalled", LevelWarn }
+func (StateUnwritable) Event() (string, Level) { return "state.unwritable", LevelError }

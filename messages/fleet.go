@@ -72,14 +72,31 @@ type Standing struct {
 	ShardsReady int
 }
 
-// RestartCluster is an operator's order: stop the cluster, start it again, with a fresh budget of restarts. An unknown cluster is an error event.
-type RestartCluster struct{ Cluster ClusterID }
+// RestartCluster is an operator's order: stop the cluster, start it again, with a fresh budget of restarts. It resumes its sessions, or, Fresh, identifies anew.
+// An unknown cluster is an error event.
+type RestartCluster struct {
+	Cluster ClusterID
+	Fresh   bool
+}
 
-// StopCluster is an operator's order: drain the cluster and leave it stopped until RestartCluster.
-type StopCluster struct{ Cluster ClusterID }
+// RollingRestart is an operator's order: give every serving cluster of this machine a new process, one at a time, without losing a session.
+type RollingRestart struct{}
 
-// StopRun (clusters → cluster) orders one cluster to drain and end its process. Answered by RunStopped.
-type StopRun struct{}
+// Booted (successor → clusters): the socket of a successor is open. Proceed (clusters → successor): the old one is gone.
+type (
+	Booted  struct{ Cluster ClusterID }
+	Proceed struct{}
+)
+
+// DrainCluster and StopCluster are an operator's orders: end the cluster and leave it stopped until RestartCluster. Drained, it can resume its sessions for a minute;
+// stopped, they are ended.
+type (
+	DrainCluster struct{ Cluster ClusterID }
+	StopCluster  struct{ Cluster ClusterID }
+)
+
+// StopRun (clusters → cluster) orders one cluster to end its process, its sessions kept or, Final, ended. Answered by RunStopped.
+type StopRun struct{ Final bool }
 
 // Tell (clusters → cluster) asks for the cluster's ClusterMoved, or RunStopped, once more.
 type Tell struct{}
@@ -104,6 +121,9 @@ type BreakOff struct {
 	Cluster    ClusterID
 	Identifies int // within ten minutes
 }
+
+// Forgive (clusters → gate): an operator starts the cluster again; what it identified before does not count.
+type Forgive struct{ Cluster ClusterID }
 
 // Outage (clusters → cluster) begins or ends a time in which nobody is restarted for being late.
 type Outage struct{ On bool }

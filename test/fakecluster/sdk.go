@@ -145,6 +145,15 @@ func (b *bot) packet(frame []byte) {
 		if !b.IgnoreTerm {
 			b.drain(&m)
 		}
+	case messages.Destroying:
+		if b.IgnoreTerm {
+			return
+		}
+		for _, s := range b.shards {
+			s.close(1000)
+		}
+		b.send(messages.Destroying{EventID: m.EventID})
+		b.p.After(5*time.Millisecond, func() { b.p.Exit(0, "") })
 	}
 }
 

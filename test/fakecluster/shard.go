@@ -191,10 +191,12 @@ func (s *shard) state(state messages.ShardState, code int) {
 }
 
 // stop ends the shard, its session left to be resumed.
-func (s *shard) stop() {
+func (s *shard) stop() { s.close(4000) }
+
+func (s *shard) close(code int) {
 	s.ended = true
 	if s.gateway != nil {
-		s.gateway.Close(4000)
+		s.gateway.Close(code)
 	}
 }
 

@@ -111,6 +111,7 @@ type fleet struct {
 	dials    []time.Duration // of MASTER
 	starts   map[string]int  // of each cluster, tried
 	events   []heard
+	succeeds bool   // a process may boot while the one before it serves: a rolling restart
 	panics   bool   // our own code panics in this story, as it wants it
 	letters  func() // ends the watch on dead letters
 }

@@ -1,0 +1,131 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// This file is how ClusterSupervisor answers what goes wrong: the three-restart rule, panics of our own, an outage of Discord.
+
+// recovered makes up for a message that was lost: the timer of a restart, the word of an end, the standing of a cluster.
+func (s *ClusterSupervisor) recovered(ctx actor.Context) {
+	for _, w := range s.inOrder() {
+		switch {
+		case w.cancel != nil:
+			ctx.Send(ctx.Self(), restartNow{w.ID, w.seq})
+		case w.pid != nil && w.ending:
+			ctx.Send(w.pid, messages.StopRun{})
+		case w.pid != nil:
+			ctx.Send(w.pid, messages.Tell{})
+		}
+	}
+	s.lookOut(ctx, false)
+	s.settle(ctx)
+}
+
+// HandleFailure is the supervision strategy. It runs as this actor, and never blocks: the child's mailbox is suspended, so waiting costs a timer.
+func (s *ClusterSupervisor) HandleFailure(system *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+	ctx := supervisor.(actor.Context)
+	w := s.wardOf(child)
+	f, known := reason.(*Failure)
+	switch {
+	case s.stopping:
+	case known && w != nil && child.Equal(w.next):
+		s.successorDied(ctx, w, f)
+	case !known && (w == nil || w.ending || child.Equal(w.next)): // a panic of ours on the way to the end: it goes on
+		(&world.Resume{Log: s.w.Log}).HandleFailure(system, supervisor, child, nil, reason, nil)
+	case !known:
+		s.panicked(ctx, w, world.AsError(reason))
+	case w == nil || w.ending: // its stop is ordered; the process is dead, so that was all
+		supervisor.StopChildren(child)
+	default:
+		s.died(ctx, w, f)
+	}
+}
+
+// panicked begins a cluster's actor anew after a panic of ours. Its process lives: the new one lets the old one go, and adopts it. When that happens again and again
+// the process is left alone, serving.
+func (s *ClusterSupervisor) panicked(ctx actor.Context, w *ward, err error) {
+	world.LogPanic(s.w.Log, w.pid.Id, err)
+	var v plan.Verdict
+	w.history, v = plan.Restart(w.history, plan.Failure{Cause: messages.CauseInternal}, time.Now(), s.w.Rand())
+	if v.Action != plan.Detach {
+		ctx.(actor.Supervisor).RestartChildren(w.pid)
+		return
+	}
+	ctx.Send(s.house.Herald, messages.ControlBroken{Actor: w.pid.Id, Err: err.Error()})
+	w.ending, w.then = true, rest
+	s.say(ctx, w, messages.ClusterDetached)
+	ctx.(actor.Supervisor).StopChildren(w.pid)
+	s.settle(ctx)
+}
+
+// died carries out what the rule says about a dead cluster.
+func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
+	var v plan.Verdict
+	w.history, v = plan.Restart(w.history, plan.Failure{Cause: f.Cause, UpFor: f.Up, Detail: f.Detail()}, time.Now(), s.w.Rand())
+	if v.Flapping {
+		ctx.Send(s.house.Herald, messages.ClusterFlapping{Cluster: w.ID, Shards: w.Shards.String()})
+	}
+	w.process, w.ready, w.out = 0, 0, 0
+	s.stopRolling(ctx, w, f.Detail())
+	switch v.Action {
+	case plan.RestartAfter:
+		s.say(ctx, w, messages.ClusterWaiting)
+		died := messages.ClusterDied{Cluster: w.ID, Shards: w.Shards.String(), PID: f.PID, Cause: f.Cause, Err: f.Err, Attempt: v.Attempt, RetryInMS: messages.Millis(v.After)}
+		if f.Exit != nil {
+			died.Exit = f.Exit.String()
+		}
+		ctx.Send(s.house.Herald, died)
+		s.seq++
+		w.seq = s.seq
+		send, msg := world.Sender(ctx), restartNow{w.ID, w.seq}
+		w.cancel = s.w.After(v.After, func() { send(msg) })
+	case plan.Fatal:
+		s.give(ctx, w, messages.ClusterFatal{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), CloseCode: f.CloseCode, Err: f.Err})
+	default:
+		up := messages.ClusterGaveUp{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Attempts: v.Attempt, Causes: w.history.Causes,
+			CloseCode: f.CloseCode, WaitedFor: f.WaitedFor}
+		if f.Exit != nil {
+			up.Output = f.Exit.Tail
+		}
+		s.give(ctx, w, up)
+	}
+}
+
+// give up on a cluster: its actor goes, its place on the list stays.
+func (s *ClusterSupervisor) give(ctx actor.Context, w *ward, why messages.Event) {
+	ctx.Send(s.house.Herald, why)
+	w.ending, w.then = true, rest
+	s.say(ctx, w, messages.ClusterFailed)
+	ctx.(actor.Supervisor).StopChildren(w.pid)
+	s.settle(ctx)
+}
+
+// lookOut tells an outage of Discord from single shards that have trouble, and lets the clusters know. ready: a shard has just become READY.
+func (s *ClusterSupervisor) lookOut(ctx actor.Context, ready bool) {
+	out, all := 0, 0
+	for _, w := range s.wards {
+		out += w.out
+		all += w.Shards.Len()
+	}
+	changed, look := s.outage.See(out, all, ready, time.Now())
+	if !look.IsZero() {
+		send := world.Sender(ctx)
+		s.w.After(time.Until(look), func() { send(lookAgain{}) })
+	}
+	if !changed {
+		return
+	}
+	ctx.Send(s.house.Herald, messages.DiscordOutage{On: s.outage.On, Out: out, Shards: all})
+	for _, w := range s.inOrder() {
+		if w.pid != nil {
+			ctx.Send(w.pid, messages.Outage{On: s.outage.On})
+		}
+	}
+}

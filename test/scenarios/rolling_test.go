@@ -1,0 +1,146 @@
+package scenarios
+
+import (
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// talk makes Discord send an event to every shard, ten times a second, until stop.
+func (f *fleet) talk() (stop func()) {
+	var cancel func()
+	var next func()
+	next = func() {
+		f.discord.Step(rules.Emit{Shard: rules.All})
+		cancel = f.loop.After(100*time.Millisecond, next)
+	}
+	next()
+	return func() { cancel() }
+}
+
+// roll orders a rolling restart.
+func (f *fleet) roll(m *machine) {
+	f.succeeds = true
+	f.order(m, messages.RollingRestart{})
+}
+
+// rolls gives the last word of a rolling restart.
+func (f *fleet) rolls(state string) func() bool {
+	return func() bool {
+		all := events[messages.RollingRestartMoved](f)
+		return len(all) > 0 && all[len(all)-1].State == state
+	}
+}
+
+// Every cluster gets a new process, one after another, while Discord talks: no identify, no event lost, none doubled, and never two clusters down at once.
+func TestRollingRestart(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.alone(40, 10, ours(initialise(40, 10)), nil)
+		f.serve(m, "c", 0, 39)
+		stop := f.talk()
+		before := pids(m)
+		f.pass(5 * time.Second)
+		f.roll(m)
+		f.must("done", time.Minute, func() bool {
+			if owned := f.discord.Rules.Counts().Owned; owned < 30 {
+				f.t.Fatalf("%d shards have an owner: more than one cluster is down", owned)
+			}
+			return f.rolls("done")()
+		})
+		stop()
+		f.pass(5 * time.Second)
+		want(f, "owned", f.owned(40)(), true)
+		want(f, "identifies", f.identifies(), 40)
+		want(f, "processes", len(m.Processes()), 4)
+		for pid := range pids(m) {
+			want(f, "an old process", before[pid], false)
+		}
+		e := f.discord.Rules.Counts().Events
+		want(f, "lost", e.Lost, 0)
+		want(f, "doubled", e.Doubled, 0)
+		want(f, "deaths", f.saw("cluster.died"), 0)
+	})
+}
+
+// The second cluster's new process does not come up: the roll stops there, and every old process but the first serves on.
+func TestRollingRestartStops(t *testing.T) {
+	for name, bad := range map[string]fakecluster.SDK{
+		"exits at once":        {ExitAfter: 1, ExitCode: 1},
+		"never opens a socket": {NeverListen: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seedsOf(t, 5, func(f *fleet) {
+				m := f.aloneWith(rules.Config{ShardCount: 40, MaxConcurrency: 10}, ours(initialise(40, 10)), f.cast(func(cluster string, life int) fakecluster.SDK {
+					if cluster == "1" && life > 1 {
+						return bad
+					}
+					return fakecluster.SDK{}
+				}))
+				f.serve(m, "c", 0, 39)
+				before := pids(m)
+				f.roll(m)
+				f.must("stopped", 3*time.Minute, f.rolls("stopped"))
+				f.pass(time.Minute)
+				want(f, "cluster", *last[messages.RollingRestartMoved](f).Cluster, 1)
+				want(f, "owned", f.owned(40)(), true)
+				want(f, "identifies", f.identifies(), 40)
+				kept := 0
+				for pid := range pids(m) {
+					if before[pid] {
+						kept++
+					}
+				}
+				want(f, "old processes", kept, 3)
+				want(f, "processes", len(m.Processes()), 4)
+			})
+		})
+	}
+}
+
+// CONTROL is killed in the middle of a rolling restart, or another order comes: nothing is doubled, nothing is left.
+func TestRollingRestartIsCutShort(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 10})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		f.roll(m)
+		f.pass(time.Duration(f.loop.Rand.IntN(3000)) * time.Millisecond)
+		if f.loop.Rand.IntN(2) == 0 {
+			f.crash(m)
+			f.pass(time.Duration(f.loop.Rand.IntN(10)) * time.Second)
+			f.boot(m, sesame)
+		} else {
+			f.restart(m, messages.ClusterID(f.loop.Rand.IntN(4)))
+		}
+		f.pass(3 * time.Minute)
+		want(f, "owned", f.owned(40)(), true)
+		want(f, "processes", len(m.Processes()), 4)
+		want(f, "identifies", f.identifies(), 40)
+	})
+}
+
+// A fresh restart identifies; a drained cluster resumes when it comes back in time; a stopped one identifies.
+func TestOperatorsChoices(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
+		f.serve(m, "c", 0, 19)
+		f.order(m, messages.RestartCluster{Cluster: 0, Fresh: true})
+		f.must("identified anew", time.Minute, func() bool { return f.identifies() == 30 && f.owned(20)() })
+		f.order(m, messages.DrainCluster{Cluster: 1})
+		f.must("drained", 20*time.Second, f.stateIs(m, 1, messages.ClusterStopped))
+		f.pass(20 * time.Second)
+		f.restart(m, 1)
+		f.must("resumed", time.Minute, f.owned(20))
+		want(f, "identifies", f.identifies(), 30)
+		f.stop(m, 1)
+		f.must("stopped", 20*time.Second, f.stateIs(m, 1, messages.ClusterStopped))
+		f.pass(time.Second) // Discord has heard of it
+		f.restart(m, 1)
+		f.must("identified anew", time.Minute, f.owned(20))
+		want(f, "identifies", f.identifies(), 40)
+	})
+}
