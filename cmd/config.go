@@ -22,6 +22,9 @@ func configured(c *cobra.Command) (load func() (*config.Config, error)) {
 	}
 }
 
+// configurationGood begins what `config check` says of a good one.
+const configurationGood = "the configuration is good"
+
 func configCommand() *cobra.Command {
 	var load func() (*config.Config, error)
 	var forRun bool
@@ -40,7 +43,7 @@ func configCommand() *cobra.Command {
 			if !c.Embedded() {
 				with = "MASTER at " + c.Master.URL
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the configuration is good: %s, state in %s, sockets in %s\n", with, c.State.Dir, c.Sockets.Dir)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), configurationGood+": %s, state in %s, sockets in %s\n", with, c.State.Dir, c.Sockets.Dir)
 			return err
 		},
 	}

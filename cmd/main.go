@@ -92,6 +92,8 @@ func (p *program) untilSignal() context.Context {
 			}
 			if log := p.log.Load(); log != nil {
 				log.Warn().Str("signal", s.String()).Msg("stopped at once: bots that still run go on, and the next start takes them back")
+			} else {
+				fmt.Fprintln(os.Stderr, "control: ended at once, by a second signal")
 			}
 			os.Exit(exitFailed)
 		}

@@ -98,6 +98,9 @@ func (d *daemon) successor(ctx context.Context) (path string, err error) {
 	check := exec.CommandContext(ctx, d.path, d.checkArgs...)
 	check.WaitDelay = time.Second
 	said, err := check.CombinedOutput()
+	if err == nil && !strings.HasPrefix(string(said), configurationGood) {
+		err = errors.New("it is no control")
+	}
 	if err != nil {
 		said := strings.TrimSpace(string(said))
 		return "", fmt.Errorf("%s: %w: %s", d.path, cmp.Or(ctx.Err(), err), said[:min(len(said), 1<<10)])

@@ -4,8 +4,31 @@ package e2e
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 )
+
+func TestControlOf32ClustersKilled(t *testing.T) {
+	t.Parallel()
+	controlKilled(t, 32, adoptedWithin)
+}
+
+// A bot that served for a minute is started again at once.
+func TestBotKilledAfterAMinute(t *testing.T) {
+	t.Parallel()
+	b := serving(t, 20, 10, nil)
+	<-time.After(61 * time.Second) // from there on a cluster counts as healthy
+	began := time.Now()
+	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
+	died, seen, back := b.backAfter(began, b.count)
+	t.Logf("seen after %v; 10 shards READY %v after the kill", seen, seen+back)
+	if died.retry() != 0 || seen+back > time.Second {
+		t.Errorf("want no wait, and all of them within 1s: %v", died)
+	}
+	b.cared()
+	b.stop(8 * time.Second)
+}
 
 func TestControlKilledWhileItStartsOften(t *testing.T) {
 	t.Parallel()
