@@ -26,7 +26,7 @@ import (
 // demo is one demonstration: Discord, MASTER, machines and their bots, all on this one.
 type demo struct {
 	shards, maxConcurrency, machines int
-	once                             bool
+	once, roll                       bool
 	jitter, last, killEvery          time.Duration
 	out                              io.Writer
 
@@ -67,6 +67,7 @@ func (p *program) demo() *cobra.Command {
 	f.DurationVar(&d.jitter, "jitter", 80*time.Millisecond, "latency to Discord of 0 to this, each way")
 	f.DurationVar(&d.killEvery, "kill-every", 0, "kill a cluster process every so often")
 	f.DurationVar(&d.last, "for", 0, "run for this long without a person, then do as --once does")
+	f.BoolVar(&d.roll, "rolling-restart", false, "once all is up, give every cluster a new process, one at a time")
 	f.BoolVar(&d.once, "once", false, "bring it up, print the score, take it down; exit 0 only if all was well")
 	return c
 }
@@ -105,7 +106,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	d.view.done()
 	if up == nil {
 		d.report(time.Since(began))
-		up = d.show(ctx)
+		up = errors.Join(d.rollAll(ctx), d.show(ctx))
 	}
 	counts := d.discord.Score().Counts
 	stopped := d.stop()
@@ -227,6 +228,16 @@ func (d *demo) show(ctx context.Context) error {
 	}
 }
 
+// rollAll restarts every cluster, with --rolling-restart.
+func (d *demo) rollAll(ctx context.Context) error {
+	if !d.roll {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	return d.view.roll(ctx)
+}
+
 // settle gives what was killed last the time to come back.
 func (d *demo) settle(ctx context.Context) error {
 	if d.killEvery == 0 {
@@ -270,6 +281,10 @@ func (d *demo) stop() error {
 
 // verdict is what Discord says of the whole run.
 func (d *demo) verdict(c rules.Counts) error {
+	if d.roll || d.last > 0 {
+		fmt.Fprintf(d.out, "score at Discord in the end: %d identifies of %d shards, %d resumes, %d violations, %d duplicates, %d events lost, %d doubled\n",
+			c.Identifies, d.shards, c.Resumes, c.Violations, c.Duplicates, c.Events.Lost, c.Events.Doubled)
+	}
 	if c.Violations > 0 || c.Duplicates > 0 {
 		return fmt.Errorf("the simulated Discord counted %d violations of the identify limit and %d shards with two owners", c.Violations, c.Duplicates)
 	}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -32,6 +33,8 @@ type view struct {
 	drawn   int          // lines of the live block
 	frozen  bool         // the live block is no longer drawn
 	all     bool         // every shard is READY now
+	houses  []viewed
+	rolled  chan messages.RollingRestartMoved
 	changed chan struct{}
 }
 
@@ -49,7 +52,7 @@ type row struct {
 }
 
 func newView(out io.Writer, shards int) *view {
-	return &view{out: out, live: isTerminal(out), shards: shards, ready: make(chan struct{}), rows: map[rowKey]*row{}, seen: map[int]bool{}, changed: make(chan struct{})}
+	return &view{out: out, live: isTerminal(out), shards: shards, ready: make(chan struct{}), rows: map[rowKey]*row{}, seen: map[int]bool{}, rolled: make(chan messages.RollingRestartMoved, 100), changed: make(chan struct{})}
 }
 
 // behaviour is the actor that listens on one machine.
@@ -67,6 +70,7 @@ func (a *viewer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		ctx.Request(a.house.Herald, messages.Subscribe{})
+		a.view.enter(viewed{ctx.ActorSystem(), a.house})
 	case messages.Event:
 		a.view.heard(a.machine, m)
 	}
@@ -92,6 +96,10 @@ func (v *view) heard(machine string, e messages.Event) {
 	case messages.ShardMoved:
 		v.row(machine, e.Cluster).states[e.Shard] = e.State
 		v.draw()
+	case messages.RollingRestartMoved:
+		if e.State != "started" {
+			v.rolled <- e
+		}
 	case messages.ClusterReady:
 		v.line("cluster %d on %s: %s READY after %.2f s", e.Cluster, machine, e.Shards, e.TookMS.Duration().Seconds())
 	case messages.ClusterDied:
@@ -238,6 +246,41 @@ func (v *view) everyPID() []int {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// viewed is one machine's actors.
+type viewed struct {
+	system *actor.ActorSystem
+	house  actors.House
+}
+
+func (v *view) enter(h viewed) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.houses = append(v.houses, h)
+}
+
+// roll restarts every cluster of every machine, one at a time, and waits until each serves again.
+func (v *view) roll(ctx context.Context) error {
+	v.say("rolling restart: every cluster gets a new process, one at a time")
+	v.mu.Lock()
+	houses := v.houses
+	v.mu.Unlock()
+	for _, h := range houses {
+		h.system.Root.Send(h.house.Clusters, messages.RollingRestart{})
+		select {
+		case e := <-v.rolled:
+			if e.State != "done" {
+				return fmt.Errorf("rolling restart stopped at cluster %d: %s", *e.Cluster, e.Err)
+			}
+		case <-ctx.Done():
+			return errors.New("rolling restart: not done in time")
+		}
+	}
+	if !v.awaitAll(ctx) {
+		return errors.New("rolling restart: not every shard came back")
+	}
+	return nil
 }
 
 // awaitAll waits until every shard is READY, and says whether that came.
