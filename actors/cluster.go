@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -141,7 +142,11 @@ func (c *Cluster) spawning(ctx actor.Context) {
 func (c *Cluster) greeting(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
-		if c.Expired(m) {
+		switch {
+		case !c.Expired(m):
+		case c.adopted && c.link != nil: // it ran before, and takes no HELLO now
+			c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
+		default:
 			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseHelloTimeout, Err: c.helloError(), WaitedFor: c.waitsFor()})
 		}
 	default:

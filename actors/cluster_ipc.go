@@ -57,6 +57,9 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 		ctx.Request(ctx.Parent(), messages.Booted{Cluster: c.plan.ID})
 		return
 	}
+	if c.adopted && c.State() == string(messages.ClusterGreeting) {
+		c.In(ctx, c.muteAfter())
+	}
 	c.hello(ctx, nil)
 }
 

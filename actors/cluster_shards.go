@@ -129,8 +129,11 @@ func (c *Cluster) nextDeadline() time.Time {
 }
 
 // muteAt is when two heartbeats are missed.
-func (c *Cluster) muteAt() time.Time {
-	return c.lastBeat.Add(2*c.options.Heartbeat + c.options.Heartbeat/beatSlack)
+func (c *Cluster) muteAt() time.Time { return c.lastBeat.Add(c.muteAfter()) }
+
+// muteAfter is how long a living bot is silent at most.
+func (c *Cluster) muteAfter() time.Duration {
+	return 2*c.options.Heartbeat + c.options.Heartbeat/beatSlack
 }
 
 // watch looks at what should have happened by now. A timer that comes late proves that we slept, not the bot: everything gets its time anew (DESIGN §3).

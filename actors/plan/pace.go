@@ -105,11 +105,9 @@ func (p *Pacer) Last() map[int]time.Time {
 	return last
 }
 
-// Ask puts w among those waiting. A wish whose id waits already or is outstanding is the same wish.
+// Ask puts w among those waiting. A wish whose id waits already is the same wish. One that was granted may be asked again, for the grant may be lost: it waits until the
+// permit is overdue, and is over when that is reported after all.
 func (p *Pacer) Ask(w Want) {
-	if b := p.bucket(p.Bucket(w.Shard)); b.out != nil && b.out.id == w.ID {
-		return
-	}
 	if !slices.ContainsFunc(p.waiting, func(o Want) bool { return o.ID == w.ID }) {
 		p.waiting = append(p.waiting, w)
 	}
@@ -125,6 +123,7 @@ func (p *Pacer) Waiting() []Want { return p.waiting }
 
 // Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the bucket, and false for a permit that is not outstanding (any more).
 func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(w Want) bool { return w.ID == id })
 	for key, b := range p.buckets {
 		if b.out == nil || b.out.id != id {
 			continue
@@ -139,7 +138,6 @@ func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool
 		}
 		return key, true
 	}
-	p.waiting = slices.DeleteFunc(p.waiting, func(w Want) bool { return w.ID == id })
 	return 0, false
 }
 

@@ -153,12 +153,17 @@ func TestPacer(t *testing.T) {
 			0s ask a/1
 			0s unused a/0 => bucket 0 false
 			0s next       => a/1 for 2s, wake never`},
-		{"a wish asked twice is one, waiting or granted", 1, `
+		{"a wish asked twice is one", 1, `
 			0s ask a/0
 			0s ask a/0
-			0s next => a/0 for 2s, wake never
-			1s ask a/0
-			1s next => wake never`},
+			0s next => a/0 for 2s, wake never`},
+		{"a wish asked again after its grant waits until that is overdue", 1, `
+			0s   ask a/0
+			0s   next => a/0 for 2s, wake never
+			1s   ask a/0
+			1s   next => wake 3s
+			3s   next => wake 8.1s
+			8.1s next => a/0 for 2s, wake never`},
 		{"the dead wait no more, but what they hold stays busy", 1, `
 			0s   ask a/0
 			0s   ask a/1
