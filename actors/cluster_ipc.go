@@ -22,6 +22,7 @@ type ipc struct {
 	intents  int64          // and with which intents it identifies
 	shards   map[int]*shard
 	lastBeat time.Time // the last sign of life that was owed
+	probes   int       // HELLOs since then, to an instance without heartbeats
 	relinkBy time.Time // when a lost socket must be back; zero: it is there
 	dialErr  error     // of the last try
 	dropped  int       // packets that could not be read on this link
@@ -46,7 +47,7 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 		c.After(ctx, redialEvery, redial{c.life.Instance})
 		return
 	}
-	c.cancel, c.link, c.dropped, c.lastBeat = nil, m.link, 0, time.Now()
+	c.cancel, c.link, c.dropped, c.lastBeat, c.probes = nil, m.link, 0, time.Now(), 0
 	send, link := world.Sender(ctx), m.link
 	link.Receive(
 		func(b []byte) { send(socketFrame{link, b}) },
@@ -120,7 +121,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	now := time.Now()
 	switch p := p.(type) {
 	case messages.Identify:
-		c.lastBeat = now
+		c.lastBeat, c.probes = now, 0
 		c.identified(ctx, p)
 	case messages.IPCBeat:
 		c.lastBeat = now

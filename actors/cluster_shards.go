@@ -122,14 +122,38 @@ func (c *Cluster) nextDeadline() time.Time {
 			sooner(s.stuckAt())
 		}
 	}
-	if c.has(messages.FeatureHeartbeat) && c.link != nil {
+	switch {
+	case c.link == nil || c.shards == nil:
+	case c.has(messages.FeatureHeartbeat):
 		sooner(c.muteAt())
+	default:
+		sooner(c.probeAt())
 	}
 	return next
 }
 
 // muteAt is when two heartbeats are missed.
 func (c *Cluster) muteAt() time.Time { return c.lastBeat.Add(c.muteAfter()) }
+
+// An instance that sends no heartbeats, a stock Discordoo, is asked for a sign of life by HELLO, which it answers at any time (WIRE A3, Liveness). It may be as busy as node
+// lets it be: only so many unanswered in a row mean that it hangs.
+const probesMissed = 6
+
+// probeAt is when the next HELLO is due, or its answer too late.
+func (c *Cluster) probeAt() time.Time {
+	return c.lastBeat.Add(time.Duration(c.probes+1) * c.options.Heartbeat)
+}
+
+// probe asks an instance without heartbeats for a sign of life, and says whether it hangs.
+func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
+	if c.probes == probesMissed {
+		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("%d HELLOs were not answered in %v", c.probes, time.Since(c.lastBeat))})
+		return true
+	}
+	c.probes++
+	c.hello(ctx, nil)
+	return false
+}
 
 // muteAfter is how long a living bot is silent at most.
 func (c *Cluster) muteAfter() time.Duration {
@@ -142,7 +166,7 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 	switch late := now.Sub(t.Due); {
 	case late > c.options.Heartbeat:
 		ctx.Send(c.house.Herald, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(late)})
-		c.lastBeat = now
+		c.lastBeat, c.probes = now, 0
 		for _, s := range c.shards {
 			if !s.deadline.IsZero() {
 				s.deadline = now.Add(c.options.ReadyTimeout)
@@ -154,6 +178,9 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		return
 	case c.has(messages.FeatureHeartbeat) && c.link != nil && !now.Before(c.muteAt()):
 		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("no heartbeat for %v", now.Sub(c.lastBeat))})
+		return
+	}
+	if !c.has(messages.FeatureHeartbeat) && c.link != nil && !now.Before(c.probeAt()) && c.probe(ctx) {
 		return
 	}
 	for _, id := range c.plan.Shards.Shards() {

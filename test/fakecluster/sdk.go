@@ -26,6 +26,7 @@ type SDK struct {
 	NeverListen bool          // runs, and opens no socket
 	Silent      bool          // opens it, and says nothing
 	WrongID     bool          // answers HELLO with another instance's id
+	Stock       bool          // as a stock Discordoo: announces nothing and sends no heartbeat, only CONNECTED; it answers HELLO
 	NoSessions  bool          // announces no sessions: it always identifies
 	ExitAfter   time.Duration // exits with ExitCode so long after its start; 0: never
 	ExitCode    int
@@ -60,6 +61,22 @@ func (s SDK) Program(p *sim.Proc) {
 	}
 }
 
+// stockPace is a stock Discordoo's own pace between its shards (WIRE A3.9).
+const stockPace = 15 * time.Second
+
+// stockReady says CONNECTED once, when every shard was READY.
+func (b *bot) stockReady() {
+	for _, s := range b.shards {
+		if s.now != messages.ShardReady {
+			return
+		}
+	}
+	if !b.connected && len(b.shards) == b.mine {
+		b.connected = true
+		b.send(messages.Connected{EventID: b.snowflake})
+	}
+}
+
 // bot is one life of an SDK.
 type bot struct {
 	SDK
@@ -69,6 +86,7 @@ type bot struct {
 	mint      messages.Mint
 	token     string
 	count     int
+	mine      int // shards of this cluster
 	link      transport.Link
 	shards    []*shard
 	permits   map[messages.Snowflake]*shard
@@ -76,6 +94,7 @@ type bot struct {
 	fresh     bool // the link is new
 	flushes   bool // moved sessions are about to be told
 	draining  bool
+	connected bool // said CONNECTED
 }
 
 func (b *bot) listen() {
@@ -165,6 +184,10 @@ func (b *bot) hello(m messages.Hello) {
 	identify := messages.Identify{ID: id, EventID: m.EventID, Protocol: messages.ProtocolVersion, SDK: "fake/1", PID: b.p.PID(), Intents: b.Intents,
 		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
 		State:    messages.InstanceIdle, Shards: m.Shards, ShardCount: m.TotalShards}
+	if b.Stock {
+		identify = messages.Identify{ID: id, EventID: m.EventID}
+		b.beating, b.NoSessions, b.fresh = true, true, false
+	}
 	if b.NoSessions {
 		identify.Features = slices.DeleteFunc(identify.Features, func(f string) bool { return f == messages.FeatureSessions })
 	}
@@ -192,7 +215,7 @@ func (b *bot) hello(m messages.Hello) {
 
 // begin starts every shard, on the HELLO that brings the sessions.
 func (b *bot) begin(m messages.Hello) {
-	b.count, b.permits = m.TotalShards, map[messages.Snowflake]*shard{}
+	b.count, b.mine, b.permits = m.TotalShards, len(m.Shards), map[messages.Snowflake]*shard{}
 	sessions := map[int]messages.Session{}
 	if !b.NoSessions {
 		for _, s := range *m.Sessions {
@@ -205,7 +228,11 @@ func (b *bot) begin(m messages.Hello) {
 			s.session = kept
 		}
 		b.shards = append(b.shards, s)
-		s.connect()
+		if !b.Stock {
+			s.connect()
+			continue
+		}
+		b.p.After(time.Duration(len(b.shards)-1)*stockPace, s.connect)
 	}
 }
 

@@ -92,6 +92,10 @@ func (s *shard) greeted() {
 }
 
 func (s *shard) ask() {
+	if s.Stock { // which asks nobody
+		s.identify()
+		return
+	}
 	s.state(messages.ShardWaitingPermit, 0)
 	if s.wish == "" { // else the wait goes on
 		s.wish = s.event()
@@ -111,13 +115,13 @@ func (s *shard) granted(m messages.PermitGrant) {
 	}
 	used := m.Granted && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
 	if used {
-		s.state(messages.ShardIdentifying, 0)
 		s.identify()
 	}
 	s.send(messages.PermitSent{EventID: m.EventID, Shard: s.id, Sent: used})
 }
 
 func (s *shard) identify() {
+	s.state(messages.ShardIdentifying, 0)
 	s.gateway.Send(func(c rules.Conn) rules.Input {
 		return rules.Identify{Conn: c, Token: s.token, Shard: s.id, ShardCount: s.count, Intents: s.Intents}
 	})
@@ -187,6 +191,10 @@ func (s *shard) closed(code int, reason string) {
 
 func (s *shard) state(state messages.ShardState, code int) {
 	s.now = state
+	if s.Stock {
+		s.stockReady()
+		return
+	}
 	s.send(messages.ShardStatus{EventID: s.event(), Shard: s.id, State: state, CloseCode: code})
 }
 
