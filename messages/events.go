@@ -246,6 +246,7 @@ func (FleetHalted) Event() (string, Level)           { return "fleet.halted", Le
 func (ClusterIdentifyStorm) Event() (string, Level)  { return "cluster.identify_storm", LevelError }
 func (DiscordOutage) Event() (string, Level)         { return "discord.outage", LevelError }
 func (ShardStuck) Event() (string, Level)            { return "shard.stuck", LevelWarn }
+
 // Event is loud when the restart stopped before its end.
 func (m RollingRestartMoved) Event() (string, Level) {
 	if m.State == "stopped" {
