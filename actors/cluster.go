@@ -101,6 +101,7 @@ func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer
 	mint := &messages.Mint{Worker: uint32(o.PID)}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
 		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor}
+		successor = false // one that starts again has taken its place
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
 	})
@@ -301,6 +302,9 @@ func (c *Cluster) always(ctx actor.Context) {
 		}
 	case messages.Settings:
 		c.settings = m
+	case messages.Permit: // for whom this actor was before it panicked; the bot asks again
+		ctx.Send(c.house.Gate, messages.PermitUsed{ID: m.ID, Sent: false})
+	case messages.SessionsOffered, messages.Proceed:
 	case messages.Outage:
 		c.setOutage(ctx, m.On)
 	case messages.Tell:

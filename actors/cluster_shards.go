@@ -54,8 +54,11 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	if !ours || c.permitID(messages.Snowflake(event)) != p.ID {
 		return // of a life before this one
 	}
-	sent := c.send(messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted,
-		UseWithinMS: messages.Millis(p.UseWithin), RetryAfterMS: messages.Millis(p.RetryAfter), Reason: p.Reason})
+	grant := messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted, RetryAfterMS: messages.Millis(p.RetryAfter), Reason: p.Reason}
+	if p.Granted { // an overdue one is thrown away by the bot, and asked for again
+		grant.UseWithinMS, grant.UseBefore = messages.Millis(max(time.Until(p.UseBefore), time.Millisecond)), new(messages.At(p.UseBefore))
+	}
+	sent := c.send(grant)
 	if !sent && p.Granted {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
 	}

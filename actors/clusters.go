@@ -134,7 +134,7 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		s.moved(ctx, m)
 	case messages.RunStopped:
 		w := s.wards[m.Cluster]
-		if w != nil && w.pid.Equal(ctx.Sender()) {
+		if w != nil && same(w.pid, ctx.Sender()) {
 			if m.Again && !w.ending {
 				w.then = again
 			}
@@ -241,7 +241,7 @@ func (s *ClusterSupervisor) gone(ctx actor.Context, pid *actor.PID) {
 	switch {
 	case w == nil || s.stopping:
 		return
-	case pid.Equal(w.next):
+	case same(pid, w.next):
 		w.next = nil
 	default:
 		w.pid = nil
@@ -279,7 +279,7 @@ func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
 // moved takes note of what a child says of itself.
 func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 	w := s.wards[m.Cluster]
-	if w == nil || w.pid == nil || w.cancel != nil || !w.pid.Equal(ctx.Sender()) {
+	if w == nil || w.pid == nil || w.cancel != nil || !same(w.pid, ctx.Sender()) {
 		return
 	}
 	more := m.Ready > w.ready
@@ -298,7 +298,7 @@ func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.Clust
 
 func (s *ClusterSupervisor) wardOf(pid *actor.PID) *ward {
 	for _, w := range s.wards {
-		if pid.Equal(w.pid) || pid.Equal(w.next) {
+		if same(pid, w.pid) || same(pid, w.next) {
 			return w
 		}
 	}
@@ -313,3 +313,6 @@ func (s *ClusterSupervisor) inOrder() []*ward {
 	}
 	return all
 }
+
+// same reports whether two addresses are one; nobody's is no one's.
+func same(a, b *actor.PID) bool { return a != nil && b != nil && a.Equal(b) }

@@ -65,7 +65,7 @@ func (s *ClusterSupervisor) rollOn(ctx actor.Context) {
 
 // booted: the successor's socket is open, so the old one may drain.
 func (s *ClusterSupervisor) booted(ctx actor.Context, m messages.Booted) {
-	if w := s.wards[m.Cluster]; w != nil && w.pid != nil && !w.ending && w.next.Equal(ctx.Sender()) {
+	if w := s.wards[m.Cluster]; w != nil && w.pid != nil && !w.ending && same(w.next, ctx.Sender()) {
 		w.ending, w.then = true, again // again: should the successor die meanwhile
 		ctx.Send(w.pid, messages.StopRun{})
 	}

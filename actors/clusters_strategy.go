@@ -35,9 +35,9 @@ func (s *ClusterSupervisor) HandleFailure(system *actor.ActorSystem, supervisor 
 	f, known := reason.(*Failure)
 	switch {
 	case s.stopping:
-	case known && w != nil && child.Equal(w.next):
+	case known && w != nil && same(child, w.next):
 		s.successorDied(ctx, w, f)
-	case !known && (w == nil || w.ending || child.Equal(w.next)): // a panic of ours on the way to the end: it goes on
+	case !known && (w == nil || w.ending || same(child, w.next)): // a panic of ours on the way to the end: it goes on
 		(&world.Resume{Log: s.w.Log}).HandleFailure(system, supervisor, child, nil, reason, nil)
 	case !known:
 		s.panicked(ctx, w, world.AsError(reason))

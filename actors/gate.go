@@ -53,6 +53,10 @@ type (
 	}
 )
 
+// These may come after CONTROL has stopped; that is no news.
+func (retryWish) IgnoreDeadLetterLogging() {}
+func (gateSaved) IgnoreDeadLetterLogging() {}
+
 func newGate(w *world.World, house House, o IdentifyOptions) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
 		g := &IdentifyGate{house: house, options: o,
@@ -277,11 +281,25 @@ func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
 			ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
 		}
 	case m.Granted:
+		left := m.UseWithinMS.Duration() - g.age(m)
+		if left <= 0 { // it lay in a queue while we slept
+			ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
+			g.request(ctx, w)
+			return
+		}
 		delete(g.wishes, m.ID)
-		g.give(ctx, w, m.UseWithinMS.Duration())
+		g.give(ctx, w, left)
 	default:
 		g.After(ctx, max(m.RetryAfterMS.Duration(), time.Second), retryWish{m.ID})
 	}
+}
+
+// age is how long ago MASTER granted a permit, by its clock as far as we know that.
+func (g *IdentifyGate) age(m messages.PermitAnswer) time.Duration {
+	if m.Now == nil {
+		return 0
+	}
+	return max(time.Since(m.Now.Time())+g.settings.ClockAhead, 0)
 }
 
 // next gives what the own pacer grants now: nothing before the fleet's settings are known, this life's or an earlier one's.

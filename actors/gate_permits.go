@@ -20,7 +20,6 @@ type permit struct {
 	asker  *actor.PID
 	owner  string
 	bucket int
-	at     time.Time // when it was granted
 	before time.Time // the bucket's last use before it
 }
 
@@ -32,12 +31,12 @@ type gateState struct {
 
 // give notes on disk that the bucket may be used, and gives the permit when that is done.
 func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, useWithin time.Duration) {
-	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
-	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseWithin: useWithin},
-		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, at: now, before: g.last[bucket]}
+	bucket, until := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now().Add(useWithin)
+	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseBefore: until},
+		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, before: g.last[bucket]}
 	delete(g.askers, w.ID)
 	g.out[w.ID] = p
-	g.last[bucket] = now.Add(useWithin)
+	g.last[bucket] = until
 	g.unsent = append(g.unsent, p)
 	g.save(ctx)
 }
@@ -64,9 +63,7 @@ func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
 	g.broken = m.err != nil
 	for _, p := range m.permits {
 		if g.out[p.ID] == p && p.asker != nil {
-			left := p.Permit
-			left.UseWithin = max(p.UseWithin-time.Since(p.at), time.Millisecond) // an overdue one is thrown away by the bot, and asked for again
-			ctx.Send(p.asker, left)
+			ctx.Send(p.asker, p.Permit)
 		}
 	}
 	g.save(ctx)

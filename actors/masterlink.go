@@ -122,6 +122,9 @@ func (m *MasterLink) dialing(ctx actor.Context) {
 		if m.Expired(msg) {
 			m.dial(ctx)
 		}
+	case world.Recovered:
+		m.letGo() // of a link whose opening was lost
+		m.In(ctx, time.Second)
 	default:
 		m.always(ctx)
 	}
@@ -133,6 +136,8 @@ func (m *MasterLink) greeting(ctx actor.Context) {
 		if m.Expired(msg) {
 			m.drop(ctx, 0, fmt.Errorf("no initialise within %v", greetWithin))
 		}
+	case world.Recovered:
+		m.In(ctx, greetWithin)
 	default:
 		m.always(ctx)
 	}

@@ -173,7 +173,10 @@ func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
 
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	if p.Now != nil {
-		m.settings.ClockAhead = time.Until(p.Now.Time())
+		if ahead := time.Until(p.Now.Time()); ahead > m.settings.ClockAhead { // an ack that was late shows less
+			m.settings.ClockAhead = ahead
+			ctx.Send(m.house.Gate, m.settings)
+		}
 	}
 	if p.Machine != nil && *p.Machine != m.settings.Place {
 		m.settings.Place = *p.Machine
@@ -335,7 +338,7 @@ func (m *MasterLink) speaks(p messages.FromControl) bool {
 }
 
 // send sends one packet that MASTER takes; without a link it is lost, and what MASTER must know it learns from the next info.
-func (m *MasterLink) send(_ actor.Context, p messages.FromControl) {
+func (m *MasterLink) send(ctx actor.Context, p messages.FromControl) {
 	if m.link == nil || !m.speaks(p) {
 		return
 	}
@@ -344,6 +347,7 @@ func (m *MasterLink) send(_ actor.Context, p messages.FromControl) {
 		panic(err) // a packet of our own making
 	}
 	if err := m.link.Send(frame); err != nil {
+		ctx.Send(ctx.Self(), linkEnded{m.link, err}) // its own word may be lost
 		m.Log.Warn().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
 	}
 }

@@ -133,7 +133,7 @@ type Permit struct {
 	ID         string
 	Shard      int
 	Granted    bool
-	UseWithin  time.Duration // when granted
+	UseBefore  time.Time     // when granted
 	RetryAfter time.Duration // when not
 	Reason     string        // when not
 }
@@ -193,3 +193,7 @@ type SessionsOrphaned struct{ Cluster ClusterID }
 
 // ForgetSessions (clusters → sessions): whoever comes next identifies.
 type ForgetSessions struct{ Cluster ClusterID }
+
+// IgnoreDeadLetterLogging marks answers that may come after the cluster which asked is gone: its death is known, and its permit counts as used.
+func (Permit) IgnoreDeadLetterLogging()          {}
+func (SessionsOffered) IgnoreDeadLetterLogging() {}

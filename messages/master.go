@@ -108,6 +108,7 @@ type PermitAnswer struct {
 	ID           string       `json:"id"`
 	Granted      bool         `json:"granted"`
 	UseWithinMS  Milliseconds `json:"use_within_ms,omitempty"`  // when granted
+	Now          *UnixMillis  `json:"now,omitempty"`            // MASTER's clock when it granted: a grant that lay in a queue is older than it looks
 	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"` // when not
 	Reason       string       `json:"reason,omitempty"`         // when not: "budget", "halted"
 }

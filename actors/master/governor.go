@@ -101,7 +101,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 	for _, grant := range grants {
 		a := g.askers[grant.ID]
 		delete(g.askers, grant.ID)
-		ctx.Send(a.machine, messages.PermitAnswer{ID: a.id, Granted: true, UseWithinMS: messages.Millis(grant.UseWithin)})
+		ctx.Send(a.machine, messages.PermitAnswer{ID: a.id, Granted: true, UseWithinMS: messages.Millis(grant.UseWithin), Now: new(messages.At(now))})
 	}
 	if !wake.IsZero() {
 		g.In(ctx, wake.Sub(now))

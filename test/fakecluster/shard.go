@@ -113,11 +113,15 @@ func (s *shard) granted(m messages.PermitGrant) {
 		s.p.Exit(1, "fake bot: died on a permit\n")
 		return
 	}
-	used := m.Granted && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
+	overdue := m.UseBefore != nil && !time.Now().Before(m.UseBefore.Time())
+	used := m.Granted && !overdue && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
 	if used {
 		s.identify()
 	}
 	s.send(messages.PermitSent{EventID: m.EventID, Shard: s.id, Sent: used})
+	if overdue && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended {
+		s.ask()
+	}
 }
 
 func (s *shard) identify() {

@@ -95,6 +95,9 @@ func (c *Cluster) granted(g messages.PermitGrant) {
 	if g.UseWithinMS > 0 {
 		got.until = time.Now().Add(g.UseWithinMS.Duration())
 	}
+	if g.UseBefore != nil && g.UseBefore.Time().Before(got.until) { // it lay in the socket while we slept
+		got.until = g.UseBefore.Time()
+	}
 	a.answer <- got
 }
 

@@ -1,0 +1,100 @@
+package scenarios
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// everything is what goes wrong in a run of it: bots, CONTROL, MASTER, the net, Discord and our own code. A disk that takes no record is left to the chaos: a CONTROL that
+// dies beside it cannot find its processes again.
+type everything struct {
+	*fleet
+	m      *machine
+	own    *ownMaster
+	master bool // MASTER runs
+}
+
+// wrongs is everything that may go wrong, alone and together.
+var wrongs = []func(*everything){
+	func(e *everything) { e.some(syscall.SIGKILL) },
+	func(e *everything) { e.some(syscall.SIGKILL) },
+	func(e *everything) { e.some(syscall.SIGSTOP) },
+	func(e *everything) { // CONTROL dies, and is away for a while
+		if !e.m.gone {
+			e.crash(e.m)
+			e.pass(time.Duration(e.loop.Rand.IntN(15000)) * time.Millisecond)
+			e.boot(e.m, sesame)
+		}
+	},
+	func(e *everything) { e.m.Freeze(time.Duration(e.loop.Rand.IntN(60000)) * time.Millisecond) },
+	func(e *everything) { // MASTER dies, or comes back
+		if e.master = !e.master; e.master {
+			e.own.start()
+		} else {
+			e.own.Crash()
+		}
+	},
+	func(e *everything) { e.net.Cut("m1", "master") },
+	func(e *everything) { e.net.Heal("m1", "master") },
+	func(e *everything) { e.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },
+	func(e *everything) {
+		e.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: e.loop.Rand.IntN(24), Resumable: e.loop.Rand.IntN(2) == 0})
+	},
+	func(e *everything) {
+		e.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished})
+	},
+	func(e *everything) { // our own code panics for a few seconds, now here, now there
+		actors := []string{"masterlink", "gate", "sessions", "clusters", "cluster/0", "cluster/1", "cluster/2"}
+		who := actors[e.loop.Rand.IntN(len(actors))]
+		e.m.Panic = func(actor string, msg any) bool {
+			return actor == who && !strings.HasPrefix(typeOf(msg), "*actor.") && e.loop.Rand.IntN(10) == 0
+		}
+		e.pass(2 * time.Second)
+		e.m.Panic = nil
+	},
+	func(e *everything) { e.order(e.m, messages.RollingRestart{}) },
+	func(e *everything) { e.restart(e.m, messages.ClusterID(e.loop.Rand.IntN(3))) },
+}
+
+// some sends a signal to one of the processes.
+func (e *everything) some(sig syscall.Signal) {
+	if all := e.m.Processes(); len(all) > 0 {
+		all[e.loop.Rand.IntN(len(all))].Signal(sig)
+	}
+}
+
+// Everything goes wrong for five minutes. No limit is broken and no shard has two owners meanwhile; when it stops every shard is READY again, by one process a cluster.
+func TestEverything(t *testing.T) {
+	seedsOf(t, 15, func(f *fleet) {
+		f.panics, f.succeeds = true, true
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 100000})
+		e := &everything{fleet: f, own: f.withOwnMaster(1), master: true}
+		e.m = f.add("m1", f.good(nil), sesame)
+		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
+			f.pass(time.Duration(f.loop.Rand.IntN(15000)) * time.Millisecond)
+			wrongs[f.loop.Rand.IntN(len(wrongs))](e)
+		}
+		f.net.Heal("m1", "master")
+		if !e.master {
+			e.own.start()
+		}
+		f.pass(time.Minute) // a frozen one wakes
+		f.must("every shard READY once it stops", 10*time.Minute, func() bool {
+			f.mend()
+			for id := range messages.ClusterID(3) { // our own code failed on it ten times in a minute
+				if f.state(e.m, id) == messages.ClusterDetached {
+					f.restart(e.m, id)
+				}
+			}
+			return f.owned(24)() && len(e.m.Processes()) == 3
+		})
+		f.pass(time.Minute)
+		want(f, "owned", f.owned(24)(), true)
+		want(f, "processes", len(e.m.Processes()), 3)
+	})
+}
