@@ -23,3 +23,15 @@ func TestDemoKillEvery(t *testing.T) {
 		t.Errorf("%d processes killed", kills)
 	}
 }
+
+// Every cluster gets a new process, one at a time: no identify, no event lost, none doubled.
+func TestDemoRollingRestart(t *testing.T) {
+	t.Parallel()
+	out := wantDemo(t, time.Minute, "--once", "--rolling-restart", "--shards", "48")
+	if want := "48 identifies of 48 shards, 48 resumes, 0 violations, 0 duplicates, 0 events lost, 0 doubled"; !strings.Contains(out, want) {
+		t.Errorf("the end is not %q", want)
+	}
+	if !strings.Contains(out, "6 cluster processes in all; none is left") {
+		t.Error("not two processes for each of three clusters")
+	}
+}

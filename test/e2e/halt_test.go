@@ -1,0 +1,35 @@
+package e2e
+
+import (
+	"maps"
+	"strconv"
+	"testing"
+)
+
+// Discord takes back the token of a bot of 100 shards that is just starting: at most max_concurrency more identifies are spent on it, every cluster stops, and nothing
+// identifies with it again.
+func TestOneBadToken(t *testing.T) {
+	t.Parallel()
+	const shards, maxConcurrency = 100, 10
+	d := startDiscord(t, shards, maxConcurrency)
+	state := folder(t)
+	all := d.settings()
+	maps.Copy(all, settings{"state.dir": state, "cluster.shards_per_cluster": strconv.Itoa(maxConcurrency)})
+	p := run(t, all, binary, "bot")
+	eventually(t, "the first wave is READY", func() bool { return d.stats().Owned >= maxConcurrency })
+	before := d.stats()
+	d.fault(`{"kind":"refuse_token"}`)
+	d.fault(`{"kind":"close","shard":0,"code":4004}`)
+	eventually(t, "the fleet is halted", func() bool { return len(p.lines("fleet.halted")) > 0 })
+	eventually(t, "nobody is connected", func() bool { return d.stats().Connections == 0 })
+	after := d.stats()
+	if spent := after.Identifies - before.Identifies + after.InvalidTokens; spent > maxConcurrency {
+		t.Errorf("%d identifies were spent on a token that Discord had taken back, want at most %d", spent, maxConcurrency)
+	}
+	if gave := len(p.lines("cluster.gave_up")); gave > 0 {
+		t.Errorf("%d clusters gave up by restarts, want none: no restart cures a token", gave)
+	}
+	if code := p.line("fleet.halted")["close_code"]; code != float64(4004) {
+		t.Errorf("fleet.halted says code %v, want 4004", code)
+	}
+}
