@@ -214,10 +214,6 @@ func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, final 
 	w.fresh = w.fresh || final
 	w.ending, w.then = true, then
 	switch {
-	case w.pid == nil && w.state == messages.ClusterDetached: // its process lives: a new actor finds it, and ends it
-		s.spawn(ctx, w)
-		w.ending = true
-		ctx.Send(w.pid, messages.StopRun{})
 	case w.pid == nil:
 		s.buried(ctx, w)
 	case waiting:
@@ -257,6 +253,12 @@ func (s *ClusterSupervisor) gone(ctx actor.Context, pid *actor.PID) {
 
 // buried does what was to come after the end of a ward.
 func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
+	if then := w.then; w.state == messages.ClusterDetached && then != rest { // its process lives: a new actor finds it, and ends it
+		s.spawn(ctx, w)
+		w.ending, w.then = true, then
+		ctx.Send(w.pid, messages.StopRun{})
+		return
+	}
 	switch w.then {
 	case forget:
 		delete(s.wards, w.ID)
@@ -279,8 +281,8 @@ func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
 // moved takes note of what a child says of itself.
 func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 	w := s.wards[m.Cluster]
-	if w == nil || w.pid == nil || w.cancel != nil || !same(w.pid, ctx.Sender()) {
-		return
+	if w == nil || w.cancel != nil || !same(w.pid, ctx.Sender()) || w.state == messages.ClusterDetached || w.state == messages.ClusterFailed {
+		return // late news of an actor that was given up
 	}
 	more := m.Ready > w.ready
 	w.process, w.ready, w.out = m.PID, m.Ready, m.Out

@@ -214,7 +214,7 @@ func TestPermitsWhenTheLinkIsLost(t *testing.T) {
 		}
 		m := f.alone(32, 16, withPermits(initialise(32, 16), answer), nil)
 		f.connect(m, "c", 0, 31)
-		f.pass(time.Duration(f.loop.Rand.IntN(10000)) * time.Millisecond)
+		f.pass(time.Duration(100+f.loop.Rand.IntN(10000)) * time.Millisecond)
 		f.net.Cut("m1", "master")
 		f.must("every shard READY", time.Minute, f.owned(32))
 		want(f, "identifies", f.identifies(), 32)
