@@ -1,12 +1,12 @@
 // Package actors is CONTROL: the actors that run one machine's clusters. MasterLink is the root and spawns the rest from one table, household.go, which is the
 // architecture. Decisions are pure functions in plan, effects go through world.World, what is said between actors is in messages.
 //
-//	masterlink           the link to MASTER, its orders, and the house          masterlink.go, orders.go, household.go
+//	masterlink           the link to MASTER, its orders, and the house          masterlink.go, orders.go, halt.go, household.go
 //	├─ herald            events → log, subscribers, MASTER                      herald.go
-//	├─ gate              who may identify, when                                 gate.go
+//	├─ gate              who may identify, when                                 gate.go, gate_permits.go
 //	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go
-//	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_ranges.go
-//	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_ipc.go
+//	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_strategy.go, clusters_ranges.go, clusters_rolling.go
+//	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, record.go
 //	├─ hooks, webhook    events → the operator's command, Discord's webhook     hooks.go, webhook.go
 //	└─ <behaviours>      what the operator's own main added                     options.go
 //
