@@ -39,6 +39,9 @@ func (s *ClusterSupervisor) HandleFailure(system *actor.ActorSystem, supervisor 
 		s.successorDied(ctx, w, f)
 	case !known && (w == nil || w.ending || same(child, w.next)): // a panic of ours on the way to the end: it goes on
 		(&world.Resume{Log: s.w.Log}).HandleFailure(system, supervisor, child, nil, reason, nil)
+		if w != nil && same(child, w.pid) { // what it lost may have been the order
+			ctx.Send(w.pid, messages.StopRun{})
+		}
 	case !known:
 		s.panicked(ctx, w, world.AsError(reason))
 	case w == nil || w.ending: // its stop is ordered; the process is dead, so that was all

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
@@ -115,5 +116,26 @@ func TestStopOfControl(t *testing.T) {
 		}
 		f.pass(time.Second)
 		f.nothingLeft()
+	})
+}
+
+// The actor panics on the order to stop, and on being told that it lost a message: the order is given again (seed 5315 of TestEverything).
+func TestStopThatPanics(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.panics = true
+		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
+		f.serve(m, "c", 0, 3)
+		lost := 2
+		m.Panic = func(actor string, msg any) bool {
+			switch msg.(type) {
+			case messages.StopRun, world.Recovered:
+				lost--
+				return actor == "cluster/0" && lost >= 0
+			}
+			return false
+		}
+		f.order(m, messages.DrainCluster{Cluster: 0})
+		f.must("stopped", 10*time.Second, f.stateIs(m, 0, messages.ClusterStopped))
+		want(f, "processes", len(m.Processes()), 0)
 	})
 }
