@@ -245,8 +245,7 @@ func (m *MasterLink) released(ctx actor.Context, r messages.Released) {
 
 // endOffload: an offload is no longer under way.
 func (m *MasterLink) endOffload(ctx actor.Context, id string, r messages.ShardRange) {
-	i := slices.IndexFunc(m.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
-	m.orders.offloads = slices.Delete(m.orders.offloads, i, i+1)
+	m.orders.offloads = slices.DeleteFunc(m.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
 	m.unhold(ctx)
 }
 
