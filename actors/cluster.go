@@ -20,7 +20,8 @@ import (
 //	adopting ── an earlier life's process ──┐
 //	   │ none          started              ▼       IDENTIFY              all READY
 //	spawning ───────────▶ greeting ─────────▶ connecting ──────────▶ serving
-//	                          │                    │                    │
+//	   ▲                      │                    │                    │
+//	reserving                 │                    │                    │        where the bot cannot ask for permits
 //	                          └─── StopRun ────────┴────────────────────┴──▶ draining ──▶ (RunStopped)
 //	                          └─── mute, timeout, wrong answer, failure ───▶ killing  ──▶ (Failure)
 //
@@ -34,11 +35,13 @@ type Cluster struct {
 	plan      plan.Cluster
 	manager   messages.Snowflake // of this life of CONTROL
 	mint      *messages.Mint
-	successor bool // in a rolling restart: it waits for the end of the one before it
-	adopted   bool // the process is of an earlier life
-	changed   bool // and was started otherwise than it would be now
-	again     bool // the ordered end is for another start
-	unsaved   bool // the disk takes no record
+	successor bool                   // in a rolling restart: it waits for the end of the one before it
+	adopted   bool                   // the process is of an earlier life
+	changed   bool                   // and was started otherwise than it would be now
+	again     bool                   // the ordered end is for another start
+	unsaved   bool                   // the disk takes no record
+	served    bool                   // every shard was READY once, in this life of the process
+	cause     messages.IdentifyCause // of a bot that cannot tell it itself
 
 	life    plan.Life
 	started time.Time
@@ -48,7 +51,8 @@ type Cluster struct {
 	up      time.Time  // when every shard was READY first in this life
 	why     *Failure   // why it is being killed
 
-	ipc // its conversation with the process
+	reservation // of buckets, where the bot cannot ask for permits
+	ipc         // its conversation with the process
 }
 
 // pauses of a Cluster.
@@ -98,10 +102,10 @@ func (redial) IgnoreDeadLetterLogging() {}
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
 func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint := &messages.Mint{Worker: uint32(o.PID)}
+	mint, cause := &messages.Mint{Worker: uint32(o.PID)}, messages.CauseStart
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor}
-		successor = false // one that starts again has taken its place
+		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, cause: cause}
+		successor, cause = false, messages.CauseCrash // one that starts again has taken its place
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
 	})
@@ -125,9 +129,7 @@ func (c *Cluster) spawning(ctx actor.Context) {
 		}
 		c.own(ctx, m.process)
 		c.note(ctx, m.process)
-		c.enter(ctx, messages.ClusterGreeting, c.greeting)
-		c.In(ctx, c.options.HelloTimeout)
-		c.dial(ctx)
+		c.meet(ctx)
 	case messages.StopRun: // what is being started has to be known dead
 		if c.cancel == nil { // nothing is, yet
 			c.stopped(ctx)
@@ -149,6 +151,10 @@ func (c *Cluster) greeting(ctx actor.Context) {
 			c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
 		default:
 			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseHelloTimeout, Err: c.helloError(), WaitedFor: c.waitsFor()})
+		}
+	case greetAgain:
+		if m.life == c.life.Instance && c.link != nil {
+			c.greet(ctx)
 		}
 	default:
 		c.running(ctx)
@@ -236,7 +242,7 @@ func (c *Cluster) over(ctx actor.Context) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
 	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Tell, messages.Proceed, runStarted, runExited, recorded, found, messages.Settings,
-		socketOpened, socketFrame, socketEnded, redial:
+		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, probeEnded:
 	default:
 		c.Unexpected(ctx)
 	}
@@ -304,7 +310,19 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.settings = m
 	case messages.Permit: // for whom this actor was before it panicked; the bot asks again
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: m.ID, Sent: false})
-	case messages.SessionsOffered, messages.Proceed:
+	case messages.SessionsOffered, messages.Proceed, greetAgain:
+	case holdOn:
+		if m.life == c.life.Instance {
+			c.askHolds(ctx)
+		}
+	case ruleSaid:
+		c.ruled(ctx, m)
+	case askRule:
+		if m.life == c.life.Instance && c.State() == string(messages.ClusterConnecting) {
+			c.askRule(ctx)
+		}
+	case probeEnded:
+		c.probed(ctx, m)
 	case messages.Outage:
 		c.setOutage(ctx, m.On)
 	case messages.Tell:

@@ -27,8 +27,10 @@ type ipc struct {
 	dialErr  error     // of the last try
 	dropped  int       // packets that could not be read on this link
 
-	closeCode int  // the last one a shard reported
-	outage    bool // of Discord: nobody is late
+	closeCode int       // the last one a shard reported
+	outage    bool      // of Discord: nobody is late
+	startBy   time.Time // when a bot that reports no shards must be connected; zero: it is, or reports them
+	silence   error     // why its probe, or its rule, was not answered last
 }
 
 func (c *Cluster) dial(ctx actor.Context) {
@@ -61,7 +63,24 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 	if c.adopted && c.State() == string(messages.ClusterGreeting) {
 		c.In(ctx, c.muteAfter())
 	}
+	c.greet(ctx)
+}
+
+// greetEvery is how often a bot that did not answer HELLO gets another one (WIRE A3.1).
+const greetEvery = time.Second
+
+// greetAgain is the time for that.
+type greetAgain struct{ life messages.Snowflake }
+
+// It may come after its cluster has stopped; that is no news.
+func (greetAgain) IgnoreDeadLetterLogging() {}
+
+// greet says HELLO, and once a second again until it is answered.
+func (c *Cluster) greet(ctx actor.Context) {
 	c.hello(ctx, nil)
+	if c.State() == string(messages.ClusterGreeting) {
+		c.After(ctx, greetEvery, greetAgain{c.life.Instance})
+	}
 }
 
 // waitingToProceed is a successor's wait for the end of the one before it.
@@ -148,7 +167,11 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.keep(ctx, p.Sessions, p.Gone)
 	case messages.Drained:
 		c.keep(ctx, p.Sessions, nil)
-	case messages.Destroying, messages.Operation:
+	case messages.Operation:
+		if p.Op == messages.IPCHello { // which no instance says, but was a heartbeat once (WIRE A1)
+			c.wrong(ctx, "the bot answers HELLO with op 2: it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work")
+		}
+	case messages.Destroying:
 	}
 }
 
@@ -189,7 +212,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 			c.shards[id].deadline = time.Now().Add(c.options.ReadyTimeout)
 		}
 	}
-	if !c.has(messages.FeaturePermits) {
+	if !c.has(messages.FeaturePermits) && c.options.asksItself() {
 		ctx.Send(c.house.Herald, messages.IdentifyUnpaced{Cluster: c.plan.ID})
 	}
 	if c.changed { // it was started otherwise than it would be now
@@ -200,8 +223,15 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	c.enter(ctx, messages.ClusterConnecting, c.connecting)
 	c.bringSessions(ctx)
 	c.arm(ctx)
-	if c.adopted && !c.has(messages.FeatureShards) { // it said CONNECTED long ago, if ever
+	switch {
+	case c.has(messages.FeatureShards):
+	case c.adopted && c.served: // it said CONNECTED long ago
 		c.connected(ctx)
+	default:
+		if c.adopted && !c.options.asksItself() {
+			c.holdAnew(ctx)
+		}
+		c.timed(ctx, plan.StockStart(c.plan.Shards))
 	}
 }
 
@@ -277,10 +307,16 @@ func (c *Cluster) dying() bool {
 	return c.exit != nil || c.State() == string(messages.ClusterKilling) || c.State() == string(messages.ClusterDraining)
 }
 
+// helloHints is what an operator may have missed, by what he said the bot is.
+var helloHints = map[messages.Protocol]string{
+	messages.ProtocolSDK:       "; a stock Discordoo needs cluster.protocol: discordoo, a bot that knows nothing of Discluster env",
+	messages.ProtocolDiscordoo: "; it listens at cluster.socket_prefix and its id, if it is Discordoo v0.11 or later",
+}
+
 // helloError is why the handshake did not happen in time.
 func (c *Cluster) helloError() string {
 	if c.link == nil {
-		return fmt.Sprintf("socket %s did not open within %v: %v", c.life.Socket, c.options.HelloTimeout, c.dialErr)
+		return fmt.Sprintf("socket %s did not open within %v: %v%s", c.life.Socket, c.options.HelloTimeout, c.dialErr, helloHints[c.options.Protocol])
 	}
 	return fmt.Sprintf("socket %s is open, but HELLO was not answered within %v of the start", c.life.Socket, c.options.HelloTimeout)
 }

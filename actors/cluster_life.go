@@ -35,20 +35,40 @@ func (c *Cluster) exited(ctx actor.Context, e proc.Exit) {
 	c.In(ctx, lastWords)
 }
 
-// spawn begins a life: its intent is written down before anything is started.
+// spawn begins a life.
 func (c *Cluster) spawn(ctx actor.Context) {
 	if c.settings.Token == "" {
 		c.enter(ctx, messages.ClusterAwaiting, c.awaiting)
 		return
 	}
+	instance := c.mint.New(time.Now(), uint32(c.plan.ID))
+	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance)}
+	if c.options.asksItself() {
+		c.begin(ctx)
+		return
+	}
+	c.reserve(ctx)
+}
+
+// begin writes down the intent to start a process. Its start follows.
+func (c *Cluster) begin(ctx actor.Context) {
 	if c.State() != string(messages.ClusterSpawning) {
 		c.Enter(string(messages.ClusterSpawning), c.spawning)
 	}
-	c.adopted, c.changed, c.started = false, false, time.Now()
-	instance := c.mint.New(c.started, uint32(c.plan.ID))
-	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: filepath.Join(c.options.Sockets, string(instance))}
+	c.adopted, c.changed, c.served, c.started = false, false, false, time.Now()
 	c.tell(ctx)
 	c.intend(ctx)
+}
+
+// meet begins what we have to do with a process that runs: to speak to it, or only to watch it.
+func (c *Cluster) meet(ctx actor.Context) {
+	if c.options.Protocol == messages.ProtocolEnv {
+		c.runs(ctx)
+		return
+	}
+	c.enter(ctx, messages.ClusterGreeting, c.greeting)
+	c.In(ctx, c.options.HelloTimeout)
+	c.dial(ctx)
 }
 
 // output is the file that takes the process's output, one a life; "" where it goes where ours goes.
@@ -73,7 +93,10 @@ func (c *Cluster) start(ctx actor.Context) {
 // drain asks the bot to end, in the best way it knows.
 func (c *Cluster) drain(ctx actor.Context, final bool) {
 	c.why = nil
-	if !c.askToEnd(final) {
+	switch {
+	case c.options.Protocol == messages.ProtocolEnv: // all it knows
+		c.process.Signal(syscall.SIGTERM)
+	case !c.askToEnd(final):
 		c.kill(ctx, syscall.SIGTERM, nil)
 		return
 	}
@@ -122,6 +145,7 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 // bury clears away what a dead process leaves: the link, the stale socket, its wishes.
 func (c *Cluster) bury(ctx actor.Context) {
 	c.detach()
+	c.letGo(ctx, c.shards != nil)
 	c.W.Unlink(c.life.Socket)
 	c.W.Remove(c.recordName(), func(error) {}) // a record of the dead does no harm
 	ctx.Send(c.house.Gate, messages.DropPermits{Cluster: c.plan.ID})

@@ -50,6 +50,10 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 
 // permit hands a permit on, or back where the bot cannot be reached.
 func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
+	if !c.options.asksItself() {
+		c.booked(ctx, p)
+		return
+	}
 	_, event, ours := strings.Cut(p.ID, "/")
 	if !ours || c.permitID(messages.Snowflake(event)) != p.ID {
 		return // of a life before this one
@@ -91,8 +95,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	}
 	ctx.Send(c.house.Herald, messages.ShardMoved{Cluster: c.plan.ID, Shard: p.Shard, State: p.State, CloseCode: p.CloseCode, LatencyMS: p.LatencyMS})
 	if c.ready() == c.plan.Shards.Len() && c.State() == string(messages.ClusterConnecting) {
-		c.up = time.Now()
-		c.Enter(string(messages.ClusterServing), c.serving)
+		c.arrived(ctx)
 		if c.adopted {
 			ctx.Send(c.house.Herald, messages.ClusterAdopted{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID()})
 		} else {
@@ -105,6 +108,17 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	c.arm(ctx)
 }
 
+// arrived: every shard is READY.
+func (c *Cluster) arrived(ctx actor.Context) {
+	c.up, c.startBy, c.lastBeat = time.Now(), time.Time{}, time.Now()
+	c.letGo(ctx, true)
+	c.Enter(string(messages.ClusterServing), c.serving)
+	if !c.has(messages.FeatureShards) && !c.served { // the next life of CONTROL is not told again
+		c.served = true
+		c.note(ctx, c.process)
+	}
+}
+
 // arm sets the one timeout to the next moment at which something must have happened. A dying cluster has another use for it.
 func (c *Cluster) arm(ctx actor.Context) {
 	if next := c.nextDeadline(); !next.IsZero() && !c.dying() {
@@ -114,6 +128,9 @@ func (c *Cluster) arm(ctx actor.Context) {
 
 func (c *Cluster) nextDeadline() time.Time {
 	next := c.relinkBy
+	if next.IsZero() && !c.outage {
+		next = c.startBy
+	}
 	sooner := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
@@ -126,10 +143,10 @@ func (c *Cluster) nextDeadline() time.Time {
 		}
 	}
 	switch {
-	case c.link == nil || c.shards == nil:
-	case c.has(messages.FeatureHeartbeat):
+	case c.shards == nil:
+	case c.link != nil && c.has(messages.FeatureHeartbeat):
 		sooner(c.muteAt())
-	default:
+	case c.toBeProbed():
 		sooner(c.probeAt())
 	}
 	return next
@@ -142,20 +159,48 @@ func (c *Cluster) muteAt() time.Time { return c.lastBeat.Add(c.muteAfter()) }
 // lets it be: only so many unanswered in a row mean that it hangs.
 const probesMissed = 6
 
-// probeAt is when the next HELLO is due, or its answer too late.
+// toBeProbed reports whether the bot gives no sign of life by itself, but can be asked for one.
+func (c *Cluster) toBeProbed() bool {
+	if c.options.Protocol == messages.ProtocolEnv {
+		return c.options.Probe != "" && !c.up.IsZero()
+	}
+	return c.link != nil && !c.has(messages.FeatureHeartbeat)
+}
+
+// probeAt is when the next question is due, or its answer too late.
 func (c *Cluster) probeAt() time.Time {
 	return c.lastBeat.Add(time.Duration(c.probes+1) * c.options.Heartbeat)
 }
 
-// probe asks an instance without heartbeats for a sign of life, and says whether it hangs.
+// probe asks a bot for a sign of life, and says whether it hangs.
 func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
 	if c.probes == probesMissed {
-		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("%d HELLOs were not answered in %v", c.probes, time.Since(c.lastBeat))})
+		why := fmt.Sprintf("%d HELLOs were not answered in %v", c.probes, time.Since(c.lastBeat))
+		if c.silence != nil {
+			why = fmt.Sprintf("%d probes failed in %v, the last one with: %v", c.probes, time.Since(c.lastBeat), c.silence)
+		}
+		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: why})
 		return true
 	}
 	c.probes++
+	if c.options.Protocol == messages.ProtocolEnv {
+		send, life := world.Sender(ctx), c.life.Instance
+		c.fetch(c.options.Probe, func(err error) { send(probeEnded{life, err}) })
+		return false
+	}
 	c.hello(ctx, nil)
 	return false
+}
+
+// probed takes the answer of a bot that is probed by HTTP.
+func (c *Cluster) probed(ctx actor.Context, m probeEnded) {
+	if m.life != c.life.Instance || c.dying() {
+		return
+	}
+	if c.silence = m.err; m.err == nil {
+		c.lastBeat, c.probes = time.Now(), 0
+		c.arm(ctx)
+	}
 }
 
 // muteAfter is how long a living bot is silent at most.
@@ -170,6 +215,9 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 	case late > c.options.Heartbeat:
 		ctx.Send(c.house.Herald, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(late)})
 		c.lastBeat, c.probes = now, 0
+		if !c.startBy.IsZero() {
+			c.startBy = c.startBy.Add(late)
+		}
 		for _, s := range c.shards {
 			if !s.deadline.IsZero() {
 				s.deadline = now.Add(c.options.ReadyTimeout)
@@ -183,7 +231,7 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("no heartbeat for %v", now.Sub(c.lastBeat))})
 		return
 	}
-	if !c.has(messages.FeatureHeartbeat) && c.link != nil && !now.Before(c.probeAt()) && c.probe(ctx) {
+	if c.toBeProbed() && !now.Before(c.probeAt()) && c.probe(ctx) || c.overdue(ctx, now) {
 		return
 	}
 	for _, id := range c.plan.Shards.Shards() {
@@ -258,6 +306,9 @@ func (c *Cluster) setOutage(ctx actor.Context, on bool) {
 		if !s.down.IsZero() {
 			s.down = now
 		}
+	}
+	if !c.startBy.IsZero() {
+		c.startBy = now.Add(plan.StockStart(c.plan.Shards))
 	}
 	if c.State() == string(messages.ClusterConnecting) || c.State() == string(messages.ClusterServing) {
 		c.arm(ctx)

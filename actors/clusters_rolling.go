@@ -6,12 +6,13 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
 
 // rolling is a rolling restart: one cluster at a time gets a successor, which boots until its socket is open; then the old one drains, and the successor resumes its
-// sessions. It stops at the first cluster that does not come up: that one is started again by the ordinary rule, and those behind it keep their processes.
+// sessions. A bot that does not speak our protocol resumes nothing, and may not wait: it is ended, and started again. The roll stops at the first cluster that does not come up: that one is started again by the ordinary rule, and those behind it keep their processes.
 type rolling struct {
 	queue []messages.ClusterID
 	at    *ward // nil: none is under way
@@ -55,9 +56,17 @@ func (s *ClusterSupervisor) rollOn(ctx actor.Context) {
 		}
 		s.roll.at = w
 		s.roll.turn++
-		w.next = s.spawnActor(ctx, w, true)
+		limit := rollLimit + s.options.Cluster.HelloTimeout
+		if s.options.Cluster.asksItself() {
+			limit += s.options.Cluster.ReadyTimeout
+			w.next = s.spawnActor(ctx, w, true)
+		} else {
+			limit += plan.StockStart(w.Shards) + s.options.Cluster.Ready.After
+			w.ending, w.then = true, again
+			ctx.Send(w.pid, messages.StopRun{})
+		}
 		send, late := world.Sender(ctx), rollLate{s.roll.turn}
-		s.w.After(rollLimit+s.options.Cluster.HelloTimeout+s.options.Cluster.ReadyTimeout, func() { send(late) })
+		s.w.After(limit, func() { send(late) })
 		return
 	}
 	ctx.Send(s.house.Herald, messages.RollingRestartMoved{State: "done", Done: s.roll.done})
@@ -81,7 +90,7 @@ func (s *ClusterSupervisor) promote(ctx actor.Context, w *ward) {
 
 // rolled looks whether the cluster whose turn it is serves again.
 func (s *ClusterSupervisor) rolled(ctx actor.Context, w *ward) {
-	if s.roll.at == w && w.next == nil && w.state == messages.ClusterServing {
+	if s.roll.at == w && w.next == nil && !w.ending && w.state == messages.ClusterServing {
 		s.roll.done++
 		s.rollOn(ctx)
 	}

@@ -78,11 +78,15 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 	case messages.LinkDown: // MASTER greeted us, and went
 		g.next(ctx)
 	case messages.WantPermit:
-		g.pacer.Ask(g.wish(ctx, m))
+		if w := g.wish(ctx, m); !g.extend(ctx, w) {
+			g.pacer.Ask(w)
+		}
 		g.next(ctx)
 	case messages.PermitUsed:
-		g.pacer.Report(m.ID, m.Sent, time.Now())
-		g.used(ctx, m)
+		_, known := g.pacer.Report(m.ID, m.Sent, time.Now())
+		if g.used(ctx, m) && !known { // granted before this pacer was there
+			g.pacer = g.newPacer()
+		}
 		g.next(ctx)
 	case messages.DropPermits:
 		g.drop(m.Cluster)
@@ -106,13 +110,15 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		g.ask(ctx)
 	case messages.WantPermit:
 		w := g.wish(ctx, m)
-		g.wishes[w.ID] = w
+		if !g.extend(ctx, w) {
+			g.wishes[w.ID] = w
+		}
 		g.request(ctx, w)
 	case messages.PermitAnswer:
 		g.answered(ctx, m)
 	case messages.PermitUsed:
 		g.used(ctx, m)
-		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent})
+		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies})
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		for _, w := range g.waiting() {
@@ -247,7 +253,7 @@ func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
 	if g.settings.Halted {
 		return
 	}
-	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since))})
+	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold)})
 }
 
 // waiting is every wish not granted yet, in the order of its age.
@@ -270,7 +276,7 @@ func (g *IdentifyGate) waiting() []plan.Want {
 func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
 	g.askers[m.ID] = ctx.Sender()
 	g.sizes[m.Cluster.String()] = m.Shards
-	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now()}
+	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold}
 }
 
 func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {

@@ -41,6 +41,22 @@ func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, useWithin time.Durat
 	g.save(ctx)
 }
 
+// extend keeps a bucket that the wish's asker keeps already, for its Hold from now, and reports whether that was so. Its permit is given once more.
+func (g *IdentifyGate) extend(ctx actor.Context, w plan.Want) bool {
+	p := g.out[w.ID]
+	if p == nil || w.Hold == 0 {
+		return false
+	}
+	p.asker = g.askers[w.ID]
+	delete(g.askers, w.ID)
+	p.UseBefore = time.Now().Add(w.Hold)
+	g.last[p.bucket] = p.UseBefore
+	g.pacer.Extend(w.ID, w.Hold, time.Now())
+	g.unsent = append(g.unsent, p)
+	g.save(ctx)
+	return true
+}
+
 func (g *IdentifyGate) save(ctx actor.Context) {
 	if g.saving || len(g.unsent) == 0 {
 		return
@@ -69,20 +85,21 @@ func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
 	g.save(ctx)
 }
 
-// used takes note of a report: of a permit that was used or thrown away, or of a wish that was taken back.
-func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) {
+// used takes note of a report: of a permit that was used or thrown away, or, which gives false, of a wish that was taken back.
+func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 	delete(g.askers, m.ID)
 	delete(g.wishes, m.ID)
 	p := g.out[m.ID]
 	if p == nil {
-		return
+		return false
 	}
 	delete(g.out, m.ID)
 	g.last[p.bucket] = p.before
 	if m.Sent {
 		g.last[p.bucket] = time.Now()
-		g.burn(ctx, p.owner)
+		g.burn(ctx, p.owner, max(m.Identifies, 1))
 	}
+	return true
 }
 
 // drop forgets the permits of a cluster that died. Each may have been used: its bucket stays busy as if at the last moment.
@@ -94,9 +111,12 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 	}
 }
 
-// burn counts one identify of a cluster, and has the cluster stopped when that is one too many.
-func (g *IdentifyGate) burn(ctx actor.Context, owner string) {
-	burnt, storm := g.burnt[owner].Storm(time.Now(), g.sizes[owner])
+// burn counts n identifies of a cluster, and has the cluster stopped when that is one too many.
+func (g *IdentifyGate) burn(ctx actor.Context, owner string, n int) {
+	burnt, storm := g.burnt[owner], false
+	for range n {
+		burnt, storm = burnt.Storm(time.Now(), g.sizes[owner])
+	}
 	g.burnt[owner] = burnt
 	if id, err := strconv.Atoi(owner); storm && err == nil {
 		delete(g.burnt, owner) // an operator who starts it again gives it a fresh count

@@ -37,8 +37,12 @@ type ClusterOptions struct {
 	BaseEnv          []string // our own environment
 	ExtraEnv         []string // the operator's, which wins
 	ShardsPerCluster int      // 0: not set here
-	Sockets          string   // folder
+	Sockets          string   // what a socket's path begins with; the process's snowflake follows
 	Logs             string   // folder of the output files; "" lets the bots inherit our output
+
+	Protocol messages.Protocol
+	Ready    ReadyRule // with ProtocolEnv
+	Probe    string    // with ProtocolEnv: a URL that a living bot answers with 2xx, the cluster's id in it as ClusterID.In has it; "": none
 
 	HelloTimeout time.Duration // from the start of the process to its right answer to HELLO
 	ReadyTimeout time.Duration // of one shard, from its used permit to READY

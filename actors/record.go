@@ -23,6 +23,7 @@ type record struct {
 	Spec    string              `json:"spec"` // fingerprint of what was started
 	Mark    proc.Mark           `json:"mark"`
 	Started messages.UnixMillis `json:"started"`
+	Served  bool                `json:"served,omitempty"` // every shard was READY once
 }
 
 func recordName(id messages.ClusterID) string { return fmt.Sprintf("cluster-%d.json", id) }
@@ -48,9 +49,9 @@ func recordedCluster(name string) (id messages.ClusterID, ok bool) {
 	return 0, false
 }
 
-// fingerprint tells one way of running a bot from another: its command, folder and environment, and what shards it has of how many.
+// fingerprint tells one way of running a bot from another: its command, folder, environment and protocol, and what shards it has of how many.
 func (o ClusterOptions) fingerprint(s messages.Settings, c plan.Cluster) string {
-	text, err := json.Marshal([]any{o.Command, o.Dir, o.ExtraEnv, c.ID, c.Shards, s.ShardCount})
+	text, err := json.Marshal([]any{o.Command, o.Dir, o.ExtraEnv, o.Protocol, c.ID, c.Shards, s.ShardCount})
 	if err != nil {
 		panic(err) // texts and numbers
 	}
@@ -110,7 +111,7 @@ func (c *Cluster) recall(ctx actor.Context) (left bool) {
 	if err != nil || data == nil {
 		return false
 	}
-	c.life, c.started, c.changed = r.Life, r.Started.Time(), r.Spec != c.options.fingerprint(c.settings, c.plan)
+	c.life, c.started, c.served, c.changed = r.Life, r.Started.Time(), r.Served, r.Spec != c.options.fingerprint(c.settings, c.plan)
 	c.enter(ctx, messages.ClusterAdopting, c.adopting)
 	send := world.Sender(ctx)
 	c.cancel = c.W.Find(r.Mark, func(p proc.Process, err error) { send(found{p, err}) })
@@ -126,9 +127,7 @@ func (c *Cluster) adopting(ctx actor.Context) {
 		case m.err == nil:
 			c.adopted = true
 			c.own(ctx, m.process)
-			c.enter(ctx, messages.ClusterGreeting, c.greeting)
-			c.In(ctx, c.options.HelloTimeout)
-			c.dial(ctx)
+			c.meet(ctx)
 		case errors.As(m.err, &gone):
 			ctx.Send(c.house.Herald, messages.ClusterDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Cause: messages.CauseExited,
 				Err: "the process ended while CONTROL was away", Exit: gone.Exit.String()})
@@ -176,7 +175,7 @@ func (c *Cluster) note(ctx actor.Context, p proc.Process) {
 
 func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	mark.Env, mark.Output = "SHARDING_INSTANCE_IPC="+string(c.life.Instance), c.output()
-	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: messages.At(c.started)}
+	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: messages.At(c.started), Served: c.served}
 	send, life := world.Sender(ctx), c.life.Instance
 	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })
 }

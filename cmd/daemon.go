@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -142,12 +143,14 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 	for name, value := range c.Cluster.Env {
 		env = append(env, name+"="+value)
 	}
+	ready, _ := c.Cluster.ReadyRule() // validated where it counts
 	return actors.Options{
 		Version: versionText(), Hostname: hostname, PID: os.Getpid(), CPUs: runtime.NumCPU(), Memory: memory(),
 		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source},
 		Cluster: actors.ClusterOptions{
 			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: os.Environ(), ExtraEnv: env,
-			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: c.Sockets.Dir, Logs: logs,
+			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs,
+			Protocol: messages.Protocol(c.Cluster.Protocol), Ready: actors.ReadyRule(ready), Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
 			StopGrace: c.Cluster.StopGrace, KillGrace: c.Cluster.KillGrace,
 			TokenByHello: c.Cluster.Token == config.TokenByHello, OnLost: c.Cluster.OnLost, LostAfter: c.Cluster.LostAfter,

@@ -37,6 +37,7 @@ func newWorld(files *folder, log zerolog.Logger) *world.World {
 		Load:   files.load,
 		Remove: files.remove,
 		List:   files.list,
+		Grep:   grep,
 		Hook:   hook,
 		Unlink: func(path string) { go unlinkSocket(path) },
 		Fetch:  fetch,

@@ -60,6 +60,18 @@ type Machine struct {
 type Cluster struct {
 	// Command is the bot: a program and its arguments. In a variable, or as one text in the file, it is split at white space. CONTROL_CLUSTER__COMMAND. Default: none.
 	Command []string `koanf:"command"`
+	// Protocol is how it is spoken to: sdk (it is written with transport/bot, or speaks as that does), discordoo (a stock Discordoo, v0.11 or later) or env (it knows nothing
+	// of Discluster, and reads SHARDS, SHARD_COUNT and DISCORD_TOKEN). CONTROL_CLUSTER__PROTOCOL. Default: sdk.
+	Protocol string `koanf:"protocol" flag:"how the bot is spoken to: sdk, discordoo or env"`
+	// SocketPrefix is what the path of a stock Discordoo's socket begins with: its ipc.socketRoot and appspace. Only with protocol: discordoo.
+	// CONTROL_CLUSTER__SOCKET_PREFIX. Default: /tmp/ddoo.
+	SocketPrefix string `koanf:"socket_prefix"`
+	// Ready is when a bot of protocol env is ready: after 30s (of its start), log "regular expression" (in a line of its output), or an address of its own that answers with
+	// 2xx then; in it {cluster} is the cluster's id and {9000+cluster} the sum. Only with protocol: env. CONTROL_CLUSTER__READY. Default: after 30s.
+	Ready string `koanf:"ready"`
+	// Probe is an address of such a bot that answers with 2xx as long as it is well, asked every heartbeat_interval; six failures in a row, and it is killed. Only with
+	// protocol: env. CONTROL_CLUSTER__PROBE. Default: none, its exit alone tells.
+	Probe string `koanf:"probe"`
 	// Dir is where it runs. CONTROL_CLUSTER__DIR. Default: the folder CONTROL was started in.
 	Dir string `koanf:"dir" flag:"folder the bot runs in"`
 	// Env is added to its environment, and wins over CONTROL's own. One variable: CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
@@ -184,6 +196,7 @@ func defaults() *Config {
 			HeartbeatInterval: 5 * time.Second, // Discordoo's own figure (WIRE A3)
 			StopGrace:         8 * time.Second, // with KillGrace inside the 10 s that container runtimes give
 			KillGrace:         2 * time.Second,
+			Protocol:          string(messages.ProtocolSDK),
 			Token:             TokenByEnv,
 			OnStop:            OnStopDrain,
 			Logs:              LogsFile,

@@ -32,6 +32,12 @@ func (l *loader) secret(key string, into *messages.Secret, path string) {
 func (c *Config) derive(env func(name string) string, host string, root bool) {
 	c.Discord.API = strings.TrimRight(c.Discord.API, "/")
 	setDefault(&c.Machine.Source, host)
+	switch messages.Protocol(c.Cluster.Protocol) {
+	case messages.ProtocolDiscordoo:
+		setDefault(&c.Cluster.SocketPrefix, "/tmp/ddoo") // node-ipc's socketRoot and Discordoo's appspace (WIRE A1)
+	case messages.ProtocolEnv:
+		setDefault(&c.Cluster.Ready, "after 30s")
+	}
 	if c.Embedded() {
 		setDefault(&c.Cluster.OnLost, messages.OnLostAutonomous)
 	} else {

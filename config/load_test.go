@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 		},
 		Machine: Machine{Source: "blade-7"},
 		Cluster: Cluster{
-			Command: []string{"node", "--enable-source-maps", "bot.js"}, Dir: "/srv/bot", Env: map[string]string{"NODE_ENV": "production", "my.dotted/name": "1"},
+			Command: []string{"node", "--enable-source-maps", "bot.js"}, Protocol: "sdk", Dir: "/srv/bot", Env: map[string]string{"NODE_ENV": "production", "my.dotted/name": "1"},
 			ShardsPerCluster: 16, HelloTimeout: 20 * time.Second, ReadyTimeout: 90 * time.Second, HeartbeatInterval: 4 * time.Second,
 			StopGrace: 7 * time.Second, KillGrace: time.Second, Token: "hello", OnLost: "exit", LostAfter: 20 * time.Second, OnStop: "detach", Logs: "inherit",
 		},
@@ -81,6 +82,10 @@ func TestEveryKeyInAFile(t *testing.T) {
 	text, _ := os.ReadFile("testdata/every_key.yaml")
 	for _, f := range defaults().fields() {
 		_, name, _ := strings.Cut(f.key, ".")
+		switch f.key {
+		case "cluster.socket_prefix", "cluster.ready", "cluster.probe": // of other kinds of bots: TestOtherKindsOfBots
+			continue
+		}
 		if f.key != "discord.token" && f.key != "master.authorization" && f.key != "hooks.webhook" && !strings.Contains(string(text), "\n  "+name+":") {
 			t.Errorf("testdata/every_key.yaml lacks %s", f.key)
 		}
@@ -102,6 +107,10 @@ var samples = map[string]struct {
 	"master.insecure":            {"true", true, nil},
 	"machine.source":             {"10.0.0.7", "10.0.0.7", nil},
 	"cluster.command":            {"node  bot.js", []string{"node", "bot.js"}, nil},
+	"cluster.protocol":           {"discordoo", "discordoo", nil},
+	"cluster.socket_prefix":      {"/run/ddoo", "/run/ddoo", []string{"CONTROL_CLUSTER__PROTOCOL=discordoo"}},
+	"cluster.ready":              {`log "up and \\w+"`, `log "up and \\w+"`, []string{"CONTROL_CLUSTER__PROTOCOL=env"}},
+	"cluster.probe":              {"http://127.0.0.1:{9000+cluster}/", "http://127.0.0.1:{9000+cluster}/", []string{"CONTROL_CLUSTER__PROTOCOL=env"}},
 	"cluster.dir":                {"/srv", "/srv", nil},
 	"cluster.shards_per_cluster": {"8", 8, nil},
 	"cluster.hello_timeout":      {"31s", 31 * time.Second, nil},
@@ -132,6 +141,31 @@ var samples = map[string]struct {
 	"hooks.webhook_file":         {"testdata/webhook", "testdata/webhook", nil},
 	"log.level":                  {"warn", "warn", nil},
 	"log.format":                 {"console", FormatConsole, nil},
+}
+
+func TestOtherKindsOfBots(t *testing.T) {
+	for _, tc := range []struct {
+		yaml string
+		want Ready
+	}{
+		{"protocol: env", Ready{After: 30 * time.Second}},
+		{"protocol: env, ready: after 1m", Ready{After: time.Minute}},
+		{"protocol: env, ready: 'http://127.0.0.1:{9000+cluster}/ready'", Ready{URL: "http://127.0.0.1:{9000+cluster}/ready"}},
+		{`protocol: env, ready: 'log "^Logged in as .+#\\d"'`, Ready{Log: regexp.MustCompile(`^Logged in as .+#\d`)}},
+	} {
+		c, err := parse(t, "cluster: {"+tc.yaml+"}", nil)
+		if err != nil {
+			t.Errorf("%s: %v", tc.yaml, err)
+			continue
+		}
+		if got, err := c.Cluster.ReadyRule(); err != nil || !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%s: %+v, %v", tc.yaml, got, err)
+		}
+	}
+	c, err := parse(t, "cluster: {protocol: discordoo}", nil)
+	if err != nil || c.Cluster.SocketPrefix != "/tmp/ddoo" {
+		t.Errorf("discordoo: %v, sockets at %q", err, c.Cluster.SocketPrefix)
+	}
 }
 
 func valueOf(t *testing.T, c *Config, key string) any {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -168,6 +169,7 @@ func (v *validation) cluster() {
 	}
 	v.count("cluster.shards_per_cluster", c.ShardsPerCluster, "0 to derive it")
 	v.oneOf("cluster.token", c.Token, TokenByEnv, TokenByHello)
+	v.protocol()
 	v.oneOf("cluster.on_stop", c.OnStop, OnStopDrain, OnStopDetach)
 	v.want(c.OnStop != OnStopDetach || runtime.GOOS == "linux", "cluster.on_stop", "no process can be found again on %s: want drain", runtime.GOOS)
 	v.oneOf("cluster.logs", c.Logs, LogsFile, LogsInherit)
@@ -177,6 +179,29 @@ func (v *validation) cluster() {
 		v.want(c.LostAfter < v.c.Fleet.Grace, "cluster.lost_after", "a lost bot must end before MASTER gives its shards away: want less than fleet.grace %s", v.c.Fleet.Grace)
 	} else {
 		v.want(c.LostAfter == 0, "cluster.lost_after", "only for cluster.on_lost: exit; here it is %s", c.OnLost)
+	}
+}
+
+// protocol tells what belongs to another kind of bot.
+func (v *validation) protocol() {
+	c, is := v.c.Cluster, messages.Protocol(v.c.Cluster.Protocol)
+	v.oneOf("cluster.protocol", c.Protocol, string(messages.ProtocolSDK), string(messages.ProtocolDiscordoo), string(messages.ProtocolEnv))
+	only := func(of messages.Protocol, key, value string) {
+		v.want(is == of || value == "", key, "only for cluster.protocol: %s; here it is %s", of, is)
+	}
+	only(messages.ProtocolDiscordoo, "cluster.socket_prefix", c.SocketPrefix)
+	only(messages.ProtocolEnv, "cluster.ready", c.Ready)
+	only(messages.ProtocolEnv, "cluster.probe", c.Probe)
+	v.want(is == messages.ProtocolSDK || c.Token == TokenByEnv, "cluster.token", "only for cluster.protocol: sdk; this kind of bot reads DISCORD_TOKEN: want env")
+	if is == messages.ProtocolDiscordoo {
+		n := len(c.SocketPrefix) + snowflakeLen
+		v.want(filepath.IsAbs(c.SocketPrefix) && n <= socketMax, "cluster.socket_prefix", "want a path from the root of at most %d bytes", socketMax-snowflakeLen)
+	}
+	if is == messages.ProtocolEnv {
+		rule, err := c.ReadyRule()
+		v.want(err == nil, "cluster.ready", "%v", err)
+		v.want(rule.Log == nil || c.Logs == LogsFile, "cluster.ready", "what the bot says is not kept with cluster.logs: %s: want file there, or another rule", c.Logs)
+		v.want(c.Probe == "" || goodBotURL(c.Probe), "cluster.probe", "want an http:// address of the bot's")
 	}
 }
 

@@ -33,6 +33,15 @@ type FromInstance interface{ fromInstance() }
 // FromManager is any packet CONTROL may send to a cluster process. The set is closed.
 type FromManager interface{ fromManager() }
 
+// Protocol is how a bot is spoken to (DESIGN §9).
+type Protocol string
+
+const (
+	ProtocolSDK       Protocol = "sdk"       // Discordoo's IPC and our additions (WIRE B2): it asks for permits
+	ProtocolDiscordoo Protocol = "discordoo" // Discordoo's IPC alone (WIRE A1–A4)
+	ProtocolEnv       Protocol = "env"       // none: its environment tells it its shards, and a rule whether it is ready
+)
+
 // ProtocolVersion is ours, in Hello and Identify; a peer without it is a stock Discordoo.
 const ProtocolVersion = 1
 

@@ -35,8 +35,9 @@ const (
 type ClusterState string
 
 const (
-	ClusterAdopting   ClusterState = "adopting" // looking for the process of an earlier life of CONTROL
-	ClusterAwaiting   ClusterState = "awaiting" // to be started as soon as MASTER says the token
+	ClusterAdopting   ClusterState = "adopting"  // looking for the process of an earlier life of CONTROL
+	ClusterAwaiting   ClusterState = "awaiting"  // to be started as soon as MASTER says the token
+	ClusterReserving  ClusterState = "reserving" // waiting for the buckets of a bot that cannot ask for permits itself
 	ClusterSpawning   ClusterState = "spawning"
 	ClusterGreeting   ClusterState = "greeting"
 	ClusterConnecting ClusterState = "connecting"

@@ -114,6 +114,7 @@ type WantPermit struct {
 	Shards  int // of the cluster
 	Shard   int
 	Cause   IdentifyCause
+	Hold    time.Duration // keeps the shard's bucket for so long, or until PermitUsed, for a bot that cannot ask itself; asked again it is kept on. 0: one identify
 }
 
 // BreakOff (gate → clusters): a cluster burns identifies; it is to be stopped.
@@ -140,8 +141,9 @@ type Permit struct {
 
 // PermitUsed (cluster → gate) reports what became of a permit.
 type PermitUsed struct {
-	ID   string
-	Sent bool
+	ID         string
+	Sent       bool
+	Identifies int // behind a bucket that was kept: how many there were; 0: one
 }
 
 // DropPermits (cluster → gate): the asker died; what it waits for is forgotten, what it was granted keeps its bucket busy.

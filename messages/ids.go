@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -102,6 +103,17 @@ type ClusterID int
 
 // String is the decimal number, which is also the name of the cluster's actor.
 func (c ClusterID) String() string { return strconv.Itoa(int(c)) }
+
+// inText is where a cluster's id goes in a text: {cluster}, or {9000+cluster} for a sum.
+var inText = regexp.MustCompile(`\{(?:(\d{1,9})\+)?cluster\}`)
+
+// In puts the id into a text: {cluster} becomes the id, {9000+cluster} the sum, which may be a port.
+func (c ClusterID) In(text string) string {
+	return inText.ReplaceAllStringFunc(text, func(m string) string {
+		base, _ := strconv.Atoi(inText.FindStringSubmatch(m)[1]) // "": 0
+		return strconv.Itoa(base + int(c))
+	})
+}
 
 // Place is a machine's seat in the fleet, for the pace without MASTER (WIRE B3): number Index of Of.
 type Place struct {

@@ -193,12 +193,14 @@ type PermitRequest struct {
 	Shard    int           `json:"shard"`
 	Cause    IdentifyCause `json:"cause"`
 	WaitedMS Milliseconds  `json:"waited_ms"`
+	HoldMS   Milliseconds  `json:"hold_ms,omitempty"` // the bucket is kept for so long, or until the report; asked again while it is kept, it is kept for so long from then
 }
 
 // PermitReport (op 10, CONTROL → MASTER) says what became of a granted permit (WIRE B1).
 type PermitReport struct {
-	ID   string `json:"id"`
-	Sent bool   `json:"sent"` // false: not used, the bucket is free
+	ID         string `json:"id"`
+	Sent       bool   `json:"sent"`                 // false: not used, the bucket is free
+	Identifies int    `json:"identifies,omitempty"` // behind a bucket that was kept: how many there were, as far as can be known; absent: one
 }
 
 // IdentifyCause is why a shard wants to identify; it decides who goes first (DESIGN §5).

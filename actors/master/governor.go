@@ -56,9 +56,13 @@ func (g *Governor) governing(ctx actor.Context) {
 	now := time.Now()
 	switch m := ctx.Message().(type) {
 	case wish:
-		id := m.source + "/" + m.request.ID
+		id, hold := m.source+"/"+m.request.ID, m.request.HoldMS.Duration()
+		if hold > 0 && g.pacer.Extend(id, hold, now) {
+			ctx.Respond(messages.PermitAnswer{ID: m.request.ID, Granted: true, UseWithinMS: m.request.HoldMS, Now: new(messages.At(now))})
+			return
+		}
 		g.askers[id] = asker{ctx.Sender(), m.request.ID}
-		g.pacer.Ask(plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration())})
+		g.pacer.Ask(plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration()), Hold: hold})
 		g.next(ctx, now)
 	case report:
 		id := m.source + "/" + m.report.ID

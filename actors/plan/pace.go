@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -25,10 +26,11 @@ type Want struct {
 	Owner string // whose death ends the waiting
 	Shard int
 	Cause messages.IdentifyCause
-	Since time.Time // who waits longest goes first
+	Since time.Time     // who waits longest goes first
+	Hold  time.Duration // keeps the bucket for so long or until the report; 0: one identify
 }
 
-// Grant is a permit: Want may identify within UseWithin from now.
+// Grant is a permit: Want may identify, or keep the bucket, for UseWithin from now.
 type Grant struct {
 	Want
 	UseWithin time.Duration
@@ -113,6 +115,17 @@ func (p *Pacer) Ask(w Want) {
 	}
 }
 
+// Extend keeps a bucket that a permit with Hold keeps already for hold from now, and reports whether it does.
+func (p *Pacer) Extend(id string, hold time.Duration, now time.Time) bool {
+	for key, b := range p.buckets {
+		if p.settle(key, b, now); b.out != nil && b.out.id == id {
+			b.out.expires = now.Add(hold + lostReport)
+			return true
+		}
+	}
+	return false
+}
+
 // Drop forgets what the owner waits for. What it was granted keeps its bucket busy.
 func (p *Pacer) Drop(owner string) {
 	p.waiting = slices.DeleteFunc(p.waiting, func(w Want) bool { return w.Owner == owner })
@@ -165,7 +178,7 @@ func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 			wake = sooner(wake, at)
 		default:
 			w := p.take(key)
-			ttl := p.ttl
+			ttl := cmp.Or(w.Hold, p.ttl)
 			if !closes.IsZero() {
 				ttl = min(ttl, closes.Sub(now))
 			}
@@ -206,11 +219,14 @@ func (p *Pacer) window(now time.Time) (opens, closes time.Time) {
 	return start(k + turn), time.Time{}
 }
 
+// may reports whether a wish can be granted at all now: a bucket cannot be kept longer than a slot.
+func (p *Pacer) may(w Want) bool { return w.Hold == 0 || p.place.Of <= 1 }
+
 // keys are the buckets somebody waits for, in order.
 func (p *Pacer) keys() []int {
 	var keys []int
 	for _, w := range p.waiting {
-		if key := p.Bucket(w.Shard); !slices.Contains(keys, key) {
+		if key := p.Bucket(w.Shard); p.may(w) && !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}
@@ -219,14 +235,14 @@ func (p *Pacer) keys() []int {
 }
 
 func (p *Pacer) waits(key int) bool {
-	return slices.ContainsFunc(p.waiting, func(w Want) bool { return p.Bucket(w.Shard) == key })
+	return slices.ContainsFunc(p.waiting, func(w Want) bool { return p.may(w) && p.Bucket(w.Shard) == key })
 }
 
 // take removes the one who goes first in a bucket: first start, then crash, then operator; the longest waiting; the lowest shard.
 func (p *Pacer) take(key int) Want {
 	first := -1
 	for i, w := range p.waiting {
-		if p.Bucket(w.Shard) == key && (first < 0 || before(w, p.waiting[first])) {
+		if p.Bucket(w.Shard) == key && p.may(w) && (first < 0 || before(w, p.waiting[first])) {
 			first = i
 		}
 	}

@@ -2,6 +2,7 @@
 package world
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -34,6 +35,8 @@ type World struct {
 	// Remove deletes a small file, List names all of them; in the order of Save.
 	Remove func(name string, done func(error))
 	List   func() ([]string, error)
+	// Grep waits until a line of a file matches, from its beginning on; the file may not be there yet. done is called once, with an error where it cannot be read.
+	Grep func(file string, line *regexp.Regexp, done func(error)) (cancel func())
 	// Hook runs one command with input on its stdin, its output dropped, killed after limit.
 	Hook func(argv []string, input []byte, limit time.Duration, done func(error))
 	// Unlink removes a stale socket. What is not there, or no socket, is left alone.

@@ -1,10 +1,13 @@
 // Package fakecluster is the scripted cluster process of simulations: the characters a CONTROL meets.
 //
 //	sdk.go    a bot on our SDK: asks for permits, reports its shards, beats, drains
-//	shard.go  one shard of it, against the simulated Discord
+//	stock.go  a stock Discordoo: answers HELLO, says CONNECTED or why not, and paces itself
+//	env.go    a bot that knows its environment alone
+//	shard.go  one shard of any of them, against the simulated Discord
 package fakecluster
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"syscall"
@@ -26,7 +29,6 @@ type SDK struct {
 	NeverListen bool          // runs, and opens no socket
 	Silent      bool          // opens it, and says nothing
 	WrongID     bool          // answers HELLO with another instance's id
-	Stock       bool          // as a stock Discordoo: announces nothing and sends no heartbeat, only CONNECTED; it answers HELLO
 	NoSessions  bool          // announces no sessions: it always identifies
 	ExitAfter   time.Duration // exits with ExitCode so long after its start; 0: never
 	ExitCode    int
@@ -41,8 +43,7 @@ type SDK struct {
 
 // Program is what the process does.
 func (s SDK) Program(p *sim.Proc) {
-	b := &bot{SDK: s, p: p, snowflake: messages.Snowflake(p.Env("SHARDING_INSTANCE_IPC")), manager: messages.Snowflake(p.Env("SHARDING_MANAGER_IPC")), token: p.Env("DISCORD_TOKEN")}
-	b.mint.Worker = uint32(p.PID())
+	b := newBot(s, p)
 	if s.ExitAfter > 0 {
 		p.After(s.ExitAfter, func() { p.Exit(s.ExitCode, "fake bot: as told\n") })
 	}
@@ -51,33 +52,32 @@ func (s SDK) Program(p *sim.Proc) {
 			b.drain(nil)
 		}
 	}
-	p.OnEnd = func() {
-		for _, sh := range b.shards {
-			sh.gone()
-		}
-	}
+	p.OnEnd = b.gone
 	if !s.NeverListen {
 		p.After(s.Boot, b.listen)
 	}
 }
 
-// stockPace is a stock Discordoo's own pace between its shards (WIRE A3.9).
-const stockPace = 15 * time.Second
+func newBot(s SDK, p *sim.Proc) *bot {
+	b := &bot{SDK: s, p: p, snowflake: messages.Snowflake(p.Env("SHARDING_INSTANCE_IPC")), manager: messages.Snowflake(p.Env("SHARDING_MANAGER_IPC")), token: p.Env("DISCORD_TOKEN")}
+	b.mint.Worker = uint32(p.PID())
+	b.shardStates, b.fatal = func() {}, b.shardFailed
+	return b
+}
 
-// stockReady says CONNECTED once, when every shard was READY.
-func (b *bot) stockReady() {
+// gone is the end of the process: all its connections vanish.
+func (b *bot) gone() {
 	for _, s := range b.shards {
-		if s.now != messages.ShardReady {
-			return
-		}
-	}
-	if !b.connected && len(b.shards) == b.mine {
-		b.connected = true
-		b.send(messages.Connected{EventID: b.snowflake})
+		s.gone()
 	}
 }
 
-// bot is one life of an SDK.
+// allReady reports whether every shard of the cluster is READY.
+func (b *bot) allReady() bool {
+	return b.mine > 0 && len(b.shards) == b.mine && !slices.ContainsFunc(b.shards, func(s *shard) bool { return s.now != messages.ShardReady })
+}
+
+// bot is one life of a cluster process.
 type bot struct {
 	SDK
 	p         *sim.Proc
@@ -95,6 +95,10 @@ type bot struct {
 	flushes   bool // moved sessions are about to be told
 	draining  bool
 	connected bool // said CONNECTED
+
+	silent      bool   // asks for no permits and tells nothing of its shards
+	shardStates func() // told when a shard is in another state
+	fatal       func(s *shard, code int, reason string)
 }
 
 func (b *bot) listen() {
@@ -184,10 +188,6 @@ func (b *bot) hello(m messages.Hello) {
 	identify := messages.Identify{ID: id, EventID: m.EventID, Protocol: messages.ProtocolVersion, SDK: "fake/1", PID: b.p.PID(), Intents: b.Intents,
 		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
 		State:    messages.InstanceIdle, Shards: m.Shards, ShardCount: m.TotalShards}
-	if b.Stock {
-		identify = messages.Identify{ID: id, EventID: m.EventID}
-		b.beating, b.NoSessions, b.fresh = true, true, false
-	}
 	if b.NoSessions {
 		identify.Features = slices.DeleteFunc(identify.Features, func(f string) bool { return f == messages.FeatureSessions })
 	}
@@ -228,11 +228,7 @@ func (b *bot) begin(m messages.Hello) {
 			s.session = kept
 		}
 		b.shards = append(b.shards, s)
-		if !b.Stock {
-			s.connect()
-			continue
-		}
-		b.p.After(time.Duration(len(b.shards)-1)*stockPace, s.connect)
+		s.connect()
 	}
 }
 
@@ -281,6 +277,12 @@ func (b *bot) flush() {
 	if all := b.sessions(); len(all) > 0 {
 		b.send(messages.InstanceSessions{EventID: b.event(), Sessions: all})
 	}
+}
+
+// shardFailed is a close code that ends the bot.
+func (b *bot) shardFailed(s *shard, code int, reason string) {
+	s.state(messages.ShardFailed, code)
+	b.fail(code, fmt.Sprintf("shard %d: closed with %d: %s", s.id, code, reason))
 }
 
 // fail says that the bot cannot go on, and ends: at once, so that its exit may be known before its last word, or a little later.

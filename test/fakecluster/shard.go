@@ -1,7 +1,6 @@
 package fakecluster
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/discluster/control/messages"
@@ -92,7 +91,7 @@ func (s *shard) greeted() {
 }
 
 func (s *shard) ask() {
-	if s.Stock { // which asks nobody
+	if s.silent { // and asks nobody
 		s.identify()
 		return
 	}
@@ -177,8 +176,7 @@ func (s *shard) invalid(resumable bool) {
 func (s *shard) closed(code int, reason string) {
 	s.gateway = nil
 	if messages.FatalCode(code) {
-		s.state(messages.ShardFailed, code)
-		s.fail(code, fmt.Sprintf("shard %d: closed with %d: %s", s.id, code, reason))
+		s.fatal(s, code, reason)
 		return
 	}
 	s.state(messages.ShardDisconnected, code)
@@ -195,8 +193,7 @@ func (s *shard) closed(code int, reason string) {
 
 func (s *shard) state(state messages.ShardState, code int) {
 	s.now = state
-	if s.Stock {
-		s.stockReady()
+	if s.shardStates(); s.silent {
 		return
 	}
 	s.send(messages.ShardStatus{EventID: s.event(), Shard: s.id, State: state, CloseCode: code})

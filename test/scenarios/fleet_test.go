@@ -257,7 +257,8 @@ func options(name string) actors.Options {
 		Version: "test", Hostname: name, PID: 4242, CPUs: 2,
 		Master: actors.Master{URL: masterURL, Source: name},
 		Cluster: actors.ClusterOptions{
-			Command: []string{"bot"}, BaseEnv: []string{"PATH=/bin", "CONTROL_SECRET=x"}, Sockets: "/run/" + name, Logs: "/log",
+			Command: []string{"bot"}, BaseEnv: []string{"PATH=/bin", "CONTROL_SECRET=x"}, Sockets: "/run/" + name + "/", Logs: "/log",
+			Protocol:     messages.ProtocolSDK,
 			HelloTimeout: 30 * time.Second, ReadyTimeout: time.Minute, Heartbeat: 5 * time.Second, StopGrace: 8 * time.Second, KillGrace: 2 * time.Second,
 			OnLost: messages.OnLostAutonomous,
 		},
@@ -272,13 +273,20 @@ func (f *fleet) good(odd map[string]fakecluster.SDK) func(proc.Spec) (sim.Progra
 
 // cast gives each start of each cluster a character; its starts are numbered from 1.
 func (f *fleet) cast(character func(cluster string, start int) fakecluster.SDK) func(proc.Spec) (sim.Program, error) {
+	return f.bots(func(cluster string, start int) (sim.Program, error) {
+		c := character(cluster, start)
+		c.Discord = f.discord
+		return c.Program, c.CannotStart
+	})
+}
+
+// bots gives each start of each cluster a program.
+func (f *fleet) bots(program func(cluster string, start int) (sim.Program, error)) func(proc.Spec) (sim.Program, error) {
 	return func(spec proc.Spec) (sim.Program, error) {
 		i := slices.IndexFunc(spec.Env, func(kv string) bool { return strings.HasPrefix(kv, "CLUSTER_ID=") })
 		cluster := strings.TrimPrefix(spec.Env[i], "CLUSTER_ID=")
 		f.starts[cluster]++
-		c := character(cluster, f.starts[cluster])
-		c.Discord = f.discord
-		return c.Program, c.CannotStart
+		return program(cluster, f.starts[cluster])
 	}
 }
 

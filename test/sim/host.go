@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,6 +33,8 @@ type Host struct {
 	// HookErr is what every Hook ends with; Hooks is what was run.
 	HookErr error
 	Hooks   []Hook
+
+	sites map[string]func() int // what processes answer HTTP with, by URL
 
 	loop  *Loop
 	net   *Net
@@ -64,7 +67,7 @@ type boot struct {
 
 // NewHost adds a machine to the loop and the net.
 func NewHost(l *Loop, n *Net, name string) *Host {
-	return &Host{Name: name, Log: zerolog.Nop(), loop: l, net: n, files: map[string][]byte{}, procs: map[int]*Proc{}, pid: 1000}
+	return &Host{Name: name, Log: zerolog.Nop(), loop: l, net: n, sites: map[string]func() int{}, files: map[string][]byte{}, procs: map[int]*Proc{}, pid: 1000}
 }
 
 // Boot starts a life: the World of one CONTROL or MASTER, and the prefix of its actors' names. One host runs one at a time.
@@ -105,12 +108,18 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		},
 		List: func() ([]string, error) { return slices.Sorted(maps.Keys(h.files)), nil },
 		Find: func(m proc.Mark, done func(proc.Process, error)) func() { return h.find(b, m, done) },
+		Grep: func(file string, line *regexp.Regexp, done func(error)) func() {
+			return h.grep(file, line, alive(func() { done(nil) }))
+		},
 		Hook: func(argv []string, input []byte, _ time.Duration, done func(error)) {
 			h.Hooks = append(h.Hooks, Hook{argv, string(input)})
 			h.loop.After(h.net.delay(h.Name, h.Name), alive(func() { done(h.HookErr) }))
 		},
 		Unlink: func(string) {},
 		Fetch: func(r world.Request, done func(world.Response, error)) func() {
+			if site := h.sites[r.URL]; site != nil {
+				return h.ask(r, site, func(r world.Response, err error) { alive(func() { done(r, err) })() })
+			}
 			return h.loop.After(h.net.Latency(), alive(func() {
 				if h.HTTP == nil {
 					done(world.Response{}, fmt.Errorf("%s %s: connection refused", r.Method, r.URL))

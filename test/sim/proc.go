@@ -1,10 +1,14 @@
 package sim
 
 import (
+	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/transport"
 	"github.com/discluster/control/transport/proc"
 )
@@ -24,6 +28,7 @@ type Proc struct {
 	gone    bool
 	stopped bool
 	later   []func() // what waits for SIGCONT
+	printed []string
 	ends    []*end
 	stops   []func()
 }
@@ -87,6 +92,48 @@ func (p *Proc) After(d time.Duration, fn func()) (cancel func()) {
 
 // Exit ends the process by itself, tail being the last of its output.
 func (p *Proc) Exit(code int, tail string) { p.end(proc.Exit{Code: code, Tail: tail}) }
+
+// Print writes a line to the process's output.
+func (p *Proc) Print(line string) { p.printed = append(p.printed, line) }
+
+// Serve answers HTTP at a URL with a status as long as the process lives; 0 is no answer, as is that of a stopped one.
+func (p *Proc) Serve(url string, status func() int) {
+	p.Host.sites[url] = func() int {
+		if p.stopped {
+			return 0
+		}
+		return status()
+	}
+	p.stops = append(p.stops, func() { delete(p.Host.sites, url) })
+}
+
+// ask does one request to a process of this host.
+func (h *Host) ask(r world.Request, site func() int, done func(world.Response, error)) (cancel func()) {
+	status, wait := site(), h.net.delay(h.Name, h.Name)
+	if status == 0 {
+		return h.loop.After(r.Timeout, func() { done(world.Response{}, fmt.Errorf("GET %s: no answer within %v", r.URL, r.Timeout)) })
+	}
+	return h.loop.After(wait, func() { done(world.Response{Status: status}, nil) })
+}
+
+// grep looks at what a process printed into a file, ten times a second.
+func (h *Host) grep(file string, line *regexp.Regexp, done func()) (cancel func()) {
+	over := false
+	var look func()
+	look = func() {
+		for _, p := range h.Processes() {
+			if p.Spec.Output == file && slices.ContainsFunc(p.printed, line.MatchString) && !over {
+				done()
+				return
+			}
+		}
+		if !over {
+			h.loop.After(100*time.Millisecond, look)
+		}
+	}
+	h.loop.After(0, look)
+	return func() { over = true }
+}
 
 // Listen opens the process's unix socket, until stop.
 func (p *Proc) Listen(path string, accept func(transport.Link)) (stop func(), err error) {

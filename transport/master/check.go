@@ -43,8 +43,10 @@ func check(name string, m any) error {
 	case messages.PermitRequest:
 		c.text("id", m.ID)
 		atLeast(&c, "shard", m.Shard, 0)
+		atLeast(&c, "hold_ms", m.HoldMS, 0)
 	case messages.PermitReport:
 		c.text("id", m.ID)
+		atLeast(&c, "identifies", m.Identifies, 0)
 	}
 	if c.broken != nil {
 		return c.broken

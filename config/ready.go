@@ -1,0 +1,56 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// Ready is what cluster.ready says; one of the three is set.
+type Ready struct {
+	After time.Duration
+	URL   string
+	Log   *regexp.Regexp
+}
+
+// patternMax is the longest pattern of a log rule.
+const patternMax = 1024
+
+// ReadyRule reads cluster.ready: after 30s, http://127.0.0.1:{9000+cluster}/ready, or log "regular expression".
+func (c *Cluster) ReadyRule() (Ready, error) {
+	word, rest, _ := strings.Cut(c.Ready, " ")
+	switch {
+	case word == "after":
+		d, err := time.ParseDuration(rest)
+		if err != nil || d < time.Second {
+			return Ready{}, errors.New("want after and a duration of at least 1s, such as after 30s")
+		}
+		return Ready{After: d}, nil
+	case word == "log":
+		text, err := strconv.Unquote(rest)
+		if err != nil || text == "" || len(text) > patternMax {
+			return Ready{}, fmt.Errorf("want log and a regular expression in double quotes, at most %d bytes", patternMax)
+		}
+		line, err := regexp.Compile(text)
+		if err != nil {
+			return Ready{}, err
+		}
+		return Ready{Log: line}, nil
+	case goodBotURL(c.Ready):
+		return Ready{URL: c.Ready}, nil
+	default:
+		return Ready{}, errors.New(`want after 30s, log "regular expression", or an http:// address of the bot's`)
+	}
+}
+
+// goodBotURL reports whether a bot can be asked at an address.
+func goodBotURL(text string) bool {
+	u, err := url.Parse(messages.ClusterID(0).In(text))
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && goodHost(u) && u.Fragment == ""
+}

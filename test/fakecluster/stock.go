@@ -1,0 +1,147 @@
+package fakecluster
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/ipc"
+)
+
+// Stock is a stock Discordoo (v0.11 or later) with every quirk WIRE A1–A4 tells of, and what may be odd about its author's part. The zero value, with Discord set, is a
+// bot as most are.
+type Stock struct {
+	Discord *sim.Discord
+
+	Boot     time.Duration // from exec to the open socket
+	Catches  bool          // the author catches the error of start(): the instance idles on, for ever
+	Refused  bool          // REST refuses the token
+	Deaf     bool          // Discord never lets its shards be READY, and nobody is told
+	DieAfter time.Duration // it ends with exit 1 so long after its start; 0: never
+	Old      bool          // v0.10 or before, with the older numbering
+}
+
+// Figures of a stock Discordoo (WIRE A3).
+const (
+	stockPace    = 15 * time.Second // between its shards
+	stockPrefix  = "/tmp/ddoo"
+	stockPatient = 30 * time.Second // for HELLO, once it listens
+	stockExit    = 80 * time.Millisecond
+)
+
+// stock is one life of a Stock.
+type stock struct {
+	Stock
+	*bot
+	greeted bool // HELLO came, and was the manager's
+}
+
+// Program is what the process does.
+func (s Stock) Program(p *sim.Proc) {
+	b := &stock{Stock: s, bot: newBot(SDK{Discord: s.Discord, NoSessions: true}, p)}
+	b.silent = true
+	b.shardStates = b.shardMoved
+	b.fatal = b.failed
+	p.OnSignal = func(sig syscall.Signal) { p.Exit(128+int(sig), "") }
+	p.OnEnd = b.gone
+	if s.DieAfter > 0 {
+		p.After(s.DieAfter, func() { p.Exit(1, "Error: as told\n") })
+	}
+	p.After(s.Boot, b.listen)
+}
+
+func (b *stock) listen() {
+	_, err := b.p.Listen(stockPrefix+string(b.snowflake), func(l transport.Link) {
+		l.Receive(func(frame []byte) { b.p.Do(func() { l.Took(); b.packet(l, frame) }) }, func(error) {})
+	})
+	if err != nil {
+		panic(err) // two processes on one socket
+	}
+	b.p.After(stockPatient, func() {
+		if !b.greeted {
+			b.p.Exit(1, "DiscordooError: no HELLO\n")
+		}
+	})
+}
+
+// packet is what Discordoo makes of a frame; what crashes it is taken for a mistake of ours.
+func (b *stock) packet(l transport.Link, frame []byte) {
+	m, err := ipc.DecodeFromManager(frame)
+	if err != nil {
+		panic(err) // CONTROL never sends what cannot be read
+	}
+	switch m := m.(type) {
+	case messages.Hello:
+		b.hello(l, m)
+	case messages.Destroying:
+		for _, s := range b.shards {
+			s.close(1000)
+		}
+		b.send(messages.Destroying{EventID: m.EventID})
+		b.p.After(13*time.Millisecond, func() { b.p.Exit(0, "") })
+	case messages.Operation:
+		if !b.greeted || m.Op == messages.IPCCacheOperate && m.Data == nil || m.Data == nil && (m.T == "MESSAGE" || m.T == "PRESENCE_UPDATE") {
+			b.p.Exit(1, "TypeError: Cannot read properties of undefined\n")
+		}
+	}
+}
+
+// hello makes the socket that said it the manager's. Only the first one's shards count; every one is answered.
+func (b *stock) hello(l transport.Link, m messages.Hello) {
+	switch {
+	case b.Old: // op 2 was HEARTBEAT, and was answered with the like
+		b.link = l
+		_ = l.Send([]byte(fmt.Sprintf(`{"type":"__DDOO__.MESSAGE","data":{"op":2,"d":{"id":%q,"event_id":%q}}}`, b.snowflake, m.EventID)))
+		return
+	case m.ID != b.manager:
+		b.link = l
+		b.send(messages.InvalidSession{ID: b.snowflake})
+		return
+	}
+	b.link = l
+	b.send(messages.Identify{ID: b.snowflake, EventID: m.EventID})
+	if b.greeted {
+		return
+	}
+	b.greeted = true
+	if b.Refused {
+		b.fail("ValidationError", "[GatewayManager] Invalid token provided")
+		return
+	}
+	b.count, b.mine = m.TotalShards, len(m.Shards)
+	for i, id := range m.Shards {
+		s := &shard{bot: b.bot, id: id}
+		b.shards = append(b.shards, s)
+		if !b.Deaf {
+			b.p.After(time.Duration(i)*stockPace, s.connect)
+		}
+	}
+}
+
+// shardMoved says CONNECTED once, when every shard was READY, and nothing ever again.
+func (b *stock) shardMoved() {
+	if !b.connected && b.allReady() {
+		b.connected = true
+		b.send(messages.Connected{EventID: b.snowflake})
+	}
+}
+
+// failed: before CONNECTED a fatal close code is told by its text, behind it the process just ends.
+func (b *stock) failed(s *shard, code int, reason string) {
+	if b.connected {
+		b.p.Exit(1, fmt.Sprintf("Error: shard %d: %d\n", s.id, code))
+		return
+	}
+	b.fail("DiscordooError", fmt.Sprintf("[WebSocketManager] Shard %d can not be connected because it received close code %d with reason %s", s.id, code, reason))
+}
+
+func (b *stock) fail(name, message string) {
+	b.send(messages.Failure{EventID: b.snowflake, Error: messages.FailureError{Name: name, Message: message, Stack: name + ": " + message}})
+	if !b.Catches {
+		b.p.After(stockExit, func() { b.p.Exit(1, strings.ToLower(name)+"\n") })
+	}
+}

@@ -1,0 +1,159 @@
+package scenarios
+
+import (
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// environment makes a machine's bots know their environment alone, ready by a rule.
+func environment(r actors.ReadyRule) func(o *actors.Options) {
+	return func(o *actors.Options) { o.Cluster.Protocol, o.Cluster.Ready = messages.ProtocolEnv, r }
+}
+
+// bySite is a rule, and the probe beside it, that asks the bot itself.
+func bySite(o *actors.Options) {
+	environment(actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})(o)
+	o.Cluster.Probe = "http://127.0.0.1:{9000+cluster}/"
+}
+
+// siteOf is where the fake bot of a cluster answers then.
+func siteOf(cluster string) string { return "http://127.0.0.1:900" + cluster + "/" }
+
+// envs is a machine of bots that know their environment alone.
+func (f *fleet) envs(shards, maxConcurrency int, odd func(cluster string, start int) fakecluster.Env, change ...func(*actors.Options)) *machine {
+	f.t.Helper()
+	programs := f.bots(func(cluster string, start int) (sim.Program, error) {
+		e := fakecluster.Env{}
+		if odd != nil {
+			e = odd(cluster, start)
+		}
+		e.Discord = f.discord
+		return e.Program, nil
+	})
+	m := f.aloneWith(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency, IdentifyTotal: 100000}, ours(initialise(shards, maxConcurrency)), programs, change...)
+	f.connect(m, "c", 0, shards-1)
+	return m
+}
+
+// Bots of no protocol come up one cluster after the other, each once its rule says that the one before is ready, and the last goes at an order by SIGTERM.
+func TestEnvStarts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		rule  actors.ReadyRule
+		bot   func(cluster string) fakecluster.Env
+		limit time.Duration // for three clusters of four shards
+	}{
+		"after a while":        {actors.ReadyRule{After: 30 * time.Second}, func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second} }, 110 * time.Second},
+		"after less than that": {actors.ReadyRule{After: time.Second}, func(string) fakecluster.Env { return fakecluster.Env{} }, 70 * time.Second},
+		"a line of its output": {actors.ReadyRule{Log: regexp.MustCompile(`^Logged in as .+#\d{4}$`)},
+			func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second, Says: "Logged in as bot#0001"} }, 80 * time.Second},
+		"its own address": {actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"},
+			func(cluster string) fakecluster.Env { return fakecluster.Env{Site: siteOf(cluster)} }, 80 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seedsOf(t, 10, func(f *fleet) {
+				perBucket := 2
+				m := f.envs(12, 2, func(cluster string, _ int) fakecluster.Env { return tc.bot(cluster) }, environment(tc.rule), func(o *actors.Options) { o.Cluster.ShardsPerCluster = 2 * perBucket })
+				f.must("all said to be ready", tc.limit, f.sawN("cluster.ready", 3))
+				want(f, "owned", f.owned(12)(), true)
+				f.pass(10 * time.Minute)
+				want(f, "deaths", f.saw("cluster.died"), 0)
+				if took := f.stopControl(m); took > time.Second {
+					f.t.Fatalf("stopping took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// One that dies is started again, in its turn; one that is never ready is given up; one that takes no SIGTERM is killed.
+func TestEnvFails(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.envs(6, 2, func(cluster string, start int) fakecluster.Env {
+			switch {
+			case cluster == "0" && start < 3:
+				return fakecluster.Env{DieAfter: 3 * time.Second, Says: "never"}
+			case cluster == "1":
+				return fakecluster.Env{Deaf: true}
+			default:
+				return fakecluster.Env{Says: "up", IgnoreTerm: true}
+			}
+		}, environment(actors.ReadyRule{Log: regexp.MustCompile("up")}))
+		f.must("the third start of 0", 40*time.Minute, f.stateIs(m, 0, messages.ClusterServing))
+		f.must("2", 40*time.Minute, f.stateIs(m, 2, messages.ClusterServing))
+		f.must("1 is given up", time.Hour, f.stateIs(m, 1, messages.ClusterFailed))
+		up := last[messages.ClusterGaveUp](f)
+		want(f, "cause", up.Causes[0][:13], "start_timeout")
+		want(f, "starts of 0", f.starts["0"], 3)
+		f.order(m, messages.DrainCluster{Cluster: 0})
+		f.must("stopped", 11*time.Second, f.stateIs(m, 0, messages.ClusterStopped))
+		f.stop(m, 2)
+	})
+}
+
+// A bot that is probed is killed when it stops answering, and when it says that it is not well; one that is not probed is left alone.
+func TestEnvIsProbed(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.envs(2, 2, func(cluster string, start int) fakecluster.Env {
+			e := fakecluster.Env{Site: siteOf(cluster)}
+			if start == 1 {
+				e.SickAfter = 2 * time.Minute
+			}
+			return e
+		}, bySite)
+		f.must("it is killed", 3*time.Minute, f.sawN("cluster.died", 1))
+		want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseMute)
+		f.must("serving", time.Minute, f.stateIs(m, 0, messages.ClusterServing))
+		f.processOf(m, "0").Signal(syscall.SIGSTOP)
+		f.pass(20 * time.Second)
+		f.processOf(m, "0").Signal(syscall.SIGCONT)
+		f.pass(time.Minute)
+		want(f, "deaths", f.saw("cluster.died"), 1)
+		f.processOf(m, "0").Signal(syscall.SIGSTOP)
+		f.must("its hang is seen", 45*time.Second, f.sawN("cluster.died", 2))
+		f.must("serving again", time.Minute, f.stateIs(m, 0, messages.ClusterServing))
+	})
+}
+
+// CONTROL is killed at any time: the next one takes the processes back by their pids, and starts none beside them.
+func TestEnvIsTakenBack(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		rule := environment(actors.ReadyRule{After: 10 * time.Second})
+		m := f.envs(8, 2, nil, rule)
+		f.pass(time.Duration(f.loop.Rand.IntN(90000)) * time.Millisecond)
+		before := f.pids(m)
+		m.Crash()
+		f.pass(time.Duration(f.loop.Rand.IntN(5000)) * time.Millisecond)
+		f.boot(m, rule)
+		f.must("all READY", 20*time.Minute, f.owned(8))
+		for id := range messages.ClusterID(4) {
+			f.must("serving", time.Minute, f.stateIs(m, id, messages.ClusterServing))
+		}
+		if len(before) > 0 && f.pids(m)[:len(before)] != before {
+			f.t.Fatalf("processes %s, before %s\n%s", f.pids(m), before, f.log)
+		}
+		want(f, "identifies", f.identifies(), 8)
+	})
+}
+
+// A rolling restart starts one after the other.
+func TestEnvRolls(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Says: "up"} }, environment(actors.ReadyRule{Log: regexp.MustCompile("up")}))
+		f.must("all READY", time.Minute, f.sawN("cluster.ready", 2))
+		f.order(m, messages.RollingRestart{})
+		f.must("done", 10*time.Minute, func() bool {
+			e := events[messages.RollingRestartMoved](f)
+			return len(e) > 0 && e[len(e)-1].State == "done"
+		})
+		want(f, "owned", f.owned(4)(), true)
+		want(f, "identifies", f.identifies(), 8)
+	})
+}
