@@ -297,7 +297,7 @@ func (c *Cluster) always(ctx actor.Context) {
 	case socketEnded:
 		c.closed(ctx, m)
 	case redial:
-		if m.life == c.life.Instance && c.link == nil {
+		if m.life == c.life.Instance && c.process != nil && c.link == nil {
 			c.dial(ctx)
 		}
 	case *actor.Stopping, *actor.Restarting:

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -139,5 +140,29 @@ func TestDetach(t *testing.T) {
 		f.must("adopted", 5*time.Second, f.sawN("cluster.adopted", 1))
 		f.pass(time.Minute)
 		want(f, "identifies", f.identifies(), 16)
+	})
+}
+
+// A process dies while CONTROL has no token, for MASTER is away, and our own code panics on its end: another one is started as soon as the token is there (seed 5648 of
+// TestEverything).
+func TestDiesWithoutAToken(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.panics = true
+		f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 8})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("READY", time.Minute, f.owned(8))
+		f.pass(time.Minute)
+		own.Crash()
+		f.crash(m)
+		f.boot(m, sesame)
+		f.must("adopted", 5*time.Second, f.sawN("cluster.adopted", 1))
+		m.Panic = func(actor string, msg any) bool { return typeOf(msg) == "actors.runExited" }
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.must("a panic", 5*time.Second, func() bool { return strings.Contains(f.log.String(), "panic on actors.runExited") })
+		m.Panic = nil
+		f.pass(time.Duration(f.loop.Rand.IntN(1000)) * time.Millisecond)
+		own.start()
+		f.must("READY again", 2*time.Minute, f.owned(8))
 	})
 }
