@@ -112,3 +112,16 @@ func TestShardRangeOverlap(t *testing.T) {
 		t.Errorf("%s contains the wrong shards", a)
 	}
 }
+
+func TestClusterIDInText(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://127.0.0.1:{9000+cluster}/ready?c={cluster}": "http://127.0.0.1:9007/ready?c=7",
+		"{x+cluster} {-1+cluster} {cluster }":               "{x+cluster} {-1+cluster} {cluster }",
+		"{9999999999+cluster}":                              "{9999999999+cluster}",
+		"plain":                                             "plain",
+	} {
+		if got := ClusterID(7).In(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package plan
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+func TestBookings(t *testing.T) {
+	for _, tc := range []struct {
+		first, last, maxConcurrency int
+		want                        string
+		waves                       time.Duration
+	}{
+		{0, 9, 1, "[{0 10}]", 50 * time.Second},
+		{10, 19, 1, "[{10 10}]", 50 * time.Second},
+		{16, 31, 16, "[{16 1} {17 1} {18 1} {19 1} {20 1} {21 1} {22 1} {23 1} {24 1} {25 1} {26 1} {27 1} {28 1} {29 1} {30 1} {31 1}]", 5 * time.Second},
+		{3, 6, 4, "[{4 1} {5 1} {6 1} {3 1}]", 5 * time.Second}, // in the order of the buckets, not of the shards
+		{0, 4, 2, "[{0 3} {1 2}]", 15 * time.Second},
+		{7, 7, 64, "[{7 1}]", 5 * time.Second},
+		{0, 0, 0, "[{0 1}]", 5 * time.Second}, // not known yet
+	} {
+		r := messages.ShardRange{First: tc.first, Last: tc.last}
+		if got := fmt.Sprint(Bookings(r, tc.maxConcurrency)); got != tc.want {
+			t.Errorf("%s by %d: %s, want %s", r, tc.maxConcurrency, got, tc.want)
+		}
+		if got := Waves(r, tc.maxConcurrency); got != tc.waves {
+			t.Errorf("%s by %d: waves take %s, want %s", r, tc.maxConcurrency, got, tc.waves)
+		}
+	}
+}
+
+func TestPacerHolds(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	p := NewPacer(1, 2*time.Second, 100*time.Millisecond)
+	p.Ask(Want{ID: "hold", Owner: "0", Shard: 0, Cause: messages.CauseStart, Since: at(0), Hold: 90 * time.Second})
+	if grants, _ := p.Next(at(0)); len(grants) != 1 || grants[0].UseWithin != 90*time.Second {
+		t.Fatalf("%+v", grants)
+	}
+	p.Ask(Want{ID: "other", Owner: "1", Shard: 1, Cause: messages.CauseStart, Since: at(1)})
+	if !p.Extend("hold", 90*time.Second, at(60)) || p.Extend("other", time.Second, at(60)) {
+		t.Error("only what is kept can be kept on")
+	}
+	if grants, wake := p.Next(at(149)); len(grants) != 0 || !wake.Equal(at(151)) { // 60 + 90 + the second of a lost report
+		t.Errorf("kept until 151: %+v, wake %v", grants, wake)
+	}
+	if _, known := p.Report("hold", true, at(150)); !known {
+		t.Error("the report of what is kept is not known")
+	}
+	if grants, _ := p.Next(at(155)); len(grants) != 0 {
+		t.Error("granted before 5.1 s behind the last use")
+	}
+	if grants, _ := p.Next(at(156)); len(grants) != 1 {
+		t.Error("not granted behind it")
+	}
+	if p.Extend("hold", time.Second, at(157)) {
+		t.Error("what was given back is kept on")
+	}
+}
+
+func TestPacerHoldsNothingInSlots(t *testing.T) {
+	p := NewPacer(1, 2*time.Second, 100*time.Millisecond)
+	p.Alone(messages.Place{Index: 0, Of: 2}, 0)
+	p.Ask(Want{ID: "hold", Shard: 0, Cause: messages.CauseStart, Hold: time.Minute})
+	if grants, wake := p.Next(time.Unix(0, 0)); len(grants) != 0 || !wake.IsZero() {
+		t.Errorf("a bucket cannot be kept in a slot: %+v, wake %v", grants, wake)
+	}
+	p.Ask(Want{ID: "one", Shard: 0, Cause: messages.CauseOperator})
+	if grants, _ := p.Next(time.Unix(0, 0)); len(grants) != 1 || grants[0].ID != "one" {
+		t.Errorf("another wish is held up: %+v", grants)
+	}
+}
