@@ -35,13 +35,13 @@ type Cluster struct {
 	plan      plan.Cluster
 	manager   messages.Snowflake // of this life of CONTROL
 	mint      *messages.Mint
-	successor bool                   // in a rolling restart: it waits for the end of the one before it
-	adopted   bool                   // the process is of an earlier life
-	changed   bool                   // and was started otherwise than it would be now
-	again     bool                   // the ordered end is for another start
-	unsaved   bool                   // the disk takes no record
-	served    bool                   // every shard was READY once, in this life of the process
-	cause     messages.IdentifyCause // of a bot that cannot tell it itself
+	reborn    bool // this actor was there before: its process died, or our own code failed
+	successor bool // in a rolling restart: it waits for the end of the one before it
+	adopted   bool // the process is of an earlier life
+	changed   bool // and was started otherwise than it would be now
+	again     bool // the ordered end is for another start
+	unsaved   bool // the disk takes no record
+	served    bool // every shard was READY once, in this life of the process
 
 	life    plan.Life
 	started time.Time
@@ -102,10 +102,10 @@ func (redial) IgnoreDeadLetterLogging() {}
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
 func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint, cause := &messages.Mint{Worker: uint32(o.PID)}, messages.CauseStart
+	mint, reborn := &messages.Mint{Worker: uint32(o.PID)}, false
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, cause: cause}
-		successor, cause = false, messages.CauseCrash // one that starts again has taken its place
+		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn}
+		successor, reborn = false, true // one that starts again has taken its place
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
 	})

@@ -69,7 +69,11 @@ func (c *Cluster) askHolds(ctx actor.Context) {
 }
 
 func (c *Cluster) askHold(ctx actor.Context, i int) {
-	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: c.bookings[i].Shard, Cause: c.cause, Hold: plan.HoldFor})
+	cause := messages.CauseStart
+	if c.reborn {
+		cause = messages.CauseCrash
+	}
+	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: c.bookings[i].Shard, Cause: cause, Hold: plan.HoldFor})
 }
 
 // bookingID is the gate's name for a booking of this life.

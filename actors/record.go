@@ -99,7 +99,9 @@ func (c *Cluster) endStray(ctx actor.Context) {
 
 // recall looks whether an earlier life left a process, and begins to search for it.
 func (c *Cluster) recall(ctx actor.Context) (left bool) {
-	c.endStray(ctx)
+	if !c.reborn { // else the successor is one of this life
+		c.endStray(ctx)
+	}
 	data, err := c.W.Load(recordName(c.plan.ID))
 	var r record
 	if err == nil && data != nil {

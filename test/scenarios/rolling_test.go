@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,5 +143,26 @@ func TestOperatorsChoices(t *testing.T) {
 		f.restart(m, 1)
 		f.must("identified anew", time.Minute, f.owned(20))
 		want(f, "identifies", f.identifies(), 40)
+	})
+}
+
+// The old process dies while its successor boots: the successor is ended, another one is started, and the next rolling restart finds nothing in its way (seed 5910 of
+// TestEverything).
+func TestRollingRestartOfOneThatDies(t *testing.T) {
+	seedsOf(t, 40, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 100 * time.Millisecond}}))
+		f.serve(m, "c", 0, 9)
+		f.pass(time.Minute)
+		f.roll(m)
+		f.succeeds = true
+		f.pass(time.Duration(f.loop.Rand.IntN(80)) * time.Millisecond)
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.must("it stops", time.Second, f.rolls("stopped"))
+		f.must("READY", 10*time.Second, f.sawN("cluster.ready", 2))
+		f.roll(m)
+		f.must("done", time.Minute, f.rolls("done"))
+		want(f, "owned", f.owned(10)(), true)
+		want(f, "processes", len(m.Processes()), 1)
+		want(f, "identifies", f.identifies(), 10)
 	})
 }

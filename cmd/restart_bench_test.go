@@ -1,0 +1,128 @@
+package cmd
+
+import (
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// stubborn is a behaviour that gives a cluster which is given up a fresh budget, and tells the benchmark what it hears.
+type stubborn struct {
+	house actors.House
+	died  chan time.Time
+	pids  chan int
+}
+
+func (s *stubborn) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(s.house.Herald, messages.Subscribe{})
+	case messages.ClusterDied:
+		s.died <- time.Now()
+	case messages.ClusterGaveUp:
+		s.died <- time.Now()
+		ctx.Send(s.house.Clusters, messages.RestartCluster{Cluster: m.Cluster})
+	case messages.ClusterMoved:
+		if m.PID != 0 && m.State == messages.ClusterGreeting {
+			s.pids <- m.PID
+		}
+	}
+}
+
+// BenchmarkKilled is the time from SIGKILL of a cluster process until the whole daemon knows of its death (known), and until the next process runs (running), its intent on
+// disk, each beside the machine's own floor in the same run: kill and wait; kill, wait, fork and exec. The rule's pause before a restart, a second or more, is left out.
+func BenchmarkKilled(b *testing.B) {
+	argv := []string{"/bin/sleep", "1000"}
+	fork := func() *os.Process {
+		p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Setpgid: true}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return p
+	}
+	heard := &stubborn{died: make(chan time.Time, 16), pids: make(chan int, 16)}
+	stop := startSleepers(b, argv, heard)
+	defer stop()
+	pid := <-heard.pids
+	var known, knownFloor, running, runningFloor []time.Duration
+	raw := fork()
+	for b.Loop() {
+		begin := time.Now()
+		_ = raw.Kill()
+		_, _ = raw.Wait()
+		knownFloor = append(knownFloor, time.Since(begin))
+		raw = fork()
+		runningFloor = append(runningFloor, time.Since(begin))
+
+		begin = time.Now()
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		known = append(known, (<-heard.died).Sub(begin))
+		pid = <-heard.pids
+		running = append(running, time.Since(begin))
+	}
+	_ = raw.Kill()
+	_, _ = raw.Wait()
+	median := func(all []time.Duration) float64 {
+		slices.Sort(all)
+		return float64(all[len(all)/2].Microseconds())
+	}
+	b.ReportMetric(median(known), "known-µs")
+	b.ReportMetric(median(known)/median(knownFloor), "known/floor")
+	b.ReportMetric(median(running), "running-µs")
+	b.ReportMetric(median(running)/median(runningFloor), "running/floor")
+	b.ReportMetric(0, "ns/op")
+}
+
+// startSleepers runs a MASTER and a CONTROL, with their own World but for the pauses before a restart, whose one cluster runs argv.
+func startSleepers(b *testing.B, argv []string, heard *stubborn) (stop func()) {
+	log := zerolog.Nop()
+	system := newSystem(log)
+	m, err := startMaster(b.Context(), system, master.Options{
+		Listen: "127.0.0.1:0", Authorization: "secret", Token: "token", Shards: 1, MaxConcurrency: 1, Expect: 1, Wait: time.Minute, Heartbeat: time.Minute,
+	}, b.TempDir(), log)
+	if err != nil {
+		b.Fatal(err)
+	}
+	files := newFolder(b.TempDir())
+	w := newWorld(files, log)
+	after := w.After
+	w.After = func(d time.Duration, fn func()) func() {
+		if 700*time.Millisecond < d && d < 6*time.Second { // the pauses of plan.Restart
+			d = 0
+		}
+		return after(d, fn)
+	}
+	root := system.Root.Spawn(actors.New(w, actors.Options{
+		Master: actors.Master{URL: "ws://" + m.at, Authorization: "secret", Source: "here"},
+		Cluster: actors.ClusterOptions{
+			Command: argv, Protocol: messages.ProtocolSDK, Sockets: b.TempDir() + "/", Logs: b.TempDir(),
+			HelloTimeout: time.Hour, ReadyTimeout: time.Hour, Heartbeat: time.Minute, KillGrace: time.Minute,
+		},
+		Identify: actors.IdentifyOptions{TTL: time.Minute},
+		Behaviours: []actors.Behaviour{{Name: "stubborn", Actor: func(_ *world.World, h actors.House) actor.Actor {
+			heard.house = h
+			return heard
+		}}},
+	}))
+	ended := watch(system, root)
+	return func() {
+		system.Root.Send(root, messages.Stop{Reason: "the benchmark ends"})
+		<-ended
+		if err := m.stop(); err != nil {
+			b.Error(err)
+		}
+		if err := files.flush(time.Minute); err != nil {
+			b.Error(err)
+		}
+	}
+}
