@@ -66,8 +66,10 @@ var goldenControl = map[string]messages.FromControl{
 		Seq: 17, Ranges: []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 9}, State: messages.RangeConnecting, Epoch: 3}},
 		Clusters: messages.ClusterCounts{Serving: 1, Starting: 2}, ShardsReady: 4,
 	},
-	"10_permit_request": messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250},
-	"10_permit_report":  messages.PermitReport{ID: "7"},
+	"10_permit_request":      messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250},
+	"10_permit_request_hold": messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250, HoldMS: 90000},
+	"10_permit_report":       messages.PermitReport{ID: "7"},
+	"10_permit_report_kept":  messages.PermitReport{ID: "7", Sent: true, Identifies: 10},
 	"11_sessions": messages.SessionsMoved{Sessions: []messages.Session{
 		{Shard: 10, ShardCount: 32, SessionID: "beef", Seq: 6, ResumeGatewayURL: "wss://r", At: 1795399225000},
 	}, Gone: []int{11}},
