@@ -199,3 +199,6 @@ type ForgetSessions struct{ Cluster ClusterID }
 // IgnoreDeadLetterLogging marks answers that may come after the cluster which asked is gone: its death is known, and its permit counts as used.
 func (Permit) IgnoreDeadLetterLogging()          {}
 func (SessionsOffered) IgnoreDeadLetterLogging() {}
+
+// IgnoreDeadLetterLogging: a successor may have ended just now, and its supervisor is about to hear of it.
+func (Proceed) IgnoreDeadLetterLogging() {}
