@@ -6,7 +6,8 @@
 //	├─ gate              who may identify, when                                 gate.go, gate_permits.go
 //	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go
 //	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_strategy.go, clusters_ranges.go, clusters_rolling.go
-//	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, record.go
+//	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, record.go;
+//	│                    bots that cannot ask for permits                       cluster_reserve.go, cluster_env.go
 //	├─ hooks, webhook    events → the operator's command, Discord's webhook     hooks.go, webhook.go
 //	└─ <behaviours>      what the operator's own main added                     options.go
 //
