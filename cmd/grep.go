@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -29,42 +30,43 @@ func grep(file string, line *regexp.Regexp, done func(error)) (cancel func()) {
 }
 
 func grepNow(ctx context.Context, file string, line *regexp.Regexp) error {
-	var f *os.File
-	var in *bufio.Reader
-	var rest []byte // of a line whose end is not written yet
 	tick := time.NewTicker(grepEvery)
 	defer tick.Stop()
-	for {
-		if f == nil {
-			var err error
-			if f, err = os.Open(file); err == nil {
-				defer f.Close()
-				in = bufio.NewReaderSize(f, lineMax)
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-		for f != nil {
-			text, err := in.ReadSlice('\n')
-			rest = append(rest, text...)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-				return err
-			}
-			if line.Match(rest) {
-				return nil
-			}
-			rest = rest[:0]
-		}
-		if len(rest) > lineMax {
-			rest = rest[:0]
-		}
+	wait := func() error {
 		select {
 		case <-tick.C:
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	f, err := os.Open(file)
+	for errors.Is(err, fs.ErrNotExist) {
+		if err := wait(); err != nil {
+			return err
+		}
+		f, err = os.Open(file)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, lineMax)
+	var piece []byte // of a line whose end is not there yet
+	for {
+		text, err := in.ReadSlice('\n')
+		piece = append(piece, text...)
+		switch {
+		case errors.Is(err, io.EOF) && len(piece) < lineMax:
+			if err := wait(); err != nil {
+				return err
+			}
+			continue
+		case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull):
+			return err
+		case line.Match(bytes.TrimRight(piece, "\r\n")):
+			return nil
+		}
+		piece = piece[:0]
 	}
 }
