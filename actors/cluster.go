@@ -241,7 +241,7 @@ func (c *Cluster) over(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Tell, messages.Proceed, runStarted, runExited, recorded, found, messages.Settings,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Tell, messages.Survey, messages.Proceed, runStarted, runExited, recorded, found, messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, probeEnded:
 	default:
 		c.Unexpected(ctx)
@@ -327,6 +327,8 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.setOutage(ctx, m.On)
 	case messages.Tell:
 		c.tell(ctx)
+	case messages.Survey:
+		c.survey(ctx)
 	case stray:
 		m.process.Wait(func(proc.Exit) {})
 		m.process.Signal(syscall.SIGKILL)

@@ -22,6 +22,8 @@ type shard struct {
 	down     time.Time // since when it is not READY in a serving cluster, for no fault of ours; zero: it is
 	said     bool      // that it is stuck
 	told     bool      // to connect anew
+	latency  messages.Milliseconds
+	guilds   *int // nil: not known
 }
 
 // beatSlack is how much later than two intervals a heartbeat may come, as a share of the interval.
@@ -82,7 +84,10 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 		return
 	}
 	moved, ready := s.state != p.State, c.ready()
-	s.state = p.State
+	s.state, s.latency = p.State, p.LatencyMS
+	if p.Guilds != nil {
+		s.guilds = p.Guilds
+	}
 	switch p.State {
 	case messages.ShardReady, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardDisconnected:
 		s.deadline = time.Time{} // it is there, or waits for us, or for Discord

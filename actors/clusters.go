@@ -115,6 +115,8 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		})
 	case messages.RollingRestart:
 		s.startRolling(ctx)
+	case messages.Survey:
+		s.survey(ctx, m)
 	case messages.Booted:
 		s.booted(ctx, m)
 	case rollLate:
@@ -262,6 +264,8 @@ func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
 	switch w.then {
 	case forget:
 		delete(s.wards, w.ID)
+		w.process, w.ready, w.out = 0, 0, 0
+		s.say(ctx, w, messages.ClusterGone)
 	case again:
 		s.spawn(ctx, w)
 	case broken:
@@ -295,7 +299,12 @@ func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 // say tells everybody how a ward stands.
 func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.ClusterState) {
 	w.state = state
-	ctx.Send(s.house.Herald, messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: state, PID: w.process, Ready: w.ready, Out: w.out, Restarts: w.restarts})
+	ctx.Send(s.house.Herald, w.standing())
+}
+
+// standing is how a ward stands.
+func (w *ward) standing() messages.ClusterMoved {
+	return messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: w.state, PID: w.process, Ready: w.ready, Out: w.out, Restarts: w.restarts}
 }
 
 func (s *ClusterSupervisor) wardOf(pid *actor.PID) *ward {

@@ -102,9 +102,6 @@ func (s *ClusterSupervisor) admit(m messages.Serve) (cut []plan.Cluster, reason 
 
 // release ends every cluster of a range, if they are whole and served here.
 func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
-	if slices.Contains(s.releases, m) {
-		return // its Released is owed already
-	}
 	whole := true
 	var inside []*ward
 	for _, w := range s.inOrder() {

@@ -92,7 +92,7 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	case plan.Fatal:
 		s.give(ctx, w, messages.ClusterFatal{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), CloseCode: f.CloseCode, Err: f.Err})
 	default:
-		up := messages.ClusterGaveUp{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Attempts: v.Attempt, Causes: w.history.Causes,
+		up := messages.ClusterGaveUp{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Attempts: v.Attempt, Cause: f.Cause, Causes: w.history.Causes,
 			CloseCode: f.CloseCode, WaitedFor: f.WaitedFor}
 		if f.Exit != nil {
 			up.Output = f.Exit.Tail

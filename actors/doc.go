@@ -9,6 +9,7 @@
 //	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, record.go;
 //	│                    bots that cannot ask for permits                       cluster_reserve.go, cluster_env.go
 //	├─ hooks, webhook    events → the operator's command, Discord's webhook     hooks.go, webhook.go
+//	├─ desk              how things stand, for who looks from outside; orders   desk.go, desk_picture.go, survey.go
 //	└─ <behaviours>      what the operator's own main added                     options.go
 //
 // Rules that hold the tree together:

@@ -20,6 +20,8 @@ type permit struct {
 	asker  *actor.PID
 	owner  string
 	bucket int
+	cause  messages.IdentifyCause
+	waited time.Duration
 	before time.Time // the bucket's last use before it
 }
 
@@ -33,7 +35,7 @@ type gateState struct {
 func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, useWithin time.Duration) {
 	bucket, until := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now().Add(useWithin)
 	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseBefore: until},
-		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, before: g.last[bucket]}
+		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, cause: w.Cause, waited: time.Since(w.Since), before: g.last[bucket]}
 	delete(g.askers, w.ID)
 	g.out[w.ID] = p
 	g.last[bucket] = until
@@ -97,7 +99,7 @@ func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 	g.last[p.bucket] = p.before
 	if m.Sent {
 		g.last[p.bucket] = time.Now()
-		g.burn(ctx, p.owner, max(m.Identifies, 1))
+		g.burn(ctx, p, max(m.Identifies, 1))
 	}
 	return true
 }
@@ -112,15 +114,21 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 }
 
 // burn counts n identifies of a cluster, and has the cluster stopped when that is one too many.
-func (g *IdentifyGate) burn(ctx actor.Context, owner string, n int) {
-	burnt, storm := g.burnt[owner], false
+func (g *IdentifyGate) burn(ctx actor.Context, p *permit, n int) {
+	burnt, storm := g.burnt[p.owner], false
 	for range n {
-		burnt, storm = burnt.Storm(time.Now(), g.sizes[owner])
+		burnt, storm = burnt.Storm(time.Now(), g.sizes[p.owner])
 	}
-	g.burnt[owner] = burnt
-	if id, err := strconv.Atoi(owner); storm && err == nil {
-		delete(g.burnt, owner) // an operator who starts it again gives it a fresh count
-		ctx.Send(g.house.Clusters, messages.BreakOff{Cluster: messages.ClusterID(id), Identifies: len(burnt)})
+	g.burnt[p.owner] = burnt
+	number, err := strconv.Atoi(p.owner)
+	if err != nil {
+		return
+	}
+	id := messages.ClusterID(number)
+	ctx.Send(g.house.Herald, messages.Identified{Cluster: id, Shard: p.Shard, Identifies: n, Cause: p.cause, WaitedMS: messages.Millis(p.waited)})
+	if storm {
+		delete(g.burnt, p.owner) // an operator who starts it again gives it a fresh count
+		ctx.Send(g.house.Clusters, messages.BreakOff{Cluster: id, Identifies: len(burnt)})
 	}
 }
 

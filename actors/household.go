@@ -41,27 +41,6 @@ func (m *MasterLink) spawnHouse(ctx actor.Context) {
 	}
 }
 
-// retell says to one that panicked what it may have lost: the fleet's settings, and the orders under way. To have heard it before changes nothing.
-func (m *MasterLink) retell(ctx actor.Context, child *actor.PID) {
-	switch {
-	case m.detached:
-	case child.Equal(m.house.Gate) && m.settings.ShardCount > 0:
-		ctx.Send(child, m.settings)
-		if m.State() == "standby" || m.State() == "serving" {
-			ctx.Send(child, messages.LinkUp{})
-		} else {
-			ctx.Send(child, messages.LinkDown{})
-		}
-	case child.Equal(m.house.Clusters) && (m.stopping || len(m.orders.shutdowns) > 0):
-		ctx.Send(child, messages.StopAll{Reason: "ordered before"})
-	case child.Equal(m.house.Clusters):
-		ctx.Send(child, messages.TakeBack{Settings: m.settings, Ranges: m.memory.Ranges})
-		for _, o := range m.orders.offloads {
-			ctx.Send(child, messages.Release{ID: o.ID, Range: o.Range})
-		}
-	}
-}
-
 var _ actor.SupervisorStrategy = (*MasterLink)(nil)
 
 // HandleFailure is the supervision of the household: what panicked goes on as its row of the table says.
@@ -69,7 +48,6 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 	ctx := supervisor.(actor.Context)
 	err := world.AsError(reason)
 	ctx.Send(m.house.Herald, messages.ControlBroken{Actor: child.Id, Err: err.Error()})
-	defer m.retell(ctx, child)
 	for _, row := range m.members {
 		if row.restart && child.Id == ctx.Self().Id+"/"+row.name && !m.stopping {
 			m.Log.Error().Str("child", child.Id).Err(err).Msg("behaviour panicked; it starts again")

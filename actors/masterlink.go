@@ -29,24 +29,24 @@ type MasterLink struct {
 	house   House
 	members []member
 
-	link               transport.Link
-	cancel             func()        // of the dial under way
-	wasUp              bool          // the link was up once in this life
-	upAt               time.Time     // when it was up last
-	tries              int           // dials since it was up for a while
-	said               string        // the last reason said for having no link
-	dropped            int           // packets of this link that could not be read
-	features           []string      // that MASTER announced
-	interval           time.Duration // of heartbeats
-	seq                int64         // of the last heartbeat
-	chain              int           // of heartbeats: a new one takes the place of the last
-	settings           messages.Settings
-	feared             *messages.Halt // a fatal failure that MASTER has not answered
-	memory             linkMemory
-	last               map[int]messages.UnixMillis // per bucket, of the gate
-	standing           messages.Standing
-	orders             orders
-	stopping, detached bool // detached: and the clusters are left serving
+	link     transport.Link
+	cancel   func()        // of the dial under way
+	wasUp    bool          // the link was up once in this life
+	upAt     time.Time     // when it was up last
+	tries    int           // dials since it was up for a while
+	said     string        // the last reason said for having no link
+	dropped  int           // packets of this link that could not be read
+	features []string      // that MASTER announced
+	interval time.Duration // of heartbeats
+	seq      int64         // of the last heartbeat
+	chain    int           // of heartbeats: a new one takes the place of the last
+	settings messages.Settings
+	feared   *messages.Halt // a fatal failure that MASTER has not answered
+	memory   linkMemory
+	last     map[int]messages.UnixMillis // per bucket, of the gate
+	standing messages.Standing
+	orders   orders
+	stopping bool
 }
 
 // linkMemory is what link.json holds.
@@ -199,7 +199,7 @@ func (m *MasterLink) always(ctx actor.Context) {
 	case messages.Stop:
 		switch {
 		case msg.Detach:
-			m.stopping, m.detached = true, true
+			m.stopping = true
 			ctx.Stop(ctx.Self())
 		case !m.stopping:
 			m.stopping = true

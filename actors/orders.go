@@ -121,7 +121,8 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 	}
 	if m.State() == "greeting" {
 		m.upAt = time.Now()
-		m.raise(ctx, messages.MasterLinked{URL: m.options.Master.URL, ShardCount: s.ShardCount, Epoch: s.Epoch, Features: p.Features})
+		m.raise(ctx, messages.MasterLinked{URL: m.options.Master.URL, ShardCount: s.ShardCount, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.ShardsPerCluster,
+			Epoch: s.Epoch, Features: p.Features, Halted: s.Halted})
 		m.rest(ctx)
 		if m.announced(messages.FeatureHeartbeat) {
 			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
@@ -245,7 +246,8 @@ func (m *MasterLink) released(ctx actor.Context, r messages.Released) {
 
 // endOffload: an offload is no longer under way.
 func (m *MasterLink) endOffload(ctx actor.Context, id string, r messages.ShardRange) {
-	m.orders.offloads = slices.DeleteFunc(m.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
+	i := slices.IndexFunc(m.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
+	m.orders.offloads = slices.Delete(m.orders.offloads, i, i+1)
 	m.unhold(ctx)
 }
 

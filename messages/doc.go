@@ -7,6 +7,7 @@
 //	cluster.go    CONTROL ⇄ cluster process: packets of the unix socket (WIRE A1–A4, B2)
 //	env.go        the variables a bot's environment gets from CONTROL alone
 //	fleet.go      actor ⇄ actor inside CONTROL, and the commands an operator's behaviour may send
+//	view.go       how a machine stands, and what is ordered of it: desk ⇄ admin API
 //	events.go     what happened, for people: log, metrics, hooks, MASTER
 //
 // A command is an imperative (Serve), a fact is past (RangeMoved), an event carries its dotted name (cluster.gave_up).

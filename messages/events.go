@@ -48,16 +48,20 @@ const (
 	ClusterStopped    ClusterState = "stopped"  // by order
 	ClusterFailed     ClusterState = "failed"   // gave up, or fatal
 	ClusterDetached   ClusterState = "detached" // its process serves, but our own code fails on it
+	ClusterGone       ClusterState = "gone"     // no longer of this machine
 )
 
 // Lifecycle of the link to MASTER.
 type (
 	// MasterLinked: MASTER accepted us and said what the fleet is.
 	MasterLinked struct {
-		URL        string   `json:"url"`
-		ShardCount int      `json:"shard_count"`
-		Epoch      int64    `json:"epoch"`
-		Features   []string `json:"features"`
+		URL              string   `json:"url"`
+		ShardCount       int      `json:"shard_count"`
+		MaxConcurrency   int      `json:"max_concurrency"`
+		ShardsPerCluster int      `json:"shards_per_cluster"`
+		Epoch            int64    `json:"epoch"`
+		Features         []string `json:"features"`
+		Halted           bool     `json:"halted,omitempty"`
 	}
 	// MasterLost: an established link ended; what is served goes on.
 	MasterLost struct {
@@ -151,6 +155,7 @@ type (
 		Range     ShardRange `json:"-"`
 		Shards    string     `json:"shards"`
 		Attempts  int        `json:"attempts"`
+		Cause     Cause      `json:"cause"`  // of the last attempt
 		Causes    []string   `json:"causes"` // of each attempt, in order
 		CloseCode int        `json:"close_code,omitempty"`
 		WaitedFor string     `json:"waited_for,omitempty"`
@@ -200,6 +205,26 @@ type (
 		Done    int        `json:"done"`
 		Left    int        `json:"left"`
 		Err     string     `json:"err,omitempty"`
+	}
+	// OrderGiven: an operator's command was passed on.
+	OrderGiven struct {
+		Order   string     `json:"order"`
+		Cluster *ClusterID `json:"cluster,omitempty"`
+		Fresh   bool       `json:"fresh,omitempty"`
+		By      string     `json:"by"`
+	}
+	// AdminUnavailable: the API cannot be had at an address; it is tried again.
+	AdminUnavailable struct {
+		Listen string `json:"listen"`
+		Err    string `json:"err"`
+	}
+	// Identified: IDENTIFYs were sent with one permit: that of a shard, or those of all shards of a cluster that asks for none.
+	Identified struct {
+		Cluster    ClusterID     `json:"cluster"`
+		Shard      int           `json:"shard"` // the first
+		Identifies int           `json:"identifies"`
+		Cause      IdentifyCause `json:"cause"`
+		WaitedMS   Milliseconds  `json:"waited_ms"` // from the wish to the permit
 	}
 	// ClusterFlapping: READY and dead within 60 s five times in 10 minutes.
 	ClusterFlapping struct {
@@ -255,8 +280,11 @@ func (m RollingRestartMoved) Event() (string, Level) {
 	}
 	return "rolling_restart.moved", LevelInfo
 }
-func (ClusterFlapping) Event() (string, Level) { return "cluster.flapping", LevelError }
-func (IdentifyUnpaced) Event() (string, Level) { return "identify.unpaced", LevelWarn }
-func (ControlBroken) Event() (string, Level)   { return "control.broken", LevelError }
-func (ControlStalled) Event() (string, Level)  { return "control.stalled", LevelWarn }
-func (StateUnwritable) Event() (string, Level) { return "state.unwritable", LevelError }
+func (OrderGiven) Event() (string, Level)       { return "order.given", LevelInfo }
+func (AdminUnavailable) Event() (string, Level) { return "admin.unavailable", LevelWarn }
+func (Identified) Event() (string, Level)       { return "identify.sent", LevelDebug }
+func (ClusterFlapping) Event() (string, Level)  { return "cluster.flapping", LevelError }
+func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", LevelWarn }
+func (ControlBroken) Event() (string, Level)    { return "control.broken", LevelError }
+func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
+func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }

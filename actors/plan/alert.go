@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -25,36 +23,18 @@ func Alarming(e messages.Event, names []string) bool {
 	return level >= messages.LevelWarn
 }
 
-var levelNames = map[messages.Level]string{
-	messages.LevelDebug: "debug", messages.LevelInfo: "info", messages.LevelWarn: "warn", messages.LevelError: "error",
-}
-
 // Line is an alert as one line of JSON: {"event":"cluster.gave_up","at":"2026-01-02T03:04:05.678Z","machine":"blade-7","level":"error", and the event's own fields}.
 // It fails where the event is not a JSON object.
 func Line(a Alert) ([]byte, error) {
 	name, level := a.Event.Event()
-	head, err := json.Marshal(struct {
+	line, err := messages.JoinJSON(struct {
 		Event   string `json:"event"`
 		At      string `json:"at"`
 		Machine string `json:"machine"`
 		Level   string `json:"level"`
-	}{name, stamp(a.At), a.Machine, levelNames[level]})
+	}{name, messages.Stamp(a.At), a.Machine, level.String()}, a.Event)
 	if err != nil {
 		return nil, err
-	}
-	fields, err := json.Marshal(a.Event)
-	if err != nil {
-		return nil, err
-	}
-	if fields[0] != '{' {
-		return nil, fmt.Errorf("event %s is no JSON object", name)
-	}
-	line := head
-	if string(fields) != "{}" {
-		line = append(append(head[:len(head)-1], ','), fields[1:]...)
 	}
 	return append(line, '\n'), nil
 }
-
-// stamp is a moment as people and programs read it.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -88,7 +88,7 @@ func WebhookMessage(alerts []Alert) (body []byte, took int) {
 // embedOf is an alert as an embed, and how many characters it counts, at most embedCharsMax: what is over that is left out from the end.
 func embedOf(a Alert) (e embed, chars int) {
 	name, level := a.Event.Event()
-	e = embed{Title: cutText(name, titleMax), Color: colors[level], Fields: []embedField{}, Footer: embedFooter{cutText(a.Machine, footerMax)}, Timestamp: stamp(a.At)}
+	e = embed{Title: cutText(name, titleMax), Color: colors[level], Fields: []embedField{}, Footer: embedFooter{cutText(a.Machine, footerMax)}, Timestamp: messages.Stamp(a.At)}
 	chars = units(e.Title) + units(e.Footer.Text)
 	for _, f := range eventFields(a.Event) {
 		if len(e.Fields) == fieldsMax || chars+units(f.Name)+units(f.Value) > embedCharsMax {

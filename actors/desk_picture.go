@@ -1,0 +1,188 @@
+package actors
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// picture is a machine as events and surveys tell it.
+type picture struct {
+	machine  messages.MachineView
+	clusters map[messages.ClusterID]*clusterPicture
+	counters messages.Counters
+}
+
+// clusterPicture is one cluster. Its view lacks what is written anew for everyone who looks: states, latencies, guilds.
+type clusterPicture struct {
+	view   messages.ClusterView
+	shards []messages.ShardStanding // in the order of its range
+}
+
+func newPicture(o DeskOptions) *picture {
+	return &picture{
+		machine: messages.MachineView{Source: o.Source, Version: o.Version, Host: o.Host, PID: o.PID, Started: o.Started.UTC().Truncate(time.Millisecond),
+			Master: messages.MasterView{URL: o.MasterURL, Since: o.Started.UTC().Truncate(time.Millisecond)}},
+		clusters: map[messages.ClusterID]*clusterPicture{},
+		counters: messages.Counters{Events: map[string]int{}, Failures: map[messages.Cause]int{}, Restarts: map[messages.Cause]int{},
+			Identifies: map[messages.IdentifyCause]int{}, Waits: make([]int, len(messages.WaitBounds))},
+	}
+}
+
+// heard takes an event.
+func (p *picture) heard(e messages.Event, now time.Time) {
+	p.count(e)
+	m := &p.machine
+	switch e := e.(type) {
+	case messages.ClusterMoved:
+		p.clusterMoved(e, now)
+	case messages.MasterLinked:
+		m.Master = messages.MasterView{URL: e.URL, Up: true, Since: now, Epoch: e.Epoch}
+		m.ShardCount, m.MaxConcurrency, m.ShardsPerCluster, m.Halted = e.ShardCount, e.MaxConcurrency, e.ShardsPerCluster, e.Halted
+	case messages.MasterLost:
+		m.Master.Up, m.Master.Since, m.Master.Err = false, now, e.Err
+	case messages.MasterUnreachable:
+		p.unlinked(e.Err, now)
+	case messages.MasterRefusedUs:
+		p.unlinked(e.Err, now)
+	case messages.FleetHalted:
+		m.Halted = true
+	case messages.DiscordOutage:
+		m.Outage = e.On
+	case messages.RollingRestartMoved:
+		m.Rolling = &messages.RollingView{State: e.State, At: now, Done: e.Done, Left: e.Left, Cluster: e.Cluster, Err: e.Err}
+	case messages.ShardMoved:
+		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
+			s := &c.shards[e.Shard-c.view.Shards.First]
+			s.State = e.State
+			if e.LatencyMS > 0 {
+				s.LatencyMS = e.LatencyMS
+			}
+		}
+	case messages.ClusterDied:
+		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Err, Exit: e.Exit})
+	case messages.ClusterGaveUp:
+		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Causes[len(e.Causes)-1]})
+	case messages.ClusterFatal:
+		p.died(e.Cluster, messages.Death{At: now, Cause: messages.CauseFatal, Err: e.Err})
+	}
+}
+
+// unlinked notes why there is no link; how long there is none does not begin anew.
+func (p *picture) unlinked(why string, now time.Time) {
+	if p.machine.Master.Up {
+		p.machine.Master.Up, p.machine.Master.Since = false, now
+	}
+	p.machine.Master.Err = why
+}
+
+func (p *picture) died(id messages.ClusterID, d messages.Death) {
+	if c := p.clusters[id]; c != nil {
+		c.view.Death = &d
+	}
+}
+
+func (p *picture) count(e messages.Event) {
+	name, _ := e.Event()
+	n := &p.counters
+	n.Events[name]++
+	switch e := e.(type) {
+	case messages.ClusterDied:
+		n.Failures[e.Cause]++
+		n.Restarts[e.Cause]++
+	case messages.ClusterGaveUp:
+		n.Failures[e.Cause]++
+	case messages.ClusterFatal:
+		n.Failures[messages.CauseFatal]++
+	case messages.Identified:
+		n.Identifies[e.Cause] += e.Identifies
+		n.WaitCount++
+		n.WaitSum += e.WaitedMS.Duration()
+		if i := slices.IndexFunc(messages.WaitBounds, func(most float64) bool { return e.WaitedMS.Duration().Seconds() <= most }); i >= 0 {
+			n.Waits[i]++
+		}
+	}
+}
+
+// clusterMoved takes how a cluster stands. Another process, or none, has shards of which nothing is known yet.
+func (p *picture) clusterMoved(m messages.ClusterMoved, now time.Time) {
+	if m.State == messages.ClusterGone {
+		delete(p.clusters, m.Cluster)
+		return
+	}
+	c := p.clusters[m.Cluster]
+	if c == nil || c.view.Shards != m.Range {
+		c = &clusterPicture{view: messages.ClusterView{Cluster: m.Cluster, Shards: m.Range}, shards: unknownShards(m.Range)}
+		p.clusters[m.Cluster] = c
+	}
+	if c.view.PID != m.PID {
+		c.shards = unknownShards(m.Range)
+	}
+	if c.view.State != m.State {
+		c.view.State, c.view.Since = m.State, now
+	}
+	c.view.PID, c.view.ShardsReady, c.view.ShardsOut, c.view.Restarts = m.PID, m.Ready, m.Out, m.Restarts
+}
+
+func unknownShards(r messages.ShardRange) []messages.ShardStanding {
+	return slices.Repeat([]messages.ShardStanding{{State: messages.ShardIdle, Guilds: -1}}, r.Len())
+}
+
+func (p *picture) fleetStands(m messages.FleetStands) {
+	v := &p.machine
+	v.ShardCount, v.MaxConcurrency, v.ShardsPerCluster, v.Halted = m.ShardCount, m.MaxConcurrency, m.ShardsPerCluster, m.Halted
+}
+
+func (p *picture) shardsStand(m messages.ShardsStand) {
+	if c := p.clusters[m.Cluster]; c != nil && c.view.Shards == m.Range && len(m.Shards) == len(c.shards) {
+		c.shards = m.Shards
+	}
+}
+
+// judged is what an order is judged by.
+func (p *picture) judged() plan.Machine {
+	m := plan.Machine{Clusters: map[messages.ClusterID]messages.ClusterState{}, Rolling: p.machine.Rolling != nil && p.machine.Rolling.State == "started"}
+	for id, c := range p.clusters {
+		m.Clusters[id] = c.view.State
+	}
+	return m
+}
+
+// view is the picture at this moment; nobody changes it any more.
+func (p *picture) view(last uint64, now time.Time) messages.View {
+	v := messages.View{LastEvent: last, At: now, Machine: p.machine, Clusters: make([]messages.ClusterView, 0, len(p.clusters)), Counters: p.counters.Clone()}
+	for _, id := range slices.Sorted(maps.Keys(p.clusters)) {
+		c := p.clusters[id].written()
+		v.Clusters = append(v.Clusters, c)
+		v.Machine.Shards += c.Shards.Len()
+		v.Machine.ShardsReady += c.ShardsReady
+		switch n := &v.Machine.Clusters; c.State {
+		case messages.ClusterServing:
+			n.Serving++
+		case messages.ClusterStopped:
+			n.Stopped++
+		case messages.ClusterFailed:
+			n.Failed++
+		default:
+			n.Starting++
+		}
+	}
+	return v
+}
+
+// written is a cluster's view with its shards.
+func (c *clusterPicture) written() messages.ClusterView {
+	v := c.view
+	states := make([]byte, 0, len(c.shards))
+	v.LatencyMS = make([]messages.Milliseconds, 0, len(c.shards))
+	for _, s := range c.shards {
+		states = append(states, messages.ShardLetter(s.State))
+		v.LatencyMS = append(v.LatencyMS, s.LatencyMS)
+		v.Guilds += max(s.Guilds, 0)
+	}
+	v.States = string(states)
+	return v
+}

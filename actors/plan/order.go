@@ -1,0 +1,41 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/discluster/control/messages"
+)
+
+// Machine is what an operator's order is judged by.
+type Machine struct {
+	Clusters map[messages.ClusterID]messages.ClusterState
+	Rolling  bool // a rolling restart is under way
+}
+
+// Judge decides whether an order is passed on. What it says is as good as what is known: who carries the order out may still refuse it, by an event.
+func Judge(d messages.Directive, m Machine) (refusal messages.Refusal, reason string) {
+	name, id := d.Order()
+	if id == nil {
+		return judgeRolling(m)
+	}
+	state, known := m.Clusters[*id]
+	switch {
+	case !known:
+		return messages.RefusedUnknown, fmt.Sprintf("cluster %s is not of this machine", *id)
+	case name != messages.OrderRestart && (state == messages.ClusterStopped || state == messages.ClusterFailed):
+		return messages.RefusedNow, fmt.Sprintf("cluster %s is %s: it has no process", *id, state)
+	}
+	return "", ""
+}
+
+func judgeRolling(m Machine) (messages.Refusal, string) {
+	if m.Rolling {
+		return messages.RefusedNow, "a rolling restart is under way"
+	}
+	for _, state := range m.Clusters {
+		if state == messages.ClusterServing {
+			return "", ""
+		}
+	}
+	return messages.RefusedNow, "no cluster serves: there is nothing to restart"
+}
