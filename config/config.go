@@ -21,6 +21,7 @@ type Config struct {
 	State    State    `koanf:"state"`
 	Sockets  Sockets  `koanf:"sockets"`
 	Fleet    Fleet    `koanf:"fleet"`
+	Admin    Admin    `koanf:"admin"`
 	Hooks    Hooks    `koanf:"hooks"`
 	Log      Log      `koanf:"log"`
 
@@ -143,6 +144,25 @@ type Fleet struct {
 	HeartbeatInterval time.Duration `koanf:"heartbeat_interval"`
 }
 
+// Admin is where people and programs see how things stand, and give orders. `control status` and its like use a unix socket in state.dir, which is always there.
+type Admin struct {
+	// Listen is the address of the status page, the API and the metrics, host:port; empty: none. Beyond loopback it wants a token, and TLS or insecure.
+	// CONTROL_ADMIN__LISTEN. Default: 127.0.0.1:8643, for `control master` 127.0.0.1:8644.
+	Listen string `koanf:"listen" flag:"where the API and the metrics are, host:port; empty: nowhere"`
+	// Hosts are the names that a request may be for, beside loopback's and the address of listen: those that people and proxies use. CONTROL_ADMIN__HOSTS. Default: none.
+	Hosts []string `koanf:"hosts"`
+	// Token is what a request must bear: as a bearer token, or as the password of any user. CONTROL_ADMIN__TOKEN. Default: none.
+	Token messages.Secret `koanf:"token"`
+	// TokenFile is a file that holds it. Not together with token. CONTROL_ADMIN__TOKEN_FILE. Default: none.
+	TokenFile string `koanf:"token_file" flag:"file that holds the token of the API"`
+	// TLSCert is a PEM file of a certificate, its chain behind it. With tls_key. CONTROL_ADMIN__TLS_CERT. Default: none, plain HTTP.
+	TLSCert string `koanf:"tls_cert"`
+	// TLSKey is a PEM file of its key. CONTROL_ADMIN__TLS_KEY. Default: none.
+	TLSKey string `koanf:"tls_key"`
+	// Insecure allows plain HTTP beyond loopback, where anyone on the way reads the token. CONTROL_ADMIN__INSECURE. Default: false.
+	Insecure bool `koanf:"insecure" flag:"allow the API in plain HTTP beyond loopback, where others can read its token"`
+}
+
 // Hooks is who else is told of this machine's events.
 type Hooks struct {
 	// Exec is a command that is run for each event, a program and its arguments: the event comes as one line of JSON on its stdin, its output is dropped.
@@ -183,6 +203,17 @@ const (
 	FormatConsole = "console"
 )
 
+// masterAdmin is Admin.Listen of `control master`, which may have a CONTROL beside it.
+const masterAdmin = "127.0.0.1:8644"
+
+// AdminOfMaster is Admin.Listen for `control master`.
+func (c *Config) AdminOfMaster() string {
+	if c.origins["admin.listen"] == "" {
+		return masterAdmin
+	}
+	return c.Admin.Listen
+}
+
 // Embedded reports whether CONTROL runs its own MASTER.
 func (c *Config) Embedded() bool { return c.Master.URL == "" }
 
@@ -208,6 +239,7 @@ func defaults() *Config {
 			Grace:             30 * time.Second,
 			HeartbeatInterval: 5 * time.Second,
 		},
+		Admin: Admin{Listen: "127.0.0.1:8643"},
 		Hooks: Hooks{Timeout: 10 * time.Second},
 		Log:   Log{Level: "info", Format: FormatAuto},
 	}

@@ -55,6 +55,7 @@ func load(path string, file []byte, environ []string, flags *pflag.FlagSet, host
 	}
 	l.secret("discord.token", &l.c.Discord.Token, l.c.Discord.TokenFile)
 	l.secret("master.authorization", &l.c.Master.Authorization, l.c.Master.AuthorizationFile)
+	l.secret("admin.token", &l.c.Admin.Token, l.c.Admin.TokenFile)
 	l.secret("hooks.webhook", &l.c.Hooks.Webhook, l.c.Hooks.WebhookFile)
 	l.c.derive(lookup(environ), host, root)
 	if err := errors.Join(append(l.faults, l.c.Validate())...); err != nil {

@@ -70,6 +70,10 @@ func TestEveryKeyInAFile(t *testing.T) {
 		Fleet: Fleet{
 			Listen: "127.0.0.1:9000", Expect: 3, Wait: 90 * time.Second, Shards: 32, MaxConcurrency: 16, Grace: 25 * time.Second, HeartbeatInterval: 6 * time.Second,
 		},
+		Admin: Admin{
+			Listen: "0.0.0.0:8443", Hosts: []string{"control.example"}, Token: "the-admin-token-in-a-file", TokenFile: "testdata/admin",
+			TLSCert: "/srv/cert.pem", TLSKey: "/srv/key.pem",
+		},
 		Hooks: Hooks{
 			Exec: []string{"notify", "--json"}, Events: []string{"cluster.gave_up", "cluster.ready"}, Timeout: 5 * time.Second,
 			Webhook: "https://discord.example/api/webhooks/1/the-webhook-in-a-file", WebhookFile: "testdata/webhook",
@@ -86,7 +90,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 		case "cluster.socket_prefix", "cluster.ready", "cluster.probe": // of other kinds of bots: TestOtherKindsOfBots
 			continue
 		}
-		if f.key != "discord.token" && f.key != "master.authorization" && f.key != "hooks.webhook" && !strings.Contains(string(text), "\n  "+name+":") {
+		if f.key != "discord.token" && f.key != "master.authorization" && f.key != "admin.token" && f.key != "hooks.webhook" && !strings.Contains(string(text), "\n  "+name+":") {
 			t.Errorf("testdata/every_key.yaml lacks %s", f.key)
 		}
 	}
@@ -134,6 +138,13 @@ var samples = map[string]struct {
 	"fleet.max_concurrency":      {"16", 16, nil},
 	"fleet.grace":                {"20s", 20 * time.Second, nil},
 	"fleet.heartbeat_interval":   {"2s", 2 * time.Second, nil},
+	"admin.listen":               {"[::1]:9000", "[::1]:9000", nil},
+	"admin.hosts":                {"a.example  10.0.0.7", []string{"a.example", "10.0.0.7"}, nil},
+	"admin.token":                {"s3cret", messages.Secret("s3cret"), nil},
+	"admin.token_file":           {"testdata/admin", "testdata/admin", nil},
+	"admin.tls_cert":             {"/cert.pem", "/cert.pem", []string{"CONTROL_ADMIN__TLS_KEY=/key.pem"}},
+	"admin.tls_key":              {"/key.pem", "/key.pem", []string{"CONTROL_ADMIN__TLS_CERT=/cert.pem"}},
+	"admin.insecure":             {"true", true, nil},
 	"hooks.exec":                 {"notify --json", []string{"notify", "--json"}, nil},
 	"hooks.events":               {"cluster.died  cluster.ready", []string{"cluster.died", "cluster.ready"}, nil},
 	"hooks.timeout":              {"1m", time.Minute, nil},
@@ -216,7 +227,7 @@ func TestEveryFlag(t *testing.T) {
 	if flags == 0 {
 		t.Error("no flag")
 	}
-	for _, key := range []string{"discord.token", "master.authorization", "hooks.webhook"} {
+	for _, key := range []string{"discord.token", "master.authorization", "admin.token", "hooks.webhook"} {
 		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 		Flags(fs)
 		if fs.Lookup(key) != nil {
@@ -252,6 +263,7 @@ func TestSources(t *testing.T) {
 		{"a MASTER elsewhere: bots exit", "master: {url: 'wss://m'}", nil, nil, "cluster.on_lost", "exit"},
 		{"and 5 s before its grace ends", "master: {url: 'wss://m'}", nil, nil, "cluster.lost_after", 25 * time.Second},
 		{"whatever it is", "master: {url: 'wss://m'}\nfleet: {grace: 12s}", nil, nil, "cluster.lost_after", 10 * time.Second},
+		{"no API", "", []string{"CONTROL_ADMIN__LISTEN="}, nil, "admin.listen", ""},
 		{"ws beyond loopback when told so", "master: {url: 'ws://m', insecure: true}", nil, nil, "master.insecure", true},
 		{"secret by file", "", []string{"CONTROL_DISCORD__TOKEN_FILE=testdata/token"}, nil, "discord.token", messages.Secret("the-token-in-a-file")},
 		{"state folder of systemd", "", []string{"STATE_DIRECTORY=/var/lib/a:/var/lib/b", "XDG_STATE_HOME=/x"}, nil, "state.dir", "/var/lib/a"},
@@ -352,5 +364,18 @@ func TestChanged(t *testing.T) {
 	b := load("DISCORD_TOKEN=two", "CONTROL_CLUSTER__ENV__A=2", "CONTROL_CLUSTER__COMMAND=a b c", "CONTROL_CLUSTER__ON_LOST=exit")
 	if got, want := Changed(a, b), []string{"discord.token", "cluster.command", "cluster.env", "cluster.on_lost", "cluster.lost_after"}; !slices.Equal(got, want) {
 		t.Errorf("changed %v, want %v", got, want)
+	}
+}
+
+// A MASTER has a port of its own, unless another is chosen.
+func TestAdminOfMaster(t *testing.T) {
+	for text, want := range map[string]string{"": "127.0.0.1:8644", "admin: {listen: 'localhost:1'}": "localhost:1", "admin: {listen: ''}": "", "admin: {listen: '127.0.0.1:8643'}": "127.0.0.1:8643"} {
+		c, err := parse(t, text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.AdminOfMaster(); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }

@@ -44,6 +44,7 @@ func (c *Config) Validate() error {
 	v.durations()
 	v.folders()
 	v.fleet()
+	v.admin()
 	v.hooks()
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, FormatAuto, FormatJSON, FormatConsole)
@@ -248,6 +249,32 @@ func (v *validation) fleet() {
 	v.want(f.HeartbeatInterval+beatForgiven+f.Grace < offered, "fleet.grace",
 		"a dead machine's sessions would be lost: fleet.heartbeat_interval %s + %s + fleet.grace %s = %s, want less than the %s they live",
 		f.HeartbeatInterval, beatForgiven, f.Grace, f.HeartbeatInterval+beatForgiven+f.Grace, offered)
+}
+
+// hostForm is a name or an IP address as a request names it, without a port.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,253}$`)
+
+func (v *validation) admin() {
+	a := v.c.Admin
+	v.want(headerText(a.Token.Reveal()), "admin.token", "want visible ASCII characters and no space: it is sent as a header")
+	for _, host := range a.Hosts {
+		v.want(hostForm.MatchString(host) && (strings.Count(host, ":") != 1), "admin.hosts", "want names such as control.example, without a port; %q is none", host)
+	}
+	v.want((a.TLSCert == "") == (a.TLSKey == ""), "admin.tls_cert", "want admin.tls_cert and admin.tls_key, or neither")
+	if a.Listen == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(a.Listen)
+	if err != nil || !goodPort(port, 0) {
+		v.want(false, "admin.listen", "want host:port, such as 127.0.0.1:8643, or nothing")
+		return
+	}
+	if loopback(host) {
+		return
+	}
+	v.want(a.Token != "", "admin.listen", "beyond loopback anyone could stop the bot: set admin.token or admin.token_file")
+	v.want(a.TLSCert != "" || a.Insecure, "admin.listen",
+		"plain HTTP beyond loopback lets others read the token: set admin.tls_cert and admin.tls_key, or admin.insecure: true where the net is yours")
 }
 
 // eventForm is what an event may be called; which names there are, the actors know.
