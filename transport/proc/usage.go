@@ -1,0 +1,9 @@
+package proc
+
+import "time"
+
+// Used is what a process has used, or holds, now.
+type Used struct {
+	CPU      time.Duration // user and system, since its start
+	Resident int64         // bytes
+}

@@ -1,0 +1,40 @@
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+)
+
+// tick is the unit of times in /proc: USER_HZ, 100 on every architecture Go runs on (proc_pid_stat(5)).
+const tick = time.Second / 100
+
+// Usage is what a living process uses; false where that is not known.
+func Usage(pid int) (Used, bool) {
+	if pid <= 0 {
+		return Used{}, false
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return Used{}, false
+	}
+	return parseUsage(text, os.Getpagesize())
+}
+
+// parseUsage reads fields 14, 15 (utime, stime) and 24 (rss, in pages) of /proc/<pid>/stat. The second is a name in parentheses that may hold any byte, the third follows it.
+func parseUsage(stat []byte, page int) (Used, bool) {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 22 {
+		return Used{}, false
+	}
+	var n [3]int64
+	for i, at := range []int{11, 12, 21} {
+		var err error
+		if n[i], err = strconv.ParseInt(string(fields[at]), 10, 64); err != nil {
+			return Used{}, false
+		}
+	}
+	return Used{CPU: time.Duration(n[0]+n[1]) * tick, Resident: n[2] * int64(page)}, true
+}
