@@ -30,6 +30,8 @@ type control struct {
 	files  *folder
 	lock   *flock.Flock
 	limit  time.Duration // for an ordered stop
+
+	mailboxes *mailboxes
 }
 
 // Limits of an end, beside those of the configuration.
@@ -74,12 +76,14 @@ func claim(c *config.Config) (*place, error) {
 
 // startControl spawns the actors of the CONTROL at a place. name is the root actor's.
 func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
-	files := newFolder(c.State.Dir)
-	root, err := system.Root.SpawnNamed(actors.New(newWorld(files, log), controlOptions(c, at.logs, behaviours)), name)
+	files, counted := newFolder(c.State.Dir), newMailboxes()
+	w := newWorld(files, log)
+	w.Props = counted.props
+	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, at.logs, append(behaviours, deskBehaviour(c)))), name)
 	if err != nil {
 		return nil, err
 	}
-	return &control{system: system, root: root, ended: watch(system, root), files: files, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	return &control{system: system, mailboxes: counted, root: root, ended: watch(system, root), files: files, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
 // stop drains the clusters and ends the actors; an error says that it took too long, or that the disk did.

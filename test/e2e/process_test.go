@@ -69,7 +69,9 @@ func control(t *testing.T, env []string, args ...string) *process {
 func start(t *testing.T, env []string, program string, args ...string) *process {
 	t.Helper()
 	mark := rand.Text()
-	return launch(t, mark, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), markVariable + "=" + mark, homeVariable + "=" + home}, env...), program, args)
+	own := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), markVariable + "=" + mark, homeVariable + "=" + home,
+		"CONTROL_ADMIN__LISTEN="} // for all tests at once have one default port
+	return launch(t, mark, append(own, env...), program, args)
 }
 
 // again starts the same once more, as its operator would. It answers for the processes of both lives.

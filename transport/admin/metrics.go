@@ -1,0 +1,193 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/proc"
+)
+
+// ownRegistry is the figures of this process itself: process_* and go_*.
+func ownRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	return r
+}
+
+// metrics are read off a View when they are asked for: nothing is kept here.
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
+	v, err := s.look(r.Context())
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	seen := prometheus.NewRegistry()
+	seen.MustRegister(&collector{view: v, streams: len(s.streams), mailboxes: s.options.Mailboxes, use: proc.Usage})
+	promhttp.HandlerFor(prometheus.Gatherers{seen, s.own}, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
+}
+
+// metric describes one of ours: named by STYLE R19, its labels from closed sets, but for cluster, of which there are as many as processes.
+func metric(name, help string, labels ...string) *prometheus.Desc {
+	d := prometheus.NewDesc("control_"+name, help, labels, nil)
+	described = append(described, d)
+	metricNames = append(metricNames, "control_"+name)
+	return d
+}
+
+// described is every metric of ours, metricNames their names.
+var (
+	described   []*prometheus.Desc
+	metricNames []string
+)
+
+var (
+	info         = metric("info", "1; what this CONTROL is.", "version", "machine")
+	started      = metric("start_time_seconds", "When this CONTROL was started.")
+	linkUp       = metric("master_link_up", "1 with a link to MASTER.")
+	clusterCount = metric("clusters", "Clusters of this machine by what they do.", "state")
+	shardCount   = metric("shards", "Shards of this machine by what they do.", "state")
+	failures     = metric("cluster_failures_total", "Ends of clusters that nobody ordered, by cause.", "cause")
+	restarts     = metric("cluster_restarts_total", "Ends of clusters after which they were started again, by cause.", "cause")
+	eventCount   = metric("events_total", "Events by name.", "event")
+	identifies   = metric("identifies_total", "IDENTIFYs that were sent, by why.", "cause")
+	waits        = metric("identify_wait_seconds", "How long shards waited for their permit to identify.")
+	outage       = metric("discord_outage", "1 while more than a fifth of the shards are thrown out and stay so.")
+	halted       = metric("halted", "1 when Discord refuses the token or its intents, and nothing identifies.")
+	cpu          = metric("cluster_cpu_seconds_total", "Processor time of a cluster's process.", "cluster")
+	resident     = metric("cluster_resident_memory_bytes", "Resident memory of a cluster's process.", "cluster")
+	ready        = metric("cluster_shards_ready", "Shards of a cluster that are READY.", "cluster")
+	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards where it is known.", "cluster")
+	mailbox      = metric("mailbox_messages", "Messages that wait for an actor.", "actor")
+	streamCount  = metric("admin_streams", "Streams of events that are open.")
+)
+
+// MetricNames are the names of all metrics of ours; a histogram's has three endings where it is shown.
+func MetricNames() []string { return slices.Clone(metricNames) }
+
+// collector is one scrape.
+type collector struct {
+	view      messages.View
+	streams   int
+	mailboxes func() map[string]int
+	use       func(pid int) (proc.Used, bool)
+}
+
+// Describe is part of prometheus.Collector.
+func (c *collector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range described {
+		to <- d
+	}
+}
+
+// Closed sets of labels, so that every series is there from the start: the first failure of a kind is an increase then.
+var (
+	causes = []messages.Cause{messages.CauseExited, messages.CauseHelloTimeout, messages.CauseMute, messages.CauseStartTimeout, messages.CauseIPCLost,
+		messages.CauseStartFailed, messages.CauseShardsLost, messages.CauseFatal, messages.CauseInternal}
+	identifyCauses = []messages.IdentifyCause{messages.CauseStart, messages.CauseCrash, messages.CauseReidentify, messages.CauseOperator}
+	clusterStates  = []messages.ClusterState{messages.ClusterAdopting, messages.ClusterAwaiting, messages.ClusterSpawning, messages.ClusterGreeting,
+		messages.ClusterConnecting, messages.ClusterServing, messages.ClusterDraining, messages.ClusterKilling, messages.ClusterWaiting, messages.ClusterStopped,
+		messages.ClusterFailed, messages.ClusterDetached}
+	shardStates = []messages.ShardState{messages.ShardIdle, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardIdentifying, messages.ShardResuming,
+		messages.ShardReady, messages.ShardDisconnected, messages.ShardFailed}
+)
+
+// Collect is part of prometheus.Collector.
+func (c *collector) Collect(to chan<- prometheus.Metric) {
+	put := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+	}
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		put(d, prometheus.GaugeValue, value, labels...)
+	}
+	count := func(d *prometheus.Desc, n int, labels ...string) {
+		put(d, prometheus.CounterValue, float64(n), labels...)
+	}
+
+	m, n := c.view.Machine, c.view.Counters
+	gauge(info, 1, m.Version, m.Source)
+	gauge(started, float64(m.Started.UnixMilli())/1000)
+	gauge(linkUp, one(m.Master.Up))
+	gauge(outage, one(m.Outage))
+	gauge(halted, one(m.Halted))
+	gauge(streamCount, float64(c.streams))
+	for _, cause := range causes {
+		count(failures, n.Failures[cause], string(cause))
+		count(restarts, n.Restarts[cause], string(cause))
+	}
+	for _, cause := range identifyCauses {
+		count(identifies, n.Identifies[cause], string(cause))
+	}
+	for name, times := range n.Events {
+		count(eventCount, times, name)
+	}
+	to <- prometheus.MustNewConstHistogram(waits, uint64(n.WaitCount), n.WaitSum.Seconds(), waitBuckets(n.Waits))
+	if c.mailboxes != nil {
+		for name, depth := range c.mailboxes() {
+			gauge(mailbox, float64(depth), name)
+		}
+	}
+	c.clusters(gauge, put)
+}
+
+// clusters collects what there is of each cluster, and counts their states.
+func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), put func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
+	doing, shards := map[messages.ClusterState]int{}, map[messages.ShardState]int{}
+	for _, one := range c.view.Clusters {
+		doing[one.State]++
+		for i := range len(one.States) {
+			shards[messages.ShardStateOf(one.States[i])]++
+		}
+		id := one.Cluster.String()
+		gauge(ready, float64(one.ShardsReady), id)
+		if mean, known := meanLatency(one.LatencyMS); known {
+			gauge(latency, mean, id)
+		}
+		if used, known := c.use(one.PID); known {
+			put(cpu, prometheus.CounterValue, used.CPU.Seconds(), id)
+			gauge(resident, float64(used.Resident), id)
+		}
+	}
+	for _, state := range clusterStates {
+		gauge(clusterCount, float64(doing[state]), string(state))
+	}
+	for _, state := range shardStates {
+		gauge(shardCount, float64(shards[state]), string(state))
+	}
+}
+
+// waitBuckets are counts as a histogram has them: each with all below it.
+func waitBuckets(counts []int) map[float64]uint64 {
+	buckets, sum := map[float64]uint64{}, 0
+	for i, n := range counts {
+		sum += n
+		buckets[messages.WaitBounds[i]] = uint64(sum)
+	}
+	return buckets
+}
+
+// meanLatency is in seconds, of those that are known.
+func meanLatency(all []messages.Milliseconds) (mean float64, known bool) {
+	sum, n := messages.Milliseconds(0), 0
+	for _, l := range all {
+		if l > 0 {
+			sum += l
+			n++
+		}
+	}
+	if n == 0 {
+		return 0, false
+	}
+	return sum.Duration().Seconds() / float64(n), true
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

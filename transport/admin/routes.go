@@ -1,0 +1,115 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// route is one row of the table that is the API. The test of openapi.json holds the two together.
+type route struct {
+	pattern string // as http.ServeMux has it
+	serve   func(*Server, http.ResponseWriter, *http.Request)
+}
+
+var routes = []route{
+	{"GET /{$}", (*Server).front},
+	{"GET /healthz", (*Server).healthz},
+	{"GET /readyz", (*Server).readyz},
+	{"GET /metrics", (*Server).metrics},
+	{"GET /api/v1/machine", (*Server).machine},
+	{"GET /api/v1/clusters", (*Server).clusters},
+	{"GET /api/v1/clusters/{cluster}", (*Server).cluster},
+	{"GET /api/v1/shards", (*Server).shards},
+	{"GET /api/v1/shards/{shard}", (*Server).shard},
+	{"GET /api/v1/whereis/{guild}", (*Server).whereis},
+	{"GET /api/v1/identify", (*Server).identify},
+	{"GET /api/v1/events", (*Server).events},
+	{"POST /api/v1/clusters/{cluster}/restart", (*Server).restart},
+	{"POST /api/v1/clusters/{cluster}/drain", (*Server).drain},
+	{"POST /api/v1/clusters/{cluster}/stop", (*Server).stop},
+	{"POST /api/v1/rolling-restart", (*Server).rollingRestart},
+}
+
+func (s *Server) mux() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { r.serve(s, w, req) })
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, http.StatusNotFound, "no_route", "no such route: "+r.Method+" "+r.URL.Path)
+	})
+	return mux
+}
+
+// front is what lies at / as long as no page does.
+func (s *Server) front(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "control: the API is at /api/v1/machine, figures at /metrics\n")
+}
+
+// Problem is the body of every answer that is no success.
+type Problem struct {
+	Code    string `json:"code"` // for programs
+	Message string `json:"message"`
+}
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	answer(w, status, struct {
+		Error Problem `json:"error"`
+	}{Problem{code, message}})
+}
+
+// answer writes a value as JSON.
+func answer(w http.ResponseWriter, status int, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		status, text = http.StatusInternalServerError, fmt.Appendf(nil, `{"error":{"code":"internal","message":%q}}`, err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n'))
+}
+
+// failed answers for a CONTROL that did not.
+func failed(w http.ResponseWriter, err error) {
+	refuse(w, http.StatusServiceUnavailable, "no_answer", err.Error())
+}
+
+// number reads a part of the path, and answers for one that is none.
+func number(w http.ResponseWriter, r *http.Request, name string) (n int, ok bool) {
+	n, err := strconv.Atoi(r.PathValue(name))
+	if err != nil || n < 0 {
+		refuse(w, http.StatusBadRequest, "bad_number", fmt.Sprintf("%s %.40q: want a number from 0 on", name, r.PathValue(name)))
+		return 0, false
+	}
+	return n, true
+}
+
+// body reads the request's JSON strictly, and answers for one that is wrong. An empty body leaves the value as it is.
+func body(w http.ResponseWriter, r *http.Request, into any) (ok bool) {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if errors.Is(err, io.EOF) {
+		return true
+	}
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("more than one value")
+		}
+	}
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &large):
+		refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("body over %d bytes", bodyMax))
+	default:
+		refuse(w, http.StatusBadRequest, "bad_body", "body: "+err.Error())
+	}
+	return false
+}

@@ -1,0 +1,159 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/discluster/control/messages"
+)
+
+// ClustersAnswer is GET /api/v1/clusters.
+type ClustersAnswer struct {
+	LastEvent uint64                 `json:"last_event"`
+	Clusters  []messages.ClusterView `json:"clusters"`
+}
+
+// ShardsAnswer is GET /api/v1/shards.
+type ShardsAnswer struct {
+	LastEvent uint64      `json:"last_event"`
+	Shards    []ShardView `json:"shards"`
+}
+
+// ShardView is one shard, on its own.
+type ShardView struct {
+	Shard     int                   `json:"shard"`
+	Cluster   messages.ClusterID    `json:"cluster"`
+	State     messages.ShardState   `json:"state"`
+	LatencyMS messages.Milliseconds `json:"latency_ms"`
+}
+
+// WhereisAnswer is GET /api/v1/whereis/{guild}.
+type WhereisAnswer struct {
+	Guild      string                `json:"guild"`
+	Shard      int                   `json:"shard"`
+	ShardCount int                   `json:"shard_count"`
+	Here       bool                  `json:"here"` // the shard is of this machine
+	Machine    string                `json:"machine,omitempty"`
+	Cluster    *messages.ClusterID   `json:"cluster,omitempty"`
+	State      messages.ShardState   `json:"state,omitempty"`
+	LatencyMS  messages.Milliseconds `json:"latency_ms,omitempty"`
+}
+
+// IdentifyAnswer is GET /api/v1/identify: what this machine has spent since CONTROL was started.
+type IdentifyAnswer struct {
+	Since      string                         `json:"since"`
+	Identifies int                            `json:"identifies"`
+	ByCause    map[messages.IdentifyCause]int `json:"by_cause"`
+	WaitedMS   messages.Milliseconds          `json:"waited_ms"` // on average
+}
+
+// with answers with what show makes of the view.
+func (s *Server) with(w http.ResponseWriter, r *http.Request, show func(v messages.View)) {
+	v, err := s.look(r.Context())
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	show(v)
+}
+
+func (s *Server) machine(w http.ResponseWriter, r *http.Request) {
+	s.with(w, r, func(v messages.View) { answer(w, http.StatusOK, v) })
+}
+
+func (s *Server) clusters(w http.ResponseWriter, r *http.Request) {
+	s.with(w, r, func(v messages.View) { answer(w, http.StatusOK, ClustersAnswer{v.LastEvent, v.Clusters}) })
+}
+
+func (s *Server) cluster(w http.ResponseWriter, r *http.Request) {
+	id, ok := number(w, r, "cluster")
+	if !ok {
+		return
+	}
+	s.with(w, r, func(v messages.View) {
+		at := slices.IndexFunc(v.Clusters, func(c messages.ClusterView) bool { return int(c.Cluster) == id })
+		if at < 0 {
+			refuse(w, http.StatusNotFound, string(messages.RefusedUnknown), fmt.Sprintf("cluster %d is not of this machine", id))
+			return
+		}
+		answer(w, http.StatusOK, v.Clusters[at])
+	})
+}
+
+func (s *Server) shards(w http.ResponseWriter, r *http.Request) {
+	s.with(w, r, func(v messages.View) {
+		all := ShardsAnswer{LastEvent: v.LastEvent, Shards: []ShardView{}}
+		for _, c := range v.Clusters {
+			for _, shard := range c.Shards.Shards() {
+				all.Shards = append(all.Shards, shardOf(c, shard))
+			}
+		}
+		answer(w, http.StatusOK, all)
+	})
+}
+
+func (s *Server) shard(w http.ResponseWriter, r *http.Request) {
+	shard, ok := number(w, r, "shard")
+	if !ok {
+		return
+	}
+	s.with(w, r, func(v messages.View) {
+		c := clusterOf(v, shard)
+		if c == nil {
+			refuse(w, http.StatusNotFound, string(messages.RefusedUnknown), fmt.Sprintf("shard %d is not of this machine", shard))
+			return
+		}
+		answer(w, http.StatusOK, shardOf(*c, shard))
+	})
+}
+
+// whereis finds the shard that Discord gives a guild to: (guild_id >> 22) % shard_count (Discord docs, Sharding).
+func (s *Server) whereis(w http.ResponseWriter, r *http.Request) {
+	guild, err := strconv.ParseUint(r.PathValue("guild"), 10, 64)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_number", fmt.Sprintf("guild %.40q: want an id, which is a number", r.PathValue("guild")))
+		return
+	}
+	s.with(w, r, func(v messages.View) {
+		count := v.Machine.ShardCount
+		if count == 0 {
+			refuse(w, http.StatusConflict, string(messages.RefusedNow), "the number of shards is not known yet")
+			return
+		}
+		is := WhereisAnswer{Guild: r.PathValue("guild"), Shard: int(guild >> 22 % uint64(count)), ShardCount: count}
+		if c := clusterOf(v, is.Shard); c != nil {
+			one := shardOf(*c, is.Shard)
+			is.Here, is.Machine, is.Cluster, is.State, is.LatencyMS = true, v.Machine.Source, &c.Cluster, one.State, one.LatencyMS
+		}
+		answer(w, http.StatusOK, is)
+	})
+}
+
+func (s *Server) identify(w http.ResponseWriter, r *http.Request) {
+	s.with(w, r, func(v messages.View) {
+		n := v.Counters
+		is := IdentifyAnswer{Since: messages.Stamp(v.Machine.Started), Identifies: n.WaitCount, ByCause: n.Identifies}
+		if n.WaitCount > 0 {
+			is.WaitedMS = messages.Millis(n.WaitSum) / messages.Milliseconds(n.WaitCount)
+		}
+		answer(w, http.StatusOK, is)
+	})
+}
+
+// clusterOf is the cluster of a shard; nil where it is not of this machine.
+func clusterOf(v messages.View, shard int) *messages.ClusterView {
+	for i := range v.Clusters {
+		if v.Clusters[i].Shards.Contains(shard) {
+			return &v.Clusters[i]
+		}
+	}
+	return nil
+}
+
+// shardOf is one shard of a cluster.
+func shardOf(c messages.ClusterView, shard int) ShardView {
+	at := shard - c.Shards.First
+	return ShardView{Shard: shard, Cluster: c.Cluster, State: messages.ShardStateOf(c.States[at]), LatencyMS: c.LatencyMS[at]}
+}
