@@ -109,9 +109,12 @@ func (p *picture) count(e messages.Event) {
 
 // clusterMoved takes how a cluster stands. Another process, or none, has shards of which nothing is known yet.
 func (p *picture) clusterMoved(m messages.ClusterMoved, now time.Time) {
-	if m.State == messages.ClusterGone {
+	switch m.State {
+	case messages.ClusterGone:
 		delete(p.clusters, m.Cluster)
 		return
+	case messages.ClusterStopped, messages.ClusterFailed, messages.ClusterWaiting: // it may be told by who has not yet forgotten the process
+		m.PID, m.Ready, m.Out = 0, 0, 0
 	}
 	c := p.clusters[m.Cluster]
 	if c == nil || c.view.Shards != m.Range {

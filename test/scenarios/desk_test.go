@@ -1,0 +1,149 @@
+package scenarios
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+)
+
+// withDesk puts the desk into a machine's house.
+func withDesk(o *actors.Options) {
+	o.Behaviours = append(o.Behaviours, actors.Desk(actors.DeskOptions{Source: o.Master.Source, Started: time.Now()}))
+}
+
+func (f *fleet) ask(m *machine, question any) {
+	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/"+actors.DeskName), question)
+}
+
+// look is how a machine stands, as the desk has it.
+func (f *fleet) look(m *machine) (v messages.View) {
+	f.t.Helper()
+	answers := 0
+	f.ask(m, messages.Look{Answer: func(a messages.View) { v = a; answers++ }})
+	f.must("a view", time.Second, func() bool { return answers > 0 })
+	f.pass(time.Second)
+	want(f, "answers", answers, 1)
+	return v
+}
+
+// orders gives an order over the desk.
+func (f *fleet) orders(m *machine, d messages.Directive) (v messages.Verdict) {
+	f.t.Helper()
+	answered := false
+	f.ask(m, messages.Order{Directive: d, By: "a story", Answer: func(a messages.Verdict) { v, answered = a, true }})
+	f.must("a verdict", time.Second, func() bool { return answered })
+	return v
+}
+
+// The desk's view is what is: while clusters start, serve, die, are drained and go.
+func TestDesk(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m := f.alone(32, 8, ours(initialise(32, 8)), nil, withDesk)
+		f.connect(m, "c", 0, 31)
+		f.pass(3 * time.Second)
+		starting := f.look(m)
+		if starting.Machine.Clusters.Starting == 0 {
+			f.t.Fatalf("it all serves after %v: %+v", f.loop.Now(), starting.Machine)
+		}
+		f.must("operational", time.Minute, f.acked(m, "c", "operational"))
+		v := f.look(m)
+		want(f, "shard_count", v.Machine.ShardCount, 32)
+		want(f, "shards", v.Machine.Shards, 32)
+		want(f, "shards_ready", v.Machine.ShardsReady, 32)
+		want(f, "clusters", v.Machine.Clusters, messages.ClusterCount{Serving: 4})
+		want(f, "link", v.Machine.Master.Up, true)
+		want(f, "identifies", v.Counters.Identifies[messages.CauseStart], 32)
+		for _, c := range v.Clusters {
+			want(f, "states of cluster "+c.Cluster.String(), c.States, "RRRRRRRR")
+		}
+
+		f.processOf(m, "1").Signal(syscall.SIGKILL)
+		f.must("it died", time.Minute, f.sawN("cluster.died", 1))
+		f.must("it serves", time.Minute, f.stateIs(m, 1, messages.ClusterServing))
+		v = f.look(m)
+		want(f, "restarts", v.Clusters[1].Restarts, 1)
+		want(f, "cause", v.Clusters[1].Death.Cause, messages.CauseExited)
+		want(f, "failures", v.Counters.Failures[messages.CauseExited], 1)
+		want(f, "states", v.Clusters[1].States, "RRRRRRRR")
+		want(f, "pid", v.Clusters[1].PID, f.processOf(m, "1").PID())
+
+		want(f, "drain", f.orders(m, messages.DrainCluster{Cluster: 2}).Refusal, "")
+		f.must("it is stopped", time.Minute, f.stateIs(m, 2, messages.ClusterStopped))
+		v = f.look(m)
+		want(f, "a stopped cluster", v.Clusters[2].States, "........")
+		ready, _ := v.Ready()
+		want(f, "ready", ready, true)
+		want(f, "drain it again", f.orders(m, messages.DrainCluster{Cluster: 2}).Refusal, messages.RefusedNow)
+		want(f, "restart nobody", f.orders(m, messages.RestartCluster{Cluster: 7}).Refusal, messages.RefusedUnknown)
+		want(f, "restart it", f.orders(m, messages.RestartCluster{Cluster: 2}).Refusal, "")
+		f.must("it serves again", time.Minute, f.stateIs(m, 2, messages.ClusterServing))
+		want(f, "orders told", f.saw("order.given"), 2)
+
+		f.master.Send(m.Name, messages.Offload{ID: "o", Range: messages.ShardRange{First: 16, Last: 31}})
+		f.must("gone", time.Minute, f.stateIs(m, 3, messages.ClusterGone))
+		f.must("both", time.Minute, f.stateIs(m, 2, messages.ClusterGone))
+		want(f, "shards left", f.look(m).Machine.Shards, 16)
+	})
+}
+
+// A desk of the next life of CONTROL knows the bots that it took back, and its ids go on where those of the last life ended.
+func TestDeskAdopts(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m := f.alone(16, 8, ours(initialise(16, 8)), nil, withDesk)
+		f.serve(m, "c", 0, 15)
+		before := f.look(m)
+		f.crash(m)
+		f.pass(2 * time.Second)
+		f.boot(m, withDesk)
+		f.must("adopted", time.Minute, f.sawN("cluster.adopted", 2))
+		f.must("linked", time.Minute, f.sawN("master.linked", 2))
+		v := f.look(m)
+		want(f, "ready", v.Machine.ShardsReady, 16)
+		want(f, "states", v.Clusters[0].States, "RRRRRRRR")
+		if v.LastEvent <= before.LastEvent {
+			f.t.Fatalf("the next life's last event %d is not after %d", v.LastEvent, before.LastEvent)
+		}
+		var told messages.Telling
+		f.ask(m, messages.Follow{After: before.LastEvent, Tell: func(t messages.Telling) bool { told = t; return false }})
+		f.pass(time.Second)
+		want(f, "gap", told.Gap, true)
+		want(f, "last", told.Last, v.LastEvent)
+	})
+}
+
+// Who follows hears what is kept and all that comes, in order and once each; who is slow is left alone.
+func TestDeskTells(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m := f.alone(16, 8, ours(initialise(16, 8)), map[string]fakecluster.SDK{}, withDesk)
+		from := f.look(m).LastEvent
+		f.serve(m, "c", 0, 15)
+		var heard []uint64
+		slow := 0
+		follow := func(tell func(messages.Telling) bool) {
+			f.ask(m, messages.Follow{After: from, Least: messages.LevelDebug, Tell: tell})
+		}
+		follow(func(t messages.Telling) bool {
+			want(f, "gap", t.Gap, false)
+			for _, e := range t.Events {
+				heard = append(heard, e.ID)
+			}
+			return true
+		})
+		follow(func(messages.Telling) bool { slow++; return slow < 2 })
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.must("it died", time.Minute, f.sawN("cluster.died", 1))
+		f.must("it serves", time.Minute, f.stateIs(m, 0, messages.ClusterServing))
+		f.pass(time.Second)
+		want(f, "calls of the slow", slow, 2)
+		want(f, "in order", slices.IsSorted(heard), true)
+		want(f, "all", len(heard), int(f.look(m).LastEvent-from))
+		want(f, "the first", heard[0], from+1)
+	})
+}
