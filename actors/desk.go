@@ -17,6 +17,7 @@ type DeskOptions struct {
 	Source, Version, Host, MasterURL string
 	PID                              int
 	Started                          time.Time
+	News                             []messages.Event // of the time before there were actors, to be told at the start
 }
 
 // Desk is the behaviour that knows how things stand, for those who look from outside: it keeps a messages.View by the events it hears, what happened last, and the
@@ -25,7 +26,7 @@ type DeskOptions struct {
 // Events tell what changes; how things stand at its start, and figures that change all the time, such as latencies, it asks for (messages.Survey) when somebody looks.
 func Desk(o DeskOptions) Behaviour {
 	return Behaviour{Name: DeskName, Actor: func(w *world.World, h House) actor.Actor {
-		return &desk{w: w, house: h, picture: newPicture(o), log: newChronicle(o.Source, now())}
+		return &desk{w: w, house: h, news: o.News, picture: newPicture(o), log: newChronicle(o.Source, now())}
 	}}
 }
 
@@ -41,6 +42,7 @@ const (
 type desk struct {
 	w         *world.World
 	house     House
+	news      []messages.Event
 	picture   *picture
 	log       *chronicle
 	surveyed  time.Time // when it was asked for last
@@ -60,6 +62,9 @@ func (d *desk) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		ctx.Request(d.house.Herald, messages.Subscribe{})
+		for _, e := range d.news {
+			ctx.Send(d.house.Herald, e)
+		}
 		d.survey(ctx)
 	case world.Recovered:
 		d.survey(ctx)

@@ -45,14 +45,6 @@ func adminOptions(c *config.Config) (admin.Options, error) {
 	return o, nil
 }
 
-// adminIn is the admin server of one CONTROL.
-type adminIn struct {
-	server *admin.Server
-	at     atomic.Pointer[string] // where it listens; nil: nowhere yet
-	ended  chan struct{}
-	close  func()
-}
-
 // desk is the actor that an admin server asks.
 type desk struct {
 	system *actor.ActorSystem
@@ -63,33 +55,44 @@ func (d desk) Look(m messages.Look)     { d.system.Root.Send(d.pid, m) }
 func (d desk) Follow(m messages.Follow) { d.system.Root.Send(d.pid, m) }
 func (d desk) Order(m messages.Order)   { d.system.Root.Send(d.pid, m) }
 
-// deskBehaviour is the desk of a machine.
-func deskBehaviour(c *config.Config) actors.Behaviour {
+// deskBehaviour is the desk of a machine, which has this to say at its start.
+func deskBehaviour(c *config.Config, news []messages.Event) actors.Behaviour {
 	host, _ := os.Hostname() // one that is not known is not shown
-	return actors.Desk(actors.DeskOptions{Source: c.Machine.Source, Version: versionText(), Host: host, MasterURL: c.Master.URL, PID: os.Getpid(), Started: startedAt})
+	return actors.Desk(actors.DeskOptions{
+		Source: c.Machine.Source, Version: versionText(), Host: host, MasterURL: c.Master.URL, PID: os.Getpid(), Started: startedAt, News: news,
+	})
 }
 
-// startAdmin lets a CONTROL be seen and commanded: by the socket in its state folder, and at listen. What does not work is said, and CONTROL runs on: its bots matter more.
-func startAdmin(o admin.Options, m *control, dir, listen string, log zerolog.Logger) *adminIn {
-	o.Mailboxes = m.mailboxes.depths
-	child := func(name string) *actor.PID { return actor.NewPID(m.root.Address, m.root.Id+"/"+name) }
-	a := &adminIn{server: admin.New(o, desk{m.system, child(actors.DeskName)}), ended: make(chan struct{})}
-	a.close = sync.OnceFunc(func() { close(a.ended); a.server.Close() })
-	missing := func(at string, err error) {
-		m.system.Root.Send(child("herald"), messages.AdminUnavailable{Listen: at, Err: err.Error()})
-	}
-	if err := a.server.ListenUnix(filepath.Join(dir, adminSocket)); err != nil {
-		missing(adminSocket, err)
-	}
-	if listen == "" {
-		return a
-	}
-	err := a.listen(listen, log)
+// adminIn is the admin server of one CONTROL.
+type adminIn struct {
+	server  *admin.Server
+	at      atomic.Pointer[string] // where it listens; nil: nowhere yet
+	missing []messages.Event       // what did not work
+	ended   chan struct{}
+	close   func()
+}
+
+// openAdmin lets a CONTROL be seen and commanded: by the socket in its state folder, and at admin.listen. Where one of them cannot be had CONTROL runs on without: its bots
+// matter more. The address is tried again.
+func openAdmin(c *config.Config, d desk, mailboxes func() map[string]int, log zerolog.Logger) (*adminIn, error) {
+	o, err := adminOptions(c)
 	if err != nil {
-		missing(listen, err)
-		go a.insist(listen, log)
+		return nil, err
 	}
-	return a
+	o.Mailboxes = mailboxes
+	a := &adminIn{server: admin.New(o, d), ended: make(chan struct{})}
+	a.close = sync.OnceFunc(func() { close(a.ended); a.server.Close() })
+	if err := a.server.ListenUnix(filepath.Join(c.State.Dir, adminSocket)); err != nil {
+		a.missing = append(a.missing, messages.AdminUnavailable{Listen: adminSocket, Err: err.Error()})
+	}
+	if c.Admin.Listen == "" {
+		return a, nil
+	}
+	if err := a.listen(c.Admin.Listen, log); err != nil {
+		a.missing = append(a.missing, messages.AdminUnavailable{Listen: c.Admin.Listen, Err: err.Error()})
+		go a.insist(c.Admin.Listen, log)
+	}
+	return a, nil
 }
 
 func (a *adminIn) listen(at string, log zerolog.Logger) error {

@@ -31,7 +31,7 @@ type control struct {
 	lock   *flock.Flock
 	limit  time.Duration // for an ordered stop
 
-	mailboxes *mailboxes
+	admin *adminIn
 }
 
 // Limits of an end, beside those of the configuration.
@@ -77,13 +77,18 @@ func claim(c *config.Config) (*place, error) {
 // startControl spawns the actors of the CONTROL at a place. name is the root actor's.
 func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
 	files, counted := newFolder(c.State.Dir), newMailboxes()
-	w := newWorld(files, log)
-	w.Props = counted.props
-	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, at.logs, append(behaviours, deskBehaviour(c)))), name)
+	shown, err := openAdmin(c, desk{system, system.NewLocalPID(name + "/" + actors.DeskName)}, counted.depths, log)
 	if err != nil {
 		return nil, err
 	}
-	return &control{system: system, mailboxes: counted, root: root, ended: watch(system, root), files: files, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	w := newWorld(files, log)
+	w.Props = counted.props
+	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, at.logs, append(behaviours, deskBehaviour(c, shown.missing)))), name)
+	if err != nil {
+		shown.close()
+		return nil, err
+	}
+	return &control{system: system, admin: shown, root: root, ended: watch(system, root), files: files, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
 // stop drains the clusters and ends the actors; an error says that it took too long, or that the disk did.
@@ -97,6 +102,7 @@ func (c *control) detach(reason string) error {
 // end ends the actors, writes what they have said, and lets go of the state folder.
 func (c *control) end(m messages.Stop, limit time.Duration) (err error) {
 	defer func() { _ = c.lock.Unlock() }()
+	defer c.admin.close() // after the last event, which somebody may wait for
 	c.system.Root.Send(c.root, m)
 	select {
 	case <-c.ended:

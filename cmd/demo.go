@@ -37,7 +37,6 @@ type demo struct {
 	base    string // of Discord
 	master  *masterIn
 	running []*control
-	admins  []*adminIn
 	view    *view
 }
 
@@ -153,11 +152,6 @@ func (d *demo) start(ctx context.Context) (err error) {
 			return err
 		}
 		d.running = append(d.running, machine)
-		shown, err := adminOptions(c)
-		if err != nil {
-			return err
-		}
-		d.admins = append(d.admins, startAdmin(shown, machine, c.State.Dir, c.Admin.Listen, d.log))
 	}
 	return nil
 }
@@ -271,9 +265,6 @@ func (d *demo) stop() error {
 	for range d.running {
 		errs = append(errs, <-ended)
 	}
-	for _, a := range d.admins {
-		a.close()
-	}
 	if d.master != nil {
 		errs = append(errs, d.master.stop())
 	}
@@ -321,7 +312,7 @@ func (d *demo) report(took time.Duration) {
 		return
 	}
 	fmt.Fprintf(d.out, "\nsimulated Discord  %s/stats\nMASTER             ws://%s\nlogs               %s\n", d.base, d.master.at, d.dir)
-	if at := d.admins[0].at.Load(); at != nil {
+	if at := d.running[0].admin.at.Load(); at != nil {
 		fmt.Fprintf(d.out, "CONTROL m1         http://%s\n", *at)
 	}
 	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n     Ctrl-C ends it\n\n", d.base)

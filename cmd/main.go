@@ -7,7 +7,11 @@
 //	demo.go     all of them on this machine, to look at
 //	config.go   what a configuration says
 //	version.go  what this binary is
+//	status.go, clusters.go, whereis.go, events.go  how a running CONTROL stands
+//	orders.go   what a running CONTROL is to do
+//	client.go   how both reach it
 //	daemon.go   what run, master and demo have in common
+//	admin.go    how a CONTROL is reached
 //	world.go    the machine's own World
 //	logging.go  where lines go
 //
@@ -32,8 +36,9 @@ import (
 
 // Exit codes, beside 0.
 const (
-	exitFailed = 1 // the command did not do what was asked
-	exitUsage  = 2 // flags, configuration or environment are wrong; nothing was started
+	exitFailed      = 1 // the command did not do what was asked
+	exitUsage       = 2 // flags, configuration or environment are wrong; nothing was started
+	exitUnreachable = 3 // no CONTROL answers
 )
 
 // hurry is when, after the first signal, a second one ends the program at once. Sooner it is an echo: timeout(1) signals us, and then our group.
@@ -70,11 +75,20 @@ func Main(options ...Option) {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "control:", err)
+	os.Exit(p.exitCode(err))
+}
+
+// exitCode is what an error ends the program with.
+func (p *program) exitCode(err error) int {
 	var usage usageError
-	if errors.As(err, &usage) || !p.began {
-		os.Exit(exitUsage)
+	var unreachable unreachableError
+	switch {
+	case errors.As(err, &usage) || !p.began:
+		return exitUsage
+	case errors.As(err, &unreachable):
+		return exitUnreachable
 	}
-	os.Exit(exitFailed)
+	return exitFailed
 }
 
 // untilSignal gives a context that the first SIGINT or SIGTERM ends. A second one ends the program at once, as kill -9 would.
@@ -103,14 +117,17 @@ func (p *program) untilSignal() context.Context {
 
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "control",
-		Short:         "runs a large Discord bot",
-		Long:          "CONTROL runs one machine's share of a large Discord bot as cluster processes; MASTER divides the shards over the machines.",
+		Use:   "control",
+		Short: "runs a large Discord bot",
+		Long: "CONTROL runs one machine's share of a large Discord bot as cluster processes; MASTER divides the shards over the machines.\n\n" +
+			"Exit codes: 0 done; 1 failed; 2 flags, configuration or environment are wrong, and nothing was started; 3 no CONTROL answers.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
 		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
 	}
-	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), upgradeCommand(), versionCommand())
+	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), upgradeCommand(), versionCommand(),
+		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
+		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand())
 	return root
 }

@@ -62,7 +62,6 @@ type daemon struct {
 	log       zerolog.Logger
 
 	control *control
-	admin   *adminIn
 	master  *masterIn    // nil: it is elsewhere
 	failed  <-chan error // why it cannot go on
 }
@@ -99,11 +98,10 @@ func (d *daemon) run(ctx context.Context) (err error) {
 			return d.stop()
 		case err := <-d.failed:
 			_ = d.control.stop("MASTER cannot go on")
-			d.admin.close()
 			d.stopMaster()
 			return err
 		case <-d.control.ended:
-			d.admin.close()
+			d.control.admin.close()
 			d.stopMaster()
 			return nil
 		}
@@ -113,10 +111,6 @@ func (d *daemon) run(ctx context.Context) (err error) {
 // start takes the state folder and spawns the actors, MASTER's first.
 func (d *daemon) start(ctx context.Context) error {
 	c := *d.config // what is put in is no setting
-	shown, err := adminOptions(&c)
-	if err != nil {
-		return err
-	}
 	at, err := claim(&c)
 	if err != nil {
 		return err
@@ -133,7 +127,6 @@ func (d *daemon) start(ctx context.Context) error {
 		d.stopMaster()
 		return err
 	}
-	d.admin = startAdmin(shown, d.control, c.State.Dir, c.Admin.Listen, d.log)
 	d.note(nil)
 	d.log.Info().Str("version", versionText()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
 	return nil
@@ -142,7 +135,6 @@ func (d *daemon) start(ctx context.Context) error {
 // stop ends CONTROL as an operator asked, and the bots as cluster.on_stop says.
 func (d *daemon) stop() error {
 	defer d.stopMaster()
-	defer d.admin.close() // last: an operator may watch
 	if d.config.Cluster.OnStop == config.OnStopDetach {
 		d.log.Info().Msg("stopping: the bots go on, and the next start takes them back")
 		return d.control.detach("signal")

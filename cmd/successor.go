@@ -120,7 +120,6 @@ func (d *daemon) replace(path string) error {
 	if err := d.control.detach("upgrade"); err != nil {
 		d.log.Warn().Err(err).Msg("CONTROL did not stop as it should; what it has not written is read from the bots")
 	}
-	d.admin.close() // its address is for the next life
 	d.stopMaster()
 	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2) // or one that comes before the next life listens would end it
 	err := syscall.Exec(path, os.Args, os.Environ())

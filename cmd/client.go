@@ -1,0 +1,223 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/config"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/admin"
+)
+
+// caller talks to the CONTROL of a state folder, by its socket.
+type caller struct {
+	dir  string
+	http *http.Client
+	json bool // the answer is for programs
+	out  io.Writer
+}
+
+// Limits of a caller. What a CONTROL answers is no longer than answerMax; one that is upgraded is back within returnWithin.
+const (
+	clientWithin = 15 * time.Second
+	answerMax    = 64 << 20
+	eventMax     = 1 << 20
+	returnEvery  = 500 * time.Millisecond
+	returnWithin = 30 * time.Second
+)
+
+// unreachableError is an error that exits with exitUnreachable.
+type unreachableError struct{ error }
+
+func (u unreachableError) Unwrap() error { return u.error }
+
+// problemError is an answer that is no success.
+type problemError struct {
+	status int
+	admin.Problem
+}
+
+func (p *problemError) Error() string { return p.Message }
+
+// asking gives a command the flags of those that ask a running CONTROL, and what makes their caller once they are parsed.
+func asking(c *cobra.Command) (connect func() (*caller, error)) {
+	file := c.Flags().StringP("config", "c", "", "configuration file (YAML), the one CONTROL was started with")
+	c.Flags().String("state.dir", "", "state folder of the CONTROL that is asked")
+	forPrograms := c.Flags().Bool("json", false, "answer in JSON")
+	return func() (*caller, error) {
+		conf, err := config.Load(*file, os.Environ(), c.Flags())
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return newCaller(conf.State.Dir, *forPrograms, c.OutOrStdout()), nil
+	}
+}
+
+func newCaller(dir string, json bool, out io.Writer) *caller {
+	path := filepath.Join(dir, adminSocket)
+	return &caller{dir: dir, json: json, out: out, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", path)
+		},
+	}}}
+}
+
+// get asks, and gives the answer as it came, and in into.
+func (c *caller) get(ctx context.Context, path string, into any) (raw []byte, err error) {
+	return c.ask(ctx, http.MethodGet, path, nil, into)
+}
+
+// post changes something.
+func (c *caller) post(ctx context.Context, path string, body, into any) (raw []byte, err error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	return c.ask(ctx, http.MethodPost, path, text, into)
+}
+
+func (c *caller) ask(ctx context.Context, method, path string, body []byte, into any) (raw []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clientWithin)
+	defer cancel()
+	r, err := c.send(ctx, method, path, body, "application/json")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	raw, err = io.ReadAll(io.LimitReader(r.Body, answerMax))
+	if err == nil {
+		err = json.Unmarshal(raw, into)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("answer of CONTROL: %w", err)
+	}
+	return raw, nil
+}
+
+// send sends a request; the answer is a success, and its body the caller's to close.
+func (c *caller) send(ctx context.Context, method, path string, body []byte, accept string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Accept", accept)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, unreachableError{fmt.Errorf("state.dir %s: no CONTROL answers there: %w; name another folder by --config or --state.dir", c.dir, withoutAddress(err))}
+	}
+	if answer.StatusCode < 300 {
+		return answer, nil
+	}
+	defer answer.Body.Close()
+	var said struct{ Error admin.Problem }
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&said); err != nil {
+		said.Error.Message = answer.Status
+	}
+	return nil, &problemError{answer.StatusCode, said.Error}
+}
+
+// show prints an answer: as it came, or as table draws it.
+func (c *caller) show(raw []byte, table func(w io.Writer)) {
+	if c.json {
+		fmt.Fprintln(c.out, strings.TrimSpace(string(raw)))
+		return
+	}
+	table(c.out)
+}
+
+// event is one line of the stream.
+type event struct {
+	id    uint64
+	name  string
+	text  []byte         // the whole, as it came
+	field map[string]any // its fields
+	gap   bool           // no event, but word that some are not kept
+}
+
+// follow hears every event after one, from a level on, until stop says so or ctx ends. A CONTROL that goes away is waited for, for a while: it may be upgraded.
+func (c *caller) follow(ctx context.Context, after uint64, least messages.Level, hear func(event) (stop bool)) error {
+	last, seen := after, time.Now()
+	for {
+		stopped, err := c.stream(ctx, last, least, func(e event) bool {
+			last, seen = max(last, e.id), time.Now()
+			return hear(e)
+		})
+		var gone unreachableError
+		switch {
+		case stopped:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			seen = time.Now()
+		case !errors.As(err, &gone) || time.Since(seen) > returnWithin:
+			return err
+		}
+		select {
+		case <-time.After(returnEvery):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// stream is one connection of follow. It ends without an error when CONTROL ends it.
+func (c *caller) stream(ctx context.Context, after uint64, least messages.Level, hear func(event) (stop bool)) (stopped bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	path := "/api/v1/events?level=" + least.String()
+	if after > 0 {
+		path += "&after=" + strconv.FormatUint(after, 10)
+	}
+	answer, err := c.send(ctx, http.MethodGet, path, nil, "text/event-stream")
+	if err != nil {
+		return false, err
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	lines.Buffer(nil, eventMax)
+	gap := false
+	for lines.Scan() {
+		kind, value, _ := strings.Cut(lines.Text(), ": ")
+		switch {
+		case kind == "event":
+			gap = value == "gap"
+		case kind == "data":
+			e, err := readEvent([]byte(value))
+			e.gap, gap = gap, false
+			if err != nil || hear(e) {
+				return true, err
+			}
+		}
+	}
+	return false, nil
+}
+
+func readEvent(text []byte) (e event, err error) {
+	var head struct {
+		ID    uint64 `json:"id"`
+		Event string `json:"event"`
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber() // as it came
+	if err := errors.Join(json.Unmarshal(text, &head), d.Decode(&e.field)); err != nil {
+		return e, fmt.Errorf("event of CONTROL: %w", err)
+	}
+	e.id, e.name, e.text = head.ID, head.Event, text
+	return e, nil
+}

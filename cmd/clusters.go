@@ -1,0 +1,98 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/admin"
+)
+
+func clustersCommand() *cobra.Command {
+	var connect func() (*caller, error)
+	c := &cobra.Command{
+		Use:   "clusters",
+		Short: "lists this machine's clusters",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := connect()
+			if err != nil {
+				return err
+			}
+			var v messages.View
+			raw, err := c.get(cmd.Context(), "/api/v1/clusters", &v)
+			if err != nil {
+				return err
+			}
+			c.show(raw, func(w io.Writer) { printClusters(w, time.Now(), v.Clusters) })
+			return nil
+		},
+	}
+	connect = asking(c)
+	return c
+}
+
+func printClusters(w io.Writer, now time.Time, all []messages.ClusterView) {
+	table(w, "CLUSTER\tSHARDS\tSTATE\tFOR\tREADY\tLATENCY\tGUILDS\tPID\tRESTARTS\tLAST DEATH", func(row func(string, ...any)) {
+		for _, c := range all {
+			pid, death := "-", "-"
+			if c.PID > 0 {
+				pid = strconv.Itoa(c.PID)
+			}
+			if c.Death != nil {
+				death = fmt.Sprintf("%s, %s ago", c.Death.Cause, since(now, c.Death.At))
+			}
+			row("%d\t%s\t%s\t%s\t%d/%d\t%s\t%d\t%s\t%d\t%s", c.Cluster, c.Shards, c.State, since(now, c.Since), c.ShardsReady, c.Shards.Len(),
+				latencyText(worst(c.LatencyMS)), c.Guilds, pid, c.Restarts, death)
+		}
+	})
+}
+
+// worst is the highest latency.
+func worst(all []messages.Milliseconds) (most messages.Milliseconds) {
+	for _, l := range all {
+		most = max(most, l)
+	}
+	return most
+}
+
+func latencyText(l messages.Milliseconds) string {
+	if l == 0 {
+		return "-"
+	}
+	return l.Duration().String()
+}
+
+func shardsCommand() *cobra.Command {
+	var connect func() (*caller, error)
+	c := &cobra.Command{
+		Use:   "shards",
+		Short: "lists this machine's shards",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := connect()
+			if err != nil {
+				return err
+			}
+			var all admin.ShardsAnswer
+			raw, err := c.get(cmd.Context(), "/api/v1/shards", &all)
+			if err != nil {
+				return err
+			}
+			c.show(raw, func(w io.Writer) {
+				table(w, "SHARD\tCLUSTER\tSTATE\tLATENCY", func(row func(string, ...any)) {
+					for _, s := range all.Shards {
+						row("%d\t%d\t%s\t%s", s.Shard, s.Cluster, s.State, latencyText(s.LatencyMS))
+					}
+				})
+			})
+			return nil
+		},
+	}
+	connect = asking(c)
+	return c
+}

@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/admin"
+)
+
+func eventsCommand() *cobra.Command {
+	var connect func() (*caller, error)
+	var follow bool
+	var level string
+	c := &cobra.Command{
+		Use:   "events",
+		Short: "lists what happened, and with -f goes on as it happens",
+		Long:  "events lists what CONTROL keeps of its last events. With -f it goes on until Ctrl-C, across an upgrade of CONTROL, too.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			least, err := messages.ParseLevel(level)
+			if err != nil {
+				return usageError{fmt.Errorf("--level: %w", err)}
+			}
+			c, err := connect()
+			if err != nil {
+				return err
+			}
+			var kept struct {
+				admin.EventsAnswer
+				Events []jsonText `json:"events"`
+			}
+			if _, err := c.get(cmd.Context(), "/api/v1/events?level="+least.String(), &kept); err != nil {
+				return err
+			}
+			for _, text := range kept.Events {
+				e, err := readEvent(text)
+				if err != nil {
+					return err
+				}
+				c.printEvent(e)
+			}
+			if !follow {
+				return nil
+			}
+			err = c.follow(cmd.Context(), kept.LastEvent, least, func(e event) bool { c.printEvent(e); return false })
+			if errors.Is(err, context.Canceled) {
+				return nil // Ctrl-C is how it ends
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on as events come")
+	c.Flags().StringVar(&level, "level", messages.LevelInfo.String(), "the least level: debug, info, warn or error")
+	connect = asking(c)
+	return c
+}
+
+// jsonText is a piece of JSON as it came.
+type jsonText []byte
+
+// UnmarshalJSON is part of json.Unmarshaler.
+func (t *jsonText) UnmarshalJSON(b []byte) error { *t = slices.Clone(b); return nil }
+
+// printEvent prints an event on a line: when, how loud, what, and its fields.
+func (c *caller) printEvent(e event) {
+	if c.json {
+		fmt.Fprintln(c.out, string(e.text))
+		return
+	}
+	if e.gap {
+		fmt.Fprintln(c.out, "… some events are no longer kept …")
+		return
+	}
+	_, _ = io.WriteString(c.out, eventLine(e))
+}
+
+func eventLine(e event) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %-5s %s", e.field["at"], e.field["level"], e.name)
+	for _, name := range slices.Sorted(maps.Keys(e.field)) {
+		switch name {
+		case "id", "at", "event", "level", "machine":
+			continue
+		}
+		value := fmt.Sprint(e.field[name])
+		if strings.ContainsAny(value, " \n\"") {
+			value = fmt.Sprintf("%q", value)
+		}
+		fmt.Fprintf(&b, " %s=%s", name, value)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}

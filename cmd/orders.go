@@ -1,0 +1,215 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/admin"
+)
+
+// order is one command that changes something: what it asks for, and which events say how it ended.
+type order struct {
+	use, short, long string
+	cluster          bool   // it is for one
+	hurts            string // what it does to the bot, for the question whether that is meant; "": nothing
+	path             func(id string) string
+	body             func() any
+	flags            func(c *cobra.Command)
+	before           func(ctx context.Context, c *caller, id string) error // nil: nothing
+	over             func(e event) (over bool, err error)
+}
+
+func restartCommand() *cobra.Command {
+	var b admin.RestartBody
+	return (&order{
+		use: "restart <cluster>", short: "gives a cluster a new process",
+		long: "restart ends the process of a cluster and starts another, with a fresh budget of restarts. The new one resumes the sessions of the old one, at no identify, " +
+			"where the bot can; with --fresh it identifies every shard anew.",
+		cluster: true, hurts: "its shards are away until the new process has them",
+		path:  func(id string) string { return "/api/v1/clusters/" + id + "/restart" },
+		body:  func() any { return b },
+		flags: func(c *cobra.Command) { c.Flags().BoolVar(&b.Fresh, "fresh", false, "identify every shard anew") },
+		over:  comesUp,
+	}).command()
+}
+
+func undrainCommand() *cobra.Command {
+	return (&order{
+		use: "undrain <cluster>", short: "starts a cluster that was drained or stopped",
+		cluster: true,
+		path:    func(id string) string { return "/api/v1/clusters/" + id + "/restart" },
+		before: func(ctx context.Context, c *caller, id string) error {
+			var v messages.ClusterView
+			_, err := c.get(ctx, "/api/v1/clusters/"+id, &v)
+			if err == nil && v.State != messages.ClusterStopped {
+				err = fmt.Errorf("cluster %s is %s: only one that was drained or stopped is started", id, v.State)
+			}
+			return err
+		},
+		over: comesUp,
+	}).command()
+}
+
+func drainCommand() *cobra.Command {
+	return (&order{
+		use: "drain <cluster>", short: "ends a cluster's process, its sessions kept for a minute",
+		long:    "drain ends the process of a cluster and leaves it stopped. Its sessions are kept: undrain within a minute resumes them.",
+		cluster: true, hurts: "its shards are away until `control undrain`",
+		path: func(id string) string { return "/api/v1/clusters/" + id + "/drain" },
+		over: goesDown,
+	}).command()
+}
+
+func stopCommand() *cobra.Command {
+	return (&order{
+		use: "stop <cluster>", short: "ends a cluster's process and its sessions",
+		long:    "stop ends the process of a cluster, and its sessions, and leaves it stopped. undrain starts it again; every shard identifies then.",
+		cluster: true, hurts: "its shards are away, and their sessions lost",
+		path: func(id string) string { return "/api/v1/clusters/" + id + "/stop" },
+		over: goesDown,
+	}).command()
+}
+
+func rollingRestartCommand() *cobra.Command {
+	return (&order{
+		use: "rolling-restart", short: "gives every cluster a new process, one at a time",
+		long: "rolling-restart gives every serving cluster of this machine a new process, one after another, each started before the old one drains: no identify and no event is " +
+			"lost where the bot can resume. It stops at the first cluster that does not come up.",
+		hurts: "every process of this machine is replaced",
+		path:  func(string) string { return "/api/v1/rolling-restart" },
+		over: func(e event) (bool, error) {
+			switch {
+			case e.name == "rolling_restart.moved" && e.field["state"] == "done":
+				return true, nil
+			case e.name == "rolling_restart.moved" && e.field["state"] == "stopped", e.name == "order.refused":
+				return true, fmt.Errorf("%v", e.field["err"])
+			}
+			return false, nil
+		},
+	}).command()
+}
+
+// comesUp is how a cluster's start ends.
+func comesUp(e event) (over bool, err error) {
+	switch e.name {
+	case "cluster.ready":
+		return true, nil
+	case "cluster.gave_up", "cluster.fatal", "cluster.identify_storm", "order.refused":
+		return true, errors.New(strings.TrimSpace(eventLine(e)))
+	}
+	return false, nil
+}
+
+// goesDown is how a cluster's stop ends.
+func goesDown(e event) (over bool, err error) {
+	if e.name == "order.refused" {
+		return true, fmt.Errorf("%v", e.field["err"])
+	}
+	return e.name == "cluster.stopped", nil
+}
+
+func (o *order) command() *cobra.Command {
+	var connect func() (*caller, error)
+	var sure, leave bool
+	c := &cobra.Command{
+		Use: o.use, Short: o.short, Long: o.long,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id := ""
+			if o.cluster {
+				id = args[0]
+				if n, err := strconv.Atoi(id); err != nil || n < 0 {
+					return usageError{fmt.Errorf("cluster %q: want its number, as `control clusters` shows it", id)}
+				}
+			}
+			c, err := connect()
+			if err != nil {
+				return err
+			}
+			if o.hurts != "" && !sure {
+				if err := confirm(cmd, o.what(id)+": "+o.hurts); err != nil {
+					return err
+				}
+			}
+			return o.give(cmd.Context(), c, id, leave)
+		},
+	}
+	if o.cluster {
+		c.Args = cobra.ExactArgs(1)
+	}
+	if o.hurts != "" {
+		c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask whether that is meant")
+	}
+	c.Flags().BoolVar(&leave, "no-wait", false, "give the order, and do not wait for its end")
+	if o.flags != nil {
+		o.flags(c)
+	}
+	connect = asking(c)
+	return c
+}
+
+func (o *order) what(id string) string {
+	verb, _, _ := strings.Cut(o.use, " ")
+	if id == "" {
+		return verb
+	}
+	return verb + " cluster " + id
+}
+
+// give gives the order, and waits for its end.
+func (o *order) give(ctx context.Context, c *caller, id string, leave bool) error {
+	if o.before != nil {
+		if err := o.before(ctx, c, id); err != nil {
+			return err
+		}
+	}
+	var body any = struct{}{}
+	if o.body != nil {
+		body = o.body()
+	}
+	var given admin.OrderAnswer
+	if _, err := c.post(ctx, o.path(id), body, &given); err != nil {
+		return fmt.Errorf("%s: %w", o.what(id), err)
+	}
+	if leave {
+		return nil
+	}
+	var ended error
+	err := c.follow(ctx, given.After, messages.LevelInfo, func(e event) bool {
+		if o.cluster && e.name != "order.refused" && fmt.Sprint(e.field["cluster"]) != id {
+			return false // of another cluster, or of none
+		}
+		c.printEvent(e)
+		over, err := o.over(e)
+		ended = err
+		return over
+	})
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: not waited for: the order stands", o.what(id))
+	}
+	if err = errors.Join(err, ended); err != nil {
+		return fmt.Errorf("%s: %w", o.what(id), err)
+	}
+	return nil
+}
+
+// confirm asks a person whether that is meant. Without one it wants --yes.
+func confirm(cmd *cobra.Command, what string) error {
+	if !isTerminal(os.Stdin) {
+		return usageError{fmt.Errorf("%s; nobody is there to ask: say --yes", what)}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s. Do it? [y/N] ", what)
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+		return nil
+	}
+	return errors.New("nothing was done")
+}

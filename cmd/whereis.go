@@ -1,0 +1,40 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/transport/admin"
+)
+
+func whereisCommand() *cobra.Command {
+	var connect func() (*caller, error)
+	c := &cobra.Command{
+		Use:   "whereis <guild id>",
+		Short: "says which shard and cluster a guild belongs to",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := connect()
+			if err != nil {
+				return err
+			}
+			var is admin.WhereisAnswer
+			raw, err := c.get(cmd.Context(), "/api/v1/whereis/"+args[0], &is)
+			if err != nil {
+				return err
+			}
+			c.show(raw, func(w io.Writer) {
+				if !is.Here {
+					fmt.Fprintf(w, "guild %s is of shard %d of %d, which is not of this machine\n", is.Guild, is.Shard, is.ShardCount)
+					return
+				}
+				fmt.Fprintf(w, "guild %s is of shard %d of %d: cluster %d on %s, %s\n", is.Guild, is.Shard, is.ShardCount, *is.Cluster, is.Machine, is.State)
+			})
+			return nil
+		},
+	}
+	connect = asking(c)
+	return c
+}

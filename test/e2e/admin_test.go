@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/discluster/control/messages"
+)
+
+// operator runs a command on the CONTROL, and gives its exit code and what it said.
+func (b *bots) operator(args ...string) (code int, said string) {
+	b.t.Helper()
+	p := control(b.t, nil, append(args, "--state.dir="+b.state)...)
+	code = p.exit(patience)
+	wantSilent(b.t, strings.Join(args, " "), p.stdout.String()+p.stderr.String())
+	return code, p.stdout.String() + p.stderr.String()
+}
+
+// does is operator, of a command that must succeed and say this.
+func (b *bots) does(what string, args ...string) string {
+	b.t.Helper()
+	code, said := b.operator(args...)
+	if code != 0 || !strings.Contains(said, what) {
+		b.t.Errorf("control %s: exit %d, want %q: %s", strings.Join(args, " "), code, what, said)
+	}
+	return said
+}
+
+// view is what `control status --json` says.
+func (b *bots) view() (v messages.View) {
+	b.t.Helper()
+	if err := json.Unmarshal([]byte(b.does("{", "status", "--json")), &v); err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// spent wants so many identifies at Discord since the last look, and no rule broken.
+func (b *bots) spent(what string, identifies *int, more int) {
+	b.t.Helper()
+	s := b.d.stats()
+	if s.Identifies != *identifies+more || s.Violations != 0 || s.Duplicates != 0 {
+		b.t.Errorf("%s: %d identifies, want %d; %d violations, %d duplicates", what, s.Identifies-*identifies, more, s.Violations, s.Duplicates)
+	}
+	*identifies = s.Identifies
+}
+
+// An operator looks and gives orders, all by the socket in the state folder: what each costs at Discord is as the README says.
+func TestOperator(t *testing.T) {
+	t.Parallel()
+	b := serving(t, 8, 4, nil)
+	spent := 0
+	b.spent("the start", &spent, 8)
+
+	b.does("8 of 8 READY", "status")
+	b.does("4-7     serving", "clusters")
+	b.does("7      1        ready", "shards")
+	b.does("shard 2 of 8: cluster 0 on e2e, ready", "whereis", "81384788765712384")
+	b.does("cluster.ready", "events")
+
+	old := b.view().Clusters[1].PID
+	b.does("cluster.ready", "restart", "1", "--yes")
+	b.spent("restart", &spent, 0)
+	if v := b.view(); v.Clusters[1].PID == old || v.Machine.ShardsReady != 8 {
+		t.Errorf("after the restart: %+v", v.Clusters[1])
+	}
+	b.does("cluster.ready", "restart", "1", "--fresh", "--yes")
+	b.spent("restart --fresh", &spent, 4)
+	b.does("cluster.stopped", "drain", "0", "--yes")
+	b.does("1 stopped", "status")
+	b.does("cluster.ready", "undrain", "0")
+	b.spent("drain and undrain", &spent, 0)
+	before := b.clusters()
+	b.does("state=done", "rolling-restart", "--yes")
+	b.spent("rolling-restart", &spent, 0)
+	if now := b.clusters(); len(now) != 2 || slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) }) {
+		t.Errorf("processes %v, were %v", now, before)
+	}
+	b.does("cluster.stopped", "stop", "1", "--yes")
+
+	for said, c := range map[string]struct {
+		code int
+		args []string
+	}{
+		"say --yes":                        {2, []string{"stop", "0"}},
+		"cluster 9 is not of this machine": {1, []string{"restart", "9", "--yes"}},
+		"it has no process":                {1, []string{"drain", "1", "--yes"}},
+		"only one that was drained":        {1, []string{"undrain", "0"}},
+		"want its number":                  {2, []string{"drain", "zero", "--yes"}},
+		"want an id":                       {1, []string{"whereis", "my-guild"}},
+		"--level":                          {2, []string{"events", "--level", "loud"}},
+	} {
+		if code, got := b.operator(c.args...); code != c.code || !strings.Contains(got, said) {
+			t.Errorf("control %s: exit %d, want %d and %q: %s", strings.Join(c.args, " "), code, c.code, said, got)
+		}
+	}
+	b.stop(patience)
+	if code, said := b.operator("status"); code != 3 || !strings.Contains(said, "no CONTROL answers there") {
+		t.Errorf("exit %d after the end: %s", code, said)
+	}
+	if _, err := os.Stat(filepath.Join(b.state, "admin.sock")); err == nil {
+		t.Error("the socket is left")
+	}
+}
+
+// The API listens where it is told, says nothing secret anywhere, and is back after an upgrade at the same address; who follows events goes on where he was.
+func TestAPIOutlivesUpgrade(t *testing.T) {
+	t.Parallel()
+	b, link := startInstalled(t, "--admin.listen=127.0.0.1:0")
+	at := "http://" + fmt.Sprint(b.line("admin listens")["listen"])
+	info, err := os.Stat(filepath.Join(b.state, "admin.sock"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket: %v %v", info, err)
+	}
+	for _, route := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/v1/machine", "/api/v1/clusters", "/api/v1/clusters/0", "/api/v1/shards", "/api/v1/shards/3",
+		"/api/v1/whereis/1", "/api/v1/identify", "/api/v1/events?level=debug"} {
+		r, err := http.Get(at + route)
+		if err != nil {
+			t.Fatal(err)
+		}
+		what, err := io.ReadAll(r.Body)
+		if r.Body.Close(); err != nil || r.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s, %v: %s", route, r.Status, err, what)
+		}
+		wantSilent(t, route, string(what))
+	}
+	follower := control(t, nil, "events", "-f", "--json", "--state.dir="+b.state)
+	eventually(t, "the follower hears", func() bool { return strings.Contains(follower.stdout.String(), "cluster.ready") })
+	installed(t, link, "control-2", binary)
+	if code, said := b.order("--state.dir=" + b.state); code != 0 {
+		t.Fatalf("exit %d: %s", code, said)
+	}
+	eventually(t, "the follower hears of the next life", func() bool { return strings.Contains(follower.stdout.String(), "cluster.adopted") })
+	last := 0.0
+	for lines := bufio.NewScanner(strings.NewReader(follower.stdout.String())); lines.Scan(); {
+		var e map[string]any
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatalf("%v: %s", err, lines.Text())
+		}
+		if id, is := e["id"].(float64); is {
+			if id <= last {
+				t.Errorf("event %v after %v", id, last)
+			}
+			last = id
+		}
+	}
+	_ = follower.cmd.Process.Signal(syscall.SIGINT)
+	if code := follower.exit(patience); code != 0 {
+		t.Errorf("Ctrl-C of events -f: exit %d", code)
+	}
+	b.does("2 serving", "status")
+	b.stop(patience)
+}
+
+// Two CONTROLs at one address: the second runs on without, says so, and its operator still reaches it.
+func TestAPIPortTaken(t *testing.T) {
+	t.Parallel()
+	first := serving(t, 2, 2, settings{"admin.listen": "127.0.0.1:0"})
+	at := fmt.Sprint(first.line("admin listens")["listen"])
+	second := serving(t, 2, 2, settings{"admin.listen": at})
+	second.complained("admin.unavailable", at)
+	second.does("2 of 2 READY", "status")
+	first.stop(patience)
+	second.line("admin listens")
+	second.stop(patience)
+}
