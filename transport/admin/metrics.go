@@ -28,7 +28,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	}
 	seen := prometheus.NewRegistry()
 	seen.MustRegister(&collector{view: v, streams: len(s.streams), mailboxes: s.options.Mailboxes, use: proc.Usage})
-	promhttp.HandlerFor(prometheus.Gatherers{seen, s.own}, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
+	promhttp.HandlerFor(prometheus.Gatherers{seen, s.own()}, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
 }
 
 // metric describes one of ours: named by STYLE R19, its labels from closed sets, but for cluster, of which there are as many as processes.

@@ -51,9 +51,9 @@ type Server struct {
 	options Options
 	control Control
 	http    http.Server
-	own     *prometheus.Registry // of this process
-	over    context.CancelFunc   // ends the streams
-	streams chan struct{}        // one for each that is open
+	own     func() *prometheus.Registry // of this process; made for who asks first
+	over    context.CancelFunc          // ends the streams
+	streams chan struct{}               // one for each that is open
 	budget  *budget
 
 	mu      sync.Mutex
@@ -63,7 +63,7 @@ type Server struct {
 
 // New makes a server that does not listen yet.
 func New(o Options, c Control) *Server {
-	s := &Server{options: o, control: c, own: ownRegistry(), streams: make(chan struct{}, streamsMax), budget: newBudget()}
+	s := &Server{options: o, control: c, own: sync.OnceValue(ownRegistry), streams: make(chan struct{}, streamsMax), budget: newBudget()}
 	var ctx context.Context
 	ctx, s.over = context.WithCancel(context.Background())
 	s.http = http.Server{

@@ -1,0 +1,308 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// stub is a Control with one view and a script.
+type stub struct {
+	mu      sync.Mutex
+	view    messages.View
+	verdict messages.Verdict
+	orders  []messages.Order
+	follows []messages.Follow
+	kept    messages.Telling
+}
+
+func (s *stub) Look(m messages.Look) { m.Answer(s.view) }
+
+func (s *stub) Order(m messages.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.orders = append(s.orders, m)
+	m.Answer(s.verdict)
+}
+
+func (s *stub) Follow(m messages.Follow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.Tell(s.kept) {
+		s.follows = append(s.follows, m)
+	}
+}
+
+// tell tells every follower, and gives how many there are left.
+func (s *stub) tell(t messages.Telling) (left int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var kept []messages.Follow
+	for _, f := range s.follows {
+		if f.Tell(t) {
+			kept = append(kept, f)
+		}
+	}
+	s.follows = kept
+	return len(kept)
+}
+
+func (s *stub) ordered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.orders)
+}
+
+// aView is a machine with two clusters, one of them on the way.
+func aView() messages.View {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return messages.View{
+		LastEvent: 7, At: at,
+		Machine: messages.MachineView{Source: "m1", Version: "1.0", Host: "box", PID: 1, Started: at, ShardCount: 8, MaxConcurrency: 4, ShardsPerCluster: 4, Shards: 8, ShardsReady: 5,
+			Master: messages.MasterView{URL: "ws://m", Up: true, Since: at, Epoch: 1}, Clusters: messages.ClusterCount{Serving: 1, Starting: 1}},
+		Clusters: []messages.ClusterView{
+			{Cluster: 0, Shards: messages.ShardRange{First: 0, Last: 3}, State: messages.ClusterServing, Since: at, PID: 10, ShardsReady: 4, States: "RRRR", LatencyMS: []messages.Milliseconds{40, 60, 0, 0}, Guilds: 9},
+			{Cluster: 1, Shards: messages.ShardRange{First: 4, Last: 7}, State: messages.ClusterConnecting, Since: at, PID: 11, ShardsReady: 1, Restarts: 1, States: "Rwi.", LatencyMS: []messages.Milliseconds{0, 0, 0, 0},
+				Death: &messages.Death{At: at, Cause: messages.CauseMute, Err: "no heartbeat for 10s"}},
+		},
+		Counters: messages.Counters{Events: map[string]int{"cluster.died": 1}, Failures: map[messages.Cause]int{messages.CauseMute: 1}, Restarts: map[messages.Cause]int{messages.CauseMute: 1},
+			Identifies: map[messages.IdentifyCause]int{messages.CauseStart: 5}, Waits: []int{4, 0, 0, 1, 0, 0, 0, 0}, WaitCount: 5, WaitSum: 5 * time.Second},
+	}
+}
+
+// serve starts a server over TCP, and gives its address.
+func serve(t *testing.T, o Options, c Control) (s *Server, at string) {
+	t.Helper()
+	s = New(o, c)
+	t.Cleanup(s.Close)
+	at, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, at
+}
+
+// request does one request. headers are "Name: value"; a Host is one, too.
+func request(t *testing.T, at, method, path, body string, headers ...string) (status int, answer string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+at+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+		if name == "Host" {
+			r.Host = value
+		}
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+const asJSON = "Content-Type: application/json"
+
+// Every way to be refused, and beside it the one that is let through.
+func TestRefusals(t *testing.T) {
+	const restart, machine = "/api/v1/clusters/1/restart", "/api/v1/machine"
+	bearer := "Authorization: Bearer the-token"
+	for name, c := range map[string]struct {
+		token        messages.Secret
+		method, path string
+		body         string
+		headers      []string
+		status       int
+		code         string // of the problem; "": none
+	}{
+		"by address":                 {"", "GET", machine, "", nil, 200, ""},
+		"by localhost":               {"", "GET", machine, "", []string{"Host: localhost:8643"}, 200, ""},
+		"by IPv6's loopback":         {"", "GET", machine, "", []string{"Host: [::1]:8643"}, 200, ""},
+		"by a configured name":       {"", "GET", machine, "", []string{"Host: Control.example:8643"}, 200, ""},
+		"by another name":            {"", "GET", machine, "", []string{"Host: evil.example"}, 421, "host"},
+		"by a name that begins well": {"", "GET", machine, "", []string{"Host: localhost.evil.example"}, 421, "host"},
+		"by an address of others":    {"", "GET", machine, "", []string{"Host: 10.0.0.1"}, 421, "host"},
+		"without a token":            {"the-token", "GET", machine, "", nil, 401, "token"},
+		"with a wrong token":         {"the-token", "GET", machine, "", []string{bearer + "x"}, 401, "token"},
+		"with half a token":          {"the-token", "GET", machine, "", []string{"Authorization: Bearer the"}, 401, "token"},
+		"with the token":             {"the-token", "GET", machine, "", []string{bearer}, 200, ""},
+		"with the token as password": {"the-token", "GET", machine, "", []string{"Authorization: Basic eDp0aGUtdG9rZW4="}, 200, ""},
+		"metrics want it":            {"the-token", "GET", "/metrics", "", nil, 401, "token"},
+		"health does not":            {"the-token", "GET", "/healthz", "", nil, 200, ""},
+		"an order":                   {"", "POST", restart, `{}`, []string{asJSON}, 202, ""},
+		"an order without a body":    {"", "POST", restart, ``, []string{asJSON}, 202, ""},
+		"an order with the token":    {"the-token", "POST", restart, `{"fresh":true}`, []string{asJSON, bearer}, 202, ""},
+		"an order without the token": {"the-token", "POST", restart, `{}`, []string{asJSON}, 401, "token"},
+		"a form":                     {"", "POST", restart, `a=b`, []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "not_json"},
+		"a text":                     {"", "POST", restart, `{}`, []string{"Content-Type: text/plain"}, 415, "not_json"},
+		"no type":                    {"", "POST", restart, `{}`, nil, 415, "not_json"},
+		"a page of ours":             {"", "POST", restart, `{}`, []string{asJSON, "Sec-Fetch-Site: same-origin"}, 202, ""},
+		"a page of another site":     {"", "POST", restart, `{}`, []string{asJSON, "Sec-Fetch-Site: cross-site"}, 403, "origin"},
+		"an origin that is not ours": {"", "POST", restart, `{}`, []string{asJSON, "Origin: http://evil.example"}, 403, "origin"},
+		"an origin of another port":  {"", "POST", restart, `{}`, []string{asJSON, "Origin: http://127.0.0.1:1"}, 403, "origin"},
+		"an unknown field":           {"", "POST", restart, `{"fres":true}`, []string{asJSON}, 400, "bad_body"},
+		"a wrong type":               {"", "POST", restart, `{"fresh":1}`, []string{asJSON}, 400, "bad_body"},
+		"two values":                 {"", "POST", restart, `{} {}`, []string{asJSON}, 400, "bad_body"},
+		"cut":                        {"", "POST", restart, `{"fresh":`, []string{asJSON}, 400, "bad_body"},
+		"too long":                   {"", "POST", restart, `{"fresh":` + strings.Repeat(" ", bodyMax) + `true}`, []string{asJSON}, 413, "too_large"},
+		"a field where none belongs": {"", "POST", "/api/v1/clusters/1/stop", `{"fresh":true}`, []string{asJSON}, 400, "bad_body"},
+		"no number":                  {"", "POST", "/api/v1/clusters/x/stop", ``, []string{asJSON}, 400, "bad_number"},
+		"a number below zero":        {"", "GET", "/api/v1/clusters/-1", "", nil, 400, "bad_number"},
+		"a cluster of others":        {"", "GET", "/api/v1/clusters/2", "", nil, 404, "unknown"},
+		"a shard of others":          {"", "GET", "/api/v1/shards/8", "", nil, 404, "unknown"},
+		"a guild that is none":       {"", "GET", "/api/v1/whereis/abc", "", nil, 400, "bad_number"},
+		"a level that is none":       {"", "GET", "/api/v1/events?level=loud", "", nil, 400, "bad_query"},
+		"an event that is none":      {"", "GET", "/api/v1/events?after=x", "", nil, 400, "bad_query"},
+		"a route that is none":       {"", "GET", "/api/v2/machine", "", nil, 404, "no_route"},
+		"an order by GET":            {"", "GET", restart, "", nil, 404, "no_route"},
+		"a change of what cannot be": {"", "DELETE", machine, "", []string{asJSON}, 404, "no_route"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			control := &stub{view: aView()}
+			_, at := serve(t, Options{Hosts: []string{"control.example"}, Token: c.token}, control)
+			status, answer := request(t, at, c.method, c.path, c.body, c.headers...)
+			var said struct{ Error Problem }
+			_ = json.Unmarshal([]byte(answer), &said)
+			if status != c.status || said.Error.Code != c.code {
+				t.Errorf("%d %q, want %d %q: %s", status, said.Error.Code, c.status, c.code, answer)
+			}
+			if strings.Contains(answer, "the-token") {
+				t.Errorf("the token is in %s", answer)
+			}
+			if n := control.ordered(); (n > 0) != (status == http.StatusAccepted) {
+				t.Errorf("%d orders were given", n)
+			}
+		})
+	}
+}
+
+// What the desk says of an order is the answer's status.
+func TestVerdicts(t *testing.T) {
+	for refusal, status := range map[messages.Refusal]int{"": 202, messages.RefusedUnknown: 404, messages.RefusedNow: 409} {
+		control := &stub{verdict: messages.Verdict{Refusal: refusal, Reason: "the reason", After: 42}}
+		_, at := serve(t, Options{}, control)
+		got, answer := request(t, at, "POST", "/api/v1/rolling-restart", "", asJSON)
+		want := `{"after":42}`
+		if refusal != "" {
+			want = `{"error":{"code":"` + string(refusal) + `","message":"the reason"}}`
+		}
+		if got != status || strings.TrimSpace(answer) != want {
+			t.Errorf("%q: %d %s, want %d %s", refusal, got, answer, status, want)
+		}
+	}
+}
+
+// Orders come as they were meant, and say who gave them.
+func TestOrders(t *testing.T) {
+	for path, want := range map[string]messages.Directive{
+		"clusters/3/restart": messages.RestartCluster{Cluster: 3, Fresh: true},
+		"clusters/3/drain":   messages.DrainCluster{Cluster: 3},
+		"clusters/3/stop":    messages.StopCluster{Cluster: 3},
+		"rolling-restart":    messages.RollingRestart{},
+	} {
+		control, body := &stub{}, "{}"
+		if strings.HasSuffix(path, "/restart") {
+			body = `{"fresh":true}`
+		}
+		_, at := serve(t, Options{}, control)
+		request(t, at, "POST", "/api/v1/"+path, body, asJSON)
+		if control.ordered() != 1 || control.orders[0].Directive != want || !strings.HasPrefix(control.orders[0].By, "127.0.0.1:") {
+			t.Errorf("%s: %+v", path, control.orders)
+		}
+	}
+}
+
+// The socket is its owner's alone, replaces a stale one, nothing else, and is gone with the server.
+func TestSocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	_ = stale.Close()
+	s := New(Options{Token: "the-token"}, &stub{view: aView()})
+	t.Cleanup(s.Close)
+	if err := s.ListenUnix(path); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}}}
+	r, err := client.Get("http://whoever/api/v1/machine") // its owner needs no token, and no name
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("%+v %v", r, err)
+	}
+	r.Body.Close()
+	client.CloseIdleConnections()
+	s.Close()
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(Options{}, &stub{}).ListenUnix(path); err == nil {
+		t.Error("a file was replaced")
+	}
+	if err := New(Options{}, &stub{}).ListenUnix(filepath.Join(dir, strings.Repeat("x", socketMax))); err == nil || !strings.Contains(err.Error(), "107") {
+		t.Errorf("too long: %v", err)
+	}
+}
+
+// Who asks for more than people do is told to wait; looking is not changing.
+func TestTooMany(t *testing.T) {
+	s, at := serve(t, Options{}, &stub{})
+	s.budget.changes = bucket{}
+	if status, answer := request(t, at, "POST", "/api/v1/rolling-restart", "", asJSON); status != http.StatusTooManyRequests {
+		t.Errorf("%d %s", status, answer)
+	}
+	if status, answer := request(t, at, "GET", "/api/v1/machine", ""); status != http.StatusOK {
+		t.Errorf("%d %s", status, answer)
+	}
+}
+
+func TestBudget(t *testing.T) {
+	b, now := newBudget(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i := range changesAtOnce {
+		if !b.take(false, now) {
+			t.Fatalf("change %d is refused", i)
+		}
+	}
+	for _, c := range []struct {
+		read bool
+		at   time.Duration
+		want bool
+	}{{false, 0, false}, {true, 0, true}, {false, 199 * time.Millisecond, false}, {false, 200 * time.Millisecond, true}, {false, 200 * time.Millisecond, false}, {false, -time.Hour, false}} {
+		if got := b.take(c.read, now.Add(c.at)); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
