@@ -194,10 +194,10 @@ func (c *caller) stream(ctx context.Context, after uint64, least messages.Level,
 	gap := false
 	for lines.Scan() {
 		kind, value, _ := strings.Cut(lines.Text(), ": ")
-		switch {
-		case kind == "event":
+		switch kind {
+		case "event":
 			gap = value == "gap"
-		case kind == "data":
+		case "data":
 			e, err := readEvent([]byte(value))
 			e.gap, gap = gap, false
 			if err != nil || hear(e) {

@@ -35,6 +35,22 @@ func (b *bots) does(what string, args ...string) string {
 	return said
 }
 
+// read is a page that must be there, and give nothing away.
+func (p *process) read(url string) string {
+	p.t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	what, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		p.t.Errorf("%s: %s, %v: %s", url, r.Status, err, what)
+	}
+	wantSilent(p.t, url, string(what))
+	return string(what)
+}
+
 // view is what `control status --json` says.
 func (b *bots) view() (v messages.View) {
 	b.t.Helper()
@@ -123,15 +139,7 @@ func TestAPIOutlivesUpgrade(t *testing.T) {
 	}
 	for _, route := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/v1/machine", "/api/v1/clusters", "/api/v1/clusters/0", "/api/v1/shards", "/api/v1/shards/3",
 		"/api/v1/whereis/1", "/api/v1/identify", "/api/v1/events?level=debug"} {
-		r, err := http.Get(at + route)
-		if err != nil {
-			t.Fatal(err)
-		}
-		what, err := io.ReadAll(r.Body)
-		if r.Body.Close(); err != nil || r.StatusCode != http.StatusOK {
-			t.Errorf("%s: %s, %v: %s", route, r.Status, err, what)
-		}
-		wantSilent(t, route, string(what))
+		b.read(at + route)
 	}
 	follower := control(t, nil, "events", "-f", "--json", "--state.dir="+b.state)
 	eventually(t, "the follower hears", func() bool { return strings.Contains(follower.stdout.String(), "cluster.ready") })
