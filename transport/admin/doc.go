@@ -9,6 +9,7 @@
 //	events.go   events as a list and as a stream (SSE)
 //	health.go   /healthz, /readyz
 //	metrics.go  /metrics
+//	openapi.go  what describes all of it
 //
 // Over TCP a Host that is neither loopback nor named in the configuration is refused, for a browser may be led here by any name; so is a change that another site's page asks
 // for. With a token every route but /healthz and /readyz wants it. The unix socket is its owner's alone, and asks for nothing.

@@ -20,6 +20,7 @@ var routes = []route{
 	{"GET /healthz", (*Server).healthz},
 	{"GET /readyz", (*Server).readyz},
 	{"GET /metrics", (*Server).metrics},
+	{"GET /api/v1/openapi.json", (*Server).openapi},
 	{"GET /api/v1/machine", (*Server).machine},
 	{"GET /api/v1/clusters", (*Server).clusters},
 	{"GET /api/v1/clusters/{cluster}", (*Server).cluster},
