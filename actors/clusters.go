@@ -225,6 +225,9 @@ func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, final 
 	}
 }
 
+// returns reports whether a ward is being ended only to start anew.
+func (w *ward) returns() bool { return w.ending && w.then == again }
+
 // calm takes back a pending restart.
 func (w *ward) calm() {
 	if w.cancel != nil {

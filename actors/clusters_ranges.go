@@ -160,6 +160,9 @@ func (s *ClusterSupervisor) settle(ctx actor.Context) {
 		case messages.ClusterFailed:
 			standing.Clusters.Failed++
 		case messages.ClusterStopped:
+			if w.returns() {
+				standing.Clusters.Starting++
+			}
 		default:
 			standing.Clusters.Starting++
 		}
@@ -209,7 +212,7 @@ func (s *ClusterSupervisor) rangeState(r messages.ShardRange) messages.RangeStat
 		case w.state == messages.ClusterFailed:
 			state = messages.RangeFailed
 		case state == messages.RangeFailed:
-		case w.state == messages.ClusterStopped:
+		case w.state == messages.ClusterStopped && !w.returns():
 			state = messages.RangeStopped
 		case state == messages.RangeStopped:
 		case w.state != messages.ClusterServing:

@@ -89,7 +89,7 @@ var (
 	causes = []messages.Cause{messages.CauseExited, messages.CauseHelloTimeout, messages.CauseMute, messages.CauseStartTimeout, messages.CauseIPCLost,
 		messages.CauseStartFailed, messages.CauseShardsLost, messages.CauseFatal, messages.CauseInternal}
 	identifyCauses = []messages.IdentifyCause{messages.CauseStart, messages.CauseCrash, messages.CauseReidentify, messages.CauseOperator}
-	clusterStates  = []messages.ClusterState{messages.ClusterAdopting, messages.ClusterAwaiting, messages.ClusterSpawning, messages.ClusterGreeting,
+	clusterStates  = []messages.ClusterState{messages.ClusterAdopting, messages.ClusterAwaiting, messages.ClusterReserving, messages.ClusterSpawning, messages.ClusterGreeting,
 		messages.ClusterConnecting, messages.ClusterServing, messages.ClusterDraining, messages.ClusterKilling, messages.ClusterWaiting, messages.ClusterStopped,
 		messages.ClusterFailed, messages.ClusterDetached}
 	shardStates = []messages.ShardState{messages.ShardIdle, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardIdentifying, messages.ShardResuming,
