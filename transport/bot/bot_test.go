@@ -197,10 +197,13 @@ func TestSessions(t *testing.T) {
 		c, l := join(t, w, hello(), nil, Resume())
 		l.answerBeats(0)
 		a, b := c.shard(6), c.shard(7)
-		a.SetSession(session(0, "a", 1))
-		l.hears("0s SESSIONS 6:a@1")
+		told := session(0, "a", 1)
+		told.Guilds = []string{"11", "12"}
+		a.SetSession(told)
+		l.hears("0s SESSIONS 6:a@1 in [11 12]")
 		for i := range 25 {
-			a.SetSession(session(0, "a", int64(i+2)))
+			told.Seq = int64(i + 2)
+			a.SetSession(told)
 			b.SetSession(session(0, "b", int64(i+1)))
 			time.Sleep(90 * time.Millisecond)
 		}
@@ -208,12 +211,16 @@ func TestSessions(t *testing.T) {
 		a.SessionGone()
 		a.SessionGone()
 		l.hears("2.25s SESSIONS gone [6]")
+		told.Shard, told.SessionID = 0, "b"
+		b.SetSession(told)
+		synctest.Wait()
 		l.hangUp(errors.New("crashed"))
 		synctest.Wait()
-		b.SetSession(session(0, "b", 50))
+		told.Seq = 50
+		b.SetSession(told)
 		next := w.dial()
 		next.send(hello())
-		next.hears("2.25s IDENTIFY to 77 serving [6 7] of 16 7:b@50", "2.25s SESSIONS gone [6]", "2.25s SHARD 6 idle", "2.25s SHARD 7 idle")
+		next.hears("2.25s IDENTIFY to 77 serving [6 7] of 16 7:b@50 in [11 12]", "2.25s SESSIONS gone [6]", "2.25s SHARD 6 idle", "2.25s SHARD 7 idle")
 		c.finish(next)
 	})
 }

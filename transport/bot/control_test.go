@@ -220,6 +220,9 @@ func words(m messages.FromInstance) string {
 	sessions := func(all []messages.Session) (text string) {
 		for _, s := range all {
 			text += fmt.Sprintf(" %d:%s@%d", s.Shard, s.SessionID, s.Seq)
+			if s.Guilds != nil {
+				text += fmt.Sprint(" in ", s.Guilds)
+			}
 		}
 		return text
 	}

@@ -23,6 +23,7 @@ type Shard struct {
 	wasReady bool              // at least once
 	session  *messages.Session // nil: there is none
 	moved    bool              // its seq is not yet told
+	told     string            // the id of the session whose READY was told
 }
 
 // ID is the shard's number in the fleet.
@@ -152,7 +153,7 @@ func (c *Cluster) tellConnected() {
 	}
 }
 
-// tellMoves tells every session that moved.
+// tellMoves tells every session that moved. What READY said goes with the first word of a session only: a big bot's list of guilds is long, and CONTROL keeps it.
 func (c *Cluster) tellMoves() {
 	stopTimers(c.moves)
 	c.moves = nil
@@ -160,7 +161,12 @@ func (c *Cluster) tellMoves() {
 	for _, s := range c.shards {
 		if s.moved {
 			s.moved = false
-			moved = append(moved, *s.session)
+			m := *s.session
+			if s.told == m.SessionID {
+				m.UserID, m.ApplicationID, m.Guilds = "", "", nil
+			}
+			s.told = m.SessionID
+			moved = append(moved, m)
 		}
 	}
 	c.sendSessions(moved, nil)
