@@ -49,6 +49,10 @@ func (c *Cluster) runs(ctx actor.Context) {
 	for _, id := range c.plan.Shards.Shards() {
 		c.shards[id] = &shard{state: messages.ShardConnecting}
 	}
+	if c.changed {
+		c.replace(ctx)
+		return
+	}
 	c.enter(ctx, messages.ClusterConnecting, c.connecting)
 	if c.adopted && c.served {
 		c.connected(ctx)

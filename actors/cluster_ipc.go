@@ -215,9 +215,8 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	if !c.has(messages.FeaturePermits) && c.options.asksItself() {
 		ctx.Send(c.house.Herald, messages.IdentifyUnpaced{Cluster: c.plan.ID})
 	}
-	if c.changed { // it was started otherwise than it would be now
-		c.again = true
-		c.drain(ctx, false)
+	if c.changed {
+		c.replace(ctx)
 		return
 	}
 	c.enter(ctx, messages.ClusterConnecting, c.connecting)

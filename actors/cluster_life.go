@@ -90,6 +90,12 @@ func (c *Cluster) start(ctx actor.Context) {
 	c.cancel = c.W.Start(spec, func(p proc.Process, err error) { send(runStarted{instance, p, err}) })
 }
 
+// replace ends a process that an earlier life of CONTROL started otherwise than it would be now, to start another one.
+func (c *Cluster) replace(ctx actor.Context) {
+	c.again = true
+	c.drain(ctx, false)
+}
+
 // drain asks the bot to end, in the best way it knows.
 func (c *Cluster) drain(ctx actor.Context, final bool) {
 	c.why = nil

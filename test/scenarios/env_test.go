@@ -157,3 +157,20 @@ func TestEnvRolls(t *testing.T) {
 		want(f, "identifies", f.identifies(), 8)
 	})
 }
+
+// What was started otherwise than it would be now is ended and started anew, one cluster at a time in a bucket.
+func TestEnvIsReplaced(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		rule := environment(actors.ReadyRule{After: 10 * time.Second})
+		m := f.envs(4, 2, nil, rule)
+		f.must("READY", time.Minute, f.sawN("cluster.ready", 2))
+		m.Crash()
+		f.boot(m, rule, func(o *actors.Options) { o.Cluster.ExtraEnv = []string{"COLOUR=blue"} })
+		f.must("READY again", 2*time.Minute, f.sawN("cluster.ready", 4))
+		for _, p := range m.Processes() {
+			want(f, "colour", p.Env("COLOUR"), "blue")
+		}
+		want(f, "processes", len(m.Processes()), 2)
+		want(f, "identifies", f.identifies(), 8)
+	})
+}
