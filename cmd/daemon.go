@@ -20,6 +20,7 @@ import (
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/botlog"
 )
 
 // control is one CONTROL of this process.
@@ -52,7 +53,7 @@ type place struct {
 func claim(c *config.Config) (*place, error) {
 	p := &place{lock: flock.New(filepath.Join(c.State.Dir, "lock"))}
 	if c.Cluster.Logs == config.LogsFile {
-		p.logs = filepath.Join(c.State.Dir, "logs")
+		p.logs = logFolder(c)
 	}
 	for _, f := range []struct{ key, dir string }{{"state.dir", c.State.Dir}, {"sockets.dir", c.Sockets.Dir}, {"logs", p.logs}} {
 		if f.dir == "" {
@@ -83,6 +84,10 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, at *
 	}
 	w := newWorld(files, log)
 	w.Props = counted.props
+	if at.logs != "" {
+		limits := botlog.Limits{Life: int64(c.Cluster.LogMax), Past: int64(c.Cluster.LogKeep)}
+		behaviours = append([]actors.Behaviour{logKeeper(at.logs, limits)}, behaviours...)
+	}
 	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, at.logs, append(behaviours, deskBehaviour(c, shown.missing)))), name)
 	if err != nil {
 		shown.close()

@@ -6,6 +6,7 @@
 //	discord.go  the simulated Discord alone
 //	demo.go     all of them on this machine, to look at
 //	config.go   what a configuration says
+//	logs.go     what the bots wrote
 //	version.go  what this binary is
 //	status.go, clusters.go, whereis.go, events.go  how a running CONTROL stands
 //	orders.go   what a running CONTROL is to do
@@ -14,6 +15,7 @@
 //	admin.go    how a CONTROL is reached
 //	world.go    the machine's own World
 //	logging.go  where lines go
+//	keep.go     where the bots' lines go
 //
 // A main with more behaviours is five lines: see With.
 package cmd
@@ -126,7 +128,7 @@ func (p *program) root() *cobra.Command {
 
 		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
 	}
-	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), upgradeCommand(), versionCommand(),
+	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
 		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand())
 	return root

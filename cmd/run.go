@@ -25,7 +25,7 @@ func (p *program) run() *cobra.Command {
 			"SIGTERM and SIGINT end it, and with it the bots, or not, as cluster.on_stop says; a second one ends it at once, and leaves the bots.\n" +
 			"SIGHUP reads the configuration anew, and says what of it needs more. SIGUSR2 is what `control upgrade` sends.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d := &daemon{program: p, level: new(threshold), load: func() (*config.Config, error) {
+			d := &daemon{program: p, level: new(threshold), hide: func() {}, load: func() (*config.Config, error) {
 				c, err := load()
 				if err == nil {
 					err = readyToRun(c, args)
@@ -68,6 +68,7 @@ type daemon struct {
 	control *control
 	master  *masterIn    // nil: it is elsewhere
 	failed  <-chan error // why it cannot go on
+	hide    func()       // ends the showing of the bots' output
 }
 
 // run runs CONTROL until ctx ends, it ends itself, or another program takes its place.
@@ -84,6 +85,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before anybody can know our pid
 	defer signal.Stop(signals)
+	defer func() { d.hide() }() // start sets it
 	if err := d.start(ctx); err != nil {
 		return err
 	}
@@ -119,6 +121,11 @@ func (d *daemon) start(ctx context.Context) error {
 	at, err := claim(&c)
 	if err != nil {
 		return err
+	}
+	if at.logs != "" && isTerminal(os.Stderr) {
+		if d.hide, err = d.showOutput(at.logs); err != nil {
+			return err
+		}
 	}
 	system := newSystem(d.log)
 	if c.Embedded() {

@@ -102,6 +102,11 @@ type Cluster struct {
 	OnStop string `koanf:"on_stop"`
 	// Logs is where its output goes: file (one a life, in the state folder) or inherit (CONTROL's own; no last lines in events). CONTROL_CLUSTER__LOGS. Default: file.
 	Logs string `koanf:"logs"`
+	// LogMax is how much of a life's output is kept on disk; over it its oldest lines are freed, a quarter at a time. CONTROL_CLUSTER__LOG_MAX. Default: 64MiB. 0: all of it.
+	LogMax Size `koanf:"log_max"`
+	// LogKeep is how much is kept of the output of all processes that have ended, of this machine together; beyond it the oldest go. CONTROL_CLUSTER__LOG_KEEP.
+	// Default: 1GiB. 0: of the last 1000.
+	LogKeep Size `koanf:"log_keep"`
 }
 
 // Identify is the pace of identifies.
@@ -231,6 +236,8 @@ func defaults() *Config {
 			Token:             TokenByEnv,
 			OnStop:            OnStopDrain,
 			Logs:              LogsFile,
+			LogMax:            64 << 20,
+			LogKeep:           1 << 30,
 		},
 		Identify: Identify{Margin: 100 * time.Millisecond, PermitTTL: 2 * time.Second},
 		Fleet: Fleet{

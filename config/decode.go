@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -31,6 +32,9 @@ func decode(into reflect.Value, v any) (rule string) {
 	case time.Duration:
 		out, ok = toDuration(v)
 		rule = "want a duration with its unit, such as 500ms, 30s or 5m"
+	case Size:
+		out, ok = toSize(v)
+		rule = "want a size with its unit, KiB, MiB or GiB, such as 64MiB, or 0"
 	case []string:
 		out, ok = toWords(v)
 		rule = "want a list of texts, or one text without quotes that can be split at white space"
@@ -75,6 +79,39 @@ func toDuration(v any) (time.Duration, bool) {
 	case string:
 		d, err := time.ParseDuration(v)
 		return d, err == nil && v != "0" // ParseDuration takes a bare 0
+	}
+	return 0, false
+}
+
+// Size is a number of bytes, written with its unit: 64MiB.
+type Size int64
+
+// sizeUnits are those that a Size may have, the largest first.
+var sizeUnits = []struct {
+	name  string
+	bytes Size
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// String writes a size as it is read.
+func (s Size) String() string {
+	for _, unit := range sizeUnits {
+		if s != 0 && s%unit.bytes == 0 {
+			return strconv.FormatInt(int64(s/unit.bytes), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+func toSize(v any) (Size, bool) {
+	text := strings.TrimSpace(fmt.Sprint(v))
+	if text == "0" {
+		return 0, true
+	}
+	for _, unit := range sizeUnits {
+		if number, ok := strings.CutSuffix(text, unit.name); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 32) // 2 EiB at most: no overflow
+			return Size(n) * unit.bytes, err == nil
+		}
 	}
 	return 0, false
 }

@@ -30,6 +30,8 @@ const (
 	offered      = 60 * time.Second
 	// countMax bounds every number of shards or machines: ten times the largest bot there is. More is a slip of the finger, and would be obeyed.
 	countMax = 100_000
+	// logMin is the least that can be kept of an output: below it the last lines of a bot that died would not be there.
+	logMin Size = 1 << 20
 )
 
 // sourceForm is what a machine may be called: it travels in a header and names an actor, a log field and a row of a table.
@@ -174,6 +176,8 @@ func (v *validation) cluster() {
 	v.oneOf("cluster.on_stop", c.OnStop, OnStopDrain, OnStopDetach)
 	v.want(c.OnStop != OnStopDetach || runtime.GOOS == "linux", "cluster.on_stop", "no process can be found again on %s: want drain", runtime.GOOS)
 	v.oneOf("cluster.logs", c.Logs, LogsFile, LogsInherit)
+	v.want(c.LogMax == 0 || c.LogMax >= logMin, "cluster.log_max", "want at least %v, or 0 for no limit", logMin)
+	v.want(c.LogKeep == 0 || c.LogKeep >= logMin, "cluster.log_keep", "want at least %v, or 0 for no limit", logMin)
 	v.oneOf("cluster.on_lost", c.OnLost, messages.OnLostAutonomous, messages.OnLostExit)
 	if c.OnLost == messages.OnLostExit {
 		v.want(c.LostAfter > 0, "cluster.lost_after", "want more than 0s")

@@ -250,6 +250,10 @@ type (
 		File string `json:"file"`
 		Err  string `json:"err"`
 	}
+	// LogsUnkept: the output of bots is not kept within its limits, or not without a loss; said when the reason changes.
+	LogsUnkept struct {
+		Err string `json:"err"`
+	}
 )
 
 func (MasterLinked) Event() (string, Level)          { return "master.linked", LevelInfo }
@@ -288,3 +292,4 @@ func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", Lev
 func (ControlBroken) Event() (string, Level)    { return "control.broken", LevelError }
 func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
 func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }
+func (LogsUnkept) Event() (string, Level)       { return "logs.unkept", LevelWarn }

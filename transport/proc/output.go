@@ -14,7 +14,8 @@ import (
 )
 
 // openOutput opens the file that takes a child's output, and tells its size: what earlier lives wrote.
-// O_APPEND lets several writers share it, and lets it be cut from outside.
+// O_APPEND lets several writers share it, and lets it be cut from outside. It is locked, shared, for as long as the child, or whom the child gave it, has it open: whoever cannot
+// lock it alone knows that it is still written to. Where files cannot be locked nobody learns that.
 func openOutput(path string) (*os.File, int64, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, 0, outputError(path, "a named pipe: opening it waits for a reader, and losing that reader would kill the bot")
@@ -23,6 +24,7 @@ func openOutput(path string) (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, explainOutput(path, err)
 	}
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_SH)
 	info, err := file.Stat()
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("bot output %q: %w", path, err), file.Close())

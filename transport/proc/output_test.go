@@ -1,9 +1,11 @@
 package proc
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode/utf8"
 )
@@ -44,6 +46,27 @@ func TestTail(t *testing.T) {
 				t.Errorf("%d bytes, valid: %v", len(got), utf8.ValidString(got))
 			}
 		})
+	}
+}
+
+// Whoever cannot lock an output alone knows that a bot writes to it.
+func TestOutputIsLockedWhileTheChildLives(t *testing.T) {
+	leakless(t)
+	path := filepath.Join(t.TempDir(), "out")
+	p, exits := run(t, Spec{Argv: []string{"sleep", "1000"}, Output: path})
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	alone := func() error { return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+	if err := alone(); !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("while it lives: %v", err)
+	}
+	p.Signal(syscall.SIGKILL)
+	receive(t, exits)
+	if err := alone(); err != nil {
+		t.Errorf("when it is dead: %v", err)
 	}
 }
 
