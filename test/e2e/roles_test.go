@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
@@ -29,7 +32,13 @@ var roles = map[string]func() int{
 	"silent":    silentSocket,
 	"imposter":  imposter,
 	"floods":    floods,
-	"stubborn":  func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
+	"talks": func() int {
+		fmt.Println("bot", os.Getpid())
+		defer fmt.Println("bot", os.Getpid(), "ends")
+		return ready()
+	},
+	"talks-much": talksMuch,
+	"stubborn":   func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
 }
 
 // play is the whole life of a cluster process with a role.
@@ -116,6 +125,31 @@ func imposter() int {
 
 // floodBytes is what a flooding bot writes before it serves.
 const floodBytes = 50 << 20
+
+// talksMuch is a good bot that writes numbered lines, 4 MB a second, until it ends.
+func talksMuch() int {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = ready()
+	}()
+	tick := time.NewTicker(5 * time.Millisecond)
+	out := bufio.NewWriter(os.Stdout)
+	for n := 0; ; {
+		for range 200 {
+			fmt.Fprintf(out, "line %d of %s\n", n, strings.Repeat("x", 80))
+			n++
+		}
+		if out.Flush() != nil { // a full disk: what of it was written nobody knows
+			out.Reset(os.Stdout)
+		}
+		select {
+		case <-ended:
+			return 0
+		case <-tick.C:
+		}
+	}
+}
 
 // floods writes 50 MB, in lines without an end, and is a good bot then.
 func floods() int {

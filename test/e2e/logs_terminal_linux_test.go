@@ -1,0 +1,59 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a terminal as a person has one: what is written to the one end is read from the other.
+func terminal(t *testing.T) (person, program *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("skipped: no terminal can be had here: %v", err)
+	}
+	t.Cleanup(func() { person.Close() })
+	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		program, err = os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		t.Skipf("skipped: no terminal can be had here: %v", err)
+	}
+	return person, program
+}
+
+// Before a terminal `control run` shows what the bots write, by cluster, to their last line.
+func TestOutputOnATerminal(t *testing.T) {
+	t.Parallel()
+	person, program := terminal(t)
+	cmd := exec.Command(binary, "run", "--", self)
+	cmd.Env = append(runEnv(t, lonely(nil)), "PATH="+os.Getenv("PATH"), "HOME="+t.TempDir(), homeVariable+"="+home, roleVariable+"=talks")
+	cmd.Stderr = program
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	program.Close()
+	defer func() { _ = cmd.Process.Kill() }()
+	var shown text
+	go io.Copy(&shown, person) // until the program is gone
+	for _, want := range []string{"0 | bot ", "1 | bot ", "cluster.ready"} {
+		eventually(t, want, func() bool { return strings.Contains(shown.String(), want) })
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, short(shown.String()))
+	}
+	eventually(t, "the last lines", func() bool { return strings.Count(shown.String(), " ends\r\n") == 2 })
+	wantSilent(t, "the terminal", shown.String())
+}

@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// logs runs `control logs`, and gives its exit code and what it said.
+func logs(t *testing.T, state string, args ...string) (code int, said, noted string) {
+	t.Helper()
+	p := control(t, nil, append([]string{"logs", "--state.dir=" + state}, args...)...)
+	code = p.exit(patience)
+	return code, p.stdout.String(), p.stderr.String()
+}
+
+// The output of the bots is there for who asks, and goes on for who follows: over the death of a bot and of CONTROL.
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	state := folder(t)
+	if code, _, why := logs(t, state); code != 1 || !strings.Contains(why, "no cluster has run here") || !strings.Contains(why, state) {
+		t.Errorf("exit %d: %s", code, why)
+	}
+	p := role(t, lonely(settings{"state.dir": state}), "talks")
+	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	follower := control(t, nil, "logs", "--state.dir="+state, "-f")
+	heard := func(want string) {
+		t.Helper()
+		eventually(t, want, func() bool { return strings.Contains(follower.stdout.String(), want+"\n") })
+	}
+	for _, pid := range p.clusters() {
+		heard(fmt.Sprintf(" | bot %d", pid))
+	}
+
+	first := p.clusters()
+	_ = syscall.Kill(first[0], syscall.SIGKILL)
+	eventually(t, "another bot", func() bool { return len(p.lines("cluster.ready")) == 3 })
+	second := p.clusters()
+	newcomer := slices.DeleteFunc(slices.Clone(second), func(pid int) bool { return slices.Contains(first, pid) })[0]
+	heard(fmt.Sprintf(" | bot %d", newcomer))
+	if noted := follower.stderr.String(); !strings.Contains(noted, "the process that started 20") {
+		t.Errorf("not said that the process is another: %s", noted)
+	}
+	if code, said, _ := logs(t, state, "-n", "1"); code != 0 || strings.Count(said, "0 | bot ") != 1 || strings.Count(said, "1 | bot ") != 1 {
+		t.Errorf("exit %d: the last of each cluster: %s", code, said)
+	}
+
+	p.stop(patience)
+	for _, pid := range second {
+		heard(fmt.Sprintf(" | bot %d ends", pid))
+	}
+	code, said, _ := logs(t, state, "1")
+	if code != 0 || !strings.HasPrefix(said, "bot ") || !strings.HasSuffix(said, " ends\n") {
+		t.Errorf("exit %d: of a cluster alone, with CONTROL gone: %q", code, said)
+	}
+	for args, why := range map[string]string{"7": "cluster 7 has not run here", "one": `cluster "one": want its number`, "-n=-1": "--lines -1: want 0 or more"} {
+		if code, _, said := logs(t, state, args); code == 0 || !strings.Contains(said, why) {
+			t.Errorf("exit %d: %s, want %s", code, said, why)
+		}
+	}
+	_ = follower.cmd.Process.Signal(syscall.SIGINT)
+	if code := follower.exit(patience); code != 0 {
+		t.Errorf("the follower ended with %d", code)
+	}
+}
+
+// Output that is inherited is nowhere else, and that is said.
+func TestLogsInherited(t *testing.T) {
+	t.Parallel()
+	state := folder(t)
+	p := role(t, lonely(settings{"state.dir": state, "cluster.logs": "inherit", "cluster.hello_timeout": "1s"}), "exits")
+	if up := p.line("cluster.gave_up"); !strings.Contains(fmt.Sprint(up["output"]), "not kept") {
+		t.Errorf("%v", up)
+	}
+	if !strings.Contains(p.stdout.String(), "cannot find module 'bot'\n") {
+		t.Errorf("not in CONTROL's output: %q", p.stdout.String())
+	}
+	look := control(t, settings{"cluster.logs": "inherit"}.variables(), "logs", "--state.dir="+state)
+	if code := look.exit(patience); code != 1 || !strings.Contains(look.stderr.String(), "cluster.logs is inherit") {
+		t.Errorf("exit %d: %s", code, look.stderr.String())
+	}
+	p.stop(patience)
+}
+
+// A bot fills the disk: its output is freed all the same, for that takes no room, and it writes on.
+func TestLogsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := mount(t, 0, "size=3m")
+	state := filepath.Join(dir, "state")
+	p := role(t, lonely(settings{"state.dir": state, "sockets.dir": folder(t), "fleet.shards": "2", "cluster.log_max": "1MiB"}), "talks-much")
+	p.line("cluster.ready")
+	free := func() uint64 {
+		var stat syscall.Statfs_t
+		if err := syscall.Statfs(dir, &stat); err != nil {
+			t.Fatal(err)
+		}
+		return stat.Bavail * uint64(stat.Bsize)
+	}
+	for range 3 {
+		eventually(t, "a full disk", func() bool { return free() == 0 })
+		eventually(t, "room on the disk", func() bool { return free() > 0 })
+	}
+	if n := len(p.complaints()); n > 0 {
+		t.Errorf("complaints: %v", p.complaints())
+	}
+	p.stop(patience)
+}
