@@ -163,7 +163,7 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 		Version: versionText(), Hostname: hostname, PID: os.Getpid(), CPUs: runtime.NumCPU(), Memory: memory(),
 		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source},
 		Cluster: actors.ClusterOptions{
-			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: os.Environ(), ExtraEnv: env,
+			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
 			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs,
 			Protocol: messages.Protocol(c.Cluster.Protocol), Ready: actors.ReadyRule(ready), Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,

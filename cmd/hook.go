@@ -25,7 +25,7 @@ func hookNow(argv []string, input []byte, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	c.Env = hookEnv(os.Environ())
+	c.Env = hookEnv(withoutSystemd(os.Environ()))
 	c.Stdin = bytes.NewReader(input) // stdout and stderr are /dev/null: there is nothing to bound
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }

@@ -16,6 +16,7 @@
 //	world.go    the machine's own World
 //	logging.go  where lines go
 //	keep.go     where the bots' lines go
+//	systemd.go  what runs us, and pulse.go what tells it that we live
 //
 // A main with more behaviours is five lines: see With.
 package cmd

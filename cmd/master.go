@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/config"
@@ -28,9 +29,18 @@ func (p *program) master() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			systemd, err := newSystemd(os.Getenv)
+			if err != nil {
+				log.Warn().Err(err).Msg("systemd cannot be told how we are")
+			}
+			if systemd.conn != nil {
+				m.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newPulse(newWorld(m.files, log), systemd, nil, m.root) }))
+			}
+			systemd.say("READY=1", "STATUS=listens at "+m.at)
 			log.Info().Str("version", versionText()).Str("listen", m.at).Msg("master runs")
 			select {
 			case <-cmd.Context().Done():
+				systemd.say("STOPPING=1")
 				return m.stop()
 			case err := <-m.failed:
 				_ = m.stop()

@@ -69,6 +69,7 @@ type daemon struct {
 	master  *masterIn    // nil: it is elsewhere
 	failed  <-chan error // why it cannot go on
 	hide    func()       // ends the showing of the bots' output
+	systemd *systemd
 }
 
 // run runs CONTROL until ctx ends, it ends itself, or another program takes its place.
@@ -82,6 +83,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	d.log = newLog(d.config.Log, d.level, os.Stderr)
 	d.program.log.Store(&d.log)
+	if d.systemd, err = newSystemd(os.Getenv); err != nil {
+		d.log.Warn().Err(err).Msg("systemd cannot be told how we are")
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before anybody can know our pid
 	defer signal.Stop(signals)
@@ -135,10 +139,11 @@ func (d *daemon) start(ctx context.Context) error {
 		}
 		c.Master.URL, d.failed = "ws://"+d.master.at, d.master.failed
 	}
-	if d.control, err = startControl(system, "masterlink", &c, at, slices.Concat(hookBehaviours(&c), d.program.behaviours), d.log); err != nil {
+	if d.control, err = startControl(system, "masterlink", &c, at, slices.Concat(d.behaviours(&c), d.program.behaviours), d.log); err != nil {
 		d.stopMaster()
 		return err
 	}
+	d.systemd.say("READY=1")
 	d.note(nil)
 	d.log.Info().Str("version", versionText()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
 	return nil
@@ -147,6 +152,7 @@ func (d *daemon) start(ctx context.Context) error {
 // stop ends CONTROL as an operator asked, and the bots as cluster.on_stop says.
 func (d *daemon) stop() error {
 	defer d.stopMaster()
+	d.systemd.say("STOPPING=1")
 	if d.config.Cluster.OnStop == config.OnStopDetach {
 		d.log.Info().Msg("stopping: the bots go on, and the next start takes them back")
 		return d.control.detach("signal")
@@ -165,8 +171,11 @@ func (d *daemon) stopMaster() {
 	}
 }
 
-// hookBehaviours are those that the configuration asks for.
-func hookBehaviours(c *config.Config) (all []actors.Behaviour) {
+// behaviours are those that the configuration and systemd ask for.
+func (d *daemon) behaviours(c *config.Config) (all []actors.Behaviour) {
+	if d.systemd.conn != nil {
+		all = append(all, pulseBehaviour(d.systemd))
+	}
 	if len(c.Hooks.Exec) > 0 {
 		all = append(all, actors.Hooks(actors.HookOptions{Command: c.Hooks.Exec, Events: c.Hooks.Events, Timeout: c.Hooks.Timeout, Machine: c.Machine.Source}))
 	}

@@ -117,6 +117,7 @@ func (d *daemon) refuse(err error) {
 // replace lets go of everything and becomes the program at path, with our arguments and environment. It returns only where that cannot be: the bots go on then, alone.
 func (d *daemon) replace(path string) error {
 	d.log.Info().Str("program", path).Msg("upgrading: the bots go on, and are taken back in a moment")
+	d.systemd.reloading()
 	if err := d.control.detach("upgrade"); err != nil {
 		d.log.Warn().Err(err).Msg("CONTROL did not stop as it should; what it has not written is read from the bots")
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -8,20 +9,31 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker for a release.
+// version is set by the linker for a release (task release).
 var version = ""
 
-// versionText is the release, or what the build knows of the commit.
+// versionText is the release, or what the build knows of itself.
 func versionText() string {
-	if version != "" {
-		return version
+	info, _ := debug.ReadBuildInfo()
+	return cmp.Or(version, versionOf(info))
+}
+
+// versionOf is what a build without a release's name says: its commit, and whether that is all of it; or the version that `go install` asked for.
+func versionOf(info *debug.BuildInfo) string {
+	if info == nil {
+		return "devel"
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-				return "devel-" + s.Value[:12]
-			}
-		}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	switch commit, module := settings["vcs.revision"], info.Main.Version; {
+	case len(commit) >= 12 && settings["vcs.modified"] == "true":
+		return "devel-" + commit[:12] + "-dirty"
+	case len(commit) >= 12:
+		return "devel-" + commit[:12]
+	case module != "" && module != "(devel)":
+		return module
 	}
 	return "devel"
 }

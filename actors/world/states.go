@@ -73,7 +73,7 @@ func (s *States) After(ctx actor.Context, d time.Duration, msg any) (cancel func
 // Unexpected is what a state does with a message it does not know: it says so. A message lost in silence looks like a hang.
 func (s *States) Unexpected(ctx actor.Context) {
 	switch ctx.Message().(type) {
-	case actor.SystemMessage, actor.AutoReceiveMessage, Timeout, Recovered:
+	case actor.SystemMessage, actor.AutoReceiveMessage, actor.AutoRespond, Timeout, Recovered:
 	default:
 		s.Log.Error().Str("state", s.state).Str("type", fmt.Sprintf("%T", ctx.Message())).Msg("unexpected message")
 	}

@@ -1,0 +1,150 @@
+package cmd
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// told is what systemd hears.
+type told struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (s *told) say(what ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, what...)
+}
+
+// since gives what was said since the last time.
+func (s *told) since() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.all
+	s.all = nil
+	return all
+}
+
+// startPulse runs a pulse that asks actors every second, one of which hangs while it is told to. feed gives it an event.
+func startPulse(t *testing.T) (heard *told, hang chan chan struct{}, feed func(messages.Event)) {
+	t.Helper()
+	system := actor.NewActorSystem()
+	hang = make(chan chan struct{}, 1)
+	idle := system.Root.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
+	hanging := system.Root.Spawn(actor.PropsFromFunc(func(actor.Context) {
+		select {
+		case until := <-hang:
+			<-until
+		default:
+		}
+	}))
+	heard = &told{}
+	w := &world.World{After: func(d time.Duration, fn func()) func() {
+		timer := time.AfterFunc(d, fn)
+		return func() { timer.Stop() }
+	}}
+	p := newPulse(w, &systemd{watch: 3 * time.Second}, idle, idle, hanging)
+	p.say = heard.say
+	pid := system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return p }))
+	t.Cleanup(func() {
+		for _, pid := range []*actor.PID{pid, idle, hanging} {
+			system.Root.Stop(pid)
+		}
+		system.Shutdown()
+		time.Sleep(2 * time.Second) // protoactor's dead letters
+	})
+	return heard, hang, func(e messages.Event) { system.Root.Send(pid, e) }
+}
+
+// A sign of life comes as often as is wanted, and not while one actor hangs.
+func TestPulse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		heard, hang, _ := startPulse(t)
+		signs := func(during time.Duration) (n int) {
+			time.Sleep(during)
+			synctest.Wait()
+			for _, what := range heard.since() {
+				if what == "WATCHDOG=1" {
+					n++
+				}
+			}
+			return n
+		}
+		time.Sleep(time.Millisecond) // off the beat
+		if n := signs(10 * time.Second); n != 11 {
+			t.Errorf("%d signs in 10 s, want one a second", n)
+		}
+		until := make(chan struct{})
+		hang <- until
+		if n := signs(time.Minute); n != 0 {
+			t.Errorf("%d signs, though an actor hangs", n)
+		}
+		close(until)
+		if n := signs(10 * time.Second); n != 11 && n != 10 {
+			t.Errorf("%d signs in 10 s after it, want one a second", n)
+		}
+	})
+}
+
+func TestPulseTellsHowClustersStand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		heard, _, feed := startPulse(t)
+		moved := func(id messages.ClusterID, state messages.ClusterState, ready int) {
+			feed(messages.ClusterMoved{Cluster: id, Range: messages.ShardRange{First: 10 * int(id), Last: 10*int(id) + 9}, State: state, Ready: ready})
+		}
+		want := func(want ...string) {
+			t.Helper()
+			time.Sleep(1100 * time.Millisecond)
+			synctest.Wait()
+			got := slices.DeleteFunc(heard.since(), func(what string) bool { return !strings.HasPrefix(what, "STATUS=") })
+			if !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		want("STATUS=0 of 0 clusters serve, 0 of 0 shards are READY")
+		moved(0, messages.ClusterServing, 10)
+		moved(1, messages.ClusterConnecting, 3)
+		want("STATUS=1 of 2 clusters serve, 13 of 20 shards are READY")
+		want()
+		moved(1, messages.ClusterStopped, 0)
+		feed(messages.MasterLost{})
+		want("STATUS=1 of 1 clusters serve, 10 of 10 shards are READY; MASTER is out of reach")
+		feed(messages.MasterLinked{})
+		want("STATUS=1 of 1 clusters serve, 10 of 10 shards are READY")
+	})
+}
+
+func TestSystemdWants(t *testing.T) {
+	for name, c := range map[string]struct {
+		env   map[string]string
+		watch time.Duration
+		err   string
+	}{
+		"nothing":                  {nil, 0, ""},
+		"nothing without a socket": {map[string]string{watchdogTime: "1000000"}, 0, ""},
+		"a socket that is none":    {map[string]string{notifySocket: "/nonexistent/socket"}, 0, "NOTIFY_SOCKET: "},
+	} {
+		s, err := newSystemd(func(key string) string { return c.env[key] })
+		if s == nil || s.watch != c.watch || (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+		s.say("READY=1") // to nobody
+	}
+}
+
+func TestWithoutSystemd(t *testing.T) {
+	got := withoutSystemd([]string{"A=1", "NOTIFY_SOCKET=/s", "WATCHDOG_USEC=1", "WATCHDOG_PID=2", "NOTIFY_SOCKET_NOT=3"})
+	if want := []string{"A=1", "NOTIFY_SOCKET_NOT=3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
