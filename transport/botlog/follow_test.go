@@ -115,6 +115,30 @@ func TestFollower(t *testing.T) {
 	}
 }
 
+// A file that is just made, and not locked yet, is not over.
+func TestFollowerOfAFileThatIsJustMade(t *testing.T) {
+	dir := t.TempDir()
+	heard := ""
+	w := &Follower{Dir: dir, Say: func(l Line) { heard += string(l.Text) }}
+	if err := w.Begin(0); err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	path := file(dir, 0, 1)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := w.Round(); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(create(t, path), "a\n")
+	}
+	if heard != "a" {
+		t.Errorf("got %q", heard)
+	}
+}
+
 // An unreadable file is said, by its cluster, and the others are read.
 func TestFollowerOfWhatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()

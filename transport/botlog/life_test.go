@@ -9,7 +9,7 @@ import (
 )
 
 // written is a file with a text.
-func written(t *testing.T, text string) *os.File {
+func written(t testing.TB, text string) *os.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
