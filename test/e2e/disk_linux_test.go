@@ -64,6 +64,30 @@ func TestDiskFull(t *testing.T) {
 	p.stop(8 * time.Second)
 }
 
+// A bot fills the disk: its output is freed all the same, for that takes no room, and it writes on.
+func TestLogsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := mount(t, 0, "size=3m")
+	state := filepath.Join(dir, "state")
+	p := role(t, lonely(settings{"state.dir": state, "sockets.dir": folder(t), "fleet.shards": "2", "cluster.log_max": "1MiB"}), "talks-much")
+	p.line("cluster.ready")
+	free := func() uint64 {
+		var stat syscall.Statfs_t
+		if err := syscall.Statfs(dir, &stat); err != nil {
+			t.Fatal(err)
+		}
+		return stat.Bavail * uint64(stat.Bsize)
+	}
+	for range 3 {
+		eventually(t, "a full disk", func() bool { return free() == 0 })
+		eventually(t, "room on the disk", func() bool { return free() > 0 })
+	}
+	if n := len(p.complaints()); n > 0 {
+		t.Errorf("complaints: %v", p.complaints())
+	}
+	p.stop(patience)
+}
+
 // fill leaves no byte free.
 func fill(t *testing.T, dir string) {
 	t.Helper()

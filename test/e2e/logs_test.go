@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -81,30 +80,6 @@ func TestLogsInherited(t *testing.T) {
 	look := control(t, settings{"cluster.logs": "inherit"}.variables(), "logs", "--state.dir="+state)
 	if code := look.exit(patience); code != 1 || !strings.Contains(look.stderr.String(), "cluster.logs is inherit") {
 		t.Errorf("exit %d: %s", code, look.stderr.String())
-	}
-	p.stop(patience)
-}
-
-// A bot fills the disk: its output is freed all the same, for that takes no room, and it writes on.
-func TestLogsOnAFullDisk(t *testing.T) {
-	t.Parallel()
-	dir := mount(t, 0, "size=3m")
-	state := filepath.Join(dir, "state")
-	p := role(t, lonely(settings{"state.dir": state, "sockets.dir": folder(t), "fleet.shards": "2", "cluster.log_max": "1MiB"}), "talks-much")
-	p.line("cluster.ready")
-	free := func() uint64 {
-		var stat syscall.Statfs_t
-		if err := syscall.Statfs(dir, &stat); err != nil {
-			t.Fatal(err)
-		}
-		return stat.Bavail * uint64(stat.Bsize)
-	}
-	for range 3 {
-		eventually(t, "a full disk", func() bool { return free() == 0 })
-		eventually(t, "room on the disk", func() bool { return free() > 0 })
-	}
-	if n := len(p.complaints()); n > 0 {
-		t.Errorf("complaints: %v", p.complaints())
 	}
 	p.stop(patience)
 }
