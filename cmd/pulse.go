@@ -31,10 +31,14 @@ type pulse struct {
 	cancel   func()
 }
 
-// pulseBehaviour is the pulse of a CONTROL.
-func pulseBehaviour(s *systemd) actors.Behaviour {
+// pulseBehaviour is the pulse of a CONTROL, and of the MASTER inside, nil where it is elsewhere.
+func pulseBehaviour(s *systemd, master *masterIn) actors.Behaviour {
 	return actors.Behaviour{Name: "pulse", Actor: func(w *world.World, h actors.House) actor.Actor {
-		return newPulse(w, s, h.Herald, h.MasterLink, h.Clusters, h.Gate, h.Sessions, h.Herald)
+		asked := []*actor.PID{h.MasterLink, h.Clusters, h.Gate, h.Sessions, h.Herald}
+		if master != nil {
+			asked = append(asked, master.root)
+		}
+		return newPulse(w, s, h.Herald, asked...)
 	}}
 }
 

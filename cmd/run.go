@@ -174,7 +174,7 @@ func (d *daemon) stopMaster() {
 // behaviours are those that the configuration and systemd ask for.
 func (d *daemon) behaviours(c *config.Config) (all []actors.Behaviour) {
 	if d.systemd.conn != nil {
-		all = append(all, pulseBehaviour(d.systemd))
+		all = append(all, pulseBehaviour(d.systemd, d.master))
 	}
 	if len(c.Hooks.Exec) > 0 {
 		all = append(all, actors.Hooks(actors.HookOptions{Command: c.Hooks.Exec, Events: c.Hooks.Events, Timeout: c.Hooks.Timeout, Machine: c.Machine.Source}))
