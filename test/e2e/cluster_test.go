@@ -39,10 +39,14 @@ func TestGaveUp(t *testing.T) {
 		"no socket":       {"no-socket", "", "hello_timeout", ""},
 		"silent":          {"silent", "", "hello_timeout", ""},
 		"another id":      {"imposter", "", "start_failed: IDENTIFY bore the id", ""},
+		"another user":    {"other-user", "", "the peer (pid", ""},
 		"ignores SIGTERM": {"stubborn", "", "hello_timeout", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if c.role == "other-user" && os.Geteuid() != 0 {
+				t.Skip("skipped: only root can start a bot that becomes another user")
+			}
 			s := lonely(settings{"fleet.shards": "2", "cluster.hello_timeout": "1s", "cluster.kill_grace": "1s"})
 			command := c.command
 			if command == "" {

@@ -25,13 +25,25 @@ type bots struct {
 // startBots starts clusters of perCluster shards, which may all identify at once, and does not wait for them.
 func startBots(t *testing.T, shards, perCluster int, s settings, discordArgs ...string) *bots {
 	t.Helper()
-	b := &bots{d: startDiscord(t, shards, shards, discordArgs...), state: folder(t), count: (shards + perCluster - 1) / perCluster}
-	all := b.d.settings()
+	return startMake(t, startDiscord(t, shards, shards, discordArgs...), shards, perCluster, s, binary, "bot")
+}
+
+// startMake is startBots for a bot of any make, and a Discord that is there.
+func startMake(t *testing.T, d *discord, shards, perCluster int, s settings, command ...string) *bots {
+	t.Helper()
+	b := &bots{d: d, state: folder(t), count: (shards + perCluster - 1) / perCluster}
+	all := d.settings()
 	all["state.dir"], all["cluster.shards_per_cluster"] = b.state, strconv.Itoa(perCluster)
 	maps.Copy(all, s)
-	b.process = run(t, all, binary, "bot")
+	for key, value := range all {
+		all[key] = strings.ReplaceAll(value, stateFolder, b.state)
+	}
+	b.process = run(t, all, command...)
 	return b
 }
+
+// stateFolder stands for the state folder in the settings of a bot of another make.
+const stateFolder = "STATE"
 
 // serving is startBots, and then all shards are READY.
 func serving(t *testing.T, shards, perCluster int, s settings, discordArgs ...string) *bots {

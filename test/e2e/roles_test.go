@@ -23,15 +23,20 @@ import (
 // roleVariable makes this test binary a cluster process.
 const roleVariable = "E2E_ROLE"
 
+// roleSetting makes a cluster process play a role.
+const roleSetting = "cluster.env." + roleVariable
+
 // roles are the characters that a cluster process can have, and the janitor's; each gives its exit code.
 var roles = map[string]func() int{
-	"janitor":   clean,
-	"ready":     ready,
-	"exits":     func() int { fmt.Println("cannot find module 'bot'"); return 3 },
-	"no-socket": untilTold,
-	"silent":    silentSocket,
-	"imposter":  imposter,
-	"floods":    floods,
+	"janitor":    clean,
+	"ready":      ready,
+	"exits":      func() int { fmt.Println("cannot find module 'bot'"); return 3 },
+	"no-socket":  untilTold,
+	"silent":     silentSocket,
+	"imposter":   imposter,
+	"other-user": otherUser,
+	"plain":      plain,
+	"floods":     floods,
 	"talks": func() int {
 		fmt.Println("bot", os.Getpid())
 		defer fmt.Println("bot", os.Getpid(), "ends")
@@ -116,6 +121,26 @@ func imposter() int {
 			}
 		}, func(error) {})
 	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return untilTold()
+}
+
+// otherUser listens at its socket as a user that is not CONTROL's, and would answer as it should. The kernel tells a peer who it was that called listen.
+func otherUser() int {
+	socket := os.Getenv("DISCLUSTER_SOCKET")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		err = syscall.Bind(fd, &syscall.SockaddrUnix{Name: socket})
+	}
+	if err == nil {
+		err = syscall.Setuid(65534)
+	}
+	if err == nil {
+		err = syscall.Listen(fd, syscall.SOMAXCONN)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -1,0 +1,58 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"maps"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A discord.js bot from npm that knows nothing of us, two clusters of two shards in one bucket: ready by a line of its output, one after the other, and taken back by their pids.
+func TestDiscordJSUnderControl(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 4, 1, "--jitter", "20ms")
+	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "env", "cluster.ready": `log "^Logged in as simulated$"`}, node(t), "node/discordjs.mjs")
+	b.said("cluster.ready", 2)
+	b.cared()
+	before := b.clusters()
+	if len(before) != 2 {
+		t.Errorf("processes %v, want two", before)
+	}
+	b = b.killed()
+	b.said("cluster.adopted", 2)
+	b.kept(before)
+	d.fault(`{"kind":"reconnect"}`)
+	eventually(t, "every shard has resumed", func() bool { return d.stats().Resumes == 4 })
+	b.cared()
+	if all := b.complaints(); len(all) > 0 {
+		t.Errorf("complaints: %v", all)
+	}
+	b.stop(8 * time.Second)
+	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
+}
+
+// The same bot, ready and well by HTTP: killed, it is back; hanging, it is found and replaced.
+func TestDiscordJSProbed(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 2, 2, "--jitter", "20ms")
+	s := bySite(t)
+	maps.Copy(s, settings{"cluster.heartbeat_interval": "1s"})
+	b := startMake(t, d, 2, 1, s, node(t), "node/discordjs.mjs")
+	b.said("cluster.ready", 2)
+	dies, hangs := b.of("0"), b.of("1")
+	_ = syscall.Kill(dies, syscall.SIGKILL)
+	_ = syscall.Kill(hangs, syscall.SIGSTOP)
+	if cause := b.replaced("0", dies); !strings.HasPrefix(cause, "exited") {
+		t.Errorf("the killed one died of %s", cause)
+	}
+	if cause := b.replaced("1", hangs); !strings.HasPrefix(cause, "mute: 6 probes failed") {
+		t.Errorf("the one that hangs died of %s", cause)
+	}
+	if s := d.stats(); s.Identifies != 4 || s.Violations > 0 || s.Duplicates > 0 {
+		t.Errorf("%d identifies of 2 shards that were started twice, %d violations, %d duplicates", s.Identifies, s.Violations, s.Duplicates)
+	}
+	b.stop(8 * time.Second)
+}

@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/client"
+)
+
+// This file is a bot that knows its environment alone, and what CONTROL does for it.
+
+// leave is the permit of a bot that asks nobody.
+type leave struct{}
+
+func (leave) Overdue() bool { return false }
+func (leave) Sent()         {}
+func (leave) Unused()       {}
+
+// plain is a bot that knows nothing of Discluster. It answers HTTP at SITE_PORT + CLUSTER_ID, where that is set: 200 while its shards are READY, 503 before, and 500 once it got
+// SIGUSR1.
+func plain() int {
+	if err := runPlain(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func runPlain() error {
+	var shards []int
+	err := json.Unmarshal([]byte(os.Getenv("SHARDS")), &shards)
+	count, countErr := strconv.Atoi(os.Getenv("SHARD_COUNT"))
+	if err = cmp.Or(err, countErr); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	secret := messages.Secret(os.Getenv("DISCORD_TOKEN"))
+	gateway, err := client.GatewayBot(ctx, os.Getenv("DISCORD_API"), secret)
+	if err != nil {
+		return err
+	}
+	ready := make([]atomic.Bool, len(shards))
+	if err := site(ready); err != nil {
+		return err
+	}
+	ended := make(chan error, len(shards))
+	for i, id := range shards {
+		cl := client.New(client.Config{
+			Token: secret, Shard: id, ShardCount: count, Intents: 1,
+			Gateway: func(context.Context) (string, error) { return gateway.URL, nil },
+			Permit:  func(context.Context, messages.IdentifyCause) (client.Permit, error) { return leave{}, nil },
+			State:   func(s messages.ShardState, _ int) { ready[i].Store(s == messages.ShardReady) },
+		})
+		go func() { ended <- cl.Run(ctx) }()
+	}
+	for range shards {
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+	}
+	return nil
+}
+
+// site serves the bot's health.
+func site(ready []atomic.Bool) error {
+	if os.Getenv("SITE_PORT") == "" {
+		return nil
+	}
+	first, err := strconv.Atoi(os.Getenv("SITE_PORT"))
+	cluster, clusterErr := strconv.Atoi(os.Getenv("CLUSTER_ID"))
+	if err = cmp.Or(err, clusterErr); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first+cluster))
+	if err != nil {
+		return err
+	}
+	var sick atomic.Bool
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGUSR1)
+	go func() { <-told; sick.Store(true) }()
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for i := range ready {
+			if !ready[i].Load() {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+		}
+		if sick.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	return nil
+}
+
+// twoPorts gives the first of two free ports in a row.
+func twoPorts(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		first, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := first.Addr().(*net.TCPAddr).Port
+		second, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
+		first.Close()
+		if err == nil {
+			second.Close()
+			return port
+		}
+	}
+	t.Fatal("no two free ports in a row")
+	return 0
+}
+
+// bySite are the settings of bots that are ready, and well, when their site says so.
+func bySite(t *testing.T) settings {
+	t.Helper()
+	port := strconv.Itoa(twoPorts(t))
+	site := "http://127.0.0.1:{" + port + "+cluster}/"
+	return settings{"cluster.protocol": "env", "cluster.ready": site, "cluster.probe": site, "cluster.env.SITE_PORT": port}
+}
+
+// of gives the one process of a cluster.
+func (b *bots) of(cluster string) int {
+	b.t.Helper()
+	pids := b.byCluster()[cluster]
+	if len(pids) != 1 {
+		b.t.Fatalf("cluster %s has the processes %v, want one", cluster, pids)
+	}
+	return pids[0]
+}
+
+// replaced waits until a cluster serves in another process than pid, and gives the cause of the one's death.
+func (b *bots) replaced(cluster string, pid int) (cause string) {
+	b.t.Helper()
+	id, err := strconv.ParseFloat(cluster, 64)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	readies := func() int {
+		return len(slices.DeleteFunc(b.lines("cluster.ready"), func(l line) bool { return l["cluster"] != id }))
+	}
+	eventually(b.t, "cluster "+cluster+" serves again", func() bool {
+		now := b.byCluster()[cluster]
+		return readies() > 1 && len(now) == 1 && now[0] != pid
+	})
+	for _, died := range b.lines("cluster.died") {
+		if died["cluster"] == id {
+			cause = fmt.Sprint(died["cause"], ": ", died["err"])
+		}
+	}
+	return cause
+}
+
+// A bot of no protocol is ready some time after its start, and no sooner than its identifies take; SIGTERM is all it hears of a stop.
+func TestPlainBotReadyAfter(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 4, 4)
+	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "env", "cluster.ready": "after 1s", roleSetting: "plain"}, self)
+	d.allReady()
+	if all := b.lines("cluster.ready"); len(all) > 0 {
+		t.Errorf("said to be ready when its shards had just become so: %v", all)
+	}
+	b.said("cluster.ready", 2)
+	b.cared()
+	if all := b.complaints(); len(all) > 0 {
+		t.Errorf("complaints: %v", all)
+	}
+	b.stop(8 * time.Second)
+	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
+}
+
+// A bot of no protocol that says by HTTP how it is: ready once it says so, replaced when it hangs and when it says that it is not well, and taken back by its pid.
+func TestPlainBotProbed(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 4, 4)
+	s := bySite(t)
+	s[roleSetting], s["cluster.heartbeat_interval"] = "plain", "200ms"
+	b := startMake(t, d, 4, 2, s, self)
+	b.said("cluster.ready", 2)
+	b.cared()
+	hangs, sick := b.of("0"), b.of("1")
+	_ = syscall.Kill(hangs, syscall.SIGSTOP)
+	_ = syscall.Kill(sick, syscall.SIGUSR1)
+	for cluster, pid := range map[string]int{"0": hangs, "1": sick} {
+		t.Logf("cluster %s died of %s", cluster, b.replaced(cluster, pid))
+	}
+	before := b.clusters()
+	b = b.killed()
+	b.said("cluster.adopted", 2)
+	b.kept(before)
+	if s := d.stats(); s.Identifies != 8 || s.Violations > 0 {
+		t.Errorf("%d identifies of 4 shards that were started twice, %d violations", s.Identifies, s.Violations)
+	}
+	b.stop(8 * time.Second)
+}

@@ -1,0 +1,171 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// discordoo starts clusters of stock Discordoos, which node/discordoo.mjs stands for, with their sockets in the state folder.
+func discordoo(t *testing.T, d *discord, shards, perCluster int, s settings, character ...string) *bots {
+	t.Helper()
+	all := settings{"cluster.protocol": "discordoo", "cluster.socket_prefix": stateFolder + "/ddoo", "cluster.env.SOCKET_ROOT": stateFolder + "/"}
+	maps.Copy(all, s)
+	return startMake(t, d, shards, perCluster, all, append([]string{node(t), "node/discordoo.mjs"}, character...)...)
+}
+
+// sockets are those of stock Discordoos.
+func (b *bots) sockets() []string {
+	b.t.Helper()
+	all, err := filepath.Glob(filepath.Join(b.state, "ddoo*"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return all
+}
+
+// printed is what all bots wrote, in all lives.
+func (b *bots) printed() string {
+	b.t.Helper()
+	logs, err := filepath.Glob(filepath.Join(b.state, "logs", "*"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, path := range logs {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// Stock Discordoos, two clusters of two shards in one bucket: they start one after the other, without a word a new CONTROL has them back, and at the end each was asked to go.
+func TestStock(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 4, 1, "--jitter", "20ms")
+	b := discordoo(t, d, 4, 2, nil)
+	b.said("cluster.ready", 1)
+	if n := len(b.clusters()); n > 2 { // the second may just have been started
+		t.Errorf("%d processes when one cluster was ready", n)
+	}
+	b.said("cluster.ready", 2)
+	b.cared()
+	before := b.clusters()
+	b = b.killed()
+	b.said("cluster.adopted", 2)
+	b.kept(before)
+	d.fault(`{"kind":"reconnect"}`)
+	eventually(t, "every shard has resumed", func() bool { return strings.Count(b.printed(), "resumed ") == 4 })
+	b.cared()
+	if all := b.complaints(); len(all) > 0 {
+		t.Errorf("complaints: %v", all)
+	}
+	if n := len(b.sockets()); n != 2 {
+		t.Errorf("sockets %v, want two", b.sockets())
+	}
+	b.stop(8 * time.Second)
+	if n := strings.Count(b.printed(), "DESTROYING"); n != 2 {
+		t.Errorf("%d of two were asked to go:\n%s", n, b.printed())
+	}
+	if left := b.sockets(); len(left) > 0 {
+		t.Errorf("sockets are left: %v", left)
+	}
+	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
+}
+
+// A stock Discordoo that is killed, and one that hangs, which HELLO alone tells: both are started again, each on a socket of its own.
+func TestStockDies(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 2, 2, "--jitter", "20ms")
+	b := discordoo(t, d, 2, 1, settings{"cluster.heartbeat_interval": "1s"})
+	b.said("cluster.ready", 2)
+	dies, hangs := b.of("0"), b.of("1")
+	_ = syscall.Kill(dies, syscall.SIGKILL)
+	_ = syscall.Kill(hangs, syscall.SIGSTOP)
+	if cause := b.replaced("0", dies); !strings.HasPrefix(cause, "exited") {
+		t.Errorf("the killed one died of %s", cause)
+	}
+	if cause := b.replaced("1", hangs); !strings.HasPrefix(cause, "mute: 6 HELLOs were not answered") {
+		t.Errorf("the one that hangs died of %s", cause)
+	}
+	if s := d.stats(); s.Identifies != 4 || s.Violations > 0 || s.Duplicates > 0 {
+		t.Errorf("%d identifies of 2 shards that were started twice, %d violations, %d duplicates", s.Identifies, s.Violations, s.Duplicates)
+	}
+	if n := len(b.sockets()); n != 2 {
+		t.Errorf("sockets %v, want two", b.sockets())
+	}
+	b.stop(8 * time.Second)
+}
+
+// A token that REST refuses is told by a text alone; a token that was taken back while the bot served ends it without a word, and is told at its next start. Neither is tried
+// again after that.
+func TestStockTokenRefused(t *testing.T) {
+	t.Parallel()
+	for _, served := range []bool{false, true} {
+		name := map[bool]string{false: "at its start", true: "while it serves"}[served]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDiscord(t, 1, 1)
+			if !served {
+				d.fault(`{"kind":"refuse_token"}`)
+			}
+			b := discordoo(t, d, 1, 1, settings{"fleet.shards": "1", "fleet.max_concurrency": "1"})
+			starts := 1
+			if served {
+				starts = 2
+				b.said("cluster.ready", 1)
+				d.fault(`{"kind":"refuse_token"}`)
+				d.fault(`{"kind":"close","shard":0,"code":4000}`)
+			}
+			fatal := b.line("cluster.fatal")
+			if fatal["close_code"] != 4004.0 {
+				t.Errorf("fatal: %v", fatal)
+			}
+			eventually(t, "its process ends", func() bool { return len(b.clusters()) == 0 })
+			b.stop(time.Second)
+			if n := strings.Count(b.printed(), "HELLO"); n != starts {
+				t.Errorf("%d starts, want %d", n, starts)
+			}
+			if left := b.sockets(); len(left) > 0 {
+				t.Errorf("sockets are left: %v", left)
+			}
+		})
+	}
+}
+
+// Bots that CONTROL cannot be a manager of: it says what they are, and gives them up.
+func TestStockRefused(t *testing.T) {
+	t.Parallel()
+	for character, says := range map[string]string{
+		"old":      "it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work",
+		"imposter": "IDENTIFY bore the id",
+	} {
+		t.Run(character, func(t *testing.T) {
+			t.Parallel()
+			d := startDiscord(t, 2, 2)
+			b := discordoo(t, d, 2, 2, nil, character)
+			causes, _ := b.line("cluster.gave_up")["causes"].([]any)
+			if len(causes) != 4 {
+				t.Errorf("causes: %v", causes)
+			}
+			for _, cause := range causes {
+				if text, _ := cause.(string); !strings.HasPrefix(text, "start_failed: ") || !strings.Contains(text, says) {
+					t.Errorf("cause %q, want %s", cause, says)
+				}
+			}
+			b.stop(time.Second)
+			if left := b.sockets(); len(left) > 0 || d.stats().Identifies > 0 {
+				t.Errorf("sockets left: %v, identifies: %d", left, d.stats().Identifies)
+			}
+		})
+	}
+}
