@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -155,8 +157,8 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 		hostname = c.Machine.Source
 	}
 	var env []string
-	for name, value := range c.Cluster.Env {
-		env = append(env, name+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(c.Cluster.Env)) { // always alike: a bot whose environment is another's is not taken back
+		env = append(env, name+"="+c.Cluster.Env[name])
 	}
 	ready, _ := c.Cluster.ReadyRule() // validated where it counts
 	return actors.Options{
