@@ -17,6 +17,7 @@ func TestDiscordJSUnderControl(t *testing.T) {
 	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "env", "cluster.ready": `log "^Logged in as simulated$"`}, node(t), "node/discordjs.mjs")
 	b.said("cluster.ready", 2)
 	b.cared()
+	d.inTurn(1, 2)
 	before := b.clusters()
 	if len(before) != 2 {
 		t.Errorf("processes %v, want two", before)
@@ -55,4 +56,13 @@ func TestDiscordJSProbed(t *testing.T) {
 		t.Errorf("%d identifies of 2 shards that were started twice, %d violations, %d duplicates", s.Identifies, s.Violations, s.Duplicates)
 	}
 	b.stop(8 * time.Second)
+}
+
+// inTurn wants a shard to have been READY before another one identified.
+func (d *discord) inTurn(first, then int) {
+	d.t.Helper()
+	all := d.stats().Shards
+	if ready, identified := all[first].FirstReady, all[then].IdentifyAt[0]; ready.IsZero() || identified.Before(ready) {
+		d.t.Errorf("shard %d was READY at %v, shard %d identified at %v", first, ready, then, identified)
+	}
 }

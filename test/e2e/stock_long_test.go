@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,12 +55,10 @@ func TestStock(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 1, "--jitter", "20ms")
 	b := discordoo(t, d, 4, 2, nil)
-	b.said("cluster.ready", 1)
-	if n := len(b.clusters()); n > 2 { // the second may just have been started
-		t.Errorf("%d processes when one cluster was ready", n)
-	}
+	eventually(t, "the first cluster is READY", func() bool { return d.stats().Owned >= 2 })
 	b.said("cluster.ready", 2)
 	b.cared()
+	d.inTurn(1, 2)
 	before := b.clusters()
 	b = b.killed()
 	b.said("cluster.adopted", 2)
@@ -106,34 +106,44 @@ func TestStockDies(t *testing.T) {
 	b.stop(8 * time.Second)
 }
 
-// A token that REST refuses is told by a text alone; a token that was taken back while the bot served ends it without a word, and is told at its next start. Neither is tried
-// again after that.
+// A token that REST, or the gateway, refuses is told by a text alone; one that was taken back while the bot served ends it without a word, and is told at its next start.
+// None is tried again after that.
 func TestStockTokenRefused(t *testing.T) {
 	t.Parallel()
-	for _, served := range []bool{false, true} {
-		name := map[bool]string{false: "at its start", true: "while it serves"}[served]
+	for name, c := range map[string]struct {
+		shards, owned int // of its shards so many are READY when the token is refused
+		starts        int
+		says          string
+	}{
+		"before its start":       {1, 0, 1, "Invalid token provided"},
+		"between its two shards": {2, 1, 1, "Shard 1 can not be connected because it received close code 4004"},
+		"while it serves":        {1, 1, 2, "Invalid token provided"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := startDiscord(t, 1, 1)
-			if !served {
+			d := startDiscord(t, c.shards, 1)
+			if c.owned == 0 {
 				d.fault(`{"kind":"refuse_token"}`)
 			}
-			b := discordoo(t, d, 1, 1, settings{"fleet.shards": "1", "fleet.max_concurrency": "1"})
-			starts := 1
-			if served {
-				starts = 2
-				b.said("cluster.ready", 1)
+			b := discordoo(t, d, c.shards, c.shards, settings{"fleet.shards": strconv.Itoa(c.shards), "fleet.max_concurrency": "1"})
+			if c.owned > 0 {
+				eventually(t, "as many as that are READY", func() bool { return d.stats().Owned == c.owned })
+				if c.owned == c.shards {
+					b.said("cluster.ready", 1)
+				}
 				d.fault(`{"kind":"refuse_token"}`)
+			}
+			if c.owned == c.shards {
 				d.fault(`{"kind":"close","shard":0,"code":4000}`)
 			}
 			fatal := b.line("cluster.fatal")
-			if fatal["close_code"] != 4004.0 {
+			if fatal["close_code"] != 4004.0 || !strings.Contains(fmt.Sprint(fatal), c.says) {
 				t.Errorf("fatal: %v", fatal)
 			}
 			eventually(t, "its process ends", func() bool { return len(b.clusters()) == 0 })
 			b.stop(time.Second)
-			if n := strings.Count(b.printed(), "HELLO"); n != starts {
-				t.Errorf("%d starts, want %d", n, starts)
+			if n := strings.Count(b.printed(), "HELLO"); n != c.starts {
+				t.Errorf("%d starts, want %d", n, c.starts)
 			}
 			if left := b.sockets(); len(left) > 0 {
 				t.Errorf("sockets are left: %v", left)
@@ -148,6 +158,7 @@ func TestStockRefused(t *testing.T) {
 	for character, says := range map[string]string{
 		"old":      "it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work",
 		"imposter": "IDENTIFY bore the id",
+		"stranger": "the bot refused HELLO: it takes another manager than",
 	} {
 		t.Run(character, func(t *testing.T) {
 			t.Parallel()

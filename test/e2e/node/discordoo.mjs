@@ -1,9 +1,10 @@
 // A bot that is to CONTROL what a stock Discordoo (v0.11 and later) is, in WIRE A2–A4: its socket is node-ipc's, as Discordoo's is, and its numbers are @discordoo/providers'.
 // Discordoo itself is in no registry. Its own pace is kept, 15 s between two shards; caches, evals and all else that CONTROL does not start are left out.
 //
-//	DISCORD_API=http://127.0.0.1:1234 SOCKET_ROOT=/folder/ node discordoo.mjs [old|imposter]
+//	DISCORD_API=http://127.0.0.1:1234 SOCKET_ROOT=/folder/ node discordoo.mjs [old|imposter|stranger]
 //
-// old: numbered as Discordoo was before v0.11 (WIRE A1). imposter: it answers HELLO as another instance.
+// old: numbered as Discordoo was before v0.11 (WIRE A1). imposter: it answers HELLO as another instance. stranger: it takes another
+// manager for its own.
 // A line it writes: "HELLO [0,1] of 4", "CONNECTED", "resumed 1", "DESTROYING".
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,7 +115,7 @@ let managerSocket;
 const tell = (op, t, d, socket = managerSocket) => ipc.server.emit(socket, type, { op, t, d });
 
 function hello(d, socket) {
-	if (d?.id !== manager) {
+	if (d?.id !== manager || character === 'stranger') {
 		tell(IpcOpCodes.INVALID_SESSION, undefined, { id: instance }, socket);
 		return;
 	}
