@@ -44,7 +44,7 @@ func runPlain() error {
 	var shards []int
 	err := json.Unmarshal([]byte(os.Getenv("SHARDS")), &shards)
 	count, countErr := strconv.Atoi(os.Getenv("SHARD_COUNT"))
-	if err = cmp.Or(err, countErr); err != nil {
+	if err := cmp.Or(err, countErr); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -83,7 +83,7 @@ func site(ready []atomic.Bool) error {
 	}
 	first, err := strconv.Atoi(os.Getenv("SITE_PORT"))
 	cluster, clusterErr := strconv.Atoi(os.Getenv("CLUSTER_ID"))
-	if err = cmp.Or(err, clusterErr); err != nil {
+	if err := cmp.Or(err, clusterErr); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first+cluster))
