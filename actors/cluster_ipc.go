@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"syscall"
@@ -110,6 +111,9 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 		return
 	}
 	c.link, c.dialErr = nil, m.err
+	if errors.Is(m.err, transport.ErrTooLarge) { // the bot's own mistake, and its author's to hear of
+		ctx.Send(c.house.Herald, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: m.err.Error()})
+	}
 	if c.dying() {
 		return
 	}

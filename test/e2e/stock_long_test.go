@@ -106,6 +106,25 @@ func TestStockDies(t *testing.T) {
 	b.stop(8 * time.Second)
 }
 
+// A packet over the size limit, which nothing upstream forbids, costs the bot its link: its author is told why, and it is spoken to again.
+func TestStockShouts(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 1, 1)
+	b := discordoo(t, d, 1, 1, nil, "shouts")
+	b.said("cluster.ready", 1)
+	b.complained("packet.dropped", "longer than 8388608 bytes")
+	pid := b.of("0")
+	eventually(t, "HELLO has opened another link", func() bool { return strings.Count(b.printed(), "HELLO again") > 0 })
+	if now := b.of("0"); now != pid {
+		t.Errorf("process %d, was %d", now, pid)
+	}
+	b.stop(8 * time.Second)
+	if n := strings.Count(b.printed(), "DESTROYING"); n != 1 {
+		t.Errorf("it was not asked to go:\n%s", b.printed())
+	}
+	d.wellBehaved()
+}
+
 // A token that REST, or the gateway, refuses is told by a text alone; one that was taken back while the bot served ends it without a word, and is told at its next start.
 // None is tried again after that.
 func TestStockTokenRefused(t *testing.T) {
@@ -142,7 +161,7 @@ func TestStockTokenRefused(t *testing.T) {
 			}
 			eventually(t, "its process ends", func() bool { return len(b.clusters()) == 0 })
 			b.stop(time.Second)
-			if n := strings.Count(b.printed(), "HELLO"); n != c.starts {
+			if n := strings.Count(b.printed(), "HELLO ["); n != c.starts {
 				t.Errorf("%d starts, want %d", n, c.starts)
 			}
 			if left := b.sockets(); len(left) > 0 {

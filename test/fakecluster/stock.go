@@ -17,12 +17,13 @@ import (
 type Stock struct {
 	Discord *sim.Discord
 
-	Boot     time.Duration // from exec to the open socket
-	Catches  bool          // the author catches the error of start(): the instance idles on, for ever
-	Refused  bool          // REST refuses the token
-	Deaf     bool          // Discord never lets its shards be READY, and nobody is told
-	DieAfter time.Duration // it ends with exit 1 so long after its start; 0: never
-	Old      bool          // v0.10 or before, with the older numbering
+	Boot       time.Duration // from exec to the open socket
+	Catches    bool          // the author catches the error of start(): the instance idles on, for ever
+	Refused    bool          // REST refuses the token
+	Deaf       bool          // Discord never lets its shards be READY, and nobody is told
+	DieAfter   time.Duration // it ends with exit 1 so long after its start; 0: never
+	ShoutAfter time.Duration // it sends a frame over the size limit then, once; 0: never
+	Old        bool          // v0.10 or before, with the older numbering
 }
 
 // Figures of a stock Discordoo (WIRE A3).
@@ -50,6 +51,9 @@ func (s Stock) Program(p *sim.Proc) {
 	p.OnEnd = b.gone
 	if s.DieAfter > 0 {
 		p.After(s.DieAfter, func() { p.Exit(1, "Error: as told\n") })
+	}
+	if s.ShoutAfter > 0 {
+		p.After(s.ShoutAfter, func() { _ = b.link.Send(make([]byte, 8<<20+1)) })
 	}
 	p.After(s.Boot, b.listen)
 }

@@ -141,6 +141,21 @@ func TestStockFails(t *testing.T) {
 	}
 }
 
+// A bot sends a frame over the size limit, which nothing upstream forbids: that costs it the link, its author is told why, and it serves on.
+func TestStockShouts(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.stocks(2, 1, func(string, int) fakecluster.Stock { return fakecluster.Stock{ShoutAfter: time.Minute} })
+		f.pass(5 * time.Minute)
+		f.must("serving", time.Second, f.stateIs(m, 0, messages.ClusterServing))
+		want(f, "deaths", f.saw("cluster.died"), 0)
+		want(f, "said", f.saw("packet.dropped"), 1)
+		if said := last[messages.PacketDropped](f); said.From != "cluster 0" || !strings.Contains(said.Err, "limit 8388608") {
+			f.t.Fatalf("said: %+v", said)
+		}
+		f.stop(m, 0)
+	})
+}
+
 // CONTROL is killed, while its stock bots serve and while one starts: the next one takes each back as it is.
 func TestStockIsTakenBack(t *testing.T) {
 	seeds(t, func(f *fleet) {

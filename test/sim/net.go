@@ -16,6 +16,9 @@ const deadAfter = 10 * time.Second
 // resendEvery is how often a frame that met a cut is tried again, as TCP does.
 const resendEvery = 200 * time.Millisecond
 
+// frameMax is the longest frame in bytes, a cluster socket's (WIRE B2); a longer one ends its link.
+const frameMax = 8 << 20
+
 // Net carries whole frames between named places: machines, "discord", "master".
 type Net struct {
 	// Latency is drawn for each frame and each way between two places. A place to itself costs no more than a millisecond.
@@ -204,6 +207,8 @@ func (e *end) travel(frame []byte) {
 			e.net.loop.After(resendEvery, arrive)
 		case frame == nil:
 			e.peer.finish(e.reason)
+		case len(frame) > frameMax:
+			e.pair.end(fmt.Errorf("%d bytes, limit %d: %w", len(frame), frameMax, transport.ErrTooLarge))
 		default:
 			e.peer.backlog = append(e.peer.backlog, frame)
 			e.peer.deliver()

@@ -1,11 +1,11 @@
 // A bot that is to CONTROL what a stock Discordoo (v0.11 and later) is, in WIRE A2–A4: its socket is node-ipc's, as Discordoo's is, and its numbers are @discordoo/providers'.
 // Discordoo itself is in no registry. Its own pace is kept, 15 s between two shards; caches, evals and all else that CONTROL does not start are left out.
 //
-//	DISCORD_API=http://127.0.0.1:1234 SOCKET_ROOT=/folder/ node discordoo.mjs [old|imposter|stranger]
+//	DISCORD_API=http://127.0.0.1:1234 SOCKET_ROOT=/folder/ node discordoo.mjs [old|imposter|stranger|shouts]
 //
-// old: numbered as Discordoo was before v0.11 (WIRE A1). imposter: it answers HELLO as another instance. stranger: it takes another
-// manager for its own.
-// A line it writes: "HELLO [0,1] of 4", "CONNECTED", "resumed 1", "DESTROYING".
+// SOCKET_ROOT: /tmp/ where it is not set. old: numbered as Discordoo was before v0.11 (WIRE A1). imposter: it answers HELLO as another instance. stranger: it takes another
+// manager for its own. shouts: once it is connected it sends a packet of 9 MiB.
+// A line it writes: "HELLO [0,1] of 4", "HELLO again" on another link, "CONNECTED", "resumed 1", "DESTROYING".
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import providers from '@discordoo/providers';
@@ -108,7 +108,7 @@ async function gateway() {
 // The socket.
 
 const ipc = new nodeIPC.IPC();
-Object.assign(ipc.config, { id: instance, appspace: 'ddoo', socketRoot: process.env.SOCKET_ROOT, silent: true });
+Object.assign(ipc.config, { id: instance, appspace: 'ddoo', socketRoot: process.env.SOCKET_ROOT ?? '/tmp/', silent: true });
 const shards = [];
 let managerSocket;
 
@@ -119,6 +119,7 @@ function hello(d, socket) {
 		tell(IpcOpCodes.INVALID_SESSION, undefined, { id: instance }, socket);
 		return;
 	}
+	if (managerSocket && socket !== managerSocket) say('HELLO again');
 	managerSocket = socket;
 	tell(IpcOpCodes.IDENTIFY, undefined, { id: character === 'imposter' ? manager : instance, event_id: d.event_id });
 	ipc.server.trigger('greeted', d);
@@ -151,6 +152,7 @@ async function start({ shards: ids, total_shards: count }) {
 	}
 	say('CONNECTED');
 	tell(IpcOpCodes.DISPATCH, IpcEvents.CONNECTED, { event_id: instance });
+	if (character === 'shouts') tell(IpcOpCodes.DISPATCH, IpcEvents.MESSAGE, { event_id: instance, message: 'A'.repeat(9 << 20), shards: [0], from: 0 });
 }
 
 const impatience = setTimeout(() => {
