@@ -58,7 +58,7 @@ func TestStock(t *testing.T) {
 	eventually(t, "the first cluster is READY", func() bool { return d.stats().Owned >= 2 })
 	b.said("cluster.ready", 2)
 	b.cared()
-	d.inTurn(1, 2)
+	d.inTurn()
 	before := b.clusters()
 	b = b.killed()
 	b.said("cluster.adopted", 2)
