@@ -11,10 +11,14 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/mattn/go-isatty"
+	cmap "github.com/orcaman/concurrent-map"
 	"github.com/rs/zerolog"
 
 	"github.com/discluster/control/config"
 )
+
+// Protoactor keeps its actors in 1024 of these maps: 32 shards in each would be 2.8 MB of nothing.
+func init() { cmap.SHARD_COUNT = 1 }
 
 // threshold is the least level that is written, of a logger and of all that are derived from it; it may change while they write.
 type threshold struct{ level atomic.Int32 }

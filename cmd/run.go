@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -52,9 +51,6 @@ func readyToRun(c *config.Config, command []string) error {
 	return err
 }
 
-// gcPercent is how much a daemon's heap, a few MB, may grow between two collections: half of Go's default costs it nothing that could be measured, and spares a MB or two.
-const gcPercent = 50
-
 // daemon is one life of `control run`.
 type daemon struct {
 	program   *program
@@ -74,7 +70,6 @@ type daemon struct {
 
 // run runs CONTROL until ctx ends, it ends itself, or another program takes its place.
 func (d *daemon) run(ctx context.Context) (err error) {
-	debug.SetGCPercent(gcPercent)
 	if d.path, err = ownPath(); err != nil {
 		return err
 	}
