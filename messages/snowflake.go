@@ -3,6 +3,7 @@ package messages
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
 	"time"
 )
 
@@ -41,11 +42,31 @@ func (p SnowflakeParts) Snowflake() (Snowflake, error) {
 	if p.Increment >= 1<<incrementBits {
 		return "", fmt.Errorf("snowflake: increment %d has more than %d bits", p.Increment, incrementBits)
 	}
-	v := big.NewInt(ms)
-	v.Lsh(v, workerBits).Or(v, big.NewInt(int64(p.Worker)))
-	v.Lsh(v, shardBits).Or(v, big.NewInt(int64(p.Shard)))
-	v.Lsh(v, incrementBits).Or(v, big.NewInt(int64(p.Increment)))
-	return Snowflake(v.String()), nil
+	const inLow = 64 - shardBits - incrementBits // bits of the worker in the lower half
+	high := uint64(ms)<<(workerBits-inLow) | uint64(p.Worker)>>inLow
+	low := uint64(p.Worker)<<(shardBits+incrementBits) | uint64(p.Shard)<<incrementBits | uint64(p.Increment)
+	return decimal(high, low), nil
+}
+
+// decimal writes a number of 128 bits. Every operation between clusters gets an id, so that math/big would be felt.
+func decimal(high, low uint64) Snowflake {
+	const group = 10_000_000_000_000_000_000 // 19 digits, as many as 64 bits always hold
+	var text [39]byte
+	at := len(text)
+	for high > 0 || low > 0 || at == len(text) {
+		var rest uint64
+		top := high / group
+		low, rest = bits.Div64(high%group, low, group)
+		high = top
+		for range min(19, at) {
+			at--
+			text[at] = byte('0' + rest%10)
+			if rest /= 10; rest == 0 && high == 0 && low == 0 {
+				break
+			}
+		}
+	}
+	return Snowflake(text[at:])
 }
 
 // Parts takes the snowflake apart. What is no decimal number of at most 128 bits is an error.
