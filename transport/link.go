@@ -18,6 +18,8 @@ type Link interface {
 	Took()
 	// Send queues one whole frame. A frame over the link's size limit is refused with ErrTooLarge. A full queue, or an ended link, ends in ErrEnded and the link's end.
 	Send(frame []byte) error
+	// Offer is Send for a frame that may be refused: where much waits for the peer already the error is ErrBusy, and the link lives on.
+	Offer(frame []byte) error
 	// Close ends the link; frames already queued are written first, for at most a second. code 0 or a link that knows no close codes: just the end. closed is still called.
 	Close(code int, reason string)
 }
@@ -29,6 +31,7 @@ const Window = 64
 var (
 	ErrTooLarge = errors.New("frame over the size limit")
 	ErrEnded    = errors.New("link has ended")
+	ErrBusy     = errors.New("peer reads too slowly: frame refused")
 	ErrSlowPeer = errors.New("peer reads too slowly: send queue full")
 )
 

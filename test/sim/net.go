@@ -163,6 +163,7 @@ type end struct {
 	receiving bool
 	window    int
 	backlog   [][]byte // arrived, not delivered
+	waiting   int      // bytes sent to this end, not delivered
 	arrival   time.Time
 	over      bool
 	reason    error
@@ -192,8 +193,19 @@ func (e *end) Send(frame []byte) error {
 	return nil
 }
 
+// offeredMost is how much may wait for an end before it is offered no more: what a link of ours allows.
+const offeredMost = 4 << 20
+
+func (e *end) Offer(frame []byte) error {
+	if w := e.peer.waiting; !e.over && w > 0 && w+len(frame) > offeredMost {
+		return fmt.Errorf("send: %d bytes are waiting: %w", w, transport.ErrBusy)
+	}
+	return e.Send(frame)
+}
+
 // travel brings one frame to the peer, in order, as late as the net is slow or cut.
 func (e *end) travel(frame []byte) {
+	e.peer.waiting += len(frame)
 	at := time.Now().Add(e.net.delay(e.place, e.peer.place))
 	if at.Before(e.peer.arrival) {
 		at = e.peer.arrival
@@ -235,6 +247,7 @@ func (e *end) deliver() {
 		frame := e.backlog[0]
 		e.backlog = e.backlog[1:]
 		e.window--
+		e.waiting -= len(frame)
 		e.frame(frame)
 	}
 	if e.over && e.receiving && !e.told && len(e.backlog) == 0 {

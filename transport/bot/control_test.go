@@ -119,6 +119,8 @@ func (l *control) Receive(frame func([]byte), closed func(error)) {
 
 func (l *control) Took() {}
 
+func (l *control) Offer(frame []byte) error { return l.Send(frame) }
+
 func (l *control) Send(frame []byte) error {
 	select {
 	case <-l.done:

@@ -51,7 +51,7 @@ func BenchmarkLink(b *testing.B) {
 	})
 	b.Run("ipc", func(b *testing.B) {
 		near, far := connected(b)
-		slots := make(chan struct{}, maxQueued/2) // so that the queue never overflows
+		slots := make(chan struct{}, 128) // so that the queue never overflows
 		far.Receive(func([]byte) { far.Took(); <-slots }, func(error) {})
 		b.SetBytes(int64(len(frame)))
 		for b.Loop() {

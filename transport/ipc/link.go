@@ -14,13 +14,14 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// Limits of a link's way out. Over either of the first two the peer is too slow and the link ends with transport.ErrSlowPeer; the batch being written does not count.
+// Limits of a link's way out; the batch being written does not count.
 const (
-	maxQueued      = 256              // frames
-	maxQueuedBytes = 16 << 20         // two frames of the largest size
-	writeFor       = 10 * time.Second // one batch; a bot that reads nothing for so long hangs
-	flushFor       = time.Second      // after Close, as transport.Link says
-	lingerFor      = time.Second      // for what the peer wrote before it went
+	maxOffered     = 4 << 20     // bytes; with more waiting no frame is taken that may be refused. One frame is, whatever its size
+	maxQueuedBytes = 16 << 20    // over it the peer is too slow and the link ends with transport.ErrSlowPeer: two frames of the largest size
+	writeFor       = time.Minute // without a byte taken. CONTROL judges a bot that hangs much sooner, by its heartbeats; this frees the memory of one that none counts
+	keepBuffer     = 64 << 10    // bytes; a larger buffer is not used again
+	flushFor       = time.Second // after Close, as transport.Link says
+	lingerFor      = time.Second // for what the peer wrote before it went
 )
 
 // link is a transport.Link over a stream socket. It has no goroutine while it has nothing to do: Receive starts the reader, Send a writer that ends with an empty queue.
@@ -39,7 +40,7 @@ type link struct {
 	reason   error // why the link ends; nil while it is open
 	received bool
 	queue    []byte    // whole frames, each with its separator
-	queued   int       // frames in queue
+	spare    []byte    // takes the next queue
 	writing  bool      // a writer is running
 	closeBy  time.Time // the end of flushing; zero before Close
 }
@@ -70,6 +71,34 @@ func (l *link) Took() {
 
 // Send implements transport.Link. It copies the frame. A frame that is empty or holds a separator is an error and leaves the link as it is.
 func (l *link) Send(frame []byte) error {
+	if err := sendable(frame); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reason == nil && len(l.queue)+len(frame)+1 > maxQueuedBytes {
+		l.reason = fmt.Errorf("send ipc frame: %d bytes are waiting: %w", len(l.queue), transport.ErrSlowPeer)
+		l.hangUp()
+		return fmt.Errorf("%w: %w", transport.ErrEnded, l.reason)
+	}
+	return l.push(frame)
+}
+
+// Offer implements transport.Link, as Send does.
+func (l *link) Offer(frame []byte) error {
+	if err := sendable(frame); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reason == nil && len(l.queue) > 0 && len(l.queue)+len(frame)+1 > maxOffered {
+		return fmt.Errorf("send ipc frame: %d bytes are waiting: %w", len(l.queue), transport.ErrBusy)
+	}
+	return l.push(frame)
+}
+
+// sendable finds what no link takes.
+func sendable(frame []byte) error {
 	switch {
 	case len(frame) > MaxFrame:
 		return fmt.Errorf("send ipc frame: %d bytes, limit %d: %w", len(frame), MaxFrame, transport.ErrTooLarge)
@@ -78,18 +107,15 @@ func (l *link) Send(frame []byte) error {
 	case bytes.IndexByte(frame, separator) >= 0:
 		return fmt.Errorf("send ipc frame: it holds the separator %#02x", separator)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	return nil
+}
+
+// push queues a frame and sees to a writer. l.mu is held.
+func (l *link) push(frame []byte) error {
 	if l.reason != nil {
 		return fmt.Errorf("send ipc frame: %w", transport.ErrEnded)
 	}
-	if l.queued == maxQueued || len(l.queue)+len(frame)+1 > maxQueuedBytes {
-		l.reason = fmt.Errorf("send ipc frame: %d frames and %d bytes are waiting: %w", l.queued, len(l.queue), transport.ErrSlowPeer)
-		l.hangUp()
-		return fmt.Errorf("%w: %w", transport.ErrEnded, l.reason)
-	}
 	l.queue = append(append(l.queue, frame...), separator)
-	l.queued++
 	if !l.writing {
 		l.writing = true
 		go l.write()
@@ -172,11 +198,30 @@ func (l *link) write() {
 		if len(batch) == 0 {
 			return
 		}
-		if _, err := l.conn.Write(batch); err != nil {
-			l.writeEnded(err)
-			return
+		for rest := batch; len(rest) > 0; {
+			n, err := l.conn.Write(rest)
+			if rest = rest[n:]; err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !l.goOn()) {
+				l.writeEnded(err)
+				return
+			}
+		}
+		if cap(batch) <= keepBuffer {
+			l.mu.Lock()
+			l.spare = batch[:0]
+			l.mu.Unlock()
 		}
 	}
+}
+
+// goOn gives the rest of a batch its time anew: the peer is slow, and takes what it gets. Not while the link is flushing.
+func (l *link) goOn() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closeBy.IsZero() || l.reason != nil {
+		return false
+	}
+	_ = l.conn.SetWriteDeadline(time.Now().Add(writeFor))
+	return true
 }
 
 // take gives the writer all there is. Nothing means that the writer is no more, and that a link which only flushed is done.
@@ -184,7 +229,7 @@ func (l *link) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	batch := l.queue
-	l.queue, l.queued = nil, 0
+	l.queue, l.spare = l.spare, nil
 	if len(batch) == 0 {
 		l.writing = false
 		if !l.closeBy.IsZero() {
@@ -204,7 +249,7 @@ func (l *link) take() []byte {
 func (l *link) writeEnded(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writing, l.queue, l.queued = false, nil, 0
+	l.writing, l.queue = false, nil
 	if l.reason != nil || !isGone(err) {
 		if l.reason == nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			l.reason = fmt.Errorf("write ipc frames: not taken within %s: %w", writeFor, transport.ErrSlowPeer)

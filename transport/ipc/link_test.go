@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -175,35 +176,85 @@ func TestLinkEndsAtAFrameOverTheLimit(t *testing.T) {
 
 // A peer that reads nothing: one batch is at the socket, the rest fills the queue.
 func TestLinkEndsWithAFullQueue(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		size int
-		fit  int
-	}{
-		{"of frames", 1, maxQueued},
-		{"of bytes", MaxFrame - 1, maxQueuedBytes / MaxFrame},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, far := pipe()
+		got := receive(l, true)
+		frame := bytes.Repeat([]byte("x"), MaxFrame-1)
+		for i := range 1 + maxQueuedBytes/MaxFrame {
+			if err := l.Send(frame); err != nil {
+				t.Fatalf("number %d: %v", i, err)
+			}
+			synctest.Wait()
+		}
+		if err := l.Send(frame); !errors.Is(err, transport.ErrEnded) || !errors.Is(err, transport.ErrSlowPeer) {
+			t.Errorf("one too many: %v", err)
+		}
+		if err := <-got.closed; !errors.Is(err, transport.ErrSlowPeer) {
+			t.Errorf("closed with %v", err)
+		}
+		_ = far.Close()
+	})
+}
+
+// What others want to say to a peer that reads nothing is refused before it could end the link: there is room for what we say ourselves.
+func TestLinkRefusesOffers(t *testing.T) {
+	for _, size := range []int{100, 100_000, maxOffered, MaxFrame} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l, far := pipe()
 				got := receive(l, true)
-				frame := bytes.Repeat([]byte("x"), c.size)
-				for i := range 1 + c.fit {
-					if err := l.Send(frame); err != nil {
-						t.Fatalf("number %d: %v", i, err)
-					}
+				frame := bytes.Repeat([]byte("x"), size)
+				taken := 0
+				for ; l.Offer(frame) == nil; taken++ {
 					synctest.Wait()
 				}
-				if err := l.Send(frame); !errors.Is(err, transport.ErrEnded) || !errors.Is(err, transport.ErrSlowPeer) {
+				if most := 1 + max(1, maxOffered/(size+1)); taken != most {
+					t.Errorf("%d offers taken, want one at the socket and %d that wait", taken, most-1)
+				}
+				if err := l.Offer(frame); !errors.Is(err, transport.ErrBusy) || errors.Is(err, transport.ErrEnded) {
 					t.Errorf("one too many: %v", err)
 				}
-				if err := <-got.closed; !errors.Is(err, transport.ErrSlowPeer) {
-					t.Errorf("closed with %v", err)
+				if err := l.Send([]byte("HELLO")); err != nil {
+					t.Errorf("a packet of our own: %v", err)
 				}
-				_ = far.Close()
+				all := drain(far)
+				synctest.Wait()
+				if err := l.Offer([]byte("once more")); err != nil {
+					t.Errorf("after the peer had read: %v", err)
+				}
+				l.Close(0, "")
+				if text := <-all; strings.Count(text, "\f") != taken+2 || !strings.HasSuffix(text, "once more\f") {
+					t.Errorf("the peer got %d frames, want %d", strings.Count(text, "\f"), taken+2)
+				}
+				<-got.closed
+				if err := l.Offer(frame); !errors.Is(err, transport.ErrEnded) {
+					t.Errorf("after the end: %v", err)
+				}
 			})
 		})
 	}
+}
+
+// A peer that reads slowly is not one that reads nothing.
+func TestLinkWaitsForASlowPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, far := pipe()
+		got := receive(l, true)
+		_ = l.Send(bytes.Repeat([]byte("x"), 10))
+		for range 11 {
+			time.Sleep(writeFor - time.Second)
+			_, _ = far.Read(make([]byte, 1))
+		}
+		synctest.Wait()
+		select {
+		case err := <-got.closed:
+			t.Errorf("closed with %v", err)
+		default:
+		}
+		l.Close(0, "")
+		_ = far.Close()
+		<-got.closed
+	})
 }
 
 func TestLinkEndsWhenNothingIsTakenInTime(t *testing.T) {
