@@ -16,7 +16,7 @@ const (
 	IPCHeartbeat      IPCOp = 7 // both, ours
 )
 
-// Types of dispatch ("t") that have a message of their own here. All others travel as Operation.
+// Types of dispatch ("t") that have a message of their own here.
 const (
 	TConnected  = "CONNECTED"
 	TDestroying = "DESTROYING"
@@ -26,6 +26,20 @@ const (
 	TReconnect  = "RECONNECT"
 	TDrain      = "DRAIN"
 )
+
+// Types of dispatch that travel as Operation (WIRE A4, B2).
+const (
+	TMessage        = "MESSAGE"
+	TBroadcastEval  = "BROADCAST_EVAL"
+	TPresenceUpdate = "PRESENCE_UPDATE"
+	TGuildMembers   = "GUILD_MEMBERS_REQUEST"
+	TRestructuring  = "RESTRUCTURING"
+	TRestLimitsSync = "REST_LIMITS_SYNC"
+	TRequest        = "REQUEST" // ours: what a handler is asked by its name
+)
+
+// CacheOpMost is the last cache operation that a stock instance survives (WIRE A1).
+const CacheOpMost = 12
 
 // FromInstance is any packet a cluster process may send. The set is closed.
 type FromInstance interface{ fromInstance() }

@@ -1,0 +1,126 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// How the answers to a cache operation become one (WIRE A1).
+const (
+	serializeBoolean = 0 // whether one is true
+	serializeArray   = 1 // all in one list, lists taken apart
+	serializeNumber  = 2 // their sum
+	serializeAny     = 3 // the first that is something
+	serializeNumbers = 4 // lists, summed place by place
+	serializeMost    = serializeNumbers
+)
+
+// Merge makes one result of the answers to a cache operation, as upstream's manager does (WIRE A4); mode is Parcel.Serialize. A result that its mode cannot take is left
+// out, and named. nil: there is nothing to tell.
+func Merge(mode int, results [][]byte) (merged []byte, odd []int) {
+	switch mode {
+	case serializeBoolean:
+		for _, r := range results {
+			if string(r) == "true" {
+				return r, nil
+			}
+		}
+		return []byte("false"), nil
+	case serializeArray:
+		return flat(results), nil
+	case serializeNumber:
+		var sum float64
+		for i, r := range results {
+			var n float64
+			if !null(r) && json.Unmarshal(r, &n) != nil {
+				odd = append(odd, i)
+			}
+			sum += n
+		}
+		return number(nil, sum), odd
+	case serializeAny:
+		for _, r := range results {
+			if !null(r) {
+				return r, nil
+			}
+		}
+		return nil, nil
+	case serializeNumbers:
+		return places(results)
+	}
+	return List(results), nil
+}
+
+// List makes a list of results; one that is missing is null, as JavaScript's undefined is in a list.
+func List(results [][]byte) []byte {
+	size := 2
+	for _, r := range results {
+		size += max(len(r), len("null")) + 1
+	}
+	list := append(make([]byte, 0, size), '[')
+	for i, r := range results {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		if r == nil {
+			r = []byte("null")
+		}
+		list = append(list, r...)
+	}
+	return append(list, ']')
+}
+
+// flat makes one list of lists; what is no list is an element.
+func flat(results [][]byte) []byte {
+	var parts [][]byte
+	for _, r := range results {
+		if null(r) {
+			continue
+		}
+		if r[0] == '[' {
+			if r = bytes.TrimSpace(r[1 : len(r)-1]); len(r) == 0 {
+				continue
+			}
+		}
+		parts = append(parts, r)
+	}
+	return bytes.Join([][]byte{[]byte("["), bytes.Join(parts, []byte(",")), []byte("]")}, nil)
+}
+
+// places sums lists place by place; the first says how many there are.
+func places(results [][]byte) (sums []byte, odd []int) {
+	var total []float64
+	for i, r := range results {
+		var list []float64
+		if !null(r) && json.Unmarshal(r, &list) != nil {
+			odd = append(odd, i)
+			continue
+		}
+		if len(total) == 0 {
+			total = list
+			continue
+		}
+		for at := range min(len(total), len(list)) {
+			total[at] += list[at]
+		}
+	}
+	sums = []byte("[")
+	for i, n := range total {
+		if i > 0 {
+			sums = append(sums, ',')
+		}
+		sums = number(sums, n)
+	}
+	return append(sums, ']'), odd
+}
+
+// number writes what JavaScript has for a number: whole ones without a point.
+func number(to []byte, n float64) []byte {
+	if n == float64(int64(n)) {
+		return strconv.AppendInt(to, int64(n), 10)
+	}
+	return strconv.AppendFloat(to, n, 'g', -1, 64)
+}
+
+func null(r []byte) bool { return len(r) == 0 || string(r) == "null" }

@@ -1,0 +1,73 @@
+package ipc
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/discluster/control/messages"
+)
+
+// TargetError is why one target of a request did not answer.
+type TargetError struct {
+	Cluster messages.ClusterID `json:"cluster"`
+	Shard   *int               `json:"shard,omitempty"` // where the cluster is not known
+	Err     string             `json:"error"`
+}
+
+// Reply is CONTROL's answer to a request, to be written by Encode. Errors and Clusters are ours, for an asker that announced the protocol (WIRE B2).
+type Reply struct {
+	Op       messages.IPCOp
+	T        string
+	Event    string // of the request, as it stood there
+	Success  *bool  // of a cache operation
+	Result   []byte // JSON; nil: none
+	Clusters []int  // whose results a list has, in its order
+	Errors   []TargetError
+	Error    string // ours, of a cache operation that was refused as a whole
+}
+
+// Encode writes the frame.
+func (r Reply) Encode() []byte {
+	b := make([]byte, 0, len(r.Result)+len(r.Event)+16*len(r.Clusters)+160*len(r.Errors)+len(r.Error)+200)
+	b = append(b, `{"type":"`+messageType+`","data":{"op":`...)
+	b = strconv.AppendInt(b, int64(r.Op), 10)
+	if r.T != "" {
+		b = append(append(append(b, `,"t":"`...), r.T...), '"')
+	}
+	b = append(append(append(b, `,"d":{"event_id":"`...), r.Event...), '"')
+	if r.Success != nil {
+		b = strconv.AppendBool(append(b, `,"success":`...), *r.Success)
+	}
+	if r.Result != nil {
+		b = append(append(b, `,"result":`...), r.Result...)
+	}
+	if r.Clusters != nil {
+		b = also(b, "clusters", r.Clusters)
+	}
+	if len(r.Errors) > 0 {
+		b = also(b, "errors", r.Errors)
+	}
+	if r.Error != "" {
+		b = also(b, "error", r.Error)
+	}
+	return append(b, "}}}"...)
+}
+
+// also writes one more field, behind others.
+func also(b []byte, key string, value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("ipc reply: %v", err)) // numbers and texts of ours
+	}
+	return append(append(append(append(b, `,"`...), key...), `":`...), text...)
+}
+
+// Refusal is the answer to a request that is refused as a whole, or of which the first failure is all there is to tell: an error as upstream's failed eval has it.
+func Refusal(t, event, why string) []byte {
+	text, err := json.Marshal(messages.FailureError{Name: "Error", Message: why})
+	if err != nil {
+		panic(fmt.Sprintf("ipc reply: %v", err)) // texts of ours
+	}
+	return Reply{Op: messages.IPCError, T: t, Event: event, Result: text}.Encode()
+}

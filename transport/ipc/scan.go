@@ -1,0 +1,367 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+	"unicode/utf8"
+)
+
+// span is a part of a frame; the zero span is nothing, for no value begins a frame.
+type span struct{ from, to int }
+
+func (s span) there() bool { return s.to > 0 }
+
+// of is what stands there; nil for nothing.
+func (s span) of(frame []byte) []byte {
+	if !s.there() {
+		return nil
+	}
+	return frame[s.from:s.to:s.to]
+}
+
+// field is a key of a packet's data that routing looks at. Everything else in it is the bots' own.
+type field int
+
+const (
+	fieldEvent field = iota
+	fieldShards
+	fieldShardIDs
+	fieldShard
+	fieldOp
+	fieldSerialize
+	fieldScript
+	fieldName
+	fieldResult
+	fieldMembers
+	fieldSuccess
+	fieldTimeout
+	fieldBlockUntil
+	fieldsN // their number
+)
+
+// fieldOf names the keys; ok is false for any other.
+func fieldOf(key []byte) (f field, ok bool) {
+	switch string(key) {
+	case "event_id":
+		return fieldEvent, true
+	case "shards":
+		return fieldShards, true
+	case "shard_ids":
+		return fieldShardIDs, true
+	case "shard_id":
+		return fieldShard, true
+	case "op":
+		return fieldOp, true
+	case "serialize":
+		return fieldSerialize, true
+	case "script":
+		return fieldScript, true
+	case "name":
+		return fieldName, true
+	case "result":
+		return fieldResult, true
+	case "members":
+		return fieldMembers, true
+	case "success":
+		return fieldSuccess, true
+	case "timeout_ms":
+		return fieldTimeout, true
+	case "block_until":
+		return fieldBlockUntil, true
+	}
+	return 0, false
+}
+
+// glance is what stands where in a frame: found by one pass over it, nothing decoded.
+type glance struct {
+	kind, data, op, t, d span
+	fields               [fieldsN]span // of d, where d is an object
+}
+
+// look reads a frame as strictly as encoding/json does, and beyond that refuses a key twice where we look at it: two readers could take each for the value.
+// Only the depths of the envelope, of "data" and of "data.d" are looked at: what a user's text or object says below means nothing here.
+func look(frame []byte) (g glance, err error) {
+	if !utf8.Valid(frame) { // encoding/json would put U+FFFD there and say nothing
+		return g, errors.New("invalid UTF-8")
+	}
+	s := scanner{b: frame}
+	for more := s.enter('{', '}'); more; more = s.more('}') {
+		switch string(s.key()) {
+		case "type":
+			s.take(&g.kind, 1)
+		case "data":
+			s.packet(&g)
+		default:
+			s.skip(1)
+		}
+	}
+	s.space()
+	if s.err == nil && s.i < len(s.b) {
+		s.fail("behind the frame's end")
+	}
+	return g, s.err
+}
+
+// packet reads what is under "data".
+func (s *scanner) packet(g *glance) {
+	if g.data.there() {
+		s.fail("a key that is there twice")
+	}
+	g.data.from = s.i
+	for more := s.enter('{', '}'); more; more = s.more('}') {
+		switch string(s.key()) {
+		case "op":
+			s.take(&g.op, 2)
+		case "t":
+			s.take(&g.t, 2)
+		case "d":
+			s.fields(g)
+		default:
+			s.skip(2)
+		}
+	}
+	g.data.to = s.i
+}
+
+// fields reads what is under "d", which may be anything.
+func (s *scanner) fields(g *glance) {
+	s.space()
+	if s.i == len(s.b) || s.b[s.i] != '{' {
+		s.take(&g.d, 2)
+		return
+	}
+	if g.d.there() {
+		s.fail("a key that is there twice")
+	}
+	g.d.from = s.i
+	for more := s.enter('{', '}'); more; more = s.more('}') {
+		if f, ok := fieldOf(s.key()); ok {
+			s.take(&g.fields[f], 3)
+		} else {
+			s.skip(3)
+		}
+	}
+	g.d.to = s.i
+}
+
+// nestMost is how deep values may lie in each other: encoding/json's own limit.
+const nestMost = 10_000
+
+// scanner goes over a JSON text once. Its first error ends it: nothing moves any more.
+type scanner struct {
+	b   []byte
+	i   int
+	err error
+}
+
+func (s *scanner) fail(what string) {
+	if s.err == nil {
+		s.err = fmt.Errorf("byte %d: %s", s.i, what)
+	}
+}
+
+// space goes over white space.
+func (s *scanner) space() {
+	for s.i < len(s.b) && (s.b[s.i] == ' ' || s.b[s.i] == '\n' || s.b[s.i] == '\t' || s.b[s.i] == '\r') {
+		s.i++
+	}
+}
+
+// at goes over white space and the byte c, if that comes next.
+func (s *scanner) at(c byte) bool {
+	s.space()
+	if s.err != nil || s.i == len(s.b) || s.b[s.i] != c {
+		return false
+	}
+	s.i++
+	return true
+}
+
+// enter begins an object or a list, and reports whether anything is in it.
+func (s *scanner) enter(open, end byte) bool {
+	if !s.at(open) {
+		s.fail("want " + string(open))
+		return false
+	}
+	return !s.at(end) && s.err == nil
+}
+
+// more goes on behind an element, and reports whether another one follows.
+func (s *scanner) more(end byte) bool {
+	switch {
+	case s.err != nil || s.at(end):
+		return false
+	case s.at(','):
+		return true
+	}
+	s.fail("want , or " + string(end))
+	return false
+}
+
+// key reads a key and its colon.
+func (s *scanner) key() []byte {
+	s.space()
+	from := s.i
+	s.text()
+	raw := s.b[from:s.i]
+	if !s.at(':') {
+		s.fail("want a key and a colon")
+		return nil
+	}
+	if s.err != nil || bytes.IndexByte(raw, '\\') < 0 {
+		return bytes.Trim(raw, `"`)
+	}
+	var key string
+	if err := json.Unmarshal(raw, &key); err != nil { // "\u0074ype" is the key type, too
+		s.fail(err.Error())
+	}
+	return []byte(key)
+}
+
+// take goes over a value and keeps where it was.
+func (s *scanner) take(into *span, depth int) {
+	s.space()
+	from := s.i
+	if into.there() {
+		s.fail("a key that is there twice")
+	}
+	s.skip(depth)
+	if s.err == nil {
+		*into = span{from, s.i}
+	}
+}
+
+// skip goes over a value that lies in depth others.
+func (s *scanner) skip(depth int) {
+	s.space()
+	if s.err != nil {
+		return
+	}
+	if s.i == len(s.b) {
+		s.fail("want a value")
+		return
+	}
+	switch c := s.b[s.i]; {
+	case c == '"':
+		s.text()
+	case depth == nestMost && (c == '{' || c == '['):
+		s.fail("nested too deep")
+	case c == '{':
+		for more := s.enter('{', '}'); more; more = s.more('}') {
+			s.key()
+			s.skip(depth + 1)
+		}
+	case c == '[':
+		for more := s.enter('[', ']'); more; more = s.more(']') {
+			s.skip(depth + 1)
+		}
+	case c == '-' || '0' <= c && c <= '9':
+		s.number()
+	default:
+		for _, word := range []string{"true", "false", "null"} {
+			if bytes.HasPrefix(s.b[s.i:], []byte(word)) {
+				s.i += len(word)
+				return
+			}
+		}
+		s.fail("want a value")
+	}
+}
+
+// number goes over a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+func (s *scanner) number() {
+	s.one("-")
+	if !s.one("0") {
+		s.digits()
+	}
+	if s.one(".") {
+		s.digits()
+	}
+	if s.one("eE") {
+		s.one("+-")
+		s.digits()
+	}
+}
+
+// one goes over one of some bytes, if that comes next.
+func (s *scanner) one(of string) bool {
+	if s.i == len(s.b) || strings.IndexByte(of, s.b[s.i]) < 0 {
+		return false
+	}
+	s.i++
+	return true
+}
+
+func (s *scanner) digits() {
+	from := s.i
+	for s.i < len(s.b) && '0' <= s.b[s.i] && s.b[s.i] <= '9' {
+		s.i++
+	}
+	if s.i == from {
+		s.fail("want a digit")
+	}
+}
+
+// text goes over a string, eight bytes at a time where none of them ends it, escapes, or is barred.
+func (s *scanner) text() {
+	if s.err != nil || s.i == len(s.b) || s.b[s.i] != '"' {
+		s.fail("want a string")
+		return
+	}
+	for s.i++; s.i < len(s.b); {
+		for s.i+8 <= len(s.b) {
+			n := plain(binary.LittleEndian.Uint64(s.b[s.i:]))
+			s.i += n
+			if n < 8 {
+				break
+			}
+		}
+		if s.i == len(s.b) {
+			break
+		}
+		switch c := s.b[s.i]; {
+		case c == '"':
+			s.i++
+			return
+		case c == '\\':
+			s.escape()
+		case c < ' ':
+			s.fail("a control character in a string")
+		default:
+			s.i++
+		}
+		if s.err != nil {
+			return
+		}
+	}
+	s.fail("a string without end")
+}
+
+// plain is how many of eight bytes, from the lowest, a string may hold as they are. Every byte of the mask is marked at its top bit where it is one of the others;
+// a borrow can mark wrongly only above a byte that is rightly marked.
+func plain(w uint64) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, escape := w^'"'*ones, w^'\\'*ones
+	others := ((w-' '*ones)&^w | (quote-ones)&^quote | (escape-ones)&^escape) & tops
+	return bits.TrailingZeros64(others) / 8
+}
+
+// escape goes over one: \n and its like, or \u and four hex digits.
+func (s *scanner) escape() {
+	s.i++
+	if s.one("u") {
+		for range 4 {
+			if !s.one("0123456789abcdefABCDEF") {
+				s.fail("want a hex digit")
+				return
+			}
+		}
+	} else if !s.one(`"\/bfnrt`) {
+		s.fail("no such escape")
+	}
+}
