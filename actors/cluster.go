@@ -81,6 +81,7 @@ type (
 	socketFrame struct {
 		link  transport.Link
 		frame []byte
+		bad   error // why it is no packet at all
 	}
 	socketEnded struct {
 		link transport.Link

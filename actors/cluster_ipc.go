@@ -19,6 +19,7 @@ import (
 // ipc is a Cluster's conversation with its process: Discordoo's packets and ours (WIRE A3, B2).
 type ipc struct {
 	link     transport.Link // nil: not open
+	seated   transport.Link // the last one on which HELLO was answered
 	features []string       // what the instance announced
 	intents  int64          // and with which intents it identifies
 	shards   map[int]*shard
@@ -51,10 +52,7 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 		return
 	}
 	c.cancel, c.link, c.dropped, c.lastBeat, c.probes = nil, m.link, 0, time.Now(), 0
-	send, link := world.Sender(ctx), m.link
-	link.Receive(
-		func(b []byte) { send(socketFrame{link, b}) },
-		func(err error) { send(socketEnded{link, err}) })
+	c.converse(ctx, m.link)
 	if c.successor { // it has booted; the one before it may drain now
 		c.Enter("booted", c.waitingToProceed)
 		c.In(ctx, bootedFor)
@@ -130,7 +128,10 @@ func (c *Cluster) frame(ctx actor.Context, m socketFrame) {
 	if m.link != c.link {
 		return
 	}
-	p, err := codec.DecodeFromInstance(m.frame)
+	p, err := messages.FromInstance(nil), m.bad
+	if err == nil {
+		p, err = codec.DecodeFromInstance(m.frame)
+	}
 	if err != nil {
 		if c.dropped++; c.dropped == 1 {
 			ctx.Send(c.house.Herald, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: err.Error()})
@@ -145,6 +146,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	switch p := p.(type) {
 	case messages.Identify:
 		c.lastBeat, c.probes = now, 0
+		c.greeted(ctx, p)
 		c.identified(ctx, p)
 	case messages.IPCBeat:
 		c.lastBeat = now
@@ -171,7 +173,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.keep(ctx, p.Sessions, p.Gone)
 	case messages.Drained:
 		c.keep(ctx, p.Sessions, nil)
-	case messages.Operation:
+	case messages.Operation: // the Router has those it knows
 		if p.Op == messages.IPCHello { // which no instance says, but was a heartbeat once (WIRE A1)
 			c.wrong(ctx, "the bot answers HELLO with op 2: it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work")
 		}

@@ -20,6 +20,7 @@ type Options struct {
 	Master     Master
 	Cluster    ClusterOptions
 	Identify   IdentifyOptions
+	Router     RouterOptions
 	Behaviours []Behaviour
 }
 
@@ -76,10 +77,11 @@ type House struct {
 	Gate       *actor.PID
 	Herald     *actor.PID
 	Sessions   *actor.PID
+	Router     *actor.PID
 }
 
 // houseOf gives the addresses below a root.
 func houseOf(root *actor.PID) House {
 	child := func(name string) *actor.PID { return actor.NewPID(root.Address, root.Id+"/"+name) }
-	return House{MasterLink: root, Clusters: child("clusters"), Gate: child("gate"), Herald: child("herald"), Sessions: child("sessions")}
+	return House{MasterLink: root, Clusters: child("clusters"), Gate: child("gate"), Herald: child("herald"), Sessions: child("sessions"), Router: child("router")}
 }

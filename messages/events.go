@@ -245,6 +245,12 @@ type (
 		Actor  string       `json:"actor"`
 		LateMS Milliseconds `json:"late_ms"`
 	}
+	// OperationsRefused: a cluster reads so slowly that what others had for it was refused, so many times since it was said last; their senders were told.
+	OperationsRefused struct {
+		Cluster ClusterID `json:"cluster"`
+		Refused int       `json:"refused"`
+		Err     string    `json:"err,omitempty"`
+	}
 	// StateUnwritable: the state folder takes no file; what it would have held is lost with this process.
 	StateUnwritable struct {
 		File string `json:"file"`
@@ -284,12 +290,13 @@ func (m RollingRestartMoved) Event() (string, Level) {
 	}
 	return "rolling_restart.moved", LevelInfo
 }
-func (OrderGiven) Event() (string, Level)       { return "order.given", LevelInfo }
-func (AdminUnavailable) Event() (string, Level) { return "admin.unavailable", LevelWarn }
-func (Identified) Event() (string, Level)       { return "identify.sent", LevelDebug }
-func (ClusterFlapping) Event() (string, Level)  { return "cluster.flapping", LevelError }
-func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", LevelWarn }
-func (ControlBroken) Event() (string, Level)    { return "control.broken", LevelError }
-func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
-func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }
-func (LogsUnkept) Event() (string, Level)       { return "logs.unkept", LevelWarn }
+func (OrderGiven) Event() (string, Level)        { return "order.given", LevelInfo }
+func (AdminUnavailable) Event() (string, Level)  { return "admin.unavailable", LevelWarn }
+func (Identified) Event() (string, Level)        { return "identify.sent", LevelDebug }
+func (ClusterFlapping) Event() (string, Level)   { return "cluster.flapping", LevelError }
+func (IdentifyUnpaced) Event() (string, Level)   { return "identify.unpaced", LevelWarn }
+func (ControlBroken) Event() (string, Level)     { return "control.broken", LevelError }
+func (ControlStalled) Event() (string, Level)    { return "control.stalled", LevelWarn }
+func (StateUnwritable) Event() (string, Level)   { return "state.unwritable", LevelError }
+func (LogsUnkept) Event() (string, Level)        { return "logs.unkept", LevelWarn }
+func (OperationsRefused) Event() (string, Level) { return "operations.refused", LevelWarn }
