@@ -6,29 +6,36 @@ import (
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
-	codec "github.com/discluster/control/transport/ipc"
 )
 
 // This file is where a Cluster and the Router share a link: operations go to the one, everything else to the other.
 
 // converse begins to hear the process on a link.
 func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
-	send, root, router := world.Sender(ctx), ctx.ActorSystem().Root, c.house.Router
-	ctx.Send(router, lineOpened{
+	send := world.Sender(ctx)
+	ctx.Send(c.house.Router, lineOpened{
 		line:  line{cluster: c.plan.ID, shards: c.plan.Shards, link: link, stock: true},
 		fleet: fleetShape{shards: c.settings.ShardCount, perCluster: c.settings.ShardsPerCluster},
 	})
+	share(link, ctx.ActorSystem().Root, c.house.Router,
+		func(b []byte, bad error) { send(socketFrame{link, b, bad}) },
+		func(err error) { send(socketEnded{link, err}) })
+}
+
+// share begins delivery: operations to the Router, in whose mailbox they are one hop from the socket, the rest and what is no packet at all to other.
+func share(link transport.Link, root *actor.RootContext, router *actor.PID, other func(frame []byte, bad error), ended func(error)) {
 	link.Receive(
 		func(b []byte) {
-			if p, err := codec.ReadParcel(b); p != nil {
-				root.Send(router, routed{link, p})
+			m := &routed{link: link}
+			if operation, err := m.parcel.Read(b); operation {
+				root.Send(router, m)
 			} else {
-				send(socketFrame{link, b, err})
+				other(b, err)
 			}
 		},
 		func(err error) {
 			root.Send(router, lineEnded{link})
-			send(socketEnded{link, err})
+			ended(err)
 		})
 }
 

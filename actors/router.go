@@ -88,7 +88,7 @@ type (
 	lineEnded struct{ link transport.Link }
 	routed    struct {
 		link   transport.Link
-		parcel *codec.Parcel
+		parcel codec.Parcel
 	}
 )
 
@@ -96,7 +96,7 @@ type (
 func (lineOpened) IgnoreDeadLetterLogging()  {}
 func (lineGreeted) IgnoreDeadLetterLogging() {}
 func (lineEnded) IgnoreDeadLetterLogging()   {}
-func (routed) IgnoreDeadLetterLogging()      {}
+func (*routed) IgnoreDeadLetterLogging()     {}
 
 func newRouter(w *world.World, house House, o Options) *actor.Props {
 	return w.Spawn("router", func() actor.Actor {
@@ -109,10 +109,10 @@ func newRouter(w *world.World, house House, o Options) *actor.Props {
 
 func (r *Router) routing(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case routed:
+	case *routed:
 		defer m.link.Took()
 		if from := r.lines[m.link]; from != nil {
-			r.route(ctx, from, m.parcel)
+			r.route(ctx, from, &m.parcel)
 		}
 	case lineOpened:
 		r.fleet = m.fleet
@@ -165,10 +165,11 @@ func (r *Router) pass(ctx actor.Context, from *line, p *codec.Parcel) {
 		return
 	}
 	presence := p.T == messages.TPresenceUpdate
-	event := string(p.Event())
 	to, failed := r.pick(p, from)
+	event := ""
 	if presence {
-		p.SetEvent([]byte(r.mint.New(time.Now(), managerID)))
+		event = string(p.Event())
+		p.SetEvent(string(r.mint.New(time.Now(), managerID)))
 	}
 	for _, l := range to {
 		frame := p.Frame()
@@ -180,6 +181,9 @@ func (r *Router) pass(ctx actor.Context, from *line, p *codec.Parcel) {
 		}
 	}
 	if len(failed) > 0 && !from.stock {
+		if !presence {
+			event = string(p.Event())
+		}
 		_ = r.offer(ctx, from, codec.Reply{Op: messages.IPCError, T: p.T, Event: event, Errors: failed}.Encode())
 	}
 }

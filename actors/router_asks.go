@@ -31,6 +31,10 @@ type ask struct {
 	bytes     int // of results
 	failed    []codec.TargetError
 	over      bool
+
+	room     [4]target // for targets, results and clusters of few
+	results  [4][]byte
+	clusters [4]messages.ClusterID
 }
 
 // target is one cluster that was asked.
@@ -55,8 +59,8 @@ func (r *Router) ask(ctx actor.Context, from *line, p *codec.Parcel) {
 	a := &ask{id: string(r.mint.New(now, managerID)), event: string(p.Event()), from: from, op: p.Op, t: p.T, serialize: p.Serialize, due: now.Add(within)}
 	to, failed := r.pick(p, from)
 	a.failed = failed
-	a.targets = make([]target, 0, len(to))
-	p.SetEvent([]byte(a.id))
+	a.targets = a.room[:0]
+	p.SetEvent(a.id)
 	for _, l := range to {
 		why := unanswerable(l, p)
 		if why == "" {
@@ -129,7 +133,7 @@ func (r *Router) answered(ctx actor.Context, from *line, p *codec.Parcel) {
 	whole := a.t == messages.TGuildMembers || p.Op == messages.IPCError && a.from.stock
 	switch {
 	case whole: // the only answer there is, or upstream's first failure, which ends the rest: it goes back as it came
-		p.SetEvent([]byte(a.event))
+		p.SetEvent(a.event)
 		_ = r.offer(ctx, a.from, p.Frame())
 		r.forget(a)
 		return
@@ -190,10 +194,10 @@ func (r *Router) forget(a *ask) {
 
 // answer is the one answer made of all. A stock asker gets upstream's shape: the results of those that answered; and where nobody did though somebody should have, an error.
 func (a *ask) answer() []byte {
-	results, clusters, success := make([][]byte, 0, len(a.targets)), []int{}, false
+	results, clusters, success := a.results[:0], a.clusters[:0], false
 	for _, t := range a.targets {
 		if t.line != nil && (a.op != messages.IPCCacheOperate || t.success) {
-			results, clusters = append(results, t.result), append(clusters, int(t.line.cluster))
+			results, clusters = append(results, t.result), append(clusters, t.line.cluster)
 		}
 		success = success || t.success
 	}
@@ -204,7 +208,7 @@ func (a *ask) answer() []byte {
 		reply.Success = &success
 		reply.Result, odd = codec.Merge(a.serialize, results)
 		for _, i := range odd {
-			a.failed = append(a.failed, codec.TargetError{Cluster: messages.ClusterID(clusters[i]), Err: fmt.Sprintf("its result %.100s is none of serialize mode %d", results[i], a.serialize)})
+			a.failed = append(a.failed, codec.TargetError{Cluster: clusters[i], Err: fmt.Sprintf("its result %.100s is none of serialize mode %d", results[i], a.serialize)})
 		}
 	case a.t == messages.TGuildMembers || a.from.stock && len(results) == 0 && len(a.failed) > 0:
 		why := "there is no such shard"
@@ -213,7 +217,7 @@ func (a *ask) answer() []byte {
 		}
 		return codec.Refusal(a.t, a.event, why)
 	default:
-		reply.Result = codec.List(results)
+		reply.Results = results
 		if !a.from.stock {
 			reply.Clusters = clusters
 		}

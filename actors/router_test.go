@@ -93,11 +93,11 @@ func (b *switchboard) plug(id messages.ClusterID, stock bool, of int) *wire {
 // say lets an instance say something, and waits until the Router has dealt with it.
 func (b *switchboard) say(from *wire, frame string) {
 	b.t.Helper()
-	p, err := codec.ReadParcel([]byte(frame))
-	if p == nil {
+	m := &routed{link: from}
+	if ours, err := m.parcel.Read([]byte(frame)); !ours {
 		b.t.Fatalf("%s: no parcel: %v", frame, err)
 	}
-	b.root.Send(b.router, routed{from, p})
+	b.root.Send(b.router, m)
 	b.settle()
 }
 
@@ -106,8 +106,9 @@ func (b *switchboard) settle() {
 	done := make(chan struct{})
 	w := &signal{done: done}
 	b.root.Send(b.router, lineOpened{line: line{cluster: 1 << 20, link: w}, fleet: fleetShape{2 * len(b.wires), 2}})
-	p, _ := codec.ReadParcel([]byte(`{"type":"__DDOO__.MESSAGE","data":{"op":0,"t":"RESTRUCTURING","d":{"event_id":"settle"}}}`))
-	b.root.Send(b.router, routed{w, p})
+	m := &routed{link: w}
+	_, _ = m.parcel.Read([]byte(`{"type":"__DDOO__.MESSAGE","data":{"op":0,"t":"RESTRUCTURING","d":{"event_id":"settle"}}}`))
+	b.root.Send(b.router, m)
 	b.root.Send(b.router, lineEnded{w})
 	<-done
 }
@@ -178,9 +179,10 @@ func TestRecordedOperations(t *testing.T) {
 					wires[l.Sock] = w
 				}
 				event, rest := eventOf(t, l.Raw)
-				parcel, _ := codec.ReadParcel([]byte(l.Raw))
+				var parcel codec.Parcel
+				ours, _ := parcel.Read([]byte(l.Raw))
 				switch {
-				case parcel == nil: // HELLO and its like
+				case !ours: // HELLO and its like
 				case l.Dir == "I>M" && parcel.Answer:
 					if ours := hops[event]; ours != "" { // else to the manager's own, or to upstream's second hop
 						b.say(w, strings.Replace(l.Raw, event, ours, 1))

@@ -19,7 +19,7 @@ const (
 	maxOffered     = 4 << 20     // bytes; with more waiting no frame is taken that may be refused. One frame is, whatever its size
 	maxQueuedBytes = 16 << 20    // over it the peer is too slow and the link ends with transport.ErrSlowPeer: two frames of the largest size
 	writeFor       = time.Minute // without a byte taken. CONTROL judges a bot that hangs much sooner, by its heartbeats; this frees the memory of one that none counts
-	keepBuffer     = 64 << 10    // bytes; a larger buffer is not used again
+	pieceSize      = 64 << 10    // bytes that are written at once; one frame is, whatever its size
 	flushFor       = time.Second // after Close, as transport.Link says
 	lingerFor      = time.Second // for what the peer wrote before it went
 )
@@ -39,15 +39,18 @@ type link struct {
 	mu       sync.Mutex
 	reason   error // why the link ends; nil while it is open
 	received bool
-	queue    []byte    // whole frames, each with its separator
-	spare    []byte    // takes the next queue
+	queue    [][]byte  // of whole frames, each with its separator; several to a piece where they are small
+	queued   int       // bytes in queue
 	writing  bool      // a writer is running
+	writer   func()    // write, made once
 	closeBy  time.Time // the end of flushing; zero before Close
 }
 
 // newLink makes a link of an open connection, which is the link's from then on.
 func newLink(conn net.Conn) *link {
-	return &link{conn: conn, window: make(chan struct{}, transport.Window), gone: make(chan struct{})}
+	l := &link{conn: conn, window: make(chan struct{}, transport.Window), gone: make(chan struct{})}
+	l.writer = l.write
+	return l
 }
 
 // Receive implements transport.Link. A second call is a mistake of ours and panics.
@@ -76,8 +79,8 @@ func (l *link) Send(frame []byte) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.reason == nil && len(l.queue)+len(frame)+1 > maxQueuedBytes {
-		l.reason = fmt.Errorf("send ipc frame: %d bytes are waiting: %w", len(l.queue), transport.ErrSlowPeer)
+	if l.reason == nil && l.queued+len(frame)+1 > maxQueuedBytes {
+		l.reason = fmt.Errorf("send ipc frame: %d bytes are waiting: %w", l.queued, transport.ErrSlowPeer)
 		l.hangUp()
 		return fmt.Errorf("%w: %w", transport.ErrEnded, l.reason)
 	}
@@ -91,8 +94,8 @@ func (l *link) Offer(frame []byte) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.reason == nil && len(l.queue) > 0 && len(l.queue)+len(frame)+1 > maxOffered {
-		return fmt.Errorf("send ipc frame: %d bytes are waiting: %w", len(l.queue), transport.ErrBusy)
+	if l.reason == nil && l.queued > 0 && l.queued+len(frame)+1 > maxOffered {
+		return fmt.Errorf("send ipc frame: %d bytes are waiting: %w", l.queued, transport.ErrBusy)
 	}
 	return l.push(frame)
 }
@@ -115,12 +118,36 @@ func (l *link) push(frame []byte) error {
 	if l.reason != nil {
 		return fmt.Errorf("send ipc frame: %w", transport.ErrEnded)
 	}
-	l.queue = append(append(l.queue, frame...), separator)
+	last := len(l.queue) - 1
+	if last < 0 || len(l.queue[last])+len(frame)+1 > cap(l.queue[last]) {
+		l.queue = append(l.queue, newPiece(len(frame)+1))
+		last++
+	}
+	l.queue[last] = append(append(l.queue[last], frame...), separator)
+	l.queued += len(frame) + 1
 	if !l.writing {
 		l.writing = true
-		go l.write()
+		go l.writer()
 	}
 	return nil
+}
+
+// spares are pieces that no queue needs at the moment.
+var spares = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+// newPiece gives room for at least size bytes.
+func newPiece(size int) []byte {
+	if size > pieceSize {
+		return make([]byte, 0, size)
+	}
+	return spares.Get().(*[pieceSize]byte)[:0]
+}
+
+// freePiece takes it back.
+func freePiece(piece []byte) {
+	if cap(piece) == pieceSize {
+		spares.Put((*[pieceSize]byte)(piece[:pieceSize]))
+	}
 }
 
 // Close implements transport.Link. The socket knows no codes; reason is for our own side alone.
@@ -205,11 +232,7 @@ func (l *link) write() {
 				return
 			}
 		}
-		if cap(batch) <= keepBuffer {
-			l.mu.Lock()
-			l.spare = batch[:0]
-			l.mu.Unlock()
-		}
+		freePiece(batch)
 	}
 }
 
@@ -224,19 +247,21 @@ func (l *link) goOn() bool {
 	return true
 }
 
-// take gives the writer all there is. Nothing means that the writer is no more, and that a link which only flushed is done.
+// take gives the writer the next piece. Nothing means that the writer is no more, and that a link which only flushed is done.
 func (l *link) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	batch := l.queue
-	l.queue, l.spare = l.spare, nil
-	if len(batch) == 0 {
+	if len(l.queue) == 0 {
+		l.queue = nil
 		l.writing = false
 		if !l.closeBy.IsZero() {
 			l.hangUp()
 		}
 		return nil
 	}
+	batch := l.queue[0]
+	l.queue[0], l.queue = nil, l.queue[1:]
+	l.queued -= len(batch)
 	deadline := l.closeBy
 	if deadline.IsZero() {
 		deadline = time.Now().Add(writeFor)
@@ -249,7 +274,7 @@ func (l *link) take() []byte {
 func (l *link) writeEnded(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writing, l.queue = false, nil
+	l.writing, l.queue, l.queued = false, nil, 0
 	if l.reason != nil || !isGone(err) {
 		if l.reason == nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			l.reason = fmt.Errorf("write ipc frames: not taken within %s: %w", writeFor, transport.ErrSlowPeer)

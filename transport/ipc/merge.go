@@ -49,26 +49,22 @@ func Merge(mode int, results [][]byte) (merged []byte, odd []int) {
 	case serializeNumbers:
 		return places(results)
 	}
-	return List(results), nil
+	return appendList(nil, results), nil
 }
 
-// List makes a list of results; one that is missing is null, as JavaScript's undefined is in a list.
-func List(results [][]byte) []byte {
-	size := 2
-	for _, r := range results {
-		size += max(len(r), len("null")) + 1
-	}
-	list := append(make([]byte, 0, size), '[')
+// appendList writes a list; what is missing is null.
+func appendList(to []byte, results [][]byte) []byte {
+	to = append(to, '[')
 	for i, r := range results {
 		if i > 0 {
-			list = append(list, ',')
+			to = append(to, ',')
 		}
 		if r == nil {
 			r = []byte("null")
 		}
-		list = append(list, r...)
+		to = append(to, r...)
 	}
-	return append(list, ']')
+	return append(to, ']')
 }
 
 // flat makes one list of lists; what is no list is an element.

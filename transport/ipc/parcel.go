@@ -40,33 +40,33 @@ const (
 	timeoutMax = 5 * 60 * 1000
 )
 
-// ReadParcel reads a frame of a cluster process. One that has a message of its own is no Parcel: nil, nil. An error is a frame that nobody could be answered about.
-func ReadParcel(frame []byte) (*Parcel, error) {
-	p := &Parcel{frame: frame, Serialize: -1}
+// Read makes p of a frame of a cluster process, and keeps the frame. One that has a message of its own is no Parcel: false, nil. An error is a frame that nobody could be
+// answered about.
+func (p *Parcel) Read(frame []byte) (bool, error) {
 	g, err := look(frame)
 	if err != nil {
-		return nil, &FrameError{NotJSON, err}
+		return false, &FrameError{NotJSON, err}
 	}
-	p.found = g
+	*p = Parcel{frame: frame, found: g, Serialize: -1}
 	op, number := whole(g.op.of(frame))
 	t, text := plainText(g.t.of(frame))
 	switch {
 	case string(g.kind.of(frame)) != `"`+messageType+`"`:
-		return nil, &FrameError{Foreign, fmt.Errorf("type %.40q: want %q", g.kind.of(frame), messageType)}
+		return false, &FrameError{Foreign, fmt.Errorf("type %.40q: want %q", g.kind.of(frame), messageType)}
 	case !number:
-		return nil, &FrameError{Malformed, fmt.Errorf("op %.40q: want a whole number", g.op.of(frame))}
+		return false, &FrameError{Malformed, fmt.Errorf("op %.40q: want a whole number", g.op.of(frame))}
 	case !text:
-		return nil, &FrameError{Malformed, fmt.Errorf("t %.40q: want a plain text", g.t.of(frame))}
+		return false, &FrameError{Malformed, fmt.Errorf("t %.40q: want a plain text", g.t.of(frame))}
 	}
 	k := kindOf(messages.IPCOp(op), t)
 	if _, own := instanceKinds[k]; own {
-		return nil, nil
+		return false, nil
 	}
 	p.Op, p.T = k.op, k.t
 	if err := p.read(); err != nil {
-		return nil, &FrameError{Malformed, fmt.Errorf("%s: %w", name(p.Op, p.T), err)}
+		return false, &FrameError{Malformed, fmt.Errorf("%s: %w", name(p.Op, p.T), err)}
 	}
-	return p, nil
+	return true, nil
 }
 
 // read understands the fields of its kind. Its error says why nobody could be answered.
@@ -176,13 +176,13 @@ func (p *Parcel) Event() []byte {
 func (p *Parcel) Result() []byte { return p.field(fieldResult) }
 
 // SetEvent writes another event_id into the frame. The id is plain text.
-func (p *Parcel) SetEvent(id []byte) {
+func (p *Parcel) SetEvent(id string) {
 	s := p.found.fields[fieldEvent]
 	if s.to-s.from == len(id)+2 { // as long as snowflakes are
 		copy(p.frame[s.from+1:], id)
 		return
 	}
-	p.frame = bytes.Join([][]byte{p.frame[:s.from+1], id, p.frame[s.to-1:]}, nil)
+	p.frame = bytes.Join([][]byte{p.frame[:s.from+1], []byte(id), p.frame[s.to-1:]}, nil)
 	by := len(id) + 2 - (s.to - s.from)
 	for i := range p.found.fields {
 		p.found.fields[i].move(s.from, by)

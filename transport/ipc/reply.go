@@ -19,17 +19,22 @@ type TargetError struct {
 type Reply struct {
 	Op       messages.IPCOp
 	T        string
-	Event    string // of the request, as it stood there
-	Success  *bool  // of a cache operation
-	Result   []byte // JSON; nil: none
-	Clusters []int  // whose results a list has, in its order
+	Event    string               // of the request, as it stood there
+	Success  *bool                // of a cache operation
+	Result   []byte               // JSON; nil: none
+	Results  [][]byte             // or a list of them; one that is nil is null, as JavaScript's undefined is in a list
+	Clusters []messages.ClusterID // whose results a list has, in its order
 	Errors   []TargetError
 	Error    string // ours, of a cache operation that was refused as a whole
 }
 
 // Encode writes the frame.
 func (r Reply) Encode() []byte {
-	b := make([]byte, 0, len(r.Result)+len(r.Event)+16*len(r.Clusters)+160*len(r.Errors)+len(r.Error)+200)
+	size := 0
+	for _, one := range r.Results {
+		size += len(one) + len(",null")
+	}
+	b := make([]byte, 0, size+len(r.Result)+len(r.Event)+16*len(r.Clusters)+160*len(r.Errors)+len(r.Error)+200)
 	b = append(b, `{"type":"`+messageType+`","data":{"op":`...)
 	b = strconv.AppendInt(b, int64(r.Op), 10)
 	if r.T != "" {
@@ -42,8 +47,18 @@ func (r Reply) Encode() []byte {
 	if r.Result != nil {
 		b = append(append(b, `,"result":`...), r.Result...)
 	}
+	if r.Results != nil {
+		b = appendList(append(b, `,"result":`...), r.Results)
+	}
 	if r.Clusters != nil {
-		b = also(b, "clusters", r.Clusters)
+		b = append(b, `,"clusters":[`...)
+		for i, id := range r.Clusters {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = strconv.AppendInt(b, int64(id), 10)
+		}
+		b = append(b, ']')
 	}
 	if len(r.Errors) > 0 {
 		b = also(b, "errors", r.Errors)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -89,7 +88,7 @@ func look(frame []byte) (g glance, err error) {
 	if !utf8.Valid(frame) { // encoding/json would put U+FFFD there and say nothing
 		return g, errors.New("invalid UTF-8")
 	}
-	s := scanner{b: frame}
+	s := scanner{b: frame, controls: control(frame)}
 	for more := s.enter('{', '}'); more; more = s.more('}') {
 		switch string(s.key()) {
 		case "type":
@@ -154,9 +153,10 @@ const nestMost = 10_000
 
 // scanner goes over a JSON text once. Its first error ends it: nothing moves any more.
 type scanner struct {
-	b   []byte
-	i   int
-	err error
+	b        []byte
+	i        int
+	err      error
+	controls bool // there is a control character somewhere; white space is fine, but not in a string
 }
 
 func (s *scanner) fail(what string) {
@@ -307,48 +307,53 @@ func (s *scanner) digits() {
 	}
 }
 
-// text goes over a string, eight bytes at a time where none of them ends it, escapes, or is barred.
+// text goes over a string.
 func (s *scanner) text() {
 	if s.err != nil || s.i == len(s.b) || s.b[s.i] != '"' {
 		s.fail("want a string")
 		return
 	}
-	for s.i++; s.i < len(s.b); {
-		for s.i+8 <= len(s.b) {
-			n := plain(binary.LittleEndian.Uint64(s.b[s.i:]))
-			s.i += n
-			if n < 8 {
-				break
+	s.i++
+	for quote := -1; s.err == nil; s.escape() {
+		if quote < s.i { // none was found yet, or it was escaped
+			n := bytes.IndexByte(s.b[s.i:], '"')
+			if n < 0 {
+				s.fail("a string without end")
+				return
 			}
+			quote = s.i + n
 		}
-		if s.i == len(s.b) {
-			break
+		upTo := quote
+		n := bytes.IndexByte(s.b[s.i:quote], '\\')
+		if n >= 0 {
+			upTo = s.i + n
 		}
-		switch c := s.b[s.i]; {
-		case c == '"':
-			s.i++
-			return
-		case c == '\\':
-			s.escape()
-		case c < ' ':
+		if s.controls && control(s.b[s.i:upTo]) {
 			s.fail("a control character in a string")
-		default:
-			s.i++
+			return
 		}
-		if s.err != nil {
+		if s.i = upTo; n < 0 {
+			s.i++
 			return
 		}
 	}
-	s.fail("a string without end")
 }
 
-// plain is how many of eight bytes, from the lowest, a string may hold as they are. Every byte of the mask is marked at its top bit where it is one of the others;
-// a borrow can mark wrongly only above a byte that is rightly marked.
-func plain(w uint64) int {
+// control reports whether a text has a control character. It looks at eight bytes at a time: a byte below a space, and no other, borrows from its own top bit.
+func control(text []byte) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	quote, escape := w^'"'*ones, w^'\\'*ones
-	others := ((w-' '*ones)&^w | (quote-ones)&^quote | (escape-ones)&^escape) & tops
-	return bits.TrailingZeros64(others) / 8
+	for len(text) >= 8 {
+		if w := binary.LittleEndian.Uint64(text); (w-' '*ones)&^w&tops != 0 {
+			return true
+		}
+		text = text[8:]
+	}
+	for _, c := range text {
+		if c < ' ' {
+			return true
+		}
+	}
+	return false
 }
 
 // escape goes over one: \n and its like, or \u and four hex digits.
