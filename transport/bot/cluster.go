@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,8 @@ type Cluster struct {
 	begun     chan struct{} // closed when the shards may start
 	stopping  chan struct{} // closed by the first reason to stop
 	leaveOnce sync.Once
+	life      context.Context // of this cluster; ended by the end of the conversation
+	end       func()
 
 	mu     sync.Mutex // guards all that follows, and the inside of lines and shards; unless said otherwise lower-case methods want it held
 	mint   messages.Mint
@@ -41,6 +44,10 @@ type Cluster struct {
 	line   *line          // the one that said HELLO last; nil: CONTROL is away
 	asks   map[messages.Snowflake]*ask
 	said   map[int]messages.PermitSent // reports, by shard, that CONTROL was not there to hear
+
+	asking   map[messages.Snowflake]*asking
+	handling int // requests of others
+	in       inbox
 
 	onLost     string
 	lostAfter  time.Duration
@@ -65,6 +72,11 @@ func Join(ctx context.Context, opts ...Option) (*Cluster, error) {
 	for _, set := range opts {
 		set(&o)
 	}
+	for name := range o.handlers {
+		if strings.HasPrefix(name, ownNames) {
+			return nil, fmt.Errorf("join: handler %q: names that begin with %q are not yours", name, ownNames)
+		}
+	}
 	env, err := readEnvironment(o.lookup)
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
@@ -73,6 +85,11 @@ func Join(ctx context.Context, opts ...Option) (*Cluster, error) {
 		env: env, opt: o, mint: messages.Mint{Worker: uint32(os.Getpid())},
 		joined: make(chan struct{}), begun: make(chan struct{}), stopping: make(chan struct{}),
 		lines: map[*line]bool{}, asks: map[messages.Snowflake]*ask{}, said: map[int]messages.PermitSent{},
+		asking: map[messages.Snowflake]*asking{}, in: inbox{queue: make(chan Message, inboxMost)},
+	}
+	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
+	if o.messages != nil {
+		go c.read()
 	}
 	c.unlisten, err = o.listen(env.socket, c.accept)
 	if err != nil {

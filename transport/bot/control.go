@@ -228,6 +228,7 @@ func (l *line) ended(err error) {
 	defer c.mu.Unlock()
 	close(l.closed)
 	delete(c.lines, l)
+	c.loseRequests(l)
 	if l == c.line && !c.over {
 		c.lost(err)
 	}

@@ -89,6 +89,7 @@ type control struct {
 	said []string
 	asks []messages.Snowflake // ids of permits asked for
 	beat messages.IPCBeat     // the last
+	busy bool                 // takes nothing that may be refused
 }
 
 // dial opens a connection to the cluster.
@@ -119,13 +120,24 @@ func (l *control) Receive(frame func([]byte), closed func(error)) {
 
 func (l *control) Took() {}
 
-func (l *control) Offer(frame []byte) error { return l.Send(frame) }
+func (l *control) Offer(frame []byte) error {
+	l.mu.Lock()
+	busy := l.busy
+	l.mu.Unlock()
+	if busy {
+		return transport.ErrBusy
+	}
+	return l.Send(frame)
+}
 
 func (l *control) Send(frame []byte) error {
 	select {
 	case <-l.done:
 		return transport.ErrEnded
 	default:
+	}
+	if len(frame) > ipc.MaxFrame {
+		return transport.ErrTooLarge
 	}
 	m, err := ipc.DecodeFromInstance(frame)
 	if err != nil {

@@ -7,6 +7,11 @@
 // where serveShard(ctx, shard) connects one shard to Discord and lives until c.Stopping. Before every IDENTIFY it asks shard.Permit, so that the fleet never breaks Discord's
 // limits; it tells shard.State whenever that changes, and ends its connection as c.Stop says. transport/discord/client with cmd/bot_reference.go is a complete example.
 //
+// Clusters talk to each other by way of CONTROL, on one machine: Ask asks handlers of others by their name (Handle) and gives an answer or an error for each cluster, Tell
+// sends them a message (Messages), Stats asks all how their shards are. A Go bot has no script that another could send it: BROADCAST_EVAL is refused, as is what a cache would
+// answer, unless Operations handles it. What is asked is a packet of ours, REQUEST, so that names of handlers are never run as code by a stock bot, and so that Ask works
+// where an operator has switched evals off.
+//
 // The package carries the rest (WIRE A3, B2): the socket, heartbeats, sessions, drains, SIGTERM. When CONTROL goes away, to be upgraded or because it crashed, the bot goes on:
 //
 //	         HELLO                Run                DRAIN, DESTROYING, SIGTERM

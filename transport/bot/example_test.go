@@ -2,10 +2,14 @@ package bot_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
@@ -54,8 +58,125 @@ func Example() {
 	// stopped: <nil>
 }
 
-// pretendControl does what CONTROL does: it sets the environment, says HELLO, grants permits, and here it drains the cluster as soon as that is connected.
+// Two ways to talk to other clusters: ask them something, and wait for each answer; tell them something, and wait for nothing.
+func ExampleAsk() {
+	gone := pretendFleet() // in earnest there are other processes; this one asks itself, and cluster 4 is dead
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	heard := make(chan bot.Message)
+	c, err := bot.Join(ctx,
+		bot.Handle("guilds", func(_ context.Context, r bot.Request) (any, error) {
+			var least int
+			if err := json.Unmarshal(r.Data, &least); err != nil {
+				return nil, err
+			}
+			return map[string]int{"guilds": 17, "least": least}, nil
+		}),
+		bot.Messages(func(m bot.Message) { heard <- m }))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() {
+		ended <- c.Run(ctx, func(context.Context, *bot.Shard) error { <-c.Stopping(); return nil })
+	}()
+
+	type count struct{ Guilds, Least int }
+	answers, err := bot.Ask[count](ctx, c, bot.Clusters(3, 4), "guilds", 5)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, a := range answers {
+		if a.Err != nil {
+			fmt.Printf("cluster %s: %v\n", a.Cluster, a.Err)
+			continue
+		}
+		fmt.Printf("cluster %s: %+v\n", a.Cluster, a.Value)
+	}
+	// bot.OwnersOf(c.ShardOf(guild)) asks whoever has a guild, bot.Everyone() all.
+
+	if _, err := c.Tell(bot.Clusters(3), "reload"); err != nil {
+		log.Fatal(err)
+	}
+	m := <-heard
+	fmt.Printf("cluster %s says %s\n", m.From, m.Data)
+
+	stats, err := c.Stats(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("shard %d of cluster %s is %s\n", stats[0].Value[0].Shard, stats[0].Cluster, stats[0].Value[0].State)
+	cancel()
+	fmt.Println("stopped:", <-ended)
+	gone()
+
+	// Output:
+	// cluster 3: {Guilds:17 Least:5}
+	// cluster 4: it died, and is about to be started again
+	// cluster 3 says "reload"
+	// shard 30 of cluster 3 is idle
+	// stopped: <nil>
+}
+
+// pretendFleet does what CONTROL does with operations, for a fleet of which only this process lives.
+func pretendFleet() (done func()) {
+	return pretend(func(link transport.Link, frame []byte) {
+		var p ipc.Parcel
+		operation, err := p.Read(frame)
+		event, missing, _ := strings.Cut(string(p.Event()), "/")
+		switch {
+		case err != nil:
+			log.Fatal(err)
+		case !operation: // heartbeats and the like
+		case p.Answer:
+			reply := ipc.Reply{T: p.T, Event: event, Results: [][]byte{p.Result()}, Clusters: []messages.ClusterID{3}}
+			if missing != "" {
+				reply.Errors = []ipc.TargetError{{Cluster: 4, Err: "it died, and is about to be started again"}}
+			}
+			link.Send(reply.Encode())
+		default:
+			if slices.Contains(p.Targets, 4) {
+				p.SetEvent(event + "/4")
+			}
+			link.Send(p.Frame())
+		}
+	})
+}
+
+// pretendControl grants permits, and drains the cluster as soon as that is connected.
 func pretendControl() (done func()) {
+	send := func(link transport.Link, m messages.FromManager) {
+		frame, err := ipc.EncodeFromManager(m)
+		if err != nil {
+			log.Fatal(err)
+		}
+		link.Send(frame)
+	}
+	return pretend(func(link transport.Link, frame []byte) {
+		m, err := ipc.DecodeFromInstance(frame)
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch m := m.(type) {
+		case messages.ShardStatus:
+			fmt.Printf("CONTROL hears that shard %d is %s\n", m.Shard, m.State)
+		case messages.PermitAsk:
+			fmt.Printf("CONTROL grants shard %d a permit\n", m.Shard)
+			send(link, messages.PermitGrant{EventID: m.EventID, Shard: m.Shard, Granted: true, UseWithinMS: 2000})
+		case messages.PermitSent:
+			fmt.Println("CONTROL hears that the permit was used:", m.Sent)
+		case messages.Connected:
+			fmt.Println("CONTROL hears that the cluster is connected, and drains it")
+			send(link, messages.Drain{EventID: "2", DeadlineMS: 8000})
+		case messages.Drained:
+			fmt.Println("CONTROL hears that the cluster is drained")
+		}
+	})
+}
+
+// pretend does what CONTROL does first: it sets the environment, dials, and says HELLO.
+func pretend(hear func(link transport.Link, frame []byte)) (done func()) {
 	const manager messages.Snowflake = "14386345434290659167418524605215670272"
 	dir, err := os.MkdirTemp("", "b")
 	if err != nil {
@@ -68,47 +189,20 @@ func pretendControl() (done func()) {
 	} {
 		os.Setenv(name, value)
 	}
-
-	var link transport.Link
-	send := func(m messages.FromManager) {
-		frame, err := ipc.EncodeFromManager(m)
-		if err != nil {
-			log.Fatal(err)
-		}
-		link.Send(frame)
-	}
-	hear := func(frame []byte) {
-		defer link.Took()
-		m, err := ipc.DecodeFromInstance(frame)
-		if err != nil {
-			log.Fatal(err)
-		}
-		switch m := m.(type) {
-		case messages.ShardStatus:
-			fmt.Printf("CONTROL hears that shard %d is %s\n", m.Shard, m.State)
-		case messages.PermitAsk:
-			fmt.Printf("CONTROL grants shard %d a permit\n", m.Shard)
-			send(messages.PermitGrant{EventID: m.EventID, Shard: m.Shard, Granted: true, UseWithinMS: 2000})
-		case messages.PermitSent:
-			fmt.Println("CONTROL hears that the permit was used:", m.Sent)
-		case messages.Connected:
-			fmt.Println("CONTROL hears that the cluster is connected, and drains it")
-			send(messages.Drain{EventID: "2", DeadlineMS: 8000})
-		case messages.Drained:
-			fmt.Println("CONTROL hears that the cluster is drained")
-		}
+	hello, err := ipc.EncodeFromManager(messages.Hello{ID: manager, EventID: "1", HeartbeatIntervalMS: 5000, Shards: []int{30}, TotalShards: 80, Protocol: messages.ProtocolVersion})
+	if err != nil {
+		log.Fatal(err)
 	}
 	gone := make(chan struct{})
 	var dial func()
 	dial = func() {
-		ipc.Dial(socket, func(l transport.Link, err error) {
+		ipc.Dial(socket, func(link transport.Link, err error) {
 			if err != nil { // the bot does not listen yet
 				dial()
 				return
 			}
-			link = l
-			link.Receive(hear, func(error) { close(gone) })
-			send(messages.Hello{ID: manager, EventID: "1", HeartbeatIntervalMS: 5000, Shards: []int{30}, TotalShards: 80, Protocol: messages.ProtocolVersion})
+			link.Receive(func(frame []byte) { defer link.Took(); hear(link, frame) }, func(error) { close(gone) })
+			link.Send(hello)
 		})
 	}
 	dial()

@@ -6,16 +6,37 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Send passes an operation of ours on to other clusters, by way of CONTROL (WIRE A4). While CONTROL is away it is lost.
-func (c *Cluster) Send(op messages.Operation) {
+// Send passes an operation of ours on to other clusters, by way of CONTROL (WIRE A4): for what Tell and Ask do not say. An error is one that did not leave.
+func (c *Cluster) Send(op messages.Operation) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.send(op)
+	return c.operation(op, op.Data)
 }
 
 // operate handles an operation of another cluster and gives the answer, nil where there is none. The handler must be free to call us.
 func (c *Cluster) operate(op messages.Operation) *messages.Operation {
-	if c.opt.operation == nil {
+	var d struct {
+		EventID messages.Snowflake `json:"event_id"`
+		Name    *string            `json:"name"`
+	}
+	request, failed := op.T == messages.TRequest, op.Op == messages.IPCError
+	if request || failed {
+		_ = json.Unmarshal(op.Data, &d) // what it lacks is not looked for
+	}
+	switch {
+	case request && op.Op == messages.IPCDispatch && d.Name != nil:
+		c.asked(op)
+		return nil
+	case request:
+		c.answered(d.EventID, op)
+		return nil
+	case failed && (op.T == messages.TMessage || op.T == messages.TPresenceUpdate):
+		c.undelivered(op.Data)
+		return nil
+	case op.T == messages.TMessage && c.opt.messages != nil:
+		c.received(op.Data)
+		return nil
+	case c.opt.operation == nil:
 		return refusal(op)
 	}
 	c.mu.Unlock()
@@ -38,7 +59,7 @@ func refusal(op messages.Operation) *messages.Operation {
 	switch {
 	case op.Op == messages.IPCCacheOperate && d.Op != nil:
 		data = map[string]any{"event_id": d.EventID, "success": false}
-	case op.Op == messages.IPCDispatch && op.T == "BROADCAST_EVAL" && d.Script != nil:
+	case op.Op == messages.IPCDispatch && op.T == messages.TBroadcastEval && d.Script != nil:
 		answer.Op = messages.IPCError
 		data = map[string]any{"event_id": d.EventID, "result": messages.FailureError{Name: "Error", Message: "this cluster runs no scripts"}}
 	default:

@@ -22,6 +22,10 @@ type options struct {
 	log       *slog.Logger
 	operation func(messages.Operation) *messages.Operation
 
+	messages    func(Message)
+	undelivered func(Undelivered)
+	handlers    map[string]Handler
+
 	// What a test replaces.
 	lookup  func(string) (string, bool)
 	listen  func(path string, accept func(transport.Link)) (stop func(), err error)
@@ -61,8 +65,27 @@ func Grace(d time.Duration) Option { return func(o *options) { o.grace = d } }
 // Log takes the few lines this package has to say; the default is slog.Default.
 func Log(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 
-// Operations handles what other clusters ask by way of CONTROL: messages, evals, cache operations (WIRE A4). The answer, if any, is sent back; it must repeat the event_id.
-// handle is called in order and must not block. Without it evals and cache operations are refused, so that nobody waits for an answer, and the rest is ignored.
+// Messages takes the messages that other clusters Tell, one after another. What comes while 1,024 wait is dropped, and logged.
+func Messages(handle func(Message)) Option { return func(o *options) { o.messages = handle } }
+
+// Undeliverable is told of messages of our own that did not reach everyone: a cluster was not there, or reads too slowly. It must not block. Without it that is logged.
+func Undeliverable(handle func(Undelivered)) Option {
+	return func(o *options) { o.undelivered = handle }
+}
+
+// Handle answers the requests of this name that other clusters Ask. Several are handled at a time. Names that begin with "discluster." are this package's own, and an error of Join.
+func Handle(name string, handle Handler) Option {
+	return func(o *options) {
+		if o.handlers == nil {
+			o.handlers = map[string]Handler{}
+		}
+		o.handlers[name] = handle
+	}
+}
+
+// Operations handles what else other clusters ask by way of CONTROL: evals and cache operations of stock bots, members, and messages without Messages (WIRE A4). The answer,
+// if any, is sent back; it must repeat the event_id. handle is called in order and must not block. Without it evals and cache operations are refused, so that nobody waits for
+// an answer, and the rest is ignored.
 func Operations(handle func(messages.Operation) (answer *messages.Operation)) Option {
 	return func(o *options) { o.operation = handle }
 }

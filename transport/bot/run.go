@@ -176,8 +176,10 @@ func (c *Cluster) leave() {
 		for _, l := range lines {
 			stopTimers(l.beat)
 			l.link.Close(0, "the cluster ends")
+			c.loseRequests(l)
 		}
 		c.mu.Unlock()
+		c.end()
 		until := time.After(closing)
 		for _, l := range lines {
 			select {

@@ -166,9 +166,12 @@ func (p *Parcel) field(f field) []byte { return p.found.fields[f].of(p.frame) }
 // Frame is the whole of it. It must not be changed.
 func (p *Parcel) Frame() []byte { return p.frame }
 
-// Event is its event_id, as it stands between its quotes.
+// Event is its event_id, as it stands between its quotes; nil where it needs none.
 func (p *Parcel) Event() []byte {
 	s := p.found.fields[fieldEvent]
+	if !s.there() || p.frame[s.from] != '"' {
+		return nil
+	}
 	return p.frame[s.from+1 : s.to-1]
 }
 

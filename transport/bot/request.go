@@ -1,0 +1,255 @@
+package bot
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/ipc"
+)
+
+const (
+	askFor      = 10 * time.Second // where the context of Ask has no deadline
+	askMost     = 5 * time.Minute  // CONTROL waits no longer
+	askSlack    = 2 * time.Second  // that CONTROL's own answer may take beyond the deadline it was told
+	handlersMax = 64               // requests that are handled at a time
+	ownNames    = "discluster."    // begins the names of this package's handlers
+	statsName   = ownNames + "stats"
+)
+
+// Request is what another cluster asks of this one.
+type Request struct {
+	Name string
+	From messages.ClusterID
+	Data json.RawMessage // null where the asker gave nothing
+}
+
+// Handler answers a request. Its context ends when nobody waits for the answer any more, or the cluster ends. The value is sent as JSON. An error, and a panic, which is logged,
+// is what the asker gets as the error of this cluster.
+type Handler func(ctx context.Context, r Request) (any, error)
+
+// Answer is what one cluster said to a request: a value, or why there is none. It did not run, still started, was too slow, or its handler failed.
+type Answer[T any] struct {
+	Cluster messages.ClusterID
+	Value   T
+	Err     error
+}
+
+// asking is a request of ours under way.
+type asking struct {
+	line   *line // it went by
+	answer chan messages.Operation
+	lost   chan struct{} // closed where no answer can come any more
+}
+
+// Ask asks clusters something, of the handler with this name, and waits for all of them: until the deadline of ctx, or 10 s. The answers are in the order of the clusters;
+// one that is dead or slow costs its own answer only. An error is a request that CONTROL did not answer at all: it is away (ErrAway), or ctx ended.
+// T is json.RawMessage for the answers as they came.
+func Ask[T any](ctx context.Context, c *Cluster, to Targets, name string, data any) ([]Answer[T], error) {
+	op, err := c.request(ctx, to, name, data)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", name, err)
+	}
+	var d struct {
+		Result   json.RawMessage      `json:"result"`
+		Clusters []messages.ClusterID `json:"clusters"`
+		Errors   []ipc.TargetError    `json:"errors"`
+	}
+	if err := json.Unmarshal(op.Data, &d); err != nil {
+		return nil, fmt.Errorf("ask %s: read the answer: %w", name, err)
+	}
+	if op.Op == messages.IPCError {
+		var refused messages.FailureError
+		_ = json.Unmarshal(d.Result, &refused) // whatever it is, it is a refusal
+		return nil, fmt.Errorf("ask %s: CONTROL refused: %s", name, refused.Message)
+	}
+	var results []json.RawMessage
+	if err := json.Unmarshal(d.Result, &results); err != nil || len(results) != len(d.Clusters) {
+		return nil, fmt.Errorf("ask %s: read the answer: %d results of %d clusters: %w", name, len(results), len(d.Clusters), err)
+	}
+	answers := make([]Answer[T], 0, len(results)+len(d.Errors))
+	for i, raw := range results {
+		a := Answer[T]{Cluster: d.Clusters[i]}
+		if err := json.Unmarshal(raw, &a.Value); err != nil {
+			a.Err = fmt.Errorf("its answer is no %T: %w", a.Value, err)
+		}
+		answers = append(answers, a)
+	}
+	for _, e := range d.Errors {
+		answers = append(answers, Answer[T]{Cluster: e.Cluster, Err: errors.New(e.Err)})
+	}
+	slices.SortStableFunc(answers, func(a, b Answer[T]) int { return cmp.Compare(a.Cluster, b.Cluster) })
+	return answers, nil
+}
+
+// Stats asks every cluster how its shards are: their states, latencies, guilds and events, as they are told to CONTROL.
+func (c *Cluster) Stats(ctx context.Context) ([]Answer[[]messages.ShardStatus], error) {
+	return Ask[[]messages.ShardStatus](ctx, c, Everyone(), statsName, nil)
+}
+
+// request sends one and waits for the answer. mu is free.
+func (c *Cluster) request(ctx context.Context, to Targets, name string, data any) (messages.Operation, error) {
+	within := askFor
+	if at, limited := ctx.Deadline(); limited {
+		within = max(min(time.Until(at), askMost), time.Millisecond)
+	}
+	if err := ctx.Err(); err != nil {
+		return messages.Operation{}, err
+	}
+	a := &asking{answer: make(chan messages.Operation, 1), lost: make(chan struct{})}
+	c.mu.Lock()
+	a.line = c.line
+	event := c.event()
+	err := c.operation(messages.Operation{T: messages.TRequest}, struct {
+		EventID messages.Snowflake `json:"event_id"`
+		Name    string             `json:"name"`
+		Data    any                `json:"data"`
+		addressed
+		From    messages.ClusterID    `json:"from"`
+		Timeout messages.Milliseconds `json:"timeout_ms"`
+	}{event, name, data, c.address(to), c.env.cluster, messages.Millis(within)})
+	if err == nil {
+		c.asking[event] = a
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return messages.Operation{}, err
+	}
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.asking, event)
+	}()
+	late := time.NewTimer(within + askSlack)
+	defer late.Stop()
+	select {
+	case op := <-a.answer:
+		return op, nil
+	case <-a.lost:
+		return messages.Operation{}, ErrAway
+	case <-late.C:
+		return messages.Operation{}, fmt.Errorf("CONTROL did not answer within %s", within+askSlack)
+	case <-ctx.Done():
+	}
+	select { // CONTROL's deadline is the same: what came has its answers, and says which are missing
+	case op := <-a.answer:
+		return op, nil
+	default:
+		return messages.Operation{}, ctx.Err()
+	}
+}
+
+// answered takes CONTROL's answer to a request of ours.
+func (c *Cluster) answered(event messages.Snowflake, op messages.Operation) {
+	if a := c.asking[event]; a != nil {
+		delete(c.asking, event)
+		a.answer <- op
+	}
+}
+
+// loseRequests tells whoever asked by way of l that no answer comes.
+func (c *Cluster) loseRequests(l *line) {
+	for event, a := range c.asking {
+		if a.line == l {
+			delete(c.asking, event)
+			close(a.lost)
+		}
+	}
+}
+
+// asked takes a request of another cluster.
+func (c *Cluster) asked(op messages.Operation) {
+	var d struct {
+		EventID messages.Snowflake    `json:"event_id"`
+		Name    string                `json:"name"`
+		Data    json.RawMessage       `json:"data"`
+		From    messages.ClusterID    `json:"from"`
+		Timeout messages.Milliseconds `json:"timeout_ms"`
+	}
+	if err := json.Unmarshal(op.Data, &d); err != nil {
+		c.opt.log.Warn("unreadable request of another cluster", "err", err)
+		return
+	}
+	handle, known := c.opt.handlers[d.Name]
+	if d.Name == statsName {
+		handle, known = c.stats, true
+	}
+	switch {
+	case !known:
+		c.answer(d.EventID, nil, fmt.Errorf("no handler is named %q here", d.Name))
+		return
+	case c.handling == handlersMax:
+		c.answer(d.EventID, nil, fmt.Errorf("%d requests are being handled here already", c.handling))
+		return
+	}
+	c.handling++
+	within := d.Timeout.Duration()
+	if within <= 0 {
+		within = askFor
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), within)
+		defer cancel()
+		stop := context.AfterFunc(c.life, cancel)
+		defer stop()
+		value, err := c.handle(ctx, handle, Request{d.Name, d.From, d.Data})
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.handling--
+		c.answer(d.EventID, value, err)
+	}()
+}
+
+// handle runs a handler, whose panic costs its own answer alone. mu is free.
+func (c *Cluster) handle(ctx context.Context, handle Handler, r Request) (value any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.opt.log.Error("request handler panicked", "name", r.Name, "panic", p, "stack", string(debug.Stack()))
+			value, err = nil, fmt.Errorf("its handler panicked: %v", p)
+		}
+	}()
+	return handle(ctx, r)
+}
+
+// answer answers a request. A value that cannot be sent is an error of ours.
+func (c *Cluster) answer(event messages.Snowflake, value any, err error) {
+	if err == nil {
+		err = c.operation(messages.Operation{T: messages.TRequest}, struct {
+			EventID messages.Snowflake `json:"event_id"`
+			Result  any                `json:"result"`
+		}{event, value})
+		if err == nil || errors.Is(err, ErrAway) || errors.Is(err, ErrStopping) {
+			return
+		}
+		err = fmt.Errorf("its answer cannot be sent: %w", err)
+	}
+	text := err.Error()
+	if token := c.Token().Reveal(); token != "" { // it may be part of a library's error
+		text = strings.ReplaceAll(text, token, c.Token().String())
+	}
+	err = c.operation(messages.Operation{Op: messages.IPCError, T: messages.TRequest}, struct {
+		EventID messages.Snowflake    `json:"event_id"`
+		Result  messages.FailureError `json:"result"`
+	}{event, messages.FailureError{Name: "Error", Message: text}})
+	if err != nil && !errors.Is(err, ErrAway) && !errors.Is(err, ErrStopping) {
+		c.opt.log.Warn("answer to another cluster is lost", "err", err)
+	}
+}
+
+// stats is the handler of Stats. mu is free.
+func (c *Cluster) stats(context.Context, Request) (any, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]messages.ShardStatus, 0, len(c.shards))
+	for _, s := range c.shards {
+		all = append(all, s.status)
+	}
+	return all, nil
+}
