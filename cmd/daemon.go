@@ -173,6 +173,7 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 			TokenByHello: c.Cluster.Token == config.TokenByHello, OnLost: c.Cluster.OnLost, LostAfter: c.Cluster.LostAfter,
 		},
 		Identify:   actors.IdentifyOptions{TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin},
+		Router:     actors.RouterOptions{Eval: c.IPC.Eval},
 		Behaviours: behaviours,
 	}
 }

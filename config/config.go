@@ -22,6 +22,7 @@ type Config struct {
 	Sockets  Sockets  `koanf:"sockets"`
 	Fleet    Fleet    `koanf:"fleet"`
 	Admin    Admin    `koanf:"admin"`
+	IPC      IPC      `koanf:"ipc"`
 	Hooks    Hooks    `koanf:"hooks"`
 	Log      Log      `koanf:"log"`
 
@@ -168,6 +169,13 @@ type Admin struct {
 	Insecure bool `koanf:"insecure" flag:"allow the API in plain HTTP beyond loopback, where others can read its token"`
 }
 
+// IPC is what clusters may say to each other by way of CONTROL.
+type IPC struct {
+	// Eval lets a cluster run code of its own in others (BROADCAST_EVAL; stock Discordoo's way to ask something). Off, it is answered by an error; messages, cache
+	// operations and the requests of SDK bots, which name a handler, go on. CONTROL_IPC__EVAL. Default: true.
+	Eval bool `koanf:"eval" flag:"let clusters run code in each other (BROADCAST_EVAL)"`
+}
+
 // Hooks is who else is told of this machine's events.
 type Hooks struct {
 	// Exec is a command that is run for each event, a program and its arguments: the event comes as one line of JSON on its stdin, its output is dropped.
@@ -247,6 +255,7 @@ func defaults() *Config {
 			HeartbeatInterval: 5 * time.Second,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8643"},
+		IPC:   IPC{Eval: true},
 		Hooks: Hooks{Timeout: 10 * time.Second},
 		Log:   Log{Level: "info", Format: FormatAuto},
 	}

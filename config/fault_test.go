@@ -35,6 +35,7 @@ func TestFaults(t *testing.T) {
 		{"bare zero", "fleet: {wait: '0'}", nil, nil, `fleet.wait "0" (control.yaml): want a duration with its unit, such as 500ms, 30s or 5m`},
 		{"fraction", "fleet: {shards: 3.7}", nil, nil, `fleet.shards 3.7 (control.yaml): want a whole number`},
 		{"no number", "", []string{"CONTROL_FLEET__SHARDS=many"}, nil, `fleet.shards "many" (CONTROL_FLEET__SHARDS): want a whole number`},
+		{"no truth for evals", "ipc: {eval: maybe}", nil, nil, `ipc.eval "maybe" (control.yaml): want true or false`},
 		{"no truth", "master: {insecure: yes}", nil, nil, `master.insecure "yes" (control.yaml): want true or false`},
 		{"no text", "machine: {source: 7}", nil, nil, `machine.source 7 (control.yaml): want a text; in quotes where it looks like something else`},
 		{"no secret text", "discord: {token: 123456}", nil, nil, `discord.token [redacted] (control.yaml): want a text; in quotes where it looks like something else`},

@@ -127,6 +127,7 @@ var samples = map[string]struct {
 	"cluster.on_lost":            {"exit", messages.OnLostExit, nil},
 	"cluster.lost_after":         {"10s", 10 * time.Second, []string{"CONTROL_CLUSTER__ON_LOST=exit"}},
 	"cluster.on_stop":            {"detach", OnStopDetach, nil},
+	"ipc.eval":                   {"false", false, nil},
 	"cluster.logs":               {"inherit", LogsInherit, nil},
 	"cluster.log_max":            {"0", Size(0), nil},
 	"cluster.log_keep":           {"1536KiB", Size(1536 << 10), nil},
