@@ -3,6 +3,7 @@
 //	sdk.go    a bot on our SDK: asks for permits, reports its shards, beats, drains
 //	stock.go  a stock Discordoo: answers HELLO, says CONNECTED or why not, and paces itself
 //	env.go    a bot that knows its environment alone
+//	talk.go   what any of them says to other clusters
 //	shard.go  one shard of any of them, against the simulated Discord
 package fakecluster
 
@@ -32,13 +33,16 @@ type SDK struct {
 	NoSessions  bool          // announces no sessions: it always identifies
 	ExitAfter   time.Duration // exits with ExitCode so long after its start; 0: never
 	ExitCode    int
-	IgnoreTerm  bool          // takes SIGTERM for nothing, and DRAIN too
-	MuteAfter   time.Duration // sends no heartbeat from then on; 0: never
-	HangUpAfter time.Duration // closes its connection to CONTROL then, once; 0: never
-	StayAway    bool          // and its socket with it
-	Deaf        bool          // a shard of it that is closed dials no more by itself
-	Stubborn    bool          // nor when it is told to
-	DieOnPermit bool          // dies between its first permit and the report of it, having identified or not
+	IgnoreTerm  bool                                      // takes SIGTERM for nothing, and DRAIN too
+	MuteAfter   time.Duration                             // sends no heartbeat from then on; 0: never
+	HangUpAfter time.Duration                             // closes its connection to CONTROL then, once; 0: never
+	StayAway    bool                                      // and its socket with it
+	Deaf        bool                                      // a shard of it that is closed dials no more by itself
+	Stubborn    bool                                      // nor when it is told to
+	Speaks      func(Voice)                               // told of every life that has heard HELLO
+	Hears       func(v Voice, op messages.Operation) bool // told of every operation; false: it is answered as usual
+
+	DieOnPermit bool // dies between its first permit and the report of it, having identified or not
 }
 
 // Program is what the process does.
@@ -164,6 +168,8 @@ func (b *bot) packet(frame []byte) {
 				s.reconnect()
 			}
 		}
+	case messages.Operation:
+		b.operation(m)
 	case messages.Drain:
 		if !b.IgnoreTerm {
 			b.drain(&m)
@@ -195,6 +201,9 @@ func (b *bot) hello(m messages.Hello) {
 		identify.State, identify.Sessions = messages.InstanceServing, b.sessions()
 	}
 	b.send(identify)
+	if b.Speaks != nil && b.fresh {
+		b.Speaks(Voice{b})
+	}
 	if b.fresh { // another CONTROL than the one that heard of it
 		b.fresh = false
 		for _, s := range b.shards {

@@ -17,13 +17,15 @@ import (
 type Stock struct {
 	Discord *sim.Discord
 
-	Boot       time.Duration // from exec to the open socket
-	Catches    bool          // the author catches the error of start(): the instance idles on, for ever
-	Refused    bool          // REST refuses the token
-	Deaf       bool          // Discord never lets its shards be READY, and nobody is told
-	DieAfter   time.Duration // it ends with exit 1 so long after its start; 0: never
-	ShoutAfter time.Duration // it sends a frame over the size limit then, once; 0: never
-	Old        bool          // v0.10 or before, with the older numbering
+	Boot       time.Duration                             // from exec to the open socket
+	Catches    bool                                      // the author catches the error of start(): the instance idles on, for ever
+	Refused    bool                                      // REST refuses the token
+	Deaf       bool                                      // Discord never lets its shards be READY, and nobody is told
+	DieAfter   time.Duration                             // it ends with exit 1 so long after its start; 0: never
+	ShoutAfter time.Duration                             // it sends a frame over the size limit then, once; 0: never
+	Old        bool                                      // v0.10 or before, with the older numbering
+	Speaks     func(Voice)                               // told when HELLO came
+	Hears      func(v Voice, op messages.Operation) bool // told of every operation; false: it is answered as usual
 }
 
 // Figures of a stock Discordoo (WIRE A3).
@@ -43,7 +45,7 @@ type stock struct {
 
 // Program is what the process does.
 func (s Stock) Program(p *sim.Proc) {
-	b := &stock{Stock: s, bot: newBot(SDK{Discord: s.Discord, NoSessions: true}, p)}
+	b := &stock{Stock: s, bot: newBot(SDK{Discord: s.Discord, NoSessions: true, Hears: s.Hears}, p)}
 	b.silent = true
 	b.shardStates = b.shardMoved
 	b.fatal = b.failed
@@ -90,7 +92,9 @@ func (b *stock) packet(l transport.Link, frame []byte) {
 	case messages.Operation:
 		if !b.greeted || m.Op == messages.IPCCacheOperate && m.Data == nil || m.Data == nil && (m.T == "MESSAGE" || m.T == "PRESENCE_UPDATE") {
 			b.p.Exit(1, "TypeError: Cannot read properties of undefined\n")
+			return
 		}
+		b.operation(m)
 	}
 }
 
@@ -112,6 +116,9 @@ func (b *stock) hello(l transport.Link, m messages.Hello) {
 		return
 	}
 	b.greeted = true
+	if b.Speaks != nil {
+		b.Speaks(Voice{b.bot})
+	}
 	if b.Refused {
 		b.fail("ValidationError", "[GatewayManager] Invalid token provided")
 		return

@@ -49,7 +49,7 @@ var wrongs = []func(*everything){
 		e.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished})
 	},
 	func(e *everything) { // our own code panics for a few seconds, now here, now there
-		actors := []string{"masterlink", "gate", "sessions", "clusters", "cluster/0", "cluster/1", "cluster/2"}
+		actors := []string{"masterlink", "gate", "sessions", "router", "clusters", "cluster/0", "cluster/1", "cluster/2"}
 		who := actors[e.loop.Rand.IntN(len(actors))]
 		e.m.Panic = func(actor string, msg any) bool {
 			return actor == who && !strings.HasPrefix(typeOf(msg), "*actor.") && e.loop.Rand.IntN(10) == 0

@@ -39,6 +39,9 @@ func (p *Proc) PID() int { return p.pid }
 // Started implements proc.Process: pids are never used twice here.
 func (p *Proc) Started() uint64 { return uint64(p.pid) }
 
+// Runs reports whether the process lives and is not stopped.
+func (p *Proc) Runs() bool { return !p.gone && !p.stopped }
+
 // Env is a variable of the process's environment.
 func (p *Proc) Env(name string) string {
 	for _, kv := range p.Spec.Env {

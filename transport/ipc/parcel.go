@@ -59,7 +59,7 @@ func (p *Parcel) Read(frame []byte) (bool, error) {
 		return false, &FrameError{Malformed, fmt.Errorf("t %.40q: want a plain text", g.t.of(frame))}
 	}
 	k := kindOf(messages.IPCOp(op), t)
-	if _, own := instanceKinds[k]; own {
+	if _, own := instanceKinds[k]; own || !carried(k.op) {
 		return false, nil
 	}
 	p.Op, p.T = k.op, k.t
@@ -67,6 +67,11 @@ func (p *Parcel) Read(frame []byte) (bool, error) {
 		return false, &FrameError{Malformed, fmt.Errorf("%s: %w", name(p.Op, p.T), err)}
 	}
 	return true, nil
+}
+
+// carried reports whether operations have this opcode.
+func carried(op messages.IPCOp) bool {
+	return op == messages.IPCDispatch || op == messages.IPCCacheOperate || op == messages.IPCError || op == messages.IPCEmergency
 }
 
 // read understands the fields of its kind. Its error says why nobody could be answered.
@@ -96,8 +101,6 @@ func (p *Parcel) read() error {
 		p.Failed = p.Answer && !p.Success
 	case p.Op == messages.IPCError:
 		p.Answer, p.Failed = true, true
-	case p.Op != messages.IPCDispatch:
-		return errors.New("not known here")
 	default:
 		switch p.T {
 		case messages.TBroadcastEval:

@@ -82,7 +82,7 @@ func wanted(frame []byte) (found map[string]string, ok bool) {
 	return found, ok
 }
 
-// names of the fields, for comparing.
+// fieldNames are the fields, by their keys, for comparing.
 var fieldNames = []string{"event_id", "shards", "shard_ids", "shard_id", "op", "serialize", "script", "name", "result", "members", "success", "timeout_ms", "block_until"}
 
 // found is what look found.
@@ -283,6 +283,7 @@ func TestParcels(t *testing.T) {
 		{"not known", `{"op":0,"t":"LATER","d":{"event_id":"1"}}`, `error: read ipc packet (malformed): op 0 "LATER": not known here`},
 		{"emergency without end", `{"op":5,"d":{"op":3}}`, `error: read ipc packet (malformed): op 5: block_until "": want a whole number`},
 		{"twice", `{"op":0,"t":"MESSAGE","d":{"event_id":"1","event_id":"1","shards":[]}}`, `error: read ipc packet (not_json): byte 87: a key that is there twice`},
+		{"an opcode of no operation", `{"op":2,"d":{"id":"1","event_id":"1"}}`, "none"},
 		{"its own message", `{"op":1,"d":{"id":"1","event_id":"1"}}`, "none"},
 	} {
 		p, err := readParcel(wrap(c.packet))

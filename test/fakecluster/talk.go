@@ -1,0 +1,56 @@
+package fakecluster
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/discluster/control/messages"
+)
+
+// Voice is how a story lets one life of a bot say operations.
+type Voice struct{ *bot }
+
+// Cluster is whose it is.
+func (v Voice) Cluster() string { return v.p.Env("CLUSTER_ID") }
+
+// Say says an operation, and reports whether the bot could: it is not dead or stopped, and has a link.
+func (v Voice) Say(op messages.Operation) bool {
+	if v.link == nil || !v.p.Runs() {
+		return false
+	}
+	v.send(op)
+	return true
+}
+
+// Alive reports whether this life of the bot is able to hear.
+func (v Voice) Alive() bool { return v.link != nil && v.p.Runs() }
+
+// operation answers what another cluster asks: evals and requests with the cluster's number, cache operations with 1. Hears may know better.
+func (b *bot) operation(m messages.Operation) {
+	if b.Hears != nil && b.Hears(Voice{b}, m) {
+		return
+	}
+	var d struct {
+		EventID messages.Snowflake `json:"event_id"`
+		Name    *string            `json:"name"`
+		Script  *string            `json:"script"`
+		Op      *int               `json:"op"`
+	}
+	if json.Unmarshal(m.Data, &d) != nil {
+		return
+	}
+	answer := messages.Operation{Op: m.Op, T: m.T}
+	switch {
+	case m.Op == messages.IPCCacheOperate && d.Op != nil:
+		if b.silent && *d.Op > messages.CacheOpMost { // a stock one dies of it (WIRE A1)
+			b.p.Exit(1, "TypeError: Cannot read properties of undefined\n")
+			return
+		}
+		answer.Data = fmt.Appendf(nil, `{"event_id":%q,"success":true,"result":1}`, d.EventID)
+	case m.T == messages.TRequest && d.Name != nil || m.T == messages.TBroadcastEval && d.Script != nil:
+		answer.Data = fmt.Appendf(nil, `{"event_id":%q,"result":%s}`, d.EventID, b.p.Env("CLUSTER_ID"))
+	default:
+		return
+	}
+	b.send(answer)
+}
