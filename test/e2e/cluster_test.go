@@ -3,7 +3,11 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -98,6 +102,37 @@ func TestFlood(t *testing.T) {
 	}
 	if all := p.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
+	}
+	p.stop(8 * time.Second)
+}
+
+// Real processes talk through CONTROL: each hears both, one that is killed is missed with a reason, and its successor answers.
+func TestClustersTalk(t *testing.T) {
+	t.Parallel()
+	p := role(t, lonely(settings{"cluster.logs": "inherit"}), "asks")
+	pids := regexp.MustCompile(`0 asked: \[\{0 (\d+) <nil>\} \{1 (\d+) <nil>\}\]`)
+	both := func() []string {
+		all := pids.FindAllStringSubmatch(p.stdout.String(), -1)
+		return slices.Concat(all[max(len(all)-1, 0):]...)
+	}
+	eventually(t, "cluster 0 hears of both", func() bool { return len(both()) == 3 })
+	eventually(t, "messages", func() bool {
+		return strings.Contains(p.stdout.String(), `0 heard "hello" of 1`) && strings.Contains(p.stdout.String(), `1 heard "hello" of 0`)
+	})
+	first := both()
+	for i, pid := range first[1:] {
+		if n, _ := strconv.Atoi(pid); !slices.Contains(p.clusters(), n) {
+			t.Errorf("cluster %d says it is process %s, there are %v", i, pid, p.clusters())
+		}
+	}
+	n, _ := strconv.Atoi(first[2])
+	if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "cluster 1 is missed", func() bool { return strings.Contains(p.stdout.String(), "<nil>} {1 0 it ") })
+	eventually(t, "its successor answers", func() bool { return both()[2] != first[2] })
+	if got := both()[1]; got != first[1] {
+		t.Errorf("cluster 0 is process %s, was %s", got, first[1])
 	}
 	p.stop(8 * time.Second)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -44,6 +45,7 @@ var roles = map[string]func() int{
 	},
 	"talks-much": talksMuch,
 	"stubborn":   func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
+	"asks":       asks,
 }
 
 // play is the whole life of a cluster process with a role.
@@ -85,6 +87,60 @@ func ready() int {
 		return 1
 	}
 	return 0
+}
+
+// asks is a good bot that asks all clusters for their process ids, over and over, says what it hears where that differs from what it heard before, and then tells all.
+func asks() int {
+	ctx := context.Background()
+	var c *bot.Cluster
+	c, err := bot.Join(ctx, bot.Log(slog.New(slog.DiscardHandler)),
+		bot.Handle("pid", func(context.Context, bot.Request) (any, error) { return os.Getpid(), nil }),
+		bot.Messages(func(m bot.Message) { fmt.Printf("%s heard %s of %s\n", os.Getenv("CLUSTER_ID"), m.Data, m.From) }))
+	if err == nil {
+		err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error {
+			permit, err := s.Permit(ctx, messages.CauseStart)
+			if err != nil {
+				return err
+			}
+			permit.Sent()
+			s.State(messages.ShardReady, 0)
+			if s.ID() == c.Shards()[0] {
+				askPIDs(ctx, c)
+			}
+			<-c.Stopping()
+			return nil
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// askPIDs asks until the cluster stops.
+func askPIDs(ctx context.Context, c *bot.Cluster) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for said := ""; ; {
+		answers, err := bot.Ask[int](ctx, c, bot.Everyone(), "pid", nil)
+		text := fmt.Sprintf("%s asked: %v", c.ID(), err)
+		if err == nil {
+			text = fmt.Sprintf("%s asked: %v", c.ID(), answers)
+			if _, err := c.Tell(bot.Everyone(), "hello"); err != nil && !errors.Is(err, bot.ErrStopping) {
+				text = err.Error()
+			}
+		}
+		if text != said {
+			fmt.Println(text)
+			said = text
+		}
+		select {
+		case <-again.C:
+		case <-c.Stopping():
+			return
+		}
+	}
 }
 
 // silentSocket opens its socket, and says nothing.

@@ -13,17 +13,16 @@ type Voice struct{ *bot }
 // Cluster is whose it is.
 func (v Voice) Cluster() string { return v.p.Env("CLUSTER_ID") }
 
-// Say says an operation, and reports whether the bot could: it is not dead or stopped, and has a link.
-func (v Voice) Say(op messages.Operation) bool {
-	if v.link == nil || !v.p.Runs() {
-		return false
-	}
-	v.send(op)
-	return true
-}
+// Alive reports whether this life of the bot, if there is one, has a link and is neither dead nor stopped.
+func (v Voice) Alive() bool { return v.bot != nil && v.link != nil && v.p.Runs() }
 
-// Alive reports whether this life of the bot is able to hear.
-func (v Voice) Alive() bool { return v.link != nil && v.p.Runs() }
+// Say says an operation, and reports whether the bot could.
+func (v Voice) Say(op messages.Operation) bool {
+	if v.Alive() {
+		v.send(op)
+	}
+	return v.Alive()
+}
 
 // operation answers what another cluster asks: evals and requests with the cluster's number, cache operations with 1. Hears may know better.
 func (b *bot) operation(m messages.Operation) {
