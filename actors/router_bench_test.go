@@ -29,7 +29,7 @@ type bare struct {
 	in *bufio.Reader
 }
 
-func (i *bare) read(b *testing.B) []byte {
+func (i *bare) read(b testing.TB) []byte {
 	frame, err := i.in.ReadSlice(ff)
 	if err != nil {
 		b.Error(err)
@@ -38,7 +38,7 @@ func (i *bare) read(b *testing.B) []byte {
 	return frame
 }
 
-func (i *bare) write(b *testing.B, frame []byte) {
+func (i *bare) write(b testing.TB, frame []byte) {
 	if _, err := i.Conn.Write(frame); err != nil {
 		b.Error(err)
 		runtime.Goexit()
@@ -46,7 +46,7 @@ func (i *bare) write(b *testing.B, frame []byte) {
 }
 
 // dialBare listens as an instance does, and gives its path and, once it was dialled, its end.
-func dialBare(b *testing.B, dial func(path string)) *bare {
+func dialBare(b testing.TB, dial func(path string)) *bare {
 	dir, err := os.MkdirTemp("", "r")
 	if err != nil {
 		b.Fatal(err)
@@ -67,7 +67,7 @@ func dialBare(b *testing.B, dial func(path string)) *bare {
 }
 
 // onRouter gives n instances that are wired to a Router as a Cluster wires them.
-func onRouter(b *testing.B, n int) []*bare {
+func onRouter(b testing.TB, n int) []*bare {
 	board := newSwitchboard(b, RouterOptions{Eval: true}, 0, false)
 	var all []*bare
 	for id := range n {
