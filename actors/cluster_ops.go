@@ -26,12 +26,15 @@ func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
 func share(link transport.Link, root *actor.RootContext, router *actor.PID, other func(frame []byte, bad error), ended func(error)) {
 	link.Receive(
 		func(b []byte) {
-			m := &routed{link: link}
-			if operation, err := m.parcel.Read(b); operation {
-				root.Send(router, m)
-			} else {
+			m := spareRouted.Get().(*routed)
+			operation, err := m.parcel.Read(b)
+			if !operation {
+				spareRouted.Put(m)
 				other(b, err)
+				return
 			}
+			m.link = link
+			root.Send(router, m)
 		},
 		func(err error) {
 			root.Send(router, lineEnded{link})

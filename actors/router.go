@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -92,6 +93,9 @@ type (
 	}
 )
 
+// spareRouted are those that were dealt with. Each would be half a kilobyte of garbage, and there are many.
+var spareRouted = sync.Pool{New: func() any { return new(routed) }}
+
 // These may come after CONTROL has stopped; that is no news.
 func (lineOpened) IgnoreDeadLetterLogging()  {}
 func (lineGreeted) IgnoreDeadLetterLogging() {}
@@ -110,10 +114,13 @@ func newRouter(w *world.World, house House, o Options) *actor.Props {
 func (r *Router) routing(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *routed:
-		defer m.link.Took()
+		link := m.link
+		defer link.Took()
 		if from := r.lines[m.link]; from != nil {
 			r.route(ctx, from, &m.parcel)
 		}
+		m.link, m.parcel = nil, codec.Parcel{}
+		spareRouted.Put(m)
 	case lineOpened:
 		r.fleet = m.fleet
 		r.lines[m.line.link] = &m.line
@@ -166,9 +173,9 @@ func (r *Router) pass(ctx actor.Context, from *line, p *codec.Parcel) {
 	}
 	presence := p.T == messages.TPresenceUpdate
 	to, failed := r.pick(p, from)
-	event := ""
+	event := p.Event()
 	if presence {
-		event = string(p.Event())
+		event = slices.Clone(event)
 		p.SetEvent(string(r.mint.New(time.Now(), managerID)))
 	}
 	for _, l := range to {
@@ -181,9 +188,6 @@ func (r *Router) pass(ctx actor.Context, from *line, p *codec.Parcel) {
 		}
 	}
 	if len(failed) > 0 && !from.stock {
-		if !presence {
-			event = string(p.Event())
-		}
 		_ = r.offer(ctx, from, codec.Reply{Op: messages.IPCError, T: p.T, Event: event, Errors: failed}.Encode())
 	}
 }
@@ -224,7 +228,7 @@ func (r *Router) pick(p *codec.Parcel, from *line) ([]*line, []codec.TargetError
 			e.Err = fmt.Sprintf("there is none: the fleet has %d shards, %d a cluster", r.fleet.shards, r.fleet.perCluster)
 		}
 		if p.ByShard {
-			e.Shard = &target
+			e.Shard = new(target)
 		}
 		failed = append(failed, e)
 	}

@@ -20,7 +20,7 @@ import (
 // ask is one request under way.
 type ask struct {
 	id        string // the event_id that the targets know
-	event     string // the asker's
+	event     []byte // the asker's
 	from      *line
 	op        messages.IPCOp
 	t         string
@@ -32,9 +32,10 @@ type ask struct {
 	failed    []codec.TargetError
 	over      bool
 
-	room     [4]target // for targets, results and clusters of few
-	results  [4][]byte
-	clusters [4]messages.ClusterID
+	eventRoom [40]byte  // as long as snowflakes are
+	room      [4]target // for targets, results and clusters of few
+	results   [4][]byte
+	clusters  [4]messages.ClusterID
 }
 
 // target is one cluster that was asked.
@@ -56,7 +57,8 @@ func (r *Router) ask(ctx actor.Context, from *line, p *codec.Parcel) {
 		within = p.TimeoutMS.Duration()
 	}
 	now := time.Now()
-	a := &ask{id: string(r.mint.New(now, managerID)), event: string(p.Event()), from: from, op: p.Op, t: p.T, serialize: p.Serialize, due: now.Add(within)}
+	a := &ask{id: string(r.mint.New(now, managerID)), from: from, op: p.Op, t: p.T, serialize: p.Serialize, due: now.Add(within)}
+	a.event = append(a.eventRoom[:0], p.Event()...)
 	to, failed := r.pick(p, from)
 	a.failed = failed
 	a.targets = a.room[:0]
@@ -113,9 +115,9 @@ func (r *Router) refuse(ctx actor.Context, from *line, p *codec.Parcel, why stri
 	oneWay := p.T == messages.TMessage || p.T == messages.TPresenceUpdate
 	switch {
 	case p.Op == messages.IPCCacheOperate:
-		_ = r.offer(ctx, from, codec.Reply{Op: p.Op, Event: string(p.Event()), Success: new(false), Error: why}.Encode())
+		_ = r.offer(ctx, from, codec.Reply{Op: p.Op, Event: p.Event(), Success: new(false), Error: why}.Encode())
 	case !oneWay || !from.stock:
-		_ = r.offer(ctx, from, codec.Refusal(p.T, string(p.Event()), why))
+		_ = r.offer(ctx, from, codec.Refusal(p.T, p.Event(), why))
 	}
 }
 
@@ -133,7 +135,7 @@ func (r *Router) answered(ctx actor.Context, from *line, p *codec.Parcel) {
 	whole := a.t == messages.TGuildMembers || p.Op == messages.IPCError && a.from.stock
 	switch {
 	case whole: // the only answer there is, or upstream's first failure, which ends the rest: it goes back as it came
-		p.SetEvent(a.event)
+		p.SetEvent(string(a.event))
 		_ = r.offer(ctx, a.from, p.Frame())
 		r.forget(a)
 		return
@@ -205,7 +207,7 @@ func (a *ask) answer() []byte {
 	switch {
 	case a.op == messages.IPCCacheOperate:
 		var odd []int
-		reply.Success = &success
+		reply.Success = new(success)
 		reply.Result, odd = codec.Merge(a.serialize, results)
 		for _, i := range odd {
 			a.failed = append(a.failed, codec.TargetError{Cluster: clusters[i], Err: fmt.Sprintf("its result %.100s is none of serialize mode %d", results[i], a.serialize)})

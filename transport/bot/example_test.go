@@ -130,7 +130,7 @@ func pretendFleet() (done func()) {
 			log.Fatal(err)
 		case !operation: // heartbeats and the like
 		case p.Answer:
-			reply := ipc.Reply{T: p.T, Event: event, Results: [][]byte{p.Result()}, Clusters: []messages.ClusterID{3}}
+			reply := ipc.Reply{T: p.T, Event: []byte(event), Results: [][]byte{p.Result()}, Clusters: []messages.ClusterID{3}}
 			if missing != "" {
 				reply.Errors = []ipc.TargetError{{Cluster: 4, Err: "it died, and is about to be started again"}}
 			}

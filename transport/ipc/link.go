@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -41,6 +42,7 @@ type link struct {
 	received bool
 	queue    [][]byte  // of whole frames, each with its separator; several to a piece where they are small
 	queued   int       // bytes in queue
+	written  int       // pieces of queue that the writer has taken
 	writing  bool      // a writer is running
 	writer   func()    // write, made once
 	closeBy  time.Time // the end of flushing; zero before Close
@@ -119,9 +121,12 @@ func (l *link) push(frame []byte) error {
 		return fmt.Errorf("send ipc frame: %w", transport.ErrEnded)
 	}
 	last := len(l.queue) - 1
-	if last < 0 || len(l.queue[last])+len(frame)+1 > cap(l.queue[last]) {
+	if last < l.written || len(l.queue[last])+len(frame)+1 > cap(l.queue[last]) {
+		if l.written > 0 && len(l.queue) == cap(l.queue) { // room is in front
+			l.queue, l.written = slices.Delete(l.queue, 0, l.written), 0
+		}
 		l.queue = append(l.queue, newPiece(len(frame)+1))
-		last++
+		last = len(l.queue) - 1
 	}
 	l.queue[last] = append(append(l.queue[last], frame...), separator)
 	l.queued += len(frame) + 1
@@ -251,16 +256,17 @@ func (l *link) goOn() bool {
 func (l *link) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		l.queue = nil
+	if l.written == len(l.queue) {
+		l.queue, l.written = l.queue[:0], 0
 		l.writing = false
 		if !l.closeBy.IsZero() {
 			l.hangUp()
 		}
 		return nil
 	}
-	batch := l.queue[0]
-	l.queue[0], l.queue = nil, l.queue[1:]
+	batch := l.queue[l.written]
+	l.queue[l.written] = nil
+	l.written++
 	l.queued -= len(batch)
 	deadline := l.closeBy
 	if deadline.IsZero() {
@@ -274,7 +280,7 @@ func (l *link) take() []byte {
 func (l *link) writeEnded(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writing, l.queue, l.queued = false, nil, 0
+	l.writing, l.queue, l.queued, l.written = false, nil, 0, 0
 	if l.reason != nil || !isGone(err) {
 		if l.reason == nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			l.reason = fmt.Errorf("write ipc frames: not taken within %s: %w", writeFor, transport.ErrSlowPeer)

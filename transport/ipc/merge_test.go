@@ -59,12 +59,12 @@ func TestMerge(t *testing.T) {
 func TestReplies(t *testing.T) {
 	shard := 7
 	for _, c := range []struct{ name, got, want string }{
-		{"eval", string(Reply{T: messages.TBroadcastEval, Event: "1", Results: [][]byte{[]byte("0"), []byte("1")}}.Encode()), `{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"1","result":[0,1]}}`},
-		{"cache", string(Reply{Op: messages.IPCCacheOperate, Event: "1", Success: new(true), Result: []byte("4")}.Encode()), `{"op":3,"d":{"event_id":"1","success":true,"result":4}}`},
-		{"cache without result", string(Reply{Op: messages.IPCCacheOperate, Event: "1", Success: new(false)}.Encode()), `{"op":3,"d":{"event_id":"1","success":false}}`},
-		{"ours", string(Reply{T: messages.TRequest, Event: "1", Result: []byte("[5]"), Clusters: []messages.ClusterID{3}, Errors: []TargetError{{Cluster: 4, Err: "it \"died\""}, {Cluster: 9, Shard: &shard, Err: "x"}}}.Encode()),
+		{"eval", string(Reply{T: messages.TBroadcastEval, Event: []byte("1"), Results: [][]byte{[]byte("0"), []byte("1")}}.Encode()), `{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"1","result":[0,1]}}`},
+		{"cache", string(Reply{Op: messages.IPCCacheOperate, Event: []byte("1"), Success: new(true), Result: []byte("4")}.Encode()), `{"op":3,"d":{"event_id":"1","success":true,"result":4}}`},
+		{"cache without result", string(Reply{Op: messages.IPCCacheOperate, Event: []byte("1"), Success: new(false)}.Encode()), `{"op":3,"d":{"event_id":"1","success":false}}`},
+		{"ours", string(Reply{T: messages.TRequest, Event: []byte("1"), Result: []byte("[5]"), Clusters: []messages.ClusterID{3}, Errors: []TargetError{{Cluster: 4, Err: "it \"died\""}, {Cluster: 9, Shard: &shard, Err: "x"}}}.Encode()),
 			`{"op":0,"t":"REQUEST","d":{"event_id":"1","result":[5],"clusters":[3],"errors":[{"cluster":4,"error":"it \"died\""},{"cluster":9,"shard":7,"error":"x"}]}}`},
-		{"refusal", string(Refusal(messages.TBroadcastEval, "1", "no")), `{"op":4,"t":"BROADCAST_EVAL","d":{"event_id":"1","result":{"name":"Error","message":"no"}}}`},
+		{"refusal", string(Refusal(messages.TBroadcastEval, []byte("1"), "no")), `{"op":4,"t":"BROADCAST_EVAL","d":{"event_id":"1","result":{"name":"Error","message":"no"}}}`},
 	} {
 		if want := string(wrap(c.want)); c.got != want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, c.got, want)

@@ -19,7 +19,7 @@ type TargetError struct {
 type Reply struct {
 	Op       messages.IPCOp
 	T        string
-	Event    string               // of the request, as it stood there
+	Event    []byte               // of the request, as it stood there
 	Success  *bool                // of a cache operation
 	Result   []byte               // JSON; nil: none
 	Results  [][]byte             // or a list of them; one that is nil is null, as JavaScript's undefined is in a list
@@ -79,7 +79,7 @@ func also(b []byte, key string, value any) []byte {
 }
 
 // Refusal is the answer to a request that is refused as a whole, or of which the first failure is all there is to tell: an error as upstream's failed eval has it.
-func Refusal(t, event, why string) []byte {
+func Refusal(t string, event []byte, why string) []byte {
 	text, err := json.Marshal(messages.FailureError{Name: "Error", Message: why})
 	if err != nil {
 		panic(fmt.Sprintf("ipc reply: %v", err)) // texts of ours
