@@ -43,6 +43,7 @@ type link struct {
 	queue    [][]byte  // of whole frames, each with its separator; several to a piece where they are small
 	queued   int       // bytes in queue
 	written  int       // pieces of queue that the writer has taken
+	timed    time.Time // when the deadline of writes was set last
 	writing  bool      // a writer is running
 	writer   func()    // write, made once
 	closeBy  time.Time // the end of flushing; zero before Close
@@ -248,8 +249,16 @@ func (l *link) goOn() bool {
 	if !l.closeBy.IsZero() || l.reason != nil {
 		return false
 	}
-	_ = l.conn.SetWriteDeadline(time.Now().Add(writeFor))
+	l.mayWrite()
 	return true
+}
+
+// mayWrite sets the deadline of a write anew, unless it was set a moment ago: that takes longer than most writes.
+func (l *link) mayWrite() {
+	if now := time.Now(); now.Sub(l.timed) > time.Second {
+		l.timed = now
+		_ = l.conn.SetWriteDeadline(now.Add(writeFor))
+	}
 }
 
 // take gives the writer the next piece. Nothing means that the writer is no more, and that a link which only flushed is done.
@@ -268,11 +277,9 @@ func (l *link) take() []byte {
 	l.queue[l.written] = nil
 	l.written++
 	l.queued -= len(batch)
-	deadline := l.closeBy
-	if deadline.IsZero() {
-		deadline = time.Now().Add(writeFor)
+	if l.closeBy.IsZero() { // else Close has set it
+		l.mayWrite()
 	}
-	_ = l.conn.SetWriteDeadline(deadline)
 	return batch
 }
 
