@@ -26,6 +26,8 @@ type ask struct {
 	t         string
 	serialize int
 	due       time.Time
+	within    time.Duration // from when it was asked, or from when we woke
+	anew      bool          // it was set anew, which is done once: a request has a deadline, whatever happens
 	targets   []target
 	waits     int // of targets
 	bytes     int // of results
@@ -57,7 +59,7 @@ func (r *Router) ask(ctx actor.Context, from *line, p *codec.Parcel) {
 		within = p.TimeoutMS.Duration()
 	}
 	now := time.Now()
-	a := &ask{id: string(r.mint.New(now, managerID)), from: from, op: p.Op, t: p.T, serialize: p.Serialize, due: now.Add(within)}
+	a := &ask{id: string(r.mint.New(now, managerID)), from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within)}
 	a.event = append(a.eventRoom[:0], p.Event()...)
 	to, failed := r.pick(p, from)
 	a.failed = failed
@@ -250,8 +252,8 @@ func (r *Router) due(ctx actor.Context, late time.Duration) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.asks)) {
 		a := r.asks[id]
-		if late > deepSleep {
-			a.due = a.due.Add(late)
+		if late > deepSleep && !a.anew {
+			a.due, a.anew = now.Add(a.within), true
 		}
 		if a.due.After(now) {
 			sooner(a.due)

@@ -35,8 +35,16 @@ const (
 	TGuildMembers   = "GUILD_MEMBERS_REQUEST"
 	TRestructuring  = "RESTRUCTURING"
 	TRestLimitsSync = "REST_LIMITS_SYNC"
-	TRequest        = "REQUEST" // ours: what a handler is asked by its name
+	TRequest        = "REQUEST" // ours, below
 )
+
+// A request (op 0 REQUEST, instance → CONTROL → instances) asks a handler by its name:
+//
+//	{event_id, name, data, shards:[cluster ids] or shard_ids:[Discord shards], from, timeout_ms?}
+//
+// An instance answers {event_id, result}, or op 4 REQUEST {event_id, result:{name,message}}; CONTROL answers the asker once, {event_id, result:[…], clusters:[…],
+// errors?:[{cluster, shard?, error}]}: clusters says whose results these are. To an instance that announced the protocol, the answers of BROADCAST_EVAL have clusters and
+// errors too, those of CACHE_OPERATE errors, and a MESSAGE or PRESENCE_UPDATE that did not reach everyone is answered by op 4 of its type, {event_id, errors}.
 
 // CacheOpMost is the last cache operation that a stock instance survives (WIRE A1).
 const CacheOpMost = 12

@@ -248,12 +248,15 @@ func TestOperationsAreRefused(t *testing.T) {
 			{Op: messages.IPCCacheOperate, Data: []byte(`{"event_id":"4","success":true,"result":1}`)},
 			{Op: messages.IPCDispatch, T: "MESSAGE", Data: []byte(`{"event_id":"5","message":1}`)},
 			{Op: messages.IPCDispatch, T: "PRESENCE_UPDATE", Data: []byte(`{"event_id":"6"}`)},
+			{Op: messages.IPCDispatch, T: "GUILD_MEMBERS_REQUEST", Data: []byte(`{"event_id":"7","shard_id":6,"guild_id":"1"}`)},
+			{Op: messages.IPCDispatch, T: "GUILD_MEMBERS_REQUEST", Data: []byte(`{"event_id":"8","shard_id":6,"members":[]}`)},
 		} {
 			l.send(op)
 		}
 		l.hears(
 			`0s {"Op":4,"T":"BROADCAST_EVAL","Data":{"event_id":"1","result":{"name":"Error","message":"this cluster runs no scripts"}}}`,
-			`0s {"Op":3,"T":"","Data":{"event_id":"2","success":false}}`)
+			`0s {"Op":3,"T":"","Data":{"event_id":"2","success":false}}`,
+			`0s {"Op":4,"T":"GUILD_MEMBERS_REQUEST","Data":{"event_id":"7","result":{"name":"Error","message":"this cluster hands out no members"}}}`)
 		c.finish(l)
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
@@ -61,8 +60,7 @@ func Example() {
 // Two ways to talk to other clusters: ask them something, and wait for each answer; tell them something, and wait for nothing.
 func ExampleAsk() {
 	gone := pretendFleet() // in earnest there are other processes; this one asks itself, and cluster 4 is dead
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.Background())
 
 	heard := make(chan bot.Message)
 	c, err := bot.Join(ctx,

@@ -44,12 +44,13 @@ func (c *Cluster) operate(op messages.Operation) *messages.Operation {
 	return c.opt.operation(op)
 }
 
-// refusal answers a request for an eval or a cache operation as upstream answers a failed one (WIRE A4): a Go bot runs no scripts and keeps no cache here.
+// refusal answers a request for an eval, a cache operation or members as upstream answers a failed one (WIRE A4): a Go bot runs no scripts and keeps no cache here.
 func refusal(op messages.Operation) *messages.Operation {
 	var d struct {
 		EventID messages.Snowflake `json:"event_id"`
 		Script  *string            `json:"script"` // only a request has these two: an answer is not answered
 		Op      *int               `json:"op"`
+		Members json.RawMessage    `json:"members"` // of an answer
 	}
 	if json.Unmarshal(op.Data, &d) != nil || d.EventID == "" {
 		return nil
@@ -62,6 +63,9 @@ func refusal(op messages.Operation) *messages.Operation {
 	case op.Op == messages.IPCDispatch && op.T == messages.TBroadcastEval && d.Script != nil:
 		answer.Op = messages.IPCError
 		data = map[string]any{"event_id": d.EventID, "result": messages.FailureError{Name: "Error", Message: "this cluster runs no scripts"}}
+	case op.Op == messages.IPCDispatch && op.T == messages.TGuildMembers && d.Members == nil:
+		answer.Op = messages.IPCError
+		data = map[string]any{"event_id": d.EventID, "result": messages.FailureError{Name: "Error", Message: "this cluster hands out no members"}}
 	default:
 		return nil
 	}

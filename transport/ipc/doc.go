@@ -6,5 +6,7 @@
 //	DecodeFromInstance, EncodeFromManager      CONTROL's side of the codec
 //	DecodeFromManager, EncodeFromInstance      the cluster process's side
 //
+//	Parcel, Reply, Merge                       operations on their way between clusters, which CONTROL never decodes
+//
 // A frame is the text {"type":"__DDOO__.MESSAGE","data":{"op":int,"t"?:string,"d"?:any}}. On the socket each is followed by one byte 0x0C, which the Link adds and takes away.
 package ipc

@@ -15,7 +15,6 @@ type Parcel struct {
 	Op     messages.IPCOp
 	T      string // "" but in dispatches and errors
 	Answer bool   // to a request
-	Failed bool   // an answer that is an error
 
 	Targets   []int // as they are addressed: ByShard says by what
 	ByShard   bool  // Discord shards; else clusters
@@ -91,16 +90,15 @@ func (p *Parcel) read() error {
 	case p.Op == messages.IPCDispatch && p.T == messages.TRestLimitsSync:
 		p.Success = string(p.field(fieldSuccess)) == "true"
 		return nil
-	case !f[fieldEvent].there() || p.frame[f[fieldEvent].from] != '"' || len(p.Event()) == 0 || len(p.Event()) > eventMax:
+	case len(p.Event()) == 0 || len(p.Event()) > eventMax:
 		return fmt.Errorf("event_id %.40q: want a text of 1 to %d bytes", p.field(fieldEvent), eventMax)
 	}
-	switch {
-	case p.Op == messages.IPCCacheOperate:
+	switch p.Op {
+	case messages.IPCCacheOperate:
 		p.Answer = !f[fieldOp].there()
 		p.Success = string(p.field(fieldSuccess)) == "true"
-		p.Failed = p.Answer && !p.Success
-	case p.Op == messages.IPCError:
-		p.Answer, p.Failed = true, true
+	case messages.IPCError:
+		p.Answer = true
 	default:
 		switch p.T {
 		case messages.TBroadcastEval:
@@ -110,7 +108,7 @@ func (p *Parcel) read() error {
 		case messages.TGuildMembers:
 			p.Answer = f[fieldMembers].there()
 		case messages.TRestructuring:
-			p.Answer = true
+			p.Answer = true // to what CONTROL does not ask
 		case messages.TMessage, messages.TPresenceUpdate:
 		default:
 			return errors.New("not known here")

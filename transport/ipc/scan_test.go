@@ -260,8 +260,8 @@ func TestParcels(t *testing.T) {
 		{"request answered", `{"op":0,"t":"REQUEST","d":{"event_id":"1","result":1}}`, "answer 1"},
 		{"cache", `{"op":3,"d":{"event_id":"1","op":4,"shards":[2,3],"serialize":2}}`, "to shards [2 3] op 4 mode 2"},
 		{"cache without mode", `{"op":3,"d":{"event_id":"1","op":6,"shards":[2]}}`, "to shards [2] op 6 mode -1"},
-		{"cache answered", `{"op":3,"d":{"event_id":"1","success":true,"result":2}}`, "answer 2"},
-		{"cache refused", `{"op":3,"d":{"event_id":"1","success":false}}`, "failed answer "},
+		{"cache answered", `{"op":3,"d":{"event_id":"1","success":true,"result":2}}`, "answer 2, success true"},
+		{"cache refused", `{"op":3,"d":{"event_id":"1","success":false}}`, "answer , success false"},
 		{"presence", `{"op":0,"t":"PRESENCE_UPDATE","d":{"event_id":"1","presence":{},"shards":[2,3]}}`, "to shards [2 3]"},
 		{"members", `{"op":0,"t":"GUILD_MEMBERS_REQUEST","d":{"event_id":"1","shard_id":2,"guild_id":"1"}}`, "to shards [2]"},
 		{"members answered", `{"op":0,"t":"GUILD_MEMBERS_REQUEST","d":{"event_id":"1","shard_id":2,"members":[]}}`, "answer "},
@@ -306,8 +306,10 @@ func parcelText(p *Parcel, err error) string {
 		return fmt.Sprintf("emergency until %d", p.Until)
 	case p.T == messages.TRestLimitsSync:
 		return fmt.Sprintf("success %v", p.Success)
-	case p.Failed:
+	case p.Op == messages.IPCError:
 		return fmt.Sprintf("failed answer %s", p.Result())
+	case p.Answer && p.Op == messages.IPCCacheOperate:
+		return fmt.Sprintf("answer %s, success %v", p.Result(), p.Success)
 	case p.Answer:
 		return fmt.Sprintf("answer %s", p.Result())
 	}
