@@ -149,6 +149,9 @@ func (r *Router) answered(ctx actor.Context, from *line, p *codec.Parcel) {
 		r.fail(a, t, fmt.Sprintf("its result of %d bytes finds no room: %d bytes of results wait in CONTROL", len(p.Result()), r.held))
 	default:
 		t.waits, t.success, t.result = false, p.Success, p.Result()
+		if len(p.Frame()) > 2*len(t.result)+resultsRoom { // what else is in the frame is not kept for it
+			t.result = slices.Clone(t.result)
+		}
 		a.waits--
 		a.bytes += len(t.result)
 		r.held += len(t.result)

@@ -16,11 +16,12 @@ import (
 )
 
 const (
-	askFor      = 10 * time.Second // where the context of Ask has no deadline
-	askMost     = 5 * time.Minute  // CONTROL waits no longer
-	askSlack    = 2 * time.Second  // that CONTROL's own answer may take beyond the deadline it was told
-	handlersMax = 64               // requests that are handled at a time
-	ownNames    = "discluster."    // begins the names of this package's handlers
+	askFor      = 10 * time.Second       // where the context of Ask has no deadline
+	askMost     = 5 * time.Minute        // CONTROL waits no longer
+	askSlack    = 2 * time.Second        // that CONTROL's own answer may take beyond the deadline it was told
+	askEarly    = 250 * time.Millisecond // that CONTROL answers before a context ends, or a tenth of what is left: what some have answered must not be lost for the others
+	handlersMax = 64                     // requests that are handled at a time
+	ownNames    = "discluster."          // begins the names of this package's handlers
 	statsName   = ownNames + "stats"
 )
 
@@ -49,7 +50,7 @@ type asking struct {
 	lost   chan struct{} // closed where no answer can come any more
 }
 
-// Ask asks clusters something, of the handler with this name, and waits for all of them: until the deadline of ctx, or 10 s. The answers are in the order of the clusters;
+// Ask asks clusters something, of the handler with this name, and waits for all of them: until shortly before the deadline of ctx, or 10 s. The answers are in the order of the clusters;
 // one that is dead or slow costs its own answer only. An error is a request that CONTROL did not answer at all: it is away (ErrAway), or ctx ended.
 // T is json.RawMessage for the answers as they came.
 func Ask[T any](ctx context.Context, c *Cluster, to Targets, name string, data any) ([]Answer[T], error) {
@@ -98,7 +99,8 @@ func (c *Cluster) Stats(ctx context.Context) ([]Answer[[]messages.ShardStatus], 
 func (c *Cluster) request(ctx context.Context, to Targets, name string, data any) (messages.Operation, error) {
 	within := askFor
 	if at, limited := ctx.Deadline(); limited {
-		within = max(min(time.Until(at), askMost), time.Millisecond)
+		left := time.Until(at)
+		within = max(min(left-min(left/10, askEarly), askMost), time.Millisecond)
 	}
 	if err := ctx.Err(); err != nil {
 		return messages.Operation{}, err
@@ -137,11 +139,6 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	case <-late.C:
 		return messages.Operation{}, fmt.Errorf("CONTROL did not answer within %s", within+askSlack)
 	case <-ctx.Done():
-	}
-	select { // CONTROL's deadline is the same: what came has its answers, and says which are missing
-	case op := <-a.answer:
-		return op, nil
-	default:
 		return messages.Operation{}, ctx.Err()
 	}
 }

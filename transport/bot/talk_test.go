@@ -151,7 +151,7 @@ func TestAsk(t *testing.T) {
 			done := asks(ctx, c.Cluster, Clusters(5, 2), "n")
 			op := l.operation()
 			event, rest := eventOf(t, op)
-			want(t, "packet", op.T+rest, `REQUEST{"data":{"n":1},"from":3,"name":"n","shards":[5,2],"timeout_ms":3000}`)
+			want(t, "packet", op.T+rest, `REQUEST{"data":{"n":1},"from":3,"name":"n","shards":[5,2],"timeout_ms":2750}`)
 			code := messages.IPCOp(test.op[0] - '0')
 			l.send(request(code, "REQUEST", `{"event_id":"other","result":[]}`)) // not ours
 			l.send(request(code, "REQUEST", `{"event_id":"`+event+`",`+test.answer+`}`))
