@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -66,6 +67,8 @@ type line struct {
 // Limits of the Router.
 const (
 	answerWithin = 10 * time.Second      // where a request names no timeout_ms
+	routerBatch  = 300                   // messages between which others may run: protoactor's own figure
+	quietFor     = 10 * time.Microsecond // behind the last frame, the next one comes alone
 	asksMax      = 1024                  // unanswered requests of one cluster
 	resultsMax   = codec.MaxFrame        // bytes of the results of one request: they become one frame
 	resultsRoom  = 64 << 10              // of it, for what stands around them
@@ -108,7 +111,7 @@ func newRouter(w *world.World, house House, o Options) *actor.Props {
 			seats: map[messages.ClusterID]*line{}, states: map[messages.ClusterID]messages.ClusterState{}, asks: map[string]*ask{}}
 		r.Begin(w, w.Log.With().Str("actor", "router").Logger(), "routing", r.routing)
 		return r
-	})
+	}, actor.WithDispatcher(&quietDispatcher{Dispatcher: actor.NewDefaultDispatcher(routerBatch)}))
 }
 
 func (r *Router) routing(ctx actor.Context) {
@@ -336,4 +339,21 @@ func (r *Router) alarm(ctx actor.Context, which plan.Emergency, until messages.U
 	for _, id := range slices.Sorted(maps.Keys(r.seats)) {
 		_ = r.offer(ctx, r.seats[id], frame)
 	}
+}
+
+// quietDispatcher lets who sends a frame into the quiet run the Router itself: waking another thread takes longer than all that the Router does. In a stream of frames one
+// is woken, so that many are dealt with, and written, at a time.
+type quietDispatcher struct {
+	actor.Dispatcher
+	last atomic.Int64 // when it was asked last, in unix nanoseconds
+}
+
+// Schedule implements actor.Dispatcher.
+func (d *quietDispatcher) Schedule(run func()) {
+	now := time.Now().UnixNano()
+	if time.Duration(now-d.last.Swap(now)) > quietFor {
+		run()
+		return
+	}
+	d.Dispatcher.Schedule(run)
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,17 +137,19 @@ const eventID = "14386338866709265695994074015643729926"
 func turns(b *testing.B, n, messages int, floor, ours func(n int)) {
 	floor(n / 10)
 	ours(n / 10)
-	var below, here time.Duration
+	var below, here, belowCPU, hereCPU time.Duration
 	var allocs uint64
 	var before, after runtime.MemStats
 	for b.Loop() {
-		began := time.Now()
+		began, used := time.Now(), cpu()
 		floor(n)
 		below += time.Since(began)
+		belowCPU += cpu() - used
 		runtime.ReadMemStats(&before)
-		began = time.Now()
+		began, used = time.Now(), cpu()
 		ours(n)
 		here += time.Since(began)
+		hereCPU += cpu() - used
 		runtime.ReadMemStats(&after)
 		allocs += after.Mallocs - before.Mallocs
 	}
@@ -154,9 +157,17 @@ func turns(b *testing.B, n, messages int, floor, ours func(n int)) {
 	b.ReportMetric(float64(below.Nanoseconds())/each/1000, "floor-µs/op")
 	b.ReportMetric(float64(here.Nanoseconds())/each/1000, "ours-µs/op")
 	b.ReportMetric(float64(here)/float64(below), "times-floor")
+	b.ReportMetric(float64(hereCPU)/float64(belowCPU), "times-floor-cpu")
 	b.ReportMetric(float64(below)/float64(here)*100, "%-of-rate")
 	b.ReportMetric(float64(allocs)/each/float64(messages), "allocs/message")
 	b.ReportMetric(0, "ns/op")
+}
+
+// cpu is what this process has used so far: what others use of the machine meanwhile does not count.
+func cpu() time.Duration {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // BenchmarkToControlAndBack is a request that CONTROL answers by itself. The floor's answer has the same bytes.
