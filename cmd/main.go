@@ -11,6 +11,8 @@
 //	status.go, clusters.go, whereis.go, events.go  how a running CONTROL stands
 //	orders.go   what a running CONTROL is to do
 //	client.go   how both reach it
+//	budget.go   identifies that are left
+//	doctor.go, doctor_checks.go  what is wrong on this machine
 //	daemon.go   what run, master and demo have in common
 //	admin.go    how a CONTROL is reached
 //	world.go    the machine's own World
@@ -131,6 +133,6 @@ func (p *program) root() *cobra.Command {
 	}
 	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
-		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand())
+		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), identifyBudgetCommand(), doctorCommand())
 	return root
 }

@@ -144,6 +144,9 @@ func (o *order) command() *cobra.Command {
 	}
 	if o.cluster {
 		c.Args = cobra.ExactArgs(1)
+		c.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return offerClusters(cmd.Context(), connect, len(args)), cobra.ShellCompDirectiveNoFileComp
+		}
 	}
 	if o.hurts != "" {
 		c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask whether that is meant")
@@ -154,6 +157,22 @@ func (o *order) command() *cobra.Command {
 	}
 	connect = asking(c)
 	return c
+}
+
+// offerClusters is what a shell may offer for the first argument: every cluster, and how it stands.
+func offerClusters(ctx context.Context, connect func() (*caller, error), given int) (ids []cobra.Completion) {
+	c, err := connect()
+	if err != nil || given > 0 {
+		return nil
+	}
+	var all admin.ClustersAnswer
+	if _, err := c.get(ctx, "/api/v1/clusters", &all); err != nil {
+		return nil
+	}
+	for _, one := range all.Clusters {
+		ids = append(ids, cobra.CompletionWithDesc(one.Cluster.String(), fmt.Sprintf("shards %s, %s", one.Shards, one.State)))
+	}
+	return ids
 }
 
 func (o *order) what(id string) string {

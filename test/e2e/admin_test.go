@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +20,7 @@ import (
 // operator runs a command on the CONTROL, and gives its exit code and what it said.
 func (b *bots) operator(args ...string) (code int, said string) {
 	b.t.Helper()
-	p := control(b.t, nil, append(args, "--state.dir="+b.state)...)
+	p := control(b.t, []string{"CONTROL_STATE__DIR=" + b.state}, args...)
 	code = p.exit(patience)
 	wantSilent(b.t, strings.Join(args, " "), p.stdout.String()+p.stderr.String())
 	return code, p.stdout.String() + p.stderr.String()
@@ -82,6 +83,9 @@ func TestOperator(t *testing.T) {
 	b.does("7      1        ready", "shards")
 	b.does("shard 2 of 8: cluster 0 on e2e, ready", "whereis", "81384788765712384")
 	b.does("cluster.ready", "events")
+	b.does("8 identifies since", "identify-budget")
+	b.does("CONTROL "+strconv.Itoa(b.cmd.Process.Pid)+" runs", "doctor", "--discord.api="+b.d.base)
+	b.does("1\tshards 4-7, serving", "__complete", "restart", "")
 
 	old := b.view().Clusters[1].PID
 	b.does("cluster.ready", "restart", "1", "--yes")

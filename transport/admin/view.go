@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/discluster/control/messages"
 )
@@ -43,7 +44,7 @@ type WhereisAnswer struct {
 
 // IdentifyAnswer is GET /api/v1/identify: what this machine has spent since CONTROL was started.
 type IdentifyAnswer struct {
-	Since      string                         `json:"since"`
+	Since      time.Time                      `json:"since"`
 	Identifies int                            `json:"identifies"`
 	ByCause    map[messages.IdentifyCause]int `json:"by_cause"`
 	WaitedMS   messages.Milliseconds          `json:"waited_ms"` // on average
@@ -134,7 +135,10 @@ func (s *Server) whereis(w http.ResponseWriter, r *http.Request) {
 func (s *Server) identify(w http.ResponseWriter, r *http.Request) {
 	s.with(w, r, func(v messages.View) {
 		n := v.Counters
-		is := IdentifyAnswer{Since: messages.Stamp(v.Machine.Started), Identifies: n.WaitCount, ByCause: n.Identifies}
+		is := IdentifyAnswer{Since: v.Machine.Started, ByCause: n.Identifies}
+		for _, sent := range n.Identifies {
+			is.Identifies += sent
+		}
 		if n.WaitCount > 0 {
 			is.WaitedMS = messages.Millis(n.WaitSum) / messages.Milliseconds(n.WaitCount)
 		}
