@@ -77,6 +77,8 @@ func (d *desk) Receive(ctx actor.Context) {
 		d.picture.fleetStands(m)
 	case messages.ShardsStand:
 		d.picture.shardsStand(m)
+	case messages.SessionsStand:
+		d.picture.sessions = m.Sessions
 	case messages.Look:
 		d.look(ctx, m)
 	case surveyDone:
@@ -100,6 +102,7 @@ func (d *desk) survey(ctx actor.Context) {
 	d.surveyed = time.Now()
 	d.asked++
 	ctx.Request(d.house.Clusters, messages.Survey{})
+	ctx.Request(d.house.Sessions, messages.Survey{})
 	send, done := world.Sender(ctx), surveyDone{d.asked}
 	d.w.After(surveyTakes, func() { send(done) })
 }

@@ -14,6 +14,7 @@ type picture struct {
 	machine  messages.MachineView
 	clusters map[messages.ClusterID]*clusterPicture
 	counters messages.Counters
+	sessions []messages.SessionView // never changed, only replaced
 }
 
 // clusterPicture is one cluster. Its view lacks what is written anew for everyone who looks: states, latencies, guilds.
@@ -156,9 +157,14 @@ func (p *picture) judged() plan.Machine {
 
 // view is the picture at this moment; nobody changes it any more.
 func (p *picture) view(last uint64, now time.Time) messages.View {
-	v := messages.View{LastEvent: last, At: now, Machine: p.machine, Clusters: make([]messages.ClusterView, 0, len(p.clusters)), Counters: p.counters.Clone()}
+	v := messages.View{LastEvent: last, At: now, Machine: p.machine, Clusters: make([]messages.ClusterView, 0, len(p.clusters)), Counters: p.counters.Clone(), Sessions: p.sessions}
+	resumable := map[messages.ClusterID]int{}
+	for _, s := range p.sessions {
+		resumable[s.Cluster]++
+	}
 	for _, id := range slices.Sorted(maps.Keys(p.clusters)) {
 		c := p.clusters[id].written()
+		c.Sessions = resumable[id]
 		v.Clusters = append(v.Clusters, c)
 		v.Machine.Shards += c.Shards.Len()
 		v.Machine.ShardsReady += c.ShardsReady

@@ -94,6 +94,8 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 			}
 		}
 		b.write(ctx, m.Cluster)
+	case messages.Survey:
+		b.survey(ctx)
 	case messages.ForgetSessions:
 		clear(b.page(m.Cluster).kept)
 		b.write(ctx, m.Cluster)

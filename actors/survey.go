@@ -1,6 +1,10 @@
 package actors
 
 import (
+	"maps"
+	"slices"
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/discluster/control/messages"
@@ -39,4 +43,23 @@ func (c *Cluster) survey(ctx actor.Context) {
 		all = append(all, one)
 	}
 	ctx.Send(ctx.Sender(), messages.ShardsStand{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: all})
+}
+
+// survey tells who asks what could be resumed.
+func (b *SessionBook) survey(ctx actor.Context) {
+	if ctx.Sender() == nil {
+		return
+	}
+	var all []messages.SessionView
+	for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+		kept := b.pages[id].kept
+		for _, shard := range slices.Sorted(maps.Keys(kept)) {
+			one := messages.SessionView{Shard: shard, Cluster: id, Seq: kept[shard].Session.Seq, At: kept[shard].Session.At.Time().UTC()}
+			if since := kept[shard].Since; !since.IsZero() {
+				one.Orphaned = new(since.UTC().Truncate(time.Millisecond))
+			}
+			all = append(all, one)
+		}
+	}
+	ctx.Send(ctx.Sender(), messages.SessionsStand{Sessions: all})
 }

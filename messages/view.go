@@ -10,8 +10,8 @@ import (
 
 // This file is what an operator sees and orders: how a machine stands (View), what happened there (Told), what is to be done (Directive). Its JSON is the admin API's.
 
-// Survey (behaviour → clusters) asks how everything stands, for events tell only what changes. It is answered by a FleetStands, a ClusterStands for each cluster, and a
-// ShardsStand from each that has a process which said who it is.
+// Survey (behaviour → clusters, sessions) asks how everything stands, for events tell only what changes. Clusters answer by a FleetStands, a ClusterStands for each
+// cluster, and a ShardsStand from each that has a process which said who it is; sessions by a SessionsStand.
 type Survey struct{}
 
 // FleetStands (clusters → who asked) answers Survey: what the fleet has in common, as far as it is known.
@@ -35,6 +35,18 @@ type ShardStanding struct {
 	State     ShardState
 	LatencyMS Milliseconds // of the gateway; 0: not known
 	Guilds    int          // -1: not known
+}
+
+// SessionsStand (sessions → who asked) answers Survey: what could be resumed, without what it takes to do so.
+type SessionsStand struct{ Sessions []SessionView } // by shard, in the order of the clusters
+
+// SessionView is one shard's session.
+type SessionView struct {
+	Shard    int        `json:"shard"`
+	Cluster  ClusterID  `json:"cluster"`
+	Seq      int64      `json:"seq"`                // of the last event that the bot has dealt with
+	At       time.Time  `json:"at"`                 // when seq was last known true
+	Orphaned *time.Time `json:"orphaned,omitempty"` // since when no process has it: Discord forgets it then
 }
 
 // Look (anybody → desk) asks for the View. Answer is called once, and must not block.
@@ -110,6 +122,7 @@ type View struct {
 	Machine   MachineView   `json:"machine"`
 	Clusters  []ClusterView `json:"clusters"` // by their ids
 	Counters  Counters      `json:"-"`
+	Sessions  []SessionView `json:"-"`
 }
 
 // MachineView is a machine as a whole.
@@ -171,6 +184,7 @@ type ClusterView struct {
 	States      string         `json:"states"`     // a letter a shard: ShardLetter
 	LatencyMS   []Milliseconds `json:"latency_ms"` // of the gateway; 0: not known
 	Guilds      int            `json:"guilds"`     // in all, as far as they are known
+	Sessions    int            `json:"sessions"`   // shards that could resume in another process
 	Death       *Death         `json:"last_death,omitempty"`
 }
 
@@ -317,6 +331,7 @@ func (Survey) IgnoreDeadLetterLogging()        {}
 func (FleetStands) IgnoreDeadLetterLogging()   {}
 func (ClusterStands) IgnoreDeadLetterLogging() {}
 func (ShardsStand) IgnoreDeadLetterLogging()   {}
+func (SessionsStand) IgnoreDeadLetterLogging() {}
 func (Look) IgnoreDeadLetterLogging()          {}
 func (Follow) IgnoreDeadLetterLogging()        {}
 func (Order) IgnoreDeadLetterLogging()         {}

@@ -141,7 +141,7 @@ func TestAPIOutlivesUpgrade(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket: %v %v", info, err)
 	}
-	for _, route := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/v1/machine", "/api/v1/clusters", "/api/v1/clusters/0", "/api/v1/shards", "/api/v1/shards/3",
+	for _, route := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/v1/machine", "/api/v1/clusters", "/api/v1/clusters/0", "/api/v1/shards", "/api/v1/shards/3", "/api/v1/sessions",
 		"/api/v1/whereis/1", "/api/v1/identify", "/api/v1/events?level=debug"} {
 		b.read(at + route)
 	}

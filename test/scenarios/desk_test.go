@@ -62,6 +62,7 @@ func TestDesk(t *testing.T) {
 		want(f, "identifies", v.Counters.Identifies[messages.CauseStart], 32)
 		for _, c := range v.Clusters {
 			want(f, "states of cluster "+c.Cluster.String(), c.States, "RRRRRRRR")
+			want(f, "sessions of cluster "+c.Cluster.String(), c.Sessions, 8)
 		}
 
 		f.processOf(m, "1").Signal(syscall.SIGKILL)

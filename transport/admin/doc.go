@@ -4,7 +4,7 @@
 //	server.go   listeners: TCP, and a unix socket for this machine's operator
 //	guard.go    who may: Host, Origin, content type, token, and how often
 //	routes.go   every route, in one table
-//	view.go     GET: machine, clusters, shards, whereis
+//	view.go     GET: machine, clusters, shards, sessions, whereis, identifies
 //	orders.go   POST: restart, drain, stop, rolling-restart
 //	events.go   events as a list and as a stream (SSE)
 //	health.go   /healthz, /readyz

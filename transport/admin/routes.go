@@ -26,6 +26,7 @@ var routes = []route{
 	{"GET /api/v1/clusters/{cluster}", (*Server).cluster},
 	{"GET /api/v1/shards", (*Server).shards},
 	{"GET /api/v1/shards/{shard}", (*Server).shard},
+	{"GET /api/v1/sessions", (*Server).sessions},
 	{"GET /api/v1/whereis/{guild}", (*Server).whereis},
 	{"GET /api/v1/identify", (*Server).identify},
 	{"GET /api/v1/events", (*Server).events},

@@ -75,6 +75,7 @@ func aView() messages.View {
 			{Cluster: 1, Shards: messages.ShardRange{First: 4, Last: 7}, State: messages.ClusterConnecting, Since: at, PID: 11, ShardsReady: 1, Restarts: 1, States: "Rwi.", LatencyMS: []messages.Milliseconds{0, 0, 0, 0},
 				Death: &messages.Death{At: at, Cause: messages.CauseMute, Err: "no heartbeat for 10s"}},
 		},
+		Sessions: []messages.SessionView{{Shard: 0, Cluster: 0, Seq: 12, At: at}, {Shard: 4, Cluster: 1, Seq: 3, At: at, Orphaned: &at}},
 		Counters: messages.Counters{Events: map[string]int{"cluster.died": 1}, Failures: map[messages.Cause]int{messages.CauseMute: 1}, Restarts: map[messages.Cause]int{messages.CauseMute: 1},
 			Identifies: map[messages.IdentifyCause]int{messages.CauseStart: 5}, Waits: []int{4, 0, 0, 1, 0, 0, 0, 0}, WaitCount: 5, WaitSum: 5 * time.Second},
 	}

@@ -30,6 +30,11 @@ type ShardView struct {
 	LatencyMS messages.Milliseconds `json:"latency_ms"`
 }
 
+// SessionsAnswer is GET /api/v1/sessions.
+type SessionsAnswer struct {
+	Sessions []messages.SessionView `json:"sessions"`
+}
+
 // WhereisAnswer is GET /api/v1/whereis/{guild}.
 type WhereisAnswer struct {
 	Guild      string                `json:"guild"`
@@ -92,6 +97,12 @@ func (s *Server) shards(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		answer(w, http.StatusOK, all)
+	})
+}
+
+func (s *Server) sessions(w http.ResponseWriter, r *http.Request) {
+	s.with(w, r, func(v messages.View) {
+		answer(w, http.StatusOK, SessionsAnswer{append([]messages.SessionView{}, v.Sessions...)})
 	})
 }
 
