@@ -2,7 +2,6 @@ package actors
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -26,7 +25,7 @@ type DeskOptions struct {
 // Events tell what changes; how things stand at its start, and figures that change all the time, such as latencies, it asks for (messages.Survey) when somebody looks.
 func Desk(o DeskOptions) Behaviour {
 	return Behaviour{Name: DeskName, Actor: func(w *world.World, h House) actor.Actor {
-		return &desk{w: w, house: h, news: o.News, picture: newPicture(o), log: newChronicle(o.Source, now())}
+		return &desk{w: w, house: h, news: o.News, picture: newPicture(o), log: plan.NewChronicle(o.Source, now())}
 	}}
 }
 
@@ -44,7 +43,7 @@ type desk struct {
 	house     House
 	news      []messages.Event
 	picture   *picture
-	log       *chronicle
+	log       *plan.Chronicle
 	surveyed  time.Time // when it was asked for last
 	asked     int       // numbers the surveys
 	looks     []messages.Look
@@ -86,7 +85,7 @@ func (d *desk) Receive(ctx actor.Context) {
 			d.answer()
 		}
 	case messages.Follow:
-		if m.Tell(d.log.since(m.After, m.Least)) {
+		if m.Tell(d.log.Since(m.After, m.Least)) {
 			d.followers = append(d.followers, m)
 		}
 	case messages.Order:
@@ -120,14 +119,14 @@ func (d *desk) look(ctx actor.Context, m messages.Look) {
 // answer gives everybody who looks the view.
 func (d *desk) answer() {
 	for _, l := range d.looks {
-		l.Answer(d.picture.view(d.log.last, now()))
+		l.Answer(d.picture.view(d.log.Last, now()))
 	}
 	d.looks = nil
 }
 
 // tell writes an event down, and tells those who follow.
 func (d *desk) tell(e messages.Event) {
-	told := d.log.add(e, now())
+	told := d.log.Add(e, now())
 	_, level := e.Event()
 	d.followers = slices.DeleteFunc(d.followers, func(f messages.Follow) bool {
 		return level >= f.Least && !f.Tell(messages.Telling{Events: []messages.Told{told}, Last: told.ID})
@@ -146,86 +145,5 @@ func (d *desk) order(ctx actor.Context, m messages.Order) {
 		ctx.Send(d.house.Herald, given)
 		ctx.Send(d.house.Clusters, m.Directive)
 	}
-	m.Answer(messages.Verdict{Refusal: refusal, Reason: reason, After: d.log.last})
-}
-
-// What a chronicle keeps: transitions, of which there are thousands at a start, apart from what people read. outputMax is how much of a dead bot's last words.
-const (
-	keptNews  = 500
-	keptMoves = 500
-	outputMax = 4 << 10
-)
-
-// chronicle is what happened last. Its ids begin with the time of its start, in milliseconds: those of the next life are higher.
-type chronicle struct {
-	machine     string
-	last        uint64
-	news, moves ring
-}
-
-func newChronicle(machine string, now time.Time) *chronicle {
-	first := uint64(now.UnixMilli())
-	return &chronicle{machine: machine, last: first, news: ring{most: keptNews, lost: first}, moves: ring{most: keptMoves, lost: first}}
-}
-
-// ring holds the last events of a kind.
-type ring struct {
-	most int
-	kept []messages.Told
-	at   int    // of the oldest, once it is full
-	lost uint64 // the last id that is not kept, or that was before
-}
-
-func (r *ring) add(t messages.Told) {
-	if len(r.kept) < r.most {
-		r.kept = append(r.kept, t)
-		return
-	}
-	r.lost = r.kept[r.at].ID
-	r.kept[r.at] = t
-	r.at = (r.at + 1) % r.most
-}
-
-// after is what is kept of a level and after an id, in order.
-func (r *ring) after(id uint64, least messages.Level) (all []messages.Told) {
-	for i := range r.kept {
-		t := r.kept[(r.at+i)%len(r.kept)]
-		if _, level := t.Event.Event(); t.ID > id && level >= least {
-			all = append(all, t)
-		}
-	}
-	return all
-}
-
-func (c *chronicle) add(e messages.Event, now time.Time) messages.Told {
-	if up, is := e.(messages.ClusterGaveUp); is && len(up.Output) > outputMax {
-		up.Output = strings.ToValidUTF8(strings.Clone(up.Output[len(up.Output)-outputMax:]), "")
-		e = up
-	}
-	c.last++
-	t := messages.Told{ID: c.last, At: now, Machine: c.machine, Event: e}
-	if _, level := e.Event(); level == messages.LevelDebug {
-		c.moves.add(t)
-	} else {
-		c.news.add(t)
-	}
-	return t
-}
-
-// since is what is kept after an id, 0 being now.
-func (c *chronicle) since(id uint64, least messages.Level) messages.Telling {
-	t := messages.Telling{Last: c.last}
-	if id == 0 {
-		return t
-	}
-	t.Gap = id > c.last || id < c.news.lost || least == messages.LevelDebug && id < c.moves.lost
-	if id > c.last {
-		id = 0 // of another machine, or of a time that our clock has not reached: all is told
-	}
-	t.Events = c.news.after(id, least)
-	if least == messages.LevelDebug {
-		t.Events = append(t.Events, c.moves.after(id, least)...)
-		slices.SortFunc(t.Events, func(a, b messages.Told) int { return int(a.ID) - int(b.ID) })
-	}
-	return t
+	m.Answer(messages.Verdict{Refusal: refusal, Reason: reason, After: d.log.Last})
 }

@@ -2,7 +2,6 @@ package actors
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -10,57 +9,6 @@ import (
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-
-// What is kept is told once and in order; what is not kept any more is a gap, for those alone who want events of its level.
-func TestChronicle(t *testing.T) {
-	c := newChronicle("m1", noon)
-	first := c.last
-	for i := range 2 * keptMoves { // many moves push out no news
-		c.add(messages.ShardMoved{Shard: i}, noon)
-		if i%200 == 0 {
-			c.add(messages.ClusterReady{PID: i}, noon)
-		}
-	}
-	for name, q := range map[string]struct {
-		after uint64
-		least messages.Level
-		n     int
-		gap   bool
-	}{
-		"from now on":                  {0, messages.LevelDebug, 0, false},
-		"news since the start":         {first, messages.LevelInfo, 5, false},
-		"all since the start":          {first, messages.LevelDebug, keptMoves + 5, true},
-		"all since a moment ago":       {c.last - 10, messages.LevelDebug, 10, false},
-		"nothing new":                  {c.last, messages.LevelDebug, 0, false},
-		"of an earlier life":           {first - 1, messages.LevelInfo, 5, true},
-		"of another machine, or later": {c.last + 1, messages.LevelInfo, 5, true},
-		"no such level":                {first, messages.LevelError, 0, false},
-	} {
-		got := c.since(q.after, q.least)
-		ids := []uint64{}
-		for _, e := range got.Events {
-			ids = append(ids, e.ID)
-		}
-		if len(ids) != q.n || got.Gap != q.gap || got.Last != c.last || !slices.IsSorted(ids) || len(slices.Compact(ids)) != q.n {
-			t.Errorf("%s: %d events, gap %v, last %d; want %d, %v, %d", name, len(ids), got.Gap, got.Last, q.n, q.gap, c.last)
-		}
-	}
-	for range keptNews {
-		c.add(messages.ClusterReady{}, noon)
-	}
-	if got := c.since(first, messages.LevelInfo); !got.Gap || len(got.Events) != keptNews {
-		t.Errorf("%d events, gap %v", len(got.Events), got.Gap)
-	}
-}
-
-// A dead bot's last words are cut: five hundred of them would be all of our memory.
-func TestChronicleCuts(t *testing.T) {
-	c := newChronicle("m1", noon)
-	told := c.add(messages.ClusterGaveUp{Output: strings.Repeat("ä", 64<<10) + "the end"}, noon)
-	if out := told.Event.(messages.ClusterGaveUp).Output; len(out) > outputMax || !strings.HasSuffix(out, "the end") || strings.ToValidUTF8(out, "") != out {
-		t.Errorf("%d bytes", len(out))
-	}
-}
 
 // Figures of shards are written in the order of the range; a new process has none.
 func TestPictureOfShards(t *testing.T) {

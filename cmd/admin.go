@@ -21,8 +21,11 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// adminSocket, in the state folder, is where the commands of this machine's operator reach CONTROL.
-const adminSocket = "admin.sock"
+// adminSocket and masterSocket, in the state folder, are where the commands of this machine's operator reach CONTROL, and a MASTER alone.
+const (
+	adminSocket  = "admin.sock"
+	masterSocket = "master.sock"
+)
 
 // adminRetry is how often an address that is taken is tried again.
 const adminRetry = 10 * time.Second
@@ -63,7 +66,7 @@ func deskBehaviour(c *config.Config, news []messages.Event) actors.Behaviour {
 	})
 }
 
-// adminIn is the admin server of one CONTROL.
+// adminIn is the admin server of one CONTROL, or of a MASTER alone.
 type adminIn struct {
 	server  *admin.Server
 	at      atomic.Pointer[string] // where it listens; nil: nowhere yet
@@ -72,18 +75,17 @@ type adminIn struct {
 	close   func()
 }
 
-// openAdmin lets a CONTROL be seen and commanded: by the socket in its state folder, and at admin.listen. Where one of them cannot be had CONTROL runs on without: its bots
-// matter more. The address is tried again.
-func openAdmin(c *config.Config, d desk, mailboxes func() map[string]int, log zerolog.Logger) (*adminIn, error) {
+// openAdmin lets a server be reached: by a socket in the state folder, and at admin.listen. Where one of them cannot be had all else runs on without: the bots matter more.
+// The address is tried again.
+func openAdmin(c *config.Config, socket string, server func(admin.Options) *admin.Server, log zerolog.Logger) (*adminIn, error) {
 	o, err := adminOptions(c)
 	if err != nil {
 		return nil, err
 	}
-	o.Mailboxes = mailboxes
-	a := &adminIn{server: admin.New(o, d), ended: make(chan struct{})}
+	a := &adminIn{server: server(o), ended: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.ended); a.server.Close() })
-	if err := a.server.ListenUnix(filepath.Join(c.State.Dir, adminSocket)); err != nil {
-		a.missing = append(a.missing, messages.AdminUnavailable{Listen: adminSocket, Err: err.Error()})
+	if err := a.server.ListenUnix(filepath.Join(c.State.Dir, socket)); err != nil {
+		a.missing = append(a.missing, messages.AdminUnavailable{Listen: socket, Err: err.Error()})
 	}
 	if c.Admin.Listen == "" {
 		return a, nil

@@ -23,9 +23,10 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// caller talks to the CONTROL of a state folder, by its socket.
+// caller talks to the CONTROL of a state folder, or to the MASTER, by its socket.
 type caller struct {
 	dir  string
+	who  string // CONTROL or MASTER
 	http *http.Client
 	json bool // the answer is for programs
 	out  io.Writer
@@ -63,13 +64,26 @@ func asking(c *cobra.Command) (connect func() (*caller, error)) {
 		if err != nil {
 			return nil, usageError{err}
 		}
-		return newCaller(conf.State.Dir, *forPrograms, c.OutOrStdout()), nil
+		to := newCaller(conf.State.Dir, *forPrograms, c.OutOrStdout())
+		if f := c.Flags().Lookup(masterFlag); f != nil && f.Value.String() == "true" {
+			to = to.at("MASTER", masterSocket)
+		}
+		return to, nil
 	}
 }
 
+// masterFlag lets a command ask MASTER.
+const masterFlag = "master"
+
 func newCaller(dir string, json bool, out io.Writer) *caller {
-	path := filepath.Join(dir, adminSocket)
-	return &caller{dir: dir, json: json, out: out, http: &http.Client{Transport: &http.Transport{
+	c := &caller{dir: dir, json: json, out: out}
+	return c.at("CONTROL", adminSocket)
+}
+
+// at makes it talk to one of those in the state folder.
+func (c *caller) at(who, socket string) *caller {
+	path := filepath.Join(c.dir, socket)
+	return &caller{dir: c.dir, who: who, json: c.json, out: c.out, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", path)
@@ -104,7 +118,7 @@ func (c *caller) ask(ctx context.Context, method, path string, body []byte, into
 		err = json.Unmarshal(raw, into)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("answer of CONTROL: %w", err)
+		return nil, fmt.Errorf("answer of %s: %w", c.who, err)
 	}
 	return raw, nil
 }
@@ -119,7 +133,7 @@ func (c *caller) send(ctx context.Context, method, path string, body []byte, acc
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return nil, unreachableError{fmt.Errorf("state.dir %s: no CONTROL answers there: %w; name another folder by --config or --state.dir", c.dir, withoutAddress(err))}
+		return nil, unreachableError{fmt.Errorf("state.dir %s: no %s answers there: %w; name another folder by --config or --state.dir", c.dir, c.who, withoutAddress(err))}
 	}
 	if answer.StatusCode < 300 {
 		return answer, nil

@@ -22,6 +22,7 @@ import (
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/admin"
 	"github.com/discluster/control/transport/botlog"
 )
 
@@ -80,7 +81,10 @@ func claim(c *config.Config) (*place, error) {
 // startControl spawns the actors of the CONTROL at a place. name is the root actor's.
 func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
 	files, counted := newFolder(c.State.Dir), newMailboxes()
-	shown, err := openAdmin(c, desk{system, system.NewLocalPID(name + "/" + actors.DeskName)}, counted.depths, log)
+	shown, err := openAdmin(c, adminSocket, func(o admin.Options) *admin.Server {
+		o.Mailboxes = counted.depths
+		return admin.New(o, desk{system, system.NewLocalPID(name + "/" + actors.DeskName)}, nil)
+	}, log)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +199,7 @@ type masterIn struct {
 	files  *folder
 	failed <-chan error // why it cannot go on
 	at     string       // where it listens
+	news   *bulletin
 }
 
 // startMaster spawns MASTER and waits until it listens.
@@ -207,12 +212,14 @@ func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Option
 		default:
 		}
 	}
+	news := newBulletin("MASTER")
+	o.Told = news.told
 	files := newFolder(state)
 	root, err := system.Root.SpawnNamed(master.New(newWorld(files, log), o), "master")
 	if err != nil {
 		return nil, err
 	}
-	m := &masterIn{system: system, root: root, ended: watch(system, root), files: files, failed: failed}
+	m := &masterIn{system: system, root: root, ended: watch(system, root), files: files, failed: failed, news: news}
 	select {
 	case m.at = <-listening:
 		return m, nil

@@ -36,6 +36,7 @@ type demo struct {
 	discord *server.Server
 	base    string // of Discord
 	master  *masterIn
+	shown   *adminIn // MASTER's
 	running []*control
 	view    *view
 }
@@ -139,6 +140,11 @@ func (d *demo) start(ctx context.Context) (err error) {
 		}
 		if d.master == nil {
 			if d.master, err = startMaster(ctx, system, masterOptions(c), d.dir, d.log.With().Str("part", "master").Logger()); err != nil {
+				return err
+			}
+			of := *c
+			of.State.Dir = d.dir
+			if d.shown, err = openMasterAdmin(&of, d.master, d.log.With().Str("part", "master").Logger()); err != nil {
 				return err
 			}
 		}
@@ -265,6 +271,9 @@ func (d *demo) stop() error {
 	for range d.running {
 		errs = append(errs, <-ended)
 	}
+	if d.shown != nil {
+		d.shown.close()
+	}
 	if d.master != nil {
 		errs = append(errs, d.master.stop())
 	}
@@ -312,8 +321,8 @@ func (d *demo) report(took time.Duration) {
 		return
 	}
 	fmt.Fprintf(d.out, "\nsimulated Discord  %s/stats\nMASTER             ws://%s\nlogs               %s\n", d.base, d.master.at, d.dir)
-	if at := d.running[0].admin.at.Load(); at != nil {
-		fmt.Fprintf(d.out, "CONTROL m1         http://%s\n", *at)
+	if m1, fleet := d.running[0].admin.at.Load(), d.shown.at.Load(); m1 != nil && fleet != nil {
+		fmt.Fprintf(d.out, "API                http://%s/api/v1/machine of m1, http://%s/api/v1/fleet of MASTER\n", *m1, *fleet)
 	}
 	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n     Ctrl-C ends it\n\n", d.base)
 }

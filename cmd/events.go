@@ -59,6 +59,7 @@ func eventsCommand() *cobra.Command {
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on as events come")
 	c.Flags().StringVar(&level, "level", messages.LevelInfo.String(), "the least level: debug, info, warn or error")
+	c.Flags().Bool(masterFlag, false, "ask the MASTER that runs on this machine")
 	connect = asking(c)
 	return c
 }
@@ -88,6 +89,9 @@ func eventLine(e event) string {
 	for _, name := range slices.Sorted(maps.Keys(e.field)) {
 		switch name {
 		case "id", "at", "event", "level", "machine":
+			continue
+		}
+		if e.field[name] == nil {
 			continue
 		}
 		value := fmt.Sprint(e.field[name])

@@ -14,7 +14,7 @@
 //	budget.go   identifies that are left
 //	doctor.go, doctor_checks.go  what is wrong on this machine
 //	daemon.go   what run, master and demo have in common
-//	admin.go    how a CONTROL is reached
+//	admin.go, master_admin.go  how a CONTROL and a MASTER are reached
 //	world.go    the machine's own World
 //	logging.go  where lines go
 //	keep.go     where the bots' lines go
@@ -43,7 +43,7 @@ import (
 const (
 	exitFailed      = 1 // the command did not do what was asked
 	exitUsage       = 2 // flags, configuration or environment are wrong; nothing was started
-	exitUnreachable = 3 // no CONTROL answers
+	exitUnreachable = 3 // no CONTROL, or MASTER, answers
 )
 
 // hurry is when, after the first signal, a second one ends the program at once. Sooner it is an echo: timeout(1) signals us, and then our group.
@@ -125,7 +125,7 @@ func (p *program) root() *cobra.Command {
 		Use:   "control",
 		Short: "runs a large Discord bot",
 		Long: "CONTROL runs one machine's share of a large Discord bot as cluster processes; MASTER divides the shards over the machines.\n\n" +
-			"Exit codes: 0 done; 1 failed; 2 flags, configuration or environment are wrong, and nothing was started; 3 no CONTROL answers.",
+			"Exit codes: 0 done; 1 failed; 2 flags, configuration or environment are wrong, and nothing was started; 3 no CONTROL, or MASTER, answers.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 

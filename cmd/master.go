@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"os"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -24,11 +25,21 @@ func (p *program) master() *cobra.Command {
 			if err := c.ValidateMaster(); err != nil {
 				return usageError{err}
 			}
+			c.Admin.Listen = c.AdminOfMaster()
+			if _, err := adminOptions(c); err != nil {
+				return err
+			}
+			_ = makeFolder(c.State.Dir) // for the socket, which says what it lacks
 			log := newLog(c.Log, new(threshold), os.Stderr)
 			m, err := startMaster(cmd.Context(), newSystem(log), masterOptions(c), c.State.Dir, log)
 			if err != nil {
 				return err
 			}
+			shown, err := openMasterAdmin(c, m, log)
+			if err != nil {
+				return errors.Join(err, m.stop())
+			}
+			defer shown.close()
 			systemd, err := newSystemd(os.Getenv)
 			if err != nil {
 				log.Warn().Err(err).Msg("systemd cannot be told how we are")

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -14,14 +15,18 @@ import (
 
 func statusCommand() *cobra.Command {
 	var connect func() (*caller, error)
+	var ofMaster bool
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "says how this machine stands",
+		Short: "says how this machine stands, or, with --master, the fleet",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect()
 			if err != nil {
 				return err
+			}
+			if ofMaster {
+				return c.fleetStatus(cmd.Context())
 			}
 			var v messages.View
 			raw, err := c.get(cmd.Context(), "/api/v1/machine", &v)
@@ -32,9 +37,48 @@ func statusCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&ofMaster, masterFlag, false, "ask the MASTER that runs on this machine")
 	connect = asking(c)
 	return c
 }
+
+// fleetStatus says how the fleet stands.
+func (c *caller) fleetStatus(ctx context.Context) error {
+	var v messages.FleetView
+	raw, err := c.get(ctx, "/api/v1/fleet", &v)
+	if err != nil {
+		return err
+	}
+	c.show(raw, func(w io.Writer) { printFleet(w, v) })
+	return nil
+}
+
+func printFleet(w io.Writer, v messages.FleetView) {
+	fmt.Fprintf(w, "MASTER   %s, up %s\nshards   %d of %d READY on machines that are linked\n", v.State, since(v.At, v.Started), v.ShardsReady, v.ShardCount)
+	if v.Halted {
+		fmt.Fprintln(w, halted)
+	}
+	fmt.Fprintln(w)
+	table(w, "MACHINE\tHOST\tLINK\tSHARDS\tREADY\tCLUSTERS", func(row func(string, ...any)) {
+		for _, m := range v.Machines {
+			link, shards, all := "up", []string{}, 0
+			if !m.Linked {
+				link = "away"
+			}
+			for _, r := range m.Granted {
+				shards = append(shards, r.String())
+				all += r.Len()
+			}
+			if len(shards) == 0 {
+				shards = []string{"spare"}
+			}
+			row("%s\t%s\t%s\t%s\t%d/%d\t%s", m.Source, m.Host, link, strings.Join(shards, " "), m.ShardsReady, all,
+				counts(messages.ClusterCount{Serving: m.Clusters.Serving, Starting: m.Clusters.Starting, Failed: m.Clusters.Failed}))
+		}
+	})
+}
+
+const halted = "HALTED   Discord refuses the token or its intents: nothing identifies until there is another token"
 
 // printStatus says how a machine stands: what all is well with is a line, what is not is a row.
 func printStatus(w io.Writer, v messages.View) {
@@ -49,7 +93,7 @@ func printStatus(w io.Writer, v messages.View) {
 	fmt.Fprintf(w, "shards   %d of %d READY (%d in the whole bot)\n", m.ShardsReady, m.Shards, m.ShardCount)
 	fmt.Fprintf(w, "clusters %s\n", counts(m.Clusters))
 	if m.Halted {
-		fmt.Fprintln(w, "HALTED   Discord refuses the token or its intents: nothing identifies until there is another token")
+		fmt.Fprintln(w, halted)
 	}
 	if m.Outage {
 		fmt.Fprintln(w, "OUTAGE   Discord throws out many shards: nobody is restarted for being late")

@@ -26,15 +26,20 @@ func whereisCommand() *cobra.Command {
 				return err
 			}
 			c.show(raw, func(w io.Writer) {
-				if !is.Here {
-					fmt.Fprintf(w, "guild %s is of shard %d of %d, which is not of this machine\n", is.Guild, is.Shard, is.ShardCount)
-					return
+				fmt.Fprintf(w, "guild %s is of shard %d of %d", is.Guild, is.Shard, is.ShardCount)
+				switch {
+				case !is.Here:
+					fmt.Fprintln(w, ", which is not of this machine")
+				case is.State == "": // MASTER knows whose it is, and no more
+					fmt.Fprintf(w, ": cluster %d on %s\n", *is.Cluster, is.Machine)
+				default:
+					fmt.Fprintf(w, ": cluster %d on %s, %s\n", *is.Cluster, is.Machine, is.State)
 				}
-				fmt.Fprintf(w, "guild %s is of shard %d of %d: cluster %d on %s, %s\n", is.Guild, is.Shard, is.ShardCount, *is.Cluster, is.Machine, is.State)
 			})
 			return nil
 		},
 	}
+	c.Flags().Bool(masterFlag, false, "ask the MASTER that runs on this machine")
 	connect = asking(c)
 	return c
 }

@@ -56,6 +56,7 @@ type seat struct {
 	ranges   []messages.RangeInfo  // as it says itself
 	place    messages.Place
 	orders   int
+	counts   counted // its figures, as it said last
 }
 
 // Limits of a fleet.
@@ -155,6 +156,10 @@ func (f *Fleet) always(ctx actor.Context) {
 		}
 	case parted:
 		f.parted(ctx, m)
+	case counted:
+		f.counted(m)
+	case messages.FleetLook:
+		m.Answer(f.view())
 	case said:
 		f.raise(m.event)
 	case fatal:

@@ -27,7 +27,8 @@ type Machine struct {
 	interval time.Duration
 	beats    bool // it announced heartbeats
 	ranges   []messages.RangeInfo
-	dropped  int // packets that could not be read
+	counted  counted // told last
+	dropped  int     // packets that could not be read
 }
 
 // deadAfter is how much longer than its interval a CONTROL may be silent (seed).
@@ -176,6 +177,10 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		m.alive(ctx)
 		now, place := messages.At(time.Now()), m.place
 		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: &now, Machine: &place})
+		if c := (counted{m.source, m.link, p.Clusters, p.ShardsReady}); c != m.counted {
+			m.counted = c
+			ctx.Send(m.fleet, c)
+		}
 		if !slices.Equal(m.ranges, p.Ranges) {
 			m.ranges = p.Ranges
 			ctx.Send(m.fleet, stands{m.source, m.link, p.Ranges})

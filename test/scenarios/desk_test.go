@@ -11,6 +11,7 @@ import (
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/transport/discord/rules"
 )
 
 // withDesk puts the desk into a machine's house.
@@ -146,5 +147,45 @@ func TestDeskTells(t *testing.T) {
 		want(f, "in order", slices.IsSorted(heard), true)
 		want(f, "all", len(heard), int(f.look(m).LastEvent-from))
 		want(f, "the first", heard[0], from+1)
+	})
+}
+
+// MASTER's view: who serves what, before the first heartbeat and after it; a machine that is away keeps its row, and a spare has no shards.
+func TestFleetView(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
+		own := f.withOwnMaster(2)
+		look := func() (v messages.FleetView) {
+			answered := false
+			f.system.Root.Send(own.root, messages.FleetLook{Answer: func(a messages.FleetView) { v, answered = a, true }})
+			f.must("a view", time.Second, func() bool { return answered })
+			return v
+		}
+		want(f, "state", look().State == "serving", false)
+		a, b := f.add("m1", f.good(nil), sesame), f.add("m2", f.good(nil), sesame)
+		f.must("operational", 2*time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		for range 2 {
+			v := look()
+			want(f, "state", v.State, "serving")
+			want(f, "machines", len(v.Machines), 2)
+			want(f, "ready", v.ShardsReady, 16)
+			for _, m := range v.Machines {
+				if m.Spare != (len(m.Granted) == 0) || !m.Linked {
+					f.t.Fatalf("%+v", m)
+				}
+			}
+			f.pass(10 * time.Second) // a heartbeat of each
+		}
+		owner := look().OwnerOf(3)
+		if owner == nil {
+			f.t.Fatal("nobody has shard 3")
+		}
+		away := map[string]*machine{"m1": a, "m2": b}[owner.Source]
+		f.powerOff(away)
+		f.pass(25 * time.Second) // 20 s without a heartbeat
+		v := look()
+		for _, m := range v.Machines {
+			want(f, m.Source+" is linked", m.Linked, m.Source != owner.Source)
+		}
 	})
 }

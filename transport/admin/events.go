@@ -63,7 +63,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 func (s *Server) list(w http.ResponseWriter, r *http.Request, f messages.Follow, all bool) {
 	t, err := ask(r.Context(), func(answer func(messages.Telling)) {
 		f.Tell = func(t messages.Telling) bool { answer(t); return false }
-		s.control.Follow(f)
+		s.follow(f)
 	})
 	if err != nil {
 		failed(w, err)
@@ -97,7 +97,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, f messages.Follo
 			return false
 		}
 	}
-	s.control.Follow(f)
+	s.follow(f)
 	line := wire{ResponseWriter: w, control: http.NewResponseController(w)}
 	_ = line.control.SetReadDeadline(time.Time{}) // the request is read; its deadline would end the stream
 	w.Header().Set("Content-Type", "text/event-stream")

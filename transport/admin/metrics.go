@@ -19,31 +19,36 @@ func ownRegistry() *prometheus.Registry {
 	return r
 }
 
-// metrics are read off a View when they are asked for: nothing is kept here.
+// metrics are read off the views when they are asked for: nothing is kept here.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
-	v, err := s.look(r.Context())
-	if err != nil {
-		failed(w, err)
-		return
-	}
 	seen := prometheus.NewRegistry()
-	seen.MustRegister(&collector{view: v, streams: len(s.streams), mailboxes: s.options.Mailboxes, use: proc.Usage})
+	if s.control != nil {
+		v, err := s.look(r.Context())
+		if err != nil {
+			failed(w, err)
+			return
+		}
+		seen.MustRegister(&collector{view: v, streams: len(s.streams), mailboxes: s.options.Mailboxes, use: proc.Usage})
+	}
+	if s.fleet != nil {
+		v, err := s.lookAtFleet(r.Context())
+		if err != nil {
+			failed(w, err)
+			return
+		}
+		seen.MustRegister(&fleetCollector{v})
+	}
 	promhttp.HandlerFor(prometheus.Gatherers{seen, s.own()}, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
 }
 
 // metric describes one of ours: named by STYLE R19, its labels from closed sets, but for cluster, of which there are as many as processes.
 func metric(name, help string, labels ...string) *prometheus.Desc {
-	d := prometheus.NewDesc("control_"+name, help, labels, nil)
-	described = append(described, d)
 	metricNames = append(metricNames, "control_"+name)
-	return d
+	return prometheus.NewDesc("control_"+name, help, labels, nil)
 }
 
-// described is every metric of ours, metricNames their names.
-var (
-	described   []*prometheus.Desc
-	metricNames []string
-)
+// metricNames are those of every metric of ours.
+var metricNames []string
 
 var (
 	info         = metric("info", "1; what this CONTROL is.", "version", "machine")
@@ -66,10 +71,15 @@ var (
 	streamCount  = metric("admin_streams", "Streams of events that are open.")
 )
 
+// ofMachines is every metric of a machine.
+var ofMachines = []*prometheus.Desc{
+	info, started, linkUp, clusterCount, shardCount, failures, restarts, eventCount, identifies, waits, outage, halted, cpu, resident, ready, latency, mailbox, streamCount,
+}
+
 // MetricNames are the names of all metrics of ours; a histogram's has three endings where it is shown.
 func MetricNames() []string { return slices.Clone(metricNames) }
 
-// collector is one scrape.
+// collector is one scrape of a machine.
 type collector struct {
 	view      messages.View
 	streams   int
@@ -79,7 +89,7 @@ type collector struct {
 
 // Describe is part of prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range described {
+	for _, d := range ofMachines {
 		to <- d
 	}
 }

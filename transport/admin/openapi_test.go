@@ -78,7 +78,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 var schemas = map[string]any{
 	"View": messages.View{}, "Machine": messages.MachineView{}, "ClusterCount": messages.ClusterCount{}, "Master": messages.MasterView{}, "Rolling": messages.RollingView{},
 	"Cluster": messages.ClusterView{}, "Death": messages.Death{}, "Clusters": ClustersAnswer{}, "Shards": ShardsAnswer{}, "Shard": ShardView{}, "Sessions": SessionsAnswer{}, "Session": messages.SessionView{}, "Whereis": WhereisAnswer{},
-	"Identify": IdentifyAnswer{}, "Events": EventsAnswer{}, "Given": OrderAnswer{}, "Restart": RestartBody{}, "Problem": Problem{},
+	"Identify": IdentifyAnswer{}, "Events": EventsAnswer{}, "Given": OrderAnswer{}, "Restart": RestartBody{}, "Fleet": messages.FleetView{}, "FleetMachine": messages.FleetMachine{}, "Range": messages.RangeInfo{}, "FleetClusters": messages.ClusterCounts{}, "Problem": Problem{},
 }
 
 // Every type that is answered is described: its fields, which of them are always there, and of what type they are.

@@ -11,34 +11,48 @@ import (
 
 // route is one row of the table that is the API. The test of openapi.json holds the two together.
 type route struct {
+	of      source
 	pattern string // as http.ServeMux has it
 	serve   func(*Server, http.ResponseWriter, *http.Request)
 }
 
+// source is what a route needs: a machine, a fleet, or one of them.
+type source int
+
+const (
+	either source = iota
+	ofMachine
+	ofFleet
+)
+
 var routes = []route{
-	{"GET /{$}", (*Server).front},
-	{"GET /healthz", (*Server).healthz},
-	{"GET /readyz", (*Server).readyz},
-	{"GET /metrics", (*Server).metrics},
-	{"GET /api/v1/openapi.json", (*Server).openapi},
-	{"GET /api/v1/machine", (*Server).machine},
-	{"GET /api/v1/clusters", (*Server).clusters},
-	{"GET /api/v1/clusters/{cluster}", (*Server).cluster},
-	{"GET /api/v1/shards", (*Server).shards},
-	{"GET /api/v1/shards/{shard}", (*Server).shard},
-	{"GET /api/v1/sessions", (*Server).sessions},
-	{"GET /api/v1/whereis/{guild}", (*Server).whereis},
-	{"GET /api/v1/identify", (*Server).identify},
-	{"GET /api/v1/events", (*Server).events},
-	{"POST /api/v1/clusters/{cluster}/restart", (*Server).restart},
-	{"POST /api/v1/clusters/{cluster}/drain", (*Server).drain},
-	{"POST /api/v1/clusters/{cluster}/stop", (*Server).stop},
-	{"POST /api/v1/rolling-restart", (*Server).rollingRestart},
+	{either, "GET /{$}", (*Server).front},
+	{either, "GET /healthz", (*Server).healthz},
+	{either, "GET /readyz", (*Server).readyz},
+	{either, "GET /metrics", (*Server).metrics},
+	{either, "GET /api/v1/openapi.json", (*Server).openapi},
+	{ofMachine, "GET /api/v1/machine", (*Server).machine},
+	{ofMachine, "GET /api/v1/clusters", (*Server).clusters},
+	{ofMachine, "GET /api/v1/clusters/{cluster}", (*Server).cluster},
+	{ofMachine, "GET /api/v1/shards", (*Server).shards},
+	{ofMachine, "GET /api/v1/shards/{shard}", (*Server).shard},
+	{ofMachine, "GET /api/v1/sessions", (*Server).sessions},
+	{either, "GET /api/v1/whereis/{guild}", (*Server).whereis},
+	{ofMachine, "GET /api/v1/identify", (*Server).identify},
+	{either, "GET /api/v1/events", (*Server).events},
+	{ofFleet, "GET /api/v1/fleet", (*Server).wholeFleet},
+	{ofMachine, "POST /api/v1/clusters/{cluster}/restart", (*Server).restart},
+	{ofMachine, "POST /api/v1/clusters/{cluster}/drain", (*Server).drain},
+	{ofMachine, "POST /api/v1/clusters/{cluster}/stop", (*Server).stop},
+	{ofMachine, "POST /api/v1/rolling-restart", (*Server).rollingRestart},
 }
 
 func (s *Server) mux() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
+		if r.of == ofMachine && s.control == nil || r.of == ofFleet && s.fleet == nil {
+			continue
+		}
 		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { r.serve(s, w, req) })
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +64,11 @@ func (s *Server) mux() http.Handler {
 // front is what lies at / as long as no page does.
 func (s *Server) front(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, "control: the API is at /api/v1/machine, figures at /metrics\n")
+	at := "/api/v1/machine"
+	if s.control == nil {
+		at = "/api/v1/fleet"
+	}
+	_, _ = io.WriteString(w, "control: the API is at "+at+", figures at /metrics\n")
 }
 
 // Problem is the body of every answer that is no success.

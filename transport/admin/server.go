@@ -26,6 +26,12 @@ type Control interface {
 	Order(messages.Order)
 }
 
+// Fleet is the whole fleet as a MASTER's server shows it. The same rules.
+type Fleet interface {
+	LookAtFleet(messages.FleetLook)
+	Follow(messages.Follow)
+}
+
 // Options is how a server is reached, and by whom.
 type Options struct {
 	Hosts     []string         // names, beside loopback's, that a request may be for
@@ -49,7 +55,8 @@ const (
 // Server is one admin listener, or two. New makes it; Close ends it.
 type Server struct {
 	options Options
-	control Control
+	control Control // nil: MASTER alone
+	fleet   Fleet   // nil: no MASTER here
 	http    http.Server
 	own     func() *prometheus.Registry // of this process; made for who asks first
 	over    context.CancelFunc          // ends the streams
@@ -61,9 +68,9 @@ type Server struct {
 	closed  bool
 }
 
-// New makes a server that does not listen yet.
-func New(o Options, c Control) *Server {
-	s := &Server{options: o, control: c, own: sync.OnceValue(ownRegistry), streams: make(chan struct{}, streamsMax), budget: newBudget()}
+// New makes a server of a machine, of a fleet, or of both, that does not listen yet.
+func New(o Options, c Control, f Fleet) *Server {
+	s := &Server{options: o, control: c, fleet: f, own: sync.OnceValue(ownRegistry), streams: make(chan struct{}, streamsMax), budget: newBudget()}
 	var ctx context.Context
 	ctx, s.over = context.WithCancel(context.Background())
 	s.http = http.Server{
@@ -145,6 +152,20 @@ var errNoAnswer = errors.New("CONTROL does not answer: it is stopping, or stuck"
 // look asks how the machine stands.
 func (s *Server) look(ctx context.Context) (messages.View, error) {
 	return ask(ctx, func(answer func(messages.View)) { s.control.Look(messages.Look{Answer: answer}) })
+}
+
+// lookAtFleet asks how the fleet stands.
+func (s *Server) lookAtFleet(ctx context.Context) (messages.FleetView, error) {
+	return ask(ctx, func(answer func(messages.FleetView)) { s.fleet.LookAtFleet(messages.FleetLook{Answer: answer}) })
+}
+
+// follow follows the events of the machine, or of MASTER where there is none.
+func (s *Server) follow(f messages.Follow) {
+	if s.control != nil {
+		s.control.Follow(f)
+	} else {
+		s.fleet.Follow(f)
+	}
 }
 
 // ask waits for the one answer to a question.

@@ -43,6 +43,18 @@ func (s *stub) Follow(m messages.Follow) {
 	}
 }
 
+func (s *stub) LookAtFleet(m messages.FleetLook) { m.Answer(aFleet()) }
+
+// aFleet is two machines, one of them away.
+func aFleet() messages.FleetView {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return messages.FleetView{At: at, State: "serving", Started: at, Epoch: 3, ShardCount: 8, MaxConcurrency: 4, ShardsPerCluster: 4, ShardsReady: 3, Machines: []messages.FleetMachine{
+		{Source: "m1", Host: "box", Linked: true, Granted: []messages.ShardRange{{First: 0, Last: 3}}, ShardsReady: 3,
+			Ranges: []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 3}, State: messages.RangeConnecting, Epoch: 3}}, Clusters: messages.ClusterCounts{Starting: 1}},
+		{Source: "m2", Host: "other", Granted: []messages.ShardRange{{First: 4, Last: 7}}, Ranges: []messages.RangeInfo{}, ShardsReady: 4},
+	}}
+}
+
 // tell tells every follower, and gives how many there are left.
 func (s *stub) tell(t messages.Telling) (left int) {
 	s.mu.Lock()
@@ -82,9 +94,15 @@ func aView() messages.View {
 }
 
 // serve starts a server over TCP, and gives its address.
-func serve(t *testing.T, o Options, c Control) (s *Server, at string) {
+func serve(t *testing.T, o Options, c *stub) (s *Server, at string) {
 	t.Helper()
-	s = New(o, c)
+	return serveOf(t, o, c, c)
+}
+
+// serveOf is serve for a machine, a fleet, or both.
+func serveOf(t *testing.T, o Options, c Control, f Fleet) (s *Server, at string) {
+	t.Helper()
+	s = New(o, c, f)
 	t.Cleanup(s.Close)
 	at, err := s.Listen("127.0.0.1:0")
 	if err != nil {
@@ -244,7 +262,7 @@ func TestSocket(t *testing.T) {
 	}
 	stale.SetUnlinkOnClose(false)
 	_ = stale.Close()
-	s := New(Options{Token: "the-token"}, &stub{view: aView()})
+	s := New(Options{Token: "the-token"}, &stub{view: aView()}, nil)
 	t.Cleanup(s.Close)
 	if err := s.ListenUnix(path); err != nil {
 		t.Fatal(err)
@@ -270,10 +288,10 @@ func TestSocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(Options{}, &stub{}).ListenUnix(path); err == nil {
+	if err := New(Options{}, &stub{}, nil).ListenUnix(path); err == nil {
 		t.Error("a file was replaced")
 	}
-	if err := New(Options{}, &stub{}).ListenUnix(filepath.Join(dir, strings.Repeat("x", socketMax))); err == nil || !strings.Contains(err.Error(), "107") {
+	if err := New(Options{}, &stub{}, nil).ListenUnix(filepath.Join(dir, strings.Repeat("x", socketMax))); err == nil || !strings.Contains(err.Error(), "107") {
 		t.Errorf("too long: %v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/discluster/control/messages"
@@ -33,18 +32,6 @@ type ShardView struct {
 // SessionsAnswer is GET /api/v1/sessions.
 type SessionsAnswer struct {
 	Sessions []messages.SessionView `json:"sessions"`
-}
-
-// WhereisAnswer is GET /api/v1/whereis/{guild}.
-type WhereisAnswer struct {
-	Guild      string                `json:"guild"`
-	Shard      int                   `json:"shard"`
-	ShardCount int                   `json:"shard_count"`
-	Here       bool                  `json:"here"` // the shard is of this machine
-	Machine    string                `json:"machine,omitempty"`
-	Cluster    *messages.ClusterID   `json:"cluster,omitempty"`
-	State      messages.ShardState   `json:"state,omitempty"`
-	LatencyMS  messages.Milliseconds `json:"latency_ms,omitempty"`
 }
 
 // IdentifyAnswer is GET /api/v1/identify: what this machine has spent since CONTROL was started.
@@ -118,28 +105,6 @@ func (s *Server) shard(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		answer(w, http.StatusOK, shardOf(*c, shard))
-	})
-}
-
-// whereis finds the shard that Discord gives a guild to: (guild_id >> 22) % shard_count (Discord docs, Sharding).
-func (s *Server) whereis(w http.ResponseWriter, r *http.Request) {
-	guild, err := strconv.ParseUint(r.PathValue("guild"), 10, 64)
-	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_number", fmt.Sprintf("guild %.40q: want an id, which is a number", r.PathValue("guild")))
-		return
-	}
-	s.with(w, r, func(v messages.View) {
-		count := v.Machine.ShardCount
-		if count == 0 {
-			refuse(w, http.StatusConflict, string(messages.RefusedNow), "the number of shards is not known yet")
-			return
-		}
-		is := WhereisAnswer{Guild: r.PathValue("guild"), Shard: int(guild >> 22 % uint64(count)), ShardCount: count}
-		if c := clusterOf(v, is.Shard); c != nil {
-			one := shardOf(*c, is.Shard)
-			is.Here, is.Machine, is.Cluster, is.State, is.LatencyMS = true, v.Machine.Source, &c.Cluster, one.State, one.LatencyMS
-		}
-		answer(w, http.StatusOK, is)
 	})
 }
 

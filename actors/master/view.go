@@ -1,0 +1,55 @@
+package master
+
+import (
+	"slices"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+)
+
+// This file is what is seen of the fleet from outside.
+
+// counted (machine → fleet): the figures of a heartbeat, when they changed.
+type counted struct {
+	source   string
+	link     transport.Link
+	clusters messages.ClusterCounts
+	ready    int
+}
+
+// counted takes a machine's figures.
+func (f *Fleet) counted(m counted) {
+	if s := f.seats[m.source]; s != nil && s.link == m.link {
+		s.counts = m
+	}
+}
+
+// view is how the fleet stands.
+func (f *Fleet) view() messages.FleetView {
+	v := messages.FleetView{At: time.Now().UTC().Truncate(time.Millisecond), State: f.State(), Started: f.began.UTC().Truncate(time.Millisecond), Epoch: f.epoch,
+		ShardCount: f.settings.shards, MaxConcurrency: f.settings.maxConcurrency, ShardsPerCluster: f.settings.perCluster, Halted: f.halted != nil, Machines: []messages.FleetMachine{}}
+	for _, s := range f.inOrder() {
+		m := messages.FleetMachine{Source: s.source, Host: s.host, Linked: s.link != nil, Spare: s.spare, Clusters: s.counts.clusters, ShardsReady: s.shardsReady(),
+			Granted: append([]messages.ShardRange{}, s.granted...), Ranges: append([]messages.RangeInfo{}, s.ranges...)}
+		slices.SortFunc(m.Granted, func(a, b messages.ShardRange) int { return a.First - b.First })
+		if m.Linked {
+			v.ShardsReady += m.ShardsReady
+		}
+		v.Machines = append(v.Machines, m)
+	}
+	return v
+}
+
+// shardsReady is how many of a machine's shards are READY: what its last heartbeat said, and before the first one what its ranges say.
+func (s *seat) shardsReady() (n int) {
+	if s.link == nil || s.counts.link == s.link {
+		return s.counts.ready
+	}
+	for _, r := range s.ranges {
+		if r.State == messages.RangeOperational {
+			n += r.Range.Len()
+		}
+	}
+	return n
+}

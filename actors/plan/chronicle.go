@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// What a chronicle keeps: transitions, of which there are thousands at a start, apart from what people read. outputMax is how much of a dead bot's last words.
+const (
+	keptNews  = 500
+	keptMoves = 500
+	outputMax = 4 << 10
+)
+
+// Chronicle is what happened last. Its ids begin with the time of its start, in milliseconds: those of the next life are higher.
+type Chronicle struct {
+	machine     string
+	Last        uint64 // the id of the last event
+	news, moves ring
+}
+
+// NewChronicle begins one.
+func NewChronicle(machine string, now time.Time) *Chronicle {
+	first := uint64(now.UnixMilli())
+	return &Chronicle{machine: machine, Last: first, news: ring{most: keptNews, lost: first}, moves: ring{most: keptMoves, lost: first}}
+}
+
+// ring holds the last events of a kind.
+type ring struct {
+	most int
+	kept []messages.Told
+	at   int    // of the oldest, once it is full
+	lost uint64 // the last id that is not kept, or that was before
+}
+
+func (r *ring) add(t messages.Told) {
+	if len(r.kept) < r.most {
+		r.kept = append(r.kept, t)
+		return
+	}
+	r.lost = r.kept[r.at].ID
+	r.kept[r.at] = t
+	r.at = (r.at + 1) % r.most
+}
+
+// after is what is kept of a level and after an id, in order.
+func (r *ring) after(id uint64, least messages.Level) (all []messages.Told) {
+	for i := range r.kept {
+		t := r.kept[(r.at+i)%len(r.kept)]
+		if _, level := t.Event.Event(); t.ID > id && level >= least {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// Add writes an event down.
+func (c *Chronicle) Add(e messages.Event, now time.Time) messages.Told {
+	if up, is := e.(messages.ClusterGaveUp); is && len(up.Output) > outputMax {
+		up.Output = strings.ToValidUTF8(strings.Clone(up.Output[len(up.Output)-outputMax:]), "")
+		e = up
+	}
+	c.Last++
+	t := messages.Told{ID: c.Last, At: now, Machine: c.machine, Event: e}
+	if _, level := e.Event(); level == messages.LevelDebug {
+		c.moves.add(t)
+	} else {
+		c.news.add(t)
+	}
+	return t
+}
+
+// Since is what is kept after an id, 0 being now.
+func (c *Chronicle) Since(id uint64, least messages.Level) messages.Telling {
+	t := messages.Telling{Last: c.Last}
+	if id == 0 {
+		return t
+	}
+	t.Gap = id > c.Last || id < c.news.lost || least == messages.LevelDebug && id < c.moves.lost
+	if id > c.Last {
+		id = 0 // of another machine, or of a time that our clock has not reached: all is told
+	}
+	t.Events = c.news.after(id, least)
+	if least == messages.LevelDebug {
+		t.Events = append(t.Events, c.moves.after(id, least)...)
+		slices.SortFunc(t.Events, func(a, b messages.Told) int { return int(a.ID) - int(b.ID) })
+	}
+	return t
+}

@@ -1,0 +1,60 @@
+package messages
+
+import "time"
+
+// FleetLook (anybody → MASTER's root) asks for the FleetView. Answer is called once, and must not block.
+type FleetLook struct{ Answer func(FleetView) }
+
+// IgnoreDeadLetterLogging marks what may come after MASTER has ended.
+func (FleetLook) IgnoreDeadLetterLogging() {}
+
+// FleetView is how the whole fleet stands, as MASTER knows it.
+type FleetView struct {
+	At               time.Time      `json:"at"`
+	State            string         `json:"state"` // "asking" Discord, "gathering" machines, "serving"
+	Started          time.Time      `json:"started"`
+	Epoch            int64          `json:"epoch"`
+	ShardCount       int            `json:"shard_count"` // 0: not known
+	MaxConcurrency   int            `json:"max_concurrency"`
+	ShardsPerCluster int            `json:"shards_per_cluster"`
+	ShardsReady      int            `json:"shards_ready"` // on the machines that are linked
+	Halted           bool           `json:"halted"`
+	Machines         []FleetMachine `json:"machines"` // by their sources
+}
+
+// FleetMachine is one machine as MASTER knows it.
+type FleetMachine struct {
+	Source      string        `json:"source"`
+	Host        string        `json:"host"`
+	Linked      bool          `json:"linked"`
+	Spare       bool          `json:"spare"`
+	Granted     []ShardRange  `json:"granted"` // what it is to serve
+	Ranges      []RangeInfo   `json:"ranges"`  // what it serves, as it said last
+	Clusters    ClusterCounts `json:"clusters"`
+	ShardsReady int           `json:"shards_ready"`
+}
+
+// Ready reports whether every shard of the bot is READY, and why not.
+func (v FleetView) Ready() (ready bool, why string) {
+	switch {
+	case v.Halted:
+		return false, "halted: Discord refuses the token or its intents"
+	case v.ShardCount == 0:
+		return false, "Discord has not said how many shards there are"
+	case v.ShardsReady < v.ShardCount:
+		return false, "not every shard is READY"
+	}
+	return true, ""
+}
+
+// OwnerOf is the machine that is to serve a shard; nil: none is.
+func (v FleetView) OwnerOf(shard int) *FleetMachine {
+	for i := range v.Machines {
+		for _, r := range v.Machines[i].Granted {
+			if r.Contains(shard) {
+				return &v.Machines[i]
+			}
+		}
+	}
+	return nil
+}
