@@ -185,3 +185,30 @@ func TestAPIPortTaken(t *testing.T) {
 	second.line("admin listens")
 	second.stop(patience)
 }
+
+// A MASTER alone is seen as a CONTROL is: who serves what, where a guild is, what happened.
+func TestMasterSeen(t *testing.T) {
+	t.Parallel()
+	state := folder(t)
+	m := control(t, runEnv(t, settings{"state.dir": state, "fleet.listen": "127.0.0.1:0", "fleet.shards": "8", "fleet.max_concurrency": "8", "cluster.shards_per_cluster": "4",
+		"fleet.expect": "1", "master.authorization": authorization, "admin.listen": "127.0.0.1:0"}), "master")
+	p := role(t, settings{"master.url": "ws://" + fmt.Sprint(m.line("master runs")["listen"]), "master.authorization": authorization, "machine.source": "box"}, "ready")
+	eventually(t, "the machine serves", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	m.line("fleet.operational")
+
+	at := "http://" + fmt.Sprint(m.line("admin listens")["listen"])
+	for _, route := range []string{"/", "/healthz", "/readyz", "/metrics", "/api/v1/fleet", "/api/v1/events", "/api/v1/openapi.json"} {
+		m.read(at + route)
+	}
+	b := &bots{process: m, state: state}
+	b.does("8 of 8 READY", "status", "--master")
+	b.does("box      ", "status", "--master")
+	b.does("cluster 0 on box", "whereis", "81384788765712384", "--master")
+	b.does("machine.joined", "events", "--master")
+	if code, said := b.operator("status"); code != 3 || !strings.Contains(said, "no CONTROL answers there") {
+		t.Errorf("exit %d: %s", code, said)
+	}
+	p.stop(patience)
+	b.does("0 of 8 READY", "status", "--master")
+	m.stop(patience)
+}
