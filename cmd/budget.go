@@ -70,7 +70,7 @@ func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err 
 	}
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
-		return a, &refusedToken{errors.New("Discord does not know the token (401)")}
+		return a, &refusedToken{errors.New("token refused: Discord does not know it (401)")}
 	case answer.StatusCode != http.StatusOK:
 		return a, fmt.Errorf("%s answers %s", r.URL.Host, answer.Status)
 	case conf.Discord.Token == "":

@@ -83,7 +83,7 @@ func TestDoctor(t *testing.T) {
 			return []string{"CONTROL_ADMIN__TLS_CERT=" + dir + "/bot", "CONTROL_ADMIN__TLS_KEY=" + dir + "/bot"}
 		}, check: "API", state: bad, found: "admin.tls_cert"},
 		"an API nowhere":           {env: func(string) []string { return []string{"CONTROL_ADMIN__LISTEN="} }, check: "API", state: fine, found: "alone"},
-		"a token that is refused":  {discord: discordStub{status: 401}, check: "Discord", state: bad, found: "does not know the token"},
+		"a token that is refused":  {discord: discordStub{status: 401}, check: "Discord", state: bad, found: "does not know it"},
 		"Discord is down":          {discord: discordStub{status: 503}, check: "Discord", state: bad, found: "503"},
 		"a clock behind":           {discord: discordStub{remaining: 900, ahead: time.Minute}, check: "Discord", state: bad, found: "our clock is -"},
 		"a clock ahead":            {discord: discordStub{remaining: 900, ahead: -time.Minute}, check: "Discord", state: bad, found: "our clock is "},

@@ -15,10 +15,11 @@ import (
 
 // Limits of the stream of events. A client that is tellingsMax behind is hung up on: it asks again with the last id it has, and what is kept is told.
 const (
-	streamsMax  = 32
-	tellingsMax = 1000
-	beatEvery   = 15 * time.Second // proxies end a silent connection after 60 s
-	retryMS     = 2000             // a browser's wait before it connects again
+	streamsMax   = 32
+	tellingsMax  = 1000
+	eventsAtOnce = 200
+	beatEvery    = 15 * time.Second // proxies end a silent connection after 60 s
+	retryMS      = 2000             // a browser's wait before it connects again
 )
 
 // EventsAnswer is GET /api/v1/events without "accept: text/event-stream": what is kept of the events after an id.
@@ -107,13 +108,26 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, f messages.Follo
 	for line.err == nil {
 		select {
 		case t := <-tellings:
-			line.tell(t)
+			line.tell(withMore(t, tellings))
 		case <-beat.C:
 			line.say(": alive\n\n")
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// withMore is a telling and those that wait behind it: a start of many shards is told in few writes.
+func withMore(t messages.Telling, tellings <-chan messages.Telling) messages.Telling {
+	for len(t.Events) < eventsAtOnce {
+		select {
+		case more := <-tellings:
+			t.Events, t.Last = append(t.Events, more.Events...), more.Last
+		default:
+			return t
+		}
+	}
+	return t
 }
 
 // wire is a client's end of a stream.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +50,7 @@ const (
 	idleFor      = time.Minute
 	headerMax    = 16 << 10
 	bodyMax      = 4 << 10
+	connsMax     = 256 // at a time: one too many is hung up on
 	socketMax    = 107 // bytes of a unix socket's path: sun_path holds 108 with its final zero
 )
 
@@ -62,6 +64,7 @@ type Server struct {
 	over    context.CancelFunc          // ends the streams
 	streams chan struct{}               // one for each that is open
 	budget  *budget
+	conns   atomic.Int64
 
 	mu      sync.Mutex
 	sockets []string
@@ -77,7 +80,8 @@ func New(o Options, c Control, f Fleet) *Server {
 		Handler:           s.guarded(s.mux()),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: headerWithin, ReadTimeout: bodyWithin, IdleTimeout: idleFor, MaxHeaderBytes: headerMax,
-		ErrorLog: log.New(io.Discard, "", 0), // a client that goes away, or speaks no HTTP, is no news
+		ConnState: s.count,
+		ErrorLog:  log.New(io.Discard, "", 0), // a client that goes away, or speaks no HTTP, is no news
 	}
 	return s
 }
@@ -127,6 +131,18 @@ func (s *Server) ListenUnix(path string) error {
 	s.mu.Unlock()
 	s.serve(l)
 	return nil
+}
+
+// count counts connections.
+func (s *Server) count(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if s.conns.Add(1) > connsMax {
+			_ = c.Close()
+		}
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Add(-1)
+	}
 }
 
 func (s *Server) serve(l net.Listener) { go s.http.Serve(l) }

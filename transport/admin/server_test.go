@@ -3,13 +3,17 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -323,5 +327,55 @@ func TestBudget(t *testing.T) {
 		if got := b.take(c.read, now.Add(c.at)); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
+	}
+}
+
+// Ten thousand shards are one small answer.
+func TestSmallAnswer(t *testing.T) {
+	v := aView()
+	one := v.Clusters[0]
+	one.States, one.LatencyMS = strings.Repeat("R", 10), slices.Repeat([]messages.Milliseconds{123}, 10)
+	v.Clusters = slices.Repeat([]messages.ClusterView{one}, 1000)
+	_, at := serve(t, Options{}, &stub{view: v})
+	_, answer := request(t, at, "GET", "/api/v1/machine", "")
+	if len(answer) > 256<<10 {
+		t.Errorf("%d bytes of 10,000 shards", len(answer))
+	}
+	t.Logf("%d bytes of 10,000 shards", len(answer))
+}
+
+// More connections than people and their dashboards have are hung up on, and those that end make room.
+func TestConnections(t *testing.T) {
+	s, at := serve(t, Options{}, &stub{view: aView()})
+	var all []net.Conn
+	for range connsMax {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all = append(all, c)
+	}
+	closed := func(c net.Conn) bool {
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, err := c.Read(make([]byte, 1))
+		return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+	}
+	more, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer more.Close()
+	if !closed(more) {
+		t.Error("one too many is kept")
+	}
+	for _, c := range all[:10] {
+		c.Close()
+	}
+	for s.conns.Load() > connsMax-10 {
+		runtime.Gosched() // until it has seen their ends
+	}
+	if status, _ := request(t, at, "GET", "/healthz", ""); status != http.StatusOK {
+		t.Errorf("%d with room again", status)
 	}
 }
