@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -39,15 +38,14 @@ const (
 )
 
 type desk struct {
-	w         *world.World
-	house     House
-	news      []messages.Event
-	picture   *picture
-	log       *plan.Chronicle
-	surveyed  time.Time // when it was asked for last
-	asked     int       // numbers the surveys
-	looks     []messages.Look
-	followers []messages.Follow
+	w        *world.World
+	house    House
+	news     []messages.Event
+	picture  *picture
+	log      *plan.Chronicle
+	surveyed time.Time // when it was asked for last
+	asked    int       // numbers the surveys
+	looks    []messages.Look
 }
 
 // surveyDone is the end of the time that the answers have.
@@ -69,7 +67,7 @@ func (d *desk) Receive(ctx actor.Context) {
 		d.survey(ctx)
 	case messages.Event:
 		d.picture.heard(m, now())
-		d.tell(m)
+		d.log.Tell(m, now())
 	case messages.ClusterStands:
 		d.picture.clusterMoved(m.Moved, now())
 	case messages.FleetStands:
@@ -85,9 +83,7 @@ func (d *desk) Receive(ctx actor.Context) {
 			d.answer()
 		}
 	case messages.Follow:
-		if m.Tell(d.log.Since(m.After, m.Least)) {
-			d.followers = append(d.followers, m)
-		}
+		d.log.Follow(m)
 	case messages.Order:
 		d.order(ctx, m)
 	}
@@ -122,15 +118,6 @@ func (d *desk) answer() {
 		l.Answer(d.picture.view(d.log.Last, now()))
 	}
 	d.looks = nil
-}
-
-// tell writes an event down, and tells those who follow.
-func (d *desk) tell(e messages.Event) {
-	told := d.log.Add(e, now())
-	_, level := e.Event()
-	d.followers = slices.DeleteFunc(d.followers, func(f messages.Follow) bool {
-		return level >= f.Least && !f.Tell(messages.Telling{Events: []messages.Told{told}, Last: told.ID})
-	})
 }
 
 // order passes an order on, if that makes sense.

@@ -82,6 +82,7 @@ func openAdmin(c *config.Config, socket string, server func(admin.Options) *admi
 	if err != nil {
 		return nil, err
 	}
+	o.Broken = func(route string, err error) { log.Error().Err(err).Str("route", route).Msg("admin panicked") }
 	a := &adminIn{server: server(o), ended: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.ended); a.server.Close() })
 	if err := a.server.ListenUnix(filepath.Join(c.State.Dir, socket)); err != nil {

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -16,9 +15,8 @@ import (
 
 // bulletin keeps MASTER's last events, and tells those who follow. MASTER's actor writes, others read.
 type bulletin struct {
-	mu        sync.Mutex
-	log       *plan.Chronicle
-	followers []messages.Follow
+	mu  sync.Mutex
+	log *plan.Chronicle
 }
 
 func newBulletin(name string) *bulletin {
@@ -28,20 +26,14 @@ func newBulletin(name string) *bulletin {
 func (b *bulletin) told(e messages.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	told := b.log.Add(e, time.Now())
-	_, level := e.Event()
-	b.followers = slices.DeleteFunc(b.followers, func(f messages.Follow) bool {
-		return level >= f.Least && !f.Tell(messages.Telling{Events: []messages.Told{told}, Last: told.ID})
-	})
+	b.log.Tell(e, time.Now())
 }
 
 // Follow is part of admin.Fleet.
 func (b *bulletin) Follow(m messages.Follow) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if m.Tell(b.log.Since(m.After, m.Least)) {
-		b.followers = append(b.followers, m)
-	}
+	b.log.Follow(m)
 }
 
 // LookAtFleet is part of admin.Fleet.

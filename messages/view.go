@@ -53,7 +53,7 @@ type SessionView struct {
 type Look struct{ Answer func(View) }
 
 // Follow (anybody → desk) asks for the events after one that is known, and for all that come, from a level on. Tell is called at once with what is kept of them, perhaps
-// nothing, and then for each; it must not block, and the first false is the last call.
+// nothing, and then for each, and now and then with nothing; it must not block, and the first false is the last call.
 type Follow struct {
 	After uint64 // 0: what comes from now on
 	Least Level

@@ -15,11 +15,12 @@ const (
 	outputMax = 4 << 10
 )
 
-// Chronicle is what happened last. Its ids begin with the time of its start, in milliseconds: those of the next life are higher.
+// Chronicle is what happened last, and who wants to hear what comes. Its ids begin with the time of its start, in milliseconds: those of the next life are higher.
 type Chronicle struct {
 	machine     string
 	Last        uint64 // the id of the last event
 	news, moves ring
+	followers   []messages.Follow
 }
 
 // NewChronicle begins one.
@@ -55,6 +56,25 @@ func (r *ring) after(id uint64, least messages.Level) (all []messages.Told) {
 		}
 	}
 	return all
+}
+
+// Follow tells a follower what is kept, and from now on what comes. Those before it who have had enough are forgotten.
+func (c *Chronicle) Follow(f messages.Follow) {
+	c.tell(messages.Telling{Last: c.Last}, messages.LevelError)
+	if f.Tell(c.Since(f.After, f.Least)) {
+		c.followers = append(c.followers, f)
+	}
+}
+
+// Tell writes an event down, and tells everybody who follows its level.
+func (c *Chronicle) Tell(e messages.Event, now time.Time) {
+	told := c.Add(e, now)
+	_, level := e.Event()
+	c.tell(messages.Telling{Events: []messages.Told{told}, Last: told.ID}, level)
+}
+
+func (c *Chronicle) tell(t messages.Telling, level messages.Level) {
+	c.followers = slices.DeleteFunc(c.followers, func(f messages.Follow) bool { return level >= f.Least && !f.Tell(t) })
 }
 
 // Add writes an event down.

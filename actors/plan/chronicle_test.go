@@ -58,3 +58,25 @@ func TestChronicleCuts(t *testing.T) {
 		t.Errorf("%d bytes", len(out))
 	}
 }
+
+// Who follows is told what is of his level, until he has had enough; who went away is noticed by the next who comes, though nothing of his level happens.
+func TestChronicleFollowers(t *testing.T) {
+	c := NewChronicle("m1", noon)
+	calls := map[string]int{}
+	follow := func(name string, least messages.Level, most int) {
+		c.Follow(messages.Follow{Least: least, Tell: func(messages.Telling) bool { calls[name]++; return calls[name] < most }})
+	}
+	follow("all", messages.LevelDebug, 100)
+	follow("news", messages.LevelInfo, 4)
+	follow("gone", messages.LevelError, 2)
+	c.Tell(messages.ShardMoved{}, noon)
+	c.Tell(messages.ClusterReady{}, noon)
+	c.Tell(messages.ClusterReady{}, noon)
+	if calls["all"] != 6 || calls["news"] != 4 || calls["gone"] != 1 || len(c.followers) != 2 {
+		t.Errorf("%v, %d followers", calls, len(c.followers))
+	}
+	follow("next", messages.LevelDebug, 100)
+	if calls["gone"] != 2 || len(c.followers) != 2 {
+		t.Errorf("%v, %d followers", calls, len(c.followers))
+	}
+}

@@ -3,10 +3,12 @@ package admin
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
 	"mime"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +19,7 @@ import (
 func (s *Server) guarded(next http.Handler) http.Handler {
 	foreign := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.broken(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
@@ -34,6 +37,18 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// broken makes a panic of our own one bad answer.
+func (s *Server) broken(w http.ResponseWriter, r *http.Request) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	if s.options.Broken != nil {
+		s.options.Broken(r.Method+" "+r.URL.Path, fmt.Errorf("panic: %v\n%s", value, debug.Stack()))
+	}
+	refuse(w, http.StatusInternalServerError, "internal", "CONTROL made a mistake here; its log says which")
 }
 
 // admit looks at what came over TCP.

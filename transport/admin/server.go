@@ -39,6 +39,9 @@ type Options struct {
 	Token     messages.Secret  // what a request over TCP must bear; "": nothing
 	TLS       *tls.Certificate // nil: plain HTTP
 	Mailboxes func() map[string]int
+
+	// Broken is told of a panic of our own; nil: nobody is.
+	Broken func(route string, err error)
 }
 
 // Limits of a server. A request is small, and answered at once, but for the stream of events.

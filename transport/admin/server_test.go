@@ -379,3 +379,21 @@ func TestConnections(t *testing.T) {
 		t.Errorf("%d with room again", status)
 	}
 }
+
+// A mistake of our own is one bad answer, and said; the next request is answered.
+func TestBroken(t *testing.T) {
+	said := ""
+	control := &stub{view: aView()}
+	control.view.Clusters[0].States = "" // fewer than shards
+	_, at := serve(t, Options{Broken: func(route string, err error) { said = route + " " + err.Error() }}, control)
+	status, answer := request(t, at, "GET", "/api/v1/shards", "")
+	if status != http.StatusInternalServerError || !strings.Contains(answer, "internal") {
+		t.Errorf("%d %s", status, answer)
+	}
+	if !strings.HasPrefix(said, "GET /api/v1/shards panic: runtime error: index out of range") || !strings.Contains(said, "view.go") {
+		t.Errorf("%q", said)
+	}
+	if status, _ := request(t, at, "GET", "/healthz", ""); status != http.StatusOK {
+		t.Errorf("%d", status)
+	}
+}
