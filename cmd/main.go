@@ -15,6 +15,7 @@
 //	doctor.go, doctor_checks.go  what is wrong on this machine
 //	daemon.go   what run, master and demo have in common
 //	admin.go, master_admin.go  how a CONTROL and a MASTER are reached
+//	mailboxes.go, links.go     what /metrics has of them
 //	world.go    the machine's own World
 //	logging.go  where lines go
 //	keep.go     where the bots' lines go

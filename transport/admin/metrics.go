@@ -28,7 +28,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 			failed(w, err)
 			return
 		}
-		seen.MustRegister(&collector{view: v, streams: len(s.streams), mailboxes: s.options.Mailboxes, use: proc.Usage})
+		seen.MustRegister(&collector{view: v, streams: len(s.streams), mailboxes: s.options.Mailboxes, links: s.options.Links, use: proc.Usage})
 	}
 	if s.fleet != nil {
 		v, err := s.lookAtFleet(r.Context())
@@ -68,12 +68,17 @@ var (
 	ready        = metric("cluster_shards_ready", "Shards of a cluster that are READY.", "cluster")
 	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards where it is known.", "cluster")
 	mailbox      = metric("mailbox_messages", "Messages that wait for an actor.", "actor")
+	linkOpen     = metric("links", "Links that are open: ipc to clusters, master to MASTER.", "link")
+	linkFrames   = metric("link_frames_total", "Frames over links.", "link", "direction")
+	linkBytes    = metric("link_bytes_total", "Bytes of frames over links.", "link", "direction")
+	linkRefused  = metric("link_refused_total", "Frames that a link did not take: too large, a peer that does not read, or an end.", "link")
 	streamCount  = metric("admin_streams", "Streams of events that are open.")
 )
 
 // ofMachines is every metric of a machine.
 var ofMachines = []*prometheus.Desc{
-	info, started, linkUp, clusterCount, shardCount, failures, restarts, eventCount, identifies, waits, outage, halted, cpu, resident, ready, latency, mailbox, streamCount,
+	info, started, linkUp, clusterCount, shardCount, failures, restarts, eventCount, identifies, waits, outage, halted, cpu, resident, ready, latency, mailbox,
+	linkOpen, linkFrames, linkBytes, linkRefused, streamCount,
 }
 
 // MetricNames are the names of all metrics of ours; a histogram's has three endings where it is shown.
@@ -84,6 +89,7 @@ type collector struct {
 	view      messages.View
 	streams   int
 	mailboxes func() map[string]int
+	links     func() map[string]Traffic
 	use       func(pid int) (proc.Used, bool)
 }
 
@@ -139,6 +145,16 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	if c.mailboxes != nil {
 		for name, depth := range c.mailboxes() {
 			gauge(mailbox, float64(depth), name)
+		}
+	}
+	if c.links != nil {
+		for kind, t := range c.links() {
+			gauge(linkOpen, float64(t.Open), kind)
+			count(linkFrames, int(t.FramesIn), kind, "in")
+			count(linkFrames, int(t.FramesOut), kind, "out")
+			count(linkBytes, int(t.BytesIn), kind, "in")
+			count(linkBytes, int(t.BytesOut), kind, "out")
+			count(linkRefused, int(t.Refused), kind)
 		}
 	}
 	c.clusters(gauge, put)

@@ -30,6 +30,9 @@ func scrape(t *testing.T, c *collector) string {
 // The figures of a view, as Prometheus reads them, by promtool's own rules.
 func TestMetrics(t *testing.T) {
 	text := scrape(t, &collector{view: aView(), streams: 2, mailboxes: func() map[string]int { return map[string]int{"gate": 3} },
+		links: func() map[string]Traffic {
+			return map[string]Traffic{"ipc": {Open: 2, FramesIn: 5, BytesOut: 7, Refused: 1}}
+		},
 		use: func(pid int) (proc.Used, bool) {
 			return proc.Used{CPU: 1500 * time.Millisecond, Resident: 1 << 20}, pid == 10
 		}})
@@ -57,6 +60,10 @@ func TestMetrics(t *testing.T) {
 		`control_master_link_up 1`,
 		`control_admin_streams 2`,
 		`control_halted 0`,
+		`control_links{link="ipc"} 2`,
+		`control_link_frames_total{direction="in",link="ipc"} 5`,
+		`control_link_bytes_total{direction="out",link="ipc"} 7`,
+		`control_link_refused_total{link="ipc"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("want %s in\n%s", want, text)

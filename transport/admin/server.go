@@ -35,14 +35,18 @@ type Fleet interface {
 
 // Options is how a server is reached, and by whom.
 type Options struct {
-	Hosts     []string         // names, beside loopback's, that a request may be for
-	Token     messages.Secret  // what a request over TCP must bear; "": nothing
-	TLS       *tls.Certificate // nil: plain HTTP
-	Mailboxes func() map[string]int
+	Hosts     []string                  // names, beside loopback's, that a request may be for
+	Token     messages.Secret           // what a request over TCP must bear; "": nothing
+	TLS       *tls.Certificate          // nil: plain HTTP
+	Mailboxes func() map[string]int     // messages that wait, by the kind of actor; nil: not known
+	Links     func() map[string]Traffic // by what they lead to; nil: not known
 
 	// Broken is told of a panic of our own; nil: nobody is.
 	Broken func(route string, err error)
 }
+
+// Traffic is what went over links of one kind since the start.
+type Traffic struct{ Open, FramesIn, FramesOut, BytesIn, BytesOut, Refused int64 }
 
 // Limits of a server. A request is small, and answered at once, but for the stream of events.
 const (
