@@ -46,12 +46,14 @@ type link struct {
 	timed    time.Time // when the deadline of writes was set last
 	writing  bool      // a writer is running
 	writer   func()    // write, made once
+	quiet    quietWrite
 	closeBy  time.Time // the end of flushing; zero before Close
 }
 
 // newLink makes a link of an open connection, which is the link's from then on.
 func newLink(conn net.Conn) *link {
 	l := &link{conn: conn, window: make(chan struct{}, transport.Window), gone: make(chan struct{})}
+	l.quiet.of(conn)
 	l.writer = l.write
 	return l
 }
@@ -131,11 +133,27 @@ func (l *link) push(frame []byte) error {
 	}
 	l.queue[last] = append(append(l.queue[last], frame...), separator)
 	l.queued += len(frame) + 1
+	if !l.writing && l.quiet.may() && l.writeNow() {
+		return nil
+	}
 	if !l.writing {
 		l.writing = true
 		go l.writer()
 	}
 	return nil
+}
+
+// writeNow writes what is queued, one piece, as far as the socket takes it without waiting, and reports whether that was all. l.mu is held, and there is no writer.
+func (l *link) writeNow() (all bool) {
+	piece := l.queue[l.written]
+	n := l.quiet.write(piece)
+	if l.queued -= n; n < len(piece) {
+		l.queue[l.written] = piece[:copy(piece, piece[n:])]
+		return false
+	}
+	freePiece(piece)
+	l.queue, l.written = l.queue[:0], 0
+	return true
 }
 
 // spares are pieces that no queue needs at the moment.
@@ -194,6 +212,7 @@ func (l *link) read(frame func([]byte), closed func(error)) {
 		}
 		select {
 		case l.window <- struct{}{}:
+			l.quiet.heard.Store(true)
 			frame(f)
 		case <-l.gone:
 			closed(l.readEnded(net.ErrClosed))
