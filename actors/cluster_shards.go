@@ -23,7 +23,8 @@ type shard struct {
 	said     bool      // that it is stuck
 	told     bool      // to connect anew
 	latency  messages.Milliseconds
-	guilds   *int // nil: not known
+	guilds   *int      // nil: not known
+	rate     plan.Rate // of events
 }
 
 // beatSlack is how much later than two intervals a heartbeat may come, as a share of the interval.
@@ -87,6 +88,12 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	s.state, s.latency = p.State, p.LatencyMS
 	if p.Guilds != nil {
 		s.guilds = p.Guilds
+	}
+	switch {
+	case moved:
+		s.rate = plan.Rate{} // its figures are those of the state before
+	case p.Events != nil:
+		s.rate.Count(*p.Events, time.Now())
 	}
 	switch p.State {
 	case messages.ShardReady, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardDisconnected:

@@ -66,6 +66,7 @@ func (d *desk) Receive(ctx actor.Context) {
 	case world.Recovered:
 		d.survey(ctx)
 	case messages.Event:
+		m = plan.Shorten(m)
 		d.picture.heard(m, now())
 		d.log.Tell(m, now())
 	case messages.ClusterStands:

@@ -17,7 +17,7 @@ type picture struct {
 	sessions []messages.SessionView // never changed, only replaced
 }
 
-// clusterPicture is one cluster. Its view lacks what is written anew for everyone who looks: states, latencies, guilds.
+// clusterPicture is one cluster. Its view lacks what is written anew for everyone who looks: states and figures of shards.
 type clusterPicture struct {
 	view   messages.ClusterView
 	shards []messages.ShardStanding // in the order of its range
@@ -58,7 +58,7 @@ func (p *picture) heard(e messages.Event, now time.Time) {
 	case messages.ShardMoved:
 		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
 			s := &c.shards[e.Shard-c.view.Shards.First]
-			s.State = e.State
+			s.State, s.EventsPerSecond = e.State, -1
 			if e.LatencyMS > 0 {
 				s.LatencyMS = e.LatencyMS
 			}
@@ -67,6 +67,9 @@ func (p *picture) heard(e messages.Event, now time.Time) {
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Err, Exit: e.Exit})
 	case messages.ClusterGaveUp:
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Causes[len(e.Causes)-1]})
+		if c := p.clusters[e.Cluster]; c != nil {
+			c.view.GaveUp = &e
+		}
 	case messages.ClusterFatal:
 		p.died(e.Cluster, messages.Death{At: now, Cause: messages.CauseFatal, Err: e.Err})
 	}
@@ -132,7 +135,7 @@ func (p *picture) clusterMoved(m messages.ClusterMoved, now time.Time) {
 }
 
 func unknownShards(r messages.ShardRange) []messages.ShardStanding {
-	return slices.Repeat([]messages.ShardStanding{{State: messages.ShardIdle, Guilds: -1}}, r.Len())
+	return slices.Repeat([]messages.ShardStanding{{State: messages.ShardIdle, Guilds: -1, EventsPerSecond: -1}}, r.Len())
 }
 
 func (p *picture) fleetStands(m messages.FleetStands) {
@@ -186,10 +189,10 @@ func (p *picture) view(last uint64, now time.Time) messages.View {
 func (c *clusterPicture) written() messages.ClusterView {
 	v := c.view
 	states := make([]byte, 0, len(c.shards))
-	v.LatencyMS = make([]messages.Milliseconds, 0, len(c.shards))
+	v.LatencyMS, v.Events = make([]messages.Milliseconds, 0, len(c.shards)), make([]float64, 0, len(c.shards))
 	for _, s := range c.shards {
 		states = append(states, messages.ShardLetter(s.State))
-		v.LatencyMS = append(v.LatencyMS, s.LatencyMS)
+		v.LatencyMS, v.Events = append(v.LatencyMS, s.LatencyMS), append(v.Events, s.EventsPerSecond)
 		v.Guilds += max(s.Guilds, 0)
 	}
 	v.States = string(states)

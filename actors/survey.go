@@ -36,7 +36,7 @@ func (c *Cluster) survey(ctx actor.Context) {
 	all := make([]messages.ShardStanding, 0, c.plan.Shards.Len())
 	for _, id := range c.plan.Shards.Shards() {
 		s := c.shards[id]
-		one := messages.ShardStanding{State: s.state, LatencyMS: s.latency, Guilds: -1}
+		one := messages.ShardStanding{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond()}
 		if s.guilds != nil {
 			one.Guilds = *s.guilds
 		}

@@ -32,9 +32,10 @@ type ShardsStand struct {
 
 // ShardStanding is one shard of a ShardsStand.
 type ShardStanding struct {
-	State     ShardState
-	LatencyMS Milliseconds // of the gateway; 0: not known
-	Guilds    int          // -1: not known
+	State           ShardState
+	LatencyMS       Milliseconds // of the gateway; 0: not known
+	Guilds          int          // -1: not known
+	EventsPerSecond float64      // from Discord, to a tenth; -1: not known
 }
 
 // SessionsStand (sessions → who asked) answers Survey: what could be resumed, without what it takes to do so.
@@ -181,11 +182,16 @@ type ClusterView struct {
 	ShardsReady int            `json:"shards_ready"`
 	ShardsOut   int            `json:"shards_out"` // thrown out by Discord, or unable to reach it
 	Restarts    int            `json:"restarts"`
-	States      string         `json:"states"`     // a letter a shard: ShardLetter
-	LatencyMS   []Milliseconds `json:"latency_ms"` // of the gateway; 0: not known
-	Guilds      int            `json:"guilds"`     // in all, as far as they are known
-	Sessions    int            `json:"sessions"`   // shards that could resume in another process
+	States      string         `json:"states"`              // a letter a shard: ShardLetter
+	LatencyMS   []Milliseconds `json:"latency_ms"`          // of the gateway; 0: not known
+	Events      []float64      `json:"events_per_second"`   // from Discord, to a tenth; -1: not known
+	Guilds      int            `json:"guilds"`              // in all, as far as they are known
+	Sessions    int            `json:"sessions"`            // shards that could resume in another process
+	UptimeMS    Milliseconds   `json:"uptime_ms,omitempty"` // of its process; this and the next two come from the kernel, where it tells
+	CPUMS       Milliseconds   `json:"cpu_ms,omitempty"`    // processor time of its process
+	Resident    int64          `json:"resident_bytes,omitempty"`
 	Death       *Death         `json:"last_death,omitempty"`
+	GaveUp      *ClusterGaveUp `json:"gave_up,omitempty"` // the last time; many lines, which only GET /api/v1/clusters/{cluster} has
 }
 
 // Death is the last unordered end of a cluster's process.

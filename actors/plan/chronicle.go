@@ -77,12 +77,18 @@ func (c *Chronicle) tell(t messages.Telling, level messages.Level) {
 	c.followers = slices.DeleteFunc(c.followers, func(f messages.Follow) bool { return level >= f.Least && !f.Tell(t) })
 }
 
-// Add writes an event down.
-func (c *Chronicle) Add(e messages.Event, now time.Time) messages.Told {
+// Shorten is an event as it is kept: with no more of a dead bot's last words than outputMax.
+func Shorten(e messages.Event) messages.Event {
 	if up, is := e.(messages.ClusterGaveUp); is && len(up.Output) > outputMax {
 		up.Output = strings.ToValidUTF8(strings.Clone(up.Output[len(up.Output)-outputMax:]), "")
-		e = up
+		return up
 	}
+	return e
+}
+
+// Add writes an event down.
+func (c *Chronicle) Add(e messages.Event, now time.Time) messages.Told {
+	e = Shorten(e)
 	c.Last++
 	t := messages.Told{ID: c.Last, At: now, Machine: c.machine, Event: e}
 	if _, level := e.Event(); level == messages.LevelDebug {

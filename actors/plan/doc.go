@@ -6,6 +6,7 @@
 //	restart.go  the three-restart rule
 //	guard.go    an outage of Discord, a storm of identifies, a stuck shard
 //	offer.go    which sessions a new process may resume
+//	rate.go     how often something happens
 //	redial.go   when to dial MASTER again
 //	alert.go    which events the outside is told of, and as what
 //	webhook.go  the same for a webhook of Discord's, and its limits

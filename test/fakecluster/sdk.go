@@ -43,6 +43,7 @@ type SDK struct {
 	Hears       func(v Voice, op messages.Operation) bool // told of every operation; false: it is answered as usual
 
 	DieOnPermit bool // dies between its first permit and the report of it, having identified or not
+	EventRate   int  // events a second that each READY shard tells of; 0: it tells of none
 }
 
 // Program is what the process does.

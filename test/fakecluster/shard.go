@@ -20,6 +20,7 @@ type shard struct {
 	acked   bool
 	now     messages.ShardState
 	tries   int
+	events  int64
 	ended   bool
 }
 
@@ -197,6 +198,21 @@ func (s *shard) state(state messages.ShardState, code int) {
 		return
 	}
 	s.send(messages.ShardStatus{EventID: s.event(), Shard: s.id, State: state, CloseCode: code})
+	if state == messages.ShardReady && s.EventRate > 0 {
+		s.figures(s.gateway)
+	}
+}
+
+// figures tells how many events came, every 5 s for as long as the connection is the same.
+func (s *shard) figures(g *sim.Gateway) {
+	if s.gateway != g || s.ended || s.silent || s.now != messages.ShardReady {
+		return
+	}
+	s.send(messages.ShardStatus{EventID: s.event(), Shard: s.id, State: s.now, Events: &s.events})
+	s.p.After(5*time.Second, func() {
+		s.events += 5 * int64(s.EventRate)
+		s.figures(g)
+	})
 }
 
 // stop ends the shard, its session left to be resumed.

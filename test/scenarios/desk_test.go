@@ -189,3 +189,28 @@ func TestFleetView(t *testing.T) {
 		}
 	})
 }
+
+// The desk has how many events the shards get, and of a cluster that was given up what it died of, each time.
+func TestDeskFigures(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 20}, ours(initialise(20, 1)), f.cast(func(cluster string, _ int) fakecluster.SDK {
+			if cluster == "1" {
+				return fakecluster.SDK{ExitAfter: 1, ExitCode: 3}
+			}
+			return fakecluster.SDK{EventRate: 3}
+		}), withDesk)
+		f.connect(m, "c", 0, 19)
+		f.must("giving up", time.Minute, f.sawN("cluster.gave_up", 1))
+		f.must("the other is READY", 3*time.Minute, f.owned(10))
+		f.pass(11 * time.Second)
+		v := f.look(m)
+		want(f, "events a second of each", slices.Equal(v.Clusters[0].Events, slices.Repeat([]float64{3}, 10)), true)
+		want(f, "of nobody", slices.Equal(v.Clusters[1].Events, slices.Repeat([]float64{-1}, 10)), true)
+		up := last[messages.ClusterGaveUp](f)
+		want(f, "causes", slices.Equal(v.Clusters[1].GaveUp.Causes, up.Causes) && len(up.Causes) == 4, true)
+		want(f, "of one that serves", v.Clusters[0].GaveUp == nil, true)
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.must("it died", time.Minute, f.sawN("cluster.died", 4))
+		want(f, "events a second of the dead", slices.Equal(f.look(m).Clusters[0].Events, v.Clusters[1].Events), true)
+	})
+}

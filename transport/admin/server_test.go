@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -87,9 +86,10 @@ func aView() messages.View {
 		Machine: messages.MachineView{Source: "m1", Version: "1.0", Host: "box", PID: 1, Started: at, ShardCount: 8, MaxConcurrency: 4, ShardsPerCluster: 4, Shards: 8, ShardsReady: 5,
 			Master: messages.MasterView{URL: "ws://m", Up: true, Since: at, Epoch: 1}, Clusters: messages.ClusterCount{Serving: 1, Starting: 1}},
 		Clusters: []messages.ClusterView{
-			{Cluster: 0, Shards: messages.ShardRange{First: 0, Last: 3}, State: messages.ClusterServing, Since: at, PID: 10, ShardsReady: 4, States: "RRRR", LatencyMS: []messages.Milliseconds{40, 60, 0, 0}, Guilds: 9},
-			{Cluster: 1, Shards: messages.ShardRange{First: 4, Last: 7}, State: messages.ClusterConnecting, Since: at, PID: 11, ShardsReady: 1, Restarts: 1, States: "Rwi.", LatencyMS: []messages.Milliseconds{0, 0, 0, 0},
-				Death: &messages.Death{At: at, Cause: messages.CauseMute, Err: "no heartbeat for 10s"}},
+			{Cluster: 0, Shards: messages.ShardRange{First: 0, Last: 3}, State: messages.ClusterServing, Since: at, PID: 10, ShardsReady: 4, States: "RRRR", LatencyMS: []messages.Milliseconds{40, 60, 0, 0}, Events: []float64{2.5, 0, -1, -1}, Guilds: 9},
+			{Cluster: 1, Shards: messages.ShardRange{First: 4, Last: 7}, State: messages.ClusterConnecting, Since: at, PID: 11, ShardsReady: 1, Restarts: 1, States: "Rwi.", LatencyMS: []messages.Milliseconds{0, 0, 0, 0}, Events: []float64{-1, -1, -1, -1},
+				Death:  &messages.Death{At: at, Cause: messages.CauseMute, Err: "no heartbeat for 10s"},
+				GaveUp: &messages.ClusterGaveUp{Cluster: 1, Shards: "4-7", Attempts: 4, Cause: messages.CauseMute, Causes: []string{"mute: no heartbeat for 10s"}, Output: "last words"}},
 		},
 		Sessions: []messages.SessionView{{Shard: 0, Cluster: 0, Seq: 12, At: at}, {Shard: 4, Cluster: 1, Seq: 3, At: at, Orphaned: &at}},
 		Counters: messages.Counters{Events: map[string]int{"cluster.died": 1}, Failures: map[messages.Cause]int{messages.CauseMute: 1}, Restarts: map[messages.Cause]int{messages.CauseMute: 1},
@@ -328,20 +328,6 @@ func TestBudget(t *testing.T) {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
-}
-
-// Ten thousand shards are one small answer.
-func TestSmallAnswer(t *testing.T) {
-	v := aView()
-	one := v.Clusters[0]
-	one.States, one.LatencyMS = strings.Repeat("R", 10), slices.Repeat([]messages.Milliseconds{123}, 10)
-	v.Clusters = slices.Repeat([]messages.ClusterView{one}, 1000)
-	_, at := serve(t, Options{}, &stub{view: v})
-	_, answer := request(t, at, "GET", "/api/v1/machine", "")
-	if len(answer) > 256<<10 {
-		t.Errorf("%d bytes of 10,000 shards", len(answer))
-	}
-	t.Logf("%d bytes of 10,000 shards", len(answer))
 }
 
 // More connections than people and their dashboards have are hung up on, and those that end make room.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/proc"
 )
 
 // ClustersAnswer is GET /api/v1/clusters.
@@ -52,12 +53,33 @@ func (s *Server) with(w http.ResponseWriter, r *http.Request, show func(v messag
 	show(v)
 }
 
+// used is a cluster with what the kernel tells of its process.
+func used(c messages.ClusterView) messages.ClusterView {
+	if u, known := proc.Usage(c.PID); known {
+		c.UptimeMS, c.CPUMS, c.Resident = messages.Millis(u.Age), messages.Millis(u.CPU), u.Resident
+	}
+	return c
+}
+
+// listed are clusters as a list has them.
+func listed(all []messages.ClusterView) []messages.ClusterView {
+	lines := make([]messages.ClusterView, len(all))
+	for i, c := range all {
+		c.GaveUp = nil
+		lines[i] = used(c)
+	}
+	return lines
+}
+
 func (s *Server) machine(w http.ResponseWriter, r *http.Request) {
-	s.with(w, r, func(v messages.View) { answer(w, http.StatusOK, v) })
+	s.with(w, r, func(v messages.View) {
+		v.Clusters = listed(v.Clusters)
+		answer(w, http.StatusOK, v)
+	})
 }
 
 func (s *Server) clusters(w http.ResponseWriter, r *http.Request) {
-	s.with(w, r, func(v messages.View) { answer(w, http.StatusOK, ClustersAnswer{v.LastEvent, v.Clusters}) })
+	s.with(w, r, func(v messages.View) { answer(w, http.StatusOK, ClustersAnswer{v.LastEvent, listed(v.Clusters)}) })
 }
 
 func (s *Server) cluster(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +93,7 @@ func (s *Server) cluster(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusNotFound, string(messages.RefusedUnknown), fmt.Sprintf("cluster %d is not of this machine", id))
 			return
 		}
-		answer(w, http.StatusOK, v.Clusters[at])
+		answer(w, http.StatusOK, used(v.Clusters[at]))
 	})
 }
 

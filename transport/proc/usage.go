@@ -4,6 +4,7 @@ import "time"
 
 // Used is what a process has used, or holds, now.
 type Used struct {
+	Age      time.Duration // since its start
 	CPU      time.Duration // user and system, since its start
 	Resident int64         // bytes
 }

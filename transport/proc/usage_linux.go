@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // tick is the unit of times in /proc: USER_HZ, 100 on every architecture Go runs on (proc_pid_stat(5)).
@@ -20,21 +22,26 @@ func Usage(pid int) (Used, bool) {
 	if err != nil {
 		return Used{}, false
 	}
-	return parseUsage(text, os.Getpagesize())
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return Used{}, false
+	}
+	return parseUsage(text, time.Duration(up.Nano()), os.Getpagesize())
 }
 
-// parseUsage reads fields 14, 15 (utime, stime) and 24 (rss, in pages) of /proc/<pid>/stat. The second is a name in parentheses that may hold any byte, the third follows it.
-func parseUsage(stat []byte, page int) (Used, bool) {
+// parseUsage reads fields 14, 15 (utime, stime), 22 (starttime, since the machine is up) and 24 (rss, in pages) of /proc/<pid>/stat. The second is a name in parentheses that
+// may hold any byte, the third follows it.
+func parseUsage(stat []byte, up time.Duration, page int) (Used, bool) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 22 {
 		return Used{}, false
 	}
-	var n [3]int64
-	for i, at := range []int{11, 12, 21} {
+	var n [4]int64
+	for i, at := range []int{11, 12, 19, 21} {
 		var err error
 		if n[i], err = strconv.ParseInt(string(fields[at]), 10, 64); err != nil {
 			return Used{}, false
 		}
 	}
-	return Used{CPU: time.Duration(n[0]+n[1]) * tick, Resident: n[2] * int64(page)}, true
+	return Used{Age: max(up-time.Duration(n[2])*tick, 0), CPU: time.Duration(n[0]+n[1]) * tick, Resident: n[3] * int64(page)}, true
 }

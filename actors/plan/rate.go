@@ -1,0 +1,36 @@
+package plan
+
+import (
+	"math"
+	"time"
+)
+
+// Rate is how often something happens, by a count of it that is told now and then. The zero Rate knows nothing yet.
+type Rate struct {
+	count     int64
+	at        time.Time // of count; zero: there was none
+	perSecond float64
+	known     bool
+}
+
+// rateOver is the least time that a rate is taken over: counts that are told faster would make it jump.
+const rateOver = time.Second
+
+// Count takes the count at a moment. One that has fallen is another counter's: the rate is not known until the next.
+func (r *Rate) Count(count int64, now time.Time) {
+	over := now.Sub(r.at)
+	switch {
+	case r.at.IsZero() || count < r.count || over < 0:
+		*r = Rate{count: count, at: now}
+	case over >= rateOver:
+		*r = Rate{count: count, at: now, perSecond: float64(count-r.count) / over.Seconds(), known: true}
+	}
+}
+
+// PerSecond is the rate over the last two counts, to a tenth; -1: not known.
+func (r Rate) PerSecond() float64 {
+	if !r.known {
+		return -1
+	}
+	return math.Round(r.perSecond*10) / 10
+}

@@ -1,0 +1,53 @@
+package admin
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/discluster/control/messages"
+)
+
+// What the kernel knows of a cluster's process is in every answer that has the cluster; why it was given up, which is long, only in its own.
+func TestClusterAnswers(t *testing.T) {
+	v := aView()
+	v.Clusters[1].PID = os.Getpid()
+	_, at := serve(t, Options{}, &stub{view: v})
+	for _, path := range []string{"/api/v1/machine", "/api/v1/clusters", "/api/v1/clusters/1"} {
+		_, text := request(t, at, "GET", path, "")
+		var got struct {
+			messages.ClusterView
+			Clusters []messages.ClusterView
+		}
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		one, alone := got.ClusterView, len(got.Clusters) == 0
+		if !alone {
+			one = got.Clusters[1]
+		}
+		if one.Resident < 1<<20 || one.UptimeMS < 0 || one.PID != os.Getpid() {
+			t.Errorf("%s: %+v", path, one)
+		}
+		if (one.GaveUp != nil) != alone || strings.Contains(text, "last words") != alone {
+			t.Errorf("%s: gave up %+v", path, one.GaveUp)
+		}
+	}
+}
+
+// Ten thousand shards are one small answer.
+func TestSmallAnswer(t *testing.T) {
+	v := aView()
+	one := v.Clusters[0]
+	one.States, one.LatencyMS = strings.Repeat("R", 10), slices.Repeat([]messages.Milliseconds{123}, 10)
+	one.Events = slices.Repeat([]float64{123.4}, 10)
+	v.Clusters = slices.Repeat([]messages.ClusterView{one}, 1000)
+	_, at := serve(t, Options{}, &stub{view: v})
+	_, answer := request(t, at, "GET", "/api/v1/machine", "")
+	if len(answer) > 384<<10 {
+		t.Errorf("%d bytes of 10,000 shards", len(answer))
+	}
+	t.Logf("%d bytes of 10,000 shards", len(answer))
+}
