@@ -321,8 +321,13 @@ func (d *demo) report(took time.Duration) {
 		return
 	}
 	fmt.Fprintf(d.out, "\nsimulated Discord  %s/stats\nMASTER             ws://%s\nlogs               %s\n", d.base, d.master.at, d.dir)
-	if m1, fleet := d.running[0].admin.at.Load(), d.shown.at.Load(); m1 != nil && fleet != nil {
-		fmt.Fprintf(d.out, "API                http://%s/api/v1/machine of m1, http://%s/api/v1/fleet of MASTER\n", *m1, *fleet)
+	if at := d.shown.at.Load(); at != nil {
+		fmt.Fprintf(d.out, "page of the fleet  http://%s/\n", *at)
+	}
+	for i, c := range d.running {
+		if at := c.admin.at.Load(); at != nil {
+			fmt.Fprintf(d.out, "page of m%-9d http://%s/\n", i+1, *at)
+		}
 	}
 	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n     Ctrl-C ends it\n\n", d.base)
 }

@@ -1,7 +1,7 @@
 // Package e2e runs the real binary: real processes, real sockets, a simulated Discord of their own. What decides is tested elsewhere, in simulated time (scenarios) or by the byte
 // (the packages of transport); here is what only a whole machine can show: exits, leftovers, environments, folders, peers that are no peers.
 //
-// Plain `go test` runs what is quick and needs nothing but Go. `task e2e` (build tag e2e) adds what takes longer, and what needs node.
+// Plain `go test` runs what is quick and needs nothing but Go. `task e2e` (build tag e2e) adds what takes longer, and what needs node or a browser.
 //
 // A cluster that misbehaves is this test binary again, with a role in its environment (roles_test.go). Whatever a test starts carries a mark in its environment, so that
 // nothing it started, or let start, is left unseen (process_test.go) or outlives the run (janitor_test.go).

@@ -9,6 +9,7 @@
 //	events.go   events as a list and as a stream (SSE)
 //	health.go   /healthz, /readyz
 //	metrics.go  /metrics
+//	page.go     the status page at /, whose files are in page/
 //	openapi.go  what describes all of it
 //
 // Over TCP a Host that is neither loopback nor named in the configuration is refused, for a browser may be led here by any name; so is a change that another site's page asks

@@ -15,8 +15,8 @@ func TestFleet(t *testing.T) {
 		status   int
 		has      string
 	}{
-		{master, "/", 200, "/api/v1/fleet"},
-		{machine, "/", 200, "/api/v1/machine"},
+		{master, "/", 200, "page/fleet.js"},
+		{machine, "/", 200, "page/machine.js"},
 		{master, "/healthz", 200, "ok"},
 		{master, "/readyz", 503, "not every shard is READY"},
 		{master, "/api/v1/fleet", 200, `"granted":[[4,7]]`},

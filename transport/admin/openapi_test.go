@@ -193,7 +193,7 @@ func texts[T ~string](all []T) (texts []string) {
 func TestOpenAPIAnswers(t *testing.T) {
 	d := describe(t)
 	_, at := serve(t, Options{}, &stub{view: aView(), kept: messages.Telling{Last: 8, Events: []messages.Told{told(8, messages.MachineLeft{Source: "m2"})}}})
-	fill := strings.NewReplacer("{cluster}", "1", "{shard}", "5", "{guild}", "81384788765712384")
+	fill := strings.NewReplacer("{cluster}", "1", "{shard}", "5", "{guild}", "81384788765712384", "{file}", "live.js")
 	for path, methods := range d.Paths {
 		for method, op := range methods {
 			status, answer := request(t, at, strings.ToUpper(method), fill.Replace(path), "", asJSON)

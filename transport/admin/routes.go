@@ -27,6 +27,7 @@ const (
 
 var routes = []route{
 	{either, "GET /{$}", (*Server).front},
+	{either, "GET /page/{file}", (*Server).pageFile},
 	{either, "GET /healthz", (*Server).healthz},
 	{either, "GET /readyz", (*Server).readyz},
 	{either, "GET /metrics", (*Server).metrics},
@@ -59,16 +60,6 @@ func (s *Server) mux() http.Handler {
 		refuse(w, http.StatusNotFound, "no_route", "no such route: "+r.Method+" "+r.URL.Path)
 	})
 	return mux
-}
-
-// front is what lies at / as long as no page does.
-func (s *Server) front(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	at := "/api/v1/machine"
-	if s.control == nil {
-		at = "/api/v1/fleet"
-	}
-	_, _ = io.WriteString(w, "control: the API is at "+at+", figures at /metrics\n")
 }
 
 // Problem is the body of every answer that is no success.

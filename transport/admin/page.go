@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"fmt"
+	"net/http"
+	"path"
+	"time"
+)
+
+// page is the status page, of a machine or of the fleet: plain, without a build, asking the routes of the API and nobody else.
+//
+//go:embed page
+var page embed.FS
+
+// pageTypes are the content types of its files.
+var pageTypes = map[string]string{".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+
+// pagePolicy lets the page run its own files and ask its own server, and lets no other page frame it.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func (s *Server) front(w http.ResponseWriter, r *http.Request) {
+	name := "machine.html"
+	if s.control == nil {
+		name = "fleet.html"
+	}
+	pageFile(w, r, name)
+}
+
+func (s *Server) pageFile(w http.ResponseWriter, r *http.Request) {
+	pageFile(w, r, r.PathValue("file"))
+}
+
+// pageFile answers with a file of the page. A browser keeps it, and asks each time whether it still is the one.
+func pageFile(w http.ResponseWriter, r *http.Request, name string) {
+	text, err := page.ReadFile("page/" + name)
+	if err != nil {
+		refuse(w, http.StatusNotFound, "no_route", fmt.Sprintf("the page has no file %.40q", name))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", pageTypes[path.Ext(name)])
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", fmt.Sprintf(`"%.16x"`, sha256.Sum256(text)))
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(text))
+}

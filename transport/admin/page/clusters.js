@@ -1,0 +1,173 @@
+// The table of clusters: for each a line of figures, and a line with a tile for each shard. What has not changed is not touched, and what is out of sight is not laid out
+// (content-visibility), so that ten thousand tiles are cheap.
+import { bytesText, cellsFor, clusterState, columnsOf, el, latencyText, rangeText, rateText, setText, shardStates, span } from "./words.js";
+
+const denseFrom = 1000; // tiles: from there on they show their mark alone
+const sliceMax = 20; // ms at a time: a large table comes in slices, a frame each
+const cpuOver = 4000; // ms that a share of CPU is taken over
+
+// Cluster is one cluster's part of the table, a tbody.
+class Cluster {
+	constructor(id, columns) {
+		this.id = id;
+		this.cells = cellsFor(columns);
+		this.death = el("button", { className: "death", value: id, hidden: true });
+		this.cells.at(-1).append(this.death);
+		this.tiles = [];
+		this.field = el("div", { className: "tiles", role: "group", ariaLabel: `Shards of cluster ${id}` });
+		this.body = el("tbody", { role: "rowgroup" },
+			el("tr", { role: "row" }, ...this.cells),
+			el("tr", { role: "row" }, el("td", { role: "cell", colSpan: columns.length }, this.field)));
+	}
+
+	show(c, at, dense) {
+		const [first, last] = c.shards;
+		if (this.tiles.length !== last - first + 1 || this.first !== first) this.lay(first, last);
+		const [kind, state] = clusterState(c);
+		const well = kind === "good" && c.shards_ready === this.tiles.length;
+		const shards = rangeText(c.shards) + (well ? "" : `, ${c.shards_ready} ready`);
+		const figures = [String(c.cluster), state, shards, String(c.pid ?? ""), c.uptime_ms ? span(c.uptime_ms) : "", this.cpu(c, at), bytesText(c.resident_bytes), String(c.restarts)];
+		figures.forEach((text, i) => setText(this.cells[i], text));
+		this.cells[1].className = kind;
+		const d = c.last_death;
+		this.death.hidden = !d;
+		if (d) setText(this.death, `${d.exit ?? d.cause}, ${span(at - Date.parse(d.at))} ago`);
+		this.body.classList.toggle("well", well);
+		for (let i = 0; i < this.tiles.length; i++) {
+			if (c.states[i] !== this.view?.states[i]) this.turn(this.tiles[i], c.states[i]);
+			if (c.states[i] !== this.view?.states[i] || c.latency_ms[i] !== this.view.latency_ms[i] || c.events_per_second[i] !== this.view.events_per_second[i] || dense !== this.dense) {
+				this.figure(i, c, dense);
+			}
+		}
+		this.view = c;
+		this.dense = dense;
+	}
+
+	lay(first, last) {
+		this.first = first;
+		this.view = undefined;
+		this.tiles = Array.from({ length: last - first + 1 }, (_, i) => el("button", { value: first + i, tabIndex: -1 }));
+		this.field.replaceChildren(...this.tiles);
+	}
+
+	turn(tile, letter) {
+		const [, mark, kind] = shardStates[letter] ?? shardStates["."];
+		tile.className = kind;
+		tile.dataset.mark = mark;
+	}
+
+	figure(i, c, dense) {
+		const tile = this.tiles[i], latency = latencyText(c.latency_ms[i]), rate = rateText(c.events_per_second[i]);
+		const [state] = shardStates[c.states[i]] ?? shardStates["."];
+		tile.title = [`Shard ${tile.value}: ${state}`, latency, rate && `${c.events_per_second[i]} events/s`].filter(Boolean).join(", ");
+		if (!dense) tile.dataset.figures = ` ${tile.value}\n${latency || "–"}\n${rate || "–"}`;
+	}
+
+	// cpu is the share of one processor since a moment ago; at first, since the process began.
+	cpu(c, at) {
+		if (c.cpu_ms === undefined && !c.uptime_ms) return "";
+		const now = { pid: c.pid, at, used: c.cpu_ms ?? 0 };
+		if (this.used?.pid !== c.pid) this.used = { pid: c.pid, at: at - c.uptime_ms, used: 0 };
+		if (at - this.used.at >= cpuOver || !this.share) {
+			this.share = `${Math.round((100 * (now.used - this.used.used)) / Math.max(at - this.used.at, 1))} %`;
+			this.used = now;
+		}
+		return this.share;
+	}
+}
+
+// Clusters is the table. choose is called with the shard whose tile is pressed, explain with the cluster whose last exit is.
+export class Clusters {
+	constructor(table, choose, explain) {
+		this.table = table;
+		this.columns = columnsOf(table);
+		this.byID = new Map();
+		table.addEventListener("click", ({ target }) => {
+			if (target.className === "death") explain(Number(target.value));
+			else if (target.parentElement.className === "tiles") choose(Number(target.value));
+		});
+		table.addEventListener("keydown", (e) => this.key(e));
+		table.addEventListener("focusin", ({ target }) => {
+			if (target.parentElement.className === "tiles") this.rove(target);
+		});
+	}
+
+	show(view) {
+		const began = performance.now(), at = Date.parse(view.at), dense = view.machine.shards >= denseFrom;
+		this.view = view;
+		this.table.classList.toggle("dense", dense);
+		const ids = new Set(view.clusters.map((c) => c.cluster));
+		for (const [id, one] of this.byID) {
+			if (ids.has(id)) continue;
+			one.body.remove();
+			this.byID.delete(id);
+		}
+		let before = this.table.tHead;
+		for (const c of view.clusters) {
+			let one = this.byID.get(c.cluster);
+			if (!one) this.byID.set(c.cluster, (one = new Cluster(c.cluster, this.columns)));
+			one.show(c, at, dense);
+			if (before.nextElementSibling !== one.body) before.after(one.body);
+			before = one.body;
+			if (performance.now() - began > sliceMax) {
+				requestAnimationFrame(() => this.view === view && this.show(view));
+				break;
+			}
+		}
+		if (!this.current?.isConnected) this.rove(this.table.querySelector(".tiles button"));
+	}
+
+	// rove makes a tile the one that Tab leads to.
+	rove(tile) {
+		if (this.current) this.current.tabIndex = -1;
+		this.current = tile;
+		if (tile) tile.tabIndex = 0;
+	}
+
+	// tile is a shard's, undefined where it is none of this machine's.
+	tile(shard) {
+		for (const c of this.byID.values()) {
+			if (c.tiles[shard - c.first]) return c.tiles[shard - c.first];
+		}
+	}
+
+	key(e) {
+		const tile = e.target, field = tile.parentElement;
+		if (field.className !== "tiles" || e.altKey || e.ctrlKey || e.metaKey) return;
+		const to = step(tile, [...field.children], e.key, (way) => this.neighbour(field.closest("tbody"), way));
+		if (!to) return;
+		e.preventDefault();
+		to.focus();
+	}
+
+	// neighbour is the tiles of the next cluster in sight, one way or the other.
+	neighbour(body, way) {
+		do body = body[way];
+		while (body && (body.tagName !== "TBODY" || !body.checkVisibility()));
+		return body ? [...body.querySelectorAll(".tiles button")] : [];
+	}
+}
+
+// step is the tile that a key leads to. Up and down keep their column, from cluster to cluster.
+function step(tile, tiles, key, neighbour) {
+	const at = tiles.indexOf(tile), wide = tiles.filter((t) => t.offsetTop === tiles[0].offsetTop).length, column = at % wide;
+	const before = () => neighbour("previousElementSibling"), after = () => neighbour("nextElementSibling");
+	switch (key) {
+		case "ArrowRight": return tiles[at + 1] ?? after()[0];
+		case "ArrowLeft": return tiles[at - 1] ?? before().at(-1);
+		case "Home": return tiles[0];
+		case "End": return tiles.at(-1);
+		case "PageDown": return after()[0];
+		case "PageUp": return before()[0];
+		case "ArrowDown": {
+			if (tiles[at + wide]) return tiles[at + wide];
+			const next = after();
+			return next[Math.min(column, next.length - 1)];
+		}
+		case "ArrowUp": {
+			if (tiles[at - wide]) return tiles[at - wide];
+			const next = before(), lines = Math.floor((next.length - 1) / wide);
+			return next[Math.min(lines * wide + column, next.length - 1)];
+		}
+	}
+}

@@ -1,0 +1,109 @@
+// What makes a page live. What it shows is one answer of the API and nothing else; the stream of events says when to ask for it again, and fills the list of events.
+import { Events } from "./events.js";
+import { $, clock, setText } from "./words.js";
+
+const lookEvery = 5000; // ms; figures change all the time, and no event says so
+const lookApart = 1000; // however much happens
+const gather = 50; // what happens together is shown together
+const againAfter = 5000; // a stream that was refused
+const answerWithin = 10000;
+
+const events = new Events($("events"));
+let path, show; // what is asked for, and who shows the answer
+
+// live begins.
+export function live(what, shown) {
+	[path, show] = [what, shown];
+	look();
+	follow();
+}
+
+// A password in the address, as in http://:token@host/, must not go into the addresses that fetch is given: it takes none.
+const address = (path) => new URL(`api/v1/${path}`, location.origin + location.pathname);
+
+export async function get(path) {
+	const answer = await fetch(address(path), { signal: AbortSignal.timeout(answerWithin) });
+	const body = await answer.json().catch(() => ({}));
+	if (!answer.ok) throw new Error(body.error?.message ?? `HTTP ${answer.status}`);
+	return body;
+}
+
+// Whether the page is live: nothing stands in the way of the view, nor of the stream.
+const trouble = new Map([["view", "asking"], ["stream", "connecting"]]);
+let since = new Date();
+
+function hinders(what, why) {
+	if (!trouble.size && why) since = new Date();
+	if (why) trouble.set(what, why);
+	else trouble.delete(what);
+	setText($("live"), trouble.size ? `✕ not live since ${clock(since)}: ${[...trouble.values()].join("; ")}` : "● live");
+	$("live").className = trouble.size ? "bad" : "";
+}
+
+// The next look: the sooner of those that were wanted, one at a time.
+let timer, due, began = -Infinity, looking = false, stirred = false;
+
+function lookIn(ms) {
+	const at = performance.now() + ms;
+	if (timer && due <= at) return;
+	clearTimeout(timer);
+	due = at;
+	timer = setTimeout(look, ms);
+}
+
+async function look() {
+	timer = undefined;
+	if (document.hidden) return; // visibilitychange
+	began = performance.now();
+	[looking, stirred] = [true, false];
+	try {
+		const view = await get(path);
+		requestAnimationFrame(() => show(view));
+		hinders("view", "");
+	} catch (e) {
+		hinders("view", `CONTROL does not answer (${e.message})`);
+	}
+	looking = false;
+	if (stirred) stir();
+	else lookIn(lookEvery);
+}
+
+// stir: something happened.
+function stir() {
+	if (looking) stirred = true;
+	else lookIn(Math.max(gather, began + lookApart - performance.now()));
+}
+
+document.addEventListener("visibilitychange", () => document.hidden || stir());
+
+// follow hears of events, from those that are kept on. A browser connects again by itself, unless it was refused.
+async function follow() {
+	let stream;
+	try {
+		const kept = await get("events");
+		events.fill(kept.events);
+		stream = new EventSource(address(`events?level=debug&after=${kept.last_event}`));
+	} catch (e) {
+		hinders("stream", `no events (${e.message})`);
+		setTimeout(follow, againAfter);
+		return;
+	}
+	const anew = (wait) => {
+		stream.close();
+		setTimeout(follow, wait);
+	};
+	stream.onopen = () => {
+		hinders("stream", "");
+		stir();
+	};
+	stream.onmessage = ({ data }) => {
+		const event = JSON.parse(data);
+		if (event.level !== "debug") events.add(event);
+		stir();
+	};
+	stream.addEventListener("gap", () => anew(0));
+	stream.onerror = () => {
+		hinders("stream", "no events");
+		if (stream.readyState === EventSource.CLOSED) anew(againAfter);
+	};
+}

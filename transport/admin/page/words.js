@@ -1,0 +1,75 @@
+// How states and figures are said, and the little there is of DOM: data becomes text, never markup.
+
+// A shard's state by its letter in ClusterView.states: its name, its mark, and its kind, which is its colour.
+export const shardStates = {
+	R: ["ready", "✓", "good"],
+	r: ["resuming", "r", "busy"],
+	i: ["identifying", "i", "busy"],
+	c: ["connecting", "c", "busy"],
+	w: ["waiting for a permit", "w", "busy"],
+	d: ["disconnected", "!", "bad"],
+	f: ["failed", "✕", "bad"],
+	".": ["idle or not known", "·", "off"],
+};
+
+export const marks = { good: "✓", busy: "…", bad: "✕", off: "–" };
+
+const clusterKinds = { serving: "good", failed: "bad", detached: "bad", waiting: "bad", killing: "bad", stopped: "off" };
+// clusterState is a cluster's state as [kind, words].
+export function clusterState(c) {
+	const kind = clusterKinds[c.state] ?? "busy";
+	return [kind, `${marks[kind]} ${c.state}`];
+}
+
+export const latencyText = (ms) => (ms > 0 ? `${ms} ms` : "");
+export const rateText = (rate) => (rate >= 0 ? `${rate}/s` : "");
+
+// span is a length of time in its two largest units.
+export function span(ms) {
+	const s = Math.max(0, Math.floor(ms / 1000));
+	for (const [unit, size, lesser, part] of [["d", 86400, "h", 3600], ["h", 3600, "min", 60], ["min", 60, "s", 1]]) {
+		if (s >= size) return `${Math.floor(s / size)} ${unit} ${Math.floor((s % size) / part)} ${lesser}`;
+	}
+	return `${s} s`;
+}
+
+export const bytesText = (n) => (n ? `${Math.round(n / 1e6)} MB` : "");
+export const clock = (at) => new Date(at).toLocaleTimeString();
+export const count = (n, one, many = `${one}s`) => `${n.toLocaleString()} ${n === 1 ? one : many}`;
+
+export const rangeText = ([first, last]) => (first === last ? `${first}` : `${first}–${last}`);
+
+export const $ = (id) => document.getElementById(id);
+
+// el makes an element; its children are elements and texts.
+export function el(tag, properties = {}, ...children) {
+	const e = Object.assign(document.createElement(tag), properties);
+	e.append(...children);
+	return e;
+}
+
+// setText changes a text where it is another: what does not change costs nothing, and a selection in it stays.
+export function setText(e, text) {
+	if (e.textContent !== text) e.textContent = text;
+}
+
+// facts fills a dl with [name, text] pairs; pairs without text are left out.
+export function facts(dl, pairs) {
+	pairs = pairs.filter(([, text]) => text);
+	const have = dl.children;
+	if (have.length !== pairs.length) dl.replaceChildren(...pairs.map(() => el("div", {}, el("dt"), el("dd"))));
+	pairs.forEach(([name, text], i) => {
+		setText(have[i].firstChild, name);
+		setText(have[i].lastChild, text);
+	});
+	return dl;
+}
+
+// columnsOf are the names of a table's columns, cellsFor the cells of a line below them.
+export const columnsOf = (table) => Array.from(table.tHead.rows[0].cells, (cell) => cell.textContent);
+
+export const cellsFor = (columns) => columns.map((label, i) => {
+	const cell = i === 0 ? el("th", { role: "rowheader", scope: "row" }) : el("td", { role: "cell" });
+	cell.dataset.label = label;
+	return cell;
+});
