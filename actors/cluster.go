@@ -242,7 +242,8 @@ func (c *Cluster) over(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Tell, messages.Survey, messages.Proceed, runStarted, runExited, recorded, found, messages.Settings,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, runStarted, runExited, recorded, found,
+		messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, probeEnded:
 	default:
 		c.Unexpected(ctx)
@@ -257,7 +258,7 @@ func (c *Cluster) running(ctx actor.Context) {
 			c.exited(ctx, m.exit)
 		}
 	case messages.StopRun:
-		c.drain(ctx, m.Final)
+		c.drain(ctx, m)
 	case messages.Permit:
 		c.permit(ctx, m)
 	case messages.SessionsOffered:
@@ -326,6 +327,8 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.probed(ctx, m)
 	case messages.Outage:
 		c.setOutage(ctx, m.On)
+	case messages.Lease:
+		c.lease = m.Until
 	case messages.Tell:
 		c.tell(ctx)
 	case messages.Survey:

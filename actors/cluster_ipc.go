@@ -33,6 +33,7 @@ type ipc struct {
 	outage    bool      // of Discord: nobody is late
 	startBy   time.Time // when a bot that reports no shards must be connected; zero: it is, or reports them
 	silence   error     // why its probe, or its rule, was not answered last
+	lease     time.Time // until when the bot may serve; zero: for ever
 }
 
 func (c *Cluster) dial(ctx actor.Context) {
@@ -150,7 +151,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.identified(ctx, p)
 	case messages.IPCBeat:
 		c.lastBeat = now
-		c.send(messages.IPCBeat{ID: c.life.Manager, EventID: p.EventID})
+		c.send(messages.IPCBeat{ID: c.life.Manager, EventID: p.EventID, LeaseMS: c.leaseLeft()})
 	case messages.InvalidSession:
 		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.life.Manager))
 	case messages.PermitAsk:
@@ -189,7 +190,7 @@ func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 		Shards: c.plan.Shards.Shards(), TotalShards: c.settings.ShardCount,
 		Protocol: messages.ProtocolVersion, Cluster: &id, ClusterCount: c.settings.ClusterCount(), MaxConcurrency: c.settings.MaxConcurrency,
 		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
-		Sessions: sessions, OnLost: c.options.OnLost, LostAfterMS: messages.Millis(c.options.LostAfter),
+		Sessions: sessions, OnLost: c.options.OnLost, LostAfterMS: messages.Millis(c.options.LostAfter), LeaseMS: c.leaseLeft(),
 	}
 	if c.options.TokenByHello {
 		h.Token = c.settings.Token
@@ -282,15 +283,23 @@ func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
 }
 
 // askToEnd asks the bot to end by itself, and says whether it could be asked.
-func (c *Cluster) askToEnd(final bool) bool {
+func (c *Cluster) askToEnd(final bool, grace time.Duration) bool {
 	if c.link == nil || c.shards == nil {
 		return false
 	}
 	event := c.mint.New(time.Now(), messages.ManagerShard)
 	if c.has(messages.FeatureDrain) && !final {
-		return c.send(messages.Drain{EventID: event, DeadlineMS: messages.Millis(c.options.StopGrace - c.options.StopGrace/4)})
+		return c.send(messages.Drain{EventID: event, DeadlineMS: messages.Millis(grace - grace/4)})
 	}
 	return c.send(messages.Destroying{EventID: event})
+}
+
+// leaseLeft is how long the bot may serve, as its packets say it: 0 for ever, and never less than a moment where there is a lease.
+func (c *Cluster) leaseLeft() messages.Milliseconds {
+	if c.lease.IsZero() {
+		return 0
+	}
+	return max(messages.Millis(time.Until(c.lease)), 1)
 }
 
 // send sends one packet, and reports whether it is on its way; a link that refuses is about to end, which is told apart.

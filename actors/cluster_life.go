@@ -93,21 +93,25 @@ func (c *Cluster) start(ctx actor.Context) {
 // replace ends a process that an earlier life of CONTROL started otherwise than it would be now, to start another one.
 func (c *Cluster) replace(ctx actor.Context) {
 	c.again = true
-	c.drain(ctx, false)
+	c.drain(ctx, messages.StopRun{})
 }
 
 // drain asks the bot to end, in the best way it knows.
-func (c *Cluster) drain(ctx actor.Context, final bool) {
+func (c *Cluster) drain(ctx actor.Context, how messages.StopRun) {
 	c.why = nil
+	grace := c.options.StopGrace
+	if how.Within > 0 {
+		grace = min(grace, how.Within)
+	}
 	switch {
 	case c.options.Protocol == messages.ProtocolEnv: // all it knows
 		c.process.Signal(syscall.SIGTERM)
-	case !c.askToEnd(final):
+	case !c.askToEnd(how.Final, grace):
 		c.kill(ctx, syscall.SIGTERM, nil)
 		return
 	}
 	c.enter(ctx, messages.ClusterDraining, c.draining)
-	c.In(ctx, c.options.StopGrace)
+	c.In(ctx, grace)
 }
 
 // kill ends the process: sig first (0: it is about to end by itself), SIGKILL after the grace. why is told once it is dead; nil: it was ordered.

@@ -48,7 +48,11 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 		return
 	}
 	s.deadline = time.Time{}
-	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.permitID(p.EventID), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: p.Shard, Cause: p.Cause})
+	cause := p.Cause
+	if cause == messages.CauseStart && c.reborn { // the bot cannot know
+		cause = messages.CauseCrash
+	}
+	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.permitID(p.EventID), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: p.Shard, Cause: cause})
 }
 
 // permit hands a permit on, or back where the bot cannot be reached.

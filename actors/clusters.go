@@ -91,6 +91,8 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Settings:
 		s.configure(ctx, m)
+	case messages.Lease:
+		s.leased(ctx, m)
 	case messages.TakeBack:
 		s.takeBack(ctx, m)
 	case messages.Serve:
@@ -106,7 +108,7 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	case messages.DrainCluster:
 		s.onWard(ctx, "drain", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
 	case messages.StopCluster:
-		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.endFor(ctx, w, rest, true) })
+		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.endFor(ctx, w, rest, messages.StopRun{Final: true}) })
 	case messages.RestartCluster:
 		s.onWard(ctx, "restart", m.Cluster, func(w *ward) {
 			w.fresh = w.fresh || m.Fresh
@@ -166,7 +168,7 @@ func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.C
 		s.settle(ctx)
 		return
 	}
-	ctx.Send(s.house.Herald, messages.OrderRefused{Order: verb, Err: fmt.Sprintf("cluster %s is not served here", id)})
+	ctx.Send(s.house.Herald, messages.OrderRefused{Order: verb, Cluster: &id, Err: fmt.Sprintf("cluster %s is not served here", id)})
 }
 
 func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
@@ -193,14 +195,19 @@ func (s *ClusterSupervisor) spawnActor(ctx actor.Context, w *ward, successor boo
 	if s.outage.On {
 		ctx.Send(pid, messages.Outage{On: true})
 	}
+	if !s.lease.Until.IsZero() {
+		ctx.Send(pid, s.lease)
+	}
 	return pid
 }
 
 // end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.
-func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) { s.endFor(ctx, w, then, false) }
+func (s *ClusterSupervisor) end(ctx actor.Context, w *ward, then fate) {
+	s.endFor(ctx, w, then, messages.StopRun{})
+}
 
-// endFor is end, for good where final: the sessions are ended, too.
-func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, final bool) {
+// endFor is end in the way that stop says.
+func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, stop messages.StopRun) {
 	s.stopRolling(ctx, w, "another order for the cluster")
 	if w.next != nil {
 		ctx.Send(w.next, messages.StopRun{})
@@ -213,7 +220,7 @@ func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, final 
 	}
 	waiting := w.cancel != nil
 	w.calm()
-	w.fresh = w.fresh || final
+	w.fresh = w.fresh || stop.Final
 	w.ending, w.then = true, then
 	switch {
 	case w.pid == nil:
@@ -221,7 +228,7 @@ func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, final 
 	case waiting:
 		ctx.Stop(w.pid)
 	default:
-		ctx.Send(w.pid, messages.StopRun{Final: final})
+		ctx.Send(w.pid, stop)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // ranges is what ClusterSupervisor serves, as MASTER sees it.
 type ranges struct {
 	served   []messages.RangeInfo
+	lease    messages.Lease
 	releases []messages.Release // under way
 	draining bool               // StopAll is under way
 	told     messages.Standing  // what MasterLink heard last
@@ -22,6 +23,16 @@ type ranges struct {
 func (s *ClusterSupervisor) configure(ctx actor.Context, m messages.Settings) {
 	s.settings = m
 	s.shared.Store(&m)
+	for _, w := range s.inOrder() {
+		if w.pid != nil {
+			ctx.Send(w.pid, m)
+		}
+	}
+}
+
+// leased lets every cluster know how long it may serve.
+func (s *ClusterSupervisor) leased(ctx actor.Context, m messages.Lease) {
+	s.lease = m
 	for _, w := range s.inOrder() {
 		if w.pid != nil {
 			ctx.Send(w.pid, m)
@@ -63,6 +74,9 @@ func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
 	}
 	for _, c := range cut {
 		s.wards[c.ID] = &ward{Cluster: c}
+		if brought := slices.DeleteFunc(slices.Clone(m.Sessions), func(o messages.Session) bool { return !c.Shards.Contains(o.Shard) }); len(brought) > 0 {
+			ctx.Send(s.house.Sessions, messages.SessionsBrought{Cluster: c.ID, Sessions: brought})
+		}
 	}
 	s.served = append(s.served, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.settings.Epoch})
 	for _, c := range cut {
@@ -102,6 +116,9 @@ func (s *ClusterSupervisor) admit(m messages.Serve) (cut []plan.Cluster, reason 
 
 // release ends every cluster of a range, if they are whole and served here.
 func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
+	if slices.Contains(s.releases, m) {
+		return // its Released is owed already
+	}
 	whole := true
 	var inside []*ward
 	for _, w := range s.inOrder() {
@@ -120,7 +137,7 @@ func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
 	s.releases = append(s.releases, m)
 	s.cutOut(m.Range)
 	for _, w := range inside {
-		s.end(ctx, w, forget)
+		s.endFor(ctx, w, forget, messages.StopRun{Within: m.Within})
 	}
 	s.settle(ctx)
 }

@@ -1,14 +1,15 @@
 // Package actors is CONTROL: the actors that run one machine's clusters. MasterLink is the root and spawns the rest from one table, household.go, which is the
 // architecture. Decisions are pure functions in plan, effects go through world.World, what is said between actors is in messages.
 //
-//	masterlink           the link to MASTER, its orders, and the house          masterlink.go, orders.go, halt.go, household.go
+//	masterlink           the link to MASTER, its orders, and the house          masterlink.go, masterlink_memory.go, orders.go, lease.go, halt.go, household.go
 //	├─ herald            events → log, subscribers, MASTER                      herald.go
 //	├─ gate              who may identify, when                                 gate.go, gate_permits.go
-//	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go
+//	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go, sessions_told.go
 //	├─ router            what clusters say to each other                        router.go, router_asks.go
 //	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_strategy.go, clusters_ranges.go, clusters_rolling.go
 //	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, cluster_ops.go, record.go;
 //	│                    bots that cannot ask for permits                       cluster_reserve.go, cluster_env.go
+//	├─ commander         an operator's commands, passed down by MASTER          commander.go
 //	├─ hooks, webhook    events → the operator's command, Discord's webhook     hooks.go, webhook.go
 //	├─ desk              how things stand, for who looks from outside; orders   desk.go, desk_picture.go, survey.go
 //	└─ <behaviours>      what the operator's own main added                     options.go

@@ -17,7 +17,7 @@ func (m *MasterLink) fatal(ctx actor.Context, f messages.Fatal) {
 	if !messages.FleetCode(f.Code) {
 		return
 	}
-	h := messages.Halt{Code: f.Code, Token: m.settings.Token.Fingerprint()}
+	h := messages.Halt{Code: f.Code, Token: m.settings.Token.Fingerprint(), Epoch: m.memory.Epoch}
 	if m.link != nil && m.announced(messages.FeatureOrders) {
 		m.feared = &h // its shutdown follows; or its link is lost before
 		return
@@ -28,7 +28,7 @@ func (m *MasterLink) fatal(ctx actor.Context, f messages.Fatal) {
 // halt stops every cluster for good, and remembers why.
 func (m *MasterLink) halt(ctx actor.Context, h messages.Halt) {
 	m.feared = nil
-	if m.memory.Halted != nil && *m.memory.Halted == h {
+	if m.memory.Halted != nil && m.memory.Halted.Token == h.Token || m.memory.Resumed.Lifts(h) {
 		return
 	}
 	m.memory.Halted = &h
@@ -37,6 +37,20 @@ func (m *MasterLink) halt(ctx actor.Context, h messages.Halt) {
 	m.settings.Halted = true
 	ctx.Send(m.house.Gate, m.settings)
 	ctx.Send(m.house.Clusters, messages.StopAll{Reason: fmt.Sprintf("halted: a shard was closed with %d", h.Code)})
+}
+
+// resume ends a halt, by order of an operator. It is remembered, for a MASTER that hears of the halt from a machine that was away.
+func (m *MasterLink) resume(ctx actor.Context, h messages.Halt) {
+	if h.Lifts(messages.Halt{Token: m.settings.Token.Fingerprint()}) && !m.memory.Resumed.Lifts(h) {
+		m.memory.Resumed = &h
+	}
+	if was := m.memory.Halted; was != nil && h.Lifts(*was) {
+		m.memory.Halted, m.settings.Halted = nil, false
+		m.raise(ctx, messages.FleetResumed{CloseCode: was.Code, Token: was.Token})
+		ctx.Send(m.house.Gate, m.settings)
+		ctx.Send(m.house.Clusters, m.settings)
+	}
+	m.save(ctx)
 }
 
 // halted reports whether a token may not identify; another token ends the halt.

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -26,6 +27,7 @@ func (m *MasterLink) household() []member {
 		{"router", newRouter(m.W, m.house, m.options), false, "the requests it holds are owed to bots that wait for their answers"},
 		{"clusters", newClusters(m.W, m.house, m.options), false, "a restart would let go of every process"},
 	}
+	rows = append(rows, member{"commander", newCommander(m.W, m.house), false, "an order under way is to be answered"})
 	for _, b := range m.options.Behaviours {
 		props := m.W.Spawn(b.Name, func() actor.Actor { return b.Actor(m.W, m.house) })
 		rows = append(rows, member{b.Name, props, b.Restart, "the operator's choice"})
@@ -42,6 +44,39 @@ func (m *MasterLink) spawnHouse(ctx actor.Context) {
 	}
 }
 
+// retell says to one that panicked what it may have lost: the fleet's settings, and the orders under way. To have heard it before changes nothing.
+func (m *MasterLink) retell(ctx actor.Context, child *actor.PID) {
+	switch {
+	case m.detached:
+	case child.Equal(m.house.Gate) && m.settings.ShardCount > 0:
+		ctx.Send(child, m.settings)
+		if m.State() == "standby" || m.State() == "serving" {
+			ctx.Send(child, messages.LinkUp{})
+		} else {
+			ctx.Send(child, messages.LinkDown{})
+		}
+	case child.Equal(m.house.Sessions):
+		ctx.Send(child, messages.TellSessions{On: m.link != nil && m.announced(messages.FeatureSessions)})
+		for _, o := range m.orders.offloads {
+			if !slices.ContainsFunc(m.standing.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) }) {
+				ctx.Send(child, messages.HandSessionsOver{ID: o.ID, Range: o.Range})
+			}
+		}
+	case child.Equal(m.house.Clusters) && (m.stopping || m.lease.stopping || len(m.orders.shutdowns) > 0):
+		ctx.Send(child, messages.StopAll{Reason: "ordered before"})
+	case child.Equal(m.house.Clusters):
+		back := messages.TakeBack{Settings: m.settings, Ranges: m.memory.Ranges}
+		if m.doubtful {
+			back.Settings.Token = ""
+		}
+		ctx.Send(child, back)
+		ctx.Send(child, messages.Lease{Until: m.lease.until})
+		for _, o := range m.orders.offloads {
+			ctx.Send(child, messages.Release{ID: o.ID, Range: o.Range, Within: o.WithinMS.Duration()})
+		}
+	}
+}
+
 var _ actor.SupervisorStrategy = (*MasterLink)(nil)
 
 // HandleFailure is the supervision of the household: what panicked goes on as its row of the table says.
@@ -49,6 +84,7 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 	ctx := supervisor.(actor.Context)
 	err := world.AsError(reason)
 	ctx.Send(m.house.Herald, messages.ControlBroken{Actor: child.Id, Err: err.Error()})
+	defer m.retell(ctx, child)
 	for _, row := range m.members {
 		if row.restart && child.Id == ctx.Self().Id+"/"+row.name && !m.stopping {
 			m.Log.Error().Str("child", child.Id).Err(err).Msg("behaviour panicked; it starts again")

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,28 +41,15 @@ type MasterLink struct {
 	chain    int           // of heartbeats: a new one takes the place of the last
 	settings messages.Settings
 	feared   *messages.Halt // a fatal failure that MASTER has not answered
+	lease    lease
+	doubtful bool // what was taken back may be another machine's by now: what of it does not run waits for MASTER's word
 	memory   linkMemory
 	last     map[int]messages.UnixMillis // per bucket, of the gate
 	standing messages.Standing
 	orders   orders
 	stopping bool
+	detached bool // and the clusters are left serving
 }
-
-// linkMemory is what link.json holds.
-type linkMemory struct {
-	Instance string         `json:"instance"` // tells a reconnect of ours from another CONTROL with our source
-	Epoch    int64          `json:"epoch"`    // the highest epoch obeyed
-	Halted   *messages.Halt `json:"halted,omitempty"`
-
-	// What is served, for the next life. It is written before anything of it is started.
-	ShardCount       int                   `json:"shard_count,omitempty"`
-	MaxConcurrency   int                   `json:"max_concurrency,omitempty"`
-	ShardsPerCluster int                   `json:"shards_per_cluster,omitempty"`
-	Place            messages.Place        `json:"place"`
-	Ranges           []messages.ShardRange `json:"ranges,omitempty"`
-}
-
-const linkFile = "link.json"
 
 const (
 	greetWithin     = 10 * time.Second // from the open link to initialise
@@ -90,7 +76,6 @@ type (
 		link  transport.Link
 		chain int
 	}
-	linkSaved struct{ err error }
 )
 
 // These may come after CONTROL has stopped; that is no news.
@@ -98,7 +83,6 @@ func (linkOpened) IgnoreDeadLetterLogging() {}
 func (linkFrame) IgnoreDeadLetterLogging()  {}
 func (linkEnded) IgnoreDeadLetterLogging()  {}
 func (beat) IgnoreDeadLetterLogging()       {}
-func (linkSaved) IgnoreDeadLetterLogging()  {}
 
 // New gives the props of CONTROL's root actor. Stop it with messages.Stop.
 func New(w *world.World, o Options) *actor.Props {
@@ -165,6 +149,8 @@ func (m *MasterLink) linked(ctx actor.Context) {
 		m.send(ctx, msg)
 	case messages.MasterError:
 		m.send(ctx, msg)
+	case messages.SessionsMoved:
+		m.send(ctx, msg)
 	default:
 		m.always(ctx)
 	}
@@ -193,13 +179,19 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.endOffload(ctx, msg.ID, msg.Range)
 		m.refuse(ctx, "offload", msg.ID, &msg.Range, errors.New(msg.Reason))
 	case messages.Released:
+		ctx.Send(m.house.Sessions, messages.HandSessionsOver{ID: msg.ID, Range: msg.Range}) // every word of its clusters is there by now
+	case messages.SessionsHandedOver:
 		m.released(ctx, msg)
+	case messages.Ack:
+		m.commanded(ctx, msg)
+	case leaseEnds:
+		m.leaseEnds(ctx, msg)
 	case messages.AllStopped:
 		m.allStopped(ctx)
 	case messages.Stop:
 		switch {
 		case msg.Detach:
-			m.stopping = true
+			m.stopping, m.detached = true, true
 			ctx.Stop(ctx.Self())
 		case !m.stopping:
 			m.stopping = true
@@ -215,66 +207,11 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.last = msg.Last
 	case messages.Fatal:
 		m.fatal(ctx, msg)
-	case messages.PermitRequest, messages.PermitReport, messages.MasterError, beat: // nobody to tell
+	case messages.PermitRequest, messages.PermitReport, messages.SessionsMoved, messages.MasterError, beat: // nobody to tell
 	case *actor.Terminated:
 	default:
 		m.Unexpected(ctx)
 	}
-}
-
-// remember takes over what the last life left, and makes a name for this installation at its first start.
-func (m *MasterLink) remember(ctx actor.Context) {
-	data, err := m.W.Load(linkFile)
-	if err == nil && data != nil {
-		err = json.Unmarshal(data, &m.memory)
-	}
-	if err != nil {
-		m.Log.Warn().Err(err).Str("file", linkFile).Msg("starting as a new installation")
-	}
-	if m.memory.Instance == "" {
-		m.memory.Instance = fmt.Sprintf("%016x%016x", uint64(m.W.Rand()*(1<<63)), uint64(m.W.Rand()*(1<<63)))
-		m.save(ctx)
-	}
-	m.takeBack(ctx)
-}
-
-// takeBack lets the clusters look for what an earlier life served.
-func (m *MasterLink) takeBack(ctx actor.Context) {
-	k := m.memory
-	if len(k.Ranges) > 0 {
-		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place}
-		for _, r := range k.Ranges {
-			m.standing.Ranges = append(m.standing.Ranges, messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: k.Epoch})
-		}
-		ctx.Send(m.house.Gate, m.settings)
-	}
-	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.Ranges})
-}
-
-// keepServed writes down what is served and what is about to be. What is being drained is not.
-func (m *MasterLink) keepServed(ctx actor.Context) {
-	ranges := slices.Clone(m.orders.pending)
-	for _, r := range m.standing.Ranges {
-		if r.State != messages.RangeDraining {
-			ranges = append(ranges, r.Range)
-		}
-	}
-	k := &m.memory
-	s := m.settings
-	if slices.Equal(k.Ranges, ranges) && k.ShardCount == s.ShardCount && k.ShardsPerCluster == s.ShardsPerCluster && k.Place == s.Place {
-		return
-	}
-	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Place, k.Ranges = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges
-	m.save(ctx)
-}
-
-func (m *MasterLink) save(ctx actor.Context) {
-	data, err := json.Marshal(m.memory)
-	if err != nil {
-		panic(err) // a text and a number
-	}
-	send := world.Sender(ctx)
-	m.W.Save(linkFile, data, func(err error) { send(linkSaved{err}) })
 }
 
 func (m *MasterLink) dial(ctx actor.Context) {
@@ -324,6 +261,7 @@ func (m *MasterLink) unlink(ctx actor.Context) {
 		ctx.Send(m.house.Gate, m.settings) // with MASTER's clock as it was known last
 	}
 	ctx.Send(m.house.Gate, messages.LinkDown{})
+	ctx.Send(m.house.Sessions, messages.TellSessions{})
 	m.Enter("dialing", m.dialing)
 	if m.feared != nil {
 		m.halt(ctx, *m.feared)
@@ -369,6 +307,7 @@ func (m *MasterLink) beat(ctx actor.Context) {
 	}
 	m.seq++
 	m.chain++
+	m.lease.asked(m.seq)
 	m.send(ctx, messages.Heartbeat{Seq: m.seq, Ranges: m.standing.Ranges, Clusters: m.standing.Clusters, ShardsReady: m.standing.ShardsReady})
 	m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
 }
@@ -390,7 +329,7 @@ func (m *MasterLink) allStopped(ctx actor.Context) {
 	for _, order := range m.orders.shutdowns {
 		m.answer(ctx, messages.Ack{ID: order.ID, Op: new(messages.OpShutdown), State: string(messages.RangeStopped)})
 	}
-	m.orders.shutdowns = nil
+	m.orders.shutdowns, m.lease.stopping = nil, false
 	m.unhold(ctx)
 	if m.stopping {
 		ctx.Stop(ctx.Self())

@@ -28,7 +28,8 @@ type Options struct {
 type Master struct {
 	URL           string
 	Authorization messages.Secret
-	Source        string // a stable name of this machine
+	Source        string  // a stable name of this machine
+	Weight        float64 // what it is to carry, against other machines; 0: by CPUs and memory
 }
 
 // ClusterOptions is how this machine runs a cluster process.
@@ -78,10 +79,12 @@ type House struct {
 	Herald     *actor.PID
 	Sessions   *actor.PID
 	Router     *actor.PID
+	Commander  *actor.PID
 }
 
 // houseOf gives the addresses below a root.
 func houseOf(root *actor.PID) House {
 	child := func(name string) *actor.PID { return actor.NewPID(root.Address, root.Id+"/"+name) }
-	return House{MasterLink: root, Clusters: child("clusters"), Gate: child("gate"), Herald: child("herald"), Sessions: child("sessions"), Router: child("router")}
+	return House{MasterLink: root, Clusters: child("clusters"), Gate: child("gate"), Herald: child("herald"), Sessions: child("sessions"), Router: child("router"),
+		Commander: child("commander")}
 }

@@ -18,6 +18,7 @@ type orders struct {
 	connects  map[messages.ShardRange]string // the id of the connect that granted a range
 	offloads  []messages.Offload             // under way
 	shutdowns []messages.Shutdown            // under way
+	commands  []string                       // under way, by their ids
 	held      []messages.Connect             // wait for the end of these, at most heldMax
 	answered  []messages.Ack                 // the newest answers, at most answersKept
 	pending   []messages.ShardRange          // connects that clusters has not answered
@@ -66,7 +67,7 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 	case messages.Offload:
 		m.obey(ctx, "offload", p.ID, &p.Range, greeted, func() {
 			m.orders.offloads = append(m.orders.offloads, p)
-			ctx.Send(m.house.Clusters, messages.Release{ID: p.ID, Range: p.Range})
+			ctx.Send(m.house.Clusters, messages.Release{ID: p.ID, Range: p.Range, Within: p.WithinMS.Duration()})
 		})
 	case messages.Shutdown:
 		m.obey(ctx, "shutdown", p.ID, nil, greeted, func() {
@@ -77,7 +78,7 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 			ctx.Send(m.house.Clusters, messages.StopAll{Reason: p.Reason})
 		})
 	case messages.Command:
-		m.refuse(ctx, "command "+p.Name, p.ID, nil, fmt.Errorf("unknown command %.60q", p.Name))
+		m.obey(ctx, "command "+p.Name, p.ID, nil, greeted, func() { m.command(ctx, p) })
 	}
 }
 
@@ -114,7 +115,9 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 		m.save(ctx)
 	}
 	s.Halted = m.halted(ctx, s.Token)
+	m.doubtful = m.doubtful || m.settings.Token == "" && len(m.standing.Ranges) > 0
 	m.features, m.settings = p.Features, s
+	m.keepServed(ctx)
 	m.interval = defaultInterval
 	if p.HeartbeatInterval != nil {
 		m.interval = p.HeartbeatInterval.Duration()
@@ -128,19 +131,37 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
 		}
 	}
-	ctx.Send(m.house.Clusters, s)
+	switch {
+	case !m.doubtful:
+		ctx.Send(m.house.Clusters, s)
+	case !m.announced(messages.FeatureConfirm):
+		m.trust(ctx)
+	}
+	m.leased(ctx, p)
 	ctx.Send(m.house.Gate, s)
 	ctx.Send(m.house.Gate, messages.LinkUp{}) // its answer is followed by info
+	ctx.Send(m.house.Sessions, messages.TellSessions{On: m.announced(messages.FeatureSessions)})
+}
+
+// trust lets the clusters start what was taken back and does not run.
+func (m *MasterLink) trust(ctx actor.Context) {
+	if m.doubtful {
+		m.doubtful = false
+		ctx.Send(m.house.Clusters, m.settings)
+	}
 }
 
 // settingsOf makes the fleet's settings of an initialise, and of our own where MASTER does not say. What is served is pinned: it wins over what MASTER thinks.
 func (m *MasterLink) settingsOf(p messages.Initialise) (messages.Settings, error) {
 	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, 0), MaxConcurrency: value(p.MaxConcurrency, 1), Epoch: p.Epoch,
-		Place: value(p.Machine, messages.Place{Of: 1}), Permits: slices.Contains(p.Features, messages.FeaturePermits)}
+		Place: value(p.Machine, m.settings.Place), Permits: slices.Contains(p.Features, messages.FeaturePermits)}
 	own := m.options.Cluster.ShardsPerCluster
 	s.ShardsPerCluster = value(p.ShardsPerCluster, own)
 	if own != 0 && s.ShardsPerCluster != own {
 		return s, fmt.Errorf("shards_per_cluster: MASTER says %d, cluster.shards_per_cluster here is %d; set it in one place", s.ShardsPerCluster, own)
+	}
+	if beats := m.options.Cluster.Heartbeat; p.LeaseMS != nil && p.LeaseMS.Duration() < 2*beats {
+		return s, fmt.Errorf("lease_ms: MASTER says %v, and the bots hear of it by their heartbeats: want at least twice cluster.heartbeat_interval %v", p.LeaseMS.Duration(), beats)
 	}
 	if s.ShardsPerCluster == 0 {
 		s.ShardsPerCluster = plan.ShardsPerCluster(s.MaxConcurrency)
@@ -173,6 +194,7 @@ func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
 }
 
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
+	m.renewed(ctx, p.Seq)
 	if p.Now != nil {
 		if ahead := time.Until(p.Now.Time()); ahead > m.settings.ClockAhead { // an ack that was late shows less
 			m.settings.ClockAhead = ahead
@@ -193,7 +215,7 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 		m.refuse(ctx, "connect", p.ID, p.Range, errors.New("this machine is stopping its clusters"))
 	case m.halted(ctx, m.settings.Token):
 		m.refuse(ctx, "connect", p.ID, p.Range, fmt.Errorf("halted: Discord refused this token or its intents with %d; nothing identifies with it again", m.memory.Halted.Code))
-	case m.orders.inTheWayOf(p) && len(m.orders.held) < heldMax:
+	case (m.lease.over() || m.orders.inTheWayOf(p)) && len(m.orders.held) < heldMax:
 		m.orders.held = append(m.orders.held, p)
 	case p.Redundant && len(m.standing.Ranges) > 0:
 		m.refuse(ctx, "connect", p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(m.standing.Ranges)))
@@ -204,6 +226,7 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 			m.orders.connects = map[messages.ShardRange]string{}
 		}
 		m.orders.connects[*p.Range] = p.ID
+		m.trust(ctx)
 		for _, r := range m.standing.Ranges {
 			if r.Range == *p.Range {
 				m.ackRange(ctx, r)
@@ -212,7 +235,7 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 		}
 		m.orders.pending = append(m.orders.pending, *p.Range)
 		m.keepServed(ctx)
-		ctx.Send(m.house.Clusters, messages.Serve{ID: p.ID, Range: *p.Range})
+		ctx.Send(m.house.Clusters, messages.Serve{ID: p.ID, Range: *p.Range, Sessions: p.Sessions})
 	}
 }
 
@@ -237,10 +260,14 @@ func (m *MasterLink) stands(ctx actor.Context, now messages.Standing) {
 	}
 }
 
-// released: an offload is done.
-func (m *MasterLink) released(ctx actor.Context, r messages.Released) {
+// released: an offload is done. What the range could resume goes to MASTER with the answer; what is too much for one packet, before it.
+func (m *MasterLink) released(ctx actor.Context, r messages.SessionsHandedOver) {
 	delete(m.orders.connects, r.Range)
-	m.answer(ctx, messages.Ack{ID: r.ID, Op: new(messages.OpOffload), State: string(messages.RangeReleased), Range: &r.Range})
+	for len(r.Sessions) > sessionsPerPacket {
+		m.send(ctx, messages.SessionsMoved{Sessions: r.Sessions[:sessionsPerPacket]})
+		r.Sessions = r.Sessions[sessionsPerPacket:]
+	}
+	m.answer(ctx, messages.Ack{ID: r.ID, Op: new(messages.OpOffload), State: string(messages.RangeReleased), Range: &r.Range, Sessions: r.Sessions})
 	m.endOffload(ctx, r.ID, r.Range)
 }
 
@@ -255,7 +282,8 @@ func (m *MasterLink) endOffload(ctx actor.Context, id string, r messages.ShardRa
 func (o *orders) underWay(id string) bool {
 	return slices.ContainsFunc(o.offloads, func(o messages.Offload) bool { return o.ID == id }) ||
 		slices.ContainsFunc(o.shutdowns, func(s messages.Shutdown) bool { return s.ID == id }) ||
-		slices.ContainsFunc(o.held, func(c messages.Connect) bool { return c.ID == id })
+		slices.ContainsFunc(o.held, func(c messages.Connect) bool { return c.ID == id }) ||
+		slices.Contains(o.commands, id)
 }
 
 // inTheWayOf reports whether a connect has to wait: stopping has the greater force (WIRE B1, "Order of force").
@@ -312,10 +340,10 @@ func (m *MasterLink) refuse(ctx actor.Context, order, id string, r *messages.Sha
 // info says what this machine is and serves, where MASTER wants to know.
 func (m *MasterLink) info(ctx actor.Context) {
 	m.send(ctx, messages.Info{
-		Hostname: m.options.Hostname, Version: m.options.Version, CPUs: m.options.CPUs, MemoryBytes: m.options.Memory,
+		Hostname: m.options.Hostname, Version: m.options.Version, CPUs: m.options.CPUs, MemoryBytes: m.options.Memory, Weight: m.options.Master.Weight,
 		Epoch: m.memory.Epoch, Machine: m.settings.Place, ShardCount: m.settings.ShardCount, MaxConcurrency: m.settings.MaxConcurrency,
-		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: m.last, Halted: m.memory.Halted,
-		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureOrders},
+		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: m.last, Halted: m.memory.Halted, Resumed: m.memory.Resumed,
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders},
 	})
 }
 

@@ -24,6 +24,7 @@ type SessionBook struct {
 	house  House
 	pages  map[messages.ClusterID]*page
 	broken bool // the last save failed
+	telling
 }
 
 // page is one cluster's sessions.
@@ -94,6 +95,18 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 			}
 		}
 		b.write(ctx, m.Cluster)
+		b.tellMoved(ctx)
+	case messages.SessionsBrought:
+		b.brought(ctx, m)
+	case messages.HandSessionsOver:
+		b.handOver(ctx, m)
+	case messages.TellSessions:
+		b.tellAll(ctx, m.On)
+	case tellDue:
+		if m.chain == b.chain {
+			b.tellMoved(ctx)
+			b.tellAgain(ctx)
+		}
 	case messages.Survey:
 		b.survey(ctx)
 	case messages.ForgetSessions:
@@ -119,6 +132,7 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 			b.In(ctx, confirmEvery)
 		}
 	case world.Recovered:
+		b.tellAll(ctx, b.on)
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 			b.pages[id].waits, b.pages[id].saving = false, false
 			b.write(ctx, id)
@@ -152,6 +166,7 @@ func (b *SessionBook) keep(ctx actor.Context, m messages.KeepSessions) {
 			ended = true
 		}
 	}
+	b.tell(ctx, m, begun)
 	if begun {
 		b.writeReady(ctx, m.Cluster)
 	}

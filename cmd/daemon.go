@@ -167,7 +167,7 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 	ready, _ := c.Cluster.ReadyRule() // validated where it counts
 	return actors.Options{
 		Version: versionText(), Hostname: hostname, PID: os.Getpid(), CPUs: runtime.NumCPU(), Memory: memory(),
-		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source},
+		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source, Weight: float64(c.Machine.Weight)},
 		Cluster: actors.ClusterOptions{
 			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
 			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs,
@@ -184,11 +184,16 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 
 // masterOptions is a configuration as MASTER's actors know it.
 func masterOptions(c *config.Config) master.Options {
-	return master.Options{
+	o := master.Options{
 		Listen: c.Fleet.Listen, Authorization: c.Master.Authorization, Token: c.Discord.Token, API: c.Discord.API,
 		Shards: c.Fleet.Shards, MaxConcurrency: c.Fleet.MaxConcurrency, ShardsPerCluster: c.Cluster.ShardsPerCluster,
-		Expect: c.Fleet.Expect, Wait: c.Fleet.Wait, Heartbeat: c.Fleet.HeartbeatInterval, TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin,
+		Expect: c.Fleet.Expect, Wait: c.Fleet.Wait, Grace: c.Fleet.Grace, Spares: c.Fleet.Spares, Heartbeat: c.Fleet.HeartbeatInterval, TTL: c.Identify.PermitTTL,
+		Margin: c.Identify.Margin,
 	}
+	if c.Fleet.OnMasterLoss == config.OnMasterLossFence {
+		o.Lease = c.Fleet.Lease
+	}
+	return o
 }
 
 // masterIn is one MASTER of this process.

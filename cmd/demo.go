@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"maps"
 	"slices"
 	"syscall"
 	"time"
@@ -25,10 +26,10 @@ import (
 
 // demo is one demonstration: Discord, MASTER, machines and their bots, all on this one.
 type demo struct {
-	shards, maxConcurrency, machines int
-	once, roll                       bool
-	jitter, last, killEvery          time.Duration
-	out                              io.Writer
+	shards, maxConcurrency, machines, spares int
+	once, roll                               bool
+	jitter, last, killEvery, killMachine     time.Duration
+	out                                      io.Writer
 
 	dir     string
 	secret  messages.Secret // between MASTER and its CONTROLs
@@ -36,8 +37,8 @@ type demo struct {
 	discord *server.Server
 	base    string // of Discord
 	master  *masterIn
-	shown   *adminIn // MASTER's
-	running []*control
+	shown   *adminIn            // MASTER's
+	running map[string]*control // by the machine's name
 	view    *view
 }
 
@@ -65,8 +66,10 @@ func (p *program) demo() *cobra.Command {
 	f.IntVar(&d.shards, "shards", 32, "shards of the bot")
 	f.IntVar(&d.maxConcurrency, "max-concurrency", 16, "identifies per 5 s")
 	f.IntVar(&d.machines, "machines", 1, "CONTROLs, each as on a machine of its own")
+	f.IntVar(&d.spares, "spares", 0, "of these machines, how many stay without shards until another one dies")
 	f.DurationVar(&d.jitter, "jitter", 80*time.Millisecond, "latency to Discord of 0 to this, each way")
 	f.DurationVar(&d.killEvery, "kill-every", 0, "kill a cluster process every so often")
+	f.DurationVar(&d.killMachine, "kill-machine", 0, "so long after all is up, a machine dies for good: its CONTROL and its bots")
 	f.DurationVar(&d.last, "for", 0, "run for this long without a person, then do as --once does")
 	f.BoolVar(&d.roll, "rolling-restart", false, "once all is up, give every cluster a new process, one at a time")
 	f.BoolVar(&d.once, "once", false, "bring it up, print the score, take it down; exit 0 only if all was well")
@@ -83,8 +86,12 @@ func (d *demo) check() error {
 		return fmt.Errorf("--machines %d: want 1 to %d", d.machines, demoMachinesMax)
 	case d.jitter < 0 || d.jitter > time.Second:
 		return fmt.Errorf("--jitter %v: want 0 to 1s", d.jitter)
-	case d.killEvery < 0 || d.last < 0:
-		return errors.New("--kill-every, --for: want no negative time")
+	case d.spares < 0 || d.spares >= d.machines:
+		return fmt.Errorf("--spares %d: want 0 to %d, less than --machines", d.spares, d.machines-1)
+	case d.killEvery < 0 || d.killMachine < 0 || d.last < 0:
+		return errors.New("--kill-every, --kill-machine, --for: want no negative time")
+	case d.killMachine > 0 && d.machines < 2:
+		return errors.New("--kill-machine: want at least 2 --machines: somebody has to take over")
 	}
 	return nil
 }
@@ -133,6 +140,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 		return err
 	}
 	system := newSystem(d.log)
+	d.running = map[string]*control{}
 	for i := range d.machines {
 		c, err := d.configure(i, self, token)
 		if err != nil {
@@ -157,7 +165,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		d.running = append(d.running, machine)
+		d.running[c.Machine.Source] = machine
 	}
 	return nil
 }
@@ -174,7 +182,7 @@ func (d *demo) configure(i int, self string, token messages.Secret) (*config.Con
 	}
 	c.Cluster.Command = []string{self, "bot"}
 	c.Admin.Listen = "127.0.0.1:0"
-	c.Fleet.Listen, c.Fleet.Expect, c.Master.Authorization = "127.0.0.1:0", d.machines, d.secret
+	c.Fleet.Listen, c.Fleet.Expect, c.Fleet.Spares, c.Master.Authorization = "127.0.0.1:0", d.machines, d.spares, d.secret
 	return c, nil
 }
 
@@ -213,7 +221,10 @@ func (d *demo) show(ctx context.Context) error {
 	case d.once:
 		return nil
 	}
-	var kill <-chan time.Time
+	var kill, die <-chan time.Time
+	if d.killMachine > 0 {
+		die = time.After(d.killMachine)
+	}
 	if d.killEvery > 0 {
 		ticker := time.NewTicker(d.killEvery)
 		defer ticker.Stop()
@@ -225,6 +236,10 @@ func (d *demo) show(ctx context.Context) error {
 			return nil
 		case <-end:
 			return d.settle(ctx)
+		case <-die:
+			if err := d.loseMachine(); err != nil {
+				return err
+			}
 		case <-kill:
 			if pids := d.view.pids(); len(pids) > 0 {
 				pid := pids[mathrand.IntN(len(pids))]
@@ -247,7 +262,7 @@ func (d *demo) rollAll(ctx context.Context) error {
 
 // settle gives what was killed last the time to come back.
 func (d *demo) settle(ctx context.Context) error {
-	if d.killEvery == 0 {
+	if d.killEvery == 0 && d.killMachine == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
@@ -295,6 +310,9 @@ func (d *demo) verdict(c rules.Counts) error {
 		fmt.Fprintf(d.out, "score at Discord in the end: %d identifies of %d shards, %d resumes, %d violations, %d duplicates, %d events lost, %d doubled\n",
 			c.Identifies, d.shards, c.Resumes, c.Violations, c.Duplicates, c.Events.Lost, c.Events.Doubled)
 	}
+	if d.killMachine > 0 && d.killEvery == 0 && c.Identifies != d.shards {
+		return fmt.Errorf("%d identifies of %d shards: a machine that dies should cost none", c.Identifies, d.shards)
+	}
 	if c.Violations > 0 || c.Duplicates > 0 {
 		return fmt.Errorf("the simulated Discord counted %d violations of the identify limit and %d shards with two owners", c.Violations, c.Duplicates)
 	}
@@ -324,9 +342,9 @@ func (d *demo) report(took time.Duration) {
 	if at := d.shown.at.Load(); at != nil {
 		fmt.Fprintf(d.out, "page of the fleet  http://%s/\n", *at)
 	}
-	for i, c := range d.running {
-		if at := c.admin.at.Load(); at != nil {
-			fmt.Fprintf(d.out, "page of m%-9d http://%s/\n", i+1, *at)
+	for _, name := range slices.Sorted(maps.Keys(d.running)) {
+		if at := d.running[name].admin.at.Load(); at != nil {
+			fmt.Fprintf(d.out, "page of %-10s http://%s/\n", name, *at)
 		}
 	}
 	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n     Ctrl-C ends it\n\n", d.base)

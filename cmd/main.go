@@ -132,7 +132,7 @@ func (p *program) root() *cobra.Command {
 
 		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
 	}
-	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), upgradeCommand(), versionCommand(), logsCommand(),
+	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
 		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), identifyBudgetCommand(), doctorCommand())
 	return root

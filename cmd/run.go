@@ -129,7 +129,9 @@ func (d *daemon) start(ctx context.Context) error {
 	system := newSystem(d.log)
 	if c.Embedded() {
 		embed(&c)
-		if d.master, err = startMaster(ctx, system, masterOptions(&c), c.State.Dir, d.log.With().Str("part", "master").Logger()); err != nil {
+		o := masterOptions(&c)
+		o.Alone = true
+		if d.master, err = startMaster(ctx, system, o, c.State.Dir, d.log.With().Str("part", "master").Logger()); err != nil {
 			return err
 		}
 		c.Master.URL, d.failed = "ws://"+d.master.at, d.master.failed

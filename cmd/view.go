@@ -125,7 +125,11 @@ func (v *view) progress() {
 	for _, r := range v.rows {
 		ready += r.Ready
 	}
+	was := v.all
 	v.all = ready == v.shards
+	if v.all && !was && v.frozen {
+		v.line("all %d shards are READY again", v.shards)
+	}
 	if v.all {
 		select {
 		case <-v.ready:

@@ -56,6 +56,9 @@ type Master struct {
 type Machine struct {
 	// Source is the machine's name in the fleet, the same after every restart and no other machine's. CONTROL_MACHINE__SOURCE. Default: the host name.
 	Source string `koanf:"source" flag:"this machine's name in the fleet"`
+	// Weight is how many shards this machine carries, against the weights of the others; one that has none then counts as the average. CONTROL_MACHINE__WEIGHT.
+	// Default: 0, by its processors and memory.
+	Weight int `koanf:"weight" flag:"what this machine carries, against others; 0: by processors and memory"`
 }
 
 // Cluster is how a cluster process is run.
@@ -146,6 +149,13 @@ type Fleet struct {
 	MaxConcurrency int `koanf:"max_concurrency"`
 	// Grace is how long a CONTROL that was lost may return before its shards are given away. CONTROL_FLEET__GRACE. Default: 30s.
 	Grace time.Duration `koanf:"grace"`
+	// Spares is how many machines a cold start leaves without shards, to take over from one that dies. CONTROL_FLEET__SPARES. Default: 0, all are used.
+	Spares int `koanf:"spares" flag:"machines that stay without shards until another one dies"`
+	// OnMasterLoss is what a machine does whose MASTER is away: keep (it serves on; cut off for longer than grace, its shards have a second owner until the cut heals) or
+	// fence (it stops when its lease runs out, so that no shard ever has two; a MASTER that is away for longer stops the fleet). CONTROL_FLEET__ON_MASTER_LOSS. Default: keep.
+	OnMasterLoss string `koanf:"on_master_loss"`
+	// Lease is how long a machine serves after MASTER's last word, with on_master_loss: fence. CONTROL_FLEET__LEASE. Default: 20s.
+	Lease time.Duration `koanf:"lease"`
 	// HeartbeatInterval is how often a CONTROL gives a sign; 15 s later it is dead. CONTROL_FLEET__HEARTBEAT_INTERVAL. Default: 5s.
 	HeartbeatInterval time.Duration `koanf:"heartbeat_interval"`
 }
@@ -200,13 +210,16 @@ type Log struct {
 	Format string `koanf:"format" flag:"json, console, or auto: console on a terminal"`
 }
 
-// What Cluster.Token, Cluster.OnStop, Cluster.Logs and Log.Format may say; Cluster.OnLost says messages.OnLostAutonomous or OnLostExit.
+// What Cluster.Token, Cluster.OnStop, Fleet.OnMasterLoss, Cluster.Logs and Log.Format may say; Cluster.OnLost says messages.OnLostAutonomous or OnLostExit.
 const (
 	TokenByEnv   = "env"
 	TokenByHello = "hello"
 
 	OnStopDrain  = "drain"
 	OnStopDetach = "detach"
+
+	OnMasterLossKeep  = "keep"
+	OnMasterLossFence = "fence"
 
 	LogsFile    = "file"
 	LogsInherit = "inherit"
@@ -252,6 +265,8 @@ func defaults() *Config {
 			Listen:            ":8642", // upstream MASTER's port (WIRE A6)
 			Wait:              45 * time.Second,
 			Grace:             30 * time.Second,
+			OnMasterLoss:      OnMasterLossKeep,
+			Lease:             20 * time.Second, // WIRE B1, Clocks
 			HeartbeatInterval: 5 * time.Second,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8643"},

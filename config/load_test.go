@@ -58,10 +58,10 @@ func TestEveryKeyInAFile(t *testing.T) {
 		Master: Master{
 			URL: "wss://master.example:8642", Authorization: "the-authorization-in-a-file", AuthorizationFile: "testdata/authorization",
 		},
-		Machine: Machine{Source: "blade-7"},
+		Machine: Machine{Source: "blade-7", Weight: 3},
 		Cluster: Cluster{
 			Command: []string{"node", "--enable-source-maps", "bot.js"}, Protocol: "sdk", Dir: "/srv/bot", Env: map[string]string{"NODE_ENV": "production", "my.dotted/name": "1"},
-			ShardsPerCluster: 16, HelloTimeout: 20 * time.Second, ReadyTimeout: 90 * time.Second, HeartbeatInterval: 4 * time.Second,
+			ShardsPerCluster: 16, HelloTimeout: 20 * time.Second, ReadyTimeout: 90 * time.Second, HeartbeatInterval: time.Second,
 			StopGrace: 7 * time.Second, KillGrace: time.Second, Token: "hello", OnLost: "exit", LostAfter: 20 * time.Second, OnStop: "detach", Logs: "inherit",
 			LogMax: 16 << 20, LogKeep: 2 << 30,
 		},
@@ -69,7 +69,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 		State:    State{Dir: "/srv/state"},
 		Sockets:  Sockets{Dir: "/run/bot"},
 		Fleet: Fleet{
-			Listen: "127.0.0.1:9000", Expect: 3, Wait: 90 * time.Second, Shards: 32, MaxConcurrency: 16, Grace: 25 * time.Second, HeartbeatInterval: 6 * time.Second,
+			Listen: "127.0.0.1:9000", Expect: 3, Wait: 90 * time.Second, Shards: 32, MaxConcurrency: 16, Grace: 25 * time.Second, Spares: 2, OnMasterLoss: OnMasterLossFence, Lease: 15 * time.Second, HeartbeatInterval: 6 * time.Second,
 		},
 		Admin: Admin{
 			Listen: "0.0.0.0:8443", Hosts: []string{"control.example"}, Token: "the-admin-token-in-a-file", TokenFile: "testdata/admin",
@@ -111,6 +111,7 @@ var samples = map[string]struct {
 	"master.authorization_file":  {"testdata/authorization", "testdata/authorization", nil},
 	"master.insecure":            {"true", true, nil},
 	"machine.source":             {"10.0.0.7", "10.0.0.7", nil},
+	"machine.weight":             {"3", 3, nil},
 	"cluster.command":            {"node  bot.js", []string{"node", "bot.js"}, nil},
 	"cluster.protocol":           {"discordoo", "discordoo", nil},
 	"cluster.socket_prefix":      {"/run/ddoo", "/run/ddoo", []string{"CONTROL_CLUSTER__PROTOCOL=discordoo"}},
@@ -141,6 +142,9 @@ var samples = map[string]struct {
 	"fleet.shards":               {"32", 32, nil},
 	"fleet.max_concurrency":      {"16", 16, nil},
 	"fleet.grace":                {"20s", 20 * time.Second, nil},
+	"fleet.spares":               {"2", 2, nil},
+	"fleet.on_master_loss":       {"fence", OnMasterLossFence, nil},
+	"fleet.lease":                {"21s", 21 * time.Second, nil},
 	"fleet.heartbeat_interval":   {"2s", 2 * time.Second, nil},
 	"admin.listen":               {"[::1]:9000", "[::1]:9000", nil},
 	"admin.hosts":                {"a.example  10.0.0.7", []string{"a.example", "10.0.0.7"}, nil},

@@ -28,6 +28,10 @@ const (
 	// beatForgiven is what MASTER adds to the interval before a silent CONTROL is dead, offered how long Discord's sessions are taken for alive (WIRE B1, B5).
 	beatForgiven = 15 * time.Second
 	offered      = 60 * time.Second
+	// leaseMargin is what the end of a lease may take: a second for handlers, and the death of what does not obey (MASTER reckons with as much).
+	leaseMargin = 5 * time.Second
+	// weightMax bounds what one machine carries against another.
+	weightMax = 1000
 	// countMax bounds every number of shards or machines: ten times the largest bot there is. More is a slip of the finger, and would be obeyed.
 	countMax = 100_000
 	// logMin is the least that can be kept of an output: below it the last lines of a bot that died would not be there.
@@ -115,6 +119,7 @@ func (v *validation) discord() {
 func (v *validation) master() {
 	m := v.c.Master
 	v.want(headerText(m.Authorization.Reveal()), "master.authorization", "want visible ASCII characters and no space: it is sent as a header")
+	v.want(v.c.Machine.Weight >= 0 && v.c.Machine.Weight <= weightMax, "machine.weight", "want 1 to %d, or 0 to go by processors and memory", weightMax)
 	v.want(sourceForm.MatchString(v.c.Machine.Source), "machine.source", "want 1 to 128 letters, digits or . _ : -")
 	if v.c.Embedded() {
 		return
@@ -250,6 +255,15 @@ func (v *validation) fleet() {
 	v.count("fleet.expect", f.Expect, "0 where it is not known")
 	v.count("fleet.shards", f.Shards, "0 to ask Discord")
 	v.count("fleet.max_concurrency", f.MaxConcurrency, "0 to ask Discord")
+	v.count("fleet.spares", f.Spares, "0 for none")
+	v.want(f.Expect <= 0 || f.Spares < f.Expect, "fleet.spares", "somebody has to serve: want less than fleet.expect %d", f.Expect)
+	v.oneOf("fleet.on_master_loss", f.OnMasterLoss, OnMasterLossKeep, OnMasterLossFence)
+	if f.OnMasterLoss == OnMasterLossFence {
+		beats := v.c.Cluster.HeartbeatInterval
+		v.want(f.Lease >= 2*(f.HeartbeatInterval+beats), "fleet.lease",
+			"it is renewed by heartbeats, MASTER's and then the bot's, and one of each may be late: want at least twice fleet.heartbeat_interval %s and cluster.heartbeat_interval %s", f.HeartbeatInterval, beats)
+		v.want(f.Lease+leaseMargin <= f.Grace, "fleet.lease", "a machine must have stopped before its shards are given away: want at most fleet.grace %s less %s", f.Grace, leaseMargin)
+	}
 	v.want(f.HeartbeatInterval+beatForgiven+f.Grace < offered, "fleet.grace",
 		"a dead machine's sessions would be lost: fleet.heartbeat_interval %s + %s + fleet.grace %s = %s, want less than the %s they live",
 		f.HeartbeatInterval, beatForgiven, f.Grace, f.HeartbeatInterval+beatForgiven+f.Grace, offered)

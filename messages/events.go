@@ -81,11 +81,16 @@ type (
 		CloseCode int    `json:"close_code,omitempty"`
 		Err       string `json:"err"`
 	}
+	// LeaseLost: MASTER was away for longer than it lets this machine serve alone; every cluster is stopped.
+	LeaseLost struct {
+		LeaseMS Milliseconds `json:"lease_ms"`
+	}
 	// OrderRefused: an order of MASTER could not be obeyed; nothing was done.
 	OrderRefused struct {
-		Order  string `json:"order"`
-		Shards string `json:"shards,omitempty"`
-		Err    string `json:"err"`
+		Order   string     `json:"order"`
+		Cluster *ClusterID `json:"cluster,omitempty"`
+		Shards  string     `json:"shards,omitempty"`
+		Err     string     `json:"err"`
 	}
 	// PacketDropped: a packet of MASTER or of a bot could not be read; counted, and the first of each link is said.
 	PacketDropped struct {
@@ -179,6 +184,11 @@ type (
 		CloseCode int    `json:"close_code"`
 		Token     string `json:"token_fingerprint"`
 	}
+	// FleetResumed: an operator ended a halt.
+	FleetResumed struct {
+		CloseCode int    `json:"close_code"`
+		Token     string `json:"token_fingerprint"`
+	}
 	// ClusterIdentifyStorm: a cluster identified more than twice per shard within 10 minutes; it is stopped before it burns the budget of all.
 	ClusterIdentifyStorm struct {
 		Cluster    ClusterID `json:"cluster"`
@@ -266,6 +276,7 @@ func (MasterLinked) Event() (string, Level)          { return "master.linked", L
 func (MasterLost) Event() (string, Level)            { return "master.lost", LevelWarn }
 func (MasterUnreachable) Event() (string, Level)     { return "master.unreachable", LevelWarn }
 func (MasterRefusedUs) Event() (string, Level)       { return "master.refused", LevelError }
+func (LeaseLost) Event() (string, Level)             { return "lease.lost", LevelError }
 func (OrderRefused) Event() (string, Level)          { return "order.refused", LevelError }
 func (PacketDropped) Event() (string, Level)         { return "packet.dropped", LevelWarn }
 func (MasterSaid) Event() (string, Level)            { return "master.error", LevelWarn }
@@ -279,6 +290,7 @@ func (ClusterGaveUp) Event() (string, Level)         { return "cluster.gave_up",
 func (ClusterFatal) Event() (string, Level)          { return "cluster.fatal", LevelError }
 func (ClusterStoppedByOrder) Event() (string, Level) { return "cluster.stopped", LevelInfo }
 func (FleetHalted) Event() (string, Level)           { return "fleet.halted", LevelError }
+func (FleetResumed) Event() (string, Level)          { return "fleet.resumed", LevelInfo }
 func (ClusterIdentifyStorm) Event() (string, Level)  { return "cluster.identify_storm", LevelError }
 func (DiscordOutage) Event() (string, Level)         { return "discord.outage", LevelError }
 func (ShardStuck) Event() (string, Level)            { return "shard.stuck", LevelWarn }

@@ -13,10 +13,30 @@ type (
 	MachineLeft struct {
 		Source string `json:"source"`
 	}
-	// MachineLost: the link of a CONTROL ended; its ranges stay its own for now.
+	// MachineLost: the link of a CONTROL ended; its ranges stay its own for as long as the grace lasts.
 	MachineLost struct {
-		Source string `json:"source"`
-		Err    string `json:"err"`
+		Source  string       `json:"source"`
+		Err     string       `json:"err"`
+		GraceMS Milliseconds `json:"grace_ms"`
+	}
+	// MachineReplaced: a CONTROL that was lost did not return in time; what it served goes to others.
+	MachineReplaced struct {
+		Source string       `json:"source"`
+		Shards []string     `json:"ranges"`
+		AwayMS Milliseconds `json:"away_ms"`
+	}
+	// MachineForgotten: a CONTROL that was lost is away for so long that its name and its slots are free for others.
+	MachineForgotten struct {
+		Source string       `json:"source"`
+		AwayMS Milliseconds `json:"away_ms"`
+	}
+	// FleetDoubled: a CONTROL that returned still serves what was given to another meanwhile; it is told to stop. ForMS is since it was given away, at most so long was it
+	// served twice; 0: not known.
+	FleetDoubled struct {
+		Source string       `json:"source"`
+		Shards string       `json:"shards"`
+		Owner  string       `json:"owner"`
+		ForMS  Milliseconds `json:"for_ms,omitempty"`
 	}
 	// MachineRefused: a link was closed before it was one.
 	MachineRefused struct {
@@ -56,6 +76,18 @@ type (
 		Machines   int          `json:"machines"`
 		TookMS     Milliseconds `json:"took_ms"` // since MASTER's start
 	}
+	// IdentifyBudgetLow: of the day's identifies nothing but the reserve for a cold start is left. What crashes and cannot resume waits for the reset.
+	IdentifyBudgetLow struct {
+		Remaining int          `json:"identifies_remaining"`
+		Total     int          `json:"identifies_total"`
+		Reserve   int          `json:"reserve"`
+		ResetInMS Milliseconds `json:"reset_in_ms"`
+	}
+	// ShardsRecommended: Discord recommends another number of shards than are served. Only an operator changes it.
+	ShardsRecommended struct {
+		ShardCount  int `json:"shard_count"`
+		Recommended int `json:"recommended"`
+	}
 	// DiscordUnreachable: GET /gateway/bot gave no answer to go by; said once until it does.
 	DiscordUnreachable struct {
 		Err       string       `json:"err"`
@@ -70,11 +102,16 @@ type (
 func (MachineJoined) Event() (string, Level)      { return "machine.joined", LevelInfo }
 func (MachineLeft) Event() (string, Level)        { return "machine.left", LevelInfo }
 func (MachineLost) Event() (string, Level)        { return "machine.lost", LevelWarn }
+func (MachineReplaced) Event() (string, Level)    { return "machine.replaced", LevelError }
+func (MachineForgotten) Event() (string, Level)   { return "machine.forgotten", LevelWarn }
+func (FleetDoubled) Event() (string, Level)       { return "fleet.doubled", LevelError }
 func (MachineRefused) Event() (string, Level)     { return "machine.refused", LevelWarn }
 func (MachineDuplicate) Event() (string, Level)   { return "machine.duplicate", LevelError }
 func (MachineSaid) Event() (string, Level)        { return "machine.error", LevelError }
 func (FleetAsked) Event() (string, Level)         { return "fleet.asked", LevelInfo }
 func (FleetPlaced) Event() (string, Level)        { return "fleet.placed", LevelInfo }
 func (FleetOperational) Event() (string, Level)   { return "fleet.operational", LevelInfo }
+func (IdentifyBudgetLow) Event() (string, Level)  { return "identify.budget_low", LevelError }
+func (ShardsRecommended) Event() (string, Level)  { return "shards.recommended", LevelWarn }
 func (DiscordUnreachable) Event() (string, Level) { return "discord.unreachable", LevelWarn }
 func (TokenRefused) Event() (string, Level)       { return "token.refused", LevelError }

@@ -29,8 +29,9 @@ type TakeBack struct {
 
 // Serve (masterlink → clusters) orders a range to be served. Answered by Standing, or by ServeRefused.
 type Serve struct {
-	ID    string // of the order, "" from upstream
-	Range ShardRange
+	ID       string // of the order, "" from upstream
+	Range    ShardRange
+	Sessions []Session // of whoever served it before
 }
 
 // ServeRefused (clusters → masterlink): the range cannot be served, and nothing was done.
@@ -42,8 +43,9 @@ type ServeRefused struct {
 
 // Release (masterlink → clusters) orders a served range to be stopped, its shards closed resumably. Answered by Released, or by ReleaseRefused.
 type Release struct {
-	ID    string
-	Range ShardRange
+	ID     string
+	Range  ShardRange
+	Within time.Duration // what handlers may still take; 0: what a drain gives them
 }
 
 // ReleaseRefused (clusters → masterlink): the range is not made of whole clusters served here; nothing was done.
@@ -64,6 +66,9 @@ type StopAll struct{ Reason string }
 
 // AllStopped (clusters → masterlink): no cluster process is left.
 type AllStopped struct{}
+
+// Lease (masterlink → clusters → cluster): MASTER lets this machine serve until then, and no longer. Without one it serves for ever.
+type Lease struct{ Until time.Time }
 
 // Standing (clusters → masterlink) is what this machine serves now, sent at every change.
 type Standing struct {
@@ -96,7 +101,10 @@ type (
 )
 
 // StopRun (clusters → cluster) orders one cluster to end its process, its sessions kept or, Final, ended. Answered by RunStopped.
-type StopRun struct{ Final bool }
+type StopRun struct {
+	Final  bool
+	Within time.Duration // what handlers may still take; 0: what a drain gives them
+}
 
 // Tell (clusters → cluster) asks for the cluster's ClusterMoved, or RunStopped, once more.
 type Tell struct{}
@@ -192,6 +200,29 @@ type SessionsOffered struct {
 
 // SessionsOrphaned (cluster → sessions): the process is dead; its sessions age from now on.
 type SessionsOrphaned struct{ Cluster ClusterID }
+
+// SessionsBrought (clusters → sessions): what a machine that served the cluster before left. They have no owner from now on.
+type SessionsBrought struct {
+	Cluster  ClusterID
+	Sessions []Session
+}
+
+// HandSessionsOver (masterlink → sessions) asks for the sessions of a released range, for whoever serves it next. Answered by SessionsHandedOver.
+type HandSessionsOver struct {
+	ID    string // of the offload
+	Range ShardRange
+}
+
+// SessionsHandedOver (sessions → masterlink) answers HandSessionsOver.
+type SessionsHandedOver struct {
+	ID       string
+	Range    ShardRange
+	Sessions []Session
+}
+
+// TellSessions (masterlink → sessions): MASTER is there, and wants to know every session; then, until the link is gone, what becomes of them. Answered by SessionsMoved, as
+// often as there is something to say.
+type TellSessions struct{ On bool }
 
 // ForgetSessions (clusters → sessions): whoever comes next identifies.
 type ForgetSessions struct{ Cluster ClusterID }

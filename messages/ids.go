@@ -65,6 +65,11 @@ func (r ShardRange) Contains(shard int) bool { return r.First <= shard && shard 
 // Overlaps reports whether some shard lies in both.
 func (r ShardRange) Overlaps(o ShardRange) bool { return r.First <= o.Last && o.First <= r.Last }
 
+// And is what lies in both; false for nothing.
+func (r ShardRange) And(o ShardRange) (both ShardRange, some bool) {
+	return ShardRange{First: max(r.First, o.First), Last: min(r.Last, o.Last)}, r.Overlaps(o)
+}
+
 // Shards lists every shard of r in order.
 func (r ShardRange) Shards() []int {
 	all := make([]int, 0, max(r.Len(), 0))

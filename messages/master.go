@@ -33,6 +33,7 @@ const (
 	FeaturePermits   = "permits"
 	FeatureSessions  = "sessions"
 	FeatureOrders    = "orders"
+	FeatureConfirm   = "confirm" // MASTER says, by a connect, what of the ranges in a first info is still to be served; what of them does not run waits for that
 	FeatureShards    = "shards"
 	FeatureDrain     = "drain"
 )
@@ -46,7 +47,7 @@ type Initialise struct {
 	Features          []string      `json:"features,omitempty"`           // none: upstream MASTER
 	MaxConcurrency    *int          `json:"max_concurrency,omitempty"`    // identifies per 5 s, ≥ 1
 	ShardsPerCluster  *int          `json:"shards_per_cluster,omitempty"` // ≥ 1
-	Machine           *Place        `json:"machine,omitempty"`
+	Machine           *Place        `json:"machine,omitempty"`            // nil: as it was told before, at first alone
 	Epoch             int64         `json:"epoch,omitempty"`
 	LeaseMS           *Milliseconds `json:"lease_ms,omitempty"`
 	Now               *UnixMillis   `json:"now,omitempty"` // MASTER's clock
@@ -62,9 +63,10 @@ type Connect struct {
 
 // Offload (op 3, MASTER → CONTROL): stop serving the range, keep its sessions (WIRE B1).
 type Offload struct {
-	ID     string     `json:"id,omitempty"`
-	Range  ShardRange `json:"shardRange"`
-	Reason string     `json:"reason,omitempty"`
+	ID       string       `json:"id,omitempty"`
+	Range    ShardRange   `json:"shardRange"`
+	Reason   string       `json:"reason,omitempty"`
+	WithinMS Milliseconds `json:"within_ms,omitempty"` // what handlers may still take; 0: what a drain gives them. Set where another machine serves the range already
 }
 
 // Shutdown (op 4, MASTER → CONTROL): stop every cluster; the link stays (WIRE B1).
@@ -77,14 +79,34 @@ type Shutdown struct {
 // Halt forbids any identify with one token, for the reason of a fatal close code.
 type Halt struct {
 	Code  int    `json:"code"`
-	Token string `json:"token"` // Secret.Fingerprint
+	Token string `json:"token"`           // Secret.Fingerprint
+	Epoch int64  `json:"epoch,omitempty"` // in which it was: tells one that an operator has lifted from one that came after
 }
 
-// Command (op 2, MASTER → CONTROL) is an operator's order passed down the link (WIRE B1). Answered by Ack with the same id.
+// Lifts reports whether the end of halt h ends another one, too.
+func (h *Halt) Lifts(other Halt) bool {
+	return h != nil && h.Token == other.Token && h.Epoch >= other.Epoch
+}
+
+// Command (op 2, MASTER → CONTROL) is an operator's order passed down the link (WIRE B1). Answered by Ack with the same id: any number with Progress, then one with OK.
 type Command struct {
 	ID   string          `json:"id"`
 	Name string          `json:"name"`
 	Args json.RawMessage `json:"args,omitempty"`
+}
+
+// What a Command may be.
+const (
+	CommandRestartCluster = "restart_cluster" // RestartClusterArgs; done when it serves again
+	CommandRollingRestart = "rolling_restart" // of every cluster of the machine, one at a time; done when the last one serves again
+	CommandResumeFleet    = "resume_fleet"    // a Halt: it is lifted
+	CommandStatus         = "status"          // the result is a Heartbeat
+)
+
+// RestartClusterArgs is the args of restart_cluster.
+type RestartClusterArgs struct {
+	Cluster ClusterID `json:"cluster"`
+	Fresh   bool      `json:"fresh,omitempty"` // it identifies; else it resumes
 }
 
 // MasterError (op 7, both ways) tells of something that did not work. Upstream: code and message; the rest: WIRE B1.
@@ -120,12 +142,14 @@ type Info struct {
 	CPUs             int                `json:"cpus"`
 	MemoryBytes      int64              `json:"memory_bytes"`
 	Load1            float64            `json:"load1"`
+	Weight           float64            `json:"weight,omitempty"` // what it is to carry, against other machines, by its operator's word; 0: by CPUs and memory
 	Epoch            int64              `json:"epoch"`
 	Machine          Place              `json:"machine"`
 	ShardCount       int                `json:"shard_count,omitempty"`
 	MaxConcurrency   int                `json:"max_concurrency,omitempty"`
 	ShardsPerCluster int                `json:"shards_per_cluster,omitempty"`
 	Halted           *Halt              `json:"halted,omitempty"`
+	Resumed          *Halt              `json:"resumed,omitempty"` // the last halt that an operator lifted
 	Ranges           []RangeInfo        `json:"ranges"`
 	LastIdentify     map[int]UnixMillis `json:"last_identify,omitempty"` // by bucket
 	Features         []string           `json:"features"`

@@ -1,8 +1,9 @@
 // Package master is MASTER: it divides the shards of one bot over its CONTROLs and orders who may identify.
 //
-//	fleet           asks Discord, admits CONTROLs, places ranges     asking → gathering → serving
-//	├─ governor     one permit a bucket per 5 s for the whole fleet
-//	└─ machine-<n>  one link: liveness, what the CONTROL says of itself
+//	fleet           asks Discord, admits CONTROLs, places ranges          fleet.go, discord.go, admission.go, place.go, failover.go, slots.go, halt.go, commands.go
+//	├─ sessions     the last session of every shard, for who serves next  sessions.go
+//	├─ governor     one permit a bucket per 5 s for the whole fleet       governor.go
+//	└─ machine-<n>  one link: liveness, what the CONTROL says of itself   machine.go
 //
 // It keeps nothing that its CONTROLs cannot tell it again: what they say they serve is the truth, and orders follow from it.
 package master

@@ -1,9 +1,9 @@
 package master
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -24,17 +24,24 @@ type Fleet struct {
 	world.States
 	options  Options
 	governor *actor.PID
+	sessions *actor.PID
 	stop     func() // of the listener
 	cancel   func() // of the question to Discord
 	tries    int
 	said     string // the last reason said for knowing nothing of Discord
+	advised  int    // shards that Discord recommended last
 	began    time.Time
 	epoch    int64
 	settings settings
 	seats    map[string]*seat
-	machines int  // spawned so far, for their names
-	whole    bool // every shard was READY once
+	sorted   []*seat // the same by their sources; nil: to be sorted anew
+	machines int     // spawned so far, for their names
+	whole    bool    // every shard was READY once
 	halted   *messages.Halt
+	resumed  *messages.Halt // the last halt that an operator lifted, in this life of ours or before
+
+	slots
+	desk
 }
 
 // settings is what the whole fleet has in common.
@@ -51,12 +58,23 @@ type seat struct {
 	pid      *actor.PID
 	link     transport.Link // nil: away
 	informed bool           // said what it serves, since it was linked
-	spare    bool
+	capacity plan.Capacity
+	epoch    int64                 // told last
+	spare    bool                  // told to be one
+	refused  bool                  // refused a range of late
+	drained  bool                  // by order of an operator: it is given nothing
+	halted   *messages.Halt        // as it said first
 	granted  []messages.ShardRange // by us, whether it says so yet or not
+	leaving  []messages.ShardRange // of these: it is told to let them go
 	ranges   []messages.RangeInfo  // as it says itself
-	place    messages.Place
+	place    messages.Place        // the slots it is to have; zero: none yet
+	knows    messages.Place        // the slots it believes to have, by its last word
+	gift     messages.Place        // the half that it gives away once it knows its place; zero: none
 	orders   int
-	counts   counted // its figures, as it said last
+	counts   counted   // its figures, as it said last
+	losses   int       // of its link; tells one wait for it from another
+	lostAt   time.Time // when it was lost last
+	lapsed   time.Time // when what it served was given away; zero: it was not
 }
 
 // Limits of a fleet.
@@ -65,21 +83,11 @@ const (
 	sourceMax   = 255
 )
 
-// HTTP statuses that tell what to do.
-const (
-	statusOK           = 200
-	statusUnauthorized = 401
-)
-
 // What the fleet's World tells it.
 type (
 	linkCame struct {
 		link     transport.Link
 		greeting transport.Greeting
-	}
-	discordSaid struct {
-		response world.Response
-		err      error
 	}
 	// Stop ends MASTER: its links are closed, its actor ends.
 	Stop struct{}
@@ -99,12 +107,14 @@ func (f *Fleet) asking(ctx actor.Context) {
 	case *actor.Started:
 		f.start(ctx)
 	case discordSaid:
-		f.cancel = nil
 		f.answered(ctx, m)
 	case world.Timeout:
 		if f.Expired(m) {
 			f.ask(ctx)
 		}
+	case world.Recovered: // the answer may be what was lost
+		f.cancel = nil
+		f.ask(ctx)
 	case linkCame:
 		f.admit(ctx, m)
 	default:
@@ -115,12 +125,18 @@ func (f *Fleet) asking(ctx actor.Context) {
 func (f *Fleet) gathering(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
-		if f.Expired(m) {
+		switch {
+		case !f.Expired(m):
+		case time.Since(m.Due) > f.options.Heartbeat: // we slept, and CONTROLs have yet to come back
+			f.In(ctx, max(f.options.Wait, returnWithin))
+		default:
 			f.begin(ctx)
 		}
+	case world.Recovered:
+		f.In(ctx, f.options.Wait)
 	case informed:
 		f.informed(ctx, m)
-		if f.options.Expect > 0 && f.present() >= f.options.Expect {
+		if f.complete() && f.present() >= f.options.Expect {
 			f.begin(ctx)
 		}
 	case linkCame:
@@ -136,11 +152,14 @@ func (f *Fleet) serving(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case informed:
 		f.informed(ctx, m)
-		f.place(ctx)
+		f.settle(ctx)
 	case linkCame:
 		if s := f.admit(ctx, m); s != nil {
 			f.greet(ctx, s)
 		}
+	case world.Recovered:
+		f.expectAll(ctx)
+		f.settle(ctx)
 	default:
 		f.always(ctx)
 	}
@@ -150,16 +169,29 @@ func (f *Fleet) serving(ctx actor.Context) {
 func (f *Fleet) always(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case stands:
-		if s := f.seats[m.source]; s != nil && s.link == m.link {
-			s.ranges = m.ranges
-			f.look(ctx)
-		}
+		f.stands(ctx, m)
+	case released:
+		f.released(ctx, m)
+	case answered:
+		f.acked(ctx, m)
 	case parted:
 		f.parted(ctx, m)
 	case counted:
 		f.counted(m)
 	case messages.FleetLook:
 		m.Answer(f.view())
+	case graceOver:
+		f.graceOver(ctx, m)
+	case forgetDue:
+		f.forget(ctx, m)
+	case tryAgain:
+		f.tryAgain(ctx, m)
+	case discordSaid:
+		f.recounted(ctx, m)
+	case recount:
+		f.ask(ctx)
+	case Order:
+		f.take(ctx, m)
 	case said:
 		f.raise(m.event)
 	case fatal:
@@ -183,6 +215,7 @@ func (f *Fleet) always(ctx actor.Context) {
 func (f *Fleet) start(ctx actor.Context) {
 	f.began = time.Now()
 	f.epoch = f.began.UnixMilli()
+	f.sessions = f.spawn(ctx, newSessions(f.W), "sessions")
 	send := world.Sender(ctx)
 	at, stop, err := f.W.Listen(f.options.Listen, func(l transport.Link, g transport.Greeting) { send(linkCame{l, g}) })
 	if err != nil {
@@ -196,57 +229,18 @@ func (f *Fleet) start(ctx actor.Context) {
 	f.ask(ctx)
 }
 
-// ask puts the question to Discord, unless everything was set by hand.
-func (f *Fleet) ask(ctx actor.Context) {
-	if f.options.Shards > 0 && f.options.MaxConcurrency > 0 {
-		f.know(ctx, f.options.Shards, f.options.MaxConcurrency, 0)
-		return
-	}
-	send := world.Sender(ctx)
-	f.cancel = f.W.Fetch(world.Request{
-		Method: "GET", URL: f.options.API + "/api/v10/gateway/bot", Timeout: 15 * time.Second,
-		Header: map[string]string{"Authorization": "Bot " + f.options.Token.Reveal(), "User-Agent": "DiscordBot (https://github.com/discluster/control, 1)"},
-	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
-}
-
-func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
-	var gateway struct {
-		Shards int `json:"shards"`
-		Limit  struct {
-			Remaining      int `json:"remaining"`
-			MaxConcurrency int `json:"max_concurrency"`
-		} `json:"session_start_limit"`
-	}
-	err := m.err
-	switch {
-	case err != nil:
-	case m.response.Status == statusUnauthorized:
-		f.raise(messages.TokenRefused{Err: "Discord answered 401"})
-		f.options.Failed(errors.New("discord.token: Discord does not know it (401)"))
-		return
-	case m.response.Status != statusOK:
-		err = fmt.Errorf("GET /gateway/bot: status %d", m.response.Status)
-	default:
-		if err = json.Unmarshal(m.response.Body, &gateway); err == nil && (gateway.Shards < 1 || gateway.Limit.MaxConcurrency < 1) {
-			err = fmt.Errorf("GET /gateway/bot: shards %d, max_concurrency %d: want at least 1 of each", gateway.Shards, gateway.Limit.MaxConcurrency)
-		}
-	}
+// spawn spawns a child whose name is used once.
+func (f *Fleet) spawn(ctx actor.Context, props *actor.Props, name string) *actor.PID {
+	pid, err := ctx.SpawnNamed(props, name)
 	if err != nil {
-		wait := plan.Redial(true, min(f.tries+1, 5), f.W.Rand())
-		f.tries++
-		if err.Error() != f.said {
-			f.said = err.Error()
-			f.raise(messages.DiscordUnreachable{Err: err.Error(), RetryInMS: messages.Millis(wait)})
-		}
-		f.In(ctx, wait)
-		return
+		panic(err)
 	}
-	f.know(ctx, gateway.Shards, gateway.Limit.MaxConcurrency, gateway.Limit.Remaining)
+	return pid
 }
 
 // know: the fleet is known; who is linked already is told.
-func (f *Fleet) know(ctx actor.Context, shards, maxConcurrency, remaining int) {
-	s := settings{shards: shards, maxConcurrency: maxConcurrency, perCluster: f.options.ShardsPerCluster}
+func (f *Fleet) know(ctx actor.Context, g gateway) {
+	s := settings{shards: g.Shards, maxConcurrency: g.Limit.MaxConcurrency, perCluster: f.options.ShardsPerCluster}
 	if f.options.Shards > 0 {
 		s.shards = f.options.Shards
 	}
@@ -257,15 +251,43 @@ func (f *Fleet) know(ctx actor.Context, shards, maxConcurrency, remaining int) {
 		s.perCluster = plan.ShardsPerCluster(s.maxConcurrency)
 	}
 	f.settings = s
-	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: remaining})
-	pid, err := ctx.SpawnNamed(newGovernor(f.W, s.maxConcurrency, f.options), "governor")
-	if err != nil {
-		panic(err) // spawned once
-	}
-	f.governor = pid
+	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Limit.Remaining})
+	f.governor = f.spawn(ctx, newGovernor(f.W, s.maxConcurrency, ctx.Self(), f.options), "governor")
+	ctx.Send(f.governor, f.budget(g))
 	f.Enter("gathering", f.gathering)
 	f.In(ctx, f.options.Wait)
 	for _, seat := range f.inOrder() {
 		f.greet(ctx, seat)
+	}
+}
+
+// begin ends the wait.
+func (f *Fleet) begin(ctx actor.Context) {
+	f.Enter("serving", f.serving)
+	f.seating = time.Now().Add(seatWithin)
+	f.After(ctx, seatWithin, tryAgain{})
+	f.expectAll(ctx)
+	f.judge(ctx)
+	for _, s := range f.inOrder() {
+		f.confirmAll(ctx, s)
+	}
+	f.settle(ctx)
+}
+
+// inOrder is every seat by its source: what is done to several is done in this order.
+func (f *Fleet) inOrder() []*seat {
+	if f.sorted == nil {
+		for _, source := range slices.Sorted(maps.Keys(f.seats)) {
+			f.sorted = append(f.sorted, f.seats[source])
+		}
+	}
+	return f.sorted
+}
+
+// raise tells an event.
+func (f *Fleet) raise(e messages.Event) {
+	f.W.LogEvent(e)
+	if f.options.Told != nil {
+		f.options.Told(e)
 	}
 }

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -14,6 +15,12 @@ import (
 type Governor struct {
 	world.States
 	pacer  *plan.Pacer
+	fleet  *actor.PID
+	budget plan.Budget
+	low    bool             // said that it is
+	asked  time.Time        // Discord, how much there is
+	recent []time.Time      // identifies that were reported of late: they may not have reached Discord
+	unseen int              // identifies that Discord's answer to the present question may leave out
 	askers map[string]asker // by the id the pacer knows
 }
 
@@ -37,16 +44,24 @@ type (
 	used struct{ last map[int]messages.UnixMillis }
 	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
 	left struct{ source string }
-	// halted: nobody identifies any more.
-	halted struct{}
+	// keepTo: nothing is granted outside these slots, where slots are kept.
+	keepTo struct {
+		slots []messages.Place
+		kept  bool
+	}
+	// counting: Discord is being asked how much of the budget is left. A plan.Budget is its answer.
+	counting struct{}
+	// halted: nobody identifies any more, until resumed.
+	halted  struct{}
+	resumed struct{}
 )
 
 // A machine may part before the fleet is known and this actor there.
 func (left) IgnoreDeadLetterLogging() {}
 
-func newGovernor(w *world.World, maxConcurrency int, o Options) *actor.Props {
+func newGovernor(w *world.World, maxConcurrency int, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}}
+		g := &Governor{fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
 	})
@@ -58,7 +73,7 @@ func (g *Governor) governing(ctx actor.Context) {
 	case wish:
 		id, hold := m.source+"/"+m.request.ID, m.request.HoldMS.Duration()
 		if hold > 0 && g.pacer.Extend(id, hold, now) {
-			ctx.Respond(messages.PermitAnswer{ID: m.request.ID, Granted: true, UseWithinMS: m.request.HoldMS, Now: new(messages.At(now))})
+			ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, Granted: true, UseWithinMS: m.request.HoldMS, Now: new(messages.At(now))}})
 			return
 		}
 		g.askers[id] = asker{ctx.Sender(), m.request.ID}
@@ -67,19 +82,28 @@ func (g *Governor) governing(ctx actor.Context) {
 	case report:
 		id := m.source + "/" + m.report.ID
 		delete(g.askers, id)
-		g.pacer.Report(id, m.report.Sent, now)
+		g.reported(id, m.report, now)
 		g.next(ctx, now)
 	case used:
 		for bucket, at := range m.last {
 			g.pacer.Used(bucket, at.Time())
 		}
 		g.next(ctx, now)
+	case keepTo:
+		g.keep(m)
+		g.next(ctx, now)
 	case left:
 		g.pacer.Drop(m.source)
 	case world.Recovered:
 		g.next(ctx, now)
+	case counting:
+		g.count(now)
+	case plan.Budget:
+		g.budget = m.Spend(g.unseen)
+		g.next(ctx, now)
 	case halted:
 		g.Enter("halted", g.halted)
+	case resumed:
 	case world.Timeout:
 		if g.Expired(m) {
 			g.next(ctx, now)
@@ -89,25 +113,117 @@ func (g *Governor) governing(ctx actor.Context) {
 	}
 }
 
-// halted grants nothing, for ever: another token is another MASTER.
+// halted grants nothing, until an operator resumes the fleet. Another token is another MASTER.
 func (g *Governor) halted(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case wish:
-		ctx.Respond(messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"})
-	case report, used, left, halted, world.Timeout:
+		ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
+	case report:
+		g.reported(m.source+"/"+m.report.ID, m.report, time.Now())
+	case used:
+		for bucket, at := range m.last {
+			g.pacer.Used(bucket, at.Time())
+		}
+	case keepTo:
+		g.keep(m)
+	case left:
+		g.pacer.Drop(m.source)
+	case resumed:
+		g.Enter("governing", g.governing)
+		g.next(ctx, time.Now())
+	case counting:
+		g.count(time.Now())
+	case plan.Budget:
+		g.budget = m.Spend(g.unseen)
+	case halted, world.Timeout, world.Recovered:
 	default:
 		g.Unexpected(ctx)
 	}
 }
 
-func (g *Governor) next(ctx actor.Context, now time.Time) {
-	grants, wake := g.pacer.Next(now)
-	for _, grant := range grants {
-		a := g.askers[grant.ID]
-		delete(g.askers, grant.ID)
-		ctx.Send(a.machine, messages.PermitAnswer{ID: a.id, Granted: true, UseWithinMS: messages.Millis(grant.UseWithin), Now: new(messages.At(now))})
+func (g *Governor) keep(m keepTo) {
+	g.pacer.Keep(nil)
+	if m.kept {
+		g.pacer.Keep(append([]messages.Place{}, m.slots...))
 	}
-	if !wake.IsZero() {
-		g.In(ctx, wake.Sub(now))
+}
+
+// next grants what may be granted now. Whom the budget does not allow it is put off, and the bucket is the next one's.
+func (g *Governor) next(ctx actor.Context, now time.Time) {
+	g.budget = g.budget.At(now)
+	for {
+		out := g.pacer.Out(now)
+		grants, wake := g.pacer.Next(now)
+		again := false
+		for _, grant := range grants {
+			a := g.askers[grant.ID]
+			delete(g.askers, grant.ID)
+			if !g.budget.Allows(grant.Cause, out) {
+				g.pacer.Report(grant.ID, false, now)
+				g.putOff(ctx, a, now)
+				again = true
+				continue
+			}
+			out++
+			g.budget = g.budget.Spend(1)
+			g.unseen++
+			ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, Granted: true, UseWithinMS: messages.Millis(grant.UseWithin), Now: new(messages.At(now))}})
+		}
+		g.look(ctx, now)
+		if !again {
+			if !wake.IsZero() {
+				g.In(ctx, wake.Sub(now))
+			}
+			return
+		}
+	}
+}
+
+// Limits of the budget's talk.
+const (
+	putOffMax    = time.Minute // a wish that is put off comes again so soon, at the latest
+	recountEvery = time.Minute // Discord is asked no more often, however many are put off
+)
+
+// putOff tells a machine that the day's identifies are used up, but for the reserve.
+func (g *Governor) putOff(ctx actor.Context, a asker, now time.Time) {
+	ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
+	if now.Sub(g.asked) >= recountEvery {
+		g.asked = now
+		ctx.Send(g.fleet, recount{})
+	}
+}
+
+// reported takes note of what became of a permit: it was paid for when it was granted.
+func (g *Governor) reported(id string, r messages.PermitReport, now time.Time) {
+	if _, known := g.pacer.Report(id, r.Sent, now); known {
+		used := r.Identifies
+		if used == 0 && r.Sent {
+			used = 1
+		}
+		g.budget = g.budget.Spend(used - 1)
+		g.unseen += used - 1
+		for range used {
+			g.recent = append(g.recent, now)
+		}
+	}
+}
+
+// arrives is how long an identify may take from its report here to Discord, at most.
+const arrives = 2 * time.Second
+
+// count begins a question to Discord: what is on its way to it may not be in the answer, and nor may what is granted until then.
+func (g *Governor) count(now time.Time) {
+	g.recent = slices.DeleteFunc(g.recent, func(t time.Time) bool { return now.Sub(t) > arrives })
+	g.unseen = g.pacer.Out(now) + len(g.recent)
+}
+
+// look says once that the budget is low, until there is more.
+func (g *Governor) look(ctx actor.Context, now time.Time) {
+	if low := g.budget.Low(); low != g.low {
+		if g.low = low; low {
+			ctx.Send(g.fleet, said{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve,
+				ResetInMS: messages.Millis(g.budget.Reset.Sub(now))}})
+		}
 	}
 }

@@ -19,17 +19,19 @@ import (
 //	greeting ──initialise sent──▶ linked ──closed, or silent for interval + 15 s──▶ (gone)
 type Machine struct {
 	world.States
+	house
 	source   string
 	link     transport.Link
-	fleet    *actor.PID
-	governor *actor.PID
-	place    messages.Place
+	place    *messages.Place // as it was told last
 	interval time.Duration
 	beats    bool // it announced heartbeats
 	ranges   []messages.RangeInfo
 	counted  counted // told last
 	dropped  int     // packets that could not be read
 }
+
+// house is the addresses that a machine talks to.
+type house struct{ fleet, governor, sessions *actor.PID }
 
 // deadAfter is how much longer than its interval a CONTROL may be silent (seed).
 const deadAfter = 15 * time.Second
@@ -43,16 +45,23 @@ type (
 func (frameCame) IgnoreDeadLetterLogging() {}
 func (linkEnded) IgnoreDeadLetterLogging() {}
 
-// What the fleet tells a machine, beside packets to send.
+// What the others tell a machine.
 type (
-	// close ends the link with a code.
+	// greet: what the fleet is, to be sent.
+	greet struct{ initialise messages.Initialise }
+	// deliver: a packet to be sent.
+	deliver struct{ packet messages.FromMaster }
+	// closeWith ends the link with a code.
 	closeWith struct {
 		code   int
 		reason string
 	}
-	// seated is the machine's place in the fleet.
-	seated struct{ place messages.Place }
 )
+
+// The machine may have parted a moment before.
+func (greet) IgnoreDeadLetterLogging()     {}
+func (deliver) IgnoreDeadLetterLogging()   {}
+func (closeWith) IgnoreDeadLetterLogging() {}
 
 // What a machine tells the fleet.
 type (
@@ -62,20 +71,14 @@ type (
 		link   transport.Link
 		info   messages.Info
 	}
-	// stands: the CONTROL serves these ranges now.
-	stands struct {
-		source string
-		link   transport.Link
-		ranges []messages.RangeInfo
-	}
 	// parted: the link is gone.
 	parted struct {
 		source string
 		link   transport.Link
 		err    error
 	}
-	// said is an error or a fatal packet of the CONTROL.
-	said struct{ event messages.MachineSaid }
+	// said is something to tell people.
+	said struct{ event messages.Event }
 	// fatal: a close code that no restart cures.
 	fatal struct {
 		source string
@@ -83,9 +86,9 @@ type (
 	}
 )
 
-func newMachine(w *world.World, name, source string, link transport.Link, fleet, governor *actor.PID, interval time.Duration) *actor.Props {
+func newMachine(w *world.World, name, source string, link transport.Link, h house, interval time.Duration) *actor.Props {
 	return w.Spawn(name, func() actor.Actor {
-		m := &Machine{source: source, link: link, fleet: fleet, governor: governor, interval: interval}
+		m := &Machine{house: h, source: source, link: link, interval: interval}
 		m.Begin(w, w.Log.With().Str("actor", "machine").Str("source", source).Logger(), "greeting", m.greeting)
 		return m
 	})
@@ -97,8 +100,8 @@ func (m *Machine) greeting(ctx actor.Context) {
 	case *actor.Started:
 		send := world.Sender(ctx)
 		m.link.Receive(func(b []byte) { send(frameCame{b}) }, func(err error) { send(linkEnded{err}) })
-	case messages.Initialise:
-		m.send(msg)
+	case greet:
+		m.tell(msg.initialise)
 		m.Enter("linked", m.linked)
 	default:
 		m.always(ctx)
@@ -117,11 +120,19 @@ func (m *Machine) linked(ctx actor.Context) {
 			m.link.Close(messages.CloseDead, why)
 			m.gone(ctx, errors.New(why))
 		}
-	case messages.Initialise: // the fleet's settings changed
-		m.send(msg)
+	case greet: // the fleet's settings changed, or this machine's slots
+		m.tell(msg.initialise)
+	case world.Recovered: // a heartbeat may be what was lost
+		m.alive(ctx)
 	default:
 		m.always(ctx)
 	}
+}
+
+// tell sends what the fleet is.
+func (m *Machine) tell(i messages.Initialise) {
+	m.place = i.Machine
+	m.send(i)
 }
 
 // over is what is left of a machine whose link is gone.
@@ -138,10 +149,8 @@ func (m *Machine) always(ctx actor.Context) {
 	case closeWith:
 		m.link.Close(msg.code, msg.reason)
 		m.gone(ctx, errors.New(msg.reason))
-	case seated:
-		m.place = msg.place
-	case messages.FromMaster:
-		m.send(msg)
+	case deliver:
+		m.send(msg.packet)
 	case *actor.Stopping, *actor.Restarting:
 		m.link.Close(0, "master stops")
 	default:
@@ -175,8 +184,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.fleet, informed{m.source, m.link, p})
 	case messages.Heartbeat:
 		m.alive(ctx)
-		now, place := messages.At(time.Now()), m.place
-		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: &now, Machine: &place})
+		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(messages.At(time.Now())), Machine: m.place})
 		if c := (counted{m.source, m.link, p.Clusters, p.ShardsReady}); c != m.counted {
 			m.counted = c
 			ctx.Send(m.fleet, c)
@@ -193,7 +201,21 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message}})
 	case messages.Fatal:
 		ctx.Send(m.fleet, fatal{m.source, p})
-	case messages.Ack, messages.SessionsMoved: // what follows from them is in Info
+	case messages.SessionsMoved:
+		ctx.Send(m.sessions, moved{m.source, p})
+	case messages.Ack:
+		m.acked(ctx, p)
+	}
+}
+
+// acked is the answer to an order. What follows from most of them is in Info.
+func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
+	switch {
+	case p.OK != nil || p.Progress != "":
+		ctx.Send(m.fleet, answered{m.source, m.link, p})
+	case p.State == string(messages.RangeReleased) && p.Range != nil:
+		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}}) // before anybody is given the range
+		ctx.Send(m.fleet, released{m.source, m.link, *p.Range})
 	}
 }
 

@@ -18,7 +18,11 @@ type Options struct {
 	ShardsPerCluster int // 0: by max_concurrency
 
 	Expect    int           // machines; 0: not known
-	Wait      time.Duration // for them
+	Alone     bool          // there is one machine, and never another
+	Spares    int           // machines that a cold start leaves without shards
+	Wait      time.Duration // for machines
+	Grace     time.Duration // for one that was lost to return, before its shards are given away
+	Lease     time.Duration // how long a machine may serve without a word of ours; 0: for ever
 	Heartbeat time.Duration
 	TTL       time.Duration // of a permit
 	Margin    time.Duration // beyond Discord's 5 s

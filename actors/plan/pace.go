@@ -41,8 +41,8 @@ type Grant struct {
 type Pacer struct {
 	maxConcurrency int
 	ttl, margin    time.Duration
-	place          messages.Place // slots are kept when Of > 1
-	ahead          time.Duration  // the fleet's clock minus ours
+	slots          []messages.Place // whose slots are kept; nil: none are
+	ahead          time.Duration    // the fleet's clock minus ours
 	notBefore      time.Time
 	buckets        map[int]*bucket
 	waiting        []Want
@@ -63,7 +63,7 @@ type outstanding struct {
 
 // NewPacer paces maxConcurrency (≥ 1) buckets. ttl is how long a permit may be used, margin is kept beyond Discord's 5 s because the net jitters.
 func NewPacer(maxConcurrency int, ttl, margin time.Duration) *Pacer {
-	return &Pacer{maxConcurrency: maxConcurrency, ttl: ttl, margin: margin, place: messages.Place{Of: 1}, buckets: map[int]*bucket{}}
+	return &Pacer{maxConcurrency: maxConcurrency, ttl: ttl, margin: margin, buckets: map[int]*bucket{}}
 }
 
 // Bucket is the rate limit key of a shard.
@@ -72,11 +72,15 @@ func (p *Pacer) Bucket(shard int) int { return shard % p.maxConcurrency }
 // Alone makes the pacer keep to the slots of place, for a machine whose MASTER is away: with Of > 1 it grants in the first 500 ms of its own slots only.
 // ahead is the fleet's clock minus ours.
 func (p *Pacer) Alone(place messages.Place, ahead time.Duration) {
-	p.place, p.ahead = place, ahead
-	if place.Of < 1 {
-		p.place = messages.Place{Of: 1}
+	p.slots, p.ahead = nil, ahead
+	if place.Of > 1 {
+		p.slots = []messages.Place{place}
 	}
 }
+
+// Keep makes the pacer keep to the slots of these places, for a MASTER beside whom somebody may pace himself in the others; nil: there is nobody, and no slots are kept.
+// An empty list is no slot at all.
+func (p *Pacer) Keep(slots []messages.Place) { p.slots = slots }
 
 // Hold grants nothing before t.
 func (p *Pacer) Hold(t time.Time) {
@@ -154,6 +158,16 @@ func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool
 	return 0, false
 }
 
+// Out counts the permits that were granted and not reported, those that count as used by now left out.
+func (p *Pacer) Out(now time.Time) (n int) {
+	for _, b := range p.buckets {
+		if b.out != nil && now.Before(b.out.expires) {
+			n++
+		}
+	}
+	return n
+}
+
 // Outstanding is until when some permit that was granted may still be used; zero when none is.
 func (p *Pacer) Outstanding() (until time.Time) {
 	for _, b := range p.buckets {
@@ -175,7 +189,9 @@ func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 		case b.out != nil:
 			wake = sooner(wake, b.out.expires)
 		case at.After(now):
-			wake = sooner(wake, at)
+			if at != never {
+				wake = sooner(wake, at)
+			}
 		default:
 			w := p.take(key)
 			ttl := cmp.Or(w.Hold, p.ttl)
@@ -201,26 +217,40 @@ func (p *Pacer) settle(key int, b *bucket, now time.Time) {
 	}
 }
 
-// window is when the slot that may be used opens (zero: it is open) and, with slots, when the open one closes.
+// window is when the slot that may be used opens (zero: it is open; never: there is none) and, with slots, when the open one closes.
 func (p *Pacer) window(now time.Time) (opens, closes time.Time) {
-	if p.place.Of <= 1 {
+	if p.slots == nil {
 		return time.Time{}, time.Time{}
 	}
 	fleet := now.Add(p.ahead).UnixMilli()
 	k := fleet / slotLength.Milliseconds()
 	start := func(k int64) time.Time { return time.UnixMilli(k * slotLength.Milliseconds()).Add(-p.ahead) }
-	turn := (int64(p.place.Index) - k%int64(p.place.Of) + int64(p.place.Of)) % int64(p.place.Of) // slots until ours
-	if turn == 0 {
-		if end := start(k).Add(slotWindow); now.Before(end) {
-			return time.Time{}, end
-		}
-		turn = int64(p.place.Of)
+	if end := start(k).Add(slotWindow); now.Before(end) && p.owns(k) {
+		return time.Time{}, end
 	}
-	return start(k + turn), time.Time{}
+	next := int64(-1)
+	for _, place := range p.slots {
+		of := int64(place.Of)
+		if turn := k + 1 + ((int64(place.Index)-k-1)%of+of)%of; next < 0 || turn < next {
+			next = turn
+		}
+	}
+	if next < 0 {
+		return never, time.Time{}
+	}
+	return start(next), time.Time{}
+}
+
+// never is far beyond the life of any process.
+var never = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// owns reports whether a slot may be used.
+func (p *Pacer) owns(k int64) bool {
+	return slices.ContainsFunc(p.slots, func(place messages.Place) bool { return k%int64(place.Of) == int64(place.Index) })
 }
 
 // may reports whether a wish can be granted at all now: a bucket cannot be kept longer than a slot.
-func (p *Pacer) may(w Want) bool { return w.Hold == 0 || p.place.Of <= 1 }
+func (p *Pacer) may(w Want) bool { return w.Hold == 0 || p.slots == nil }
 
 // keys are the buckets somebody waits for, in order.
 func (p *Pacer) keys() []int {

@@ -64,7 +64,8 @@ func (s SDK) Program(p *sim.Proc) {
 }
 
 func newBot(s SDK, p *sim.Proc) *bot {
-	b := &bot{SDK: s, p: p, snowflake: messages.Snowflake(p.Env("SHARDING_INSTANCE_IPC")), manager: messages.Snowflake(p.Env("SHARDING_MANAGER_IPC")), token: p.Env("DISCORD_TOKEN")}
+	b := &bot{SDK: s, p: p, snowflake: messages.Snowflake(p.Env("SHARDING_INSTANCE_IPC")), manager: messages.Snowflake(p.Env("SHARDING_MANAGER_IPC")), token: p.Env("DISCORD_TOKEN"),
+		asked: map[messages.Snowflake]time.Time{}}
 	b.mint.Worker = uint32(p.PID())
 	b.shardStates, b.fatal = func() {}, b.shardFailed
 	return b
@@ -104,6 +105,11 @@ type bot struct {
 	silent      bool   // asks for no permits and tells nothing of its shards
 	shardStates func() // told when a shard is in another state
 	fatal       func(s *shard, code int, reason string)
+
+	asked     map[messages.Snowflake]time.Time // heartbeats without an answer
+	lostAfter time.Duration                    // 0: it goes on without CONTROL
+	answered  time.Time                        // when it asked for the last answer it got
+	lease     time.Time                        // until when it may serve; zero: for ever
 }
 
 func (b *bot) listen() {
@@ -158,6 +164,11 @@ func (b *bot) packet(frame []byte) {
 	switch m := m.(type) {
 	case messages.Hello:
 		b.hello(m)
+	case messages.IPCBeat:
+		if at, is := b.asked[m.EventID]; is {
+			delete(b.asked, m.EventID)
+			b.heard(at, m.LeaseMS.Duration())
+		}
 	case messages.PermitGrant:
 		if s := b.permits[m.EventID]; s != nil {
 			delete(b.permits, m.EventID)
@@ -205,6 +216,11 @@ func (b *bot) hello(m messages.Hello) {
 	if b.Speaks != nil && b.fresh {
 		b.Speaks(Voice{b})
 	}
+	b.lostAfter = 0
+	if m.OnLost == messages.OnLostExit {
+		b.lostAfter = m.LostAfterMS.Duration()
+	}
+	b.heard(time.Now(), m.LeaseMS.Duration())
 	if b.fresh { // another CONTROL than the one that heard of it
 		b.fresh = false
 		for _, s := range b.shards {
@@ -247,11 +263,33 @@ func (b *bot) beat(every time.Duration) {
 	var next func()
 	next = func() {
 		if b.MuteAfter == 0 || time.Since(started) < b.MuteAfter {
-			b.send(messages.IPCBeat{ID: b.snowflake, EventID: b.event()})
+			id := b.event()
+			b.asked[id] = time.Now()
+			b.send(messages.IPCBeat{ID: b.snowflake, EventID: id})
 			b.p.After(every, next)
 		}
 	}
 	b.p.After(every, next)
+}
+
+// heard takes a sign of CONTROL that was asked for at a moment. It ends when none comes for too long, or the lease is not renewed.
+func (b *bot) heard(at time.Time, lease time.Duration) {
+	b.answered = at
+	if b.lostAfter > 0 {
+		b.p.After(time.Until(at.Add(b.lostAfter)), func() {
+			if b.answered == at {
+				b.drain(nil)
+			}
+		})
+	}
+	if until := at.Add(lease); lease > 0 && until.After(b.lease) {
+		b.lease = until
+		b.p.After(time.Until(until), func() {
+			if b.lease == until {
+				b.drain(nil)
+			}
+		})
+	}
 }
 
 // drain closes every shard resumably, answers, and ends.

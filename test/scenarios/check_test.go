@@ -21,6 +21,7 @@ import (
 //
 //	I1  no two identifies of a bucket within 5 s           check
 //	I2  no shard with two live owners                      check
+//	I3  a crash leaves the reserve of the day's budget      check
 //	I4  a spare runs nothing                               started
 //	I5  one process a cluster, none left after a stop      started, nothingLeft
 //	I6  restarts by the rule, giving up said once          witness
@@ -37,7 +38,10 @@ func (f *fleet) check() error {
 	if c.Violations > 0 {
 		return fmt.Errorf("I1: %+v", f.discord.Rules.Score().ViolationLog)
 	}
-	if c.DuplicatesOpen > 0 {
+	if c.Remaining < f.reserve {
+		return fmt.Errorf("I3: %d identifies are left, the reserve is %d", c.Remaining, f.reserve)
+	}
+	if c.DuplicatesOpen > 0 && !f.doubles {
 		return f.doubled()
 	}
 	return nil
@@ -60,7 +64,7 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 	}
 	for _, other := range f.inOrder() {
 		for _, o := range other.Processes() {
-			if o != p && !f.succeeds && o.Env("CLUSTER_ID") == p.Env("CLUSTER_ID") {
+			if o != p && !f.succeeds && !f.doubles && o.Env("CLUSTER_ID") == p.Env("CLUSTER_ID") {
 				f.loop.Fail(fmt.Errorf("I5: cluster %s runs twice: pid %d of %s, pid %d of %s", p.Env("CLUSTER_ID"), o.PID(), other.Name, p.PID(), m.Name))
 			}
 		}

@@ -112,6 +112,8 @@ type fleet struct {
 	starts   map[string]int  // of each cluster, tried
 	events   []heard
 	succeeds bool   // a process may boot while the one before it serves: a rolling restart
+	reserve  int    // of the day's identifies: crashes alone happen, and are to leave it
+	doubles  bool   // a machine serves on that nobody can reach: what it has may have another owner, too
 	panics   bool   // our own code panics in this story, as it wants it
 	letters  func() // ends the watch on dead letters
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
@@ -24,6 +25,9 @@ type ownMaster struct {
 	root    *actor.PID
 	failed  error
 	told    []messages.Event
+
+	operators *world.World // of the present life
+	orders    int
 }
 
 // withOwnMaster puts our MASTER into the net, to wait for the given number of machines.
@@ -33,7 +37,7 @@ func (f *fleet) withOwnMaster(expect int, change ...func(*master.Options)) *ownM
 	m.HTTP = f.discord.HTTP
 	m.options = master.Options{
 		Listen: masterURL, Authorization: "open sesame", Token: token, API: "https://discord.com", Expect: expect, Wait: 45 * time.Second,
-		Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond,
+		Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond,
 		Failed: func(err error) { m.failed = err }, Told: func(e messages.Event) { m.told = append(m.told, e) },
 	}
 	for _, c := range change {
@@ -50,7 +54,7 @@ func (m *ownMaster) start() {
 	if err != nil {
 		m.f.t.Fatal(err)
 	}
-	m.root = root
+	m.root, m.operators = root, w
 }
 
 // saw counts the events with a name.

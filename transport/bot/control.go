@@ -31,8 +31,9 @@ type line struct {
 	due        time.Time          // of the next heartbeat
 	asked      messages.Snowflake // the last heartbeat
 	askedAt    time.Time
-	unanswered int  // heartbeats
-	connected  bool // CONNECTED was said here
+	heard      time.Time // when we asked for the last answer that came, or CONTROL said HELLO
+	unanswered int       // heartbeats
+	connected  bool      // CONNECTED was said here
 }
 
 // accept takes a connection. mu is free.
@@ -76,6 +77,9 @@ func (c *Cluster) packet(l *line, m messages.FromManager) {
 	switch m := m.(type) {
 	case messages.IPCBeat:
 		l.unanswered = 0
+		if m.EventID == l.asked {
+			l.heard = l.askedAt
+		}
 		if m.EventID == l.asked && m.LeaseMS > 0 {
 			c.lease(l.askedAt.Add(m.LeaseMS.Duration())) // from when we asked: CONTROL can not have meant a later moment
 		}
@@ -108,6 +112,7 @@ func (c *Cluster) greeted(l *line, h messages.Hello) {
 		return
 	}
 	l.hellos++
+	l.heard = time.Now()
 	l.every = h.HeartbeatIntervalMS.Duration()
 	if l.every == 0 {
 		l.every = beatEvery
@@ -211,7 +216,7 @@ func (l *line) pulse() {
 	}
 	if l.unanswered == beatsLost {
 		l.link.Close(0, "heartbeats not answered")
-		c.lost(fmt.Errorf("%d heartbeats not answered", beatsLost))
+		c.lost(l.heard, fmt.Errorf("%d heartbeats not answered", beatsLost))
 		return
 	}
 	l.unanswered++
@@ -230,12 +235,12 @@ func (l *line) ended(err error) {
 	delete(c.lines, l)
 	c.loseRequests(l)
 	if l == c.line && !c.over {
-		c.lost(err)
+		c.lost(time.Now(), err)
 	}
 }
 
-// lost is the beginning of a time without CONTROL.
-func (c *Cluster) lost(err error) {
+// lost is the beginning of a time without CONTROL, which was there for the last time at since: MASTER counts from when it fell silent, not from when we noticed.
+func (c *Cluster) lost(since time.Time, err error) {
 	stopTimers(c.line.beat)
 	c.line = nil
 	c.opt.log.Warn("CONTROL is away: serving alone", "on_lost", c.onLost, "lost_after", c.lostAfter, "err", err)
@@ -243,7 +248,7 @@ func (c *Cluster) lost(err error) {
 		return
 	}
 	var timer *time.Timer
-	timer = time.AfterFunc(c.lostAfter, func() {
+	timer = time.AfterFunc(c.lostAfter-time.Since(since), func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.lostTimer == timer {

@@ -1,0 +1,185 @@
+package actors
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// Commander carries out what an operator orders by way of MASTER (WIRE B1, op 2): it passes the order on, watches what comes of it, and answers.
+type Commander struct {
+	world.States
+	house House
+	tasks []*task
+}
+
+// task is a command under way.
+type task struct {
+	id    string
+	watch func(t *task, e messages.Event) (progress string, done bool, err error)
+	ready int
+}
+
+// tasksMax bounds the commands under way at one time.
+const tasksMax = 64
+
+func newCommander(w *world.World, house House) *actor.Props {
+	return w.Spawn("commander", func() actor.Actor {
+		c := &Commander{house: house}
+		c.Begin(w, w.Log.With().Str("actor", "commander").Logger(), "commanding", c.commanding)
+		return c
+	})
+}
+
+func (c *Commander) commanding(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(c.house.Herald, messages.Subscribe{})
+	case messages.Command:
+		if err := c.take(ctx, m); err != nil {
+			c.answer(ctx, m.ID, err)
+		}
+	case messages.Event:
+		c.saw(ctx, m)
+	default:
+		c.Unexpected(ctx)
+	}
+}
+
+// take begins a command, or says why not.
+func (c *Commander) take(ctx actor.Context, m messages.Command) error {
+	if len(c.tasks) == tasksMax {
+		return fmt.Errorf("%d commands are under way, which is the limit", tasksMax)
+	}
+	switch m.Name {
+	case messages.CommandRestartCluster:
+		var args messages.RestartClusterArgs
+		if err := json.Unmarshal(m.Args, &args); err != nil {
+			return fmt.Errorf("args of %s: %w", m.Name, err)
+		}
+		c.tasks = append(c.tasks, &task{id: m.ID, watch: restarts(args.Cluster)})
+		ctx.Send(c.house.Clusters, messages.RestartCluster{Cluster: args.Cluster, Fresh: args.Fresh})
+	case messages.CommandRollingRestart:
+		c.tasks = append(c.tasks, &task{id: m.ID, watch: rolls})
+		ctx.Send(c.house.Clusters, messages.RollingRestart{})
+	}
+	return nil
+}
+
+// restarts watches one cluster until it serves again, or will not.
+func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, error) {
+	return func(_ *task, e messages.Event) (string, bool, error) {
+		switch e := e.(type) {
+		case messages.OrderRefused:
+			if e.Order == "restart" && e.Cluster != nil && *e.Cluster == id {
+				return "", true, fmt.Errorf("%s", e.Err)
+			}
+		case messages.ClusterStoppedByOrder:
+			if e.Cluster == id {
+				return "stopped", false, nil
+			}
+		case messages.ClusterReady:
+			return "", e.Cluster == id, nil
+		case messages.ClusterGaveUp:
+			if e.Cluster == id {
+				return "", true, fmt.Errorf("cluster %s gave up after %d attempts: %s", id, e.Attempts, e.Causes[len(e.Causes)-1])
+			}
+		case messages.ClusterFatal:
+			if e.Cluster == id {
+				return "", true, fmt.Errorf("cluster %s: close code %d, which no restart cures: %s", id, e.CloseCode, e.Err)
+			}
+		}
+		return "", false, nil
+	}
+}
+
+// rolls watches a rolling restart to its end.
+func rolls(t *task, e messages.Event) (string, bool, error) {
+	switch e := e.(type) {
+	case messages.OrderRefused:
+		if e.Order == "rolling restart" {
+			return "", true, fmt.Errorf("%s", e.Err)
+		}
+	case messages.ClusterReady:
+		t.ready++
+		return fmt.Sprintf("cluster %s serves again, the %d. of this machine", e.Cluster, t.ready), false, nil
+	case messages.RollingRestartMoved:
+		switch e.State {
+		case "done":
+			return "", true, nil
+		case "stopped":
+			return "", true, fmt.Errorf("stopped at cluster %s: %s; %d are done, %d are not", e.Cluster, e.Err, e.Done, e.Left+1)
+		}
+	}
+	return "", false, nil
+}
+
+// saw looks what an event means for the commands under way.
+func (c *Commander) saw(ctx actor.Context, e messages.Event) {
+	var left []*task
+	for _, t := range c.tasks {
+		progress, done, err := t.watch(t, e)
+		switch {
+		case done:
+			c.answer(ctx, t.id, err)
+			continue
+		case progress != "":
+			ctx.Send(c.house.MasterLink, messages.Ack{ID: t.id, Progress: progress})
+		}
+		left = append(left, t)
+	}
+	c.tasks = left
+}
+
+func (c *Commander) answer(ctx actor.Context, id string, err error) {
+	ack := messages.Ack{ID: id, OK: new(err == nil)}
+	if err != nil {
+		ack.Error = err.Error()
+	}
+	ctx.Send(c.house.MasterLink, ack)
+}
+
+// command begins an operator's command that came down the link. What concerns the link alone is done here.
+func (m *MasterLink) command(ctx actor.Context, p messages.Command) {
+	var err error
+	ack := messages.Ack{ID: p.ID, OK: new(true)}
+	switch p.Name {
+	case messages.CommandStatus:
+		ack.Result = encode(messages.Heartbeat{Seq: m.seq, Ranges: m.standing.Ranges, Clusters: m.standing.Clusters, ShardsReady: m.standing.ShardsReady})
+	case messages.CommandResumeFleet:
+		var h messages.Halt
+		if err = json.Unmarshal(p.Args, &h); err == nil {
+			m.resume(ctx, h)
+		}
+	case messages.CommandRestartCluster, messages.CommandRollingRestart:
+		m.orders.commands = append(m.orders.commands, p.ID)
+		ctx.Send(m.house.Commander, p)
+		return
+	default:
+		err = fmt.Errorf("unknown command %.60q", p.Name)
+	}
+	if err != nil {
+		m.refuse(ctx, "command "+p.Name, p.ID, nil, err)
+		return
+	}
+	m.answer(ctx, ack)
+}
+
+// commanded passes on what became of a command.
+func (m *MasterLink) commanded(ctx actor.Context, ack messages.Ack) {
+	if ack.OK == nil {
+		m.send(ctx, ack)
+		return
+	}
+	for i, id := range m.orders.commands {
+		if id == ack.ID {
+			m.orders.commands = append(m.orders.commands[:i:i], m.orders.commands[i+1:]...)
+			break
+		}
+	}
+	m.answer(ctx, ack)
+}

@@ -1,0 +1,92 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/messages"
+)
+
+// This file is the lease: a MASTER with on_master_loss: fence lets its machines serve for so long after its last word, and no longer. What it gives away after that is
+// nobody's any more (DESIGN §6).
+
+// lease is what MasterLink knows of it.
+type lease struct {
+	length   time.Duration // 0: there is none
+	until    time.Time
+	sent     []beatSent // heartbeats that were not acked, the oldest first
+	stopping bool       // it ran out, and clusters are being stopped
+}
+
+type beatSent struct {
+	seq int64
+	at  time.Time
+}
+
+// unackedMax bounds the heartbeats that are remembered: an ack that is later than so many renews nothing.
+const unackedMax = 16
+
+// leaseEnds is the moment a lease runs out, unless it was renewed.
+type leaseEnds struct{ until time.Time }
+
+// IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
+func (leaseEnds) IgnoreDeadLetterLogging() {}
+
+// leased takes the lease of an initialise, or learns that there is none.
+func (m *MasterLink) leased(ctx actor.Context, p messages.Initialise) {
+	m.lease.length, m.lease.sent = value(p.LeaseMS, 0).Duration(), nil
+	if m.lease.length == 0 {
+		m.lease.until = time.Time{}
+		ctx.Send(m.house.Clusters, messages.Lease{})
+		return
+	}
+	m.renew(ctx, time.Now().Add(m.lease.length))
+}
+
+// asked notes when a heartbeat was sent: the lease is counted from there, for MASTER cannot have meant a later moment.
+func (l *lease) asked(seq int64) {
+	if l.length > 0 {
+		l.sent = append(l.sent, beatSent{seq, time.Now()})
+		l.sent = l.sent[max(0, len(l.sent)-unackedMax):]
+	}
+}
+
+// over reports whether nothing may be served at present.
+func (l *lease) over() bool {
+	return l.stopping || l.length > 0 && !time.Now().Before(l.until)
+}
+
+// renewed takes an ack.
+func (m *MasterLink) renewed(ctx actor.Context, seq int64) {
+	for i, s := range m.lease.sent {
+		if s.seq == seq {
+			m.lease.sent = m.lease.sent[i+1:]
+			m.renew(ctx, s.at.Add(m.lease.length))
+			return
+		}
+	}
+}
+
+// renew lets the clusters serve until then. A lease is only ever prolonged.
+func (m *MasterLink) renew(ctx actor.Context, until time.Time) {
+	if !until.After(m.lease.until) {
+		return
+	}
+	m.lease.until = until
+	ctx.Send(m.house.Clusters, messages.Lease{Until: until})
+	if len(m.orders.held) > 0 {
+		m.unhold(ctx)
+	}
+	m.After(ctx, time.Until(until), leaseEnds{until})
+}
+
+// leaseEnds stops every cluster, resumably, when MASTER was away for too long.
+func (m *MasterLink) leaseEnds(ctx actor.Context, end leaseEnds) {
+	if end.until != m.lease.until || len(m.standing.Ranges) == 0 && len(m.orders.pending) == 0 {
+		return
+	}
+	m.raise(ctx, messages.LeaseLost{LeaseMS: messages.Millis(m.lease.length)})
+	m.lease.stopping = true
+	ctx.Send(m.house.Clusters, messages.StopAll{Reason: "the lease ran out"})
+}

@@ -1,0 +1,166 @@
+package master
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+)
+
+// This file is who MASTER lets in, what it tells them, and what it hears first.
+
+// admit lets a link in or closes it, as upstream does: authorization first, then the source, then whether that source is linked already (WIRE A6, B1).
+// It gives the seat, nil when the link was closed.
+func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
+	g := m.greeting
+	s := f.seats[g.Source]
+	switch {
+	case subtle.ConstantTimeCompare([]byte(g.Authorization), []byte(f.options.Authorization.Reveal())) == 0:
+		return f.turnAway(m, messages.CloseUnauthorised, "Unauthorized")
+	case g.Source == "" || len(g.Source) > sourceMax:
+		return f.turnAway(m, messages.CloseMalformedRequest, fmt.Sprintf("Malformed Connection Request: source of %d bytes, want 1 to %d", len(g.Source), sourceMax))
+	case s == nil && len(f.seats) == machinesMax:
+		return f.turnAway(m, messages.CloseMalformedRequest, fmt.Sprintf("%d machines are known, which is the limit", machinesMax))
+	case s != nil && s.link != nil && (g.Instance == "" || g.Instance != s.instance):
+		f.raise(messages.MachineDuplicate{Source: g.Source, First: s.remote, Second: g.Remote})
+		return f.turnAway(m, messages.CloseAlreadyConnected, fmt.Sprintf("source %s is connected from %s; this is %s", g.Source, s.remote, g.Remote))
+	case s != nil && s.link != nil: // the same CONTROL, before we noticed the end of its old link
+		ctx.Send(s.pid, closeWith{messages.CloseSuperseded, "superseded by a new link"})
+	case s == nil:
+		s = &seat{source: g.Source}
+		f.seats[g.Source], f.sorted = s, nil
+	}
+	f.machines++
+	name := fmt.Sprintf("machine-%d", f.machines)
+	self := ctx.Self()
+	house := house{fleet: self, governor: actor.NewPID(self.Address, self.Id+"/governor"), sessions: f.sessions}
+	s.pid = f.spawn(ctx, newMachine(f.W, name, g.Source, m.link, house, f.options.Heartbeat), name)
+	s.link, s.instance, s.remote, s.informed = m.link, g.Instance, g.Remote, false
+	return s
+}
+
+func (f *Fleet) turnAway(m linkCame, code int, why string) *seat {
+	f.raise(messages.MachineRefused{Remote: m.greeting.Remote, Source: fmt.Sprintf("%.60s", m.greeting.Source), CloseCode: code, Err: why})
+	m.link.Receive(func([]byte) {}, func(error) {})
+	m.link.Close(code, why)
+	return nil
+}
+
+// greet tells a CONTROL what the fleet is.
+func (f *Fleet) greet(ctx actor.Context, s *seat) {
+	if s.link == nil {
+		return
+	}
+	now := messages.At(time.Now())
+	i := messages.Initialise{
+		Token: f.options.Token, HeartbeatInterval: new(messages.Millis(f.options.Heartbeat)), ShardCount: new(f.settings.shards),
+		MaxConcurrency: new(f.settings.maxConcurrency), ShardsPerCluster: new(f.settings.perCluster), Epoch: f.epoch, Now: &now,
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders,
+			messages.FeatureConfirm},
+	}
+	if s.place.Of > 0 {
+		i.Machine = new(s.place)
+	}
+	if f.options.Lease > 0 {
+		i.LeaseMS = new(messages.Millis(f.options.Lease))
+	}
+	s.epoch = f.epoch
+	ctx.Send(s.pid, greet{i})
+}
+
+// informed takes a CONTROL at its word: what it serves is its own.
+func (f *Fleet) informed(ctx actor.Context, m informed) {
+	s := f.seats[m.source]
+	if s == nil || s.link != m.link {
+		return
+	}
+	if f.present() == 0 && f.State() == "serving" { // nobody was: was it us who were cut off? Everybody gets the time to come back
+		defer f.expectAll(ctx)
+	}
+	first, before := !s.informed, s.ranges
+	s.informed, s.host, s.ranges, s.knows = true, m.info.Hostname, m.info.Ranges, m.info.Machine
+	s.capacity = plan.Capacity{CPUs: m.info.CPUs, Memory: m.info.MemoryBytes, Weight: m.info.Weight}
+	f.seat(ctx, s)
+	if first {
+		joined := messages.MachineJoined{Source: s.source, Host: s.host, Version: m.info.Version}
+		for _, r := range s.ranges {
+			joined.Serves = append(joined.Serves, r.Range.String())
+		}
+		f.raise(joined)
+		f.renew(ctx, m.info)
+		if !s.lostAt.IsZero() { // it may have paced itself, and nobody counted
+			f.ask(ctx)
+		}
+		f.remember(m.info)
+		s.halted = m.info.Halted
+		f.judge(ctx)
+		f.reconcile(ctx, s)
+	} else {
+		f.restore(ctx, s, before)
+	}
+	f.look(ctx)
+}
+
+// renew follows what a CONTROL knows better: a higher epoch, and the shard count of what is served, which is pinned while anything is.
+func (f *Fleet) renew(ctx actor.Context, info messages.Info) {
+	changed := false
+	if info.Epoch > f.epoch {
+		f.epoch, changed = info.Epoch+1, true
+	}
+	served := slices.ContainsFunc(f.inOrder(), func(s *seat) bool { return len(s.granted) > 0 })
+	if len(info.Ranges) > 0 && !served && info.ShardCount > 0 && info.ShardsPerCluster > 0 &&
+		(info.ShardCount != f.settings.shards || info.ShardsPerCluster != f.settings.perCluster) {
+		f.settings.shards, f.settings.perCluster, changed = info.ShardCount, info.ShardsPerCluster, true
+		f.raise(messages.FleetAsked{ShardCount: info.ShardCount, MaxConcurrency: f.settings.maxConcurrency})
+		f.ask(ctx) // the reserve is another one
+	}
+	if changed {
+		for _, s := range f.inOrder() {
+			f.greet(ctx, s)
+		}
+	}
+}
+
+// parted takes note that a link is gone. What the machine serves stays its own for a grace, for its clusters go on, unless it stopped them and said goodbye.
+func (f *Fleet) parted(ctx actor.Context, m parted) {
+	ctx.Stop(ctx.Sender())
+	s := f.seats[m.source]
+	if s == nil || s.link != m.link {
+		return // superseded
+	}
+	s.link, s.pid, s.informed, s.spare = nil, nil, false, false
+	s.lostAt = time.Now()
+	s.losses++
+	f.abandon(ctx, s)
+	defer f.settle(ctx)
+	var closed *transport.CloseError
+	if errors.As(m.err, &closed) && closed.Code == 1000 && len(s.ranges) == 0 {
+		delete(f.seats, s.source)
+		f.sorted = nil
+		if s.place.Of > 0 && s.knows == s.place {
+			f.gifts = append(f.gifts, s.place)
+		}
+		f.raise(messages.MachineLeft{Source: s.source})
+		return
+	}
+	f.raise(messages.MachineLost{Source: s.source, Err: m.err.Error(), GraceMS: messages.Millis(f.options.Grace)})
+	f.expect(ctx, s, f.options.Grace)
+}
+
+// present counts the machines that are linked, said what they are, and know their slots.
+func (f *Fleet) present() int {
+	n := 0
+	for _, s := range f.seats {
+		if s.ready() {
+			n++
+		}
+	}
+	return n
+}

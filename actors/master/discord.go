@@ -1,0 +1,128 @@
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// This file is what MASTER asks Discord: how many shards the bot is to have, and how many of them may identify.
+
+// HTTP statuses that tell what to do.
+const (
+	statusOK           = 200
+	statusUnauthorized = 401
+)
+
+// discordSaid is Discord's answer.
+type discordSaid struct {
+	response world.Response
+	err      error
+}
+
+// IgnoreDeadLetterLogging: it may come after MASTER has stopped.
+func (discordSaid) IgnoreDeadLetterLogging() {}
+
+// gateway is what Discord says of the bot (Discord docs, Get Gateway Bot).
+type gateway struct {
+	Shards int `json:"shards"`
+	Limit  struct {
+		Total          int                   `json:"total"`
+		Remaining      int                   `json:"remaining"`
+		ResetAfter     messages.Milliseconds `json:"reset_after"`
+		MaxConcurrency int                   `json:"max_concurrency"`
+	} `json:"session_start_limit"`
+}
+
+// errUnauthorized is Discord's answer to a token that it does not know.
+var errUnauthorized = errors.New("discord.token: Discord does not know it (401)")
+
+// recount (governor → fleet): Discord is to be asked how many may identify today.
+type recount struct{}
+
+// ask puts the question to Discord, unless everything was set by hand. Where it is under way it is not put again.
+func (f *Fleet) ask(ctx actor.Context) {
+	if f.options.Shards > 0 && f.options.MaxConcurrency > 0 {
+		if f.State() == "asking" {
+			f.know(ctx, gateway{})
+		}
+		return
+	}
+	if f.cancel != nil || f.halted != nil {
+		return
+	}
+	if f.governor != nil {
+		ctx.Send(f.governor, counting{})
+	}
+	send := world.Sender(ctx)
+	f.cancel = f.W.Fetch(world.Request{
+		Method: "GET", URL: f.options.API + "/api/v10/gateway/bot", Timeout: 15 * time.Second,
+		Header: map[string]string{"Authorization": "Bot " + f.options.Token.Reveal(), "User-Agent": "DiscordBot (https://github.com/discluster/control, 1)"},
+	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
+}
+
+// read is Discord's answer, or why it cannot be gone by.
+func (f *Fleet) read(m discordSaid) (g gateway, err error) {
+	f.cancel = nil
+	switch {
+	case m.err != nil:
+		return g, m.err
+	case m.response.Status == statusUnauthorized:
+		return g, errUnauthorized
+	case m.response.Status != statusOK:
+		return g, fmt.Errorf("GET /gateway/bot: status %d", m.response.Status)
+	}
+	if err = json.Unmarshal(m.response.Body, &g); err == nil && (g.Shards < 1 || g.Limit.MaxConcurrency < 1) {
+		err = fmt.Errorf("GET /gateway/bot: shards %d, max_concurrency %d: want at least 1 of each", g.Shards, g.Limit.MaxConcurrency)
+	}
+	return g, err
+}
+
+// answered is the answer at MASTER's start, which is asked for until it comes.
+func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
+	g, err := f.read(m)
+	switch {
+	case errors.Is(err, errUnauthorized):
+		f.raise(messages.TokenRefused{Err: "Discord answered 401"})
+		f.options.Failed(err)
+	case err != nil:
+		wait := plan.Redial(true, min(f.tries+1, 5), f.W.Rand())
+		f.tries++
+		if err.Error() != f.said {
+			f.said = err.Error()
+			f.raise(messages.DiscordUnreachable{Err: err.Error(), RetryInMS: messages.Millis(wait)})
+		}
+		f.In(ctx, wait)
+	default:
+		f.know(ctx, g)
+	}
+}
+
+// recounted is the answer while the fleet serves: the budget counts, the number of shards is pinned.
+func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
+	g, err := f.read(m)
+	if err != nil {
+		f.Log.Warn().Err(err).Msg("what may identify today is not known anew")
+		return
+	}
+	ctx.Send(f.governor, f.budget(g))
+	if g.Shards != f.settings.shards && g.Shards != f.advised && f.options.Shards == 0 {
+		f.raise(messages.ShardsRecommended{ShardCount: f.settings.shards, Recommended: g.Shards})
+	}
+	f.advised = g.Shards
+}
+
+// budget is what may identify today.
+func (f *Fleet) budget(g gateway) plan.Budget {
+	if g.Limit.Total == 0 {
+		return plan.Budget{}
+	}
+	return plan.NewBudget(g.Limit.Total, g.Limit.Remaining, f.settings.shards, time.Now().Add(g.Limit.ResetAfter.Duration()))
+}

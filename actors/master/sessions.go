@@ -1,0 +1,147 @@
+package master
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// Sessions is the last session of every shard, as the machine that has the shard told it (WIRE B1, op 11). Whoever is given a range gets its sessions with the order.
+type Sessions struct {
+	world.States
+	shards  []kept             // by shard
+	origins map[origin]*origin // each once
+}
+
+// kept is what is known of one shard: a fleet has many, and few of what is the same for all of them.
+type kept struct {
+	owner  string // the source of the machine that has the shard; "": nobody was given it yet, and anybody may say
+	id     string // "": none
+	seq    int64
+	at     messages.UnixMillis
+	origin *origin
+}
+
+// origin is what the sessions of one start have in common.
+type origin struct {
+	url, user, application string
+	intents                int64
+	count                  int
+}
+
+// originsMax bounds how many of them are kept: a bot has a handful.
+const originsMax = 10_000
+
+// shardsMax bounds the shards of a fleet, as the link does.
+const shardsMax = 1_000_000
+
+// What the fleet and its machines tell the sessions.
+type (
+	// moved: a machine says what became of its sessions.
+	moved struct {
+		source string
+		packet messages.SessionsMoved
+	}
+	// owns: a machine was given a range.
+	owns struct {
+		source string
+		shards messages.ShardRange
+	}
+	// order is to be sent to a machine; a connect gets its sessions here.
+	order struct {
+		machine *actor.PID
+		packet  messages.FromMaster
+		bare    bool // the machine has them itself
+	}
+)
+
+func newSessions(w *world.World) *actor.Props {
+	return w.Spawn("sessions", func() actor.Actor {
+		s := &Sessions{origins: map[origin]*origin{}}
+		s.Begin(w, w.Log.With().Str("actor", "sessions").Logger(), "keeping", s.keeping)
+		return s
+	})
+}
+
+func (s *Sessions) keeping(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case moved:
+		for _, one := range m.packet.Sessions {
+			s.keep(m.source, one)
+		}
+		for _, shard := range m.packet.Gone {
+			if k := s.of(shard); k != nil && k.of(m.source) {
+				k.id = ""
+			}
+		}
+	case owns:
+		for shard := m.shards.First; shard <= m.shards.Last; shard++ {
+			if k := s.of(shard); k != nil {
+				k.owner = m.source
+			}
+		}
+	case order:
+		if c, is := m.packet.(messages.Connect); is && c.Range != nil && !m.bare {
+			c.Sessions = s.in(*c.Range)
+			m.packet = c
+		}
+		ctx.Send(m.machine, deliver{m.packet})
+	default:
+		s.Unexpected(ctx)
+	}
+}
+
+// of gives a machine's say in a shard.
+func (k *kept) of(source string) bool { return k.owner == source || k.owner == "" }
+
+// of is what is known of a shard, nil for one that cannot be.
+func (s *Sessions) of(shard int) *kept {
+	if shard < 0 || shard >= shardsMax {
+		return nil
+	}
+	if shard >= len(s.shards) {
+		s.shards = append(s.shards, make([]kept, shard+1-len(s.shards))...)
+	}
+	return &s.shards[shard]
+}
+
+// keep takes a machine's word for one session. Word that is older than what is known changes nothing.
+func (s *Sessions) keep(source string, one messages.Session) {
+	k := s.of(one.Shard)
+	if k == nil || !k.of(source) || k.id == one.SessionID && one.Seq < k.seq {
+		return
+	}
+	if k.id != one.SessionID || one.ResumeGatewayURL != "" {
+		k.origin = s.origin(origin{one.ResumeGatewayURL, one.UserID, one.ApplicationID, one.Intents, one.ShardCount})
+	}
+	if k.id != one.SessionID {
+		k.id = one.SessionID
+	}
+	k.seq, k.at = one.Seq, one.At
+}
+
+func (s *Sessions) origin(o origin) *origin {
+	if known := s.origins[o]; known != nil {
+		return known
+	}
+	if len(s.origins) >= originsMax { // those in use live on in their shards
+		clear(s.origins)
+	}
+	s.origins[o] = &o
+	return &o
+}
+
+// in is every session of a range.
+func (s *Sessions) in(r messages.ShardRange) []messages.Session {
+	var all []messages.Session
+	for shard := r.First; shard <= min(r.Last, len(s.shards)-1); shard++ {
+		k := &s.shards[shard]
+		if k.id == "" {
+			continue
+		}
+		all = append(all, messages.Session{Shard: shard, ShardCount: k.origin.count, SessionID: k.id, Seq: k.seq, ResumeGatewayURL: k.origin.url, At: k.at,
+			Intents: k.origin.intents, UserID: k.origin.user, ApplicationID: k.origin.application})
+	}
+	return all
+}

@@ -1,0 +1,93 @@
+package actors
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// This file is what MasterLink leaves to the next life of CONTROL, and takes over from the last.
+
+// linkMemory is what link.json holds.
+type linkMemory struct {
+	Instance string         `json:"instance"` // tells a reconnect of ours from another CONTROL with our source
+	Epoch    int64          `json:"epoch"`    // the highest epoch obeyed
+	Halted   *messages.Halt `json:"halted,omitempty"`
+	Resumed  *messages.Halt `json:"resumed,omitempty"` // the last halt that an operator lifted
+
+	// What is served, for the next life. It is written before anything of it is started.
+	ShardCount       int                   `json:"shard_count,omitempty"`
+	MaxConcurrency   int                   `json:"max_concurrency,omitempty"`
+	ShardsPerCluster int                   `json:"shards_per_cluster,omitempty"`
+	Place            messages.Place        `json:"place"`
+	Ranges           []messages.ShardRange `json:"ranges,omitempty"`
+}
+
+const linkFile = "link.json"
+
+// linkSaved is the disk's answer.
+type linkSaved struct{ err error }
+
+// IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
+func (linkSaved) IgnoreDeadLetterLogging() {}
+
+// remember takes over what the last life left, and makes a name for this installation at its first start.
+func (m *MasterLink) remember(ctx actor.Context) {
+	data, err := m.W.Load(linkFile)
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &m.memory)
+	}
+	if err != nil {
+		m.Log.Warn().Err(err).Str("file", linkFile).Msg("starting as a new installation")
+	}
+	if m.memory.Instance == "" {
+		m.memory.Instance = fmt.Sprintf("%016x%016x", uint64(m.W.Rand()*(1<<63)), uint64(m.W.Rand()*(1<<63)))
+		m.save(ctx)
+	}
+	m.takeBack(ctx)
+}
+
+// takeBack lets the clusters look for what an earlier life served.
+func (m *MasterLink) takeBack(ctx actor.Context) {
+	k := m.memory
+	m.settings.Place = k.Place
+	if len(k.Ranges) > 0 {
+		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place}
+		for _, r := range k.Ranges {
+			m.standing.Ranges = append(m.standing.Ranges, messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: k.Epoch})
+		}
+		ctx.Send(m.house.Gate, m.settings)
+	}
+	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.Ranges})
+}
+
+// keepServed writes down what is served and what is about to be. What is being drained is not.
+func (m *MasterLink) keepServed(ctx actor.Context) {
+	ranges := slices.Clone(m.orders.pending)
+	for _, r := range m.standing.Ranges {
+		if r.State != messages.RangeDraining {
+			ranges = append(ranges, r.Range)
+		}
+	}
+	k := &m.memory
+	s := m.settings
+	if slices.Equal(k.Ranges, ranges) && k.ShardCount == s.ShardCount && k.ShardsPerCluster == s.ShardsPerCluster && k.Place == s.Place {
+		return
+	}
+	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Place, k.Ranges = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges
+	m.save(ctx)
+}
+
+func (m *MasterLink) save(ctx actor.Context) {
+	data, err := json.Marshal(m.memory)
+	if err != nil {
+		panic(err) // a text and a number
+	}
+	send := world.Sender(ctx)
+	m.W.Save(linkFile, data, func(err error) { send(linkSaved{err}) })
+}

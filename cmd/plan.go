@@ -1,0 +1,137 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/config"
+	"github.com/discluster/control/messages"
+)
+
+// wavesShown is how many waves are printed one by one.
+const wavesShown = 12
+
+func planCommand() *cobra.Command {
+	var load func() (*config.Config, error)
+	var machines int
+	var resumes bool
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "prints a start, or a restart, before it happens",
+		Long: "plan asks Discord what the bot is to be, as MASTER would, and prints what a start would be like: who gets which shards, which identify together, how long that\n" +
+			"takes at best, and how many of the day's identifies it costs. With --restart it is of a bot whose sessions are alive. Nothing is started.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := load()
+			if err != nil {
+				return err
+			}
+			if machines < 0 || machines > 1000 {
+				return usageError{fmt.Errorf("--machines %d: want 1 to 1000, or 0 for fleet.expect", machines)}
+			}
+			if machines == 0 {
+				machines = max(c.Fleet.Expect, 1)
+			}
+			s, reset, err := startOf(cmd.Context(), c, machines)
+			if err != nil {
+				return err
+			}
+			s.Resumes = resumes
+			printPlan(cmd.OutOrStdout(), s, plan.Foresee(s), reset)
+			return nil
+		},
+	}
+	load = configured(c)
+	c.Flags().IntVar(&machines, "machines", 0, "machines that take part; 0: fleet.expect, or one")
+	c.Flags().BoolVar(&resumes, "restart", false, "of a bot that runs: its sessions are resumed")
+	return c
+}
+
+// startOf is what is known of a start: what is configured, and for the rest Discord's word. reset is when the day's identifies are whole again.
+func startOf(ctx context.Context, c *config.Config, machines int) (s plan.Start, reset time.Duration, err error) {
+	s = plan.Start{Shards: c.Fleet.Shards, MaxConcurrency: c.Fleet.MaxConcurrency, PerCluster: c.Cluster.ShardsPerCluster, Machines: machines, Spares: c.Fleet.Spares, Margin: c.Identify.Margin}
+	if c.Discord.Token != "" {
+		answer, err := askDiscord(ctx, c)
+		if err != nil {
+			return s, 0, err
+		}
+		b := answer.budget
+		if b.Shards < 1 || b.MaxConcurrency < 1 {
+			return s, 0, fmt.Errorf("GET /gateway/bot: shards %d, max_concurrency %d: want at least 1 of each", b.Shards, b.MaxConcurrency)
+		}
+		if s.Shards == 0 {
+			s.Shards = b.Shards
+		}
+		if s.MaxConcurrency == 0 {
+			s.MaxConcurrency = b.MaxConcurrency
+		}
+		reset = messages.Milliseconds(b.ResetAfterMS).Duration()
+		s.Budget = plan.NewBudget(b.Total, b.Remaining, s.Shards, time.Now().Add(reset))
+	}
+	if s.Shards == 0 || s.MaxConcurrency == 0 {
+		return s, 0, usageError{errors.New("without discord.token Discord cannot be asked: set it, or both fleet.shards and fleet.max_concurrency")}
+	}
+	if s.PerCluster == 0 {
+		s.PerCluster = plan.ShardsPerCluster(s.MaxConcurrency)
+	}
+	return s, reset, nil
+}
+
+func printPlan(out io.Writer, s plan.Start, f plan.Forecast, reset time.Duration) {
+	kind := "start"
+	if s.Resumes {
+		kind = "restart"
+	}
+	fmt.Fprintf(out, "%s of %d shards, max_concurrency %d, clusters of %d shards\n", kind, s.Shards, s.MaxConcurrency, s.PerCluster)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nMACHINE\tSHARDS\tCLUSTERS\t")
+	for i, ranges := range f.Machines {
+		clusters := 0
+		var texts []string
+		for _, r := range ranges {
+			clusters += len(plan.Cut(r, s.PerCluster))
+			texts = append(texts, r.String())
+		}
+		if len(texts) == 0 {
+			texts = []string{"a spare"}
+		}
+		fmt.Fprintf(t, "%d\t%s\t%d\t\n", i+1, strings.Join(texts, " "), clusters)
+	}
+	if len(f.Waves) > 0 {
+		fmt.Fprintln(t, "\nWAVE\tAT\tSHARDS THAT IDENTIFY\t")
+	}
+	for i, w := range f.Waves {
+		if i >= wavesShown-1 && i < len(f.Waves)-1 {
+			continue
+		}
+		if i == len(f.Waves)-1 && i >= wavesShown {
+			fmt.Fprintln(t, "…\t\t\t")
+		}
+		fmt.Fprintf(t, "%d\t%v\t%s\t\n", i+1, w.At, w.Shards)
+	}
+	t.Flush()
+	if s.Resumes {
+		fmt.Fprintln(out, "\nevery session is resumed: no identify, no wave, one cluster after the other")
+	} else {
+		fmt.Fprintf(out, "\nthe last identify is %v after the first, at best\n", f.Last)
+	}
+	switch {
+	case s.Budget.Total == 0:
+		fmt.Fprintf(out, "identifies: %d; how many are left today is not known\n", f.Identifies)
+	case f.Left < 0:
+		fmt.Fprintf(out, "identifies: %d of %d left today: %d too few; there are %d again in %v\n", f.Identifies, s.Budget.Remaining, -f.Left, s.Budget.Total, reset.Round(time.Second))
+	default:
+		fmt.Fprintf(out, "identifies: %d of %d left today, %d remain; there are %d again in %v\n", f.Identifies, s.Budget.Remaining, f.Left, s.Budget.Total, reset.Round(time.Second))
+		if f.Low {
+			fmt.Fprintf(out, "that is the reserve of %d: what crashes after it and cannot resume waits until then\n", s.Budget.Reserve)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A machine dies, with everything on it, in a demo as anyone would start it.
+func TestDemoMachineDies(t *testing.T) {
+	t.Parallel()
+	out := wantDemo(t, 2*time.Minute, "--machines", "3", "--spares", "1", "--kill-machine", "5s", "--for", "45s")
+	if want := "32 identifies of 32 shards, 16 resumes"; !strings.Contains(out, want) {
+		t.Errorf("the end is not %q", want)
+	}
+}
+
+// machines is a fleet of processes: MASTER, and CONTROLs that run the reference bot.
+type machines struct {
+	t       *testing.T
+	discord *discord
+	master  *process
+	s       settings // of everybody
+}
+
+// startMachines starts Discord and MASTER at an address of this host.
+func startMachines(t *testing.T, host string, shards int, more settings) *machines {
+	t.Helper()
+	d := startDiscord(t, shards, 8, "--listen", host+":0", "--session-window", "90s")
+	m := &machines{t: t, discord: d, s: settings{"master.authorization": authorization, "master.insecure": "true", "fleet.heartbeat_interval": "1s", "cluster.heartbeat_interval": "1s", "fleet.grace": "11s"}}
+	maps.Copy(m.s, d.settings())
+	maps.Copy(m.s, more)
+	s := maps.Clone(m.s)
+	s["fleet.listen"], s["fleet.spares"] = host+":0", "1"
+	m.master = control(t, runEnv(t, s), "master")
+	m.s["master.url"] = "ws://" + m.master.line("master runs")["listen"].(string)
+	t.Cleanup(func() { m.master.stop(5 * time.Second) })
+	return m
+}
+
+// add starts a CONTROL, behind a command that puts it elsewhere.
+func (m *machines) add(name string, elsewhere ...string) *process {
+	m.t.Helper()
+	s := maps.Clone(m.s)
+	s["machine.source"] = name
+	env := runEnv(m.t, s)
+	args := append(elsewhere, binary, "run", "--", binary, "bot")
+	return start(m.t, env, args[0], args[1:]...)
+}
+
+// owned waits until every shard has an owner, and gives how long that took.
+func (m *machines) owned(n int) time.Duration {
+	m.t.Helper()
+	began := time.Now()
+	eventually(m.t, "every shard has an owner", func() bool { return m.discord.stats().Owned == n })
+	return time.Since(began)
+}
+
+// whoServes is the machines that run a cluster.
+func whoServes(all map[string]*process) (some []string) {
+	for _, name := range []string{"m1", "m2", "m3"} {
+		if p := all[name]; p != nil && len(p.clusters()) > 0 {
+			some = append(some, name)
+		}
+	}
+	return some
+}
+
+// MASTER and three machines, each a process of its own. One of them is killed, with its bots: the spare resumes its sessions once the grace is over, and nothing identifies.
+func TestMachineKilled(t *testing.T) {
+	t.Parallel()
+	m := startMachines(t, "127.0.0.1", 32, settings{"fleet.expect": "3"})
+	all := map[string]*process{"m1": m.add("m1"), "m2": m.add("m2"), "m3": m.add("m3")}
+	m.owned(32)
+	dead := all["m1"]
+	if s := whoServes(all); fmt.Sprint(s) != "[m1 m2]" {
+		t.Fatalf("%v serve, want m1 and m2", s)
+	}
+	for _, pid := range dead.started() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	eventually(t, "Discord sees it", func() bool { return m.discord.stats().Owned == 16 })
+	took := m.owned(32)
+	t.Logf("READY elsewhere %v after the death, of which 11s are the grace", took)
+	m.discord.wellBehaved()
+	all["m2"].stop(8 * time.Second)
+	m.owned(32) // on m3, which was told at once
+	m.discord.wellBehaved()
+	all["m3"].stop(8 * time.Second)
+}
+
+// A machine is cut off, by its net, from MASTER and Discord, and heals: with a lease it has stopped before its shards are another's, so that no shard ever has two owners; and
+// it returns as a spare.
+func TestMachineCutOff(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("a network namespace needs root")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("a network namespace needs ip, of iproute2")
+	}
+	id := os.Getpid() % 10000
+	space, here, there := fmt.Sprintf("e2e-%d", id), fmt.Sprintf("e2e%da", id), fmt.Sprintf("e2e%db", id)
+	net := fmt.Sprintf("10.211.%d.", id%250)
+	ip := func(args ...string) error {
+		out, err := exec.Command("ip", args...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out)
+		}
+		return nil
+	}
+	if err := ip("netns", "add", space); err != nil {
+		t.Skipf("no network namespace can be made here: %v", err)
+	}
+	t.Cleanup(func() { _ = ip("netns", "del", space) })
+	for _, line := range []string{
+		"link add " + here + " type veth peer name " + there,
+		"link set " + there + " netns " + space,
+		"addr add " + net + "1/24 dev " + here,
+		"link set " + here + " up",
+		"-n " + space + " addr add " + net + "2/24 dev " + there,
+		"-n " + space + " link set " + there + " up",
+		"-n " + space + " link set lo up",
+	} {
+		if err := ip(strings.Fields(line)...); err != nil {
+			t.Skipf("no network namespace can be set up here: %v", err)
+		}
+	}
+	m := startMachines(t, net+"1", 32, settings{"fleet.expect": "3", "fleet.on_master_loss": "fence", "fleet.lease": "6s"})
+	all := map[string]*process{"m1": m.add("m1", "ip", "netns", "exec", space), "m2": m.add("m2"), "m3": m.add("m3")}
+	m.owned(32)
+	if s := whoServes(all); fmt.Sprint(s) != "[m1 m2]" {
+		t.Fatalf("%v serve, want m1 and m2", s)
+	}
+	if all := all["m1"].complaints(); len(all) > 0 {
+		t.Errorf("complaints before the cut: %v", all)
+	}
+	if err := ip("link", "set", here, "down"); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	eventually(t, "it has stopped what it can no longer be said to own", func() bool { return len(all["m1"].clusters()) == 0 })
+	if n := len(all["m3"].clusters()); n != 0 {
+		t.Error("another one had it before")
+	}
+	t.Logf("stopped %v after the cut", time.Since(began))
+	eventually(t, "its shards are another's", func() bool { return len(all["m3"].clusters()) == 2 })
+	m.owned(32)
+	if err := ip("link", "set", here, "up"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it returns", func() bool { return len(m.master.lines("machine.joined")) == 4 })
+	if n := len(all["m1"].clusters()); n != 0 {
+		t.Errorf("%d clusters run on the returned, want a spare", n)
+	}
+	m.discord.wellBehaved()
+	for _, name := range []string{"m1", "m2", "m3"} {
+		all[name].stop(8 * time.Second)
+	}
+}

@@ -1,0 +1,83 @@
+package scenarios
+
+import (
+	"bytes"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// Bots without sessions die again and again, until nothing but the reserve of the day's identifies is left. It is said, once; the reserve is not touched, also by a MASTER that
+// starts anew; and when Discord's day is over everything comes back.
+func TestBudgetKeepsItsReserve(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 70, ResetAfter: 40 * time.Minute})
+		own := f.withOwnMaster(2)
+		for i := range 2 {
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame, mortal)
+		}
+		f.must("every shard READY", 2*time.Minute, f.owned(24))
+		f.reserve = 24
+		killed := 0
+		for end := f.loop.Now() + 30*time.Minute; f.loop.Now() < end; {
+			f.pass(time.Duration(200+f.loop.Rand.IntN(60)) * time.Second) // slowly enough for no cluster to be broken off
+			for _, m := range f.inOrder() {
+				if p := f.processOf(m, fmt.Sprint(killed%3)); p != nil {
+					p.Signal(syscall.SIGKILL)
+				}
+			}
+			killed++
+			if f.loop.Rand.IntN(10) == 0 {
+				own.Crash()
+				own.start()
+			}
+		}
+		want(f, "identify.budget_low", own.saw("identify.budget_low") > 0, true)
+		f.reserve = 0
+		f.must("everything is back with the next day", 15*time.Minute, func() bool {
+			f.mend()
+			return f.owned(24)()
+		})
+	})
+}
+
+// What is left is not enough for a start: what it lacks waits for the next day, and not one identify too many is sent. What an operator wants goes on.
+func TestBudgetEnds(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 1000, IdentifyRemaining: 10, ResetAfter: 10 * time.Minute})
+		own := f.withOwnMaster(1)
+		f.add("m1", f.good(nil), sesame)
+		f.pass(9 * time.Minute)
+		want(f, "identifies", f.identifies(), 10)
+		want(f, "token resets", f.discord.Rules.Counts().TokenResets, 0)
+		want(f, "identify.budget_low", own.saw("identify.budget_low"), 1)
+		f.must("the rest follows", 3*time.Minute, f.owned(24))
+		want(f, "identifies", f.identifies(), 24)
+	})
+}
+
+// Discord recommends more shards than are served: that is said, once, and nothing follows from it.
+func TestShardCountIsPinned(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8})
+		own := f.withOwnMaster(1)
+		f.add("m1", f.good(nil), sesame)
+		f.must("every shard READY", 2*time.Minute, f.owned(24))
+		own.Crash()
+		own.HTTP = func(r world.Request) (world.Response, error) {
+			answer, err := f.discord.HTTP(r)
+			answer.Body = bytes.Replace(answer.Body, []byte(`"shards":24`), []byte(`"shards":48`), 1)
+			return answer, err
+		}
+		own.start()
+		f.must("linked again", time.Minute, func() bool { return own.saw("machine.joined") == 2 })
+		f.pass(time.Minute)
+		want(f, "shards.recommended", own.saw("shards.recommended"), 1)
+		want(f, "owned", f.owned(24)(), true)
+		want(f, "identifies", f.identifies(), 24)
+	})
+}

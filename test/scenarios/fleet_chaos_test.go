@@ -1,0 +1,139 @@
+package scenarios
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// The scene of the fleet's chaos: a spare, and three machines with three clusters each.
+const (
+	chaosMachines    = 4
+	chaosFleetShards = 36
+)
+
+// fleetChaos is what goes wrong in one run: machines, MASTER, links, bots.
+type fleetChaos struct {
+	*fleet
+	own    *ownMaster
+	up     bool // MASTER runs
+	fences bool
+}
+
+func (c *fleetChaos) any() *machine {
+	return c.machines[fmt.Sprintf("m%d", 1+c.loop.Rand.IntN(chaosMachines))]
+}
+
+// fleetFaults is everything that may go wrong, alone and together.
+var fleetFaults = []func(*fleetChaos){
+	func(c *fleetChaos) { c.kill(c.any()) },
+	func(c *fleetChaos) { c.kill(c.any()) },
+	func(c *fleetChaos) { c.net.Cut(c.any().Name, "master") },
+	func(c *fleetChaos) { c.net.Heal(c.any().Name, "master") },
+	func(c *fleetChaos) { c.net.Heal(c.any().Name, "master") },
+	func(c *fleetChaos) { c.net.Drop(c.any().Name, "master") },
+	func(c *fleetChaos) { // CONTROL dies, or comes back
+		if m := c.any(); m.gone {
+			c.boot(m, sesame, mortal)
+		} else {
+			c.crash(m)
+			m.gone = true
+		}
+	},
+	func(c *fleetChaos) { // a machine loses its power, or comes back
+		if m := c.any(); m.gone {
+			c.boot(m, sesame, mortal)
+		} else {
+			c.powerOff(m)
+		}
+	},
+	func(c *fleetChaos) { // MASTER dies, or comes back
+		if c.up = !c.up; c.up {
+			c.own.start()
+		} else {
+			c.own.Crash()
+		}
+	},
+	func(c *fleetChaos) {
+		if c.up {
+			c.own.Freeze(time.Duration(c.loop.Rand.IntN(60000)) * time.Millisecond)
+		}
+	},
+	func(c *fleetChaos) { // an operator drains a machine, or takes that back
+		if !c.up {
+			return
+		}
+		if c.loop.Rand.IntN(2) == 0 {
+			c.own.order("", master.DrainMachine{Source: c.any().Name})
+		} else {
+			c.own.order("", master.UndrainMachine{Source: c.any().Name})
+		}
+	},
+	func(c *fleetChaos) { c.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },
+	func(c *fleetChaos) {
+		c.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: c.loop.Rand.IntN(chaosFleetShards)})
+	},
+}
+
+func (c *fleetChaos) kill(m *machine) {
+	if all := m.Processes(); len(all) > 0 {
+		all[c.loop.Rand.IntN(len(all))].Signal(syscall.SIGKILL)
+	}
+}
+
+// calm brings everybody back.
+func (c *fleetChaos) calm() {
+	for _, m := range c.inOrder() {
+		c.net.Heal(m.Name, "master")
+		if m.gone {
+			c.boot(m, sesame, mortal)
+		}
+	}
+	if !c.up {
+		c.own.start()
+	}
+	c.pass(time.Minute) // a frozen one wakes
+	for _, m := range c.inOrder() {
+		c.own.order("", master.UndrainMachine{Source: m.Name})
+	}
+}
+
+// For five minutes machines, MASTER and links fail. No identify comes too early, whoever is cut off from whom; with a lease no shard ever has two owners. When it stops every
+// shard is READY, in one process.
+func TestFleetChaos(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		c := &fleetChaos{fleet: f, up: true, fences: f.loop.Rand.IntN(2) == 0}
+		change := []func(*master.Options){spares(1)}
+		if c.fences {
+			change = append(change, leased)
+		}
+		c.own = f.fleetOf(rules.Config{ShardCount: chaosFleetShards, MaxConcurrency: 4, IdentifyTotal: 100000}, chaosMachines, change...)
+		f.doubles = !c.fences
+		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
+			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
+			fleetFaults[f.loop.Rand.IntN(len(fleetFaults))](c)
+		}
+		c.calm()
+		f.must("every shard READY once it stops", 15*time.Minute, func() bool {
+			f.mend()
+			return f.owned(chaosFleetShards)() && f.everywhere() == chaosFleetShards/4
+		})
+		f.doubles = false
+		f.pass(2 * time.Minute)
+		want(f, "owned", f.owned(chaosFleetShards)(), true)
+		want(f, "processes", f.everywhere(), chaosFleetShards/4)
+		want(f, "machines linked", c.linked(), chaosMachines)
+	})
+}
+
+// linked counts the machines with a link to MASTER.
+func (c *fleetChaos) linked() (n int) {
+	for _, m := range c.inOrder() {
+		n += c.net.Links(m.Name, "master")
+	}
+	return n
+}

@@ -1,0 +1,159 @@
+package scenarios
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// Links to MASTER break and heal at random, one and several at a time, while bots without sessions die on every machine: each machine alone keeps to its slots, MASTER keeps
+// out of theirs, and no two identifies of a bucket ever meet.
+func TestSlotsBesideMaster(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		machines := 2 + f.loop.Rand.IntN(2)
+		f.doubles = true
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 2, IdentifyTotal: 100000})
+		own := f.withOwnMaster(machines)
+		for i := range machines {
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		up := true
+		for end := f.loop.Now() + 4*time.Minute; f.loop.Now() < end; {
+			f.pass(time.Duration(f.loop.Rand.IntN(8000)) * time.Millisecond)
+			name := fmt.Sprintf("m%d", 1+f.loop.Rand.IntN(machines))
+			switch f.loop.Rand.IntN(8) {
+			case 0:
+				f.net.Cut(name, "master")
+			case 1, 2:
+				f.net.Heal(name, "master")
+			case 3:
+				f.net.Drop(name, "master")
+			case 4:
+				if up = !up; up {
+					own.start()
+				} else {
+					own.Crash()
+				}
+			default:
+				if all := f.machines[name].Processes(); len(all) > 0 {
+					all[f.loop.Rand.IntN(len(all))].Signal(syscall.SIGKILL)
+				}
+			}
+		}
+		for _, m := range f.inOrder() {
+			f.net.Heal(m.Name, "master")
+		}
+		if !up {
+			own.start()
+		}
+		f.must("every shard READY when it stops", 10*time.Minute, func() bool {
+			f.mend()
+			return f.owned(24)() && f.everywhere() == 12
+		})
+	})
+}
+
+// A machine is cut off for long, and serves on (on_master_loss: keep): its shards are given to the spare, so both have them until the cut heals. Then the machine is told,
+// and stops within a second; what was served twice is counted. Nobody identifies for any of it.
+func TestPartitionKeeps(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
+		f.doubles = true
+		m := f.one()
+		f.net.Cut(m.Name, "master")
+		f.must("its shards go to the spare", 60*time.Second, func() bool { return own.saw("machine.replaced") == 1 })
+		f.pass(time.Duration(f.loop.Rand.IntN(300)) * time.Second)
+		want(f, "processes of the lost", len(m.Processes()), 5)
+		f.net.Heal(m.Name, "master")
+		f.must("it returns", 40*time.Second, func() bool { return own.saw("machine.joined") == 5 })
+		f.must("it has stopped what is another's", time.Second, f.running(m, 0))
+		f.doubles = false
+		want(f, "fleet.doubled", own.saw("fleet.doubled"), 1)
+		f.must("every shard has one owner", 70*time.Second, f.owned(60))
+		want(f, "identifies", f.identifies(), 60)
+	})
+}
+
+// The same with a lease (on_master_loss: fence): the machine stops before its shards are given away, so that nothing is ever served twice; its bots do so even where its
+// CONTROL is dead. A MASTER that is away for longer than the lease stops the fleet, and starts it again without an identify.
+func TestPartitionFences(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1), leased)
+		m := f.one()
+		f.net.Cut(m.Name, "master")
+		dead := f.loop.Rand.IntN(2) == 0
+		if dead {
+			f.crash(m)
+			m.gone = true
+		}
+		f.must("it has stopped before its shards are another's", 26*time.Second, f.running(m, 0))
+		want(f, "machine.replaced", own.saw("machine.replaced"), 0)
+		f.must("READY on the spare", 30*time.Second, func() bool { return own.saw("machine.replaced") == 1 && f.owned(60)() })
+		f.net.Heal(m.Name, "master")
+		if dead {
+			f.boot(m, sesame, mortal)
+		}
+		f.must("it returns", 70*time.Second, func() bool { return own.saw("machine.joined") == 5 })
+		f.pass(time.Minute)
+		want(f, "processes of the returned", len(m.Processes()), 0)
+		want(f, "identifies", f.identifies(), 60)
+		want(f, "fleet.doubled", own.saw("fleet.doubled"), 0)
+	})
+}
+
+// leased is the option of a MASTER that fences.
+func leased(o *master.Options) { o.Lease = 20 * time.Second }
+
+// MASTER is cut off from everybody, or sleeps: nobody is replaced, whoever comes back first.
+func TestMasterCutOff(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
+		if f.loop.Rand.IntN(2) == 0 {
+			own.Freeze(time.Duration(f.loop.Rand.IntN(200)) * time.Second)
+		} else {
+			for _, m := range f.inOrder() {
+				f.net.Cut(m.Name, "master")
+			}
+			f.pass(time.Duration(f.loop.Rand.IntN(300)) * time.Second)
+			for _, m := range f.inOrder() {
+				f.net.Heal(m.Name, "master")
+			}
+		}
+		f.pass(5 * time.Minute)
+		for _, m := range f.inOrder() {
+			if f.net.Links(m.Name, "master") != 1 {
+				f.t.Errorf("%s is not linked", m.Name)
+			}
+		}
+		want(f, "machine.replaced", own.saw("machine.replaced"), 0)
+		want(f, "identifies", f.identifies(), 60)
+		want(f, "owned", f.owned(60)(), true)
+	})
+}
+
+// A MASTER that starts anew while a machine and its replacement both serve one range names the later one the owner.
+func TestEpochsDecide(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
+		f.doubles = true
+		m := f.one()
+		f.net.Cut(m.Name, "master")
+		f.must("its shards go to the spare", 60*time.Second, func() bool { return own.saw("machine.replaced") == 1 })
+		f.pass(5 * time.Second)
+		own.Crash()
+		f.pass(time.Duration(f.loop.Rand.IntN(20)) * time.Second)
+		f.net.Heal(m.Name, "master")
+		own.start()
+		f.must("all are back", 80*time.Second, func() bool { return own.saw("machine.joined") >= 8 })
+		f.must("the lost one stops", 5*time.Second, f.running(m, 0))
+		f.doubles = false
+		want(f, "processes of the spare", len(f.machines["m4"].Processes()), 5)
+		f.must("every shard has one owner", 70*time.Second, f.owned(60))
+		want(f, "identifies", f.identifies(), 60)
+	})
+}
