@@ -277,7 +277,7 @@ func (b *bot) heard(at time.Time, lease time.Duration) {
 	b.answered = at
 	if b.lostAfter > 0 {
 		b.p.After(time.Until(at.Add(b.lostAfter)), func() {
-			if b.answered == at {
+			if b.answered.Equal(at) {
 				b.drain(nil)
 			}
 		})
@@ -285,7 +285,7 @@ func (b *bot) heard(at time.Time, lease time.Duration) {
 	if until := at.Add(lease); lease > 0 && until.After(b.lease) {
 		b.lease = until
 		b.p.After(time.Until(until), func() {
-			if b.lease == until {
+			if b.lease.Equal(until) {
 				b.drain(nil)
 			}
 		})
