@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"os"
 	"os/exec"
 	"strings"
@@ -51,7 +52,7 @@ func (m *machines) add(name string, elsewhere ...string) *process {
 	s := maps.Clone(m.s)
 	s["machine.source"] = name
 	env := runEnv(m.t, s)
-	args := append(elsewhere, binary, "run", "--", binary, "bot")
+	args := slices.Concat(elsewhere, []string{binary, "run", "--", binary, "bot"})
 	return start(m.t, env, args[0], args[1:]...)
 }
 
