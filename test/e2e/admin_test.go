@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -135,8 +136,15 @@ func TestOperator(t *testing.T) {
 // The API listens where it is told, says nothing secret anywhere, and is back after an upgrade at the same address; who follows events goes on where he was.
 func TestAPIOutlivesUpgrade(t *testing.T) {
 	t.Parallel()
-	b, link := startInstalled(t, "--admin.listen=127.0.0.1:0")
-	at := "http://" + fmt.Sprint(b.line("admin listens")["listen"])
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	b, link := startInstalled(t, "--admin.listen="+address)
+	b.line("admin listens")
+	at := "http://" + address
 	info, err := os.Stat(filepath.Join(b.state, "admin.sock"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket: %v %v", info, err)
@@ -151,6 +159,7 @@ func TestAPIOutlivesUpgrade(t *testing.T) {
 	if code, said := b.order("--state.dir=" + b.state); code != 0 {
 		t.Fatalf("exit %d: %s", code, said)
 	}
+	b.read(at + "/healthz")
 	eventually(t, "the follower hears of the next life", func() bool { return strings.Contains(follower.stdout.String(), "cluster.adopted") })
 	last := 0.0
 	for lines := bufio.NewScanner(strings.NewReader(follower.stdout.String())); lines.Scan(); {

@@ -5,9 +5,9 @@ package e2e
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
