@@ -49,6 +49,7 @@ type ward struct {
 	out      int // shards that Discord threw out
 	restarts int
 	history  plan.History
+	served   bool   // every shard was READY once, since an operator, or MASTER, had it started
 	fresh    bool   // its next start is to identify
 	seq      int    // of the pending restart
 	cancel   func() // of the pending restart
@@ -172,7 +173,7 @@ func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.C
 }
 
 func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
-	w.ending, w.history, w.restarts, w.ready, w.process = false, plan.History{}, 0, 0, 0
+	w.ending, w.served, w.history, w.restarts, w.ready, w.process = false, false, plan.History{}, 0, 0, 0
 	w.state = messages.ClusterSpawning
 	if w.fresh {
 		ctx.Send(s.house.Sessions, messages.ForgetSessions{Cluster: w.ID})

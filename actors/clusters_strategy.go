@@ -72,6 +72,7 @@ func (s *ClusterSupervisor) panicked(ctx actor.Context, w *ward, err error) {
 func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	var v plan.Verdict
 	w.history, v = plan.Restart(w.history, plan.Failure{Cause: f.Cause, UpFor: f.Up, Detail: f.Detail()}, time.Now(), s.w.Rand())
+	w.served = w.served || f.Up > 0
 	if v.Flapping {
 		ctx.Send(s.house.Herald, messages.ClusterFlapping{Cluster: w.ID, Shards: w.Shards.String()})
 	}
@@ -79,6 +80,9 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	s.stopRolling(ctx, w, f.Detail())
 	switch v.Action {
 	case plan.RestartAfter:
+		if !w.served { // the rule alone bounds what a bot that never starts may identify
+			ctx.Send(s.house.Gate, messages.Forgive{Cluster: w.ID})
+		}
 		s.say(ctx, w, messages.ClusterWaiting)
 		died := messages.ClusterDied{Cluster: w.ID, Shards: w.Shards.String(), PID: f.PID, Cause: f.Cause, Err: f.Err, Attempt: v.Attempt, RetryInMS: messages.Millis(v.After)}
 		if f.Exit != nil {

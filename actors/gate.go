@@ -34,7 +34,7 @@ type IdentifyGate struct {
 	last     map[int]time.Time     // when each bucket was, or may yet be, used last
 	unsent   []*permit             // granted, not on disk
 	burnt    map[string]plan.Burnt // identifies of each cluster, by its id
-	sizes    map[string]int        // its shards
+	mostBurn map[string]int        // and how many of them are no storm
 	saving   bool
 	broken   bool // the last save failed
 }
@@ -60,7 +60,7 @@ func (gateSaved) IgnoreDeadLetterLogging() {}
 func newGate(w *world.World, house House, o IdentifyOptions) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
 		g := &IdentifyGate{house: house, options: o,
-			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, burnt: map[string]plan.Burnt{}, sizes: map[string]int{}, last: map[int]time.Time{}}
+			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, burnt: map[string]plan.Burnt{}, mostBurn: map[string]int{}, last: map[int]time.Time{}}
 		g.Begin(w, w.Log.With().Str("actor", "gate").Logger(), "pacing", g.pacing)
 		return g
 	})
@@ -275,7 +275,7 @@ func (g *IdentifyGate) waiting() []plan.Want {
 
 func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
 	g.askers[m.ID] = ctx.Sender()
-	g.sizes[m.Cluster.String()] = m.Shards
+	g.mostBurn[m.Cluster.String()] = plan.StormAfter(m.Shards, m.Hold > 0)
 	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold}
 }
 

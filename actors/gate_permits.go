@@ -117,7 +117,7 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 func (g *IdentifyGate) burn(ctx actor.Context, p *permit, n int) {
 	burnt, storm := g.burnt[p.owner], false
 	for range n {
-		burnt, storm = burnt.Storm(time.Now(), g.sizes[p.owner])
+		burnt, storm = burnt.Storm(time.Now(), g.mostBurn[p.owner])
 	}
 	g.burnt[p.owner] = burnt
 	number, err := strconv.Atoi(p.owner)

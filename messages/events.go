@@ -189,7 +189,7 @@ type (
 		CloseCode int    `json:"close_code"`
 		Token     string `json:"token_fingerprint"`
 	}
-	// ClusterIdentifyStorm: a cluster identified more than twice per shard within 10 minutes; it is stopped before it burns the budget of all.
+	// ClusterIdentifyStorm: a cluster identified too often within 10 minutes: more than twice per shard, or, where it can resume nothing, four times; it is stopped before it burns the budget of all.
 	ClusterIdentifyStorm struct {
 		Cluster    ClusterID `json:"cluster"`
 		Shards     string    `json:"shards"`

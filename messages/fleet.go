@@ -131,7 +131,7 @@ type BreakOff struct {
 	Identifies int // within ten minutes
 }
 
-// Forgive (clusters → gate): an operator starts the cluster again; what it identified before does not count.
+// Forgive (clusters → gate): what the cluster identified before does not count, for an operator starts it again, or it never properly started.
 type Forgive struct{ Cluster ClusterID }
 
 // Outage (clusters → cluster) begins or ends a time in which nobody is restarted for being late.

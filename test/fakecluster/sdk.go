@@ -42,8 +42,9 @@ type SDK struct {
 	Speaks      func(Voice)                               // told of every life that has heard HELLO
 	Hears       func(v Voice, op messages.Operation) bool // told of every operation; false: it is answered as usual
 
-	DieOnPermit bool // dies between its first permit and the report of it, having identified or not
-	EventRate   int  // events a second that each READY shard tells of; 0: it tells of none
+	DieIdentified bool // dies once every shard has identified
+	DieOnPermit   bool // dies between its first permit and the report of it, having identified or not
+	EventRate     int  // events a second that each READY shard tells of; 0: it tells of none
 }
 
 // Program is what the process does.
@@ -86,21 +87,22 @@ func (b *bot) allReady() bool {
 // bot is one life of a cluster process.
 type bot struct {
 	SDK
-	p         *sim.Proc
-	snowflake messages.Snowflake
-	manager   messages.Snowflake
-	mint      messages.Mint
-	token     string
-	count     int
-	mine      int // shards of this cluster
-	link      transport.Link
-	shards    []*shard
-	permits   map[messages.Snowflake]*shard
-	beating   bool
-	fresh     bool // the link is new
-	flushes   bool // moved sessions are about to be told
-	draining  bool
-	connected bool // said CONNECTED
+	p          *sim.Proc
+	snowflake  messages.Snowflake
+	manager    messages.Snowflake
+	mint       messages.Mint
+	token      string
+	count      int
+	mine       int // shards of this cluster
+	link       transport.Link
+	shards     []*shard
+	permits    map[messages.Snowflake]*shard
+	identified int // times
+	beating    bool
+	fresh      bool // the link is new
+	flushes    bool // moved sessions are about to be told
+	draining   bool
+	connected  bool // said CONNECTED
 
 	silent      bool   // asks for no permits and tells nothing of its shards
 	shardStates func() // told when a shard is in another state

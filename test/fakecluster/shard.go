@@ -125,6 +125,9 @@ func (s *shard) granted(m messages.PermitGrant) {
 }
 
 func (s *shard) identify() {
+	if s.identified++; s.DieIdentified && s.identified == s.mine {
+		s.p.After(time.Millisecond, func() { s.p.Exit(1, "fake bot: identified, and died\n") })
+	}
 	s.state(messages.ShardIdentifying, 0)
 	s.gateway.Send(func(c rules.Conn) rules.Input {
 		return rules.Identify{Conn: c, Token: s.token, Shard: s.id, ShardCount: s.count, Intents: s.Intents}

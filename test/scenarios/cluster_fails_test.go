@@ -137,3 +137,15 @@ func TestRefusedToken(t *testing.T) {
 		})
 	}
 }
+
+// A bot that identifies every shard and dies before they are READY has its three restarts, as any other: what it burns meanwhile is no storm.
+func TestThreeRestartsOfOneThatIdentifies(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.alone(8, 8, ours(initialise(8, 8)), map[string]fakecluster.SDK{"0": {DieIdentified: true, NoSessions: true}})
+		f.connect(m, "c", 0, 7)
+		f.must("it gives up", 2*time.Minute, f.sawN("cluster.gave_up", 1))
+		want(f, "starts", f.starts["0"], 4)
+		want(f, "identifies", f.identifies() > 16, true)
+		want(f, "storms", f.saw("cluster.identify_storm"), 0)
+	})
+}

@@ -216,8 +216,8 @@ func TestStockStorm(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.stocks(1, 1, func(string, int) fakecluster.Stock { return fakecluster.Stock{DieAfter: 20 * time.Second} })
 		f.must("it is stopped", 5*time.Minute, f.sawN("cluster.identify_storm", 1))
-		want(f, "identifies", last[messages.ClusterIdentifyStorm](f).Identifies, 3)
-		want(f, "identifies", f.identifies(), 3)
+		want(f, "identifies", last[messages.ClusterIdentifyStorm](f).Identifies, 5)
+		want(f, "identifies", f.identifies(), 5)
 		f.must("failed", 15*time.Second, f.stateIs(m, 0, messages.ClusterFailed))
 	})
 }
