@@ -9,12 +9,12 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// configured gives a command the flags of a configuration, and what reads it once they are parsed.
-func configured(c *cobra.Command) (load func() (*config.Config, error)) {
+// configured gives a command the flags of a configuration, and what reads it once they are parsed. The variables of also are set beside those there are.
+func configured(c *cobra.Command, also ...string) (load func() (*config.Config, error)) {
 	file := c.Flags().StringP("config", "c", "", "configuration file (YAML)")
 	config.Flags(c.Flags())
 	return func() (*config.Config, error) {
-		conf, err := config.Load(*file, os.Environ(), c.Flags())
+		conf, err := config.Load(*file, append(os.Environ(), also...), c.Flags())
 		if err != nil {
 			return nil, usageError{err}
 		}

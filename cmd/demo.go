@@ -325,12 +325,7 @@ func (d *demo) report(took time.Duration) {
 	score := d.discord.Score()
 	fmt.Fprintf(d.out, "\nall %d shards READY %.2f s after the start of the demo", d.shards, took.Seconds())
 	if last, ok := score.AllReady(d.shards); ok {
-		first := last
-		for _, s := range score.Shards {
-			if len(s.IdentifyAt) > 0 && s.IdentifyAt[0].Before(first) {
-				first = s.IdentifyAt[0]
-			}
-		}
+		first, _ := score.FirstIdentify()
 		floor := rules.Config{MaxConcurrency: d.maxConcurrency}.Floor(d.shards)
 		fmt.Fprintf(d.out, ", %.2f s after the first IDENTIFY (Discord's floor: %.2f s)", last.Sub(first).Seconds(), floor.Seconds())
 	}

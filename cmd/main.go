@@ -5,6 +5,7 @@
 //	bot.go      the reference cluster process
 //	discord.go  the simulated Discord alone
 //	demo.go     all of them on this machine, to look at
+//	rehearse.go all of them in simulated time, with faults
 //	config.go   what a configuration says
 //	logs.go     what the bots wrote
 //	version.go  what this binary is
@@ -132,7 +133,7 @@ func (p *program) root() *cobra.Command {
 
 		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
 	}
-	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
+	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
 		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), identifyBudgetCommand(), doctorCommand())
 	return root

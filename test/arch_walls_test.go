@@ -35,7 +35,7 @@ var rooms = []room{
 	{"actors/...", []string{"messages", "transport", "transport/proc", "transport/master", "transport/ipc", "actors/world", "actors/plan"}, []string{koanf, cobra, websocket}},
 	{"config/...", []string{"messages"}, []string{protoactor, websocket}},
 	{"cmd/control/...", []string{"cmd"}, nil},
-	{"cmd/...", []string{"messages", "transport/...", "actors/...", "config", "cmd/...", "test/sim"}, []string{koanf}},
+	{"cmd/...", []string{"messages", "transport/...", "actors/...", "config", "cmd/...", "test/sim/..."}, []string{koanf}},
 	{"test/...", []string{"messages", "transport/...", "actors/...", "cmd/...", "test/..."}, []string{koanf}},
 }
 

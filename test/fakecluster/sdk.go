@@ -24,6 +24,8 @@ import (
 type SDK struct {
 	Discord *sim.Discord
 	Intents int64
+	// Up is told when a shard is READY, and when it is so no longer; nil: nobody is.
+	Up func(shard int, up bool)
 
 	CannotStart error         // why there is no process at all
 	Boot        time.Duration // from exec to the open socket

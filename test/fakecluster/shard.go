@@ -196,7 +196,7 @@ func (s *shard) closed(code int, reason string) {
 }
 
 func (s *shard) state(state messages.ShardState, code int) {
-	s.now = state
+	s.is(state)
 	if s.shardStates(); s.silent {
 		return
 	}
@@ -218,20 +218,25 @@ func (s *shard) figures(g *sim.Gateway) {
 	})
 }
 
+// is takes note of a state.
+func (s *shard) is(state messages.ShardState) {
+	was := s.now == messages.ShardReady
+	s.now = state
+	if is := state == messages.ShardReady; is != was && s.Up != nil {
+		s.Up(s.id, is)
+	}
+}
+
 // stop ends the shard, its session left to be resumed.
 func (s *shard) stop() { s.close(4000) }
 
 func (s *shard) close(code int) {
 	s.ended = true
+	s.is(messages.ShardDisconnected)
 	if s.gateway != nil {
 		s.gateway.Close(code)
 	}
 }
 
 // gone is the death of the process: its connection vanishes.
-func (s *shard) gone() {
-	s.ended = true
-	if s.gateway != nil {
-		s.gateway.Close(rules.CloseVanished)
-	}
-}
+func (s *shard) gone() { s.close(rules.CloseVanished) }

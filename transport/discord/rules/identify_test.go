@@ -170,3 +170,19 @@ func TestFloor(t *testing.T) {
 		})
 	}
 }
+
+// The day of the budget may be under way at the start; the ones after it are whole.
+func TestFirstReset(t *testing.T) {
+	start := time.Unix(0, 0)
+	d := New(Config{Token: "x", IdentifyTotal: 1000, IdentifyRemaining: 7, FirstReset: time.Hour}, start)
+	for _, tc := range []struct {
+		at        time.Duration
+		remaining int
+		reset     time.Duration
+	}{{0, 7, time.Hour}, {59 * time.Minute, 7, time.Minute}, {time.Hour, 1000, 24 * time.Hour}, {2 * time.Hour, 1000, 23 * time.Hour}} {
+		got, _ := d.GatewayBot(start.Add(tc.at), "x")
+		if l := got.SessionStartLimit; l.Remaining != tc.remaining || l.ResetAfter != tc.reset.Milliseconds() {
+			t.Errorf("after %v: %d remaining, %d ms to the reset; want %d, %d", tc.at, l.Remaining, l.ResetAfter, tc.remaining, tc.reset.Milliseconds())
+		}
+	}
+}

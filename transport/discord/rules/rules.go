@@ -27,6 +27,7 @@ type Config struct {
 	Token      string        // the one token Discord accepts, without "Bot "
 	ShardCount int           // the recommended number of shards; 1
 	ResetAfter time.Duration // length of the budget's day; 24 h
+	FirstReset time.Duration // what is left of the first one at the start; all of it
 
 	MaxConcurrency    int // IDENTIFYs that may come together: the number of buckets; 1
 	IdentifyTotal     int // IDENTIFYs a day; 1,000, for a large bot max(2,000, Guilds/1,000×5)
@@ -92,7 +93,7 @@ func New(c Config, start time.Time) *Discord {
 	return &Discord{
 		c: c, now: start, seed: start.UnixNano(),
 		remaining: max(remaining, 0),
-		resetAt:   start.Add(c.ResetAfter),
+		resetAt:   start.Add(c.FirstReset),
 		buckets:   make([]bucket, c.MaxConcurrency),
 		conns:     map[Conn]*conn{},
 		sessions:  map[string]*session{},
@@ -106,6 +107,7 @@ func New(c Config, start time.Time) *Discord {
 func (c Config) withDefaults() Config {
 	setDefault(&c.ShardCount, 1)
 	setDefault(&c.ResetAfter, 24*time.Hour)
+	setDefault(&c.FirstReset, c.ResetAfter)
 	setDefault(&c.MaxConcurrency, 1)
 	if c.Guilds > largeBotGuilds {
 		setDefault(&c.IdentifyTotal, max(2000, c.Guilds/1000*5))

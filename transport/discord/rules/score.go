@@ -115,6 +115,16 @@ func (s Score) AllReady(count int) (time.Time, bool) {
 	return last, ready == count
 }
 
+// FirstIdentify gives the moment of the first IDENTIFY; false: there was none.
+func (s Score) FirstIdentify() (first time.Time, was bool) {
+	for _, sh := range s.Shards {
+		if len(sh.IdentifyAt) > 0 && (!was || sh.IdentifyAt[0].Before(first)) {
+			first, was = sh.IdentifyAt[0], true
+		}
+	}
+	return first, was
+}
+
 // Counts gives the short form of the score.
 func (d *Discord) Counts() Counts {
 	c := d.score.Counts

@@ -1,0 +1,205 @@
+package rehearsal
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport/discord/rules"
+	"github.com/discluster/control/transport/proc"
+)
+
+// Settings is the operator's own configuration, as the actors know it. What names this machine, its folders and addresses is replaced by the simulation's.
+type Settings struct {
+	Control actors.Options
+	Master  master.Options
+}
+
+const (
+	masterPlace = "master"
+	masterURL   = "ws://master:8642"
+	token       = messages.Secret("a-simulated-token")
+	secret      = messages.Secret("a-simulated-secret") // between MASTER and its CONTROLs
+)
+
+// fleet is Discord, MASTER and the machines of one run.
+type fleet struct {
+	loop     *sim.Loop
+	net      *sim.Net
+	discord  *sim.Discord
+	rules    rules.Config
+	system   *actor.ActorSystem
+	master   *station
+	machines []*station
+	runsOn   map[messages.ClusterID]*station // where each cluster was started last
+	bot      Bot
+	told     ears
+}
+
+// ears is what a fleet tells of itself.
+type ears struct {
+	event  func(where string, e messages.Event)
+	failed func(error)                               // MASTER cannot go on
+	shard  func(owner *sim.Proc, shard int, up bool) // a process has a shard READY, or no longer
+}
+
+// station is a host and what of ours runs on it: a CONTROL, or MASTER.
+type station struct {
+	*sim.Host
+	props func(*world.World) *actor.Props
+	root  string // its root actor's name
+	pid   *actor.PID
+	off   bool // without power
+	down  bool // its CONTROL or MASTER is dead
+}
+
+func machineName(i int) string { return "m" + strconv.Itoa(i) }
+
+// newFleet puts everything together; nothing runs yet.
+func newFleet(s Scenario, as Settings, told ears) *fleet {
+	l := sim.NewLoop(uint64(s.Seed))
+	f := &fleet{
+		loop: l, net: sim.NewNet(l, s.Fleet.Latency), rules: s.Fleet.rules(token.Reveal()), bot: s.Bot, runsOn: map[messages.ClusterID]*station{}, told: told,
+		system: actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) })),
+	}
+	f.discord = sim.NewDiscord(l, f.net, f.rules)
+	f.master = f.station(masterPlace, "fleet", func(w *world.World) *actor.Props { return master.New(w, f.masterOptions(s, as.Master)) })
+	f.master.HTTP = f.discord.HTTP
+	for i := range s.Fleet.Machines {
+		name := machineName(i + 1)
+		o := f.controlOptions(name, as.Control)
+		m := f.station(name, "masterlink", func(w *world.World) *actor.Props { return actors.New(w, o) })
+		m.Program = func(spec proc.Spec) (sim.Program, error) { return f.program(m), nil }
+		f.machines = append(f.machines, m)
+	}
+	return f
+}
+
+func (f *fleet) station(name, root string, props func(*world.World) *actor.Props) *station {
+	return &station{Host: sim.NewHost(f.loop, f.net, name), root: root, props: props, down: true}
+}
+
+func (f *fleet) masterOptions(s Scenario, o master.Options) master.Options {
+	o.Listen, o.Authorization, o.Token, o.API = masterURL, secret, token, "https://discord.com"
+	o.Shards, o.MaxConcurrency = 0, 0 // Discord says them
+	if s.Fleet.ShardsPerCluster > 0 {
+		o.ShardsPerCluster = s.Fleet.ShardsPerCluster
+	}
+	o.Expect = s.Fleet.Machines
+	o.Failed = f.told.failed
+	o.Told = func(e messages.Event) { f.told.event(masterPlace, e) }
+	return o
+}
+
+func (f *fleet) controlOptions(name string, o actors.Options) actors.Options {
+	o.Hostname, o.PID = name, 1
+	o.Master.URL, o.Master.Authorization, o.Master.Source = masterURL, secret, name
+	o.Cluster.Command, o.Cluster.BaseEnv, o.Cluster.ExtraEnv = []string{"bot"}, nil, nil
+	o.Cluster.Sockets, o.Cluster.Logs, o.Cluster.TokenByHello = "/run/"+name+"/", "/log", false
+	o.Behaviours = []actors.Behaviour{{Name: "witness", Actor: func(_ *world.World, h actors.House) actor.Actor {
+		return witness{house: h, heard: func(e messages.Event) { f.told.event(name, e) }}
+	}}}
+	return o
+}
+
+// witness hears every event of one CONTROL.
+type witness struct {
+	house actors.House
+	heard func(messages.Event)
+}
+
+func (w witness) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(w.house.Herald, messages.Subscribe{})
+	case messages.Event:
+		w.heard(m)
+	}
+}
+
+// program is what a bot on a machine does.
+func (f *fleet) program(m *station) sim.Program {
+	return func(p *sim.Proc) {
+		f.runsOn[clusterOf(p)] = m
+		fakecluster.SDK{Discord: f.discord, Boot: f.bot.Boot, NoSessions: !f.bot.Sessions, Up: func(shard int, up bool) { f.told.shard(p, shard, up) }}.Program(p)
+	}
+}
+
+// clusterOf is the cluster that a process runs.
+func clusterOf(p *sim.Proc) messages.ClusterID {
+	id, err := strconv.Atoi(p.Env("CLUSTER_ID"))
+	if err != nil {
+		panic(err) // CONTROL's own mistake
+	}
+	return messages.ClusterID(id)
+}
+
+// start starts a life of what a station runs.
+func (f *fleet) start(s *station) {
+	w, prefix := s.Boot()
+	pid, err := f.system.Root.SpawnNamed(s.props(w), prefix+s.root)
+	if err != nil {
+		panic(err) // every life has a name of its own
+	}
+	s.pid, s.off, s.down = pid, false, false
+}
+
+// crash kills it, its processes living on; powerOff ends them too, and nobody is told by a broken connection.
+func (f *fleet) crash(s *station) {
+	s.down = true
+	s.Crash()
+}
+
+func (f *fleet) powerOff(s *station) {
+	f.net.Cut(s.Name, masterPlace)
+	s.off, s.down = true, true
+	s.PowerOff()
+}
+
+// powerOn starts a machine anew: its files are there, its processes are not.
+func (f *fleet) powerOn(s *station) {
+	f.start(s)
+	f.heal(s)
+}
+
+// heal lets a machine that has power be heard by MASTER again.
+func (f *fleet) heal(s *station) {
+	if !s.off {
+		f.net.Heal(s.Name, masterPlace)
+	}
+}
+
+// order gives a machine's CONTROL an operator's order.
+func (f *fleet) order(s *station, command any) {
+	f.system.Root.Send(actor.NewPID(s.pid.Address, s.pid.Id+"/clusters"), command)
+}
+
+// machine is the one with a name that is known to be there.
+func (f *fleet) machine(name string) *station {
+	return f.machines[slices.IndexFunc(f.machines, func(m *station) bool { return m.Name == name })]
+}
+
+// processes are all that live, on one machine or, with nil, on all.
+func (f *fleet) processes(on *station) []*sim.Proc {
+	if on != nil {
+		return on.Processes()
+	}
+	var all []*sim.Proc
+	for _, m := range f.machines {
+		all = append(all, m.Processes()...)
+	}
+	return all
+}
+
+// owner names a process for people.
+func owner(p *sim.Proc) string { return fmt.Sprintf("cluster %s of %s", clusterOf(p), p.Host.Name) }

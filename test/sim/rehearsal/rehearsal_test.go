@@ -1,0 +1,195 @@
+package rehearsal
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/messages"
+)
+
+// settings are those of a configuration at its defaults.
+func settings() Settings {
+	return Settings{
+		Control: actors.Options{
+			Version: "test",
+			Cluster: actors.ClusterOptions{
+				Protocol: messages.ProtocolSDK, HelloTimeout: 30 * time.Second, ReadyTimeout: time.Minute, Heartbeat: 5 * time.Second,
+				StopGrace: 8 * time.Second, KillGrace: 2 * time.Second, OnLost: messages.OnLostExit, LostAfter: 25 * time.Second,
+			},
+			Identify: actors.IdentifyOptions{TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
+		},
+		Master: master.Options{Wait: 45 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
+	}
+}
+
+// rehearse runs a scenario in a bubble of its own.
+func rehearse(t *testing.T, file string) (report *Report) {
+	t.Helper()
+	s, err := Parse([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if report, err = Run(s, settings(), func() bool { return false }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return report
+}
+
+// small is a fleet of two machines, each with a cluster of eight shards; what follows are its faults.
+const small = "fleet: {machines: 2, shards: 16, max_concurrency: 16, shards_per_cluster: 8}\nuntil: 5m\n"
+
+// Each fault does what it says, is noticed by the event that the table names, and is over in the time that it may take.
+func TestFaults(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault      string // at 1m
+		what       string
+		down       int           // shards
+		noticed    string        // "" where nobody says it
+		over       time.Duration // from the fault, at most; 0: nothing is down
+		identifies int           // beside those of the start
+		events     map[string]int
+	}{
+		"a machine":            {"kill: machine, which: m2, for: 1m", "kill machine: m2", 8, "machine.lost", 75 * time.Second, 8, map[string]int{"machine.joined": 3}},
+		"any machine":          {"kill: machine, for: 1m", "kill machine: m1", 8, "machine.lost", 75 * time.Second, 8, nil},
+		"a machine for good":   {"kill: machine, which: m1", "kill machine: m1", 8, "machine.lost", -1, 0, map[string]int{"machine.joined": 2}},
+		"a cluster":            {"kill: cluster, which: 1", "kill cluster: cluster 1 of m2", 8, "cluster.died", 4 * time.Second, 0, nil},
+		"a machine's cluster":  {"kill: cluster, which: m1", "kill cluster: cluster 0 of m1", 8, "cluster.died", 4 * time.Second, 0, nil},
+		"CONTROL":              {"kill: control, which: m1, for: 10s", "kill control: m1", 0, "machine.lost", 0, 0, map[string]int{"cluster.adopted": 1, "cluster.died": 0}},
+		"MASTER":               {"kill: master, for: 40s", "kill master", 0, "master.lost", 0, 0, map[string]int{"fleet.asked": 2}},
+		"a process that hangs": {"freeze: cluster, which: 0", "freeze cluster: cluster 0 of m1", 8, "cluster.died", 20 * time.Second, 0, nil},
+		"one that goes on":     {"freeze: cluster, which: 0, for: 3s", "freeze cluster: cluster 0 of m1", 8, "", 3 * time.Second, 0, map[string]int{"cluster.died": 0}},
+		"CONTROL sleeps":       {"freeze: control, which: m1, for: 60s", "freeze control: m1", 0, "machine.lost", 0, 0, map[string]int{"cluster.died": 0}},
+		"MASTER sleeps":        {"freeze: master, for: 60s", "freeze master", 0, "master.lost", 0, 0, map[string]int{"cluster.died": 0}},
+		"a cut":                {"cut: [m1, master], for: 15s", "cut [m1, master]", 0, "master.lost", 0, 0, map[string]int{"machine.joined": 3}},
+		"an outage":            {"discord: outage, for: 30s", "discord outage", 16, "discord.outage", 70 * time.Second, 0, map[string]int{"cluster.died": 0}},
+		"a long outage":        {"discord: outage, for: 2m", "discord outage", 16, "discord.outage", 160 * time.Second, 16, map[string]int{"cluster.died": 0}},
+		"reconnects":           {"discord: reconnect", "discord reconnect", 16, "", time.Second, 0, nil},
+		"one reconnect":        {"discord: reconnect, shard: 3", "discord reconnect: shard 3", 1, "", time.Second, 0, nil},
+		"sessions end":         {"discord: invalidate", "discord invalidate", 16, "", 10 * time.Second, 16, nil},
+		"a close":              {"discord: close, shard: 0", "discord close: shard 0", 1, "", 2 * time.Second, 0, nil},
+		"another close":        {"discord: close, code: 4009, shard: 0", "discord close: shard 0", 1, "", 10 * time.Second, 1, nil},
+		"a fatal close":        {"discord: close, code: 4013, shard: 0", "discord close: shard 0", 16, "", -1, 0, map[string]int{"fleet.halted": 3}},
+		"a rolling restart":    {"order: rolling_restart, which: m2", "order rolling_restart: m2", 8, "rolling_restart.moved", 4 * time.Second, 0, nil},
+		"a restart":            {"order: restart, which: 1", "order restart: cluster 1 of m2", 8, "", 4 * time.Second, 0, nil},
+		"a drain":              {"order: drain, which: 1", "order drain: cluster 1 of m2", 8, "cluster.stopped", -1, 0, nil},
+		"a stop":               {"order: stop, which: 1", "order stop: cluster 1 of m2", 8, "cluster.stopped", -1, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rehearse(t, small+"faults: [{at: 1m, "+tc.fault+"}]")
+			if len(r.Faults) != 1 {
+				t.Fatalf("faults %v", r.Faults)
+			}
+			f := r.Faults[0]
+			if f.What != tc.what || f.Shards != tc.down || f.AtMS != 60_000 {
+				t.Errorf("%q at %d took down %d shards, want %q, %d", f.What, f.AtMS, f.Shards, tc.what, tc.down)
+			}
+			if f.Noticed == nil && tc.noticed != "" || f.Noticed != nil && f.Noticed.Event != tc.noticed {
+				t.Errorf("noticed by %v, want %q", f.Noticed, tc.noticed)
+			}
+			switch {
+			case tc.over <= 0:
+				if f.ReadyAfterMS != nil {
+					t.Errorf("READY again after %v", f.ReadyAfterMS.Duration())
+				}
+			case f.ReadyAfterMS == nil || f.ReadyAfterMS.Duration() > tc.over:
+				t.Errorf("READY again after %v, want at most %v", f.ReadyAfterMS, tc.over)
+			}
+			if left := r.DownAtEnd; (left > 0) != (tc.over < 0) {
+				t.Errorf("%d shards down at the end", left)
+			}
+			if got := r.Identifies.Spent - 16; got != tc.identifies {
+				t.Errorf("%d identifies, want %d", got, tc.identifies)
+			}
+			for event, n := range tc.events {
+				if r.Events[event] != n {
+					t.Errorf("%s %d times, want %d", event, r.Events[event], n)
+				}
+			}
+			if len(r.Missed) > 0 {
+				t.Errorf("missed: %q", r.Missed)
+			}
+		})
+	}
+}
+
+// What cannot be done is said, and is no fault.
+func TestNothingToDo(t *testing.T) {
+	r := rehearse(t, small+`faults:
+  - {at: 1m, kill: machine, which: m1}
+  - {at: 2m, kill: machine, which: m1}
+  - {at: 2m, kill: control, which: m1}
+  - {at: 2m, kill: cluster, which: 0}
+  - {at: 2m, kill: cluster, which: m1}
+  - {at: 2m, order: restart, which: 0}
+  - {at: 3m, kill: master}
+  - {at: 4m, kill: master}`)
+	var said []string
+	for _, e := range r.Timeline {
+		if strings.Contains(e.Text, "nothing to do") {
+			said = append(said, e.Text)
+		}
+	}
+	want := `kill machine: nothing to do, m1 is down
+kill control: nothing to do, m1 is down
+kill cluster: nothing to do, cluster 0 does not run
+kill cluster: nothing to do, nothing runs on m1
+order restart: nothing to do, no CONTROL that runs has cluster 0
+kill master: nothing to do, it is down`
+	if got := strings.Join(said, "\n"); got != want || len(r.Faults) != 2 {
+		t.Errorf("%d faults; said:\n%s\nwant:\n%s", len(r.Faults), got, want)
+	}
+}
+
+// A seed has one report, another seed another.
+func TestSeeds(t *testing.T) {
+	const story = small + "faults: [{at: 1m, every: 40s, kill: cluster}, {at: 90s, discord: reconnect}]\nseed: "
+	text := func(seed string) string {
+		b, err := json.Marshal(rehearse(t, story+seed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	one := text("7")
+	if again := text("7"); again != one {
+		t.Errorf("seed 7:\n%s\nand again:\n%s", one, again)
+	}
+	if text("8") == one {
+		t.Error("seed 8 is seed 7")
+	}
+}
+
+// The budget runs out: Discord takes the token away, and the report says it.
+func TestBudget(t *testing.T) {
+	r := rehearse(t, small+"faults: [{at: 1m, every: 20s, discord: invalidate}]\nexpect: {identifies_max: 20, ready_at_end: true}\n")
+	if r.Identifies.Total != 1000 || r.Identifies.Spent < 21 || r.Identifies.Remaining != 1000-r.Identifies.Spent {
+		t.Errorf("%+v", r.Identifies)
+	}
+	if len(r.Missed) == 0 || !strings.HasPrefix(r.Missed[0], "ready_at_end: 16 shards down") {
+		t.Errorf("missed %q", r.Missed)
+	}
+	r = rehearse(t, "fleet: {machines: 1, shards: 4, max_concurrency: 4, session_start_limit: {total: 1000, remaining: 2}}\nuntil: 1m\n")
+	if r.Identifies.TokenResets != 1 || r.DownAtEnd != 4 {
+		t.Errorf("%+v, %d down", r.Identifies, r.DownAtEnd)
+	}
+}
+
+func TestStopped(t *testing.T) {
+	s, err := Parse([]byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if r, err := Run(s, settings(), func() bool { return true }); r != nil || !errors.Is(err, errStopped) {
+			t.Errorf("%v, %v", r, err)
+		}
+	})
+}

@@ -1,0 +1,111 @@
+package rehearsal
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// Report is what a run comes to. Times are from its start.
+type Report struct {
+	Name           string                `json:"name"`
+	Seed           int                   `json:"seed"`
+	UntilMS        messages.Milliseconds `json:"until_ms"`
+	Machines       int                   `json:"machines"`
+	Shards         int                   `json:"shards"`
+	MaxConcurrency int                   `json:"max_concurrency"`
+
+	FirstIdentifyMS *messages.Milliseconds `json:"first_identify_ms"` // null: there was none
+	ReadyMS         *messages.Milliseconds `json:"ready_ms"`          // when every shard was READY at once; null: never
+	FloorMS         messages.Milliseconds  `json:"floor_ms"`          // the least that Discord lets pass from the first IDENTIFY to the last
+	DownAtEnd       int                    `json:"down_at_end"`       // shards that are not READY
+
+	Faults   []Blow   `json:"faults"`
+	Downtime Downtime `json:"downtime"`
+
+	Identifies     Identifies `json:"identifies"`
+	Resumes        int        `json:"resumes"`
+	ResumesRefused int        `json:"resumes_refused"`
+	Violations     int        `json:"violations"` // of the identify limit
+	Duplicates     int        `json:"duplicates"` // times that a shard had two owners
+
+	Events   map[string]int `json:"events"`
+	Timeline []*Entry       `json:"timeline"`
+	// Missed is what was expected and did not come out; empty: nothing.
+	Missed []string `json:"missed"`
+}
+
+// Blow is one fault that was done, and what followed.
+type Blow struct {
+	AtMS   messages.Milliseconds `json:"at_ms"`
+	What   string                `json:"what"`
+	Shards int                   `json:"shards"` // that went down before the next fault
+	// Noticed is the first event that says it; null: none did.
+	Noticed *Noticed `json:"noticed"`
+	// ReadyAfterMS is when every shard was READY again; null: not until the end, or none was down.
+	ReadyAfterMS *messages.Milliseconds `json:"ready_after_ms"`
+}
+
+// Noticed is an event, and how long after the fault it was raised.
+type Noticed struct {
+	Event   string                `json:"event"`
+	AfterMS messages.Milliseconds `json:"after_ms"`
+}
+
+// Identifies is the budget.
+type Identifies struct {
+	Spent       int `json:"spent"`
+	Total       int `json:"total"`
+	Remaining   int `json:"remaining"`
+	TokenResets int `json:"token_resets"` // Discord took the token away: the budget was overdrawn
+}
+
+// missed holds the report against what was expected. That Discord's limit holds is always expected.
+func (e Expect) missed(r *Report) []string {
+	missed := []string{}
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			missed = append(missed, fmt.Sprintf(format, args...))
+		}
+	}
+	atMost := func(key string, got int, most *int) {
+		want(most == nil || got <= *most, "%s %s: there were %s", key, grouped(value(most)), grouped(got))
+	}
+	want(r.Violations == 0, "no violation of the identify limit: there were %s", grouped(r.Violations))
+	switch {
+	case e.ReadyWithin == 0:
+	case r.ReadyMS == nil:
+		want(false, "ready_within %v: every shard was never READY at once", e.ReadyWithin)
+	default:
+		want(r.ReadyMS.Duration() <= e.ReadyWithin, "ready_within %v: it was %s", e.ReadyWithin, span(*r.ReadyMS))
+	}
+	want(!e.ReadyAtEnd || r.DownAtEnd == 0, "ready_at_end: %s down", amount(r.DownAtEnd, "shard"))
+	want(e.DowntimeMax == nil || r.Downtime.MaxMS.Duration() <= value(e.DowntimeMax), "downtime_max %v: it was %s", value(e.DowntimeMax), span(r.Downtime.MaxMS))
+	atMost("shards_down_max", r.Downtime.Shards, e.ShardsDownMax)
+	atMost("identifies_max", r.Identifies.Spent, e.IdentifiesMax)
+	atMost("duplicates_max", r.Duplicates, e.DuplicatesMax)
+	for _, name := range slices.Sorted(maps.Keys(e.Events)) {
+		want(r.Events[name] == e.Events[name], "events.%s %d: there were %d", name, e.Events[name], r.Events[name])
+	}
+	return missed
+}
+
+// value is what a pointer points to, zero for nil.
+func value[T int | time.Duration](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// span is a time for people: 20ms, 4.2s, 10m35.2s.
+func span(ms messages.Milliseconds) string {
+	d := ms.Duration()
+	if d >= time.Second {
+		d = d.Round(100 * time.Millisecond)
+	}
+	return d.String()
+}

@@ -1,0 +1,179 @@
+package rehearsal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+)
+
+// Run rehearses a scenario that Parse gave, with the operator's settings. It is called in a testing/synctest bubble; the same seed gives the same report. It is given up
+// with an error when stopped says so.
+func Run(s Scenario, as Settings, stopped func() bool) (*Report, error) {
+	r := &run{scenario: s, events: map[string]int{}}
+	r.fleet = newFleet(s, as, ears{event: r.event, failed: r.failed, shard: r.shard})
+	r.timeline = &timeline{now: r.loop.Now, open: map[string]*Entry{}}
+	r.downtime = newDowntime(s.Fleet.Shards, r.loop.Now)
+	r.downtime.changed = r.changed
+	r.loop.Check = func() error {
+		if r.loop.Steps()%stopEvery == 0 && stopped() {
+			return errStopped
+		}
+		return nil
+	}
+	r.begin()
+	err := r.loop.Run(s.Until)
+	time.Sleep(settle)
+	if err != nil {
+		return nil, err
+	}
+	return r.report(), nil
+}
+
+const (
+	// stopEvery is how many steps pass between two looks whether to go on.
+	stopEvery = 1 << 10
+	// settle is what protoactor's throttle of dead letters still needs after the last one.
+	settle = 2 * time.Second
+)
+
+var errStopped = errors.New("stopped before its end")
+
+// run is one rehearsal under way.
+type run struct {
+	*fleet
+	scenario Scenario
+	timeline *timeline
+	downtime *downtime
+	events   map[string]int
+	blows    []*blow       // what was done, in order
+	ready    time.Duration // when every shard was READY at once for the first time; 0: not yet
+}
+
+// blow is one fault that was done.
+type blow struct {
+	Blow
+	told   []string     // events that say it
+	shards map[int]bool // that went down before the next one
+}
+
+// begin starts everything, and sets the faults.
+func (r *run) begin() {
+	r.timeline.say("start", "", "MASTER and %s", amount(len(r.machines), "machine"))
+	r.start(r.master)
+	for _, m := range r.machines {
+		r.start(m)
+	}
+	for _, f := range r.scenario.Faults {
+		for at := f.At; at <= r.scenario.Until; at += f.Every {
+			r.loop.After(at, func() { r.strike(f) })
+			if f.Every == 0 {
+				break
+			}
+		}
+	}
+}
+
+// strike does a fault, and sets its end.
+func (r *run) strike(f Fault) {
+	k, _ := f.kind() // Parse has seen to it
+	b := &blow{Blow: Blow{AtMS: messages.Millis(r.loop.Now())}, told: k.told, shards: map[int]bool{}}
+	r.blows = append(r.blows, b) // before it falls: what goes down by it goes down at once
+	to, end, err := k.do(r, f)
+	what := f.String()
+	if to != "" {
+		what += ": " + to
+	}
+	b.What = what
+	if err != nil {
+		r.blows = r.blows[:len(r.blows)-1]
+		r.timeline.say("fault", "", "%s: nothing to do, %v", what, err)
+		return
+	}
+	if f.For > 0 {
+		r.timeline.say("fault", "", "%s, for %v", what, f.For)
+		r.loop.After(f.For, func() {
+			end()
+			r.timeline.say("fault.ends", "", "%s", what)
+		})
+	} else {
+		r.timeline.say("fault", "", "%s", what)
+	}
+}
+
+// event takes one of CONTROL's or MASTER's.
+func (r *run) event(where string, e messages.Event) {
+	name, level := e.Event()
+	if level == messages.LevelDebug {
+		return
+	}
+	r.events[name]++
+	r.timeline.event(where, e)
+	for _, b := range r.blows {
+		if b.Noticed == nil && slices.Contains(b.told, name) {
+			b.Noticed = &Noticed{Event: name, AfterMS: messages.Millis(r.loop.Now()) - b.AtMS}
+		}
+	}
+}
+
+func (r *run) failed(err error) { r.timeline.say("master.failed", masterPlace, "%v", err) }
+
+func (r *run) shard(p *sim.Proc, shard int, up bool) { r.downtime.moved(p, shard, up) }
+
+// changed takes note of a shard that went down or came up: the last blow is what did it. One is over when every shard is READY; the last one may have more to come.
+func (r *run) changed(shard int, up bool) {
+	switch {
+	case !up && len(r.blows) > 0:
+		r.blows[len(r.blows)-1].shards[shard] = true
+	case up && r.downtime.allReady():
+		if r.ready == 0 {
+			r.ready = r.loop.Now()
+		}
+		r.timeline.alike("ready", "", "every shard is READY", true)
+		for i, b := range r.blows {
+			if last := i == len(r.blows)-1; len(b.shards) > 0 && (last || b.ReadyAfterMS == nil) {
+				b.ReadyAfterMS = new(messages.Millis(r.loop.Now()) - b.AtMS)
+			}
+		}
+	}
+}
+
+// report sums up.
+func (r *run) report() *Report {
+	s, score := r.scenario, r.discord.Rules.Score()
+	out := &Report{
+		Name: s.Name, Seed: s.Seed, UntilMS: messages.Millis(s.Until), Machines: s.Fleet.Machines, Shards: s.Fleet.Shards, MaxConcurrency: s.Fleet.MaxConcurrency,
+		FloorMS: messages.Millis(r.rules.Floor(s.Fleet.Shards)), DownAtEnd: s.Fleet.Shards - r.downtime.began + r.downtime.down, Downtime: r.downtime.report(),
+		Identifies: Identifies{Spent: score.Identifies, Total: r.rules.IdentifyTotal, Remaining: score.Remaining, TokenResets: score.TokenResets},
+		Resumes:    score.Resumes, ResumesRefused: score.ResumesRefused, Violations: score.Violations, Duplicates: score.Duplicates,
+		Events: r.events, Faults: []Blow{}, Timeline: r.timeline.entries,
+	}
+	if r.ready > 0 {
+		out.ReadyMS = new(messages.Millis(r.ready))
+	}
+	if first, was := score.FirstIdentify(); was {
+		out.FirstIdentifyMS = new(messages.Millis(first.Sub(score.Start)))
+	}
+	for _, b := range r.blows {
+		b.Shards = len(b.shards)
+		out.Faults = append(out.Faults, b.Blow)
+	}
+	out.Missed = s.Expect.missed(out)
+	return out
+}
+
+// amount counts things: "1 machine", "2 machines".
+func amount(n int, thing string) string {
+	return fmt.Sprintf("%s %s%s", grouped(n), thing, map[bool]string{true: "", false: "s"}[n == 1])
+}
+
+// grouped is a number for people: 10,000.
+func grouped(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
+}
