@@ -45,7 +45,7 @@ type Pacer struct {
 	ahead          time.Duration    // the fleet's clock minus ours
 	notBefore      time.Time
 	buckets        map[int]*bucket
-	waiting        []Want
+	waiting        queue
 }
 
 type bucket struct {
@@ -114,9 +114,7 @@ func (p *Pacer) Last() map[int]time.Time {
 // Ask puts w among those waiting. A wish whose id waits already is the same wish. One that was granted may be asked again, for the grant may be lost: it waits until the
 // permit is overdue, and is over when that is reported after all.
 func (p *Pacer) Ask(w Want) {
-	if !slices.ContainsFunc(p.waiting, func(o Want) bool { return o.ID == w.ID }) {
-		p.waiting = append(p.waiting, w)
-	}
+	p.waiting.add(p.Bucket(w.Shard), w)
 }
 
 // Extend keeps a bucket that a permit with Hold keeps already for hold from now, and reports whether it does.
@@ -132,15 +130,15 @@ func (p *Pacer) Extend(id string, hold time.Duration, now time.Time) bool {
 
 // Drop forgets what the owner waits for. What it was granted keeps its bucket busy.
 func (p *Pacer) Drop(owner string) {
-	p.waiting = slices.DeleteFunc(p.waiting, func(w Want) bool { return w.Owner == owner })
+	p.waiting.drop(owner)
 }
 
 // Waiting is what waits, in no order, for handing over to another pacer.
-func (p *Pacer) Waiting() []Want { return p.waiting }
+func (p *Pacer) Waiting() []Want { return p.waiting.all() }
 
 // Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the bucket, and false for a permit that is not outstanding (any more).
 func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool) {
-	p.waiting = slices.DeleteFunc(p.waiting, func(w Want) bool { return w.ID == id })
+	p.waiting.remove(id)
 	for key, b := range p.buckets {
 		if b.out == nil || b.out.id != id {
 			continue
@@ -254,30 +252,21 @@ func (p *Pacer) may(w Want) bool { return w.Hold == 0 || p.slots == nil }
 
 // keys are the buckets somebody waits for, in order.
 func (p *Pacer) keys() []int {
-	var keys []int
-	for _, w := range p.waiting {
-		if key := p.Bucket(w.Shard); p.may(w) && !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.DeleteFunc(p.waiting.buckets(), func(key int) bool { return !p.waits(key) })
 }
 
-func (p *Pacer) waits(key int) bool {
-	return slices.ContainsFunc(p.waiting, func(w Want) bool { return p.may(w) && p.Bucket(w.Shard) == key })
-}
+func (p *Pacer) waits(key int) bool { return slices.ContainsFunc(p.waiting.of(key), p.may) }
 
 // take removes the one who goes first in a bucket: first start, then crash, then operator; the longest waiting; the lowest shard.
 func (p *Pacer) take(key int) Want {
-	first := -1
-	for i, w := range p.waiting {
-		if p.Bucket(w.Shard) == key && p.may(w) && (first < 0 || before(w, p.waiting[first])) {
+	all, first := p.waiting.of(key), -1
+	for i, w := range all {
+		if p.may(w) && (first < 0 || before(w, all[first])) {
 			first = i
 		}
 	}
-	w := p.waiting[first]
-	p.waiting = slices.Delete(p.waiting, first, first+1)
+	w := all[first]
+	p.waiting.remove(w.ID)
 	return w
 }
 

@@ -263,3 +263,25 @@ func TestPacerKnowsWhatWasUsed(t *testing.T) {
 		t.Errorf("Waiting: %v", w)
 	}
 }
+
+// BenchmarkPacer is one identify of a fleet that starts: the report of one permit, the next one's grant, and who waits anew.
+func BenchmarkPacer(b *testing.B) {
+	for _, waiting := range []int{100, 10_000} {
+		b.Run(fmt.Sprint(waiting), func(b *testing.B) {
+			p, now := NewPacer(16, 2*time.Second, 0), time.Unix(0, 0)
+			for shard := range waiting {
+				p.Ask(Want{ID: fmt.Sprint(shard), Shard: shard, Since: now})
+			}
+			for b.Loop() {
+				grants, wake := p.Next(now)
+				for _, g := range grants {
+					p.Report(g.ID, true, now)
+					p.Ask(Want{ID: g.ID, Shard: g.Shard, Since: now})
+				}
+				if !wake.IsZero() {
+					now = wake
+				}
+			}
+		})
+	}
+}
