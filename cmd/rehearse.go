@@ -2,7 +2,7 @@ package cmd
 
 import (
 	"cmp"
-	files "embed"
+	efs "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/config"
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/test/sim/rehearsal"
 )
@@ -24,84 +25,94 @@ import (
 // shipped are the scenarios that come with the program.
 //
 //go:embed control/dist/rehearsals/*.yaml
-var shipped files.FS
+var shipped efs.FS
 
 const (
 	shippedDir  = "control/dist/rehearsals"
 	scenarioExt = ".yaml"
 	// scenarioMax is how many bytes a scenario may have.
 	scenarioMax = 1 << 20
-	// rehearsalMemory is what a simulation, which makes much garbage and keeps little, may hold before that is collected as eagerly as in a daemon.
+	// rehearsalMemory is what a rehearsal holds, in bytes, before garbage is collected as eagerly as in a daemon.
 	rehearsalMemory = 512 << 20
 )
 
-func rehearseCommand() *cobra.Command {
-	var list, asJSON bool
-	var seed int
-	c := &cobra.Command{
-		Use:   "rehearse [flags] scenario",
-		Short: "tells what would happen: the whole fleet with faults, in simulated time",
-		Long: "rehearse runs a fleet, MASTER and a simulated Discord in simulated time, by your own configuration, makes go wrong what the scenario says, and prints what came of it:\n" +
-			"how long the start takes, what each fault does and how soon it is over, downtime by shard, identifies spent, events raised. No process, socket or file is touched.\n\n" +
-			"scenario is a YAML file, or the name of one that comes with this program (--list). The same seed gives the same report.\n" +
-			"It ends with 1 where something that the scenario expects did not come out, or Discord's identify limit was broken.",
-		Args: cobra.MaximumNArgs(1),
-	}
-	load := configured(c, "CONTROL_MASTER__URL="+elsewhere)
-	c.RunE = func(cmd *cobra.Command, args []string) error {
-		out := cmd.OutOrStdout()
-		if list {
-			return listScenarios(out)
-		}
-		if len(args) == 0 {
-			return usageError{errors.New("rehearse: want a scenario; --list names those that come with this program")}
-		}
-		s, err := readScenario(args[0])
-		if err != nil {
-			return usageError{err}
-		}
-		if cmd.Flags().Changed("seed") {
-			s.Seed = seed
-		}
-		conf, err := load()
-		if err != nil {
-			return err
-		}
-		began := time.Now()
-		report, err := rehearse(s, conf, func() bool { return cmd.Context().Err() != nil })
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%v simulated in %.1f s\n", s.Until, time.Since(began).Seconds())
-		if asJSON {
-			e := json.NewEncoder(out)
-			e.SetIndent("", "  ")
-			err = e.Encode(report)
-		} else {
-			report.Print(out)
-		}
-		if n := len(report.Missed); err == nil && n > 0 {
-			err = fmt.Errorf("%s: not as expected: %s", s.Name, strings.Join(report.Missed, "; "))
-		}
-		return err
-	}
-	f := c.Flags()
-	f.BoolVar(&list, "list", false, "name the scenarios that come with this program")
-	f.BoolVar(&asJSON, "json", false, "print the whole report as JSON")
-	f.IntVar(&seed, "seed", 1, "draw what is left to chance from another seed than the scenario's")
-	return c
+// rehearse is one `control rehearse`.
+type rehearse struct {
+	list, json bool
+	seed       int
+	load       func() (*config.Config, error)
 }
 
 // elsewhere makes a configuration that of a machine whose MASTER is on another one, as it is in every rehearsal.
-const elsewhere = "ws://127.0.0.1:8642"
+const elsewhere = "CONTROL_MASTER__URL=ws://127.0.0.1:8642"
 
-// rehearse runs a scenario by a configuration.
-func rehearse(s rehearsal.Scenario, c *config.Config, stopped func() bool) (report *rehearsal.Report, err error) {
-	debug.SetGCPercent(400)
+func rehearseCommand() *cobra.Command {
+	r := &rehearse{}
+	c := &cobra.Command{
+		Use:   "rehearse [flags] scenario",
+		Short: "tells what would happen: the whole fleet with faults, in simulated time",
+		Long: "rehearse runs a fleet, MASTER and a simulated Discord in simulated time, makes go wrong what the scenario says, and prints what came of it: how long the start takes,\n" +
+			"what each fault does and how soon it is over, downtime by shard, identifies spent, events raised. No process, socket or file is touched.\n\n" +
+			"The scenario, a YAML file or the name of one that comes with this program (--list), says how large the fleet is; your own configuration says the rest: timeouts, paces,\n" +
+			"the kind of bot. Every machine has the same, and MASTER is on one of its own. The same seed gives the same report.\n\n" +
+			"It ends with 1 where something that the scenario expects did not come out, or Discord's identify limit was broken.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case r.list:
+				return listScenarios(cmd.OutOrStdout())
+			case len(args) == 0:
+				return usageError{errors.New("rehearse: want a scenario; --list names those that come with this program")}
+			}
+			s, err := readScenario(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			if cmd.Flags().Changed("seed") {
+				s.Seed = r.seed
+			}
+			return r.run(cmd, s)
+		},
+	}
+	r.load = configured(c, elsewhere)
+	f := c.Flags()
+	f.BoolVar(&r.list, "list", false, "name the scenarios that come with this program")
+	f.BoolVar(&r.json, "json", false, "print the whole report as JSON")
+	f.IntVar(&r.seed, "seed", 1, "draw what is left to chance from another seed than the scenario's")
+	return c
+}
+
+// run rehearses a scenario by the configuration, and prints the report.
+func (r *rehearse) run(cmd *cobra.Command, s rehearsal.Scenario) error {
+	c, err := r.load()
+	if err != nil {
+		return err
+	}
+	if ready, _ := c.Cluster.ReadyRule(); c.Cluster.Protocol == string(messages.ProtocolEnv) && (ready.After == 0 || c.Cluster.Probe != "") {
+		return usageError{errors.New("rehearse: with protocol: env want ready: after …, and no probe: nobody knows what your bot prints and answers")}
+	}
+	debug.SetGCPercent(400) // a simulation makes much garbage, and keeps little
 	debug.SetMemoryLimit(rehearsalMemory)
-	settings := rehearsal.Settings{Control: controlOptions(c, "", nil), Master: masterOptions(c)}
-	sim.Bubble(func() { report, err = rehearsal.Run(s, settings, stopped) })
-	return report, err
+	began := time.Now()
+	var report *rehearsal.Report
+	sim.Bubble(func() {
+		report, err = rehearsal.Run(s, rehearsal.Settings{Control: controlOptions(c, "", nil), Master: masterOptions(c)}, func() bool { return cmd.Context().Err() != nil })
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%v simulated in %.1f s\n", s.Until, time.Since(began).Seconds())
+	if r.json {
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		err = e.Encode(report)
+	} else {
+		report.Print(cmd.OutOrStdout())
+	}
+	if len(report.Missed) > 0 {
+		err = fmt.Errorf("%s: not as expected: %s", s.Name, strings.Join(report.Missed, "; "))
+	}
+	return err
 }
 
 // readScenario reads a file, or what was shipped by that name.

@@ -14,6 +14,7 @@ import (
 // ready and well. The zero value, with Discord set, is a bot as most are.
 type Env struct {
 	Discord *sim.Discord
+	Up      func(shard int, up bool) // as SDK.Up
 
 	Boot       time.Duration // from exec to its first shard
 	Says       string        // a line of output once every shard is READY; "": none
@@ -29,7 +30,7 @@ const envWave = 5500 * time.Millisecond
 
 // Program is what the process does.
 func (e Env) Program(p *sim.Proc) {
-	b := newBot(SDK{Discord: e.Discord, NoSessions: true}, p)
+	b := newBot(SDK{Discord: e.Discord, Up: e.Up, NoSessions: true}, p)
 	b.silent = true
 	b.fatal = func(*shard, int, string) { p.Exit(1, "fatal\n") }
 	b.shardStates = func() {

@@ -16,6 +16,7 @@ import (
 // bot as most are.
 type Stock struct {
 	Discord *sim.Discord
+	Up      func(shard int, up bool) // as SDK.Up
 
 	Boot       time.Duration                             // from exec to the open socket
 	Catches    bool                                      // the author catches the error of start(): the instance idles on, for ever
@@ -45,7 +46,7 @@ type stock struct {
 
 // Program is what the process does.
 func (s Stock) Program(p *sim.Proc) {
-	b := &stock{Stock: s, bot: newBot(SDK{Discord: s.Discord, NoSessions: true, Hears: s.Hears}, p)}
+	b := &stock{Stock: s, bot: newBot(SDK{Discord: s.Discord, Up: s.Up, NoSessions: true, Hears: s.Hears}, p)}
 	b.silent = true
 	b.shardStates = b.shardMoved
 	b.fatal = b.failed

@@ -43,6 +43,7 @@ type fleet struct {
 	machines []*station
 	runsOn   map[messages.ClusterID]*station // where each cluster was started last
 	bot      Bot
+	protocol messages.Protocol
 	told     ears
 }
 
@@ -69,7 +70,7 @@ func machineName(i int) string { return "m" + strconv.Itoa(i) }
 func newFleet(s Scenario, as Settings, told ears) *fleet {
 	l := sim.NewLoop(uint64(s.Seed))
 	f := &fleet{
-		loop: l, net: sim.NewNet(l, s.Fleet.Latency), rules: s.Fleet.rules(token.Reveal()), bot: s.Bot, runsOn: map[messages.ClusterID]*station{}, told: told,
+		loop: l, net: sim.NewNet(l, s.Fleet.Latency), rules: s.Fleet.rules(token.Reveal()), bot: s.Bot, protocol: as.Control.Cluster.Protocol, runsOn: map[messages.ClusterID]*station{}, told: told,
 		system: actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) })),
 	}
 	f.discord = sim.NewDiscord(l, f.net, f.rules)
@@ -105,7 +106,11 @@ func (f *fleet) controlOptions(name string, o actors.Options) actors.Options {
 	o.Hostname, o.PID = name, 1
 	o.Master.URL, o.Master.Authorization, o.Master.Source = masterURL, secret, name
 	o.Cluster.Command, o.Cluster.BaseEnv, o.Cluster.ExtraEnv = []string{"bot"}, nil, nil
-	o.Cluster.Sockets, o.Cluster.Logs, o.Cluster.TokenByHello = "/run/"+name+"/", "/log", false
+	o.Cluster.Logs, o.Cluster.TokenByHello = "/log", false
+	o.Cluster.Sockets = "/run/" + name + "/"
+	if o.Cluster.Protocol == messages.ProtocolDiscordoo {
+		o.Cluster.Sockets = "/tmp/ddoo" // where a stock one listens by itself
+	}
 	o.Behaviours = []actors.Behaviour{{Name: "witness", Actor: func(_ *world.World, h actors.House) actor.Actor {
 		return witness{house: h, heard: func(e messages.Event) { f.told.event(name, e) }}
 	}}}
@@ -131,7 +136,15 @@ func (w witness) Receive(ctx actor.Context) {
 func (f *fleet) program(m *station) sim.Program {
 	return func(p *sim.Proc) {
 		f.runsOn[clusterOf(p)] = m
-		fakecluster.SDK{Discord: f.discord, Boot: f.bot.Boot, NoSessions: !f.bot.Sessions, Up: func(shard int, up bool) { f.told.shard(p, shard, up) }}.Program(p)
+		up := func(shard int, up bool) { f.told.shard(p, shard, up) }
+		switch f.protocol {
+		case messages.ProtocolDiscordoo:
+			fakecluster.Stock{Discord: f.discord, Up: up, Boot: f.bot.Boot}.Program(p)
+		case messages.ProtocolEnv:
+			fakecluster.Env{Discord: f.discord, Up: up, Boot: f.bot.Boot}.Program(p)
+		default:
+			fakecluster.SDK{Discord: f.discord, Up: up, Boot: f.bot.Boot, NoSessions: !f.bot.Sessions}.Program(p)
+		}
 	}
 }
 

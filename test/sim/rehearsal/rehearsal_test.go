@@ -28,15 +28,17 @@ func settings() Settings {
 	}
 }
 
-// rehearse runs a scenario in a bubble of its own.
-func rehearse(t *testing.T, file string) (report *Report) {
+// rehearse runs a scenario in a bubble of its own, rehearseBy does so by other settings.
+func rehearse(t *testing.T, file string) *Report { return rehearseBy(t, settings(), file) }
+
+func rehearseBy(t *testing.T, as Settings, file string) (report *Report) {
 	t.Helper()
 	s, err := Parse([]byte(file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		if report, err = Run(s, settings(), func() bool { return false }); err != nil {
+		if report, err = Run(s, as, func() bool { return false }); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -168,6 +170,23 @@ func TestSeeds(t *testing.T) {
 	}
 	if text("8") == one {
 		t.Error("seed 8 is seed 7")
+	}
+}
+
+// Bots of every protocol are rehearsed.
+func TestProtocols(t *testing.T) {
+	for protocol, ready := range map[messages.Protocol]time.Duration{messages.ProtocolSDK: 10 * time.Second, messages.ProtocolDiscordoo: 250 * time.Second, messages.ProtocolEnv: 90 * time.Second} {
+		t.Run(string(protocol), func(t *testing.T) {
+			as := settings()
+			as.Control.Cluster.Protocol, as.Control.Cluster.Ready = protocol, actors.ReadyRule{After: 30 * time.Second}
+			r := rehearseBy(t, as, pair+"faults: [{at: 260s, kill: cluster, which: 0}]")
+			if r.ReadyMS == nil || r.ReadyMS.Duration() > ready || len(r.Missed) > 0 {
+				t.Errorf("READY after %v; missed: %q", r.ReadyMS, r.Missed)
+			}
+			if f := r.Faults[0]; f.Shards != 8 || r.Downtime.Shards != 8 {
+				t.Errorf("%+v, %+v", f, r.Downtime)
+			}
+		})
 	}
 }
 

@@ -58,11 +58,11 @@ type SessionStartLimit struct {
 	ResetAfter time.Duration `yaml:"reset_after"`
 }
 
-// Bot is how a cluster process behaves, beside what is done to it.
+// Bot is how a cluster process behaves, beside what is done to it. Of which kind it is, the configuration says: cluster.protocol.
 type Bot struct {
 	// Boot is how long it takes from its start to its open socket. Default: 2s.
 	Boot time.Duration `yaml:"boot"`
-	// Sessions says that it can resume sessions of the process before it. Default: true.
+	// Sessions says that it can resume sessions of the process before it; one of another protocol than sdk never can. Default: true.
 	Sessions bool `yaml:"sessions"`
 }
 
