@@ -101,9 +101,12 @@ func value[T int | time.Duration](p *T) (v T) {
 	return v
 }
 
-// span is a time for people: 20ms, 4.2s, 10m35.2s.
+// span is a time for people: <1ms, 20ms, 4.2s, 10m35.2s.
 func span(ms messages.Milliseconds) string {
 	d := ms.Duration()
+	if d == 0 {
+		return "<1ms"
+	}
 	if d >= time.Second {
 		d = d.Round(100 * time.Millisecond)
 	}

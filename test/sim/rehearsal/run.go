@@ -27,7 +27,10 @@ func Run(s Scenario, as Settings, stopped func() bool) (*Report, error) {
 	r.begin()
 	err := r.loop.Run(s.Until)
 	time.Sleep(settle)
-	if err != nil {
+	switch {
+	case errors.Is(err, errStopped):
+		return nil, errStopped
+	case err != nil:
 		return nil, err
 	}
 	return r.report(), nil
@@ -40,7 +43,7 @@ const (
 	settle = 2 * time.Second
 )
 
-var errStopped = errors.New("stopped before its end")
+var errStopped = errors.New("the rehearsal was stopped before its end")
 
 // run is one rehearsal under way.
 type run struct {
@@ -68,7 +71,7 @@ func (r *run) begin() {
 		r.start(m)
 	}
 	for _, f := range r.scenario.Faults {
-		for at := f.At; at <= r.scenario.Until; at += f.Every {
+		for at := f.At; at < r.scenario.Until; at += f.Every {
 			r.loop.After(at, func() { r.strike(f) })
 			if f.Every == 0 {
 				break

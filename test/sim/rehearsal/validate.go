@@ -63,7 +63,7 @@ func (d *decoder) validate(s *Scenario) {
 		d.fault(at("faults", i), one, s)
 		total++
 		if one.Every > 0 {
-			total += int(max(s.Until-one.At, 0) / one.Every)
+			total += int(max(s.Until-one.At-1, 0) / one.Every)
 		}
 	}
 	d.want(total <= faultsMax, "faults", nil, "%d of them, repetitions counted; want at most %d", total, faultsMax)
@@ -81,7 +81,7 @@ func (d *decoder) fault(key string, f Fault, s *Scenario) {
 		d.want(false, key, nil, "want one of kill, freeze, cut, discord and order")
 		return
 	}
-	d.want(f.At <= s.Until, key+".at", f.At, "it would come after the end: want at most until %v", s.Until)
+	d.want(f.At < s.Until, key+".at", f.At, "nothing could follow: want less than until %v", s.Until)
 	d.want(f.Every == 0 || f.Every >= time.Second, key+".every", f.Every, "want at least 1s")
 	k, known := f.kind()
 	if !known {
