@@ -32,8 +32,6 @@ const (
 	scenarioExt = ".yaml"
 	// scenarioMax is how many bytes a scenario may have.
 	scenarioMax = 1 << 20
-	// rehearsalMemory is what a rehearsal holds, in bytes, before garbage is collected as eagerly as in a daemon.
-	rehearsalMemory = 512 << 20
 )
 
 // rehearse is one `control rehearse`.
@@ -91,8 +89,7 @@ func (r *rehearse) run(cmd *cobra.Command, s rehearsal.Scenario) error {
 	if ready, _ := c.Cluster.ReadyRule(); c.Cluster.Protocol == string(messages.ProtocolEnv) && (ready.After == 0 || c.Cluster.Probe != "") {
 		return usageError{errors.New("rehearse: with protocol: env want ready: after …, and no probe: nobody knows what your bot prints and answers")}
 	}
-	debug.SetGCPercent(400) // a simulation makes much garbage, and keeps little
-	debug.SetMemoryLimit(rehearsalMemory)
+	debug.SetGCPercent(200) // a simulation makes much garbage, and keeps little
 	began := time.Now()
 	var report *rehearsal.Report
 	sim.Bubble(func() {

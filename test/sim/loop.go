@@ -7,6 +7,9 @@
 //	host.go     one machine: its World and its files
 //	proc.go     one process on it
 //	discord.go  the simulated Discord behind the net
+//	bubble.go   a bubble for a program that is no test
+//
+// rehearsal, below, is a whole fleet made of these for operators.
 package sim
 
 import (

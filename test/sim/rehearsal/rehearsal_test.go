@@ -154,6 +154,16 @@ kill master: nothing to do, it is down`
 	}
 }
 
+// What falls at one moment shares what followed.
+func TestAtOnce(t *testing.T) {
+	r := rehearse(t, pair+"faults: [{at: 1m, discord: reconnect}, {at: 1m, cut: [m1, master], for: 5s}, {at: 2m, kill: cluster, which: 0}]")
+	for i, want := range []int{16, 16, 8} {
+		if f := r.Faults[i]; f.Shards != want || f.ReadyAfterMS == nil || f.ReadyAfterMS.Duration() > 4*time.Second {
+			t.Errorf("%s: %d shards down, want %d; READY again after %v", f.What, f.Shards, want, f.ReadyAfterMS)
+		}
+	}
+}
+
 // A seed has one report, another seed another.
 func TestSeeds(t *testing.T) {
 	const story = pair + "faults: [{at: 1m, every: 40s, kill: cluster}, {at: 90s, discord: reconnect}]\nseed: "

@@ -126,18 +126,29 @@ func (r *run) failed(err error) { r.timeline.say("master.failed", masterPlace, "
 
 func (r *run) shard(p *sim.Proc, shard int, up bool) { r.downtime.moved(p, shard, up) }
 
-// changed takes note of a shard that went down or came up: the last blow is what did it. One is over when every shard is READY; the last one may have more to come.
+// latest is the last blow, and those of the same moment.
+func (r *run) latest() []*blow {
+	i := len(r.blows)
+	for i > 0 && r.blows[i-1].AtMS == r.blows[len(r.blows)-1].AtMS {
+		i--
+	}
+	return r.blows[i:]
+}
+
+// changed takes note of a shard that went down or came up: the latest blow is what did it. One is over when every shard is READY; the latest may have more to come.
 func (r *run) changed(shard int, up bool) {
-	switch {
-	case !up && len(r.blows) > 0:
-		r.blows[len(r.blows)-1].shards[shard] = true
+	switch latest := r.latest(); {
+	case !up:
+		for _, b := range latest {
+			b.shards[shard] = true
+		}
 	case up && r.downtime.allReady():
 		if r.ready == 0 {
 			r.ready = r.loop.Now()
 		}
 		r.timeline.alike("ready", "", "every shard is READY", true)
-		for i, b := range r.blows {
-			if last := i == len(r.blows)-1; len(b.shards) > 0 && (last || b.ReadyAfterMS == nil) {
+		for _, b := range r.blows {
+			if len(b.shards) > 0 && (b.ReadyAfterMS == nil || slices.Contains(latest, b)) {
 				b.ReadyAfterMS = new(messages.Millis(r.loop.Now()) - b.AtMS)
 			}
 		}
