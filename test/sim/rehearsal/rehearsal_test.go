@@ -190,8 +190,8 @@ func TestProtocols(t *testing.T) {
 			as := settings()
 			as.Control.Cluster.Protocol, as.Control.Cluster.Ready = protocol, actors.ReadyRule{After: 30 * time.Second}
 			r := rehearseBy(t, as, pair+"faults: [{at: 260s, kill: cluster, which: 0}]")
-			if r.ReadyMS == nil || r.ReadyMS.Duration() > ready || len(r.Missed) > 0 {
-				t.Errorf("READY after %v; missed: %q", r.ReadyMS, r.Missed)
+			if r.FirstIdentifyMS == nil || r.ReadyMS == nil || *r.ReadyMS <= *r.FirstIdentifyMS || r.ReadyMS.Duration() > ready || len(r.Missed) > 0 {
+				t.Errorf("first IDENTIFY after %v, READY after %v; missed: %q", r.FirstIdentifyMS, r.ReadyMS, r.Missed)
 			}
 			if f := r.Faults[0]; f.Shards != 8 || r.Downtime.Shards != 8 {
 				t.Errorf("%+v, %+v", f, r.Downtime)
