@@ -154,6 +154,17 @@ kill master: nothing to do, it is down`
 	}
 }
 
+// A machine without power closes no connection: MASTER hears of it by silence alone. A CONTROL that is killed does.
+func TestSilence(t *testing.T) {
+	r := rehearse(t, small+"faults: [{at: 1m, kill: control, for: 5s}, {at: 2m, kill: machine}]")
+	if noticed := r.Faults[0].Noticed; noticed == nil || noticed.AfterMS > 1000 {
+		t.Errorf("CONTROL killed: noticed by %v", noticed)
+	}
+	if noticed := r.Faults[1].Noticed; noticed == nil || noticed.AfterMS < 10_000 {
+		t.Errorf("machine killed: noticed by %v", noticed)
+	}
+}
+
 // What falls at one moment shares what followed.
 func TestAtOnce(t *testing.T) {
 	r := rehearse(t, pair+"faults: [{at: 1m, discord: reconnect}, {at: 1m, cut: [m1, master], for: 5s}, {at: 2m, kill: cluster, which: 0}]")
