@@ -56,7 +56,7 @@ func TestRehearsal(t *testing.T) {
 		}
 		return path
 	}
-	scenario := write("night.yaml", "fleet: {shards: 12, max_concurrency: 4}\nuntil: 2m\nfaults: [{at: 1m, freeze: cluster}]\nexpect: {ready_within: 13s}\n")
+	scenario := write("night.yaml", "fleet: {shards: 12, max_concurrency: 4}\nuntil: 2m\nfaults: [{at: 1m, freeze: cluster}]\nexpect: {ready_within: 15s}\n")
 	conf := write("control.yaml", "cluster: {shards_per_cluster: 3, heartbeat_interval: 2s}\n")
 	one := rehearse(t, 0, scenario, "--json", "-c", conf).stdout.String()
 	var report struct {
@@ -80,7 +80,7 @@ func TestRehearsal(t *testing.T) {
 	if other := rehearse(t, 0, scenario, "--json", "-c", conf, "--seed", "2").stdout.String(); other == one {
 		t.Error("another seed has the same report")
 	}
-	late := rehearse(t, 1, scenario, "-c", write("careful.yaml", "identify: {margin: 1s}\n"))
+	late := rehearse(t, 1, scenario, "-c", write("careful.yaml", "identify: {margin: 4s}\n"))
 	if !strings.Contains(late.stdout.String(), "MISSED") || !strings.Contains(late.stderr.String(), "not as expected") {
 		t.Error("not told what was missed")
 	}
