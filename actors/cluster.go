@@ -310,8 +310,10 @@ func (c *Cluster) always(ctx actor.Context) {
 		}
 	case messages.Settings:
 		c.settings = m
-	case messages.Permit: // for whom this actor was before it panicked; the bot asks again
-		ctx.Send(c.house.Gate, messages.PermitUsed{ID: m.ID, Sent: false})
+	case messages.Permit:
+		if !c.booked(ctx, m) { // for whom this actor was before it panicked; the bot asks again
+			ctx.Send(c.house.Gate, messages.PermitUsed{ID: m.ID, Sent: false})
+		}
 	case messages.SessionsOffered, messages.Proceed, greetAgain:
 	case holdOn:
 		if m.life == c.life.Instance {

@@ -83,7 +83,7 @@ func TestStockStartsSideBySide(t *testing.T) {
 
 // Stock clusters die while they start, and are killed when they serve: each waits for its turn again, and no limit is broken.
 func TestStockDiesAnyTime(t *testing.T) {
-	seeds(t, func(f *fleet) {
+	seedsOf(t, 40, func(f *fleet) { // in the 30th a bucket was kept on in the moment in which its process was started
 		m := f.stocks(20, 2, func(_ string, start int) fakecluster.Stock {
 			if start == 1 {
 				return fakecluster.Stock{DieAfter: time.Duration(1+f.loop.Rand.IntN(150000)) * time.Millisecond}
