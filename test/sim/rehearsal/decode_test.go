@@ -14,6 +14,7 @@ name: everything
 seed: 7
 fleet:
   machines: 4
+  spares: 1
   shards: 64
   max_concurrency: 16
   shards_per_cluster: 8
@@ -41,7 +42,7 @@ expect:
 	}
 	want := Scenario{
 		Name: "everything", Seed: 7, Until: 2 * time.Hour,
-		Fleet: Fleet{Machines: 4, Shards: 64, MaxConcurrency: 16, ShardsPerCluster: 8, Latency: 20 * time.Millisecond,
+		Fleet: Fleet{Machines: 4, Spares: new(1), Shards: 64, MaxConcurrency: 16, ShardsPerCluster: 8, Latency: 20 * time.Millisecond,
 			SessionStartLimit: SessionStartLimit{Total: 2000, Remaining: new(500), ResetAfter: 3 * time.Hour}},
 		Bot: Bot{Boot: 5 * time.Second},
 		Faults: []Fault{
@@ -89,10 +90,11 @@ func TestBadFiles(t *testing.T) {
 		"no shards":         {"fleet:\n  machines: 1\nuntil: 1m", `line 2: fleet.shards 0: want 1 to 10000`},
 		"too many shards":   {"fleet: {shards: 10001}\nuntil: 1m", `line 1: fleet.shards 10001: want 1 to 10000`},
 		"too many machines": {"fleet: {shards: 8, machines: 1001}\nuntil: 1m", `line 1: fleet.machines 1001: want 1 to 1000`},
+		"only spares":       {"fleet: {shards: 8, machines: 2, spares: 2}\nuntil: 1m", `line 1: fleet.spares 2: want 0 to 1`},
 		"no machine":        {"fleet: {shards: 8, machines: 0}\nuntil: 1m", `line 1: fleet.machines 0: want 1 to 1000`},
 		"a budget": {"fleet: {shards: 8, session_start_limit: {total: -1, remaining: -1, reset_after: 25h}}\nuntil: 1m",
 			"line 1: fleet.session_start_limit.total -1: want 0 to 1000000\nline 1: fleet.session_start_limit.remaining -1: want 0 to 1000000\nline 1: fleet.session_start_limit.reset_after 25h0m0s: want at most 24h"},
-		"all at once":       {"seed: x\nfleet: {shard: 8}\n", "line 1: seed \"x\": want a whole number\nline 2: fleet.shard: no such key; want one of machines, shards, max_concurrency, shards_per_cluster, session_start_limit, latency"},
+		"all at once":       {"seed: x\nfleet: {shard: 8}\n", "line 1: seed \"x\": want a whole number\nline 2: fleet.shard: no such key; want one of machines, spares, shards, max_concurrency, shards_per_cluster, session_start_limit, latency"},
 		"too many faults":   {faults("{at: 1s, kill: cluster}" + strings.Repeat("\n  - {at: 1s, kill: cluster}", 1000)), `line 4: faults: 1001 of them; want at most 1000`},
 		"too often":         {"fleet: {shards: 8}\nuntil: 1h\nfaults: [{at: 1s, every: 1s, kill: cluster}]", `line 3: faults: 3599 of them, repetitions counted; want at most 1000`},
 		"too fast":          {faults("{at: 1s, every: 100ms, kill: cluster}"), `line 4: faults[1].every 100ms: want at least 1s`},

@@ -96,6 +96,9 @@ func (f *fleet) masterOptions(s Scenario, o master.Options) master.Options {
 	if s.Fleet.ShardsPerCluster > 0 {
 		o.ShardsPerCluster = s.Fleet.ShardsPerCluster
 	}
+	if s.Fleet.Spares != nil {
+		o.Spares = *s.Fleet.Spares
+	}
 	o.Expect = s.Fleet.Machines
 	o.Failed = f.told.failed
 	o.Told = func(e messages.Event) { f.told.event(masterPlace, e) }

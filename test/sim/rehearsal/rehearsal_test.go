@@ -24,7 +24,7 @@ func settings() Settings {
 			},
 			Identify: actors.IdentifyOptions{TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
 		},
-		Master: master.Options{Wait: 45 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
+		Master: master.Options{Wait: 45 * time.Second, Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
 	}
 }
 
@@ -162,6 +162,17 @@ func TestSilence(t *testing.T) {
 	}
 	if noticed := r.Faults[1].Noticed; noticed == nil || noticed.AfterMS < 10_000 {
 		t.Errorf("machine killed: noticed by %v", noticed)
+	}
+}
+
+// A spare takes over the sessions of a machine that died, and keeps them when that is back.
+func TestSpare(t *testing.T) {
+	r := rehearse(t, "fleet: {machines: 3, spares: 1, shards: 16, max_concurrency: 16, shards_per_cluster: 8}\nuntil: 5m\nfaults: [{at: 1m, kill: machine, which: m1, for: 2m}]")
+	if f := r.Faults[0]; f.Shards != 8 || f.ReadyAfterMS == nil || f.ReadyAfterMS.Duration() > time.Minute || r.Identifies.Spent != 16 || r.Resumes != 8 || r.Duplicates != 0 {
+		t.Errorf("%d shards down, READY again after %v, %d identifies, %d resumes, %d duplicates", f.Shards, f.ReadyAfterMS, r.Identifies.Spent, r.Resumes, r.Duplicates)
+	}
+	if now := r.Downtime.Worst[0].Owner; r.Events["machine.replaced"] != 1 || now != "cluster 0 of m3" {
+		t.Errorf("served by %s, machine.replaced %d times", now, r.Events["machine.replaced"])
 	}
 }
 

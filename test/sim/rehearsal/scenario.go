@@ -36,6 +36,8 @@ type Scenario struct {
 type Fleet struct {
 	// Machines is how many there are, the spares among them; they are called m1, m2, … and all start together. Default: 1.
 	Machines int `yaml:"machines"`
+	// Spares is how many of them a cold start leaves without shards, to take over from one that dies. Default: what the configuration says.
+	Spares *int `yaml:"spares"`
 	// Shards of the whole bot.
 	Shards int `yaml:"shards"`
 	// MaxConcurrency is how many shards may identify per 5 s. Default: 1.

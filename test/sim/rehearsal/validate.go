@@ -48,6 +48,9 @@ func (d *decoder) validate(s *Scenario) {
 	d.want(s.Until > 0 && s.Until <= untilMax, "until", s.Until, "want a time of up to %v", untilMax)
 	f := s.Fleet
 	d.count("fleet.machines", f.Machines, 1, machinesMax)
+	if f.Spares != nil {
+		d.count("fleet.spares", *f.Spares, 0, f.Machines-1)
+	}
 	d.count("fleet.shards", f.Shards, 1, shardsMax)
 	d.count("fleet.max_concurrency", f.MaxConcurrency, 1, shardsMax)
 	d.count("fleet.shards_per_cluster", f.ShardsPerCluster, 0, shardsMax)
