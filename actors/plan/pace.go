@@ -257,7 +257,7 @@ func (p *Pacer) keys() []int {
 
 func (p *Pacer) waits(key int) bool { return slices.ContainsFunc(p.waiting.of(key), p.may) }
 
-// take removes the one who goes first in a bucket: first start, then crash, then operator; the longest waiting; the lowest shard.
+// take removes the one who goes first in a bucket: first start, then crash, then operator; the longest waiting, by 5 s; the lowest shard.
 func (p *Pacer) take(key int) Want {
 	all, first := p.waiting.of(key), -1
 	for i, w := range all {
@@ -274,8 +274,9 @@ func before(a, b Want) bool {
 	if ra, rb := rank(a.Cause), rank(b.Cause); ra != rb {
 		return ra < rb
 	}
-	if !a.Since.Equal(b.Since) {
-		return a.Since.Before(b.Since)
+	// Those who began to wait at about the same time go by their shard: so a fleet comes up cluster by cluster, the first within seconds.
+	if sa, sb := a.Since.Truncate(IdentifyEvery), b.Since.Truncate(IdentifyEvery); !sa.Equal(sb) {
+		return sa.Before(sb)
 	}
 	return a.Shard < b.Shard
 }

@@ -173,23 +173,23 @@ func TestPacer(t *testing.T) {
 			1s   next => wake 3s
 			3s   next => wake 8.1s
 			8.1s next => b/2 for 2s, wake never`},
-		{"first start, then crash and reidentify, then operator; then the longest waiting; then the shard", 1, `
+		{"first start, then crash and reidentify, then operator; then the longest waiting, by 5 s; then the shard", 1, `
 			0s  ask o/0 operator
-			1s  ask r/1 reidentify
-			2s  ask c/2 crash
-			3s  ask s/9 start
-			3s  ask s/4 start
-			4s  ask s/3 start
+			1s  ask r/2 reidentify
+			5s  ask c/1 crash
+			5s  ask s/9 start
+			6s  ask s/4 start
+			10s ask s/3 start
 			10s next     => s/4 for 2s, wake 13s
 			10s sent s/4 => bucket 0 true
 			20s next     => s/9 for 2s, wake 23s
 			20s sent s/9 => bucket 0 true
 			30s next     => s/3 for 2s, wake 33s
 			30s sent s/3 => bucket 0 true
-			40s next     => r/1 for 2s, wake 43s
-			40s sent r/1 => bucket 0 true
-			50s next     => c/2 for 2s, wake 53s
-			50s sent c/2 => bucket 0 true
+			40s next     => r/2 for 2s, wake 43s
+			40s sent r/2 => bucket 0 true
+			50s next     => c/1 for 2s, wake 53s
+			50s sent c/1 => bucket 0 true
 			60s next     => o/0 for 2s, wake never`},
 		{"nothing before the hold, of which the longest counts", 1, `
 			0s ask a/0

@@ -132,6 +132,8 @@ func TestEnvIsTakenBack(t *testing.T) {
 		m.Crash()
 		f.pass(time.Duration(f.loop.Rand.IntN(5000)) * time.Millisecond)
 		f.boot(m, rule)
+		f.must("linked again", time.Minute, f.sawN("master.linked", 2))
+		f.connect(m, "again", 0, 7) // it may have died before it had written the first one down
 		f.must("all READY", 20*time.Minute, f.owned(8))
 		for id := range messages.ClusterID(4) {
 			f.must("serving", time.Minute, f.stateIs(m, id, messages.ClusterServing))

@@ -165,6 +165,8 @@ func TestStockIsTakenBack(t *testing.T) {
 		m.Crash()
 		f.pass(time.Duration(f.loop.Rand.IntN(5000)) * time.Millisecond)
 		f.boot(m, discordoo)
+		f.must("linked again", time.Minute, f.sawN("master.linked", 2))
+		f.connect(m, "again", 0, 7) // it may have died before it had written the first one down
 		f.must("all READY", 20*time.Minute, f.owned(8))
 		f.must("serving", 10*time.Minute, f.stateIs(m, 0, messages.ClusterServing))
 		if started > 0 {
