@@ -29,6 +29,13 @@ func (b *bulletin) told(e messages.Event) {
 	b.log.Tell(e, time.Now())
 }
 
+// last is the id of the last event.
+func (b *bulletin) last() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.Last
+}
+
 // Follow is part of admin.Fleet.
 func (b *bulletin) Follow(m messages.Follow) {
 	b.mu.Lock()
@@ -38,6 +45,16 @@ func (b *bulletin) Follow(m messages.Follow) {
 
 // LookAtFleet is part of admin.Fleet.
 func (m *masterIn) LookAtFleet(l messages.FleetLook) { m.system.Root.Send(m.root, l) }
+
+// OrderFleet is part of admin.Fleet.
+func (m *masterIn) OrderFleet(o messages.FleetOrder) {
+	after, answer := m.news.last(), o.Answer
+	o.Answer = func(v messages.Verdict) {
+		v.After = after
+		answer(v)
+	}
+	m.system.Root.Send(m.root, o)
+}
 
 // Follow is part of admin.Fleet.
 func (m *masterIn) Follow(f messages.Follow) { m.news.Follow(f) }

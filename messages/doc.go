@@ -9,6 +9,7 @@
 //	fleet.go      actor ⇄ actor inside CONTROL, and the commands an operator's behaviour may send
 //	view.go       how a machine stands, and what is ordered of it: desk ⇄ admin API
 //	fleet_view.go how the fleet stands: MASTER ⇄ admin API
+//	fleet_orders.go what is ordered of it
 //	events.go     what happened, for people: log, metrics, hooks, MASTER
 //
 // A command is an imperative (Serve), a fact is past (RangeMoved), an event carries its dotted name (cluster.gave_up).

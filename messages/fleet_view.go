@@ -10,17 +10,29 @@ func (FleetLook) IgnoreDeadLetterLogging() {}
 
 // FleetView is how the whole fleet stands, as MASTER knows it.
 type FleetView struct {
-	At               time.Time      `json:"at"`
-	State            string         `json:"state"` // "asking" Discord, "gathering" machines, "serving"
-	Started          time.Time      `json:"started"`
-	Epoch            int64          `json:"epoch"`
-	ShardCount       int            `json:"shard_count"` // 0: not known
-	MaxConcurrency   int            `json:"max_concurrency"`
-	ShardsPerCluster int            `json:"shards_per_cluster"`
-	ShardsReady      int            `json:"shards_ready"` // on the machines that are linked
-	Halted           bool           `json:"halted"`
-	Machines         []FleetMachine `json:"machines"` // by their sources
+	At               time.Time       `json:"at"`
+	State            string          `json:"state"` // "asking" Discord, "gathering" machines, "serving"
+	Started          time.Time       `json:"started"`
+	Epoch            int64           `json:"epoch"`
+	ShardCount       int             `json:"shard_count"` // 0: not known
+	MaxConcurrency   int             `json:"max_concurrency"`
+	ShardsPerCluster int             `json:"shards_per_cluster"`
+	ShardsReady      int             `json:"shards_ready"` // on the machines that are linked
+	Halted           bool            `json:"halted"`
+	Budget           *IdentifyBudget `json:"identify_budget,omitempty"` // absent: not known
+	Machines         []FleetMachine  `json:"machines"`                  // by their sources
 }
+
+// IdentifyBudget is what is left of the day's identifies (Discord docs, Gateway: Session Start Limit), by MASTER's count since Discord said it last.
+type IdentifyBudget struct {
+	Total     int       `json:"total"`
+	Remaining int       `json:"remaining"`
+	Reserve   int       `json:"reserve"`  // of what remains: kept for a start, and no crash's
+	ResetAt   time.Time `json:"reset_at"` // when it is whole again
+}
+
+// Low reports whether nothing but the reserve is left.
+func (b IdentifyBudget) Low() bool { return b.Remaining <= b.Reserve }
 
 // FleetMachine is one machine as MASTER knows it.
 type FleetMachine struct {
@@ -28,6 +40,7 @@ type FleetMachine struct {
 	Host        string        `json:"host"`
 	Linked      bool          `json:"linked"`
 	Spare       bool          `json:"spare"`
+	Drained     bool          `json:"drained"` // by order: it is given nothing
 	Granted     []ShardRange  `json:"granted"` // what it is to serve
 	Ranges      []RangeInfo   `json:"ranges"`  // what it serves, as it said last
 	Clusters    ClusterCounts `json:"clusters"`

@@ -106,13 +106,14 @@ type Verdict struct {
 	Refusal Refusal
 	Reason  string // of a refusal
 	After   uint64 // the last event before the order: those that follow tell how it goes
+	Done    bool   // it was carried out already: nothing follows
 }
 
 // Refusal is why an order was not passed on; "" when it was.
 type Refusal string
 
 const (
-	RefusedUnknown Refusal = "unknown" // no such cluster here
+	RefusedUnknown Refusal = "unknown" // no such cluster, or machine, here
 	RefusedNow     Refusal = "not_now" // as things stand
 )
 

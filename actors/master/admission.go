@@ -138,7 +138,7 @@ func (f *Fleet) parted(ctx actor.Context, m parted) {
 	s.link, s.pid, s.informed, s.spare = nil, nil, false, false
 	s.lostAt = time.Now()
 	s.losses++
-	f.abandon(ctx, s)
+	f.abandon(s)
 	defer f.settle(ctx)
 	var closed *transport.CloseError
 	if errors.As(m.err, &closed) && closed.Code == 1000 && len(s.ranges) == 0 {

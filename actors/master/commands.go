@@ -12,69 +12,94 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how an operator's orders are carried out; what they are is in orders.go.
+// This file is how an operator's orders are carried out; what they are is in messages.
 
 // desk is the orders that are known.
 type desk struct {
-	open []*openOrder
-	done []Done // the newest, at most doneKept
+	open  []*openOrder
+	ended []endedOrder // the newest, at most endedKept
 }
 
 // openOrder is an order under way.
 type openOrder struct {
-	Order
-	askers  []*actor.PID
+	messages.FleetOrder
 	command string   // the id of the command that is out; "": none is
 	at      string   // the machine it went to
 	queue   []string // machines whose turn is to come
+	said    string   // last
+}
+
+// endedOrder is an order that was refused, carried out, or failed.
+type endedOrder struct {
+	id        string
+	directive messages.FleetDirective
+	verdict   messages.Verdict
 }
 
 // Limits of the desk.
 const (
-	doneKept = 256
-	openMax  = 64
+	endedKept = 256
+	openMax   = 64
 )
 
+// unknownError is that of an order for what is not there.
+type unknownError struct{ error }
+
 // take begins an order, unless it is known.
-func (f *Fleet) take(ctx actor.Context, o Order) {
-	for _, known := range f.open {
-		if o.ID != "" && known.ID == o.ID {
-			known.askers = append(known.askers, ctx.Sender())
-			return
-		}
-	}
-	open := &openOrder{Order: o, askers: []*actor.PID{ctx.Sender()}}
-	for _, known := range f.done {
-		if o.ID != "" && known.ID == o.ID {
-			f.answer(ctx, open, known)
-			return
-		}
-	}
-	if len(f.open) == openMax {
-		f.answer(ctx, open, Done{ID: o.ID, Err: fmt.Sprintf("%d orders are under way, which is the limit", openMax)})
+func (f *Fleet) take(ctx actor.Context, m messages.FleetOrder) {
+	if verdict, known := f.recall(m); known {
+		m.Answer(verdict)
 		return
 	}
-	f.open = append(f.open, open)
-	if done, err := f.carry(ctx, open); done {
-		f.end(ctx, open, err)
+	if len(f.open) == openMax {
+		m.Answer(messages.Verdict{Refusal: messages.RefusedNow, Reason: fmt.Sprintf("%d orders are under way, which is the limit", openMax)})
+		return
 	}
-	f.progress(ctx)
+	o := &openOrder{FleetOrder: m}
+	f.open = append(f.open, o)
+	f.tell(o, messages.FleetOrderMoved{State: messages.FleetOrderGiven, By: m.By})
+	switch done, err := f.carry(ctx, o); {
+	case err != nil:
+		m.Answer(f.end(o, messages.FleetOrderRefused, err))
+	case done:
+		m.Answer(f.end(o, messages.FleetOrderDone, nil))
+	default:
+		m.Answer(messages.Verdict{})
+	}
+	f.progress()
+}
+
+// recall is the answer to an order whose id was seen.
+func (f *Fleet) recall(m messages.FleetOrder) (verdict messages.Verdict, known bool) {
+	directive := m.Directive
+	if i := slices.IndexFunc(f.open, func(o *openOrder) bool { return o.ID == m.ID }); i >= 0 {
+		known, directive = true, f.open[i].Directive
+	} else if i := slices.IndexFunc(f.ended, func(o endedOrder) bool { return o.id == m.ID }); i >= 0 {
+		known, directive, verdict = true, f.ended[i].directive, f.ended[i].verdict
+	}
+	if directive != m.Directive {
+		return messages.Verdict{Refusal: messages.RefusedNow, Reason: fmt.Sprintf("the id %q is of another order: %s", m.ID, directive.FleetOrder())}, true
+	}
+	return verdict, known
 }
 
 // carry begins what an order wants. done: that was all, or it is refused.
 func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
-	switch w := o.Want.(type) {
-	case ResumeFleet:
+	switch d := o.Directive.(type) {
+	case messages.ResumeFleet:
 		return true, f.resume(ctx)
-	case RestartCluster:
-		s := f.ownerOf(w.Cluster)
+	case messages.RestartCluster:
+		s := f.ownerOf(d.Cluster)
 		if s == nil {
-			return true, fmt.Errorf("cluster %s: no linked machine has it", w.Cluster)
+			return true, unknownError{fmt.Errorf("cluster %s: no linked machine has it", d.Cluster)}
 		}
-		f.command(ctx, o, s, messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: w.Cluster, Fresh: w.Fresh})
+		f.command(ctx, o, s, messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: d.Cluster, Fresh: d.Fresh})
 		return false, nil
-	case RollingRestart:
-		if slices.ContainsFunc(f.open, func(other *openOrder) bool { _, rolls := other.Want.(RollingRestart); return rolls && other != o }) {
+	case messages.RollingRestart:
+		if slices.ContainsFunc(f.open, func(other *openOrder) bool {
+			_, rolls := other.Directive.(messages.RollingRestart)
+			return rolls && other != o
+		}) {
 			return true, errors.New("a rolling restart is under way")
 		}
 		for _, s := range f.inOrder() {
@@ -83,41 +108,43 @@ func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
 			}
 		}
 		return f.roll(ctx, o)
-	case DrainMachine:
-		return f.drain(ctx, w.Source)
-	case UndrainMachine:
-		s, err := f.known(w.Source)
+	case messages.DrainMachine:
+		return f.drain(ctx, d.Source)
+	case messages.UndrainMachine:
+		s, err := f.known(d.Source)
 		if err == nil {
 			s.drained, s.spare = false, false
 			f.settle(ctx)
 		}
 		return true, err
-	case ForgetMachine:
-		s, err := f.known(w.Source)
+	case messages.ForgetMachine:
+		s, err := f.known(d.Source)
 		switch {
 		case err != nil:
 			return true, err
 		case s.link != nil:
-			return true, fmt.Errorf("machine %s is linked: stop it first", w.Source)
+			return true, fmt.Errorf("machine %s is linked: stop it first", d.Source)
 		}
 		f.replace(ctx, s)
 		f.forget(ctx, forgetDue{s.source, s.losses})
 		return true, nil
-	default: // Status: it is in the answer
-		return true, nil
 	}
+	return true, fmt.Errorf("%s: MASTER does not know how", o.Directive.FleetOrder())
 }
 
 func (f *Fleet) known(source string) (*seat, error) {
 	if s := f.seats[source]; s != nil {
 		return s, nil
 	}
-	return nil, fmt.Errorf("machine %.60q is not known", source)
+	return nil, unknownError{fmt.Errorf("machine %.60q is not known", source)}
 }
 
 // ownerOf is the linked machine that has a cluster; nil for none.
 func (f *Fleet) ownerOf(id messages.ClusterID) *seat {
 	per := f.settings.perCluster
+	if per == 0 || int(id) > f.settings.shards/per {
+		return nil
+	}
 	shards := messages.ShardRange{First: int(id) * per, Last: (int(id)+1)*per - 1}
 	for _, s := range f.inOrder() {
 		if s.link != nil && slices.ContainsFunc(s.granted, shards.Overlaps) {
@@ -150,7 +177,7 @@ func (f *Fleet) roll(ctx actor.Context, o *openOrder) (done bool, err error) {
 		if s.link == nil {
 			return true, fmt.Errorf("machine %s was lost before its turn", s.source)
 		}
-		f.say(ctx, o, "machine "+s.source)
+		f.say(o, "machine "+s.source)
 		f.command(ctx, o, s, messages.CommandRollingRestart, nil)
 		return false, nil
 	}
@@ -182,19 +209,27 @@ func (f *Fleet) drain(ctx actor.Context, source string) (done bool, err error) {
 }
 
 // progress looks which drains are done: the machine has nothing, and everything is up elsewhere, or has failed there.
-func (f *Fleet) progress(ctx actor.Context) {
+func (f *Fleet) progress() {
 	for _, o := range slices.Clone(f.open) {
-		d, drains := o.Want.(DrainMachine)
+		d, drains := o.Directive.(messages.DrainMachine)
 		if !drains {
 			continue
 		}
 		switch s := f.seats[d.Source]; {
 		case s == nil: // it took its leave
-			f.end(ctx, o, nil)
+			f.end(o, messages.FleetOrderDone, nil)
 		case !s.drained:
-			f.end(ctx, o, fmt.Errorf("machine %s was undrained meanwhile", d.Source))
-		case len(s.granted) == 0 && len(s.ranges) == 0 && len(plan.Unserved(f.settings.shards, f.in(messages.RangeOperational, messages.RangeFailed, messages.RangeStopped))) == 0:
-			f.end(ctx, o, nil)
+			f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s was undrained meanwhile", d.Source))
+		default:
+			missing := 0
+			for _, r := range plan.Unserved(f.settings.shards, f.in(messages.RangeOperational, messages.RangeFailed, messages.RangeStopped)) {
+				missing += r.Len()
+			}
+			if len(s.granted) == 0 && len(s.ranges) == 0 && missing == 0 {
+				f.end(o, messages.FleetOrderDone, nil)
+			} else {
+				f.say(o, fmt.Sprintf("%d shards are on their way", missing))
+			}
 		}
 	}
 }
@@ -211,66 +246,56 @@ func (f *Fleet) acked(ctx actor.Context, m answered) {
 		f.refuse(ctx, s, m)
 	case i < 0:
 	case m.ack.OK == nil:
-		f.say(ctx, f.open[i], m.ack.Progress)
+		f.say(f.open[i], m.ack.Progress)
 	case !*m.ack.OK:
-		f.end(ctx, f.open[i], fmt.Errorf("machine %s: %s", m.source, m.ack.Error))
+		f.end(f.open[i], messages.FleetOrderFailed, fmt.Errorf("machine %s: %s", m.source, m.ack.Error))
 	default:
 		o := f.open[i]
 		o.command = ""
-		if done, err := f.roll(ctx, o); done {
-			f.end(ctx, o, err)
+		switch done, err := f.roll(ctx, o); {
+		case err != nil:
+			f.end(o, messages.FleetOrderFailed, err)
+		case done:
+			f.end(o, messages.FleetOrderDone, nil)
 		}
 	}
 }
 
 // abandon ends what a machine was to do whose link is gone. It may do it all the same; nobody will know.
-func (f *Fleet) abandon(ctx actor.Context, s *seat) {
+func (f *Fleet) abandon(s *seat) {
 	for _, o := range slices.Clone(f.open) {
 		if o.command != "" && o.at == s.source {
-			f.end(ctx, o, fmt.Errorf("machine %s was lost", s.source))
+			f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s was lost", s.source))
 		}
 	}
 }
 
-func (f *Fleet) say(ctx actor.Context, o *openOrder, text string) {
-	f.tell(ctx, o, Progress{o.ID, text})
+// say tells how far an order is, when that is news.
+func (f *Fleet) say(o *openOrder, text string) {
+	if text != o.said {
+		o.said = text
+		f.tell(o, messages.FleetOrderMoved{State: messages.FleetOrderRunning, Progress: text})
+	}
 }
 
 // end gives the last word on an order, and remembers it.
-func (f *Fleet) end(ctx actor.Context, o *openOrder, err error) {
+func (f *Fleet) end(o *openOrder, state messages.FleetOrderState, err error) messages.Verdict {
 	f.open = slices.DeleteFunc(f.open, func(other *openOrder) bool { return other == o })
-	done := Done{ID: o.ID}
+	word, verdict := messages.FleetOrderMoved{State: state}, messages.Verdict{Done: true}
 	if err != nil {
-		done.Err = err.Error()
-	}
-	if o.ID != "" {
-		f.done = append(f.done, done)
-		f.done = f.done[max(0, len(f.done)-doneKept):]
-	}
-	f.answer(ctx, o, done)
-}
-
-func (f *Fleet) answer(ctx actor.Context, o *openOrder, done Done) {
-	if _, asks := o.Want.(Status); asks {
-		done.Status = f.standing()
-	}
-	f.tell(ctx, o, done)
-}
-
-func (f *Fleet) tell(ctx actor.Context, o *openOrder, word any) {
-	for _, asker := range o.askers {
-		if asker != nil {
-			ctx.Send(asker, word)
+		word.Err = err.Error()
+		verdict = messages.Verdict{Refusal: messages.RefusedNow, Reason: word.Err}
+		if errors.As(err, new(unknownError)) {
+			verdict.Refusal = messages.RefusedUnknown
 		}
 	}
+	f.ended = append(f.ended, endedOrder{o.ID, o.Directive, verdict})
+	f.ended = f.ended[max(0, len(f.ended)-endedKept):]
+	f.tell(o, word)
+	return verdict
 }
 
-// standing is how the fleet stands.
-func (f *Fleet) standing() *Standing {
-	all := &Standing{State: f.State(), Epoch: f.epoch, ShardCount: f.settings.shards, MaxConcurrency: f.settings.maxConcurrency, Halted: f.halted, Machines: []MachineStanding{}}
-	for _, s := range f.inOrder() {
-		all.Machines = append(all.Machines, MachineStanding{Source: s.source, Host: s.host, Linked: s.link != nil, Spare: s.spare, Drained: s.drained, Place: s.place,
-			Granted: slices.Clone(s.granted), Ranges: slices.Clone(s.ranges)})
-	}
-	return all
+func (f *Fleet) tell(o *openOrder, word messages.FleetOrderMoved) {
+	word.OrderID, word.Order = o.ID, o.Directive.FleetOrder()
+	f.raise(word)
 }

@@ -179,7 +179,7 @@ func (f *Fleet) always(ctx actor.Context) {
 	case counted:
 		f.counted(m)
 	case messages.FleetLook:
-		m.Answer(f.view())
+		f.show(ctx, m)
 	case graceOver:
 		f.graceOver(ctx, m)
 	case forgetDue:
@@ -190,7 +190,7 @@ func (f *Fleet) always(ctx actor.Context) {
 		f.recounted(ctx, m)
 	case recount:
 		f.ask(ctx)
-	case Order:
+	case messages.FleetOrder:
 		f.take(ctx, m)
 	case said:
 		f.raise(m.event)

@@ -103,6 +103,8 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.next(ctx, now)
 	case halted:
 		g.Enter("halted", g.halted)
+	case shown:
+		g.show(m)
 	case resumed:
 	case world.Timeout:
 		if g.Expired(m) {
@@ -135,6 +137,8 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.count(time.Now())
 	case plan.Budget:
 		g.budget = m.Spend(g.unseen)
+	case shown:
+		g.show(m)
 	case halted, world.Timeout, world.Recovered:
 	default:
 		g.Unexpected(ctx)

@@ -60,7 +60,7 @@ func (f *Fleet) settle(ctx actor.Context) {
 		f.place(ctx)
 		f.makeSpares(ctx)
 	}
-	f.progress(ctx)
+	f.progress()
 }
 
 // place gives what nobody has to the machines that have nothing, to as many of them as it takes, or to all where every machine has something.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 )
@@ -25,12 +27,38 @@ func (f *Fleet) counted(m counted) {
 	}
 }
 
-// view is how the fleet stands.
+// shown (fleet → governor): a view that lacks the budget, and who asked for it.
+type shown struct {
+	view   messages.FleetView
+	answer func(messages.FleetView)
+}
+
+// IgnoreDeadLetterLogging: it may come after MASTER has stopped.
+func (shown) IgnoreDeadLetterLogging() {}
+
+// show answers who looks; the governor knows the budget.
+func (f *Fleet) show(ctx actor.Context, m messages.FleetLook) {
+	if f.governor == nil {
+		m.Answer(f.view())
+		return
+	}
+	ctx.Send(f.governor, shown{f.view(), m.Answer})
+}
+
+// show completes a view.
+func (g *Governor) show(m shown) {
+	if b := g.budget.At(time.Now()); b.Total > 0 {
+		m.view.Budget = &messages.IdentifyBudget{Total: b.Total, Remaining: b.Remaining, Reserve: b.Reserve, ResetAt: b.Reset.UTC().Truncate(time.Millisecond)}
+	}
+	m.answer(m.view)
+}
+
+// view is how the fleet stands, but for the budget.
 func (f *Fleet) view() messages.FleetView {
 	v := messages.FleetView{At: time.Now().UTC().Truncate(time.Millisecond), State: f.State(), Started: f.began.UTC().Truncate(time.Millisecond), Epoch: f.epoch,
 		ShardCount: f.settings.shards, MaxConcurrency: f.settings.maxConcurrency, ShardsPerCluster: f.settings.perCluster, Halted: f.halted != nil, Machines: []messages.FleetMachine{}}
 	for _, s := range f.inOrder() {
-		m := messages.FleetMachine{Source: s.source, Host: s.host, Linked: s.link != nil, Spare: s.spare, Clusters: s.counts.clusters, ShardsReady: s.shardsReady(),
+		m := messages.FleetMachine{Source: s.source, Host: s.host, Linked: s.link != nil, Spare: s.spare, Drained: s.drained, Clusters: s.counts.clusters, ShardsReady: s.shardsReady(),
 			Granted: append([]messages.ShardRange{}, s.granted...), Ranges: append([]messages.RangeInfo{}, s.ranges...)}
 		slices.SortFunc(m.Granted, func(a, b messages.ShardRange) int { return a.First - b.First })
 		if m.Linked {

@@ -7,61 +7,79 @@ import (
 	"testing"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
-
-	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// ordering is an order to MASTER, and what was answered.
+// ordering is an order to MASTER, and what became of it.
 type ordering struct {
-	progress []string
-	done     []master.Done
+	*ownMaster
+	id      string
+	verdict *messages.Verdict
 }
 
-// order gives an order to MASTER.
-func (m *ownMaster) order(id string, want master.Want) *ordering {
-	o := &ordering{}
-	asker, err := m.f.system.Root.SpawnNamed(m.operators.Spawn("operator", func() actor.Actor {
-		return actorFunc(func(ctx actor.Context) {
-			switch msg := ctx.Message().(type) {
-			case master.Progress:
-				o.progress = append(o.progress, msg.Text)
-			case master.Done:
-				o.done = append(o.done, msg)
-			}
-		})
-	}), fmt.Sprintf("%s.operator-%d", m.root.Id, m.orders))
-	if err != nil {
-		m.f.t.Fatal(err)
-	}
+// order gives an order to MASTER; for "" with an id that no other has.
+func (m *ownMaster) order(id string, d messages.FleetDirective) *ordering {
 	m.orders++
-	m.f.system.Root.RequestWithCustomSender(m.root, master.Order{ID: id, Want: want}, asker)
+	if id == "" {
+		id = fmt.Sprint("order-", m.orders)
+	}
+	o := &ordering{ownMaster: m, id: id}
+	m.f.system.Root.Send(m.root, messages.FleetOrder{ID: id, Directive: d, By: "operator", Answer: func(v messages.Verdict) { o.verdict = &v }})
 	return o
 }
 
-// said gives a condition: the last word is there.
-func (o *ordering) said() bool { return len(o.done) > 0 }
+// moves are what was told of it.
+func (o *ordering) moves() (all []messages.FleetOrderMoved) {
+	for _, e := range o.told {
+		if m, is := e.(messages.FleetOrderMoved); is && m.OrderID == o.id {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// over gives a condition: it was refused, or the last word is there.
+func (o *ordering) over() bool {
+	if o.verdict == nil {
+		return false
+	}
+	all := o.moves()
+	return o.verdict.Refusal != "" || len(all) > 0 && slices.Contains([]messages.FleetOrderState{messages.FleetOrderDone, messages.FleetOrderFailed}, all[len(all)-1].State)
+}
+
+// err is why it was refused, or failed.
+func (o *ordering) err() string {
+	if all := o.moves(); o.verdict.Refusal == "" {
+		return all[len(all)-1].Err
+	}
+	return o.verdict.Reason
+}
 
 // A machine is drained: everything on it moves, with its sessions, and nothing is identified. Undrained it is a spare; what is asked twice is done once.
 func TestDrainMachine(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 3)
 		m := f.one()
-		o := own.order("d1", master.DrainMachine{Source: m.Name})
-		f.must("drained", 20*time.Second, o.said)
-		want(f, "err", o.done[0].Err, "")
+		o := own.order("d1", messages.DrainMachine{Source: m.Name})
+		f.must("drained", 20*time.Second, o.over)
+		want(f, "err", o.err(), "")
 		want(f, "processes", len(m.Processes()), 0)
 		want(f, "owned", f.owned(60)(), true)
-		again := own.order("d1", master.DrainMachine{Source: m.Name})
-		f.must("answered again", time.Second, again.said)
-		undrain := own.order("u1", master.UndrainMachine{Source: m.Name})
-		f.must("undrained", time.Second, undrain.said)
+		told := len(o.moves())
+		again := own.order("d1", messages.DrainMachine{Source: m.Name})
+		f.must("answered again", time.Second, func() bool { return again.verdict != nil })
+		want(f, "what was asked twice", *again.verdict, messages.Verdict{Done: true})
+		want(f, "words on what was done once", len(again.moves()), told)
+		other := own.order("d1", messages.UndrainMachine{Source: m.Name})
+		f.must("refused", time.Second, func() bool { return other.verdict != nil })
+		want(f, "another order of the same id", other.verdict.Reason, `the id "d1" is of another order: drain machine `+m.Name)
+		undrain := own.order("u1", messages.UndrainMachine{Source: m.Name})
+		f.must("undrained", time.Second, undrain.over)
 		f.pass(5 * time.Second)
 		want(f, "processes of a spare", len(m.Processes()), 0)
-		other := f.one()
-		f.powerOff(other)
+		f.powerOff(f.one())
 		f.must("the undrained takes over", 35*time.Second, func() bool { return f.owned(60)() && len(m.Processes()) > 0 })
 		want(f, "identifies", f.identifies(), 60)
 	})
@@ -76,12 +94,12 @@ func TestRollingRestartOfTheFleet(t *testing.T) {
 		for _, m := range f.inOrder() {
 			before[m.Name] = strings.Fields(f.pids(m))
 		}
-		o := own.order("r1", master.RollingRestart{})
-		second := own.order("r2", master.RollingRestart{})
-		f.must("the second is refused", time.Second, second.said)
-		want(f, "why", second.done[0].Err, "a rolling restart is under way")
-		f.must("done", 5*time.Minute, o.said)
-		want(f, "err", o.done[0].Err, "")
+		o := own.order("r1", messages.RollingRestart{})
+		second := own.order("r2", messages.RollingRestart{})
+		f.must("the second is refused", time.Second, second.over)
+		want(f, "why", second.err(), "a rolling restart is under way")
+		f.must("done", 5*time.Minute, o.over)
+		want(f, "err", o.err(), "")
 		f.must("owned", 10*time.Second, f.owned(36))
 		for _, m := range f.inOrder() {
 			if slices.ContainsFunc(strings.Fields(f.pids(m)), func(pid string) bool { return slices.Contains(before[m.Name], pid) }) {
@@ -89,7 +107,7 @@ func TestRollingRestartOfTheFleet(t *testing.T) {
 			}
 		}
 		want(f, "identifies", f.identifies(), 36)
-		want(f, "progress", len(o.progress), 3+9)
+		want(f, "words: given, 3 machines, 9 clusters, done", len(o.moves()), 1+3+9+1)
 	})
 }
 
@@ -108,34 +126,31 @@ func TestOrdersAreAnswered(t *testing.T) {
 		}
 		f.must("the fleet is whole", 2*time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
 		for _, c := range []struct {
-			want master.Want
-			err  string
+			want    messages.FleetDirective
+			err     string
+			refusal messages.Refusal
 		}{
-			{master.RestartCluster{Cluster: 5}, ""},
-			{master.RestartCluster{Cluster: 3}, "gave up after 4 attempts"},
-			{master.RestartCluster{Cluster: 6}, "cluster 6: no linked machine has it"},
-			{master.DrainMachine{Source: "m9"}, `machine "m9" is not known`},
-			{master.ResumeFleet{}, "the fleet is not halted"},
-			{master.ForgetMachine{Source: "m1"}, "machine m1 is linked: stop it first"},
-			{master.Status{}, ""},
+			{messages.RestartCluster{Cluster: 5}, "", ""},
+			{messages.RestartCluster{Cluster: 3}, "gave up after 4 attempts", ""},
+			{messages.RestartCluster{Cluster: 6}, "cluster 6: no linked machine has it", messages.RefusedUnknown},
+			{messages.DrainMachine{Source: "m9"}, `machine "m9" is not known`, messages.RefusedUnknown},
+			{messages.ResumeFleet{}, "the fleet is not halted", messages.RefusedNow},
+			{messages.ForgetMachine{Source: "m1"}, "machine m1 is linked: stop it first", messages.RefusedNow},
 		} {
 			o := own.order("", c.want)
-			f.must("an answer", 2*time.Minute, o.said)
-			if got := o.done[0]; c.err == "" && got.Err != "" || !strings.Contains(got.Err, c.err) {
-				f.t.Errorf("%+v: %q, want %q", c.want, got.Err, c.err)
-			}
-			if _, asks := c.want.(master.Status); asks && len(o.done[0].Status.Machines) != 2 {
-				f.t.Errorf("status: %+v", o.done[0].Status)
+			f.must("an answer", 2*time.Minute, o.over)
+			if got := o.err(); c.err == "" && got != "" || !strings.Contains(got, c.err) || o.verdict.Refusal != c.refusal {
+				f.t.Errorf("%+v: %q, %q, want %q, %q", c.want, o.verdict.Refusal, got, c.refusal, c.err)
 			}
 		}
 		f.powerOff(f.machines["m2"])
 		f.pass(time.Second)
-		o := own.order("f", master.ForgetMachine{Source: "m2"})
-		f.must("forgotten", time.Second, o.said)
+		o := own.order("f", messages.ForgetMachine{Source: "m2"})
+		f.must("forgotten", time.Second, o.over)
 		f.must("its shards are served at once", 10*time.Second, func() bool { return len(f.machines["m1"].Processes()) == 5 })
-		last := own.order("l", master.DrainMachine{Source: "m1"})
-		f.must("refused", time.Second, last.said)
-		want(f, "why", last.done[0].Err, "machine m1: there is no other machine to take its shards")
+		last := own.order("l", messages.DrainMachine{Source: "m1"})
+		f.must("refused", time.Second, last.over)
+		want(f, "why", last.err(), "machine m1: there is no other machine to take its shards")
 	})
 }
 
@@ -156,9 +171,9 @@ func TestResumeFleet(t *testing.T) {
 		}
 		f.pass(time.Minute)
 		want(f, "processes while halted", f.everywhere(), 0)
-		o := own.order("r", master.ResumeFleet{})
-		f.must("resumed", time.Second, o.said)
-		want(f, "err", o.done[0].Err, "")
+		o := own.order("r", messages.ResumeFleet{})
+		f.must("resumed", time.Second, o.over)
+		want(f, "err", o.err(), "")
 		f.must("every shard READY", 3*time.Minute, f.owned(36))
 		if f.loop.Rand.IntN(2) == 0 {
 			own.Crash()

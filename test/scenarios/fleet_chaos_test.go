@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -68,9 +69,9 @@ var fleetFaults = []func(*fleetChaos){
 			return
 		}
 		if c.loop.Rand.IntN(2) == 0 {
-			c.own.order("", master.DrainMachine{Source: c.any().Name})
+			c.own.order("", messages.DrainMachine{Source: c.any().Name})
 		} else {
-			c.own.order("", master.UndrainMachine{Source: c.any().Name})
+			c.own.order("", messages.UndrainMachine{Source: c.any().Name})
 		}
 	},
 	func(c *fleetChaos) { c.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },
@@ -98,7 +99,7 @@ func (c *fleetChaos) calm() {
 	}
 	c.pass(time.Minute) // a frozen one wakes
 	for _, m := range c.inOrder() {
-		c.own.order("", master.UndrainMachine{Source: m.Name})
+		c.own.order("", messages.UndrainMachine{Source: m.Name})
 	}
 }
 

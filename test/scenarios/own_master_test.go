@@ -10,7 +10,6 @@ import (
 
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/master"
-	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
@@ -25,9 +24,7 @@ type ownMaster struct {
 	root    *actor.PID
 	failed  error
 	told    []messages.Event
-
-	operators *world.World // of the present life
-	orders    int
+	orders  int // given
 }
 
 // withOwnMaster puts our MASTER into the net, to wait for the given number of machines.
@@ -54,7 +51,7 @@ func (m *ownMaster) start() {
 	if err != nil {
 		m.f.t.Fatal(err)
 	}
-	m.root, m.operators = root, w
+	m.root = root
 }
 
 // saw counts the events with a name.

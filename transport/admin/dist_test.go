@@ -43,7 +43,8 @@ var (
 
 // What the dashboard and the alerts ask for is there: each metric is one of /metrics, each label is its own or Prometheus's, and each value that is named exists.
 func TestDist(t *testing.T) {
-	text := scrape(t, &collector{view: aView(), mailboxes: func() map[string]int { return map[string]int{"gate": 3} }, links: func() map[string]Traffic { return map[string]Traffic{"ipc": {}} }, use: func(int) (proc.Used, bool) { return proc.Used{}, true }})
+	text := scrape(t, &collector{view: aView(), mailboxes: func() map[string]int { return map[string]int{"gate": 3} }, links: func() map[string]Traffic { return map[string]Traffic{"ipc": {}} }, use: func(int) (proc.Used, bool) { return proc.Used{}, true }}) +
+		scrape(t, &fleetCollector{aFleet()})
 	read := func(name string, parse func([]byte) (any, error)) (all []string) {
 		file, err := os.ReadFile(dist + name)
 		if err != nil {

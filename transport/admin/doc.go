@@ -6,6 +6,7 @@
 //	routes.go   every route, in one table
 //	view.go     GET: machine, clusters, shards, sessions, whereis, identifies
 //	orders.go   POST: restart, drain, stop, rolling-restart
+//	fleet.go    GET: the fleet; fleet_orders.go POST: what it is to do
 //	events.go   events as a list and as a stream (SSE)
 //	health.go   /healthz, /readyz
 //	metrics.go  /metrics

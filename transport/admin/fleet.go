@@ -23,6 +23,10 @@ var (
 	fleetShards   = metric("fleet_shards", "Shards of the whole bot.")
 	fleetReady    = metric("fleet_shards_ready", "Shards that are READY, on the machines that are linked.")
 	fleetHalted   = metric("fleet_halted", "1 when Discord refuses the token or its intents, and nothing identifies.")
+	fleetLeft     = metric("fleet_identify_budget_remaining", "Identifies that Discord allows yet, by MASTER's count; absent when it is not known.")
+	fleetLimit    = metric("fleet_identify_budget_limit", "Identifies that Discord allows in 24 hours.")
+	fleetReserve  = metric("fleet_identify_budget_reserve", "Identifies that are kept for a start: what crashed and cannot resume gets none of them.")
+	fleetReset    = metric("fleet_identify_budget_reset_timestamp_seconds", "When the identifies are whole again.")
 	machineLinked = metric("fleet_machine_linked", "1 with a link to the machine.", "machine")
 	machineReady  = metric("fleet_machine_shards_ready", "Shards of a machine that are READY, as it said last.", "machine")
 	machineShards = metric("fleet_machine_shards", "Shards that a machine is to serve.", "machine")
@@ -33,7 +37,7 @@ type fleetCollector struct{ view messages.FleetView }
 
 // Describe is part of prometheus.Collector.
 func (c *fleetCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{fleetShards, fleetReady, fleetHalted, machineLinked, machineReady, machineShards} {
+	for _, d := range []*prometheus.Desc{fleetShards, fleetReady, fleetHalted, fleetLeft, fleetLimit, fleetReserve, fleetReset, machineLinked, machineReady, machineShards} {
 		to <- d
 	}
 }
@@ -46,6 +50,12 @@ func (c *fleetCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(fleetShards, float64(c.view.ShardCount))
 	gauge(fleetReady, float64(c.view.ShardsReady))
 	gauge(fleetHalted, one(c.view.Halted))
+	if b := c.view.Budget; b != nil {
+		gauge(fleetLeft, float64(b.Remaining))
+		gauge(fleetLimit, float64(b.Total))
+		gauge(fleetReserve, float64(b.Reserve))
+		gauge(fleetReset, float64(b.ResetAt.Unix()))
+	}
 	for _, m := range c.view.Machines {
 		shards := 0
 		for _, r := range m.Granted {

@@ -15,7 +15,7 @@ import (
 )
 
 // scrape is what Prometheus reads of a collector.
-func scrape(t *testing.T, c *collector) string {
+func scrape(t *testing.T, c prometheus.Collector) string {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(c)

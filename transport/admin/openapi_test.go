@@ -78,7 +78,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 var schemas = map[string]any{
 	"View": messages.View{}, "Machine": messages.MachineView{}, "ClusterCount": messages.ClusterCount{}, "Master": messages.MasterView{}, "Rolling": messages.RollingView{},
 	"Cluster": messages.ClusterView{}, "Death": messages.Death{}, "GaveUp": messages.ClusterGaveUp{}, "Clusters": ClustersAnswer{}, "Shards": ShardsAnswer{}, "Shard": ShardView{}, "Sessions": SessionsAnswer{}, "Session": messages.SessionView{}, "Whereis": WhereisAnswer{},
-	"Identify": IdentifyAnswer{}, "Events": EventsAnswer{}, "Given": OrderAnswer{}, "Restart": RestartBody{}, "Fleet": messages.FleetView{}, "FleetMachine": messages.FleetMachine{}, "Range": messages.RangeInfo{}, "FleetClusters": messages.ClusterCounts{}, "Problem": Problem{},
+	"Identify": IdentifyAnswer{}, "Events": EventsAnswer{}, "Given": OrderAnswer{}, "FleetGiven": FleetOrderAnswer{}, "IdentifyBudget": messages.IdentifyBudget{}, "Restart": RestartBody{}, "Fleet": messages.FleetView{}, "FleetMachine": messages.FleetMachine{}, "Range": messages.RangeInfo{}, "FleetClusters": messages.ClusterCounts{}, "Problem": Problem{},
 }
 
 // Every type that is answered is described: its fields, which of them are always there, and of what type they are.
@@ -193,7 +193,7 @@ func texts[T ~string](all []T) (texts []string) {
 func TestOpenAPIAnswers(t *testing.T) {
 	d := describe(t)
 	_, at := serve(t, Options{}, &stub{view: aView(), kept: messages.Telling{Last: 8, Events: []messages.Told{told(8, messages.MachineLeft{Source: "m2"})}}})
-	fill := strings.NewReplacer("{cluster}", "1", "{shard}", "5", "{guild}", "81384788765712384", "{file}", "live.js")
+	fill := strings.NewReplacer("{cluster}", "1", "{shard}", "5", "{machine}", "m1", "{guild}", "81384788765712384", "{file}", "live.js")
 	for path, methods := range d.Paths {
 		for method, op := range methods {
 			status, answer := request(t, at, strings.ToUpper(method), fill.Replace(path), "", asJSON)

@@ -43,13 +43,22 @@ func (s *Server) rollingRestart(w http.ResponseWriter, r *http.Request) {
 
 // order gives an order, and answers with what became of it.
 func (s *Server) order(w http.ResponseWriter, r *http.Request, d messages.Directive) {
-	by := r.RemoteAddr
-	if local(r) {
-		by = "this machine"
-	}
 	v, err := ask(r.Context(), func(answer func(messages.Verdict)) {
-		s.control.Order(messages.Order{Directive: d, By: by, Answer: answer})
+		s.control.Order(messages.Order{Directive: d, By: giver(r), Answer: answer})
 	})
+	judged(w, v, err, http.StatusAccepted, OrderAnswer{v.After})
+}
+
+// giver is who gives an order, for the log.
+func giver(r *http.Request) string {
+	if local(r) {
+		return "this machine"
+	}
+	return r.RemoteAddr
+}
+
+// judged answers with what became of an order: why it was refused, or this.
+func judged(w http.ResponseWriter, v messages.Verdict, err error, status int, given any) {
 	switch {
 	case err != nil:
 		failed(w, err)
@@ -58,6 +67,6 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request, d messages.Direct
 	case v.Refusal != "":
 		refuse(w, http.StatusConflict, string(v.Refusal), v.Reason)
 	default:
-		answer(w, http.StatusAccepted, OrderAnswer{v.After})
+		answer(w, status, given)
 	}
 }

@@ -46,6 +46,12 @@ var routes = []route{
 	{ofMachine, "POST /api/v1/clusters/{cluster}/drain", (*Server).drain},
 	{ofMachine, "POST /api/v1/clusters/{cluster}/stop", (*Server).stop},
 	{ofMachine, "POST /api/v1/rolling-restart", (*Server).rollingRestart},
+	{ofFleet, "POST /api/v1/fleet/resume", (*Server).resumeFleet},
+	{ofFleet, "POST /api/v1/fleet/rolling-restart", (*Server).rollFleet},
+	{ofFleet, "POST /api/v1/fleet/clusters/{cluster}/restart", (*Server).restartInFleet},
+	{ofFleet, "POST /api/v1/fleet/machines/{machine}/drain", (*Server).drainMachine},
+	{ofFleet, "POST /api/v1/fleet/machines/{machine}/undrain", (*Server).undrainMachine},
+	{ofFleet, "POST /api/v1/fleet/machines/{machine}/forget", (*Server).forgetMachine},
 }
 
 func (s *Server) mux() http.Handler {

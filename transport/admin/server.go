@@ -27,9 +27,10 @@ type Control interface {
 	Order(messages.Order)
 }
 
-// Fleet is the whole fleet as a MASTER's server shows it. The same rules.
+// Fleet is the whole fleet as a MASTER's server shows and commands it. The same rules.
 type Fleet interface {
 	LookAtFleet(messages.FleetLook)
+	OrderFleet(messages.FleetOrder)
 	Follow(messages.Follow)
 }
 

@@ -25,6 +25,7 @@ type stub struct {
 	view    messages.View
 	verdict messages.Verdict
 	orders  []messages.Order
+	fleet   []messages.FleetOrder
 	follows []messages.Follow
 	kept    messages.Telling
 }
@@ -46,16 +47,24 @@ func (s *stub) Follow(m messages.Follow) {
 	}
 }
 
+func (s *stub) OrderFleet(m messages.FleetOrder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fleet = append(s.fleet, m)
+	m.Answer(s.verdict)
+}
+
 func (s *stub) LookAtFleet(m messages.FleetLook) { m.Answer(aFleet()) }
 
 // aFleet is two machines, one of them away.
 func aFleet() messages.FleetView {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	return messages.FleetView{At: at, State: "serving", Started: at, Epoch: 3, ShardCount: 8, MaxConcurrency: 4, ShardsPerCluster: 4, ShardsReady: 3, Machines: []messages.FleetMachine{
-		{Source: "m1", Host: "box", Linked: true, Granted: []messages.ShardRange{{First: 0, Last: 3}}, ShardsReady: 3,
-			Ranges: []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 3}, State: messages.RangeConnecting, Epoch: 3}}, Clusters: messages.ClusterCounts{Starting: 1}},
-		{Source: "m2", Host: "other", Granted: []messages.ShardRange{{First: 4, Last: 7}}, Ranges: []messages.RangeInfo{}, ShardsReady: 4},
-	}}
+	return messages.FleetView{At: at, State: "serving", Started: at, Epoch: 3, ShardCount: 8, MaxConcurrency: 4, ShardsPerCluster: 4, ShardsReady: 3,
+		Budget: &messages.IdentifyBudget{Total: 1000, Remaining: 600, Reserve: 8, ResetAt: at.Add(time.Hour)}, Machines: []messages.FleetMachine{
+			{Source: "m1", Host: "box", Linked: true, Granted: []messages.ShardRange{{First: 0, Last: 3}}, ShardsReady: 3,
+				Ranges: []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 3}, State: messages.RangeConnecting, Epoch: 3}}, Clusters: messages.ClusterCounts{Starting: 1}},
+			{Source: "m2", Host: "other", Granted: []messages.ShardRange{{First: 4, Last: 7}}, Ranges: []messages.RangeInfo{}, ShardsReady: 4},
+		}}
 }
 
 // tell tells every follower, and gives how many there are left.

@@ -1,0 +1,91 @@
+package messages
+
+import "fmt"
+
+// FleetOrder (anybody → MASTER's root) gives a FleetDirective. Answer is called once, and must not block: it says that the order was refused, that it was carried out, or
+// that it is under way, and FleetOrderMoved tells how it goes from then on. An order whose id was seen is the same order: it is answered as it stands, and not carried out
+// again.
+type FleetOrder struct {
+	ID        string // the asker's, 1 to FleetOrderIDMax bytes
+	Directive FleetDirective
+	By        string // who gives it, for the log
+	Answer    func(Verdict)
+}
+
+// FleetOrderIDMax is how long the id of a FleetOrder may be, in bytes.
+const FleetOrderIDMax = 64
+
+// IgnoreDeadLetterLogging marks what may come after MASTER has ended.
+func (FleetOrder) IgnoreDeadLetterLogging() {}
+
+// FleetDirective is what an operator can order of the fleet: RestartCluster, RollingRestart, DrainMachine, UndrainMachine, ForgetMachine, ResumeFleet. The set is closed, and
+// its members can be compared.
+type FleetDirective interface {
+	// FleetOrder is the directive in words: "drain machine m2".
+	FleetOrder() string
+}
+
+// Directives of the fleet alone. RestartCluster finds the cluster wherever it is, and is done when it serves again; RollingRestart takes one machine after the other, one
+// cluster at a time, and stops at the first that does not come up.
+type (
+	// DrainMachine moves everything that a machine serves to others, with its sessions, and gives it nothing more in this life of MASTER. Done when all of it is up again.
+	DrainMachine struct{ Source string }
+	// UndrainMachine lets a machine be a spare again, or serve.
+	UndrainMachine struct{ Source string }
+	// ForgetMachine frees the name and the slots of a machine that is away, and gives its shards to others: its operator knows that it is dead.
+	ForgetMachine struct{ Source string }
+	// ResumeFleet ends a halt.
+	ResumeFleet struct{}
+)
+
+// FleetOrder is part of FleetDirective.
+func (m RestartCluster) FleetOrder() string {
+	if m.Fresh {
+		return fmt.Sprintf("restart cluster %s fresh", m.Cluster)
+	}
+	return fmt.Sprintf("restart cluster %s", m.Cluster)
+}
+
+// FleetOrder is part of FleetDirective.
+func (RollingRestart) FleetOrder() string { return "rolling restart" }
+
+// FleetOrder is part of FleetDirective.
+func (m DrainMachine) FleetOrder() string { return "drain machine " + m.Source }
+
+// FleetOrder is part of FleetDirective.
+func (m UndrainMachine) FleetOrder() string { return "undrain machine " + m.Source }
+
+// FleetOrder is part of FleetDirective.
+func (m ForgetMachine) FleetOrder() string { return "forget machine " + m.Source }
+
+// FleetOrder is part of FleetDirective.
+func (ResumeFleet) FleetOrder() string { return "resume fleet" }
+
+// FleetOrderMoved: an operator's order to the fleet was given, comes on, or ended.
+type FleetOrderMoved struct {
+	OrderID  string          `json:"order_id"`
+	Order    string          `json:"order"` // in words
+	State    FleetOrderState `json:"state"`
+	By       string          `json:"by,omitempty"`       // of one that was given
+	Progress string          `json:"progress,omitempty"` // of one that runs
+	Err      string          `json:"err,omitempty"`      // of one that was refused, or failed
+}
+
+// FleetOrderState is how far an order to the fleet is. The last three are the last word on it.
+type FleetOrderState string
+
+const (
+	FleetOrderGiven   FleetOrderState = "given"
+	FleetOrderRunning FleetOrderState = "running"
+	FleetOrderDone    FleetOrderState = "done"
+	FleetOrderRefused FleetOrderState = "refused" // nothing was done
+	FleetOrderFailed  FleetOrderState = "failed"
+)
+
+// Event is loud when an order ended before its end.
+func (m FleetOrderMoved) Event() (string, Level) {
+	if m.State == FleetOrderFailed {
+		return "fleet_order.moved", LevelError
+	}
+	return "fleet_order.moved", LevelInfo
+}
