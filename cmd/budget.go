@@ -101,17 +101,21 @@ type spending struct {
 
 func identifyBudgetCommand() *cobra.Command {
 	var load func() (*config.Config, error)
-	var forPrograms bool
+	var forPrograms, ofMaster bool
 	c := &cobra.Command{
 		Use:   "identify-budget",
 		Short: "says how many identifies Discord allows yet, and what this machine spent",
-		Long: "identify-budget asks Discord, where the configuration here has the bot's token, and the CONTROL that runs here, if one does. It spends no identify.\n" +
+		Long: "identify-budget asks Discord, where the configuration here has the bot's token, and the CONTROL that runs here, if one does; with --master it asks the MASTER that runs\n" +
+			"here what it counts itself, with what it keeps for a start. It spends no identify.\n" +
 			"Discord allows a number of them within 24 hours, and resets the bot's token when they are exceeded.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := load()
 			if err != nil {
 				return err
+			}
+			if ofMaster {
+				return newCaller(conf.State.Dir, forPrograms, cmd.OutOrStdout()).at("MASTER", masterSocket).fleetBudget(cmd.Context())
 			}
 			s, err := spent(cmd.Context(), conf)
 			if err != nil {
@@ -126,7 +130,25 @@ func identifyBudgetCommand() *cobra.Command {
 	}
 	load = configured(c)
 	c.Flags().BoolVar(&forPrograms, "json", false, "answer in JSON")
+	c.Flags().BoolVar(&ofMaster, masterFlag, false, "ask the MASTER that runs on this machine")
 	return c
+}
+
+// fleetBudget says what MASTER counts.
+func (c *caller) fleetBudget(ctx context.Context) error {
+	var v messages.FleetView
+	if _, err := c.get(ctx, "/api/v1/fleet", &v); err != nil {
+		return err
+	}
+	if v.Budget == nil {
+		return errors.New("MASTER does not know what Discord allows: it has not been told yet")
+	}
+	raw, err := json.Marshal(v.Budget)
+	if err != nil {
+		return err
+	}
+	c.show(raw, func(w io.Writer) { fmt.Fprintln(w, budgetLine(v.At, v.Budget)) })
+	return nil
 }
 
 // spent asks both who know; it fails when neither can be asked.

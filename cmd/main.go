@@ -10,7 +10,7 @@
 //	logs.go     what the bots wrote
 //	version.go  what this binary is
 //	status.go, clusters.go, whereis.go, events.go  how a running CONTROL stands
-//	orders.go   what a running CONTROL is to do
+//	orders.go   what a running CONTROL is to do, and fleet_orders.go a MASTER
 //	client.go   how both reach it
 //	budget.go   identifies that are left
 //	doctor.go, doctor_checks.go  what is wrong on this machine
@@ -135,6 +135,6 @@ func (p *program) root() *cobra.Command {
 	}
 	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
-		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), identifyBudgetCommand(), doctorCommand())
+		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), resumeFleetCommand(), forgetMachineCommand(), identifyBudgetCommand(), doctorCommand())
 	return root
 }

@@ -25,27 +25,50 @@ type order struct {
 	flags            func(c *cobra.Command)
 	before           func(ctx context.Context, c *caller, id string) error // nil: nothing
 	over             func(e event) (over bool, err error)
+	fleet            func(id string) *fleetOrder // what it is as an order to MASTER; nil: its flags say that it is none
 }
 
 func restartCommand() *cobra.Command {
 	var b admin.RestartBody
+	var ofFleet bool
+	const hurts = "its shards are away until the new process has them"
 	return (&order{
 		use: "restart <cluster>", short: "gives a cluster a new process",
 		long: "restart ends the process of a cluster and starts another, with a fresh budget of restarts. The new one resumes the sessions of the old one, at no identify, " +
 			"where the bot can; with --fresh it identifies every shard anew.",
-		cluster: true, hurts: "its shards are away until the new process has them",
-		path:  func(id string) string { return "/api/v1/clusters/" + id + "/restart" },
-		body:  func() any { return b },
-		flags: func(c *cobra.Command) { c.Flags().BoolVar(&b.Fresh, "fresh", false, "identify every shard anew") },
-		over:  comesUp,
+		cluster: true, hurts: hurts,
+		path: func(id string) string { return "/api/v1/clusters/" + id + "/restart" },
+		body: func() any { return b },
+		flags: func(c *cobra.Command) {
+			c.Flags().BoolVar(&b.Fresh, "fresh", false, "identify every shard anew")
+			c.Flags().BoolVar(&ofFleet, fleetFlag, false, "wherever in the fleet it is, by the MASTER that runs on this machine")
+		},
+		over: comesUp,
+		fleet: func(id string) *fleetOrder {
+			if !ofFleet {
+				return nil
+			}
+			return &fleetOrder{what: "restart cluster " + id, hurts: hurts, path: "/clusters/" + id + "/restart", body: b}
+		},
 	}).command()
 }
 
 func undrainCommand() *cobra.Command {
+	var machine string
 	return (&order{
-		use: "undrain <cluster>", short: "starts a cluster that was drained or stopped",
+		use: "undrain <cluster>", short: "starts a cluster that was drained or stopped, or lets a drained machine serve again",
+		long:    "undrain starts a cluster that was drained or stopped. With --machine a machine that was drained is a spare again, or serves.",
 		cluster: true,
-		path:    func(id string) string { return "/api/v1/clusters/" + id + "/restart" },
+		flags: func(c *cobra.Command) {
+			c.Flags().StringVar(&machine, machineFlag, "", "a whole machine, by the MASTER that runs on this one")
+		},
+		fleet: func(string) *fleetOrder {
+			if machine == "" {
+				return nil
+			}
+			return ofMachine("undrain", machine, "")
+		},
+		path: func(id string) string { return "/api/v1/clusters/" + id + "/restart" },
 		before: func(ctx context.Context, c *caller, id string) error {
 			var v messages.ClusterView
 			_, err := c.get(ctx, "/api/v1/clusters/"+id, &v)
@@ -59,9 +82,20 @@ func undrainCommand() *cobra.Command {
 }
 
 func drainCommand() *cobra.Command {
+	var machine string
 	return (&order{
-		use: "drain <cluster>", short: "ends a cluster's process, its sessions kept for a minute",
-		long:    "drain ends the process of a cluster and leaves it stopped. Its sessions are kept: undrain within a minute resumes them.",
+		use: "drain <cluster>", short: "ends a cluster's process, its sessions kept for a minute, or empties a machine",
+		long: "drain ends the process of a cluster and leaves it stopped. Its sessions are kept: undrain within a minute resumes them.\n" +
+			"With --machine everything that a machine serves moves to others, with its sessions, at no identify; it is given nothing until it is undrained.",
+		flags: func(c *cobra.Command) {
+			c.Flags().StringVar(&machine, machineFlag, "", "a whole machine, by the MASTER that runs on this one")
+		},
+		fleet: func(string) *fleetOrder {
+			if machine == "" {
+				return nil
+			}
+			return ofMachine("drain", machine, "everything on it moves to other machines")
+		},
 		cluster: true, hurts: "its shards are away until `control undrain`",
 		path: func(id string) string { return "/api/v1/clusters/" + id + "/drain" },
 		over: goesDown,
@@ -79,12 +113,22 @@ func stopCommand() *cobra.Command {
 }
 
 func rollingRestartCommand() *cobra.Command {
+	var ofFleet bool
 	return (&order{
 		use: "rolling-restart", short: "gives every cluster a new process, one at a time",
 		long: "rolling-restart gives every serving cluster of this machine a new process, one after another, each started before the old one drains: no identify and no event is " +
-			"lost where the bot can resume. It stops at the first cluster that does not come up.",
+			"lost where the bot can resume. It stops at the first cluster that does not come up. With --fleet it is all machines, one after the other.",
 		hurts: "every process of this machine is replaced",
-		path:  func(string) string { return "/api/v1/rolling-restart" },
+		flags: func(c *cobra.Command) {
+			c.Flags().BoolVar(&ofFleet, fleetFlag, false, "every machine, by the MASTER that runs on this one")
+		},
+		fleet: func(string) *fleetOrder {
+			if !ofFleet {
+				return nil
+			}
+			return &fleetOrder{what: "rolling restart of the fleet", hurts: "every process of every machine is replaced", path: "/rolling-restart"}
+		},
+		path: func(string) string { return "/api/v1/rolling-restart" },
 		over: func(e event) (bool, error) {
 			switch {
 			case e.name == "rolling_restart.moved" && e.field["state"] == "done":
@@ -118,13 +162,13 @@ func goesDown(e event) (over bool, err error) {
 
 func (o *order) command() *cobra.Command {
 	var connect func() (*caller, error)
-	var sure, leave bool
+	var how manner
 	c := &cobra.Command{
 		Use: o.use, Short: o.short, Long: o.long,
-		Args: cobra.NoArgs,
+		Args: o.args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := ""
-			if o.cluster {
+			if len(args) > 0 {
 				id = args[0]
 				if n, err := strconv.Atoi(id); err != nil || n < 0 {
 					return usageError{fmt.Errorf("cluster %q: want its number, as `control clusters` shows it", id)}
@@ -134,29 +178,49 @@ func (o *order) command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.hurts != "" && !sure {
+			if o.fleet != nil {
+				if f := o.fleet(id); f != nil {
+					return f.carryOut(cmd, c, how)
+				}
+			}
+			if o.hurts != "" && !how.sure {
 				if err := confirm(cmd, o.what(id)+": "+o.hurts); err != nil {
 					return err
 				}
 			}
-			return o.give(cmd.Context(), c, id, leave)
+			return o.give(cmd.Context(), c, id, how.leave)
 		},
 	}
 	if o.cluster {
-		c.Args = cobra.ExactArgs(1)
 		c.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return offerClusters(cmd.Context(), connect, len(args)), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
-	if o.hurts != "" {
-		c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask whether that is meant")
-	}
-	c.Flags().BoolVar(&leave, "no-wait", false, "give the order, and do not wait for its end")
+	how.flags(c, o.hurts != "")
 	if o.flags != nil {
 		o.flags(c)
 	}
+	if c.Flags().Lookup(machineFlag) != nil {
+		if err := c.RegisterFlagCompletionFunc(machineFlag, func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return offerMachines(cmd.Context(), connect), cobra.ShellCompDirectiveNoFileComp
+		}); err != nil {
+			panic(err) // the flag is there
+		}
+	}
 	connect = asking(c)
 	return c
+}
+
+// args wants a cluster where the order is for one. A machine is named in its place.
+func (o *order) args(c *cobra.Command, args []string) error {
+	machine := c.Flags().Lookup(machineFlag)
+	switch named := machine != nil && machine.Changed; {
+	case named && machine.Value.String() == "":
+		return fmt.Errorf("--%s: want the name of a machine, as `control status --master` shows it", machineFlag)
+	case named || !o.cluster:
+		return cobra.NoArgs(c, args)
+	}
+	return cobra.ExactArgs(1)(c, args)
 }
 
 // offerClusters is what a shell may offer for the first argument: every cluster, and how it stands.

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ const wavesShown = 12
 func planCommand() *cobra.Command {
 	var load func() (*config.Config, error)
 	var machines int
-	var resumes bool
+	var resumes, forPrograms bool
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "prints a start, or a restart, before it happens",
@@ -45,13 +46,18 @@ func planCommand() *cobra.Command {
 				return err
 			}
 			s.Resumes = resumes
-			printPlan(cmd.OutOrStdout(), s, plan.Foresee(s), reset)
+			f := plan.Foresee(s)
+			if forPrograms {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(foreseen(s, f, reset))
+			}
+			printPlan(cmd.OutOrStdout(), s, f, reset)
 			return nil
 		},
 	}
 	load = configured(c)
 	c.Flags().IntVar(&machines, "machines", 0, "machines that take part; 0: fleet.expect, or one")
 	c.Flags().BoolVar(&resumes, "restart", false, "of a bot that runs: its sessions are resumed")
+	c.Flags().BoolVar(&forPrograms, "json", false, "answer in JSON")
 	return c
 }
 
@@ -83,6 +89,47 @@ func startOf(ctx context.Context, c *config.Config, machines int) (s plan.Start,
 		s.PerCluster = plan.ShardsPerCluster(s.MaxConcurrency)
 	}
 	return s, reset, nil
+}
+
+// planAnswer is what `control plan --json` says.
+type planAnswer struct {
+	ShardCount       int                     `json:"shard_count"`
+	MaxConcurrency   int                     `json:"max_concurrency"`
+	ShardsPerCluster int                     `json:"shards_per_cluster"`
+	Machines         [][]messages.ShardRange `json:"machines"` // what each gets; empty: a spare
+	Waves            []planWave              `json:"waves"`
+	LastMS           messages.Milliseconds   `json:"last_ms"` // from the first identify to the last, at best
+	Identifies       int                     `json:"identifies"`
+	Budget           *planBudget             `json:"identify_budget,omitempty"` // absent: not known
+}
+
+// planWave is what identifies at one moment after the first.
+type planWave struct {
+	AtMS   messages.Milliseconds `json:"at_ms"`
+	Shards messages.ShardRange   `json:"shards"`
+}
+
+// planBudget is what Discord allows before the start, and what is left after it; below 0: so many are lacking.
+type planBudget struct {
+	Total        int                   `json:"total"`
+	Remaining    int                   `json:"remaining"`
+	Left         int                   `json:"left"`
+	Reserve      int                   `json:"reserve"`
+	ResetAfterMS messages.Milliseconds `json:"reset_after_ms"`
+}
+
+func foreseen(s plan.Start, f plan.Forecast, reset time.Duration) planAnswer {
+	a := planAnswer{ShardCount: s.Shards, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.PerCluster, Waves: []planWave{}, LastMS: messages.Millis(f.Last), Identifies: f.Identifies}
+	for _, ranges := range f.Machines {
+		a.Machines = append(a.Machines, append([]messages.ShardRange{}, ranges...))
+	}
+	for _, w := range f.Waves {
+		a.Waves = append(a.Waves, planWave{messages.Millis(w.At), w.Shards})
+	}
+	if b := s.Budget; b.Total > 0 {
+		a.Budget = &planBudget{b.Total, b.Remaining, f.Left, b.Reserve, messages.Millis(reset)}
+	}
+	return a
 }
 
 func printPlan(out io.Writer, s plan.Start, f plan.Forecast, reset time.Duration) {

@@ -26,6 +26,9 @@ func TestPlan(t *testing.T) {
 	}{
 		{"a start", "secret", []string{"--machines", "2"}, []string{"start of 40 shards, max_concurrency 16, clusters of 16 shards", "0-31", "5.1s", "40 of 30 left today: 10 too few"}, false},
 		{"a restart", "secret", []string{"--restart"}, []string{"every session is resumed", "0 of 30 left today, 30 remain"}, false},
+		{"a start, for programs", "secret", []string{"--machines", "3", "--fleet.spares", "1", "--json"}, []string{`"shard_count":40,"max_concurrency":16,"shards_per_cluster":16,`,
+			`"machines":[[[0,31]],[[32,39]],[]]`, `{"at_ms":5100,"shards":[16,31]}`, `"identifies":40,"identify_budget":{"total":1000,"remaining":30,"left":-10,"reserve":40,"reset_after_ms":`}, false},
+		{"a restart, for programs", "secret", []string{"--restart", "--json"}, []string{`"waves":[],"last_ms":0,"identifies":0,`}, false},
 		{"a token that Discord does not know", "wrong", nil, []string{"Discord does not know it (401)"}, true},
 		{"without a token", "", nil, []string{"without discord.token Discord cannot be asked"}, true},
 		{"nobody to ask, nothing to ask", "", []string{"--fleet.shards", "20", "--cluster.shards_per_cluster", "10"}, []string{"without discord.token"}, true},

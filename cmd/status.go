@@ -56,7 +56,10 @@ func (c *caller) fleetStatus(ctx context.Context) error {
 func printFleet(w io.Writer, v messages.FleetView) {
 	fmt.Fprintf(w, "MASTER   %s, up %s\nshards   %d of %d READY on machines that are linked\n", v.State, since(v.At, v.Started), v.ShardsReady, v.ShardCount)
 	if v.Halted {
-		fmt.Fprintln(w, halted)
+		fmt.Fprintln(w, halted+", or `control resume-fleet`")
+	}
+	if b := v.Budget; b != nil && b.Low() {
+		fmt.Fprintf(w, "LOW      %s: what crashes and cannot resume waits until then\n", budgetLine(v.At, b))
 	}
 	fmt.Fprintln(w)
 	table(w, "MACHINE\tHOST\tLINK\tSHARDS\tREADY\tCLUSTERS", func(row func(string, ...any)) {
@@ -69,13 +72,21 @@ func printFleet(w io.Writer, v messages.FleetView) {
 				shards = append(shards, r.String())
 				all += r.Len()
 			}
-			if len(shards) == 0 {
+			switch {
+			case m.Drained:
+				shards = append(shards, "drained")
+			case len(shards) == 0:
 				shards = []string{"spare"}
 			}
 			row("%s\t%s\t%s\t%s\t%d/%d\t%s", m.Source, m.Host, link, strings.Join(shards, " "), m.ShardsReady, all,
 				counts(messages.ClusterCount{Serving: m.Clusters.Serving, Starting: m.Clusters.Starting, Failed: m.Clusters.Failed}))
 		}
 	})
+}
+
+// budgetLine is how many identifies are left, at a moment.
+func budgetLine(at time.Time, b *messages.IdentifyBudget) string {
+	return fmt.Sprintf("%d of %d identifies are left, %d of them kept for a start, full again in %s", b.Remaining, b.Total, min(b.Reserve, b.Remaining), since(b.ResetAt, at))
 }
 
 const halted = "HALTED   Discord refuses the token or its intents: nothing identifies until there is another token"
