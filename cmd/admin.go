@@ -21,7 +21,8 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// adminSocket and masterSocket, in the state folder, are where the commands of this machine's operator reach CONTROL, and a MASTER alone.
+// adminSocket and masterSocket, in the state folder, are where the commands of this machine's operator reach CONTROL, and a MASTER, alone or inside a
+// CONTROL.
 const (
 	adminSocket  = "admin.sock"
 	masterSocket = "master.sock"

@@ -34,8 +34,8 @@ func ofMachine(verb, source, hurts string) *fleetOrder {
 func resumeFleetCommand() *cobra.Command {
 	return fleetCommand(&cobra.Command{
 		Use: "resume-fleet", Short: "ends a halt of the fleet",
-		Long: "resume-fleet lets a fleet start again that was halted because Discord refused the bot's token or its intents. It is to be mended first; every shard identifies then.\n" +
-			"MASTER runs on this machine.",
+		Long: "resume-fleet lets a fleet start again that was halted because Discord refused the bot's token or its intents. That is to be mended first. Sessions that\n" +
+			"are young enough are resumed, all other shards identify. MASTER runs on this machine.",
 		Args: cobra.NoArgs,
 	}, false, func([]string) *fleetOrder { return &fleetOrder{what: "resume fleet", path: "/resume"} })
 }

@@ -63,6 +63,7 @@ type daemon struct {
 
 	control *control
 	master  *masterIn    // nil: it is elsewhere
+	seen    *adminIn     // MASTER's own socket, where it is inside
 	failed  <-chan error // why it cannot go on
 	hide    func()       // ends the showing of the bots' output
 	systemd *systemd
@@ -135,6 +136,12 @@ func (d *daemon) start(ctx context.Context) error {
 			return err
 		}
 		c.Master.URL, d.failed = "ws://"+d.master.at, d.master.failed
+		own := c
+		own.Admin.Listen = "" // that is CONTROL's
+		if d.seen, err = openMasterAdmin(&own, d.master, d.log); err != nil {
+			d.stopMaster()
+			return err
+		}
 	}
 	if d.control, err = startControl(system, "masterlink", &c, at, slices.Concat(d.behaviours(&c), d.program.behaviours), d.log); err != nil {
 		d.stopMaster()
@@ -162,6 +169,9 @@ func (d *daemon) stop() error {
 func (d *daemon) stopMaster() {
 	if d.master == nil {
 		return
+	}
+	if d.seen != nil {
+		d.seen.close()
 	}
 	if err := d.master.stop(); err != nil {
 		d.log.Warn().Err(err).Msg("MASTER inside did not stop as it should")

@@ -96,6 +96,9 @@ func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
 		f.command(ctx, o, s, messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: d.Cluster, Fresh: d.Fresh})
 		return false, nil
 	case messages.RollingRestart:
+		if f.halted != nil {
+			return true, errors.New("the fleet is halted")
+		}
 		if slices.ContainsFunc(f.open, func(other *openOrder) bool {
 			_, rolls := other.Directive.(messages.RollingRestart)
 			return rolls && other != o
@@ -225,10 +228,10 @@ func (f *Fleet) progress() {
 			for _, r := range plan.Unserved(f.settings.shards, f.in(messages.RangeOperational, messages.RangeFailed, messages.RangeStopped)) {
 				missing += r.Len()
 			}
-			if len(s.granted) == 0 && len(s.ranges) == 0 && missing == 0 {
-				f.end(o, messages.FleetOrderDone, nil)
-			} else {
+			if missing > 0 {
 				f.say(o, fmt.Sprintf("%d shards are on their way", missing))
+			} else if len(s.granted) == 0 && len(s.ranges) == 0 {
+				f.end(o, messages.FleetOrderDone, nil)
 			}
 		}
 	}

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -29,21 +30,33 @@ type machines struct {
 	discord *discord
 	master  *process
 	s       settings // of everybody
+	state   string   // MASTER's folder
 }
 
 // startMachines starts Discord and MASTER at an address of this host.
 func startMachines(t *testing.T, host string, shards int, more settings) *machines {
 	t.Helper()
 	d := startDiscord(t, shards, 8, "--listen", host+":0", "--session-window", "90s")
-	m := &machines{t: t, discord: d, s: settings{"master.authorization": authorization, "master.insecure": "true", "fleet.heartbeat_interval": "1s", "cluster.heartbeat_interval": "1s", "fleet.grace": "11s"}}
+	m := &machines{t: t, discord: d, state: folder(t), s: settings{"master.authorization": authorization, "master.insecure": "true", "fleet.heartbeat_interval": "1s", "cluster.heartbeat_interval": "1s", "fleet.grace": "11s"}}
 	maps.Copy(m.s, d.settings())
 	maps.Copy(m.s, more)
 	s := maps.Clone(m.s)
-	s["fleet.listen"], s["fleet.spares"] = host+":0", "1"
-	m.master = control(t, runEnv(t, s), "master")
+	s["fleet.listen"], s["fleet.spares"], s["state.dir"] = host+":0", cmp.Or(s["fleet.spares"], "1"), m.state
+	m.startMaster(s)
 	m.s["master.url"] = "ws://" + m.master.line("master runs")["listen"].(string)
-	t.Cleanup(func() { m.master.stop(5 * time.Second) })
 	return m
+}
+
+// startMaster starts a MASTER, which the end of the test stops.
+func (m *machines) startMaster(s settings) {
+	m.t.Helper()
+	p := control(m.t, runEnv(m.t, s), "master")
+	m.master = p
+	m.t.Cleanup(func() {
+		if m.master == p {
+			p.stop(5 * time.Second)
+		}
+	})
 }
 
 // add starts a CONTROL, behind a command that puts it elsewhere.

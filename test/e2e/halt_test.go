@@ -7,7 +7,7 @@ import (
 )
 
 // Discord takes back the token of a bot of 100 shards that is just starting: at most max_concurrency more identifies are spent on it, every cluster stops, and nothing
-// identifies with it again.
+// identifies with it again until its operator says that it is mended.
 func TestOneBadToken(t *testing.T) {
 	t.Parallel()
 	const shards, maxConcurrency = 100, 10
@@ -29,6 +29,10 @@ func TestOneBadToken(t *testing.T) {
 	if gave := len(p.lines("cluster.gave_up")); gave > 0 {
 		t.Errorf("%d clusters gave up by restarts, want none: no restart cures a token", gave)
 	}
+	b := &bots{process: p, d: d, state: state}
+	d.fault(`{"kind":"accept_token"}`)
+	b.does("state=done", "resume-fleet")
+	eventually(t, "more are READY than were before the halt", func() bool { return d.stats().Owned > 2*maxConcurrency })
 	if code := p.line("fleet.halted")["close_code"]; code != float64(4004) {
 		t.Errorf("fleet.halted says code %v, want 4004", code)
 	}

@@ -148,6 +148,11 @@ type fleetStage struct {
 	followers []messages.Follow
 }
 
+// OrderFleet is part of admin.Fleet; no page gives an order.
+func (f *fleetStage) OrderFleet(m messages.FleetOrder) {
+	m.Answer(messages.Verdict{Refusal: messages.RefusedNow, Reason: "it is a stage"})
+}
+
 // LookAtFleet is part of admin.Fleet.
 func (f *fleetStage) LookAtFleet(m messages.FleetLook) {
 	f.mu.Lock()

@@ -16,7 +16,8 @@ function show(v) {
 	$("summary").className = v.halted || failed || away.length ? "bad" : ills.length ? "busy" : "good";
 	setText($("ready"), `${v.shards_ready.toLocaleString()} of ${count(v.shard_count, "shard")} ready`);
 	facts($("fleet"), [["MASTER", v.state], ["Up", span(Date.parse(v.at) - Date.parse(v.started))], ["Epoch", String(v.epoch)],
-		["Identifies at once", String(v.max_concurrency || "")], ["Shards a cluster", String(v.shards_per_cluster || "")]]);
+		["Identifies at once", String(v.max_concurrency || "")], ["Shards a cluster", String(v.shards_per_cluster || "")],
+		["Identifies left", v.identify_budget ? `${v.identify_budget.remaining.toLocaleString()} of ${v.identify_budget.total.toLocaleString()}` : ""]]);
 	for (const [source, { body }] of lines) {
 		if (v.machines.some((m) => m.source === source)) continue;
 		body.remove();
@@ -31,7 +32,7 @@ function line(m, i) {
 		lines.set(m.source, { cells, body: el("tbody", { role: "rowgroup" }, el("tr", { role: "row" }, ...cells)) });
 	}
 	const { body, cells } = lines.get(m.source);
-	const [kind, state] = !m.linked ? ["bad", "no link"] : m.spare ? ["off", "spare"] : ["good", "linked"];
+	const [kind, state] = !m.linked ? ["bad", "no link"] : m.drained ? ["off", "drained"] : m.spare ? ["off", "spare"] : ["good", "linked"];
 	const granted = m.granted.reduce((n, [first, last]) => n + last - first + 1, 0);
 	const said = m.granted.map((range) => [rangeText(range), m.ranges.find((r) => r.range[0] === range[0])?.state].filter(Boolean).join(" "));
 	const { serving, starting, failed } = m.clusters;
