@@ -176,6 +176,11 @@ func TestFleetView(t *testing.T) {
 			}
 			f.pass(10 * time.Second) // a heartbeat of each
 		}
+		budget := *look().Budget
+		want(f, "total", budget.Total, 1000)
+		want(f, "remaining", budget.Remaining, 1000-16)
+		want(f, "reserve", budget.Reserve, 16)
+		want(f, "reset in a day", budget.ResetAt.After(time.Now()) && budget.ResetAt.Before(time.Now().Add(24*time.Hour)), true)
 		owner := look().OwnerOf(3)
 		if owner == nil {
 			f.t.Fatal("nobody has shard 3")

@@ -1,0 +1,122 @@
+package cmd
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/admin"
+)
+
+// fleetStub is a MASTER that answers every order alike, and then tells this.
+type fleetStub struct {
+	verdict messages.Verdict
+	follow  func(id string) messages.Telling
+
+	view  messages.FleetView
+	given messages.FleetOrder
+}
+
+func (s *fleetStub) LookAtFleet(m messages.FleetLook) { m.Answer(s.view) }
+
+func (s *fleetStub) OrderFleet(m messages.FleetOrder) {
+	s.given = m
+	m.Answer(s.verdict)
+}
+
+func (s *fleetStub) Follow(m messages.Follow) { m.Tell(s.follow(s.given.ID)) }
+
+// tells are events, with ids from 11 on.
+func tells(all ...messages.Event) (t messages.Telling) {
+	for i, e := range all {
+		t.Last = uint64(11 + i)
+		t.Events = append(t.Events, messages.Told{ID: t.Last, Machine: "MASTER", Event: e})
+	}
+	return t
+}
+
+// An order to the fleet ends as the events of its own id say; others' are not shown.
+func TestFleetOrderEnds(t *testing.T) {
+	moved := func(id string, state messages.FleetOrderState, err string) messages.Event {
+		return messages.FleetOrderMoved{OrderID: id, Order: "drain machine m1", State: state, Err: err}
+	}
+	for name, c := range map[string]struct {
+		verdict messages.Verdict
+		follow  func(id string) messages.Telling
+		args    []string
+		err     string
+		want    string
+	}{
+		"done": {messages.Verdict{After: 10}, func(id string) messages.Telling {
+			return tells(moved("another", messages.FleetOrderFailed, "no"), moved(id, messages.FleetOrderRunning, ""), moved(id, messages.FleetOrderDone, ""))
+		}, nil, "", "state=done"},
+		"failed": {messages.Verdict{After: 10}, func(id string) messages.Telling {
+			return tells(moved(id, messages.FleetOrderFailed, "machine m2 was lost"))
+		}, nil, "drain machine m1: machine m2 was lost", "state=failed"},
+		"MASTER was started anew": {messages.Verdict{After: 10}, func(string) messages.Telling { return messages.Telling{Gap: true, Last: 99} }, nil, "started anew", ""},
+		"refused":                 {messages.Verdict{Refusal: messages.RefusedNow, Reason: "there is no other machine"}, nil, nil, "drain machine m1: there is no other machine", ""},
+		"not waited for":          {messages.Verdict{After: 10}, nil, []string{"--no-wait"}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stub := &fleetStub{verdict: c.verdict, follow: c.follow}
+			out, err := drainAt(t, stub, append(c.args, "--yes")...)
+			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("%v, want %q", err, c.err)
+			}
+			if !strings.Contains(out, c.want) || strings.Contains(out, "another") {
+				t.Errorf("%q, want %q", out, c.want)
+			}
+			if d := (messages.DrainMachine{Source: "m1"}); stub.given.Directive != d {
+				t.Errorf("MASTER was given %+v", stub.given.Directive)
+			}
+		})
+	}
+}
+
+// drainAt is `control drain --machine m1` where this MASTER runs.
+func drainAt(t *testing.T, stub *fleetStub, args ...string) (out string, err error) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "") // whose name is short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	server := admin.New(admin.Options{}, nil, stub)
+	t.Cleanup(server.Close)
+	if err := server.ListenUnix(filepath.Join(dir, masterSocket)); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	c := drainCommand()
+	c.SetArgs(append([]string{"--machine", "m1", "--state.dir", dir}, args...))
+	c.SetOut(&text)
+	c.SilenceUsage, c.SilenceErrors = true, true
+	err = c.ExecuteContext(t.Context())
+	return text.String(), err
+}
+
+// How a fleet stands, for people: a machine that is drained, and a budget that is nearly spent.
+func TestPrintFleet(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	v := messages.FleetView{At: at, Started: at.Add(-time.Hour), State: "serving", ShardCount: 8, ShardsReady: 8,
+		Budget: &messages.IdentifyBudget{Total: 1000, Remaining: 5, Reserve: 8, ResetAt: at.Add(90 * time.Minute)},
+		Machines: []messages.FleetMachine{{Source: "m1", Host: "box", Linked: true, Drained: true},
+			{Source: "m2", Host: "box", Linked: true, Spare: true}}}
+	print := func() string {
+		var text strings.Builder
+		printFleet(&text, v)
+		return text.String()
+	}
+	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare"} {
+		if got := print(); !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	v.Budget.Remaining, v.Halted = 9, true
+	if got := print(); strings.Contains(got, "LOW") || !strings.Contains(got, "control resume-fleet") {
+		t.Error(got)
+	}
+}
