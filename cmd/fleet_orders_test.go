@@ -105,18 +105,18 @@ func TestPrintFleet(t *testing.T) {
 		Budget: &messages.IdentifyBudget{Total: 1000, Remaining: 5, Reserve: 8, ResetAt: at.Add(90 * time.Minute)},
 		Machines: []messages.FleetMachine{{Source: "m1", Host: "box", Linked: true, Drained: true},
 			{Source: "m2", Host: "box", Linked: true, Spare: true}}}
-	print := func() string {
+	drawn := func() string {
 		var text strings.Builder
 		printFleet(&text, v)
 		return text.String()
 	}
 	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare"} {
-		if got := print(); !strings.Contains(got, want) {
+		if got := drawn(); !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}
 	}
 	v.Budget.Remaining, v.Halted = 9, true
-	if got := print(); strings.Contains(got, "LOW") || !strings.Contains(got, "control resume-fleet") {
+	if got := drawn(); strings.Contains(got, "LOW") || !strings.Contains(got, "control resume-fleet") {
 		t.Error(got)
 	}
 }
