@@ -65,7 +65,7 @@ func (c *crowd) step(restless bool) {
 		for _, g := range grants {
 			c.granted(g)
 		}
-		if len(p.Waiting()) > 0 && wake.IsZero() {
+		if len(p.waiting.where) > 0 && wake.IsZero() {
 			c.t.Fatalf("%d wait, and nobody will ever ask again", len(p.Waiting()))
 		}
 	}
