@@ -342,5 +342,6 @@ func (d *demo) report(took time.Duration) {
 			fmt.Fprintf(d.out, "page of %-10s http://%s/\n", name, *at)
 		}
 	}
-	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n     Ctrl-C ends it\n\n", d.base)
+	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n", d.base)
+	fmt.Fprintf(d.out, "     control clusters --state.dir=%s/m1, and status --master --state.dir=%s, or any other command\n     Ctrl-C ends it\n\n", d.dir, d.dir)
 }
