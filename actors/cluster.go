@@ -330,7 +330,7 @@ func (c *Cluster) always(ctx actor.Context) {
 	case messages.Outage:
 		c.setOutage(ctx, m.On)
 	case messages.Lease:
-		c.lease = m.Until
+		c.lease = m
 	case messages.Tell:
 		c.tell(ctx)
 	case messages.Survey:

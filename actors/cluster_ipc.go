@@ -29,11 +29,11 @@ type ipc struct {
 	dialErr  error     // of the last try
 	dropped  int       // packets that could not be read on this link
 
-	closeCode int       // the last one a shard reported
-	outage    bool      // of Discord: nobody is late
-	startBy   time.Time // when a bot that reports no shards must be connected; zero: it is, or reports them
-	silence   error     // why its probe, or its rule, was not answered last
-	lease     time.Time // until when the bot may serve; zero: for ever
+	closeCode int            // the last one a shard reported
+	outage    bool           // of Discord: nobody is late
+	startBy   time.Time      // when a bot that reports no shards must be connected; zero: it is, or reports them
+	silence   error          // why its probe, or its rule, was not answered last
+	lease     messages.Lease // until when the bot may serve
 }
 
 func (c *Cluster) dial(ctx actor.Context) {
@@ -151,7 +151,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.identified(ctx, p)
 	case messages.IPCBeat:
 		c.lastBeat = now
-		c.send(messages.IPCBeat{ID: c.life.Manager, EventID: p.EventID, LeaseMS: c.leaseLeft()})
+		c.send(messages.IPCBeat{ID: c.life.Manager, EventID: p.EventID, LeaseMS: c.leaseLeft(), Lapsed: c.lease.Lapsed})
 	case messages.InvalidSession:
 		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.life.Manager))
 	case messages.PermitAsk:
@@ -296,10 +296,10 @@ func (c *Cluster) askToEnd(final bool, grace time.Duration) bool {
 
 // leaseLeft is how long the bot may serve, as its packets say it: 0 for ever, and never less than a moment where there is a lease.
 func (c *Cluster) leaseLeft() messages.Milliseconds {
-	if c.lease.IsZero() {
+	if c.lease.Until.IsZero() {
 		return 0
 	}
-	return max(messages.Millis(time.Until(c.lease)), 1)
+	return max(messages.Millis(time.Until(c.lease.Until)), 1)
 }
 
 // send sends one packet, and reports whether it is on its way; a link that refuses is about to end, which is told apart.

@@ -196,7 +196,7 @@ func (s *ClusterSupervisor) spawnActor(ctx actor.Context, w *ward, successor boo
 	if s.outage.On {
 		ctx.Send(pid, messages.Outage{On: true})
 	}
-	if !s.lease.Until.IsZero() {
+	if s.lease != (messages.Lease{}) {
 		ctx.Send(pid, s.lease)
 	}
 	return pid

@@ -70,7 +70,7 @@ func (m *MasterLink) retell(ctx actor.Context, child *actor.PID) {
 			back.Settings.Token = ""
 		}
 		ctx.Send(child, back)
-		ctx.Send(child, messages.Lease{Until: m.lease.until})
+		ctx.Send(child, m.leaseNow())
 		for _, o := range m.orders.offloads {
 			ctx.Send(child, messages.Release{ID: o.ID, Range: o.Range, Within: o.WithinMS.Duration()})
 		}

@@ -38,10 +38,15 @@ func (m *MasterLink) leased(ctx actor.Context, p messages.Initialise) {
 	m.lease.length, m.lease.sent = value(p.LeaseMS, 0).Duration(), nil
 	if m.lease.length == 0 {
 		m.lease.until = time.Time{}
-		ctx.Send(m.house.Clusters, messages.Lease{})
+		ctx.Send(m.house.Clusters, m.leaseNow())
 		return
 	}
 	m.renew(ctx, time.Now().Add(m.lease.length))
+}
+
+// leaseNow is how long the clusters may serve. Between two links what they serve may be given away, lease or not: nobody here would hear of it.
+func (m *MasterLink) leaseNow() messages.Lease {
+	return messages.Lease{Until: m.lease.until, Lapsed: m.State() == "dialing" || m.State() == "greeting"}
 }
 
 // asked notes when a heartbeat was sent: the lease is counted from there, for MASTER cannot have meant a later moment.
@@ -74,7 +79,7 @@ func (m *MasterLink) renew(ctx actor.Context, until time.Time) {
 		return
 	}
 	m.lease.until = until
-	ctx.Send(m.house.Clusters, messages.Lease{Until: until})
+	ctx.Send(m.house.Clusters, m.leaseNow())
 	if len(m.orders.held) > 0 {
 		m.unhold(ctx)
 	}

@@ -263,6 +263,7 @@ func (m *MasterLink) unlink(ctx actor.Context) {
 	ctx.Send(m.house.Gate, messages.LinkDown{})
 	ctx.Send(m.house.Sessions, messages.TellSessions{})
 	m.Enter("dialing", m.dialing)
+	ctx.Send(m.house.Clusters, m.leaseNow())
 	if m.feared != nil {
 		m.halt(ctx, *m.feared)
 	}

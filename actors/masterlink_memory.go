@@ -64,6 +64,7 @@ func (m *MasterLink) takeBack(ctx actor.Context) {
 		ctx.Send(m.house.Gate, m.settings)
 	}
 	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.Ranges})
+	ctx.Send(m.house.Clusters, m.leaseNow())
 }
 
 // keepServed writes down what is served and what is about to be. What is being drained is not.

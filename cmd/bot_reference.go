@@ -70,6 +70,7 @@ func (r *reference) serve(ctx context.Context, s *bot.Shard) error {
 			guilds.Store(int64(len(session.Guilds)))
 			s.SetSession(session)
 		},
+		Lapsed:      r.c.Lapsed,
 		SessionGone: s.SessionGone,
 		State:       s.State,
 		Ended:       func(err error) { r.log.Info("gateway connection ended", "shard", s.ID(), "err", err) },

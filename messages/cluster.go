@@ -151,6 +151,7 @@ type IPCBeat struct {
 	ID      Snowflake    `json:"id"`
 	EventID Snowflake    `json:"event_id"`
 	LeaseMS Milliseconds `json:"lease_ms,omitempty"` // in the answer: what is left of the lease
+	Lapsed  bool         `json:"lapsed,omitempty"`   // in the answer: MASTER is away, and what the instance serves may be another's by now
 }
 
 // ShardStatus (op 0 SHARD, instance → CONTROL) is a shard's state and figures (WIRE B2).

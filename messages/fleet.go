@@ -68,7 +68,11 @@ type StopAll struct{ Reason string }
 type AllStopped struct{}
 
 // Lease (masterlink → clusters → cluster): MASTER lets this machine serve until then, and no longer. Without one it serves for ever.
-type Lease struct{ Until time.Time }
+// Lapsed: MASTER is away, and what is served here may be another machine's by now.
+type Lease struct {
+	Until  time.Time
+	Lapsed bool
+}
 
 // Standing (clusters → masterlink) is what this machine serves now, sent at every change.
 type Standing struct {

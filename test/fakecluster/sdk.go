@@ -113,6 +113,7 @@ type bot struct {
 	asked     map[messages.Snowflake]time.Time // heartbeats without an answer
 	lostAfter time.Duration                    // 0: it goes on without CONTROL
 	answered  time.Time                        // when it asked for the last answer it got
+	lapsed    bool                             // as CONTROL said last
 	lease     time.Time                        // until when it may serve; zero: for ever
 }
 
@@ -171,6 +172,7 @@ func (b *bot) packet(frame []byte) {
 	case messages.IPCBeat:
 		if at, is := b.asked[m.EventID]; is {
 			delete(b.asked, m.EventID)
+			b.lapsed = m.Lapsed
 			b.heard(at, m.LeaseMS.Duration())
 		}
 	case messages.PermitGrant:

@@ -20,9 +20,13 @@ type shard struct {
 	acked   bool
 	now     messages.ShardState
 	tries   int
+	resumed time.Time // when a RESUME was granted last
 	events  int64
 	ended   bool
 }
+
+// lapsedEvery is what a bot keeps between two RESUMEs of a session that may be somebody else's by now.
+const lapsedEvery = time.Minute
 
 // connect opens a connection; what comes on an older one is no longer heard.
 func (s *shard) connect() {
@@ -54,7 +58,7 @@ func (s *shard) heard(out rules.Output) {
 		s.send(messages.InstanceSessions{EventID: s.event(), Sessions: []messages.Session{s.session}})
 		s.state(messages.ShardReady, 0)
 	case rules.Resumed:
-		s.tries = 0
+		s.tries, s.resumed = 0, time.Now()
 		s.moved(out.Seq)
 		s.state(messages.ShardReady, 0)
 	case rules.Event:
@@ -192,7 +196,11 @@ func (s *shard) closed(code int, reason string) {
 		return
 	}
 	s.tries++
-	s.p.After(min(time.Second<<min(s.tries-1, 5), 30*time.Second), s.connect)
+	wait := min(time.Second<<min(s.tries-1, 5), 30*time.Second)
+	if s.lapsed && s.session.SessionID != "" {
+		wait = max(wait, time.Until(s.resumed.Add(lapsedEvery)))
+	}
+	s.p.After(wait, s.connect)
 }
 
 func (s *shard) state(state messages.ShardState, code int) {

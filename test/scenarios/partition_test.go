@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -77,6 +78,51 @@ func TestPartitionKeeps(t *testing.T) {
 		f.must("every shard has one owner", 70*time.Second, f.owned(60))
 		want(f, "identifies", f.identifies(), 60)
 	})
+}
+
+// While both have the shards they do not steal the sessions from each other in a loop: the machine without MASTER resumes each of them once a minute at most, and the one
+// that MASTER named takes it back, so that it has them nearly always.
+func TestPartitionStealsOnceAMinute(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
+		f.doubles = true
+		lost := f.one()
+		f.net.Cut(lost.Name, "master")
+		f.must("its shards go to the spare", 60*time.Second, func() bool { return own.saw("machine.replaced") == 1 })
+		const minutes, shards = 10, 20
+		before, samples, owned := f.discord.Rules.Counts().Resumes, 0, 0
+		for end := f.loop.Now() + minutes*time.Minute; f.loop.Now() < end; samples++ {
+			f.pass(10 * time.Second)
+			owned += f.readyOn(f.machines["m4"])
+		}
+		if got, most := f.discord.Rules.Counts().Resumes-before, shards*(2*(minutes+1)+1); got > most {
+			f.t.Errorf("%d resumes of %d shards in %d minutes, want at most %d", got, shards, minutes, most)
+		}
+		if owned < samples*shards*9/10 {
+			f.t.Errorf("the owner had %d of its %d shards on average", owned/samples, shards)
+		}
+		want(f, "identifies", f.identifies(), 60)
+		f.net.Heal(lost.Name, "master")
+		f.must("it has stopped", 41*time.Second, f.running(lost, 0))
+		f.doubles = false
+		f.must("every shard has one owner", 70*time.Second, f.owned(60))
+	})
+}
+
+// readyOn counts the shards of a machine that are READY, as it says itself.
+func (f *fleet) readyOn(m *machine) (n int) {
+	states := map[int]messages.ShardState{}
+	for _, h := range f.events {
+		if e, ok := h.event.(messages.ShardMoved); ok && h.machine == m.Name {
+			states[e.Shard] = e.State
+		}
+	}
+	for _, state := range states {
+		if state == messages.ShardReady {
+			n++
+		}
+	}
+	return n
 }
 
 // The same with a lease (on_master_loss: fence): the machine stops before its shards are given away, so that nothing is ever served twice; its bots do so even where its

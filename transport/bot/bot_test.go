@@ -274,3 +274,25 @@ func TestOperations(t *testing.T) {
 		c.finish(l)
 	})
 }
+
+// TestLapsed: our shards may be another's while CONTROL is away, and while it says so.
+func TestLapsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m, l := join(t, w, hello(), nil)
+		want(t, "lapsed", m.Lapsed(), false)
+		for _, lapsed := range []bool{true, false} {
+			l.send(messages.IPCBeat{ID: managerID, EventID: "5", Lapsed: lapsed})
+			synctest.Wait()
+			want(t, "lapsed", m.Lapsed(), lapsed)
+		}
+		l.hangUp(errors.New("gone"))
+		synctest.Wait()
+		want(t, "lapsed", m.Lapsed(), true)
+		l = w.dial()
+		l.send(hello())
+		synctest.Wait()
+		want(t, "lapsed", m.Lapsed(), false)
+		m.finish(l)
+	})
+}

@@ -130,6 +130,14 @@ func (c *Cluster) Token() messages.Secret {
 	return c.hello.Token
 }
 
+// Lapsed reports whether our shards may be another machine's by now, for CONTROL, or its MASTER, is away. A shard is then resumed at most once a minute, so that the two do not
+// steal a session from each other in a loop: whoever is not lapsed keeps it.
+func (c *Cluster) Lapsed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.line == nil || c.line.lapsed
+}
+
 // Stopping is closed when the shards are to end; Stop then says how.
 func (c *Cluster) Stopping() <-chan struct{} { return c.stopping }
 

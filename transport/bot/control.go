@@ -34,6 +34,7 @@ type line struct {
 	heard      time.Time // when we asked for the last answer that came, or CONTROL said HELLO
 	unanswered int       // heartbeats
 	connected  bool      // CONNECTED was said here
+	lapsed     bool      // CONTROL said so last
 }
 
 // accept takes a connection. mu is free.
@@ -77,6 +78,7 @@ func (c *Cluster) packet(l *line, m messages.FromManager) {
 	switch m := m.(type) {
 	case messages.IPCBeat:
 		l.unanswered = 0
+		l.lapsed = m.Lapsed
 		if m.EventID == l.asked {
 			l.heard = l.askedAt
 		}

@@ -39,6 +39,7 @@ func TestPacketsBothWays(t *testing.T) {
 			messages.Operation{Op: 4, T: "BROADCAST_EVAL", Data: json.RawMessage(`{"event_id":"1","result":{"name":"E"}}`)}},
 		{"invalid session", instance, `{"op":6,"d":{"id":"1"}}`, messages.InvalidSession{ID: "1"}},
 		{"beat", instance, `{"op":7,"d":{"id":"1","event_id":"2"}}`, messages.IPCBeat{ID: "1", EventID: "2"}},
+		{"beat answered without MASTER", manager, `{"op":7,"d":{"id":"1","event_id":"2","lapsed":true}}`, messages.IPCBeat{ID: "1", EventID: "2", Lapsed: true}},
 		{"beat answered", manager, `{"op":7,"d":{"id":"1","event_id":"2","lease_ms":9000}}`, messages.IPCBeat{ID: "1", EventID: "2", LeaseMS: 9000}},
 		{"shard", instance, `{"op":0,"t":"SHARD","d":{"shard_id":0,"state":"ready","latency_ms":30,"guilds":0,"events":12}}`,
 			messages.ShardStatus{Shard: 0, State: messages.ShardReady, LatencyMS: 30, Guilds: ptr(0), Events: ptr(int64(12))}},

@@ -23,7 +23,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Config is one shard. Session, SessionGone, State, Ended and Latency must not block, nor call the client; any hook but Gateway and Permit may be nil.
+// Config is one shard. Lapsed, Session, SessionGone, State, Ended and Latency must not block, nor call the client; any hook but Gateway and Permit may be nil.
 type Config struct {
 	Token             messages.Secret
 	Shard, ShardCount int               // 0 ≤ Shard < ShardCount
@@ -36,6 +36,9 @@ type Config struct {
 	// Permit is asked before every IDENTIFY, never before a RESUME, once a connection is open and has said HELLO. It may take as long as it likes, until ctx ends.
 	// An error ends Run.
 	Permit func(ctx context.Context, cause messages.IdentifyCause) (Permit, error)
+	// Lapsed reports whether somebody else may have been given the session; nil: never. It is then resumed at most once a minute, so that two owners do not steal it from
+	// each other in a loop.
+	Lapsed func() bool
 	// Session tells the session on READY, and whenever its seq, that of the last event whose handler returned, has moved.
 	Session func(messages.Session)
 	// SessionGone tells that the session can no longer be resumed.
@@ -69,6 +72,7 @@ type Client struct {
 	cause    messages.IdentifyCause // of the next IDENTIFY
 	asked    chan grant             // brings the answer of the permit that was asked for; nil: none is
 	fails    int                    // connections in a row that did not become ready
+	resumed  time.Time              // when a RESUME was granted last
 	pause    time.Duration          // before the next connection, in place of the backoff; 0: none
 	state    messages.ShardState    // as last told
 
@@ -105,7 +109,9 @@ type order struct {
 }
 
 const (
-	queueMax   = 1024             // events waiting for the handler; then the socket is no longer read, so that TCP holds Discord back
+	queueMax    = 1024        // events waiting for the handler; then the socket is no longer read, so that TCP holds Discord back
+	lapsedEvery = time.Minute // between two RESUMEs of a session that may be somebody else's
+
 	backoffMax = 30 * time.Second // between two attempts to connect: an outage of Discord is waited for in place (DESIGN §4)
 )
 
@@ -180,6 +186,9 @@ func (c *Client) rest() {
 	wait := c.pause
 	if wait == 0 {
 		wait = backoff(c.fails, c.cfg.Rand())
+	}
+	if c.cfg.Lapsed != nil && c.Session() != nil && c.cfg.Lapsed() {
+		wait = max(wait, time.Until(c.resumed.Add(lapsedEvery)))
 	}
 	c.pause = 0
 	c.fails++

@@ -119,6 +119,34 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// TestLapsed: a session that may be somebody else's is resumed once a minute; one that is surely ours at once, and so is the first time.
+func TestLapsed(t *testing.T) {
+	for _, lapsed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGateway(t)
+			c := start(t, g, func(cfg *Config, _ *told) { cfg.Lapsed = func() bool { return lapsed } })
+			p := g.accept()
+			p.ready()
+			for i, waited := range []time.Duration{0, time.Minute, time.Minute} {
+				if i > 0 && !lapsed {
+					waited = 0
+				}
+				from := time.Now()
+				p.close(4000, "Session resumed elsewhere.")
+				p.ends()
+				p = g.accept()
+				p.expect(opResume)
+				p.send(`{"op":0,"t":"RESUMED","s":2,"d":{}}`)
+				synctest.Wait()
+				want(t, "waited", time.Since(from), waited)
+			}
+			c.cancel()
+			p.ends()
+			<-c.ended
+		})
+	}
+}
+
 func TestFatal(t *testing.T) {
 	for _, code := range []int{4004, 4010, 4011, 4012, 4013, 4014} {
 		synctest.Test(t, func(t *testing.T) {

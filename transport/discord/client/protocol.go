@@ -169,9 +169,10 @@ func (k *connection) dispatch(p packet) error {
 			return err
 		}
 		k.keep(s)
-		fallthrough
-	case "RESUMED":
 		k.fails = 0
+		k.tell(messages.ShardReady, 0)
+	case "RESUMED":
+		k.resumed, k.fails = time.Now(), 0
 		k.tell(messages.ShardReady, 0)
 	}
 	e := event{seq: p.Seq, kind: p.Kind, data: p.Data}
