@@ -34,7 +34,7 @@ func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 	case s != nil && s.link != nil: // the same CONTROL, before we noticed the end of its old link
 		ctx.Send(s.pid, closeWith{messages.CloseSuperseded, "superseded by a new link"})
 	case s == nil:
-		s = &seat{source: g.Source}
+		s = &seat{source: g.Source, turns: map[messages.ShardRange]time.Time{}}
 		f.seats[g.Source], f.sorted = s, nil
 	}
 	f.machines++
@@ -87,6 +87,7 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 	first, before := !s.informed, s.ranges
 	s.informed, s.host, s.ranges, s.knows = true, m.info.Hostname, m.info.Ranges, m.info.Machine
 	s.capacity = plan.Capacity{CPUs: m.info.CPUs, Memory: m.info.MemoryBytes, Weight: m.info.Weight}
+	s.paces = !slices.Contains(m.info.Features, messages.FeaturePermits)
 	f.seat(ctx, s)
 	if first {
 		joined := messages.MachineJoined{Source: s.source, Host: s.host, Version: m.info.Version}

@@ -38,6 +38,7 @@ type Fleet struct {
 	machines int     // spawned so far, for their names
 	whole    bool    // every shard was READY once
 	halted   *messages.Halt
+	reserved bool           // the buckets are kept for a machine that paces itself
 	resumed  *messages.Halt // the last halt that an operator lifted, in this life of ours or before
 
 	slots
@@ -59,17 +60,19 @@ type seat struct {
 	link     transport.Link // nil: away
 	informed bool           // said what it serves, since it was linked
 	capacity plan.Capacity
-	epoch    int64                 // told last
-	spare    bool                  // told to be one
-	refused  bool                  // refused a range of late
-	drained  bool                  // by order of an operator: it is given nothing
-	halted   *messages.Halt        // as it said first
-	granted  []messages.ShardRange // by us, whether it says so yet or not
-	leaving  []messages.ShardRange // of these: it is told to let them go
-	ranges   []messages.RangeInfo  // as it says itself
-	place    messages.Place        // the slots it is to have; zero: none yet
-	knows    messages.Place        // the slots it believes to have, by its last word
-	gift     messages.Place        // the half that it gives away once it knows its place; zero: none
+	epoch    int64                             // told last
+	spare    bool                              // told to be one
+	refused  bool                              // refused a range of late
+	paces    bool                              // itself: it asks for no permits
+	turns    map[messages.ShardRange]time.Time // when those of the ranges it is to start itself began
+	drained  bool                              // by order of an operator: it is given nothing
+	halted   *messages.Halt                    // as it said first
+	granted  []messages.ShardRange             // by us, whether it says so yet or not
+	leaving  []messages.ShardRange             // of these: it is told to let them go
+	ranges   []messages.RangeInfo              // as it says itself
+	place    messages.Place                    // the slots it is to have; zero: none yet
+	knows    messages.Place                    // the slots it believes to have, by its last word
+	gift     messages.Place                    // the half that it gives away once it knows its place; zero: none
 	orders   int
 	counts   counted   // its figures, as it said last
 	losses   int       // of its link; tells one wait for it from another
@@ -186,6 +189,8 @@ func (f *Fleet) always(ctx actor.Context) {
 		f.forget(ctx, m)
 	case tryAgain:
 		f.tryAgain(ctx, m)
+	case turnDue:
+		f.turnDue(ctx, m)
 	case discordSaid:
 		f.recounted(ctx, m)
 	case recount:

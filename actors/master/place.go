@@ -59,6 +59,7 @@ func (f *Fleet) settle(ctx actor.Context) {
 	if f.halted == nil && f.State() == "serving" && f.seated() {
 		f.place(ctx)
 		f.makeSpares(ctx)
+		f.takeTurns(ctx)
 	}
 	f.progress()
 }
@@ -138,12 +139,21 @@ func (f *Fleet) makeSpares(ctx actor.Context) {
 	}
 }
 
-// connect grants a range. Whose epoch is not the present one is told it first: what is served by its order outranks what was served before.
+// connect grants a range: at once, or when it is the machine's turn.
 func (f *Fleet) connect(ctx actor.Context, s *seat, r messages.ShardRange) {
+	ctx.Send(f.sessions, owns{s.source, r})
+	if s.paces {
+		delete(s.turns, r)
+		return
+	}
+	f.grant(ctx, s, r)
+}
+
+// grant tells a machine that a range is its own. Whose epoch is not the present one is told it first: what is served by its order outranks what was served before.
+func (f *Fleet) grant(ctx actor.Context, s *seat, r messages.ShardRange) {
 	if s.epoch != f.epoch {
 		f.greet(ctx, s)
 	}
-	ctx.Send(f.sessions, owns{s.source, r})
 	f.order(ctx, s, func(id string) messages.FromMaster { return messages.Connect{ID: id, Range: &r} })
 }
 

@@ -185,6 +185,8 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 	}
 	var keep []messages.Place
 	switch {
+	case f.reserved:
+		keep = []messages.Place{}
 	case f.suspicious():
 		if keep = slices.DeleteFunc(append(here, f.gifts...), func(p messages.Place) bool {
 			return slices.ContainsFunc(away, func(a messages.Place) bool { return plan.Shares(a, p) })

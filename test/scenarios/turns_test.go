@@ -1,0 +1,118 @@
+package scenarios
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/discord/rules"
+	codec "github.com/discluster/control/transport/master"
+)
+
+// foreign is somebody else's CONTROL: it asks for no permits, and starts what it is given at its own pace.
+type foreign struct {
+	f     *fleet
+	name  string
+	takes time.Duration // from its order until its shards are READY; 0: they never are
+	link  transport.Link
+	info  messages.Info
+
+	given     messages.ShardRange
+	began, up time.Duration // zero: not yet
+}
+
+// addForeign links one to MASTER.
+func (f *fleet) addForeign(name string, takes time.Duration) *foreign {
+	p := &foreign{f: f, name: name, takes: takes}
+	f.net.Dial(name, masterURL, transport.Greeting{Remote: name, Authorization: "open sesame", Source: name, Instance: name}, func(l transport.Link, err error) {
+		if err != nil {
+			f.t.Error(err)
+			return
+		}
+		p.link = l
+		l.Receive(func(frame []byte) {
+			l.Took()
+			if packet, err := codec.DecodeFromMaster(frame); err == nil {
+				p.heard(packet)
+			}
+		}, func(error) {})
+	})
+	return p
+}
+
+func (p *foreign) heard(packet messages.FromMaster) {
+	switch m := packet.(type) {
+	case messages.Initialise:
+		p.info.Hostname, p.info.Version, p.info.CPUs, p.info.Epoch = p.name, "9", 2, m.Epoch
+		p.info.Features = []string{messages.FeatureInfo, messages.FeatureOrders}
+		if m.Machine != nil {
+			p.info.Machine = *m.Machine
+		}
+		p.say()
+	case messages.Connect:
+		if m.Range == nil {
+			return
+		}
+		p.given, p.began = *m.Range, p.f.loop.Now()
+		p.stands(messages.RangeConnecting)
+		if p.takes > 0 {
+			p.f.loop.After(p.takes, func() {
+				p.up = p.f.loop.Now()
+				p.stands(messages.RangeOperational)
+			})
+		}
+	}
+}
+
+func (p *foreign) stands(state messages.RangeState) {
+	p.info.Ranges = []messages.RangeInfo{{Range: p.given, State: state, Epoch: p.info.Epoch}}
+	p.say()
+}
+
+func (p *foreign) say() {
+	frame, err := codec.EncodeFromControl(p.info)
+	if err != nil {
+		p.f.t.Error(err)
+		return
+	}
+	_ = p.link.Send(frame)
+}
+
+// CONTROLs without permits start one after the other, and nobody else identifies meanwhile. One that is stuck holds up the rest until its own limit, and no longer.
+func TestTurns(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		const shards = 48
+		stuck := f.loop.Rand.IntN(2) == 0
+		f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: 4})
+		f.withOwnMaster(4)
+		takes := func() time.Duration { return time.Duration(20+f.loop.Rand.IntN(100)) * time.Second }
+		first, second := f.addForeign("a1", takes()), f.addForeign("a2", takes())
+		if stuck {
+			first.takes = 0
+		}
+		for i := range 2 {
+			f.add(fmt.Sprintf("m%d", i+1), f.good(nil), sesame)
+		}
+		limit := plan.StockStart(messages.ShardRange{First: 0, Last: shards/4 - 1})
+		f.must("the second's turn", limit+30*time.Second, func() bool { return second.up > 0 || second.began > 0 })
+		if stuck {
+			if held := second.began - first.began; held < limit-10*time.Second || held > limit+10*time.Second {
+				f.t.Errorf("the stuck one held up the other for %v, its limit is %v", held, limit)
+			}
+		} else if second.began < first.up+plan.IdentifyEvery {
+			f.t.Errorf("the second began at %v, the first was done at %v", second.began, first.up)
+		}
+		f.must("the second is up", 3*time.Minute, func() bool { return second.up > 0 })
+		want(f, "identifies of the others till then", f.identifies(), 0)
+		f.must("the others are READY", 2*time.Minute, f.owned(shards/2))
+		for _, s := range f.discord.Rules.Score().Shards {
+			if at := f.loop.Now() - time.Since(s.IdentifyAt[0]); at < second.up+plan.IdentifyEvery {
+				f.t.Errorf("shard %d identified at %v, while it was the second's turn until %v", s.Shard, at, second.up)
+			}
+		}
+		want(f, "identifies", f.identifies(), shards/2)
+	})
+}
