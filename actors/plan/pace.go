@@ -18,6 +18,7 @@ const lostReport = time.Second
 const (
 	slotLength = 6 * time.Second
 	slotWindow = 500 * time.Millisecond
+	shortest   = time.Millisecond // a permit for less cannot be said on the wire
 )
 
 // Want is one wish to identify.
@@ -223,7 +224,7 @@ func (p *Pacer) window(now time.Time) (opens, closes time.Time) {
 	fleet := now.Add(p.ahead).UnixMilli()
 	k := fleet / slotLength.Milliseconds()
 	start := func(k int64) time.Time { return time.UnixMilli(k * slotLength.Milliseconds()).Add(-p.ahead) }
-	if end := start(k).Add(slotWindow); now.Before(end) && p.owns(k) {
+	if end := start(k).Add(slotWindow); end.Sub(now) >= shortest && p.owns(k) {
 		return time.Time{}, end
 	}
 	next := int64(-1)

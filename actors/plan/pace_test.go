@@ -221,6 +221,11 @@ func TestPacer(t *testing.T) {
 			200ms next     => wake 5.3s
 			5.3s  next     => wake 12s
 			12s   next     => a/1 for 500ms, wake never`},
+		{"slots: what is left of a millisecond is not worth a permit", 1, `
+			0s      alone 0/2
+			0s      ask a/0
+			499.1ms next => wake 12s
+			12s     next => a/0 for 500ms, wake never`},
 		{"slots: the second machine's opens 6 s later", 1, `
 			0s   alone 1/2
 			0s   ask a/0
