@@ -20,6 +20,8 @@ type linkMemory struct {
 	Halted   *messages.Halt `json:"halted,omitempty"`
 	Resumed  *messages.Halt `json:"resumed,omitempty"` // the last halt that an operator lifted
 
+	Drained bool `json:"drained,omitempty"` // MASTER gives us nothing, by order of an operator
+
 	// What is served, for the next life. It is written before anything of it is started.
 	ShardCount       int                   `json:"shard_count,omitempty"`
 	MaxConcurrency   int                   `json:"max_concurrency,omitempty"`

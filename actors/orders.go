@@ -110,8 +110,8 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 		m.cannotObey(ctx, 0, err)
 		return
 	}
-	if p.Epoch > m.memory.Epoch {
-		m.memory.Epoch = p.Epoch
+	if drained := value(p.Drained, m.memory.Drained); p.Epoch > m.memory.Epoch || drained != m.memory.Drained {
+		m.memory.Epoch, m.memory.Drained = p.Epoch, drained
 		m.save(ctx)
 	}
 	s.Halted = m.halted(ctx, s.Token)
@@ -342,7 +342,7 @@ func (m *MasterLink) info(ctx actor.Context) {
 	m.send(ctx, messages.Info{
 		Hostname: m.options.Hostname, Version: m.options.Version, CPUs: m.options.CPUs, MemoryBytes: m.options.Memory, Weight: m.options.Master.Weight,
 		Epoch: m.memory.Epoch, Machine: m.settings.Place, ShardCount: m.settings.ShardCount, MaxConcurrency: m.settings.MaxConcurrency,
-		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: m.last, Halted: m.memory.Halted, Resumed: m.memory.Resumed,
+		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: m.last, Halted: m.memory.Halted, Resumed: m.memory.Resumed, Drained: m.memory.Drained,
 		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders},
 	})
 }

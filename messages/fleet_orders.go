@@ -28,7 +28,8 @@ type FleetDirective interface {
 // Directives of the fleet alone. RestartCluster finds the cluster wherever it is, and is done when it serves again; RollingRestart takes one machine after the other, one
 // cluster at a time, and stops at the first that does not come up.
 type (
-	// DrainMachine moves everything that a machine serves to others, with its sessions, and gives it nothing more in this life of MASTER. Done when all of it is up again.
+	// DrainMachine moves everything that a machine serves to others, with its sessions, and gives it nothing more until it is undrained: the machine itself remembers that.
+	// Done when all of it is up again.
 	DrainMachine struct{ Source string }
 	// UndrainMachine lets a machine be a spare again, or serve.
 	UndrainMachine struct{ Source string }

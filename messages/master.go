@@ -50,7 +50,8 @@ type Initialise struct {
 	Machine           *Place        `json:"machine,omitempty"`            // nil: as it was told before, at first alone
 	Epoch             int64         `json:"epoch,omitempty"`
 	LeaseMS           *Milliseconds `json:"lease_ms,omitempty"`
-	Now               *UnixMillis   `json:"now,omitempty"` // MASTER's clock
+	Drained           *bool         `json:"drained,omitempty"` // for the machine to remember: an operator wants it to be given nothing; nil: as it was told before
+	Now               *UnixMillis   `json:"now,omitempty"`     // MASTER's clock
 }
 
 // Connect (op 6, MASTER → CONTROL) grants a range, or makes this machine a spare. Upstream: shardRange and redundant; id and sessions: WIRE B1.
@@ -150,6 +151,7 @@ type Info struct {
 	ShardsPerCluster int                `json:"shards_per_cluster,omitempty"`
 	Halted           *Halt              `json:"halted,omitempty"`
 	Resumed          *Halt              `json:"resumed,omitempty"` // the last halt that an operator lifted
+	Drained          bool               `json:"drained,omitempty"` // as it was told last
 	Ranges           []RangeInfo        `json:"ranges"`
 	LastIdentify     map[int]UnixMillis `json:"last_identify,omitempty"` // by bucket
 	Features         []string           `json:"features"`

@@ -55,7 +55,7 @@ func (f *Fleet) turnAway(m linkCame, code int, why string) *seat {
 
 // greet tells a CONTROL what the fleet is.
 func (f *Fleet) greet(ctx actor.Context, s *seat) {
-	if s.link == nil {
+	if s.link == nil || f.settings.shards == 0 { // it is told when that is known
 		return
 	}
 	now := messages.At(time.Now())
@@ -68,6 +68,7 @@ func (f *Fleet) greet(ctx actor.Context, s *seat) {
 	if s.place.Of > 0 {
 		i.Machine = new(s.place)
 	}
+	i.Drained = s.drained
 	if f.options.Lease > 0 {
 		i.LeaseMS = new(messages.Millis(f.options.Lease))
 	}
@@ -87,6 +88,9 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 	first, before := !s.informed, s.ranges
 	s.informed, s.host, s.ranges, s.knows = true, m.info.Hostname, m.info.Ranges, m.info.Machine
 	s.capacity = plan.Capacity{CPUs: m.info.CPUs, Memory: m.info.MemoryBytes, Weight: m.info.Weight}
+	if s.drained == nil {
+		s.drained = new(m.info.Drained)
+	}
 	s.paces = !slices.Contains(m.info.Features, messages.FeaturePermits)
 	f.seat(ctx, s)
 	if first {

@@ -116,7 +116,8 @@ func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
 	case messages.UndrainMachine:
 		s, err := f.known(d.Source)
 		if err == nil {
-			s.drained, s.spare = false, false
+			s.drained, s.spare = new(false), false
+			f.greet(ctx, s)
 			f.settle(ctx)
 		}
 		return true, err
@@ -195,10 +196,11 @@ func (f *Fleet) drain(ctx actor.Context, source string) (done bool, err error) {
 		return true, err
 	case len(s.granted) > 0 && s.link == nil:
 		return true, fmt.Errorf("machine %s is not linked", source)
-	case len(s.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *seat) bool { return o != s && o.ready() && !o.drained && !o.refused }):
+	case len(s.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *seat) bool { return o != s && o.ready() && !o.isDrained() && !o.refused }):
 		return true, fmt.Errorf("machine %s: there is no other machine to take its shards", source)
 	}
-	s.drained = true
+	s.drained = new(true)
+	f.greet(ctx, s)
 	for _, r := range s.granted {
 		if slices.Contains(s.leaving, r) {
 			continue
@@ -211,6 +213,8 @@ func (f *Fleet) drain(ctx actor.Context, source string) (done bool, err error) {
 	return false, nil
 }
 
+func (s *seat) isDrained() bool { return s.drained != nil && *s.drained }
+
 // progress looks which drains are done: the machine has nothing, and everything is up elsewhere, or has failed there.
 func (f *Fleet) progress() {
 	for _, o := range slices.Clone(f.open) {
@@ -221,7 +225,7 @@ func (f *Fleet) progress() {
 		switch s := f.seats[d.Source]; {
 		case s == nil: // it took its leave
 			f.end(o, messages.FleetOrderDone, nil)
-		case !s.drained:
+		case !s.isDrained():
 			f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s was undrained meanwhile", d.Source))
 		default:
 			missing := 0

@@ -68,9 +68,20 @@ func (f *Fleet) ask(ctx actor.Context) {
 	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
 }
 
+// freshFor is how long Discord's answer counts for a large start.
+const freshFor = time.Minute
+
+// counts asks Discord how many may identify today, unless it said so of late, and reports whether its answer is to come: within 15 s, if it is to come at all.
+func (f *Fleet) counts(ctx actor.Context) bool {
+	if time.Since(f.heard) > freshFor {
+		f.ask(ctx)
+	}
+	return f.cancel != nil
+}
+
 // read is Discord's answer, or why it cannot be gone by.
 func (f *Fleet) read(m discordSaid) (g gateway, err error) {
-	f.cancel = nil
+	f.cancel, f.heard = nil, time.Now()
 	switch {
 	case m.err != nil:
 		return g, m.err
@@ -105,8 +116,9 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 	}
 }
 
-// recounted is the answer while the fleet serves: the budget counts, the number of shards is pinned.
+// recounted is the answer while the fleet serves: the budget counts, the number of shards is pinned. A start may have waited for it.
 func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
+	defer f.settle(ctx)
 	g, err := f.read(m)
 	if err != nil {
 		f.Log.Warn().Err(err).Msg("what may identify today is not known anew")

@@ -25,8 +25,9 @@ type Fleet struct {
 	options  Options
 	governor *actor.PID
 	sessions *actor.PID
-	stop     func() // of the listener
-	cancel   func() // of the question to Discord
+	stop     func()    // of the listener
+	cancel   func()    // of the question to Discord
+	heard    time.Time // of Discord, last
 	tries    int
 	said     string // the last reason said for knowing nothing of Discord
 	advised  int    // shards that Discord recommended last
@@ -65,7 +66,7 @@ type seat struct {
 	refused  bool                              // refused a range of late
 	paces    bool                              // itself: it asks for no permits
 	turns    map[messages.ShardRange]time.Time // when those of the ranges it is to start itself began
-	drained  bool                              // by order of an operator: it is given nothing
+	drained  *bool                             // by order of an operator: it is given nothing; nil: not known, the machine will say
 	halted   *messages.Halt                    // as it said first
 	granted  []messages.ShardRange             // by us, whether it says so yet or not
 	leaving  []messages.ShardRange             // of these: it is told to let them go
@@ -160,7 +161,8 @@ func (f *Fleet) serving(ctx actor.Context) {
 		if s := f.admit(ctx, m); s != nil {
 			f.greet(ctx, s)
 		}
-	case world.Recovered:
+	case world.Recovered: // Discord's answer may be what was lost
+		f.cancel = nil
 		f.expectAll(ctx)
 		f.settle(ctx)
 	default:

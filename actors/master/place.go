@@ -17,7 +17,7 @@ import (
 // connectMax is how many shards one order grants at most: their sessions travel with it, and a frame has at most 1 MiB (WIRE B1).
 const connectMax = 1000
 
-// largeStart is how many shards are enough to ask Discord anew how many may identify today.
+// largeStart is how many shards are enough to ask Discord anew how many may identify today; where nobody serves yet, before they are given to anybody.
 const largeStart = 50
 
 // offloadWithin is what the handlers of a machine may still take when another one serves its shards already.
@@ -57,15 +57,17 @@ func (tryAgain) IgnoreDeadLetterLogging() {}
 func (f *Fleet) settle(ctx actor.Context) {
 	f.seatAll(ctx)
 	if f.halted == nil && f.State() == "serving" && f.seated() {
-		f.place(ctx)
-		f.makeSpares(ctx)
+		if f.place(ctx) {
+			f.makeSpares(ctx)
+		}
 		f.takeTurns(ctx)
 	}
 	f.progress()
 }
 
 // place gives what nobody has to the machines that have nothing, to as many of them as it takes, or to all where every machine has something.
-func (f *Fleet) place(ctx actor.Context) {
+// It reports whether that is done, and does not wait for Discord.
+func (f *Fleet) place(ctx actor.Context) bool {
 	var given []messages.ShardRange
 	var here, idle []*seat
 	serving, served := 0, 0
@@ -75,7 +77,7 @@ func (f *Fleet) place(ctx actor.Context) {
 			serving++
 			served += load(s.granted)
 		}
-		if !s.ready() || s.refused || s.drained || len(s.leaving) > 0 {
+		if !s.ready() || s.refused || s.isDrained() || len(s.leaving) > 0 {
 			continue
 		}
 		here = append(here, s)
@@ -84,8 +86,8 @@ func (f *Fleet) place(ctx actor.Context) {
 		}
 	}
 	free := plan.Unserved(f.settings.shards, given)
-	if load(free) >= largeStart {
-		f.ask(ctx)
+	if load(free) >= largeStart && len(here) > 0 && f.counts(ctx) && served == 0 {
+		return false // what others served is resumed, and waits for nobody
 	}
 	takers := idle[:plan.Takers(len(idle), f.options.Spares, load(free), serving, served)]
 	if len(takers) == 0 {
@@ -96,6 +98,7 @@ func (f *Fleet) place(ctx actor.Context) {
 			f.give(ctx, takers[i], r)
 		}
 	}
+	return true
 }
 
 // load counts the shards of ranges.

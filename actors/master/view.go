@@ -58,7 +58,7 @@ func (f *Fleet) view() messages.FleetView {
 	v := messages.FleetView{At: time.Now().UTC().Truncate(time.Millisecond), State: f.State(), Started: f.began.UTC().Truncate(time.Millisecond), Epoch: f.epoch,
 		ShardCount: f.settings.shards, MaxConcurrency: f.settings.maxConcurrency, ShardsPerCluster: f.settings.perCluster, Halted: f.halted != nil, Machines: []messages.FleetMachine{}}
 	for _, s := range f.inOrder() {
-		m := messages.FleetMachine{Source: s.source, Host: s.host, Linked: s.link != nil, Spare: s.spare, Drained: s.drained, Clusters: s.counts.clusters, ShardsReady: s.shardsReady(),
+		m := messages.FleetMachine{Source: s.source, Host: s.host, Linked: s.link != nil, Spare: s.spare, Drained: s.isDrained(), Clusters: s.counts.clusters, ShardsReady: s.shardsReady(),
 			Granted: append([]messages.ShardRange{}, s.granted...), Ranges: append([]messages.RangeInfo{}, s.ranges...)}
 		slices.SortFunc(m.Granted, func(a, b messages.ShardRange) int { return a.First - b.First })
 		if m.Linked {

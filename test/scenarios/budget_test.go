@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"syscall"
 	"testing"
@@ -57,6 +58,30 @@ func TestBudgetEnds(t *testing.T) {
 		want(f, "identify.budget_low", own.saw("identify.budget_low"), 1)
 		f.must("the rest follows", 3*time.Minute, f.owned(24))
 		want(f, "identifies", f.identifies(), 24)
+	})
+}
+
+// Before a large start Discord is asked how many may identify, unless it said so of late; nothing is given away until it answers, or does not.
+func TestBudgetIsAskedBeforeALargeStart(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		answers := f.loop.Rand.IntN(2) == 0
+		f.withDiscord(rules.Config{ShardCount: 64, MaxConcurrency: 16})
+		own := f.withOwnMaster(1)
+		asked, placed := 0, 0
+		own.HTTP = func(r world.Request) (world.Response, error) {
+			if asked++; asked > 1 {
+				placed += own.saw("fleet.placed")
+				if !answers {
+					return world.Response{}, errors.New("timed out")
+				}
+			}
+			return f.discord.HTTP(r)
+		}
+		f.pass(2 * time.Minute)
+		f.add("m1", f.good(nil), sesame)
+		f.must("every shard READY", time.Minute, f.owned(64))
+		want(f, "questions", asked, 2)
+		want(f, "placed before the answer", placed, 0)
 	})
 }
 

@@ -85,6 +85,34 @@ func TestDrainMachine(t *testing.T) {
 	})
 }
 
+// A drained machine stays one when MASTER starts anew, and when it does itself: it is a spare that takes nothing over, until it is undrained.
+func TestDrainedIsRemembered(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
+		spare := f.machines["m4"]
+		drain := own.order("d", messages.DrainMachine{Source: "m4"})
+		f.must("drained", time.Second, drain.over)
+		f.pass(time.Second)
+		own.Crash()
+		if f.loop.Rand.IntN(2) == 0 {
+			f.crash(spare)
+			f.boot(spare, sesame, mortal)
+		}
+		own.start()
+		f.must("all are back", time.Minute, func() bool { return own.saw("machine.joined") == 8 })
+		f.pass(10 * time.Second)
+		f.powerOff(f.one())
+		f.must("READY on the two others", 36*time.Second, func() bool { return own.saw("machine.replaced") == 1 && f.owned(60)() })
+		want(f, "processes of the drained", len(spare.Processes()), 0)
+		undrain := own.order("u", messages.UndrainMachine{Source: "m4"})
+		f.must("undrained", time.Second, undrain.over)
+		f.powerOff(f.one())
+		f.must("READY on the undrained", 36*time.Second, func() bool { return own.saw("machine.replaced") == 2 && f.owned(60)() })
+		want(f, "the undrained serves", len(spare.Processes()) > 0, true)
+		want(f, "identifies", f.identifies(), 60)
+	})
+}
+
 // The whole fleet is restarted, one machine at a time, and not one shard identifies.
 func TestRollingRestartOfTheFleet(t *testing.T) {
 	seeds(t, func(f *fleet) {
