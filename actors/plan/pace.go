@@ -138,6 +138,8 @@ func (p *Pacer) Drop(owner string) {
 func (p *Pacer) Waiting() []Want { return p.waiting.all() }
 
 // Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the bucket, and false for a permit that is not outstanding (any more).
+// Used by another machine, now is when its word arrived: when it was sent, no clocks tell more closely than the shortest way between the two is long, and on a link of even
+// delay that is all of it.
 func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool) {
 	p.waiting.remove(id)
 	for key, b := range p.buckets {
