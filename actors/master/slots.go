@@ -153,12 +153,15 @@ func (f *Fleet) taken() []messages.Place {
 		if s.knows.Of > 0 && s.knows != s.place {
 			all = append(all, s.knows)
 		}
-		if s.place.Of == 0 && s.knows.Of == 0 && len(s.ranges) > 0 { // serves, and takes itself for alone
+		if s.link == nil && s.alone() { // it cannot be told
 			all = append(all, messages.Place{Of: 1})
 		}
 	}
 	return all
 }
+
+// alone reports whether a machine takes itself for that, as far as is known: it serves, and has never heard of slots.
+func (s *seat) alone() bool { return s.knows.Of == 0 && len(s.ranges) > 0 }
 
 // suspicious reports whether slots that nobody here has may be somebody's who is away since before this life of ours.
 func (f *Fleet) suspicious() bool {
@@ -177,10 +180,10 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 		case s.link != nil && s.informed:
 			here = append(here, places...)
 		case f.fenced(s):
+		case s.alone():
+			away = append(away, messages.Place{Of: 1})
 		case len(places) > 0:
 			away = append(away, places...)
-		case len(s.ranges) > 0:
-			away = append(away, messages.Place{Of: 1})
 		}
 	}
 	var keep []messages.Place

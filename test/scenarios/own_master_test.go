@@ -12,6 +12,7 @@ import (
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/test/mockmaster"
 	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
 )
@@ -216,5 +217,30 @@ func TestCrashesUnderTheGovernor(t *testing.T) {
 			f.mend() // what was killed four times before it served, or burnt too many identifies
 			return f.owned(48)()
 		})
+	})
+}
+
+// Two machines served by order of a MASTER that knew nothing of slots. Ours takes its place: they are given slots, and are machines like others.
+func TestTakesOverFromAnotherMaster(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 4})
+		f.master = mockmaster.New(ours(initialise(16, 4)))
+		stop := f.listen(f.master)
+		m1, m2 := f.add("m1", f.good(nil), sesame), f.add("m2", f.good(nil), sesame)
+		f.must("linked", time.Minute, f.sawN("master.linked", 2))
+		f.connect(m1, "c1", 0, 7)
+		f.must("m1 serves", time.Minute, f.owned(8))
+		f.pass(6 * time.Second) // that MASTER's turn-taking
+		f.connect(m2, "c2", 8, 15)
+		f.must("m2 serves", time.Minute, f.owned(16))
+		stop()
+		f.master.Link("m1").Close(1001, "bye")
+		f.master.Link("m2").Close(1001, "bye")
+		own := f.withOwnMaster(2)
+		f.must("both are linked", 2*time.Minute, func() bool { return own.saw("machine.joined") == 2 })
+		f.pass(time.Minute)
+		f.powerOff(f.one())
+		f.must("the other one takes over", 36*time.Second, func() bool { return own.saw("machine.replaced") == 1 && f.owned(16)() && f.everywhere() == 4 })
+		want(f, "identifies", f.identifies(), 16)
 	})
 }

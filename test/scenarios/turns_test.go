@@ -116,3 +116,21 @@ func TestTurns(t *testing.T) {
 		want(f, "identifies", f.identifies(), shards/2)
 	})
 }
+
+// A MASTER that starts anew finds one in the middle of its start: it has its turn.
+func TestTurnUnderWay(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 4})
+		f.withOwnMaster(2)
+		a := f.addForeign("a1", 0)
+		a.given = messages.ShardRange{First: 0, Last: 23}
+		a.info.Ranges = []messages.RangeInfo{{Range: a.given, State: messages.RangeConnecting, Epoch: 1}}
+		f.add("m1", f.good(nil), sesame)
+		f.pass(time.Duration(30+f.loop.Rand.IntN(200)) * time.Second)
+		want(f, "identifies of the other till then", f.identifies(), 0)
+		a.stands(messages.RangeOperational)
+		f.pass(plan.IdentifyEvery)
+		want(f, "identifies of the other so soon", f.identifies(), 0)
+		f.must("the other is READY", 2*time.Minute, f.owned(24))
+	})
+}
