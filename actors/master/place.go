@@ -239,9 +239,13 @@ func (f *Fleet) claimed(ctx actor.Context, s *seat, r messages.RangeInfo) {
 	}
 }
 
-// claim is the epoch of the order by which a machine has a range. One that has not said so yet was given it by us.
+// claim is the epoch of the order by which a machine has a range. One that has not said so yet was given it by us. With a lease it is ours as soon as we serve: of those who
+// have a range by earlier orders only the one that we confirmed can run it, and to give it to another while that one stops would let it run twice.
 func (f *Fleet) claim(s *seat, g messages.ShardRange) int64 {
 	epoch := int64(-1)
+	if f.options.Lease > 0 && f.State() == "serving" {
+		return f.epoch
+	}
 	for _, r := range s.ranges {
 		if r.Range.Overlaps(g) {
 			epoch = max(epoch, r.Epoch)

@@ -155,6 +155,30 @@ func TestPartitionFences(t *testing.T) {
 // leased is the option of a MASTER that fences.
 func leased(o *master.Options) { o.Lease = 20 * time.Second }
 
+// With a lease, what a MASTER that starts anew let a machine start is that machine's, also when one comes later that was given it later, by an earlier MASTER: that one's has
+// ended, and to take it away from who runs it would let it run twice.
+func TestFenceKeepsWhatRuns(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1), leased)
+		first, second := f.one(), f.machines["m4"]
+		f.powerOff(first)
+		f.must("the spare takes over", 36*time.Second, func() bool { return own.saw("machine.replaced") == 1 && f.owned(60)() })
+		f.powerOff(second)
+		own.Crash()
+		f.boot(first, sesame, mortal)
+		own.start()
+		f.must("it serves again", 2*time.Minute, f.running(first, 5))
+		f.pass(time.Duration(f.loop.Rand.IntN(5000)) * time.Millisecond)
+		f.boot(second, sesame, mortal)
+		f.must("every machine is back", 40*time.Second, func() bool { return own.saw("machine.joined") == 8 })
+		f.must("every shard READY", 3*time.Minute, f.owned(60))
+		f.pass(time.Minute)
+		want(f, "processes of the first", len(first.Processes()), 5)
+		want(f, "processes of the second", len(second.Processes()), 0)
+		want(f, "processes", f.everywhere(), 15)
+	})
+}
+
 // MASTER is cut off from everybody, or sleeps: nobody is replaced, whoever comes back first.
 func TestMasterCutOff(t *testing.T) {
 	seeds(t, func(f *fleet) {
