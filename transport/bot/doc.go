@@ -18,7 +18,7 @@
 //	joining ───────▶ idle ──────────────▶ serving ─────────────────────────────▶ draining ──▶ Run returns nil
 //	   │ 30 s         HELLO with sessions  │   ▲                                    ▲
 //	   ▼              (bot.Resume)    lost ▼   │ HELLO on a new connection          │ on_lost "exit": lost_after_ms, or the lease ran out; Run returns ErrLost
-//	 error                              serving alone: no IDENTIFY, RESUME is free ─┘
+//	 error                              serving alone: no IDENTIFY, RESUME is free ─┘ but braked (Cluster.Lapsed)
 //
 // It needs the standard library, the messages and the unix socket of this module, and nothing else.
 package bot
