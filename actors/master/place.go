@@ -197,6 +197,9 @@ func (f *Fleet) confirmAll(ctx actor.Context, s *seat) {
 		return
 	}
 	for _, g := range s.granted {
+		if slices.Contains(s.leaving, g) {
+			continue
+		}
 		if slices.ContainsFunc(s.ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(g) }) {
 			f.confirm(ctx, s, g)
 		} else {

@@ -85,6 +85,21 @@ func TestDrainMachine(t *testing.T) {
 	})
 }
 
+// A machine is drained in the last moment before MASTER, started anew, begins to serve: it is not told that what it lets go of is its own.
+func TestDrainWhileGathering(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 3)
+		f.powerOff(f.machines["m3"])
+		own.Crash()
+		own.start()
+		f.must("Discord is asked", time.Minute, func() bool { return own.saw("fleet.asked") == 2 })
+		f.pass(own.options.Wait - time.Duration(f.loop.Rand.IntN(150))*time.Millisecond)
+		own.order("d", messages.DrainMachine{Source: "m2"})
+		f.must("everything is on the one that is left", 2*time.Minute, func() bool { return f.owned(60)() && len(f.machines["m1"].Processes()) == 15 })
+		want(f, "processes of the drained", len(f.machines["m2"].Processes()), 0)
+	})
+}
+
 // A drained machine stays one when MASTER starts anew, and when it does itself: it is a spare that takes nothing over, until it is undrained.
 func TestDrainedIsRemembered(t *testing.T) {
 	seeds(t, func(f *fleet) {
