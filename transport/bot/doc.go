@@ -18,7 +18,9 @@
 //	joining ───────▶ idle ──────────────▶ serving ─────────────────────────────▶ draining ──▶ Run returns nil
 //	   │ 30 s         HELLO with sessions  │   ▲                                    ▲
 //	   ▼              (bot.Resume)    lost ▼   │ HELLO on a new connection          │ on_lost "exit": lost_after_ms, or the lease ran out; Run returns ErrLost
-//	 error                              serving alone: no IDENTIFY, RESUME is free ─┘ but braked (Cluster.Lapsed)
+//	 error                              serving alone: no IDENTIFY, RESUME is free ─┘
+//
+// A RESUME asks nobody; but while Cluster.Lapsed, a shard is resumed once a minute at most.
 //
 // It needs the standard library, the messages and the unix socket of this module, and nothing else.
 package bot
