@@ -50,6 +50,7 @@ type Cluster struct {
 	cancel  func()     // of the start or the dial under way
 	up      time.Time  // when every shard was READY first in this life
 	why     *Failure   // why it is being killed
+	shot    bool       // it was sent SIGKILL at the end of its grace
 
 	reservation // of buckets, where the bot cannot ask for permits
 	ipc         // its conversation with the process
@@ -196,9 +197,16 @@ func (c *Cluster) killing(ctx actor.Context) {
 		case !c.Expired(m):
 		case c.process == nil: // its start hangs, and was given up
 			c.stopped(ctx)
+		case c.shot: // the word of its end may have been lost to a panic of ours
+			c.seek(ctx)
+			c.In(ctx, c.options.KillGrace)
 		default:
+			c.shot = true
 			c.process.Signal(syscall.SIGKILL)
+			c.In(ctx, c.options.KillGrace)
 		}
+	case found:
+		c.sought(ctx, m)
 	case runStarted: // its end was ordered meanwhile
 		switch {
 		case m.life != c.life.Instance:
@@ -274,19 +282,23 @@ func (c *Cluster) running(ctx actor.Context) {
 func (c *Cluster) ending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runExited:
-		if m.life != c.life.Instance {
-			return
-		}
-		c.exit = &m.exit
-		if c.why == nil {
-			c.stopped(ctx)
-		} else {
-			c.fail(ctx, c.why)
+		if m.life == c.life.Instance {
+			c.ended(ctx, m.exit)
 		}
 	case messages.Permit, messages.SessionsOffered, messages.Proceed: // comes too late
 	default:
 		c.always(ctx)
 	}
+}
+
+// ended is the end that was ordered, or that was brought about because of a failure.
+func (c *Cluster) ended(ctx actor.Context, e proc.Exit) {
+	c.exit = &e
+	if c.why == nil {
+		c.stopped(ctx)
+		return
+	}
+	c.fail(ctx, c.why)
 }
 
 // always is what every state does with what it does not name.

@@ -149,6 +149,25 @@ func (c *Cluster) adopting(ctx actor.Context) {
 	}
 }
 
+// seek looks whether a process that was killed is there still.
+func (c *Cluster) seek(ctx actor.Context) {
+	send := world.Sender(ctx)
+	c.cancel = c.W.Find(c.mark(proc.Mark{PID: c.process.PID(), Started: c.process.Started()}), func(p proc.Process, err error) { send(found{p, err}) })
+}
+
+// sought takes what came of that.
+func (c *Cluster) sought(ctx actor.Context, m found) {
+	var gone *proc.GoneError
+	if c.process != nil && errors.As(m.err, &gone) {
+		c.ended(ctx, gone.Exit)
+		return
+	}
+	if c.cancel != nil { // it is there: its death is awaited already
+		c.cancel()
+		c.cancel = nil
+	}
+}
+
 // takingLeave waits for the process of an earlier life, to end it.
 func (c *Cluster) takingLeave(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -175,8 +194,14 @@ func (c *Cluster) note(ctx actor.Context, p proc.Process) {
 	c.write(ctx, proc.Mark{PID: p.PID(), Started: p.Started()})
 }
 
+// mark is by what a process of this life is found.
+func (c *Cluster) mark(m proc.Mark) proc.Mark {
+	m.Env, m.Output = "SHARDING_INSTANCE_IPC="+string(c.life.Instance), c.output()
+	return m
+}
+
 func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
-	mark.Env, mark.Output = "SHARDING_INSTANCE_IPC="+string(c.life.Instance), c.output()
+	mark = c.mark(mark)
 	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: messages.At(c.started), Served: c.served}
 	send, life := world.Sender(ctx), c.life.Instance
 	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })

@@ -119,6 +119,19 @@ func TestStopOfControl(t *testing.T) {
 	})
 }
 
+// The actor panics on the news that its process has ended: it looks for itself, and finds it gone (seed 115 of TestEverything).
+func TestEndThatPanics(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.panics = true
+		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
+		f.serve(m, "c", 0, 3)
+		m.Panic = func(actor string, msg any) bool { return typeOf(msg) == "actors.runExited" }
+		f.order(m, messages.DrainCluster{Cluster: 0})
+		f.must("stopped", 20*time.Second, f.stateIs(m, 0, messages.ClusterStopped))
+		want(f, "processes", len(m.Processes()), 0)
+	})
+}
+
 // The actor panics on the order to stop, and on being told that it lost a message: the order is given again (seed 5315 of TestEverything).
 func TestStopThatPanics(t *testing.T) {
 	seeds(t, func(f *fleet) {
