@@ -18,10 +18,12 @@ import (
 // shard is what is known of one shard of the cluster.
 type shard struct {
 	state    messages.ShardState
-	deadline time.Time // when it must have moved on; zero: it waits for others, which is not failing
-	down     time.Time // since when it is not READY in a serving cluster, for no fault of ours; zero: it is
-	said     bool      // that it is stuck
-	told     bool      // to connect anew
+	deadline time.Time           // when it must have moved on; zero: it waits for others, which is not failing
+	down     time.Time           // since when it is not READY in a serving cluster, for no fault of ours; zero: it is
+	said     bool                // that it is stuck
+	told     bool                // to connect anew
+	wish     *messages.PermitAsk // what it waits for a permit with; nil: it does not
+	wishAt   time.Time           // when the gate was asked last
 	latency  messages.Milliseconds
 	guilds   *int      // nil: not known
 	rate     plan.Rate // of events
@@ -47,7 +49,8 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 			Reason: fmt.Sprintf("shard %d is not of cluster %d, which has %s", p.Shard, c.plan.ID, c.plan.Shards)})
 		return
 	}
-	s.deadline = time.Time{}
+	s.deadline, s.wish, s.wishAt = time.Time{}, &p, time.Now()
+	c.arm(ctx)
 	cause := p.Cause
 	if cause == messages.CauseStart && c.reborn { // the bot cannot know
 		cause = messages.CauseCrash
@@ -69,6 +72,9 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	if p.Granted { // an overdue one is thrown away by the bot, and asked for again
 		grant.UseWithinMS, grant.UseBefore = messages.Millis(max(time.Until(p.UseBefore), time.Millisecond)), new(messages.At(p.UseBefore))
 	}
+	if s := c.shards[p.Shard]; s != nil {
+		s.wish = nil
+	}
 	sent := c.send(grant)
 	if !sent && p.Granted {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
@@ -89,6 +95,9 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 		return
 	}
 	moved, ready := s.state != p.State, c.ready()
+	if p.State != messages.ShardWaitingPermit {
+		s.wish = nil
+	}
 	s.state, s.latency = p.State, p.LatencyMS
 	if p.Guilds != nil {
 		s.guilds = p.Guilds
@@ -153,6 +162,9 @@ func (c *Cluster) nextDeadline() time.Time {
 		}
 	}
 	for _, s := range c.shards {
+		if s.wish != nil {
+			sooner(s.wishAt.Add(askAgainEvery))
+		}
 		if !c.outage {
 			sooner(s.deadline)
 			sooner(s.stuckAt())
@@ -251,8 +263,11 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		return
 	}
 	for _, id := range c.plan.Shards.Shards() {
+		if s := c.shards[id]; s.wish != nil && !now.Before(s.wishAt.Add(askAgainEvery)) { // the gate may have lost it to a panic of ours; it is the same wish, by its id
+			c.asked(ctx, *s.wish)
+		}
 		if c.outage {
-			break // waiting for Discord is not failing
+			continue // waiting for Discord is not failing
 		}
 		if c.unstick(ctx, id, now) {
 			return

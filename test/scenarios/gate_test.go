@@ -222,3 +222,22 @@ func TestPermitsWhenTheLinkIsLost(t *testing.T) {
 		f.must("the next link", time.Minute, f.sawN("master.linked", 2))
 	})
 }
+
+// The gate panics on wishes: they are wished again, and nobody waits for ever (seed 455 of TestEverything).
+func TestWishesThatAreLost(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.panics = true
+		lost := 3
+		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
+		m.Panic = func(actor string, msg any) bool {
+			_, wish := msg.(messages.WantPermit)
+			if wish && actor == "gate" {
+				lost--
+			}
+			return wish && actor == "gate" && lost >= 0
+		}
+		f.connect(m, "c", 0, 3)
+		f.must("READY", 2*time.Minute, f.owned(4))
+		want(f, "identifies", f.identifies(), 4)
+	})
+}
