@@ -157,6 +157,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	case messages.PermitAsk:
 		c.asked(ctx, p)
 	case messages.PermitSent:
+		c.answeredWish(p.Shard, p.EventID) // or taken back
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: c.permitID(p.EventID), Sent: p.Sent})
 		if s := c.shards[p.Shard]; s != nil && p.Sent {
 			s.deadline = now.Add(c.options.ReadyTimeout)

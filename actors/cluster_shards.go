@@ -72,12 +72,17 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	if p.Granted { // an overdue one is thrown away by the bot, and asked for again
 		grant.UseWithinMS, grant.UseBefore = messages.Millis(max(time.Until(p.UseBefore), time.Millisecond)), new(messages.At(p.UseBefore))
 	}
-	if s := c.shards[p.Shard]; s != nil {
-		s.wish = nil
-	}
+	c.answeredWish(p.Shard, grant.EventID)
 	sent := c.send(grant)
 	if !sent && p.Granted {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
+	}
+}
+
+// answeredWish ends a shard's wait for a permit. Nothing else does, whatever its connection goes through meanwhile: the bot asks once, and waits.
+func (c *Cluster) answeredWish(shard int, event messages.Snowflake) {
+	if s := c.shards[shard]; s != nil && s.wish != nil && s.wish.EventID == event {
+		s.wish = nil
 	}
 }
 
@@ -95,9 +100,6 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 		return
 	}
 	moved, ready := s.state != p.State, c.ready()
-	if p.State != messages.ShardWaitingPermit {
-		s.wish = nil
-	}
 	s.state, s.latency = p.State, p.LatencyMS
 	if p.Guilds != nil {
 		s.guilds = p.Guilds

@@ -237,6 +237,8 @@ func TestWishesThatAreLost(t *testing.T) {
 			return wish && actor == "gate" && lost >= 0
 		}
 		f.connect(m, "c", 0, 3)
+		f.pass(10 * time.Second)
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished}) // and seed 6804: connections come and go meanwhile
 		f.must("READY", 2*time.Minute, f.owned(4))
 		want(f, "identifies", f.identifies(), 4)
 	})
