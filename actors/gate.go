@@ -51,11 +51,14 @@ type (
 		permits []*permit
 		err     error
 	}
+	// ripe: a permit may be used now.
+	ripe struct{ permit *permit }
 )
 
 // These may come after CONTROL has stopped; that is no news.
 func (retryWish) IgnoreDeadLetterLogging() {}
 func (gateSaved) IgnoreDeadLetterLogging() {}
+func (ripe) IgnoreDeadLetterLogging()      {}
 
 func newGate(w *world.World, house House, o IdentifyOptions) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
@@ -83,7 +86,7 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		}
 		g.next(ctx)
 	case messages.PermitUsed:
-		_, known := g.pacer.Report(m.ID, m.Sent, time.Now())
+		_, known := g.pacer.Report(m.ID, m.Sent, time.Now(), time.Time{})
 		if g.used(ctx, m) && !known { // granted before this pacer was there
 			g.pacer = g.newPacer()
 		}
@@ -118,7 +121,7 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		g.answered(ctx, m)
 	case messages.PermitUsed:
 		g.used(ctx, m)
-		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies})
+		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies, Now: new(messages.At(time.Now()))})
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		for _, w := range g.waiting() {
@@ -147,6 +150,8 @@ func (g *IdentifyGate) always(ctx actor.Context) {
 		g.configure(ctx, m)
 	case gateSaved:
 		g.saved(ctx, m)
+	case ripe:
+		g.hand(ctx, m.permit)
 	case messages.Forgive:
 		delete(g.burnt, m.Cluster.String())
 	case world.Recovered:
@@ -232,7 +237,7 @@ func (g *IdentifyGate) pace(ctx actor.Context) {
 
 // holdForGranted waits until whatever MASTER granted to anybody is used and over.
 func (g *IdentifyGate) holdForGranted() {
-	g.hold = time.Now().Add(g.options.TTL + plan.IdentifyEvery + g.options.Margin)
+	g.hold = time.Now().Add(plan.Lead + g.options.TTL + plan.IdentifyEvery + g.options.Margin)
 	g.pacer.Hold(g.hold)
 }
 
@@ -253,7 +258,7 @@ func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
 	if g.settings.Halted {
 		return
 	}
-	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold)})
+	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold), Now: new(messages.At(time.Now()))})
 }
 
 // waiting is every wish not granted yet, in the order of its age.
@@ -294,7 +299,7 @@ func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
 			return
 		}
 		delete(g.wishes, m.ID)
-		g.give(ctx, w, left)
+		g.give(ctx, w, g.wait(m), left)
 	default:
 		g.After(ctx, max(m.RetryAfterMS.Duration(), time.Second), retryWish{m.ID})
 	}
@@ -308,6 +313,14 @@ func (g *IdentifyGate) age(m messages.PermitAnswer) time.Duration {
 	return max(time.Since(m.Now.Time())+g.settings.ClockAhead, 0)
 }
 
+// wait is how long a permit of MASTER is not to be used yet.
+func (g *IdentifyGate) wait(m messages.PermitAnswer) time.Duration {
+	if m.NotBefore != nil {
+		return min(time.Until(m.NotBefore.Time()), m.InMS.Duration())
+	}
+	return m.InMS.Duration() - g.age(m)
+}
+
 // next gives what the own pacer grants now: nothing before the fleet's settings are known, this life's or an earlier one's.
 func (g *IdentifyGate) next(ctx actor.Context) {
 	if g.settings.ShardCount == 0 || g.settings.Halted {
@@ -316,7 +329,7 @@ func (g *IdentifyGate) next(ctx actor.Context) {
 	now := time.Now()
 	grants, wake := g.pacer.Next(now)
 	for _, grant := range grants {
-		g.give(ctx, grant.Want, grant.UseWithin)
+		g.give(ctx, grant.Want, 0, grant.UseWithin)
 	}
 	if !wake.IsZero() {
 		g.In(ctx, wake.Sub(now))

@@ -23,6 +23,7 @@ type permit struct {
 	cause  messages.IdentifyCause
 	waited time.Duration
 	before time.Time // the bucket's last use before it
+	from   time.Time // not to be used sooner
 }
 
 // gateState is what gate.json holds.
@@ -31,11 +32,12 @@ type gateState struct {
 	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
 }
 
-// give notes on disk that the bucket may be used, and gives the permit when that is done.
-func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, useWithin time.Duration) {
-	bucket, until := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now().Add(useWithin)
+// give notes on disk that the bucket may be used, and gives the permit when that is done, and wait is over.
+func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, wait, useWithin time.Duration) {
+	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
+	until := now.Add(useWithin)
 	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseBefore: until},
-		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, cause: w.Cause, waited: time.Since(w.Since), before: g.last[bucket]}
+		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, cause: w.Cause, waited: now.Sub(w.Since), before: g.last[bucket], from: now.Add(wait)}
 	delete(g.askers, w.ID)
 	g.out[w.ID] = p
 	g.last[bucket] = until
@@ -80,11 +82,20 @@ func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
 	}
 	g.broken = m.err != nil
 	for _, p := range m.permits {
-		if g.out[p.ID] == p && p.asker != nil {
-			ctx.Send(p.asker, p.Permit)
-		}
+		g.hand(ctx, p)
 	}
 	g.save(ctx)
+}
+
+// hand sends a permit that is on disk, as soon as it may be used.
+func (g *IdentifyGate) hand(ctx actor.Context, p *permit) {
+	switch wait := time.Until(p.from); {
+	case g.out[p.ID] != p || p.asker == nil:
+	case wait > 0:
+		g.After(ctx, wait, ripe{p})
+	default:
+		ctx.Send(p.asker, p.Permit)
+	}
 }
 
 // used takes note of a report: of a permit that was used or thrown away, or, which gives false, of a wish that was taken back.

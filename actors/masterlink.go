@@ -36,6 +36,7 @@ type MasterLink struct {
 	said     string        // the last reason said for having no link
 	dropped  int           // packets of this link that could not be read
 	features []string      // that MASTER announced
+	transit  plan.Transit  // of its packets
 	interval time.Duration // of heartbeats
 	seq      int64         // of the last heartbeat
 	chain    int           // of heartbeats: a new one takes the place of the last
@@ -232,7 +233,7 @@ func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
 		m.retry(ctx, msg.err, false)
 		return
 	}
-	m.link, m.dropped, m.features = msg.link, 0, nil
+	m.link, m.dropped, m.features, m.transit = msg.link, 0, nil, plan.Transit{}
 	m.Enter("greeting", m.greeting)
 	m.In(ctx, greetWithin)
 	send, link := world.Sender(ctx), msg.link

@@ -61,6 +61,7 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 	case messages.HeartbeatAck:
 		m.heartbeatAck(ctx, p)
 	case messages.PermitAnswer:
+		m.clock(ctx, p.Now)
 		ctx.Send(m.house.Gate, p)
 	case messages.Connect:
 		m.obey(ctx, "connect", p.ID, p.Range, greeted, func() { m.connect(ctx, p) })
@@ -167,7 +168,8 @@ func (m *MasterLink) settingsOf(p messages.Initialise) (messages.Settings, error
 		s.ShardsPerCluster = plan.ShardsPerCluster(s.MaxConcurrency)
 	}
 	if p.Now != nil {
-		s.ClockAhead = time.Until(p.Now.Time())
+		m.transit.Took(p.Now.Time(), time.Now())
+		s.ClockAhead = m.transit.Ahead()
 	}
 	if len(m.standing.Ranges) > 0 {
 		s.ShardCount, s.ShardsPerCluster = m.settings.ShardCount, m.settings.ShardsPerCluster
@@ -195,15 +197,22 @@ func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
 
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	m.renewed(ctx, p.Seq)
-	if p.Now != nil {
-		if ahead := time.Until(p.Now.Time()); ahead > m.settings.ClockAhead { // an ack that was late shows less
-			m.settings.ClockAhead = ahead
-			ctx.Send(m.house.Gate, m.settings)
-		}
-	}
+	m.clock(ctx, p.Now)
 	if p.Machine != nil && *p.Machine != m.settings.Place {
 		m.settings.Place = *p.Machine
 		m.keepServed(ctx)
+		ctx.Send(m.house.Gate, m.settings)
+	}
+}
+
+// clock takes note of what a packet says of MASTER's clock: the quickest shows it best.
+func (m *MasterLink) clock(ctx actor.Context, now *messages.UnixMillis) {
+	if now == nil {
+		return
+	}
+	m.transit.Took(now.Time(), time.Now())
+	if ahead := m.transit.Ahead(); ahead != m.settings.ClockAhead {
+		m.settings.ClockAhead = ahead
 		ctx.Send(m.house.Gate, m.settings)
 	}
 }

@@ -132,6 +132,8 @@ type PermitAnswer struct {
 	Granted      bool         `json:"granted"`
 	UseWithinMS  Milliseconds `json:"use_within_ms,omitempty"`  // when granted
 	Now          *UnixMillis  `json:"now,omitempty"`            // MASTER's clock when it granted: a grant that lay in a queue is older than it looks
+	InMS         Milliseconds `json:"in_ms,omitempty"`          // not to be used sooner than so long after Now; only to who said Now in its request
+	NotBefore    *UnixMillis  `json:"not_before,omitempty"`     // the same by the clock of CONTROL, more closely, where the bucket's last identify was its own
 	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"` // when not
 	Reason       string       `json:"reason,omitempty"`         // when not: "budget", "halted"
 }
@@ -220,13 +222,15 @@ type PermitRequest struct {
 	Cause    IdentifyCause `json:"cause"`
 	WaitedMS Milliseconds  `json:"waited_ms"`
 	HoldMS   Milliseconds  `json:"hold_ms,omitempty"` // the bucket is kept for so long, or until the report; asked again while it is kept, it is kept for so long from then
+	Now      *UnixMillis   `json:"now,omitempty"`     // CONTROL's clock; with it MASTER may grant before it is time, by InMS
 }
 
 // PermitReport (op 10, CONTROL → MASTER) says what became of a granted permit (WIRE B1).
 type PermitReport struct {
-	ID         string `json:"id"`
-	Sent       bool   `json:"sent"`                 // false: not used, the bucket is free
-	Identifies int    `json:"identifies,omitempty"` // behind a bucket that was kept: how many there were, as far as can be known; absent: one
+	ID         string      `json:"id"`
+	Sent       bool        `json:"sent"`                 // false: not used, the bucket is free
+	Identifies int         `json:"identifies,omitempty"` // behind a bucket that was kept: how many there were, as far as can be known; absent: one
+	Now        *UnixMillis `json:"now,omitempty"`        // CONTROL's clock
 }
 
 // IdentifyCause is why a shard wants to identify; it decides who goes first (DESIGN §5).

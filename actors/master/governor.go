@@ -36,9 +36,11 @@ type (
 		source  string
 		request messages.PermitRequest
 	}
+	// report: at is the latest that the permit can have been used.
 	report struct {
 		source string
 		report messages.PermitReport
+		at     time.Time
 	}
 	// used tells when a machine's buckets were used last, as far as it knows.
 	used struct{ last map[int]messages.UnixMillis }
@@ -77,12 +79,15 @@ func (g *Governor) governing(ctx actor.Context) {
 			return
 		}
 		g.askers[id] = asker{ctx.Sender(), m.request.ID}
-		g.pacer.Ask(plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration()), Hold: hold})
+		w := plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration()), Hold: hold}
+		if m.request.Now != nil {
+			w.Lead = plan.Lead
+		}
+		g.pacer.Ask(w)
 		g.next(ctx, now)
 	case report:
-		id := m.source + "/" + m.report.ID
-		delete(g.askers, id)
-		g.reported(id, m.report, now)
+		delete(g.askers, m.source+"/"+m.report.ID)
+		g.reported(m)
 		g.next(ctx, now)
 	case used:
 		for bucket, at := range m.last {
@@ -121,7 +126,7 @@ func (g *Governor) halted(ctx actor.Context) {
 	case wish:
 		ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
 	case report:
-		g.reported(m.source+"/"+m.report.ID, m.report, time.Now())
+		g.reported(m)
 	case used:
 		for bucket, at := range m.last {
 			g.pacer.Used(bucket, at.Time())
@@ -163,7 +168,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 			a := g.askers[grant.ID]
 			delete(g.askers, grant.ID)
 			if !g.budget.Allows(grant.Cause, out) {
-				g.pacer.Report(grant.ID, false, now)
+				g.pacer.Report(grant.ID, false, now, time.Time{})
 				g.putOff(ctx, a, now)
 				again = true
 				continue
@@ -171,7 +176,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 			out++
 			g.budget = g.budget.Spend(1)
 			g.unseen++
-			ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, Granted: true, UseWithinMS: messages.Millis(grant.UseWithin), Now: new(messages.At(now))}})
+			ctx.Send(a.machine, deliver{answer(a.id, grant, now)})
 		}
 		g.look(ctx, now)
 		if !again {
@@ -181,6 +186,19 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 			return
 		}
 	}
+}
+
+// answer is a grant as the wire has it. Rounded, it is not sooner.
+func answer(id string, grant plan.Grant, now time.Time) messages.PermitAnswer {
+	in := grant.From.Sub(now)
+	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(messages.At(now))}
+	if in > 0 {
+		a.InMS = messages.Millis(in + time.Millisecond - 1)
+		if !grant.OwnFrom.IsZero() {
+			a.NotBefore = new(messages.At(grant.OwnFrom))
+		}
+	}
+	return a
 }
 
 // Limits of the budget's talk.
@@ -199,8 +217,12 @@ func (g *Governor) putOff(ctx actor.Context, a asker, now time.Time) {
 }
 
 // reported takes note of what became of a permit: it was paid for when it was granted.
-func (g *Governor) reported(id string, r messages.PermitReport, now time.Time) {
-	if _, known := g.pacer.Report(id, r.Sent, now); known {
+func (g *Governor) reported(m report) {
+	r, own := m.report, time.Time{}
+	if r.Now != nil {
+		own = r.Now.Time()
+	}
+	if _, known := g.pacer.Report(m.source+"/"+r.ID, r.Sent, m.at, own); known {
 		used := r.Identifies
 		if used == 0 && r.Sent {
 			used = 1
@@ -208,7 +230,7 @@ func (g *Governor) reported(id string, r messages.PermitReport, now time.Time) {
 		g.budget = g.budget.Spend(used - 1)
 		g.unseen += used - 1
 		for range used {
-			g.recent = append(g.recent, now)
+			g.recent = append(g.recent, m.at)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
@@ -28,6 +29,7 @@ type Machine struct {
 	ranges   []messages.RangeInfo
 	counted  counted // told last
 	dropped  int     // packets that could not be read
+	transit  plan.Transit
 }
 
 // house is the addresses that a machine talks to.
@@ -194,9 +196,10 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 			ctx.Send(m.fleet, stands{m.source, m.link, p.Ranges})
 		}
 	case messages.PermitRequest:
+		m.sent(p.Now)
 		ctx.Request(m.governor, wish{m.source, p})
 	case messages.PermitReport:
-		ctx.Send(m.governor, report{m.source, p})
+		ctx.Send(m.governor, report{m.source, p, m.sent(p.Now)})
 	case messages.MasterError:
 		ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message}})
 	case messages.Fatal:
@@ -206,6 +209,15 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.Ack:
 		m.acked(ctx, p)
 	}
+}
+
+// sent is the latest that a packet with this time of CONTROL's clock, if any, can have been sent.
+func (m *Machine) sent(at *messages.UnixMillis) time.Time {
+	now := time.Now()
+	if at == nil {
+		return now
+	}
+	return now.Add(-m.transit.Took(at.Time(), now))
 }
 
 // acked is the answer to an order. What follows from most of them is in Info.

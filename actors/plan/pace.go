@@ -11,6 +11,10 @@ import (
 // Discord takes one IDENTIFY per bucket (shard % max_concurrency) in this time (Discord docs, Gateway: Rate Limiting).
 const IdentifyEvery = 5 * time.Second
 
+// Lead is how long before its time a permit may be on its way to a machine whose clock can be told: the way over most nets. Were that clock all wrong, an identify would be
+// early by no more.
+const Lead = 100 * time.Millisecond
+
 // lostReport is how long after its time to live a permit that nobody reported still counts as about to be used (WIRE B1, DESIGN §5).
 const lostReport = time.Second
 
@@ -29,11 +33,14 @@ type Want struct {
 	Cause messages.IdentifyCause
 	Since time.Time     // who waits longest goes first
 	Hold  time.Duration // keeps the bucket for so long or until the report; 0: one identify
+	Lead  time.Duration // may be granted so long before its time: the grant has a way to go
 }
 
-// Grant is a permit: Want may identify, or keep the bucket, for UseWithin from now.
+// Grant is a permit: from From on Want may identify, or keep the bucket, for UseWithin.
 type Grant struct {
 	Want
+	From      time.Time
+	OwnFrom   time.Time // the same by the clock of the owner, where its own identify was the bucket's last; else zero
 	UseWithin time.Duration
 }
 
@@ -50,15 +57,18 @@ type Pacer struct {
 }
 
 type bucket struct {
-	free time.Time // nothing is granted before
+	free time.Time // nothing is used before
 	last time.Time // when it was, or may have been, used last
+	by   string    // the owner who used it last, where it said when by its own clock
+	own  time.Time // and when that was
 	out  *outstanding
 }
 
 // outstanding is a permit that was granted and not reported.
 type outstanding struct {
 	id      string
-	granted time.Time
+	owner   string
+	from    time.Time
 	expires time.Time // it counts as used then
 }
 
@@ -96,10 +106,13 @@ func (p *Pacer) Used(key int, t time.Time) {
 	if t.After(b.last) {
 		b.last = t
 	}
-	if free := t.Add(IdentifyEvery + p.margin); free.After(b.free) {
-		b.free = free
+	if free := p.after(t); free.After(b.free) {
+		b.free, b.by = free, ""
 	}
 }
+
+// after is when a bucket that was used at t is free again.
+func (p *Pacer) after(t time.Time) time.Time { return t.Add(IdentifyEvery + p.margin) }
 
 // Last is when each bucket was used last, as far as known.
 func (p *Pacer) Last() map[int]time.Time {
@@ -138,9 +151,8 @@ func (p *Pacer) Drop(owner string) {
 func (p *Pacer) Waiting() []Want { return p.waiting.all() }
 
 // Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the bucket, and false for a permit that is not outstanding (any more).
-// Used by another machine, now is when its word arrived: when it was sent, no clocks tell more closely than the shortest way between the two is long, and on a link of even
-// delay that is all of it.
-func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool) {
+// Used by another machine, now is the latest that it can have been, as far as clocks tell, and own, if not zero, is when it was by that machine's.
+func (p *Pacer) Report(id string, sent bool, now, own time.Time) (key int, known bool) {
 	p.waiting.remove(id)
 	for key, b := range p.buckets {
 		if b.out == nil || b.out.id != id {
@@ -150,9 +162,13 @@ func (p *Pacer) Report(id string, sent bool, now time.Time) (key int, known bool
 		if b.out == nil { // overdue: it counts as used already
 			return key, false
 		}
+		out := b.out
 		b.out = nil
 		if sent {
-			p.Used(key, now)
+			p.Used(key, later(now, out.from))
+			if free := p.after(later(now, out.from)); !own.IsZero() && free.Equal(b.free) {
+				b.by, b.own = out.owner, own
+			}
 		}
 		return key, true
 	}
@@ -183,24 +199,31 @@ func (p *Pacer) Outstanding() (until time.Time) {
 func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 	opens, closes := p.window(now)
 	for _, key := range p.keys() {
-		b := p.bucket(key)
+		b, w := p.bucket(key), p.first(key)
 		p.settle(key, b, now)
 		at := later(later(b.free, p.notBefore), opens)
+		grantAt := at
+		if p.slots == nil {
+			grantAt = at.Add(-w.Lead)
+		}
 		switch {
 		case b.out != nil:
 			wake = sooner(wake, b.out.expires)
-		case at.After(now):
+		case grantAt.After(now):
 			if at != never {
-				wake = sooner(wake, at)
+				wake = sooner(wake, grantAt)
 			}
 		default:
-			w := p.take(key)
-			ttl := cmp.Or(w.Hold, p.ttl)
+			p.waiting.remove(w.ID)
+			g := Grant{Want: w, From: later(at, now), UseWithin: cmp.Or(w.Hold, p.ttl)}
 			if !closes.IsZero() {
-				ttl = min(ttl, closes.Sub(now))
+				g.UseWithin = min(g.UseWithin, closes.Sub(now))
 			}
-			b.out = &outstanding{id: w.ID, granted: now, expires: now.Add(ttl + lostReport)}
-			grants = append(grants, Grant{Want: w, UseWithin: ttl})
+			if b.by == w.Owner && at.Equal(b.free) {
+				g.OwnFrom = p.after(b.own)
+			}
+			b.out = &outstanding{id: w.ID, owner: w.Owner, from: g.From, expires: g.From.Add(g.UseWithin + lostReport)}
+			grants = append(grants, g)
 			if p.waits(key) {
 				wake = sooner(wake, b.out.expires)
 			}
@@ -260,17 +283,15 @@ func (p *Pacer) keys() []int {
 
 func (p *Pacer) waits(key int) bool { return slices.ContainsFunc(p.waiting.of(key), p.may) }
 
-// take removes the one who goes first in a bucket: first start, then crash, then operator; the longest waiting, by 5 s; the lowest shard.
-func (p *Pacer) take(key int) Want {
+// first is who goes first in a bucket somebody waits for: first start, then crash, then operator; the longest waiting, by 5 s; the lowest shard.
+func (p *Pacer) first(key int) Want {
 	all, first := p.waiting.of(key), -1
 	for i, w := range all {
 		if p.may(w) && (first < 0 || before(w, all[first])) {
 			first = i
 		}
 	}
-	w := all[first]
-	p.waiting.remove(w.ID)
-	return w
+	return all[first]
 }
 
 func before(a, b Want) bool {

@@ -111,7 +111,7 @@ func (c *crowd) happen() {
 		p := c.pending[first]
 		c.pending = append(c.pending[:first], c.pending[first+1:]...)
 		if p.report {
-			c.pacers[c.machine[p.id]].Report(p.id, p.sent, p.at)
+			c.pacers[c.machine[p.id]].Report(p.id, p.sent, p.at, time.Time{})
 			continue
 		}
 		if gap := p.at.Sub(c.used[p.bucket]); gap < IdentifyEvery {

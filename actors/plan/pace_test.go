@@ -12,7 +12,7 @@ import (
 
 // play plays a transcript on a pacer: each line is a moment, a command, and behind "=>" what it must say. noon is moment 0, and the beginning of an even slot.
 //
-//	ask owner/shard [cause] · sent|unused owner/shard · drop owner · used bucket · hold until · alone index/of [ahead] · next · outstanding
+//	ask owner/shard [cause [lead]] · sent|unused owner/shard [at, by the owner's clock] · drop owner · used bucket · hold until · alone index/of [ahead] · next · outstanding
 func play(t *testing.T, p *Pacer, transcript string) {
 	t.Helper()
 	for line := range strings.Lines(strings.TrimSpace(transcript)) {
@@ -22,7 +22,7 @@ func play(t *testing.T, p *Pacer, transcript string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := do(p, noon.Add(at), words[1], append(words[2:], "", "")); got != strings.TrimSpace(wanted) {
+		if got := do(p, noon.Add(at), words[1], append(words[2:], "", "", "")); got != strings.TrimSpace(wanted) {
 			t.Fatalf("%s\n got %s", strings.TrimSpace(line), got)
 		}
 	}
@@ -51,9 +51,13 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 		if args[1] != "" {
 			cause = messages.IdentifyCause(args[1])
 		}
-		p.Ask(Want{ID: args[0], Owner: owner, Shard: shard, Cause: cause, Since: now})
+		p.Ask(Want{ID: args[0], Owner: owner, Shard: shard, Cause: cause, Since: now, Lead: duration(args[2])})
 	case "sent", "unused":
-		bucket, known := p.Report(args[0], command == "sent", now)
+		var own time.Time
+		if args[1] != "" {
+			own = noon.Add(duration(args[1]))
+		}
+		bucket, known := p.Report(args[0], command == "sent", now, own)
 		return fmt.Sprintf("bucket %d %v", bucket, known)
 	case "drop":
 		p.Drop(args[0])
@@ -72,7 +76,14 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 		grants, wake := p.Next(now)
 		var said []string
 		for _, g := range grants {
-			said = append(said, fmt.Sprintf("%s for %v", g.ID, g.UseWithin))
+			text := fmt.Sprintf("%s for %v", g.ID, g.UseWithin)
+			if in := g.From.Sub(now); in > 0 {
+				text += fmt.Sprintf(" in %v", in)
+			}
+			if !g.OwnFrom.IsZero() {
+				text += " by its own clock from " + moment(g.OwnFrom)
+			}
+			said = append(said, text)
 		}
 		return strings.Join(append(said, "wake "+moment(wake)), ", ")
 	default:
@@ -237,6 +248,45 @@ func TestPacer(t *testing.T) {
 			0s    ask a/0
 			0s    next => wake 11s
 			11.4s next => a/0 for 100ms, wake never`},
+		{"granted ahead of its time, which counts from then", 1, `
+			0s     ask a/0
+			0s     ask b/1 start 100ms
+			0s     next     => a/0 for 2s, wake 3s
+			10ms   sent a/0 => bucket 0 true
+			10ms   next     => wake 5.01s
+			5.01s  next     => b/1 for 2s in 100ms, wake never
+			5.02s  ask b/2 start 100ms
+			8.1s   next     => wake 8.11s
+			8.11s  next     => wake 13.11s`},
+		{"granted late, it is not ahead", 1, `
+			0s     used 0
+			0s     ask b/1 start 100ms
+			5.09s  next => b/1 for 2s in 10ms, wake never
+			5.095s sent b/1 => bucket 0 true
+			5.2s   ask b/2 start 100ms
+			5.2s   next     => wake 10.1s
+			10.3s  next     => b/2 for 2s, wake never`},
+		{"by the clock of the one whose identify was the last", 1, `
+			0s     ask a/0 start 100ms
+			0s     ask a/1 start 100ms
+			0s     ask b/2 start 100ms
+			0s     next          => a/0 for 2s, wake 3s
+			50ms   sent a/0 -9s  => bucket 0 true
+			5.05s  next          => a/1 for 2s in 100ms by its own clock from -3.9s, wake 8.15s
+			5.2s   sent a/1 -3.8s => bucket 0 true
+			10.2s  next          => b/2 for 2s in 100ms, wake never`},
+		{"not by that clock when somebody used the bucket since", 1, `
+			0s     ask a/0
+			0s     ask a/1 start 100ms
+			0s     next         => a/0 for 2s, wake 3s
+			50ms   sent a/0 -9s => bucket 0 true
+			60ms   used 0
+			5.06s  next         => a/1 for 2s in 100ms, wake never`},
+		{"slots: nothing is granted ahead of them", 1, `
+			0s     alone 1/2
+			0s     ask a/0 start 100ms
+			5.9s   next => wake 6s
+			6s     next => a/0 for 500ms, wake never`},
 		{"slots: a fleet of one has none", 1, `
 			0s alone 0/1
 			3s ask a/0
@@ -258,7 +308,7 @@ func TestPacerKnowsWhatWasUsed(t *testing.T) {
 	p.Used(0, noon.Add(-time.Hour))
 	p.Ask(Want{ID: "a", Shard: 3, Since: noon})
 	p.Next(noon)
-	p.Report("a", true, noon.Add(time.Second))
+	p.Report("a", true, noon.Add(time.Second), time.Time{})
 	p.Ask(Want{ID: "b", Shard: 5, Since: noon})
 	last := p.Last()
 	if len(last) != 2 || !last[0].Equal(noon) || !last[1].Equal(noon.Add(time.Second)) {
@@ -280,7 +330,7 @@ func BenchmarkPacer(b *testing.B) {
 			for b.Loop() {
 				grants, wake := p.Next(now)
 				for _, g := range grants {
-					p.Report(g.ID, true, now)
+					p.Report(g.ID, true, now, time.Time{})
 					p.Ask(Want{ID: g.ID, Shard: g.Shard, Since: now})
 				}
 				if !wake.IsZero() {

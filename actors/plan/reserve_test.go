@@ -46,7 +46,7 @@ func TestPacerHolds(t *testing.T) {
 	if grants, wake := p.Next(at(149)); len(grants) != 0 || !wake.Equal(at(151)) { // 60 + 90 + the second of a lost report
 		t.Errorf("kept until 151: %+v, wake %v", grants, wake)
 	}
-	if _, known := p.Report("hold", true, at(150)); !known {
+	if _, known := p.Report("hold", true, at(150), time.Time{}); !known {
 		t.Error("the report of what is kept is not known")
 	}
 	if grants, _ := p.Next(at(155)); len(grants) != 0 {

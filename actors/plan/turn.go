@@ -34,4 +34,6 @@ func NextTurn(turns []Turn, now time.Time) (next int, until time.Time) {
 }
 
 // Quiet is how long after the last permit that was granted nothing of it can disturb another's identify.
-func Quiet(ttl, margin time.Duration) time.Duration { return ttl + lostReport + IdentifyEvery + margin }
+func Quiet(ttl, margin time.Duration) time.Duration {
+	return Lead + ttl + lostReport + IdentifyEvery + margin
+}

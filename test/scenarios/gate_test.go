@@ -181,6 +181,33 @@ func TestPermitsOfMaster(t *testing.T) {
 	})
 }
 
+// MASTER grants ahead of the time, by its clock or by CONTROL's own; nobody identifies sooner, nor later than need be.
+func TestPermitsAhead(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		from := map[int]time.Time{}
+		answer := func(p messages.PermitRequest) *messages.PermitAnswer {
+			now := time.Now()
+			from[p.Shard] = now.Add(300 * time.Millisecond)
+			a := &messages.PermitAnswer{ID: p.ID, Granted: true, UseWithinMS: 2300, Now: new(messages.At(now)), InMS: 300}
+			if p.Shard%2 == 1 {
+				a.NotBefore = new(messages.At(from[p.Shard]))
+			}
+			return a
+		}
+		m := f.alone(16, 16, withPermits(initialise(16, 16), answer), nil)
+		f.serve(m, "c", 0, 15)
+		for _, s := range f.discord.Rules.Score().Shards {
+			late, most := s.IdentifyAt[0].Sub(from[s.Shard]), 2*jitter // the way of the quickest packet of MASTER's, and the identify's own
+			if s.Shard%2 == 1 {
+				most = jitter + time.Millisecond // the wire has whole ones
+			}
+			if late < -time.Millisecond || late > most {
+				t.Errorf("shard %d identified %v after it was to", s.Shard, late)
+			}
+		}
+	})
+}
+
 // A MASTER that does not answer is asked again; the shards wait, which is no failure.
 func TestPermitsNobodyAnswers(t *testing.T) {
 	seeds(t, func(f *fleet) {

@@ -39,10 +39,8 @@ func TestStartOfTwentyMachines(t *testing.T) {
 						first = s.IdentifyAt[0]
 					}
 				}
-				// Beside those, every wave waits for the report of the one before, and for its own permit: two ways over the links, of up to 80 ms. Packets
-				// to one machine do not overtake each other, and a wave is one machine's: the longest of many delays is nearer to 60 than to 40 ms.
-				waves := (c.shards + c.concurrency - 1) / c.concurrency
-				took, most := last.Sub(first), floor+floor/50+time.Second+time.Duration(waves)*jitter*3/2
+				took, most := last.Sub(first), floor+floor/50+time.Second
+				t.Logf("%d shards took %v of %v", c.shards, took, most)
 				if took > most {
 					t.Errorf("%d shards took %v, want at most %v", c.shards, took, most)
 				}

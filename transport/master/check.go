@@ -89,6 +89,7 @@ func (c *checks) permitAnswer(m messages.PermitAnswer) {
 	c.text("id", m.ID)
 	if m.Granted {
 		atLeast(c, "use_within_ms", m.UseWithinMS, 1)
+		atLeast(c, "in_ms", m.InMS, 0)
 	} else {
 		atLeast(c, "retry_after_ms", m.RetryAfterMS, 0)
 	}

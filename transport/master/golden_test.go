@@ -36,7 +36,9 @@ var goldenMaster = map[string]messages.FromMaster{
 	"07_error":            messages.MasterError{Message: "two machines are called north", Kind: "machine.duplicate"},
 	"08_heartbeat_ack":    messages.HeartbeatAck{Seq: 17, Now: new(messages.UnixMillis(1795399229000)), Machine: &messages.Place{Index: 0, Of: 3}},
 	"10_permit_granted":   messages.PermitAnswer{ID: "7", Granted: true, UseWithinMS: 4000},
-	"10_permit_put_off":   messages.PermitAnswer{ID: "8", RetryAfterMS: 30000, Reason: "budget"},
+	"10_permit_granted_ahead": messages.PermitAnswer{ID: "7", Granted: true, UseWithinMS: 4100, Now: new(messages.UnixMillis(1795399220000)), InMS: 100,
+		NotBefore: new(messages.UnixMillis(1795399220088))},
+	"10_permit_put_off": messages.PermitAnswer{ID: "8", RetryAfterMS: 30000, Reason: "budget"},
 }
 
 var goldenControl = map[string]messages.FromControl{
@@ -68,6 +70,8 @@ var goldenControl = map[string]messages.FromControl{
 	},
 	"10_permit_request":      messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250},
 	"10_permit_request_hold": messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250, HoldMS: 90000},
+	"10_permit_request_now":  messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseStart, WaitedMS: 250, Now: new(messages.UnixMillis(1795399220000))},
+	"10_permit_report_now":   messages.PermitReport{ID: "7", Sent: true, Now: new(messages.UnixMillis(1795399220000))},
 	"10_permit_report":       messages.PermitReport{ID: "7"},
 	"10_permit_report_kept":  messages.PermitReport{ID: "7", Sent: true, Identifies: 10},
 	"11_sessions": messages.SessionsMoved{Sessions: []messages.Session{
