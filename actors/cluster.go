@@ -35,13 +35,14 @@ type Cluster struct {
 	plan      plan.Cluster
 	manager   messages.Snowflake // of this life of CONTROL
 	mint      *messages.Mint
-	reborn    bool // this actor was there before: its process died, or our own code failed
-	successor bool // in a rolling restart: it waits for the end of the one before it
-	adopted   bool // the process is of an earlier life
-	changed   bool // and was started otherwise than it would be now
-	again     bool // the ordered end is for another start
-	unsaved   bool // the disk takes no record
-	served    bool // every shard was READY once, in this life of the process
+	buried    *bool // the last process is known dead, this actor's or that of the one before it
+	reborn    bool  // this actor was there before: its process died, or our own code failed
+	successor bool  // in a rolling restart: it waits for the end of the one before it
+	adopted   bool  // the process is of an earlier life
+	changed   bool  // and was started otherwise than it would be now
+	again     bool  // the ordered end is for another start
+	unsaved   bool  // the disk takes no record
+	served    bool  // every shard was READY once, in this life of the process
 
 	life    plan.Life
 	started time.Time
@@ -104,9 +105,9 @@ func (redial) IgnoreDeadLetterLogging() {}
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
 func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint, reborn := &messages.Mint{Worker: uint32(o.PID)}, false
+	mint, reborn, buried := &messages.Mint{Worker: uint32(o.PID)}, false, new(bool)
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn}
+		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, buried: buried}
 		successor, reborn = false, true // one that starts again has taken its place
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
@@ -116,7 +117,7 @@ func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer
 func (c *Cluster) spawning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		if c.successor || !c.recall(ctx) {
+		if c.successor || *c.buried || !c.recall(ctx) {
 			c.spawn(ctx)
 		}
 	case recorded:
@@ -246,6 +247,8 @@ func (c *Cluster) mourning(ctx actor.Context) {
 // over is what is left once the end has been told: nothing matters any more.
 func (c *Cluster) over(ctx actor.Context) {
 	switch ctx.Message().(type) {
+	case *actor.Stopping: // nobody follows
+		c.W.Remove(c.recordName(), func(error) {})
 	case messages.StopRun: // the word of its end was lost
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})

@@ -41,6 +41,7 @@ func (c *Cluster) spawn(ctx actor.Context) {
 		c.enter(ctx, messages.ClusterAwaiting, c.awaiting)
 		return
 	}
+	*c.buried = false
 	instance := c.mint.New(time.Now(), uint32(c.plan.ID))
 	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance)}
 	if c.options.asksItself() {
@@ -152,12 +153,13 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 	ctx.(actor.Supervisor).EscalateFailure(f, ctx.Message())
 }
 
-// bury clears away what a dead process leaves: the link, the stale socket, its wishes.
+// bury clears away what a dead process leaves: the link, the stale socket, its wishes. Its record stays for the next one's, which is written over it; one of the dead does
+// no harm.
 func (c *Cluster) bury(ctx actor.Context) {
 	c.detach()
 	c.letGo(ctx, c.shards != nil)
 	c.W.Unlink(c.life.Socket)
-	c.W.Remove(c.recordName(), func(error) {}) // a record of the dead does no harm
+	*c.buried = true
 	ctx.Send(c.house.Gate, messages.DropPermits{Cluster: c.plan.ID})
 	ctx.Send(c.house.Sessions, messages.SessionsOrphaned{Cluster: c.plan.ID})
 }

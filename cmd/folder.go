@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// folder holds small files that are replaced whole: whoever dies, at any instant, leaves the old one or the new one. It is written by one goroutine, in order;
+// folder holds small files of JSON that are replaced whole: whoever dies, at any instant, leaves the old one or the new one. It is written by one goroutine, in order;
 // who reads sees what was asked for last, written or not.
 type folder struct {
 	dir   string
@@ -51,7 +52,7 @@ func newFolder(dir string) *folder {
 	return f
 }
 
-// save writes beside the file and renames. It does not wait for the platter: what has to survive is our own death, not the machine's.
+// save does not wait for the platter: what has to survive is our own death, not the machine's.
 func (f *folder) save(name string, data []byte, done func(error)) {
 	f.ask(name, &change{data: data, done: done})
 }
@@ -80,8 +81,8 @@ func (f *folder) do(name string, c *change) (err error) {
 		if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
-	} else if err = os.WriteFile(path+".new", c.data, 0o600); err == nil {
-		err = os.Rename(path+".new", path)
+	} else {
+		err = replace(path, c.data)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,6 +90,33 @@ func (f *folder) do(name string, c *change) (err error) {
 		delete(f.changes, name)
 	}
 	return err
+}
+
+// page is what the kernel copies at once: who dies has written all of it, or nothing.
+const page = 4096
+
+// replace writes beside the file and renames; but what fits a page fills one, with spaces, and is written over the one that is there. To make a file may take a disk
+// fifty times as long, and a full one may refuse it.
+func replace(path string, data []byte) error {
+	if len(data) <= page {
+		data = append(bytes.Clone(data), bytes.Repeat([]byte(" "), page-len(data))...)
+		if info, err := os.Stat(path); err == nil && info.Size() == page {
+			return overwrite(path, data)
+		}
+	}
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func overwrite(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	return errors.Join(err, f.Close())
 }
 
 // flush waits until all that was asked for so far is done, for limit at most.
@@ -125,7 +153,8 @@ func (f *folder) load(name string) ([]byte, error) {
 	case info.Size() > fileMax:
 		return nil, fmt.Errorf("%s: %d bytes, at most %d", path, info.Size(), fileMax)
 	}
-	return os.ReadFile(path)
+	data, err := os.ReadFile(path)
+	return bytes.TrimRight(data, " "), err
 }
 
 // list names every file in order.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -111,7 +112,45 @@ func TestFolderFlush(t *testing.T) {
 	if err := f.flush(time.Minute); err != nil {
 		t.Error(err)
 	}
-	if got, err := os.ReadFile(filepath.Join(f.dir, "a")); string(got) != "1" {
-		t.Errorf("on disk is %q, %v", got, err)
+	if got, err := os.ReadFile(filepath.Join(f.dir, "a")); strings.TrimSpace(string(got)) != "1" {
+		t.Errorf("on disk is %.9q, %v", got, err)
+	}
+}
+
+// A file that fits a page stays the same file when it is written again, with nothing of what it was; one that grows beyond is a file of its own.
+func TestFolderWritesOver(t *testing.T) {
+	f := newFolder(t.TempDir())
+	path := filepath.Join(f.dir, "a")
+	var before os.FileInfo
+	for _, c := range []struct {
+		size int
+		same bool
+	}{{1, false}, {page, true}, {10, true}, {page + 1, false}, {10, false}, {0, true}, {3 * page, false}, {2 * page, false}} {
+		data := strings.Repeat("x", c.size)
+		f.save("a", []byte(data), func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		settled(t, f)
+		if got, err := f.load("a"); err != nil || string(got) != data {
+			t.Errorf("%d bytes: %d are read, %v", c.size, len(got), err)
+		}
+		now, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before != nil && os.SameFile(before, now) != c.same {
+			t.Errorf("%d bytes after %d: the same file: %v", c.size, before.Size(), !c.same)
+		}
+		before = now
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	f.save("a", []byte("1"), func(error) {})
+	settled(t, f)
+	if got, err := f.load("a"); err != nil || string(got) != "1" {
+		t.Errorf("after a file that was cut off: %q, %v", got, err)
 	}
 }
