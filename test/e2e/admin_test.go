@@ -22,7 +22,7 @@ import (
 func (b *bots) operator(args ...string) (code int, said string) {
 	b.t.Helper()
 	p := control(b.t, []string{"CONTROL_STATE__DIR=" + b.state}, args...)
-	code = p.exit(patience)
+	code = p.exit()
 	wantSilent(b.t, strings.Join(args, " "), p.stdout.String()+p.stderr.String())
 	return code, p.stdout.String() + p.stderr.String()
 }
@@ -40,7 +40,7 @@ func (b *bots) does(what string, args ...string) string {
 // read is a page that must be there, and give nothing away.
 func (p *process) read(url string) string {
 	p.t.Helper()
-	r, err := http.Get(url)
+	r, err := direct.Get(url)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestOperator(t *testing.T) {
 			t.Errorf("control %s: exit %d, want %d and %q: %s", strings.Join(c.args, " "), code, c.code, said, got)
 		}
 	}
-	b.stop(patience)
+	b.stop()
 	if code, said := b.operator("status"); code != 3 || !strings.Contains(said, "no CONTROL answers there") {
 		t.Errorf("exit %d after the end: %s", code, said)
 	}
@@ -175,11 +175,11 @@ func TestAPIOutlivesUpgrade(t *testing.T) {
 		}
 	}
 	_ = follower.cmd.Process.Signal(syscall.SIGINT)
-	if code := follower.exit(patience); code != 0 {
+	if code := follower.exit(); code != 0 {
 		t.Errorf("Ctrl-C of events -f: exit %d", code)
 	}
 	b.does("2 serving", "status")
-	b.stop(patience)
+	b.stop()
 }
 
 // Two CONTROLs at one address: the second runs on without, says so, and its operator still reaches it.
@@ -190,9 +190,9 @@ func TestAPIPortTaken(t *testing.T) {
 	second := serving(t, 2, 2, settings{"admin.listen": at})
 	second.complained("admin.unavailable", at)
 	second.does("2 of 2 READY", "status")
-	first.stop(patience)
+	first.stop()
 	second.line("admin listens")
-	second.stop(patience)
+	second.stop()
 }
 
 // A MASTER alone is seen as a CONTROL is: who serves what, where a guild is, what happened.
@@ -217,7 +217,7 @@ func TestMasterSeen(t *testing.T) {
 	if code, said := b.operator("status"); code != 3 || !strings.Contains(said, "no CONTROL answers there") {
 		t.Errorf("exit %d: %s", code, said)
 	}
-	p.stop(patience)
+	p.stop()
 	b.does("0 of 8 READY", "status", "--master")
-	m.stop(patience)
+	m.stop()
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // lonely are the settings of a machine whose MASTER inside asks nobody: two clusters of two shards.
@@ -76,7 +75,7 @@ func TestGaveUp(t *testing.T) {
 			if left := p.clusters(); len(left) > 0 {
 				t.Errorf("processes of a cluster that was given up: %v", left)
 			}
-			p.stop(time.Second)
+			p.stop()
 			if n := len(p.lines("cluster.gave_up")); n != 1 {
 				t.Errorf("cluster.gave_up said %d times", n)
 			}
@@ -103,7 +102,7 @@ func TestFlood(t *testing.T) {
 	if all := p.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
 	}
-	p.stop(8 * time.Second)
+	p.stop()
 }
 
 // Real processes talk through CONTROL: each hears both, one that is killed is missed with a reason, and its successor answers.
@@ -134,5 +133,5 @@ func TestClustersTalk(t *testing.T) {
 	if got := both()[1]; got != first[1] {
 		t.Errorf("cluster 0 is process %s, was %s", got, first[1])
 	}
-	p.stop(8 * time.Second)
+	p.stop()
 }

@@ -3,14 +3,13 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // wantDemo runs a demonstration to its end.
-func wantDemo(t *testing.T, within time.Duration, args ...string) string {
+func wantDemo(t *testing.T, args ...string) string {
 	t.Helper()
 	p := control(t, nil, append([]string{"demo"}, args...)...)
-	code := p.exit(within)
+	code := p.exit()
 	p.gone()
 	out := p.stdout.String()
 	if code != 0 || !strings.Contains(out, " 0 violations, 0 duplicates") || !strings.Contains(out, "none is left") {
@@ -21,7 +20,7 @@ func wantDemo(t *testing.T, within time.Duration, args ...string) string {
 
 func TestDemoOnce(t *testing.T) {
 	t.Parallel()
-	out := wantDemo(t, time.Minute, "--once")
+	out := wantDemo(t, "--once")
 	if !strings.Contains(out, "score at Discord: 32 identifies, 0 violations, 0 duplicates") {
 		t.Error("not 32 identifies")
 	}

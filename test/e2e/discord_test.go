@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/discluster/control/transport/discord/server"
 )
@@ -34,7 +33,7 @@ func startDiscord(t *testing.T, shards, maxConcurrency int, args ...string) *dis
 // stats is its score.
 func (d *discord) stats() (s server.Stats) {
 	d.t.Helper()
-	r, err := http.Get(d.base + "/stats")
+	r, err := direct.Get(d.base + "/stats")
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -48,7 +47,7 @@ func (d *discord) stats() (s server.Stats) {
 // fault makes something go wrong.
 func (d *discord) fault(format string, args ...any) {
 	d.t.Helper()
-	r, err := http.Post(d.base+"/faults", "application/json", strings.NewReader(fmt.Sprintf(format, args...)))
+	r, err := direct.Post(d.base+"/faults", "application/json", strings.NewReader(fmt.Sprintf(format, args...)))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -86,8 +85,7 @@ func TestRunReferenceBot(t *testing.T) {
 	if n := len(p.clusters()); n != 2 {
 		t.Errorf("%d cluster processes of 4 shards, want 2", n)
 	}
-	took := p.stop(8 * time.Second) // cluster.stop_grace
-	t.Logf("stopped in %v", took)
+	t.Logf("stopped in %v", p.stop())
 	if all := p.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
 	}
@@ -102,7 +100,7 @@ func TestTokenRefused(t *testing.T) {
 	d.fault(`{"kind":"refuse_token"}`)
 
 	p := run(t, d.settings(), binary, "bot")
-	if code := p.exit(patience); code == 0 || !strings.Contains(p.stderr.String(), "control: discord.token") {
+	if code := p.exit(); code == 0 || !strings.Contains(p.stderr.String(), "control: discord.token") {
 		t.Errorf("exit %d", code)
 	}
 	p.gone()
@@ -112,7 +110,7 @@ func TestTokenRefused(t *testing.T) {
 		t.Errorf("fatal: %v", fatal)
 	}
 	eventually(t, "both clusters end", func() bool { return len(p.clusters()) == 0 })
-	p.stop(time.Second)
+	p.stop()
 	if n := len(p.lines("cluster.died")) + len(p.lines("cluster.gave_up")); n > 0 {
 		t.Errorf("tried again %d times", n)
 	}

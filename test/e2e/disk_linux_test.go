@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // mount gives a file system of its own, or skips the test.
@@ -34,7 +33,7 @@ func TestReadOnly(t *testing.T) {
 	dir := mount(t, syscall.MS_RDONLY, "size=64k")
 	for _, key := range []string{"state.dir", "sockets.dir"} {
 		p := role(t, lonely(settings{key: dir}), "ready")
-		if code := p.exit(patience); code != 2 || !strings.Contains(p.stderr.String(), key+" "+dir) || !strings.Contains(p.stderr.String(), "read-only file system") {
+		if code := p.exit(); code != 2 || !strings.Contains(p.stderr.String(), key+" "+dir) || !strings.Contains(p.stderr.String(), "read-only file system") {
 			t.Errorf("exit %d: %s", code, p.stderr.String())
 		}
 		p.gone()
@@ -49,7 +48,7 @@ func TestDiskFull(t *testing.T) {
 	s := lonely(settings{"state.dir": state, "sockets.dir": folder(t)})
 	p := role(t, s, "ready")
 	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
-	p.stop(8 * time.Second)
+	p.stop()
 	fill(t, dir)
 	// What it writes now is its name, which it has lost.
 	if err := os.Truncate(filepath.Join(state, "link.json"), 0); err != nil {
@@ -66,7 +65,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("%v", said)
 		}
 	}
-	p.stop(8 * time.Second)
+	p.stop()
 }
 
 // A bot fills the disk: its output is freed all the same, for that takes no room, and it writes on.
@@ -90,7 +89,7 @@ func TestLogsOnAFullDisk(t *testing.T) {
 	if n := len(p.complaints()); n > 0 {
 		t.Errorf("complaints: %v", p.complaints())
 	}
-	p.stop(patience)
+	p.stop()
 }
 
 // fill leaves no byte free.

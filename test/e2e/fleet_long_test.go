@@ -18,7 +18,7 @@ import (
 // A machine dies, with everything on it, in a demo as anyone would start it.
 func TestDemoMachineDies(t *testing.T) {
 	t.Parallel()
-	out := wantDemo(t, 2*time.Minute, "--machines", "3", "--spares", "1", "--kill-machine", "5s", "--for", "45s")
+	out := wantDemo(t, "--machines", "3", "--spares", "1", "--kill-machine", "5s", "--for", "45s")
 	if want := "32 identifies of 32 shards, 16 resumes"; !strings.Contains(out, want) {
 		t.Errorf("the end is not %q", want)
 	}
@@ -54,7 +54,7 @@ func (m *machines) startMaster(s settings) {
 	m.master = p
 	m.t.Cleanup(func() {
 		if m.master == p {
-			p.stop(5 * time.Second)
+			p.stop()
 		}
 	})
 }
@@ -104,10 +104,10 @@ func TestMachineKilled(t *testing.T) {
 	took := m.owned(32)
 	t.Logf("READY elsewhere %v after the death, of which 11s are the grace", took)
 	m.discord.wellBehaved()
-	all["m2"].stop(8 * time.Second)
+	all["m2"].stop()
 	m.owned(32) // on m3, which was told at once
 	m.discord.wellBehaved()
-	all["m3"].stop(8 * time.Second)
+	all["m3"].stop()
 }
 
 // A machine is cut off, by its net, from MASTER and Discord, and heals: with a lease it has stopped before its shards are another's, so that no shard ever has two owners; and
@@ -175,6 +175,6 @@ func TestMachineCutOff(t *testing.T) {
 	}
 	m.discord.wellBehaved()
 	for _, name := range []string{"m1", "m2", "m3"} {
-		all[name].stop(8 * time.Second)
+		all[name].stop()
 	}
 }

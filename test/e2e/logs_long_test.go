@@ -35,7 +35,7 @@ func TestLogsFollowedAcrossCuts(t *testing.T) {
 		}
 		if before = now; cuts > upgrades {
 			upgrades++
-			if code := control(t, nil, "upgrade", "--state.dir="+state).exit(patience); code != 0 {
+			if code := control(t, nil, "upgrade", "--state.dir="+state).exit(); code != 0 {
 				t.Fatalf("upgrade: exit %d", code)
 			}
 		}
@@ -44,7 +44,7 @@ func TestLogsFollowedAcrossCuts(t *testing.T) {
 		}
 		return cuts >= 3
 	})
-	p.stop(patience)
+	p.stop()
 	all, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)

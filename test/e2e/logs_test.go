@@ -12,7 +12,7 @@ import (
 func logs(t *testing.T, state string, args ...string) (code int, said, noted string) {
 	t.Helper()
 	p := control(t, nil, append([]string{"logs", "--state.dir=" + state}, args...)...)
-	code = p.exit(patience)
+	code = p.exit()
 	return code, p.stdout.String(), p.stderr.String()
 }
 
@@ -47,7 +47,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("exit %d: the last of each cluster: %s", code, said)
 	}
 
-	p.stop(patience)
+	p.stop()
 	for _, pid := range second {
 		heard(fmt.Sprintf(" | bot %d ends", pid))
 	}
@@ -61,7 +61,7 @@ func TestLogs(t *testing.T) {
 		}
 	}
 	_ = follower.cmd.Process.Signal(syscall.SIGINT)
-	if code := follower.exit(patience); code != 0 {
+	if code := follower.exit(); code != 0 {
 		t.Errorf("the follower ended with %d", code)
 	}
 }
@@ -78,8 +78,8 @@ func TestLogsInherited(t *testing.T) {
 		t.Errorf("not in CONTROL's output: %q", p.stdout.String())
 	}
 	look := control(t, settings{"cluster.logs": "inherit"}.variables(), "logs", "--state.dir="+state)
-	if code := look.exit(patience); code != 1 || !strings.Contains(look.stderr.String(), "cluster.logs is inherit") {
+	if code := look.exit(); code != 1 || !strings.Contains(look.stderr.String(), "cluster.logs is inherit") {
 		t.Errorf("exit %d: %s", code, look.stderr.String())
 	}
-	p.stop(patience)
+	p.stop()
 }

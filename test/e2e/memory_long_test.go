@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 // residentMax is what CONTROL with a MASTER inside may hold in memory for 32 clusters.
@@ -30,7 +29,7 @@ func TestResident(t *testing.T) {
 	if resident >= residentMax {
 		t.Errorf("%d KiB resident, want less than %d", resident, residentMax)
 	}
-	took := p.stop(8 * time.Second)
+	took := p.stop()
 	t.Logf("32 clusters stopped in %v", took)
 }
 

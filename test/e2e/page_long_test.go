@@ -45,7 +45,7 @@ func TestPage(t *testing.T) {
 	t.Logf("tile 5: %s", b.text(`noted.join("; ")`))
 	b.shoot("page-after-a-death")
 
-	bots.stop(patience)
+	bots.stop()
 	b.until(`document.querySelector("#live").textContent.startsWith("✕ not live since")`)
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A discord.js bot from npm that knows nothing of us, two clusters of two shards in one bucket: ready by a line of its output, one after the other, and taken back by their pids.
@@ -32,7 +31,7 @@ func TestDiscordJSUnderControl(t *testing.T) {
 	if all := b.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
 
@@ -56,7 +55,7 @@ func TestDiscordJSProbed(t *testing.T) {
 	if s := d.stats(); s.Identifies != 4 || s.Violations > 0 || s.Duplicates > 0 {
 		t.Errorf("%d identifies of 2 shards that were started twice, %d violations, %d duplicates", s.Identifies, s.Violations, s.Duplicates)
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 }
 
 // inTurn wants the shards 0 and 1 to have been READY before 2 and 3 identified, or the other way round.

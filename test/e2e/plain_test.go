@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/discord/client"
@@ -183,7 +182,7 @@ func TestPlainBotReadyAfter(t *testing.T) {
 	if all := b.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
 
@@ -209,5 +208,5 @@ func TestPlainBotProbed(t *testing.T) {
 	if s := d.stats(); s.Identifies != 8 || s.Violations > 0 {
 		t.Errorf("%d identifies of 4 shards that were started twice, %d violations", s.Identifies, s.Violations)
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 }

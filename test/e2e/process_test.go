@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,8 +26,8 @@ const (
 	authorization = "e2e.link-secret.never-shown"
 )
 
-// patience is how long a test waits for what must happen, on a machine that does much else.
-const patience = 30 * time.Second
+// patience is how long a test waits for what must happen, on a machine that does much else, or stands still for half a minute.
+const patience = 3 * time.Minute
 
 // markVariable is in the environment of all that a test starts, and of what that starts.
 const markVariable = "E2E_MARK"
@@ -88,7 +89,7 @@ func launch(t *testing.T, mark string, env []string, program string, args []stri
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.cmd.WaitDelay = 2 * time.Second
+	p.cmd.WaitDelay = 20 * time.Second // for a process that leaves others behind, which hold its output
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -126,25 +127,25 @@ func (p *process) clusters() []int {
 }
 
 // exit waits for its end, and gives the code.
-func (p *process) exit(within time.Duration) int {
+func (p *process) exit() int {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(within):
-		p.t.Fatalf("still runs after %v", within)
+	case <-time.After(patience):
+		p.t.Fatalf("still runs after %v", patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
 // stop ends it as an operator would: SIGTERM, exit 0, nothing left, nothing given away. It gives the time that took.
-func (p *process) stop(within time.Duration) time.Duration {
+func (p *process) stop() time.Duration {
 	p.t.Helper()
 	p.silent()
 	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Fatalf("it had ended by itself: %v", err)
 	}
-	if code := p.exit(within); code != 0 {
+	if code := p.exit(); code != 0 {
 		p.t.Errorf("exit %d after SIGTERM", code)
 	}
 	took := time.Since(began)
@@ -242,6 +243,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// direct asks by a connection of its own each time: one that is kept may be closed by its server in the very moment it is used.
+var direct = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // settings are a configuration, by key. "-" as a value takes a default of run back.
 type settings map[string]string

@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // rehearse runs a rehearsal to its end.
 func rehearse(t *testing.T, wantCode int, args ...string) *process {
 	t.Helper()
 	p := control(t, nil, append([]string{"rehearse"}, args...)...)
-	if code := p.exit(time.Minute); code != wantCode {
+	if code := p.exit(); code != wantCode {
 		t.Errorf("%q: exit %d, want %d", args, code, wantCode)
 	}
 	p.gone()
@@ -101,7 +100,7 @@ func TestNoRehearsal(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--help"}, {"rehearse", "--help"}, {"run", "--help"}} {
 		p := control(t, nil, args...)
-		if code := p.exit(5 * time.Second); code != 0 || strings.Contains(p.stdout.String(), "test.") {
+		if code := p.exit(); code != 0 || strings.Contains(p.stdout.String(), "test.") {
 			t.Errorf("%q: exit %d, %s", args, code, p.stdout.String())
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // SIGHUP applies what can be applied, and says by key what cannot; a broken file changes nothing.
@@ -45,7 +44,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("it says %q", err)
 	}
 	want(reload("log: {level: debug}", done), "[cluster.on_stop log.level]", "[]", "[]")
-	p.stop(8 * time.Second)
+	p.stop()
 	if !strings.Contains(p.stderr.String(), `"level":"debug"`) {
 		t.Error("log.level: debug is not in force")
 	}

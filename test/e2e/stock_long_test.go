@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // discordoo starts clusters of stock Discordoos, which node/discordoo.mjs stands for, with their sockets in the state folder.
@@ -72,7 +71,7 @@ func TestStock(t *testing.T) {
 	if n := len(b.sockets()); n != 2 {
 		t.Errorf("sockets %v, want two", b.sockets())
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 	if n := strings.Count(b.printed(), "DESTROYING"); n != 2 {
 		t.Errorf("%d of two were asked to go:\n%s", n, b.printed())
 	}
@@ -103,7 +102,7 @@ func TestStockDies(t *testing.T) {
 	if n := len(b.sockets()); n != 2 {
 		t.Errorf("sockets %v, want two", b.sockets())
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 }
 
 // A packet over the size limit, which nothing upstream forbids, costs the bot its link: its author is told why, and it is spoken to again.
@@ -118,7 +117,7 @@ func TestStockShouts(t *testing.T) {
 	if now := b.of("0"); now != pid {
 		t.Errorf("process %d, was %d", now, pid)
 	}
-	b.stop(8 * time.Second)
+	b.stop()
 	if n := strings.Count(b.printed(), "DESTROYING"); n != 1 {
 		t.Errorf("it was not asked to go:\n%s", b.printed())
 	}
@@ -160,7 +159,7 @@ func TestStockTokenRefused(t *testing.T) {
 				t.Errorf("fatal: %v", fatal)
 			}
 			eventually(t, "its process ends", func() bool { return len(b.clusters()) == 0 })
-			b.stop(time.Second)
+			b.stop()
 			if n := strings.Count(b.printed(), "HELLO ["); n != c.starts {
 				t.Errorf("%d starts, want %d", n, c.starts)
 			}
@@ -192,7 +191,7 @@ func TestStockRefused(t *testing.T) {
 					t.Errorf("cause %q, want %s", cause, says)
 				}
 			}
-			b.stop(time.Second)
+			b.stop()
 			if left := b.sockets(); len(left) > 0 || d.stats().Identifies > 0 {
 				t.Errorf("sockets left: %v, identifies: %d", left, d.stats().Identifies)
 			}

@@ -56,7 +56,7 @@ func TestSystemdIsTold(t *testing.T) {
 		}
 	}
 	before := p.clusters()
-	if code := control(t, nil, "upgrade", "--state.dir="+state).exit(patience); code != 0 {
+	if code := control(t, nil, "upgrade", "--state.dir="+state).exit(); code != 0 {
 		t.Fatalf("upgrade: exit %d", code)
 	}
 	times("READY=1", 2)
@@ -68,7 +68,7 @@ func TestSystemdIsTold(t *testing.T) {
 	if now := p.clusters(); !slices.Equal(before, now) {
 		t.Errorf("processes %v, were %v", now, before)
 	}
-	p.stop(patience)
+	p.stop()
 	if !strings.Contains(said.String(), "STOPPING=1\n") {
 		t.Errorf("of the end it was told %s", said.String())
 	}
@@ -111,6 +111,6 @@ func TestSystemdIsToldOfMaster(t *testing.T) {
 		return strings.Contains(text, "READY=1\nSTATUS=listens at 127.0.0.1:") && strings.Count(text, "WATCHDOG=1\n") > 2
 	})
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	p.exit(patience)
+	p.exit()
 	eventually(t, "STOPPING=1", func() bool { return strings.Contains(said.String(), "STOPPING=1\n") })
 }

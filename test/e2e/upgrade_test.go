@@ -15,7 +15,7 @@ import (
 func (b *bots) order(args ...string) (code int, said string) {
 	b.t.Helper()
 	p := control(b.t, nil, append([]string{"upgrade"}, args...)...)
-	code = p.exit(patience)
+	code = p.exit()
 	return code, p.stdout.String() + p.stderr.String()
 }
 
@@ -25,7 +25,9 @@ func installed(t *testing.T, link, name, from string) (path string) {
 	text, err := os.ReadFile(from)
 	path = filepath.Join(filepath.Dir(link), name)
 	if err == nil {
+		syscall.ForkLock.RLock() // a child forked meanwhile would have it open for writing, and it could not be started
 		err = os.WriteFile(path, text, 0o700)
+		syscall.ForkLock.RUnlock()
 	}
 	if err == nil {
 		err = os.Symlink(name, link+".new")
@@ -88,7 +90,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	b.said("cluster.ready", b.count+1)
 	b.cared()
-	b.stop(patience)
+	b.stop()
 }
 
 // An upgrade that would not do is refused: the order says why, and nobody notices.
@@ -130,6 +132,6 @@ func TestUpgradeRefused(t *testing.T) {
 	}
 	b.kept(before)
 	b.cared()
-	b.stop(patience)
+	b.stop()
 	refused("no CONTROL runs on it", here)
 }
