@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"bytes"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/discluster/control/actors/world"
@@ -30,7 +32,7 @@ func share(link transport.Link, root *actor.RootContext, router *actor.PID, othe
 			operation, err := m.parcel.Read(b)
 			if !operation {
 				spareRouted.Put(m)
-				other(b, err)
+				other(bytes.Clone(b), err)
 				return
 			}
 			m.link = link

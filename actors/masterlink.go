@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -238,7 +239,7 @@ func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
 	m.In(ctx, greetWithin)
 	send, link := world.Sender(ctx), msg.link
 	link.Receive(
-		func(b []byte) { send(linkFrame{link, b}) },
+		func(b []byte) { send(linkFrame{link, bytes.Clone(b)}) },
 		func(err error) { send(linkEnded{link, err}) })
 }
 

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func (b *boss) dial(socket string) {
 // hear is one packet from the cluster.
 func (b *boss) hear(frame []byte) {
 	defer b.link.Took()
-	m, err := ipc.DecodeFromInstance(frame)
+	m, err := ipc.DecodeFromInstance(bytes.Clone(frame))
 	if err != nil {
 		b.t.Errorf("cluster said %s: %v", frame, err)
 	}

@@ -12,13 +12,13 @@ import (
 // Link is one open connection. Its methods never block and may be called from anywhere.
 type Link interface {
 	// Receive begins delivery: frame is called for every frame in order, then closed exactly once, with the reason; neither is called from within Receive.
-	// The bytes are the receiver's. Called once. Frames that came before it are kept.
+	// The bytes are good until frame returns. Called once. Frames that came before it are kept.
 	Receive(frame func([]byte), closed func(error))
 	// Took says that one delivered frame was dealt with. At most Window frames are under way at a time, so that a slow reader slows its peer and nobody's memory grows.
 	Took()
 	// Send queues one whole frame. A frame over the link's size limit is refused with ErrTooLarge. A full queue, or an ended link, ends in ErrEnded and the link's end.
 	Send(frame []byte) error
-	// Offer is Send for a frame that may be refused: where much waits for the peer already the error is ErrBusy, and the link lives on.
+	// Offer is Send for a frame that may be refused: where much waits for the peer already the error is ErrBusy, and the link lives on. The bytes stay the caller's.
 	Offer(frame []byte) error
 	// Close ends the link; frames already queued are written first, for at most a second. code 0 or a link that knows no close codes: just the end. closed is still called.
 	Close(code int, reason string)

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -101,7 +102,7 @@ func (m *Machine) greeting(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		send := world.Sender(ctx)
-		m.link.Receive(func(b []byte) { send(frameCame{b}) }, func(err error) { send(linkEnded{err}) })
+		m.link.Receive(func(b []byte) { send(frameCame{bytes.Clone(b)}) }, func(err error) { send(linkEnded{err}) })
 	case greet:
 		m.tell(msg.initialise)
 		m.Enter("linked", m.linked)

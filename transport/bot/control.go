@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -54,7 +55,7 @@ func (c *Cluster) accept(link transport.Link) {
 func (l *line) frame(frame []byte) {
 	defer l.link.Took()
 	c := l.c
-	m, err := ipc.DecodeFromManager(frame)
+	m, err := ipc.DecodeFromManager(bytes.Clone(frame)) // an operation keeps its data
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

@@ -62,7 +62,8 @@ func (e *FrameError) Unwrap() error { return e.Err }
 
 // open takes the packet out of a frame; its Op is never nil. What look finds nothing odd about needs no decoding; encoding/json says what is wrong with the rest.
 func open(frame []byte) (packet, error) {
-	if g, err := look(frame); err == nil {
+	var g glance
+	if look(frame, &g) == nil {
 		op, whole := whole(g.op.of(frame))
 		t, plain := plainText(g.t.of(frame))
 		if whole && plain && string(g.kind.of(frame)) == `"`+messageType+`"` {

@@ -27,25 +27,31 @@ func newFrameReader(r io.Reader) frameReader {
 	return frameReader{bufio.NewReaderSize(r, readBuffer)}
 }
 
-// next gives the next frame without its separator, in bytes of its own; empty frames are passed over. What a frame says is not looked at.
+// next gives the next frame without its separator, in bytes that are good until it is called again; empty frames are passed over. What a frame says is not looked at.
 // io.EOF comes between two frames, io.ErrUnexpectedEOF within one, transport.ErrTooLarge at one over MaxFrame; nothing can be read behind an error.
 func (r frameReader) next() ([]byte, error) {
-	var frame []byte
+	var long []byte // what there is of a frame that does not fit the buffer
 	for {
 		piece, err := r.in.ReadSlice(separator)
 		if err == nil {
 			piece = piece[:len(piece)-1]
 		}
-		if len(frame)+len(piece) > MaxFrame {
+		if len(long)+len(piece) > MaxFrame {
 			return nil, fmt.Errorf("read ipc frame: longer than %d bytes: %w", MaxFrame, transport.ErrTooLarge)
 		}
-		frame = append(frame, piece...)
+		if err == nil && len(long) == 0 {
+			if len(piece) > 0 {
+				return piece, nil
+			}
+			continue
+		}
+		long = append(long, piece...)
 		switch {
-		case err == nil && len(frame) > 0:
-			return frame, nil
-		case err == nil || errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && len(frame) > 0:
-			return nil, fmt.Errorf("read ipc frame: the peer left after %d bytes of one: %w", len(frame), io.ErrUnexpectedEOF)
+		case err == nil:
+			return long, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(long) > 0:
+			return nil, fmt.Errorf("read ipc frame: the peer left after %d bytes of one: %w", len(long), io.ErrUnexpectedEOF)
 		default:
 			return nil, err
 		}

@@ -66,15 +66,6 @@ func TestFrameLimit(t *testing.T) {
 	}
 }
 
-// The bytes of a frame are the receiver's: later reads leave them alone.
-func TestFrameOwnsItsBytes(t *testing.T) {
-	in := newFrameReader(strings.NewReader("first\fother\f"))
-	first, _ := in.next()
-	if _, err := in.next(); err != nil || string(first) != "first" {
-		t.Errorf("got %q, %v", first, err)
-	}
-}
-
 // pieces gives out data in chunks of the given sizes, over and over.
 type pieces struct {
 	data  []byte

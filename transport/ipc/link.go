@@ -210,14 +210,27 @@ func (l *link) read(frame func([]byte), closed func(error)) {
 			closed(l.readEnded(err))
 			return
 		}
-		select {
-		case l.window <- struct{}{}:
-			l.quiet.heard.Store(true)
-			frame(f)
-		case <-l.gone:
+		if !l.room() {
 			closed(l.readEnded(net.ErrClosed))
 			return
 		}
+		l.quiet.heard.Store(true)
+		frame(f)
+	}
+}
+
+// room waits until one more frame may be under way, and reports whether the link is still there.
+func (l *link) room() bool {
+	select {
+	case l.window <- struct{}{}: // a select of one is quicker
+		return true
+	default:
+	}
+	select {
+	case l.window <- struct{}{}:
+		return true
+	case <-l.gone:
+		return false
 	}
 }
 

@@ -39,14 +39,18 @@ const (
 	timeoutMax = 5 * 60 * 1000
 )
 
-// Read makes p of a frame of a cluster process, and keeps the frame. One that has a message of its own is no Parcel: false, nil. An error is a frame that nobody could be
+// Read makes p of a frame of a cluster process, which it copies into the room that it has from one before. One that has a message of its own is no Parcel: false, nil. An error is a frame that nobody could be
 // answered about.
 func (p *Parcel) Read(frame []byte) (bool, error) {
-	g, err := look(frame)
-	if err != nil {
+	room := p.frame[:0]
+	if cap(room) > pieceSize {
+		room = nil
+	}
+	*p = Parcel{frame: append(room, frame...), Serialize: -1}
+	g := &p.found
+	if err := look(frame, g); err != nil {
 		return false, &FrameError{NotJSON, err}
 	}
-	*p = Parcel{frame: frame, found: g, Serialize: -1}
 	op, number := whole(g.op.of(frame))
 	t, text := plainText(g.t.of(frame))
 	switch {

@@ -82,12 +82,12 @@ type glance struct {
 	fields               [fieldsN]span // of d, where d is an object
 }
 
-// look reads a frame as strictly as encoding/json does, and beyond that refuses a key twice where we look at it: two readers could take each for the value.
+// look fills a glance of a frame. It reads it as strictly as encoding/json does, and beyond that refuses a key twice where we look at it: two readers could take each for the value.
 // Only the depths of the envelope, of "data" and of "data.d" are looked at: what a user's text or object says below means nothing here.
-func look(frame []byte) (g glance, err error) {
+func look(frame []byte, g *glance) error {
 	controls, ascii := control(frame)
 	if !ascii && !utf8.Valid(frame) { // encoding/json would put U+FFFD there and say nothing
-		return g, errors.New("invalid UTF-8")
+		return errors.New("invalid UTF-8")
 	}
 	s := scanner{b: frame, controls: controls}
 	for more := s.enter('{', '}'); more; more = s.more('}') {
@@ -95,7 +95,7 @@ func look(frame []byte) (g glance, err error) {
 		case "type":
 			s.take(&g.kind, 1)
 		case "data":
-			s.packet(&g)
+			s.packet(g)
 		default:
 			s.skip(1)
 		}
@@ -104,7 +104,7 @@ func look(frame []byte) (g glance, err error) {
 	if s.err == nil && s.i < len(s.b) {
 		s.fail("behind the frame's end")
 	}
-	return g, s.err
+	return s.err
 }
 
 // packet reads what is under "data".
@@ -208,14 +208,14 @@ func (s *scanner) more(end byte) bool {
 func (s *scanner) key() []byte {
 	s.space()
 	from := s.i
-	s.text()
+	plain := s.text()
 	raw := s.b[from:s.i]
 	if !s.at(':') {
 		s.fail("want a key and a colon")
 		return nil
 	}
-	if s.err != nil || bytes.IndexByte(raw, '\\') < 0 {
-		return bytes.Trim(raw, `"`)
+	if plain {
+		return raw[1 : len(raw)-1]
 	}
 	var key string
 	if err := json.Unmarshal(raw, &key); err != nil { // "\u0074ype" is the key type, too
@@ -308,19 +308,32 @@ func (s *scanner) digits() {
 	}
 }
 
-// text goes over a string.
-func (s *scanner) text() {
+// shortText is up to where a string is looked at byte by byte: what searches many at a time takes longer to begin.
+const shortText = 24
+
+// text goes over a string, and reports whether it says what it stands for: it has no escapes.
+func (s *scanner) text() (plain bool) {
 	if s.err != nil || s.i == len(s.b) || s.b[s.i] != '"' {
 		s.fail("want a string")
-		return
+		return false
 	}
 	s.i++
+	for i, c := range s.b[s.i:min(s.i+shortText, len(s.b))] {
+		if c == '"' {
+			s.i += i + 1
+			return true
+		}
+		if c == '\\' || c < ' ' {
+			break
+		}
+	}
+	plain = true
 	for quote := -1; s.err == nil; s.escape() {
 		if quote < s.i { // none was found yet, or it was escaped
 			n := bytes.IndexByte(s.b[s.i:], '"')
 			if n < 0 {
 				s.fail("a string without end")
-				return
+				return false
 			}
 			quote = s.i + n
 		}
@@ -331,13 +344,15 @@ func (s *scanner) text() {
 		}
 		if s.controls && controlIn(s.b[s.i:upTo]) {
 			s.fail("a control character in a string")
-			return
+			return false
 		}
 		if s.i = upTo; n < 0 {
 			s.i++
-			return
+			return plain
 		}
+		plain = false
 	}
+	return false
 }
 
 // control reports whether a text has a control character, and whether it is ASCII alone. It looks at 32 bytes at a time: of eight in a word, the lowest one below a space

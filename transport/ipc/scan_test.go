@@ -139,7 +139,8 @@ var tricky = []string{
 // sameAsJSON holds look to encoding/json.
 func sameAsJSON(t *testing.T, frame []byte) {
 	t.Helper()
-	g, err := look(frame)
+	var g glance
+	err := look(frame, &g)
 	found, ok := wanted(frame)
 	switch {
 	case ok != (err == nil):

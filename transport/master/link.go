@@ -1,6 +1,7 @@
 package master
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -108,7 +109,7 @@ func (l *link) Send(frame []byte) error {
 }
 
 // Offer is Send: what goes to MASTER is our own, and all of it is owed.
-func (l *link) Offer(frame []byte) error { return l.Send(frame) }
+func (l *link) Offer(frame []byte) error { return l.Send(bytes.Clone(frame)) }
 
 // Close ends the link: frames queued, then a close frame of this code (0: 1000), then the peer's close or the end of closeWait. Frames that still come are dropped.
 // closed gets an error that wraps transport.ErrEnded.
