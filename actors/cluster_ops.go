@@ -36,7 +36,7 @@ func share(link transport.Link, root *actor.RootContext, router *actor.PID, othe
 				return
 			}
 			m.link = link
-			root.Send(router, m)
+			root.Send(router, &m.envelope)
 		},
 		func(err error) {
 			root.Send(router, lineEnded{link})

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -32,16 +31,18 @@ type Router struct {
 	options RouterOptions
 	mint    *messages.Mint
 
-	lines  map[transport.Link]*line
-	seats  map[messages.ClusterID]*line                 // who answered HELLO, and can be asked
-	states map[messages.ClusterID]messages.ClusterState // of the clusters of this machine, for the texts of errors
-	fleet  fleetShape
-	asks   map[string]*ask // by the event_id that we gave
-	held   int             // bytes of results that wait for others
-	next   time.Time       // when the timeout that is set is due; zero: none is
-	round  int             // of pick, so that each line is picked once
-	picked []*line         // of the present round
-	rest   plan.RestBudget
+	lines    map[transport.Link]*line
+	seats    map[messages.ClusterID]*line                 // who answered HELLO, and can be asked
+	states   map[messages.ClusterID]messages.ClusterState // of the clusters of this machine, for the texts of errors
+	fleet    fleetShape
+	asks     map[string]*ask      // by the event_id that we gave
+	held     int                  // bytes of results that wait for others
+	next     time.Time            // when the timeout that is set is due; zero: none is
+	round    int                  // of pick, so that each line is picked once
+	picked   []*line              // of the present round
+	results  [][]byte             // room for those of an answer; not nil: none is an empty list
+	clusters []messages.ClusterID // and for whose they are
+	rest     plan.RestBudget
 }
 
 // RouterOptions is what clusters may ask of each other.
@@ -67,8 +68,6 @@ type line struct {
 // Limits of the Router.
 const (
 	answerWithin = 10 * time.Second      // where a request names no timeout_ms
-	routerBatch  = 300                   // messages between which others may run: protoactor's own figure
-	quietFor     = 10 * time.Microsecond // behind the last frame, the next one comes alone
 	asksMax      = 1024                  // unanswered requests of one cluster
 	resultsMax   = codec.MaxFrame        // bytes of the results of one request: they become one frame
 	resultsRoom  = 64 << 10              // of it, for what stands around them
@@ -91,13 +90,18 @@ type (
 	}
 	lineEnded struct{ link transport.Link }
 	routed    struct {
-		link   transport.Link
-		parcel codec.Parcel
+		link     transport.Link
+		parcel   codec.Parcel
+		envelope actor.MessageEnvelope // of it: protoactor would make one
 	}
 )
 
-// spareRouted are those that were dealt with. Each would be half a kilobyte of garbage, and there are many.
-var spareRouted = sync.Pool{New: func() any { return new(routed) }}
+// spareRouted are those that were dealt with. Each would be a kilobyte of garbage, and there are many.
+var spareRouted = sync.Pool{New: func() any {
+	m := &routed{}
+	m.envelope.Message = m
+	return m
+}}
 
 // These may come after CONTROL has stopped; that is no news.
 func (lineOpened) IgnoreDeadLetterLogging()  {}
@@ -108,10 +112,11 @@ func (*routed) IgnoreDeadLetterLogging()     {}
 func newRouter(w *world.World, house House, o Options) *actor.Props {
 	return w.Spawn("router", func() actor.Actor {
 		r := &Router{house: house, options: o.Router, mint: &messages.Mint{Worker: uint32(o.PID)}, lines: map[transport.Link]*line{},
-			seats: map[messages.ClusterID]*line{}, states: map[messages.ClusterID]messages.ClusterState{}, asks: map[string]*ask{}}
+			seats: map[messages.ClusterID]*line{}, states: map[messages.ClusterID]messages.ClusterState{}, asks: map[string]*ask{},
+			results: [][]byte{}, clusters: []messages.ClusterID{}}
 		r.Begin(w, w.Log.With().Str("actor", "router").Logger(), "routing", r.routing)
 		return r
-	}, actor.WithDispatcher(&quietDispatcher{Dispatcher: actor.NewDefaultDispatcher(routerBatch)}))
+	}, actor.WithMailbox(newLentMailbox))
 }
 
 func (r *Router) routing(ctx actor.Context) {
@@ -122,7 +127,7 @@ func (r *Router) routing(ctx actor.Context) {
 		if from := r.lines[m.link]; from != nil {
 			r.route(ctx, from, &m.parcel)
 		}
-		m.link, m.parcel = nil, codec.Parcel{}
+		m.link = nil
 		spareRouted.Put(m)
 	case lineOpened:
 		r.fleet = m.fleet
@@ -339,21 +344,4 @@ func (r *Router) alarm(ctx actor.Context, which plan.Emergency, until messages.U
 	for _, id := range slices.Sorted(maps.Keys(r.seats)) {
 		_ = r.offer(ctx, r.seats[id], frame)
 	}
-}
-
-// quietDispatcher lets who sends a frame into the quiet run the Router itself: waking another thread takes longer than all that the Router does. In a stream of frames one
-// is woken, so that many are dealt with, and written, at a time.
-type quietDispatcher struct {
-	actor.Dispatcher
-	last atomic.Int64 // when it was asked last, in unix nanoseconds
-}
-
-// Schedule implements actor.Dispatcher.
-func (d *quietDispatcher) Schedule(run func()) {
-	now := time.Now().UnixNano()
-	if time.Duration(now-d.last.Swap(now)) > quietFor {
-		run()
-		return
-	}
-	d.Dispatcher.Schedule(run)
 }

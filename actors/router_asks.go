@@ -19,7 +19,7 @@ import (
 
 // ask is one request under way.
 type ask struct {
-	id        string // the event_id that the targets know
+	id        string // the event_id that the targets know; "" where there are none
 	event     []byte // the asker's
 	from      *line
 	op        messages.IPCOp
@@ -35,9 +35,7 @@ type ask struct {
 	over      bool
 
 	eventRoom [40]byte  // as long as snowflakes are
-	room      [4]target // for targets, results and clusters of few
-	results   [4][]byte
-	clusters  [4]messages.ClusterID
+	room      [4]target // for targets of few
 }
 
 // target is one cluster that was asked.
@@ -59,12 +57,15 @@ func (r *Router) ask(ctx actor.Context, from *line, p *codec.Parcel) {
 		within = p.TimeoutMS.Duration()
 	}
 	now := time.Now()
-	a := &ask{id: string(r.mint.New(now, managerID)), from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within)}
+	a := &ask{from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within)}
 	a.event = append(a.eventRoom[:0], p.Event()...)
 	to, failed := r.pick(p, from)
 	a.failed = failed
-	a.targets = a.room[:0]
-	p.SetEvent(a.id)
+	a.targets = slices.Grow(a.room[:0], len(to))
+	if len(to) > 0 {
+		a.id = string(r.mint.New(now, managerID))
+		p.SetEvent(a.id)
+	}
 	for _, l := range to {
 		why := unanswerable(l, p)
 		if why == "" {
@@ -79,7 +80,9 @@ func (r *Router) ask(ctx actor.Context, from *line, p *codec.Parcel) {
 		a.targets = append(a.targets, target{line: l, waits: true})
 		a.waits++
 	}
-	r.asks[a.id] = a
+	if a.waits > 0 {
+		r.asks[a.id] = a
+	}
 	from.asking++
 	r.settle(ctx, a)
 	if !a.over {
@@ -148,10 +151,7 @@ func (r *Router) answered(ctx actor.Context, from *line, p *codec.Parcel) {
 	case r.held+len(p.Frame()) > waitMax:
 		r.fail(a, t, fmt.Sprintf("its result of %d bytes finds no room: %d bytes of results wait in CONTROL", len(p.Result()), r.held))
 	default:
-		t.waits, t.success, t.result = false, p.Success, p.Result()
-		if len(p.Frame()) > 2*len(t.result)+resultsRoom { // what else is in the frame is not kept for it
-			t.result = slices.Clone(t.result)
-		}
+		t.waits, t.success, t.result = false, p.Success, slices.Clone(p.Result())
 		a.waits--
 		a.bytes += len(t.result)
 		r.held += len(t.result)
@@ -181,7 +181,7 @@ func (r *Router) settle(ctx actor.Context, a *ask) {
 	if a.waits > 0 || a.over {
 		return
 	}
-	err := r.offer(ctx, a.from, a.answer())
+	err := r.offer(ctx, a.from, r.answer(a))
 	if errors.Is(err, transport.ErrTooLarge) { // errors of thousands
 		_ = r.offer(ctx, a.from, codec.Refusal(a.t, a.event, err.Error()))
 	}
@@ -200,8 +200,12 @@ func (r *Router) forget(a *ask) {
 }
 
 // answer is the one answer made of all. A stock asker gets upstream's shape: the results of those that answered; and where nobody did though somebody should have, an error.
-func (a *ask) answer() []byte {
-	results, clusters, success := a.results[:0], a.clusters[:0], false
+func (r *Router) answer(a *ask) []byte {
+	results, clusters, success := r.results[:0], r.clusters[:0], false
+	defer func() {
+		clear(results)
+		r.results, r.clusters = results, clusters
+	}()
 	for _, t := range a.targets {
 		if t.line != nil && (a.op != messages.IPCCacheOperate || t.success) {
 			results, clusters = append(results, t.result), append(clusters, t.line.cluster)

@@ -93,7 +93,8 @@ func (b *switchboard) plug(id messages.ClusterID, stock bool, of int) *wire {
 // say lets an instance say something, and waits until the Router has dealt with it.
 func (b *switchboard) say(from *wire, frame string) {
 	b.t.Helper()
-	m := &routed{link: from}
+	m := spareRouted.Get().(*routed)
+	m.link = from
 	if ours, err := m.parcel.Read([]byte(frame)); !ours {
 		b.t.Fatalf("%s: no parcel: %v", frame, err)
 	}
@@ -106,7 +107,8 @@ func (b *switchboard) settle() {
 	done := make(chan struct{})
 	w := &signal{done: done}
 	b.root.Send(b.router, lineOpened{line: line{cluster: 1 << 20, link: w}, fleet: fleetShape{2 * len(b.wires), 2}})
-	m := &routed{link: w}
+	m := spareRouted.Get().(*routed)
+	m.link = w
 	_, _ = m.parcel.Read([]byte(`{"type":"__DDOO__.MESSAGE","data":{"op":0,"t":"RESTRUCTURING","d":{"event_id":"settle"}}}`))
 	b.root.Send(b.router, m)
 	b.root.Send(b.router, lineEnded{w})
