@@ -35,14 +35,14 @@ type Cluster struct {
 	plan      plan.Cluster
 	manager   messages.Snowflake // of this life of CONTROL
 	mint      *messages.Mint
-	buried    *bool // the last process is known dead, this actor's or that of the one before it
-	reborn    bool  // this actor was there before: its process died, or our own code failed
-	successor bool  // in a rolling restart: it waits for the end of the one before it
-	adopted   bool  // the process is of an earlier life
-	changed   bool  // and was started otherwise than it would be now
-	again     bool  // the ordered end is for another start
-	unsaved   bool  // the disk takes no record
-	served    bool  // every shard was READY once, in this life of the process
+	past      *past
+	reborn    bool // this actor was there before: its process died, or our own code failed
+	successor bool // in a rolling restart: it waits for the end of the one before it
+	adopted   bool // the process is of an earlier life
+	changed   bool // and was started otherwise than it would be now
+	again     bool // the ordered end is for another start
+	unsaved   bool // the disk takes no record
+	served    bool // every shard was READY once, in this life of the process
 
 	life    plan.Life
 	started time.Time
@@ -105,9 +105,9 @@ func (redial) IgnoreDeadLetterLogging() {}
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
 func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint, reborn, buried := &messages.Mint{Worker: uint32(o.PID)}, false, new(bool)
+	mint, reborn, before := &messages.Mint{Worker: uint32(o.PID)}, false, &past{}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, buried: buried}
+		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, past: before}
 		successor, reborn = false, true // one that starts again has taken its place
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
@@ -117,7 +117,7 @@ func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer
 func (c *Cluster) spawning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		if c.successor || *c.buried || !c.recall(ctx) {
+		if c.successor || c.past.buried || !c.recall(ctx) {
 			c.spawn(ctx)
 		}
 	case recorded:

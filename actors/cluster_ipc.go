@@ -88,8 +88,7 @@ func (c *Cluster) waitingToProceed(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Proceed:
 		c.successor = false
-		c.note(ctx, c.process)
-		c.W.Remove(successorName(c.plan.ID), func(error) {}) // a record of the dead does no harm
+		c.inherit(ctx)
 		c.enter(ctx, messages.ClusterGreeting, c.greeting)
 		c.In(ctx, c.options.HelloTimeout)
 		c.hello(ctx, nil)

@@ -41,7 +41,7 @@ func (c *Cluster) spawn(ctx actor.Context) {
 		c.enter(ctx, messages.ClusterAwaiting, c.awaiting)
 		return
 	}
-	*c.buried = false
+	*c.past = past{waiting: c.successor}
 	instance := c.mint.New(time.Now(), uint32(c.plan.ID))
 	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance)}
 	if c.options.asksItself() {
@@ -159,7 +159,7 @@ func (c *Cluster) bury(ctx actor.Context) {
 	c.detach()
 	c.letGo(ctx, c.shards != nil)
 	c.W.Unlink(c.life.Socket)
-	*c.buried = true
+	c.past.buried = true
 	ctx.Send(c.house.Gate, messages.DropPermits{Cluster: c.plan.ID})
 	ctx.Send(c.house.Sessions, messages.SessionsOrphaned{Cluster: c.plan.ID})
 }

@@ -75,6 +75,19 @@ type (
 func (recorded) IgnoreDeadLetterLogging() {}
 func (found) IgnoreDeadLetterLogging()    {}
 
+// past is what a cluster's actor leaves to the one that takes its place, besides the record.
+type past struct {
+	buried  bool // its process is known dead
+	waiting bool // the record of its process is a successor's
+}
+
+// inherit makes the record of a successor that of the cluster's process.
+func (c *Cluster) inherit(ctx actor.Context) {
+	c.past.waiting = false
+	c.note(ctx, c.process)
+	c.W.Remove(successorName(c.plan.ID), func(error) {}) // a record of the dead does no harm
+}
+
 // stray is a successor that an earlier life of CONTROL started and did not live to use.
 type stray struct{ process proc.Process }
 
@@ -102,13 +115,17 @@ func (c *Cluster) recall(ctx actor.Context) (left bool) {
 	if !c.reborn { // else the successor is one of this life
 		c.endStray(ctx)
 	}
-	data, err := c.W.Load(recordName(c.plan.ID))
+	name := recordName(c.plan.ID)
+	if c.past.waiting {
+		name = successorName(c.plan.ID)
+	}
+	data, err := c.W.Load(name)
 	var r record
 	if err == nil && data != nil {
 		err = json.Unmarshal(data, &r)
 	}
 	if err != nil {
-		c.Log.Warn().Err(err).Str("file", recordName(c.plan.ID)).Msg("record cannot be read; a process it spoke of is not found")
+		c.Log.Warn().Err(err).Str("file", name).Msg("record cannot be read; a process it spoke of is not found")
 	}
 	if err != nil || data == nil {
 		return false
@@ -129,6 +146,9 @@ func (c *Cluster) adopting(ctx actor.Context) {
 		case m.err == nil:
 			c.adopted = true
 			c.own(ctx, m.process)
+			if c.past.waiting {
+				c.inherit(ctx)
+			}
 			c.meet(ctx)
 		case errors.As(m.err, &gone):
 			ctx.Send(c.house.Herald, messages.ClusterDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Cause: messages.CauseExited,

@@ -166,3 +166,29 @@ func TestRollingRestartOfOneThatDies(t *testing.T) {
 		want(f, "identifies", f.identifies(), 10)
 	})
 }
+
+// The successor's actor panics in the moment it takes the place of the one before it: the next one takes its process back, and none is left over (seed 6882 of
+// TestEverything).
+func TestSuccessorOfAPanic(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.panics = true
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
+		f.serve(m, "c", 0, 19)
+		f.pass(5 * time.Second)
+		lost := 2
+		m.Panic = func(actor string, msg any) bool {
+			_, proceed := msg.(messages.Proceed)
+			if proceed {
+				lost--
+			}
+			return proceed && lost >= 0
+		}
+		f.roll(m)
+		f.must("done", time.Minute, f.rolls("done"))
+		f.must("owned", time.Minute, f.owned(20))
+		want(f, "lost", lost, 0)
+		want(f, "identifies", f.identifies(), 20)
+		want(f, "processes", len(m.Processes()), 2)
+		want(f, "starts", f.starts["0"]+f.starts["1"], 4)
+	})
+}
