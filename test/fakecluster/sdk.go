@@ -49,6 +49,9 @@ type SDK struct {
 	EventRate     int  // events a second that each READY shard tells of; 0: it tells of none
 }
 
+// patient is how long a process that listens waits for its first HELLO (WIRE A3, 6; transport/bot does the same).
+const patient = 30 * time.Second
+
 // Program is what the process does.
 func (s SDK) Program(p *sim.Proc) {
 	b := newBot(s, p)
@@ -122,6 +125,11 @@ func (b *bot) listen() {
 	if err != nil {
 		panic(err) // two processes on one socket
 	}
+	b.p.After(patient, func() {
+		if !b.beating {
+			b.p.Exit(1, "no HELLO from CONTROL\n")
+		}
+	})
 	if b.HangUpAfter > 0 {
 		b.p.After(b.HangUpAfter, func() {
 			if b.StayAway {

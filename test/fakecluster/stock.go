@@ -31,10 +31,9 @@ type Stock struct {
 
 // Figures of a stock Discordoo (WIRE A3).
 const (
-	stockPace    = 15 * time.Second // between its shards
-	stockPrefix  = "/tmp/ddoo"
-	stockPatient = 30 * time.Second // for HELLO, once it listens
-	stockExit    = 80 * time.Millisecond
+	stockPace   = 15 * time.Second // between its shards
+	stockPrefix = "/tmp/ddoo"
+	stockExit   = 80 * time.Millisecond
 )
 
 // stock is one life of a Stock.
@@ -68,7 +67,7 @@ func (b *stock) listen() {
 	if err != nil {
 		panic(err) // two processes on one socket
 	}
-	b.p.After(stockPatient, func() {
+	b.p.After(patient, func() {
 		if !b.greeted {
 			b.p.Exit(1, "DiscordooError: no HELLO\n")
 		}
