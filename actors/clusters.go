@@ -150,7 +150,7 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		if w := s.wards[m.id]; w != nil && w.seq == m.seq && w.cancel != nil && !s.stopping {
 			w.cancel = nil
 			w.restarts++
-			ctx.(actor.Supervisor).RestartChildren(w.pid)
+			s.restart(ctx, w)
 		}
 	case *actor.Terminated:
 		s.gone(ctx, m.Who)
@@ -193,13 +193,24 @@ func (s *ClusterSupervisor) spawnActor(ctx actor.Context, w *ward, successor boo
 	if err != nil {
 		panic(fmt.Sprintf("cluster %s: %v", name, err)) // a name is used again only after Terminated
 	}
+	s.brief(ctx, pid)
+	return pid
+}
+
+// restart begins a cluster's actor anew. What the one before it was told went with it.
+func (s *ClusterSupervisor) restart(ctx actor.Context, w *ward) {
+	ctx.(actor.Supervisor).RestartChildren(w.pid)
+	s.brief(ctx, w.pid)
+}
+
+// brief tells a cluster's actor that begins what the others know.
+func (s *ClusterSupervisor) brief(ctx actor.Context, pid *actor.PID) {
 	if s.outage.On {
 		ctx.Send(pid, messages.Outage{On: true})
 	}
 	if s.lease != (messages.Lease{}) {
 		ctx.Send(pid, s.lease)
 	}
-	return pid
 }
 
 // end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.

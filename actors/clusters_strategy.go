@@ -58,7 +58,7 @@ func (s *ClusterSupervisor) panicked(ctx actor.Context, w *ward, err error) {
 	var v plan.Verdict
 	w.history, v = plan.Restart(w.history, plan.Failure{Cause: messages.CauseInternal}, time.Now(), s.w.Rand())
 	if v.Action != plan.Detach {
-		ctx.(actor.Supervisor).RestartChildren(w.pid)
+		s.restart(ctx, w)
 		return
 	}
 	ctx.Send(s.house.Herald, messages.ControlBroken{Actor: w.pid.Id, Err: err.Error()})

@@ -152,6 +152,33 @@ func TestPartitionFences(t *testing.T) {
 	})
 }
 
+// With a lease, a bot that is started again while MASTER is away has no longer than the others, also when its CONTROL dies then, and the next one knows of no lease (seed 4590
+// of TestFleetChaos).
+func TestLeaseOfTheRestarted(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
+		own := f.withOwnMaster(1, leased)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("the fleet is whole", 2*time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		own.Crash()
+		f.pass(time.Second)
+		m.Processes()[f.loop.Rand.IntN(6)].Signal(syscall.SIGKILL)
+		f.must("started again", 10*time.Second, func() bool { return f.saw("cluster.ready") == 7 })
+		f.crash(m)
+		m.gone = true
+		f.pass(time.Second)
+		if f.loop.Rand.IntN(2) == 0 {
+			f.boot(m, sesame)
+		}
+		f.must("all have stopped", 20*time.Second, f.running(m, 0))
+		own.start()
+		if m.gone {
+			f.boot(m, sesame)
+		}
+		f.must("every shard READY again", 3*time.Minute, f.owned(24))
+	})
+}
+
 // leased is the option of a MASTER that fences.
 func leased(o *master.Options) { o.Lease = 20 * time.Second }
 
