@@ -37,6 +37,7 @@ type Fleet struct {
 	seats    map[string]*seat
 	sorted   []*seat // the same by their sources; nil: to be sorted anew
 	machines int     // spawned so far, for their names
+	orders   int     // given so far, for their ids: a machine that was forgotten remembers those it answered
 	whole    bool    // every shard was READY once
 	halted   *messages.Halt
 	reserved bool           // the buckets are kept for a machine that paces itself
@@ -74,11 +75,10 @@ type seat struct {
 	place    messages.Place                    // the slots it is to have; zero: none yet
 	knows    messages.Place                    // the slots it believes to have, by its last word
 	gift     messages.Place                    // the half that it gives away once it knows its place; zero: none
-	orders   int
-	counts   counted   // its figures, as it said last
-	losses   int       // of its link; tells one wait for it from another
-	lostAt   time.Time // when it was lost last
-	lapsed   time.Time // when what it served was given away; zero: it was not
+	counts   counted                           // its figures, as it said last
+	losses   int                               // of its link; tells one wait for it from another
+	lostAt   time.Time                         // when it was lost last
+	lapsed   time.Time                         // when what it served was given away; zero: it was not
 }
 
 // Limits of a fleet.

@@ -171,8 +171,8 @@ func (f *Fleet) order(ctx actor.Context, s *seat, with func(id string) messages.
 }
 
 func (f *Fleet) orderID(s *seat) string {
-	s.orders++
-	return fmt.Sprintf("%d-%s-%d", f.epoch, s.source, s.orders)
+	f.orders++
+	return fmt.Sprintf("%d-%s-%d", f.epoch, s.source, f.orders)
 }
 
 // reconcile makes a returned CONTROL and our grants agree: what it serves and nobody else was given is its own, what others have it lets go, what it was given and does

@@ -134,6 +134,51 @@ func TestControlDiesAlone(t *testing.T) {
 	})
 }
 
+// CONTROL dies for good the moment its processes are started, before it said HELLO to them all: those end by themselves before their shards are given away (seed 330 of
+// TestFleetChaos).
+func TestControlDiesBeforeHello(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 60, MaxConcurrency: 4})
+		f.withOwnMaster(2, spares(1))
+		m := f.add("m1", f.good(nil), sesame, mortal)
+		f.add("m2", f.good(nil), sesame, mortal)
+		started := 1 + f.loop.Rand.IntN(15)
+		f.must("its processes start", time.Minute, func() bool { return len(m.Processes()) >= started })
+		f.crash(m)
+		m.gone = true
+		f.must("READY on the other one", 5*time.Minute, f.owned(60))
+		want(f, "processes without CONTROL", len(m.Processes()), 0)
+	})
+}
+
+// A machine that was forgotten returns, and takes the orders that it gets: their ids are of none before (seed 1625 of TestFleetChaos).
+func TestForgottenReturns(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 2, spares(1))
+		m, other := f.machines["m1"], f.machines["m2"]
+		if f.one() != m {
+			m, other = other, m
+		}
+		carriedOut := func(d messages.FleetDirective) {
+			o := own.order("", d)
+			f.must("an answer", 20*time.Second, o.over)
+			want(f, d.FleetOrder(), o.err(), "")
+		}
+		carriedOut(messages.DrainMachine{Source: m.Name})
+		carriedOut(messages.UndrainMachine{Source: m.Name})
+		f.pass(time.Second) // it is told
+		f.net.Cut(m.Name, "master")
+		f.must("lost", time.Minute, func() bool { return own.saw("machine.lost") == 1 })
+		carriedOut(messages.ForgetMachine{Source: m.Name})
+		f.net.Heal(m.Name, "master")
+		f.must("it returns", time.Minute, func() bool { return own.saw("machine.joined") == 3 })
+		f.pass(time.Second)
+		carriedOut(messages.DrainMachine{Source: other.Name})
+		want(f, "its processes", len(m.Processes()), 15)
+		want(f, "identifies", f.identifies(), 60)
+	})
+}
+
 // A machine stops as its operator wants it: its shards move at once.
 func TestMachineLeaves(t *testing.T) {
 	seeds(t, func(f *fleet) {
