@@ -181,5 +181,16 @@ func (m *MasterLink) commanded(ctx actor.Context, ack messages.Ack) {
 			break
 		}
 	}
+	if m.link == nil {
+		m.orders.unheard = append(m.orders.unheard, ack)
+	}
 	m.answer(ctx, ack)
+}
+
+// tellUnheard tells a MASTER that was away what ended meanwhile: of a command no state of ours tells.
+func (m *MasterLink) tellUnheard(ctx actor.Context) {
+	for _, ack := range m.orders.unheard {
+		m.send(ctx, ack)
+	}
+	m.orders.unheard = nil
 }

@@ -145,6 +145,8 @@ func (m *MasterLink) linked(ctx actor.Context) {
 	case messages.PaceHandedOver:
 		m.last = msg.Last
 		m.info(ctx)
+	case messages.SessionsTold:
+		ctx.Send(m.house.Gate, messages.LinkUp{})
 	case messages.PermitRequest:
 		m.send(ctx, msg)
 	case messages.PermitReport:
@@ -209,7 +211,7 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.last = msg.Last
 	case messages.Fatal:
 		m.fatal(ctx, msg)
-	case messages.PermitRequest, messages.PermitReport, messages.SessionsMoved, messages.MasterError, beat: // nobody to tell
+	case messages.PermitRequest, messages.PermitReport, messages.SessionsMoved, messages.SessionsTold, messages.MasterError, beat: // nobody to tell
 	case *actor.Terminated:
 	default:
 		m.Unexpected(ctx)

@@ -21,6 +21,7 @@ type orders struct {
 	commands  []string                       // under way, by their ids
 	held      []messages.Connect             // wait for the end of these, at most heldMax
 	answered  []messages.Ack                 // the newest answers, at most answersKept
+	unheard   []messages.Ack                 // of these: of commands that ended without a link, at most tasksMax
 	pending   []messages.ShardRange          // connects that clusters has not answered
 }
 
@@ -128,6 +129,7 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 		m.raise(ctx, messages.MasterLinked{URL: m.options.Master.URL, ShardCount: s.ShardCount, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.ShardsPerCluster,
 			Epoch: s.Epoch, Features: p.Features, Halted: s.Halted})
 		m.rest(ctx)
+		m.tellUnheard(ctx)
 		if m.announced(messages.FeatureHeartbeat) {
 			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
 		}
@@ -140,8 +142,11 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 	}
 	m.leased(ctx, p)
 	ctx.Send(m.house.Gate, s)
-	ctx.Send(m.house.Gate, messages.LinkUp{}) // its answer is followed by info
-	ctx.Send(m.house.Sessions, messages.TellSessions{On: m.announced(messages.FeatureSessions)})
+	if m.announced(messages.FeatureSessions) { // told before info: what that shows to be free is given to others at once, with the sessions that MASTER knows
+		ctx.Send(m.house.Sessions, messages.TellSessions{On: true}) // LinkUp follows
+	} else {
+		ctx.Send(m.house.Gate, messages.LinkUp{}) // its answer is followed by info
+	}
 }
 
 // trust lets the clusters start what was taken back and does not run.

@@ -45,6 +45,7 @@ func (b *SessionBook) tellAll(ctx actor.Context, on bool) {
 		}
 	}
 	b.tellMoved(ctx)
+	ctx.Send(b.house.MasterLink, messages.SessionsTold{})
 	b.tellAgain(ctx)
 }
 

@@ -225,8 +225,11 @@ type SessionsHandedOver struct {
 }
 
 // TellSessions (masterlink → sessions): MASTER is there, and wants to know every session; then, until the link is gone, what becomes of them. Answered by SessionsMoved, as
-// often as there is something to say.
+// often as there is something to say; SessionsTold follows the first of them.
 type TellSessions struct{ On bool }
+
+// SessionsTold (sessions → masterlink): MASTER was told every session there is.
+type SessionsTold struct{}
 
 // ForgetSessions (clusters → sessions): whoever comes next identifies.
 type ForgetSessions struct{ Cluster ClusterID }
