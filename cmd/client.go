@@ -27,6 +27,7 @@ import (
 type caller struct {
 	dir  string
 	who  string // CONTROL or MASTER
+	key  string // of what is posted: given twice it is done once; "": it has none
 	http *http.Client
 	json bool // the answer is for programs
 	out  io.Writer
@@ -131,6 +132,9 @@ func (c *caller) send(ctx context.Context, method, path string, body []byte, acc
 	}
 	r.Header.Set("Accept", accept)
 	r.Header.Set("Content-Type", "application/json")
+	if c.key != "" {
+		r.Header.Set(admin.OrderID, c.key)
+	}
 	answer, err := c.http.Do(r)
 	if err != nil {
 		return nil, unreachableError{fmt.Errorf("state.dir %s: no %s answers there: %w; name another folder by --config or --state.dir", c.dir, c.who, withoutAddress(err))}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -115,19 +116,30 @@ func (o *fleetOrder) carryOut(cmd *cobra.Command, c *caller, how manner) error {
 	return nil
 }
 
+// give gives the order. To a MASTER that was started anew meanwhile it is given again: that one goes on with it.
 func (o *fleetOrder) give(ctx context.Context, c *caller, leave bool) error {
 	body := o.body
 	if body == nil {
 		body = struct{}{}
 	}
-	var given admin.FleetOrderAnswer
-	if _, err := c.post(ctx, "/api/v1/fleet"+o.path, body, &given); err != nil || leave {
-		return err
+	c.key = rand.Text()
+	for first := true; ; first = false {
+		var given admin.FleetOrderAnswer
+		if _, err := c.post(ctx, "/api/v1/fleet"+o.path, body, &given); err != nil || leave || given.Done && !first {
+			return err
+		}
+		if again, err := o.wait(ctx, c, given); !again {
+			return err
+		}
 	}
+}
+
+// wait waits for the end of an order that was given. again: some events are not kept, and it may have ended.
+func (o *fleetOrder) wait(ctx context.Context, c *caller, given admin.FleetOrderAnswer) (again bool, err error) {
 	var ended error
-	err := c.follow(ctx, given.After, messages.LevelInfo, func(e event) (over bool) {
-		if e.gap {
-			ended = errors.New("MASTER was started anew meanwhile, and knows nothing of it any more: `control status --master` says how the fleet stands")
+	err = c.follow(ctx, given.After, messages.LevelInfo, func(e event) (over bool) {
+		if again = e.gap; again {
+			c.printEvent(e)
 			return true
 		}
 		if e.field["order_id"] != given.ID {
@@ -144,7 +156,7 @@ func (o *fleetOrder) give(ctx context.Context, c *caller, leave bool) error {
 		return false
 	})
 	if errors.Is(err, context.Canceled) {
-		return errors.New("not waited for: the order stands")
+		return false, errors.New("not waited for: the order stands")
 	}
-	return errors.Join(err, ended)
+	return again, errors.Join(err, ended)
 }

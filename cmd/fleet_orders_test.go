@@ -11,7 +11,7 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// fleetStub is a MASTER that answers every order alike, and then tells this.
+// fleetStub is a MASTER that answers every order alike, and then tells this. One that it was given before is done.
 type fleetStub struct {
 	verdict messages.Verdict
 	follow  func(id string) messages.Telling
@@ -23,8 +23,12 @@ type fleetStub struct {
 func (s *fleetStub) LookAtFleet(m messages.FleetLook) { m.Answer(s.view) }
 
 func (s *fleetStub) OrderFleet(m messages.FleetOrder) {
+	verdict := s.verdict
+	if m.ID == s.given.ID {
+		verdict = messages.Verdict{Done: true}
+	}
 	s.given = m
-	m.Answer(s.verdict)
+	m.Answer(verdict)
 }
 
 func (s *fleetStub) Follow(m messages.Follow) { m.Tell(s.follow(s.given.ID)) }
@@ -56,7 +60,7 @@ func TestFleetOrderEnds(t *testing.T) {
 		"failed": {messages.Verdict{After: 10}, func(id string) messages.Telling {
 			return tells(moved(id, messages.FleetOrderFailed, "machine m2 was lost"))
 		}, nil, "drain machine m1: machine m2 was lost", "state=failed"},
-		"MASTER was started anew": {messages.Verdict{After: 10}, func(string) messages.Telling { return messages.Telling{Gap: true, Last: 99} }, nil, "started anew", ""},
+		"MASTER was started anew": {messages.Verdict{After: 10}, func(string) messages.Telling { return messages.Telling{Gap: true, Last: 99} }, nil, "", "no longer kept"},
 		"refused":                 {messages.Verdict{Refusal: messages.RefusedNow, Reason: "there is no other machine"}, nil, nil, "drain machine m1: there is no other machine", ""},
 		"not waited for":          {messages.Verdict{After: 10}, nil, []string{"--no-wait"}, "", ""},
 	} {

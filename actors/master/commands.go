@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -26,6 +27,7 @@ type openOrder struct {
 	command string   // the id of the command that is out; "": none is
 	at      string   // the machine it went to
 	queue   []string // machines whose turn is to come
+	waits   bool     // for MASTER to serve: whom it concerns may have yet to come back
 	said    string   // last
 }
 
@@ -58,15 +60,34 @@ func (f *Fleet) take(ctx actor.Context, m messages.FleetOrder) {
 	o := &openOrder{FleetOrder: m}
 	f.open = append(f.open, o)
 	f.tell(o, messages.FleetOrderMoved{State: messages.FleetOrderGiven, By: m.By})
+	if o.waits = f.State() != "serving"; o.waits {
+		m.Answer(messages.Verdict{})
+		f.say(o, "MASTER gathers its machines")
+		return
+	}
+	m.Answer(f.carryOut(ctx, o))
+	f.settle(ctx)
+}
+
+// carryOut begins what an order wants, and gives the answer to who asks.
+func (f *Fleet) carryOut(ctx actor.Context, o *openOrder) messages.Verdict {
+	o.waits = false
 	switch done, err := f.carry(ctx, o); {
 	case err != nil:
-		m.Answer(f.end(o, messages.FleetOrderRefused, err))
+		return f.end(o, messages.FleetOrderRefused, err)
 	case done:
-		m.Answer(f.end(o, messages.FleetOrderDone, nil))
-	default:
-		m.Answer(messages.Verdict{})
+		return f.end(o, messages.FleetOrderDone, nil)
 	}
-	f.progress()
+	return messages.Verdict{}
+}
+
+// carryOutWaiting begins what waited for MASTER to serve.
+func (f *Fleet) carryOutWaiting(ctx actor.Context) {
+	for _, o := range slices.Clone(f.open) {
+		if o.waits {
+			f.carryOut(ctx, o)
+		}
+	}
 }
 
 // recall is the answer to an order whose id was seen.
@@ -118,7 +139,6 @@ func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
 		if err == nil {
 			s.drained, s.spare = new(false), false
 			f.greet(ctx, s)
-			f.settle(ctx)
 		}
 		return true, err
 	case messages.ForgetMachine:
@@ -158,16 +178,25 @@ func (f *Fleet) ownerOf(id messages.ClusterID) *seat {
 	return nil
 }
 
-// command sends a command to a machine, and waits for its end.
+// command sends a command to a machine, and waits for its end. Its id follows from the order's: who asks a MASTER that was started anew for the same order again is answered
+// by each machine for what it did, or is at, by the word of the last one (WIRE B1: a repeated id is answered from memory).
 func (f *Fleet) command(ctx actor.Context, o *openOrder, s *seat, name string, args any) {
 	raw, err := json.Marshal(args)
 	if err != nil {
 		panic(err) // of our own making
 	}
-	f.order(ctx, s, func(id string) messages.FromMaster {
-		o.command, o.at = id, s.source
-		return messages.Command{ID: id, Name: name, Args: raw}
-	})
+	o.command, o.at = commandID(name, o.ID, s), s.source
+	ctx.Send(f.sessions, order{s.pid, messages.Command{ID: o.command, Name: name, Args: raw}, false})
+}
+
+func commandID(name, orderID string, s *seat) string { return name + "/" + orderID + "/" + s.source }
+
+// takeUp goes on with a rolling restart of an earlier life of ours: a machine tells of its part in it.
+func (f *Fleet) takeUp(ctx actor.Context, s *seat, id string) {
+	id, rolls := strings.CutPrefix(id, messages.CommandRollingRestart+"/")
+	if id, ours := strings.CutSuffix(id, "/"+s.source); rolls && ours && id != "" && len(id) <= messages.FleetOrderIDMax {
+		f.take(ctx, messages.FleetOrder{ID: id, Directive: messages.RollingRestart{}, By: "MASTER, before it was started anew", Answer: func(messages.Verdict) {}})
+	}
 }
 
 // roll gives the next machine of a rolling restart its turn.
@@ -188,7 +217,7 @@ func (f *Fleet) roll(ctx actor.Context, o *openOrder) (done bool, err error) {
 	return true, nil
 }
 
-// drain tells a machine to let go of everything; whoever takes it gets it when it is free.
+// drain gives a machine nothing more, and what it has to others.
 func (f *Fleet) drain(ctx actor.Context, source string) (done bool, err error) {
 	s, err := f.known(source)
 	switch {
@@ -196,11 +225,20 @@ func (f *Fleet) drain(ctx actor.Context, source string) (done bool, err error) {
 		return true, err
 	case len(s.granted) > 0 && s.link == nil:
 		return true, fmt.Errorf("machine %s is not linked", source)
-	case len(s.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *seat) bool { return o != s && o.ready() && !o.isDrained() && !o.refused }):
+	case len(s.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *seat) bool { return o != s && o.link != nil && o.informed && !o.isDrained() && !o.refused }):
 		return true, fmt.Errorf("machine %s: there is no other machine to take its shards", source)
 	}
 	s.drained = new(true)
 	f.greet(ctx, s)
+	return false, nil
+}
+
+// empty tells a machine that is drained to let go of what it has, once there is another one for it: whoever takes it gets it when it is free. That the machine remembers
+// being drained is all that it takes to go on with it when MASTER was started anew.
+func (f *Fleet) empty(ctx actor.Context, s *seat) {
+	if !s.isDrained() || s.link == nil || !s.informed || len(s.granted) == 0 || f.halted != nil || f.State() != "serving" || !f.seated() || !f.canTake() {
+		return
+	}
 	for _, r := range s.granted {
 		if slices.Contains(s.leaving, r) {
 			continue
@@ -210,7 +248,6 @@ func (f *Fleet) drain(ctx actor.Context, source string) (done bool, err error) {
 			return messages.Offload{ID: id, Range: r, Reason: "the machine is drained"}
 		})
 	}
-	return false, nil
 }
 
 func (s *seat) isDrained() bool { return s.drained != nil && *s.drained }
@@ -219,7 +256,7 @@ func (s *seat) isDrained() bool { return s.drained != nil && *s.drained }
 func (f *Fleet) progress() {
 	for _, o := range slices.Clone(f.open) {
 		d, drains := o.Directive.(messages.DrainMachine)
-		if !drains {
+		if !drains || o.waits {
 			continue
 		}
 		switch s := f.seats[d.Source]; {
@@ -251,7 +288,9 @@ func (f *Fleet) acked(ctx actor.Context, m answered) {
 	switch {
 	case i < 0 && m.ack.OK != nil && !*m.ack.OK:
 		f.refuse(ctx, s, m)
+		f.takeUp(ctx, s, m.ack.ID)
 	case i < 0:
+		f.takeUp(ctx, s, m.ack.ID)
 	case m.ack.OK == nil:
 		f.say(f.open[i], m.ack.Progress)
 	case !*m.ack.OK:

@@ -275,6 +275,7 @@ func (f *Fleet) begin(ctx actor.Context) {
 	f.After(ctx, seatWithin, tryAgain{})
 	f.expectAll(ctx)
 	f.judge(ctx)
+	f.carryOutWaiting(ctx)
 	for _, s := range f.inOrder() {
 		f.confirmAll(ctx, s)
 	}

@@ -57,6 +57,9 @@ func (tryAgain) IgnoreDeadLetterLogging() {}
 func (f *Fleet) settle(ctx actor.Context) {
 	f.seatAll(ctx)
 	if f.halted == nil && f.State() == "serving" && f.seated() {
+		for _, s := range f.inOrder() {
+			f.empty(ctx, s)
+		}
 		if f.place(ctx) {
 			f.makeSpares(ctx)
 		}
@@ -77,7 +80,7 @@ func (f *Fleet) place(ctx actor.Context) bool {
 			serving++
 			served += load(s.granted)
 		}
-		if !s.ready() || s.refused || s.isDrained() || len(s.leaving) > 0 {
+		if !s.takes() {
 			continue
 		}
 		here = append(here, s)
@@ -100,6 +103,14 @@ func (f *Fleet) place(ctx actor.Context) bool {
 	}
 	return true
 }
+
+// takes reports whether a machine may be given shards now.
+func (s *seat) takes() bool {
+	return s.ready() && !s.refused && !s.isDrained() && len(s.leaving) == 0
+}
+
+// canTake reports whether any machine does.
+func (f *Fleet) canTake() bool { return slices.ContainsFunc(f.inOrder(), (*seat).takes) }
 
 // load counts the shards of ranges.
 func load(ranges []messages.ShardRange) (shards int) {
@@ -196,6 +207,7 @@ func (f *Fleet) confirmAll(ctx actor.Context, s *seat) {
 	if s.link == nil || !s.informed || f.halted != nil {
 		return
 	}
+	f.empty(ctx, s)
 	for _, g := range s.granted {
 		if slices.Contains(s.leaving, g) {
 			continue
@@ -208,11 +220,16 @@ func (f *Fleet) confirmAll(ctx actor.Context, s *seat) {
 	}
 }
 
-// restore gives a linked machine again what it served before, is to serve, and let go of by itself: its lease ran out while we slept. One that stops refuses it.
+// restore gives a linked machine again what it served before, is to serve, and let go of by itself: its lease ran out while we slept. One that stops refuses it. One that is
+// drained lets go by order of an earlier life of ours: that is left to others, as far as there are any or may be.
 func (f *Fleet) restore(ctx actor.Context, s *seat, before []messages.RangeInfo) {
 	for _, g := range slices.Clone(s.granted) {
 		has := func(r messages.RangeInfo) bool { return r.Range.Overlaps(g) }
-		if slices.ContainsFunc(before, has) && !slices.ContainsFunc(s.ranges, has) && !slices.Contains(s.leaving, g) {
+		switch {
+		case !slices.ContainsFunc(before, has) || slices.ContainsFunc(s.ranges, has) || slices.Contains(s.leaving, g):
+		case s.isDrained() && (f.State() != "serving" || f.canTake()):
+			s.granted = plan.Without(s.granted, g)
+		default:
 			f.connect(ctx, s, g)
 		}
 	}
@@ -298,7 +315,7 @@ func (f *Fleet) released(ctx actor.Context, m released) {
 	if s == nil || s.link != m.link {
 		return
 	}
-	if len(plan.Without(s.leaving, m.shards)) != len(s.leaving) {
+	if s.isDrained() || len(plan.Without(s.leaving, m.shards)) != len(s.leaving) {
 		s.granted, s.leaving = plan.Without(s.granted, m.shards), plan.Without(s.leaving, m.shards)
 	}
 	f.settle(ctx)
@@ -307,7 +324,7 @@ func (f *Fleet) released(ctx actor.Context, m released) {
 // refuse: a machine does not take what it was given. It is given nothing for a while.
 func (f *Fleet) refuse(ctx actor.Context, s *seat, m answered) {
 	if r := m.ack.Range; r != nil && !slices.ContainsFunc(s.ranges, func(o messages.RangeInfo) bool { return o.Range.Overlaps(*r) }) && slices.Contains(s.granted, *r) {
-		s.granted, s.refused = plan.Without(s.granted, *r), true
+		s.granted, s.leaving, s.refused = plan.Without(s.granted, *r), plan.Without(s.leaving, *r), true
 		f.After(ctx, shyFor, tryAgain{s.source})
 		f.settle(ctx)
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// orderID is the header by which an order to the fleet is known: who is not sure that it arrived gives it again, with the same id, and it is carried out once.
-const orderID = "Idempotency-Key"
+// OrderID is the header by which an order to the fleet is known: who is not sure that it arrived gives it again, with the same id, and it is carried out once. A MASTER that was
+// started anew goes on with it where the last one was.
+const OrderID = "Idempotency-Key"
 
 // FleetOrderAnswer is an order to the fleet that was taken (202), or was carried out at once (200): the events fleet_order.moved after the one named, with the id, tell how it
 // goes.
@@ -56,12 +57,12 @@ func (s *Server) plainFleetOrder(w http.ResponseWriter, r *http.Request, d messa
 
 // orderFleet gives an order, and answers with what became of it.
 func (s *Server) orderFleet(w http.ResponseWriter, r *http.Request, d messages.FleetDirective) {
-	id := r.Header.Get(orderID)
+	id := r.Header.Get(OrderID)
 	if id == "" {
 		id = rand.Text()
 	}
 	if len(id) > messages.FleetOrderIDMax || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		refuse(w, http.StatusBadRequest, "bad_id", fmt.Sprintf("%s %.80q: want 1 to %d printable ASCII characters", orderID, id, messages.FleetOrderIDMax))
+		refuse(w, http.StatusBadRequest, "bad_id", fmt.Sprintf("%s %.80q: want 1 to %d printable ASCII characters", OrderID, id, messages.FleetOrderIDMax))
 		return
 	}
 	v, err := ask(r.Context(), func(answer func(messages.Verdict)) {

@@ -73,7 +73,7 @@ func TestFleetOrders(t *testing.T) {
 		_, at := serveOf(t, Options{}, nil, s)
 		headers := []string{asJSON}
 		if c.id != "" {
-			headers = append(headers, orderID+": "+c.id)
+			headers = append(headers, OrderID+": "+c.id)
 		}
 		status, answer := request(t, at, "POST", "/api/v1/fleet/"+c.path, c.body, headers...)
 		if status != c.status || !strings.Contains(answer, c.has) {
