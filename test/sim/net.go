@@ -163,6 +163,7 @@ type end struct {
 	receiving bool
 	window    int
 	backlog   [][]byte // arrived, not delivered
+	stuck     [][]byte // on their way to it, in a cut and behind one that is; nil: the sender's end
 	waiting   int      // bytes sent to this end, not delivered
 	arrival   time.Time
 	over      bool
@@ -211,22 +212,46 @@ func (e *end) travel(frame []byte) {
 		at = e.peer.arrival
 	}
 	e.peer.arrival = at
-	var arrive func()
-	arrive = func() {
-		switch {
+	e.net.loop.After(time.Until(at), func() {
+		cut := e.net.isCut(e.place, e.peer.place)
+		switch behind := len(e.peer.stuck) > 0; {
 		case e.ended || e.peer.over:
-		case e.net.isCut(e.place, e.peer.place):
-			e.net.loop.After(resendEvery, arrive)
-		case frame == nil:
-			e.peer.finish(e.reason)
-		case len(frame) > frameMax:
-			e.pair.end(fmt.Errorf("%d bytes, limit %d: %w", len(frame), frameMax, transport.ErrTooLarge))
+		case cut || behind:
+			e.peer.stuck = append(e.peer.stuck, frame)
+			if !behind {
+				e.net.loop.After(resendEvery, e.resend)
+			}
 		default:
-			e.peer.backlog = append(e.peer.backlog, frame)
-			e.peer.deliver()
+			e.arrive(frame)
 		}
+	})
+}
+
+// resend tries again what is stuck: all of it, in order.
+func (e *end) resend() {
+	if !e.ended && !e.peer.over && e.net.isCut(e.place, e.peer.place) {
+		e.net.loop.After(resendEvery, e.resend)
+		return
 	}
-	e.net.loop.After(time.Until(at), arrive)
+	stuck := e.peer.stuck
+	e.peer.stuck = nil
+	for _, frame := range stuck {
+		e.arrive(frame)
+	}
+}
+
+// arrive is a frame, or the sender's end, at the peer.
+func (e *end) arrive(frame []byte) {
+	switch {
+	case e.ended || e.peer.over:
+	case frame == nil:
+		e.peer.finish(e.reason)
+	case len(frame) > frameMax:
+		e.pair.end(fmt.Errorf("%d bytes, limit %d: %w", len(frame), frameMax, transport.ErrTooLarge))
+	default:
+		e.peer.backlog = append(e.peer.backlog, frame)
+		e.peer.deliver()
+	}
 }
 
 // Close tells the peer, behind the frames that are under way.
