@@ -69,8 +69,11 @@ func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
 		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
 		return
 	}
-	if cut == nil {
-		return // its Standing is told
+	if cut == nil { // it is served already, from now on by this order
+		i := slices.IndexFunc(s.served, func(r messages.RangeInfo) bool { return r.Range == m.Range })
+		s.served[i].Epoch = max(s.served[i].Epoch, s.settings.Epoch)
+		s.settle(ctx)
+		return
 	}
 	for _, c := range cut {
 		s.wards[c.ID] = &ward{Cluster: c}
