@@ -22,6 +22,9 @@ type Governor struct {
 	recent []time.Time      // identifies that were reported of late: they may not have reached Discord
 	unseen int              // identifies that Discord's answer to the present question may leave out
 	askers map[string]asker // by the id the pacer knows
+	pulse  pulse            // the last one
+	beat   time.Time        // when it was; zero: there was none yet
+	rests  time.Time        // until then nothing is granted: we slept
 }
 
 // asker is who waits, and by what id it knows its wish.
@@ -56,7 +59,19 @@ type (
 	// halted: nobody identifies any more, until resumed.
 	halted  struct{}
 	resumed struct{}
+	// pulse comes every pulseEvery, numbered by its chain: one that is late proves that we slept.
+	pulse struct{ chain int }
 )
+
+// Who sleeps does not hear that links end. A machine paces itself no sooner than 17 s after it heard of us last (10 s of silence, and 7 s: WIRE B3). What ended is known, or
+// silent for 10 s, within restFor.
+const (
+	pulseEvery = 5 * time.Second
+	restFor    = 11 * time.Second
+)
+
+// IgnoreDeadLetterLogging: it may come after MASTER has stopped.
+func (pulse) IgnoreDeadLetterLogging() {}
 
 // A machine may part before the fleet is known and this actor there.
 func (left) IgnoreDeadLetterLogging() {}
@@ -71,7 +86,10 @@ func newGovernor(w *world.World, maxConcurrency int, fleet *actor.PID, o Options
 
 func (g *Governor) governing(ctx actor.Context) {
 	now := time.Now()
+	g.wake(now)
 	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		g.again(ctx, now)
 	case wish:
 		id, hold := m.source+"/"+m.request.ID, m.request.HoldMS.Duration()
 		if hold > 0 && g.pacer.Extend(id, hold, now) {
@@ -100,7 +118,12 @@ func (g *Governor) governing(ctx actor.Context) {
 	case left:
 		g.pacer.Drop(m.source)
 	case world.Recovered:
+		g.again(ctx, now)
 		g.next(ctx, now)
+	case pulse:
+		if m == g.pulse {
+			g.again(ctx, now)
+		}
 	case counting:
 		g.count(now)
 	case plan.Budget:
@@ -117,6 +140,20 @@ func (g *Governor) governing(ctx actor.Context) {
 		}
 	default:
 		g.Unexpected(ctx)
+	}
+}
+
+// again asks for the next pulse, in place of any before.
+func (g *Governor) again(ctx actor.Context, now time.Time) {
+	g.pulse.chain++
+	g.beat = now
+	g.After(ctx, pulseEvery, g.pulse)
+}
+
+// wake looks whether we slept.
+func (g *Governor) wake(now time.Time) {
+	if now.Sub(g.beat) > 2*pulseEvery && !g.beat.IsZero() {
+		g.beat, g.rests = now, now.Add(restFor)
 	}
 }
 
@@ -144,7 +181,13 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.budget = m.Spend(g.unseen)
 	case shown:
 		g.show(m)
-	case halted, world.Timeout, world.Recovered:
+	case pulse:
+		if m == g.pulse {
+			g.again(ctx, time.Now())
+		}
+	case world.Recovered:
+		g.again(ctx, time.Now())
+	case halted, world.Timeout:
 	default:
 		g.Unexpected(ctx)
 	}
@@ -159,6 +202,10 @@ func (g *Governor) keep(m keepTo) {
 
 // next grants what may be granted now. Whom the budget does not allow it is put off, and the bucket is the next one's.
 func (g *Governor) next(ctx actor.Context, now time.Time) {
+	if now.Before(g.rests) {
+		g.In(ctx, g.rests.Sub(now))
+		return
+	}
 	g.budget = g.budget.At(now)
 	for {
 		out := g.pacer.Out(now)

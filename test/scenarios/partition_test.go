@@ -8,6 +8,7 @@ import (
 
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -258,5 +259,30 @@ func TestEpochsDecide(t *testing.T) {
 		want(f, "processes of the spare", len(f.machines["m4"].Processes()), 5)
 		f.must("every shard has one owner", 70*time.Second, f.owned(60))
 		want(f, "identifies", f.identifies(), 60)
+	})
+}
+
+// MASTER sleeps while a machine that wants to identify loses it, and paces itself. When it wakes it grants nothing before it knows of that, whatever it was asked meanwhile (seed
+// 2281 of TestFleetChaos).
+func TestMasterSleepsBesideSlots(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.doubles = true // m2 may be away for longer than the grace
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 2, IdentifyTotal: 100000})
+		own := f.withOwnMaster(2)
+		for _, name := range []string{"m1", "m2"} {
+			f.add(name, f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{NoSessions: true} }), sesame)
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		own.Freeze(time.Duration(18000+f.loop.Rand.IntN(20000)) * time.Millisecond)
+		f.net.Cut("m2", "master")
+		f.pass(time.Duration(f.loop.Rand.IntN(4000)) * time.Millisecond)
+		for _, m := range f.inOrder() {
+			for _, p := range m.Processes() {
+				p.Signal(syscall.SIGKILL)
+			}
+		}
+		f.pass(45 * time.Second)
+		f.net.Heal("m2", "master")
+		f.must("every shard READY again", 5*time.Minute, f.owned(24))
 	})
 }
