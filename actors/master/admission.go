@@ -74,14 +74,33 @@ func (f *Fleet) greet(ctx actor.Context, s *seat) {
 	}
 	s.epoch = f.epoch
 	ctx.Send(s.pid, greet{i})
+	if s.instance == "" && !s.informed { // not of WIRE B1: it may know no info either
+		f.After(ctx, speakWithin, saidNothing{s.source, s.link})
+	}
 }
+
+// saidNothing: a CONTROL had the time to say something of itself.
+type saidNothing struct {
+	source string
+	link   transport.Link
+}
+
+// IgnoreDeadLetterLogging: it may come after MASTER has stopped.
+func (saidNothing) IgnoreDeadLetterLogging() {}
+
+// speakWithin is how long a CONTROL that speaks WIRE A alone, as far as its greeting tells, may take to say something of itself. After that it is taken for one that never does.
+const speakWithin = 10 * time.Second
 
 // informed takes a CONTROL at its word: what it serves is its own.
 func (f *Fleet) informed(ctx actor.Context, m informed) {
 	s := f.seats[m.source]
-	if s == nil || s.link != m.link {
+	if s == nil || s.link != m.link || m.assumed && s.informed {
 		return
 	}
+	if s.assumed && !m.assumed { // it speaks after all
+		s.informed = false
+	}
+	s.assumed = m.assumed
 	if f.present() == 0 && f.State() == "serving" { // nobody was: was it us who were cut off? Everybody gets the time to come back
 		defer f.expectAll(ctx)
 	}

@@ -61,6 +61,7 @@ type seat struct {
 	pid      *actor.PID
 	link     transport.Link // nil: away
 	informed bool           // said what it serves, since it was linked
+	assumed  bool           // it did not: it says nothing of itself
 	capacity plan.Capacity
 	epoch    int64                             // told last
 	spare    bool                              // told to be one
@@ -197,6 +198,8 @@ func (f *Fleet) always(ctx actor.Context) {
 		f.recounted(ctx, m)
 	case recount:
 		f.ask(ctx)
+	case saidNothing:
+		ctx.Send(ctx.Self(), informed{source: m.source, link: m.link, assumed: true})
 	case messages.FleetOrder:
 		f.take(ctx, m)
 	case said:

@@ -27,6 +27,7 @@ type Machine struct {
 	place    *messages.Place // as it was told last
 	interval time.Duration
 	beats    bool // it announced heartbeats
+	informs  bool // it says by info what it serves
 	ranges   []messages.RangeInfo
 	counted  counted // told last
 	dropped  int     // packets that could not be read
@@ -68,11 +69,12 @@ func (closeWith) IgnoreDeadLetterLogging() {}
 
 // What a machine tells the fleet.
 type (
-	// informed: the CONTROL said what it is.
+	// informed: the CONTROL said what it is; or, assumed, it did not, and is taken for one that says nothing of itself.
 	informed struct {
-		source string
-		link   transport.Link
-		info   messages.Info
+		source  string
+		link    transport.Link
+		info    messages.Info
+		assumed bool
 	}
 	// parted: the link is gone.
 	parted struct {
@@ -182,9 +184,9 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.Info:
 		m.beats = m.beats || slices.Contains(p.Features, messages.FeatureHeartbeat)
 		m.alive(ctx)
-		m.ranges = p.Ranges
+		m.ranges, m.informs = p.Ranges, true
 		ctx.Send(m.governor, used{p.LastIdentify})
-		ctx.Send(m.fleet, informed{m.source, m.link, p})
+		ctx.Send(m.fleet, informed{source: m.source, link: m.link, info: p})
 	case messages.Heartbeat:
 		m.alive(ctx)
 		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(messages.At(time.Now())), Machine: m.place})
@@ -221,7 +223,7 @@ func (m *Machine) sent(at *messages.UnixMillis) time.Time {
 	return now.Add(-m.transit.Took(at.Time(), now))
 }
 
-// acked is the answer to an order. What follows from most of them is in Info.
+// acked is the answer to an order. What follows from most of them is in Info, where there is one.
 func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	switch {
 	case p.OK != nil || p.Progress != "":
@@ -229,6 +231,10 @@ func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	case p.State == string(messages.RangeReleased) && p.Range != nil:
 		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}}) // before anybody is given the range
 		ctx.Send(m.fleet, released{m.source, m.link, *p.Range})
+	case !m.informs && p.Range != nil && (p.State == string(messages.RangeConnecting) || p.State == string(messages.RangeOperational)):
+		m.ranges = slices.DeleteFunc(slices.Clone(m.ranges), func(r messages.RangeInfo) bool { return r.Range.Overlaps(*p.Range) })
+		m.ranges = append(m.ranges, messages.RangeInfo{Range: *p.Range, State: messages.RangeState(p.State)})
+		ctx.Send(m.fleet, stands{m.source, m.link, m.ranges})
 	}
 }
 

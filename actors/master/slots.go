@@ -49,10 +49,14 @@ func (f *Fleet) seated() bool {
 	return true
 }
 
-// ready reports whether a machine can be given shards: it said what it is, and knows its slots.
+// ready reports whether a machine can be given shards: it said what it is, and knows its slots. One that paces itself is told them before its first shard, and may know nothing
+// of such (WIRE B1: machine is a field like any other, which a peer may ignore): it starts in its turn, and MASTER grants nothing while it is away.
 func (s *seat) ready() bool {
-	return s.link != nil && s.informed && s.place.Of > 0 && s.knows == s.place
+	return s.link != nil && s.informed && (s.paces || s.settled())
 }
+
+// settled reports whether a machine knows the slots that it is to have.
+func (s *seat) settled() bool { return s.place.Of > 0 && s.knows == s.place }
 
 // seat settles the slots of a machine that just spoke, and of whoever waits for some.
 func (f *Fleet) seat(ctx actor.Context, s *seat) {
@@ -81,7 +85,7 @@ func (f *Fleet) seatAll(ctx actor.Context) {
 		case s.link == nil || !s.informed:
 		case s.place.Of == 0:
 			waiting = append(waiting, s)
-		case s.knows != s.place:
+		case s.knows != s.place && !s.paces:
 			asked++
 		}
 	}
@@ -136,7 +140,7 @@ func (f *Fleet) freeSlots(taken []messages.Place, machines int) []messages.Place
 func (f *Fleet) giver() *seat {
 	var best *seat
 	for _, s := range f.inOrder() {
-		if _, _, can := plan.Halve(s.place); s.ready() && can && (best == nil || s.place.Of < best.place.Of) {
+		if _, _, can := plan.Halve(s.place); s.ready() && s.settled() && can && (best == nil || s.place.Of < best.place.Of) {
 			best = s
 		}
 	}
@@ -209,9 +213,9 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 	ctx.Send(f.governor, keepTo{slices.Clone(keep), keep != nil})
 }
 
-// fenced reports whether a machine that is away has certainly stopped all it served: its lease has run out.
+// fenced reports whether a machine that is away has certainly stopped all it served: its lease has run out. One that asks for no permits may know nothing of leases.
 func (f *Fleet) fenced(s *seat) bool {
-	return f.options.Lease > 0 && time.Since(s.lostAt) > f.options.Lease+leaseMargin
+	return f.options.Lease > 0 && !s.paces && time.Since(s.lostAt) > f.options.Lease+leaseMargin
 }
 
 // leaseMargin is what the end of a lease may take: a second for the handlers, and the death of what does not obey.

@@ -16,6 +16,7 @@ import (
 type foreign struct {
 	f     *fleet
 	name  string
+	knows knowledge
 	takes time.Duration // from its order until its shards are READY; 0: they never are
 	link  transport.Link
 	info  messages.Info
@@ -24,10 +25,24 @@ type foreign struct {
 	began, up time.Duration // zero: not yet
 }
 
+// knowledge is how much of WIRE B1 a foreign CONTROL knows.
+type knowledge int
+
+const (
+	ofSlots knowledge = iota // info, and its machine
+	ofInfo                   // info alone
+	ofAcks                   // no info: it says how far it is in its answers to a connect (WIRE A6)
+	ofKinds                  // how many there are
+)
+
 // addForeign links one to MASTER.
-func (f *fleet) addForeign(name string, takes time.Duration) *foreign {
-	p := &foreign{f: f, name: name, takes: takes}
-	f.net.Dial(name, masterURL, transport.Greeting{Remote: name, Authorization: "open sesame", Source: name, Instance: name}, func(l transport.Link, err error) {
+func (f *fleet) addForeign(name string, takes time.Duration, knows knowledge) *foreign {
+	p := &foreign{f: f, name: name, takes: takes, knows: knows}
+	g := transport.Greeting{Remote: name, Authorization: "open sesame", Source: name, Instance: name}
+	if knows == ofAcks {
+		g.Instance = ""
+	}
+	f.net.Dial(name, masterURL, g, func(l transport.Link, err error) {
 		if err != nil {
 			f.t.Error(err)
 			return
@@ -48,7 +63,7 @@ func (p *foreign) heard(packet messages.FromMaster) {
 	case messages.Initialise:
 		p.info.Hostname, p.info.Version, p.info.CPUs, p.info.Epoch = p.name, "9", 2, m.Epoch
 		p.info.Features = []string{messages.FeatureInfo, messages.FeatureOrders}
-		if m.Machine != nil {
+		if m.Machine != nil && p.knows == ofSlots {
 			p.info.Machine = *m.Machine
 		}
 		p.say()
@@ -73,7 +88,15 @@ func (p *foreign) stands(state messages.RangeState) {
 }
 
 func (p *foreign) say() {
-	frame, err := codec.EncodeFromControl(p.info)
+	var packet messages.FromControl = p.info
+	if p.knows == ofAcks {
+		if len(p.info.Ranges) == 0 {
+			return
+		}
+		r := p.info.Ranges[0]
+		packet = messages.Ack{State: string(r.State), Range: &r.Range}
+	}
+	frame, err := codec.EncodeFromControl(packet)
 	if err != nil {
 		p.f.t.Error(err)
 		return
@@ -81,7 +104,7 @@ func (p *foreign) say() {
 	_ = p.link.Send(frame)
 }
 
-// CONTROLs without permits start one after the other, and nobody else identifies meanwhile. One that is stuck holds up the rest until its own limit, and no longer.
+// CONTROLs without permits, whatever else they know, start one after the other, and nobody else identifies meanwhile. One that is stuck holds up the rest until its own limit, and no longer.
 func TestTurns(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		const shards = 48
@@ -89,7 +112,8 @@ func TestTurns(t *testing.T) {
 		f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: 4})
 		f.withOwnMaster(4)
 		takes := func() time.Duration { return time.Duration(20+f.loop.Rand.IntN(100)) * time.Second }
-		first, second := f.addForeign("a1", takes()), f.addForeign("a2", takes())
+		knows := func() knowledge { return knowledge(f.loop.Rand.IntN(int(ofKinds))) }
+		first, second := f.addForeign("a1", takes(), knows()), f.addForeign("a2", takes(), knows())
 		if stuck {
 			first.takes = 0
 		}
@@ -122,7 +146,7 @@ func TestTurnUnderWay(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 4})
 		f.withOwnMaster(2)
-		a := f.addForeign("a1", 0)
+		a := f.addForeign("a1", 0, knowledge(f.loop.Rand.IntN(int(ofAcks))))
 		a.given = messages.ShardRange{First: 0, Last: 23}
 		a.info.Ranges = []messages.RangeInfo{{Range: a.given, State: messages.RangeConnecting, Epoch: 1}}
 		f.add("m1", f.good(nil), sesame)
