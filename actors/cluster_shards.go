@@ -44,6 +44,8 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 	switch {
 	case c.dying():
 		return
+	case c.shards == nil: // from before its IDENTIFY: it is asked again behind that
+		return
 	case s == nil:
 		c.send(messages.PermitGrant{EventID: p.EventID, Shard: p.Shard, RetryAfterMS: messages.Millis(c.options.ReadyTimeout),
 			Reason: fmt.Sprintf("shard %d is not of cluster %d, which has %s", p.Shard, c.plan.ID, c.plan.Shards)})

@@ -117,8 +117,16 @@ func (s *shard) granted(m messages.PermitGrant) {
 		s.p.Exit(1, "fake bot: died on a permit\n")
 		return
 	}
+	if !m.Granted {
+		s.p.After(m.RetryAfterMS.Duration(), func() {
+			if s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended {
+				s.ask()
+			}
+		})
+		return
+	}
 	overdue := m.UseBefore != nil && !time.Now().Before(m.UseBefore.Time())
-	used := m.Granted && !overdue && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
+	used := !overdue && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
 	if used {
 		s.identify()
 	}
