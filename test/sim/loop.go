@@ -32,6 +32,8 @@ type Loop struct {
 	Check func() error
 	// Trace is told every step; nil: nobody is.
 	Trace func(line string)
+	// Around runs an actor's turn, to measure it; nil: it is run.
+	Around func(who string, turn func())
 
 	start time.Time
 	seq   uint64
@@ -141,6 +143,10 @@ func (l *Loop) turn() {
 	last := len(l.ready) - 1
 	l.ready[i] = l.ready[last]
 	l.ready = l.ready[:last]
+	if l.Around != nil {
+		l.Around(m.name, m.turn)
+		return
+	}
 	m.turn()
 }
 
@@ -186,6 +192,7 @@ func (t *timers) Push(x any)   { *t = append(*t, x.(*timer)) }
 func (t *timers) Pop() any {
 	last := len(*t) - 1
 	x := (*t)[last]
+	(*t)[last] = nil // with it goes what its fn knows
 	*t = (*t)[:last]
 	return x
 }

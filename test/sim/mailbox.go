@@ -50,7 +50,7 @@ func (m *mailbox) turn() {
 	}()
 	switch {
 	case len(m.system) > 0:
-		msg, m.system = m.system[0], m.system[1:]
+		msg, m.system = first(m.system)
 		m.loop.note(m.name, msg)
 		switch msg.(type) {
 		case *actor.SuspendMailbox:
@@ -61,8 +61,16 @@ func (m *mailbox) turn() {
 			m.invoker.InvokeSystemMessage(msg)
 		}
 	case len(m.user) > 0 && !m.suspended:
-		msg, m.user = m.user[0], m.user[1:]
+		msg, m.user = first(m.user)
 		m.loop.note(m.name, msg)
 		m.invoker.InvokeUserMessage(msg)
 	}
+}
+
+// first takes the first of a queue, and leaves nothing of it behind: what is kept is to be the actors' own.
+func first[T any](queue []T) (T, []T) {
+	var none T
+	one := queue[0]
+	queue[0] = none
+	return one, queue[1:]
 }

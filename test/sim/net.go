@@ -269,8 +269,8 @@ func (e *end) Close(code int, reason string) {
 
 func (e *end) deliver() {
 	for e.receiving && e.window > 0 && len(e.backlog) > 0 {
-		frame := e.backlog[0]
-		e.backlog = e.backlog[1:]
+		var frame []byte
+		frame, e.backlog = first(e.backlog)
 		e.window--
 		e.waiting -= len(frame)
 		e.frame(frame)
