@@ -89,6 +89,9 @@ func (f *Fleet) place(ctx actor.Context) bool {
 		}
 	}
 	free := plan.Unserved(f.settings.shards, given)
+	if len(free) == 0 {
+		return true
+	}
 	if load(free) >= largeStart && len(here) > 0 && f.counts(ctx) && served == 0 {
 		return false // what others served is resumed, and waits for nobody
 	}
