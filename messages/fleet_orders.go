@@ -4,7 +4,7 @@ import "fmt"
 
 // FleetOrder (anybody → MASTER's root) gives a FleetDirective. Answer is called once, and must not block: it says that the order was refused, that it was carried out, or
 // that it is under way, and FleetOrderMoved tells how it goes from then on. An order whose id was seen is the same order: it is answered as it stands, and not carried out
-// again.
+// again. So it is by a MASTER that was started anew: it goes on with what is left of it. One that gathers its machines yet carries it out when they had the time to come back.
 type FleetOrder struct {
 	ID        string // the asker's, 1 to FleetOrderIDMax bytes
 	Directive FleetDirective
