@@ -44,7 +44,7 @@ func (s *ClusterSupervisor) leased(ctx actor.Context, m messages.Lease) {
 func (s *ClusterSupervisor) takeBack(ctx actor.Context, m messages.TakeBack) {
 	s.configure(ctx, m.Settings)
 	for _, r := range m.Ranges {
-		s.serve(ctx, messages.Serve{Range: r})
+		s.serveSince(ctx, messages.Serve{Range: r.Range}, r.Epoch)
 	}
 	names, err := s.w.List()
 	if err != nil {
@@ -64,6 +64,11 @@ func (s *ClusterSupervisor) takeBack(ctx actor.Context, m messages.TakeBack) {
 
 // serve takes one more range.
 func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
+	s.serveSince(ctx, m, s.settings.Epoch)
+}
+
+// serveSince is serve by an order of an epoch.
+func (s *ClusterSupervisor) serveSince(ctx actor.Context, m messages.Serve, epoch int64) {
 	cut, reason := s.admit(m)
 	if reason != "" {
 		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
@@ -71,7 +76,7 @@ func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
 	}
 	if cut == nil { // it is served already, from now on by this order
 		i := slices.IndexFunc(s.served, func(r messages.RangeInfo) bool { return r.Range == m.Range })
-		s.served[i].Epoch = max(s.served[i].Epoch, s.settings.Epoch)
+		s.served[i].Epoch = max(s.served[i].Epoch, epoch)
 		s.settle(ctx)
 		return
 	}
@@ -81,7 +86,7 @@ func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
 			ctx.Send(s.house.Sessions, messages.SessionsBrought{Cluster: c.ID, Sessions: brought})
 		}
 	}
-	s.served = append(s.served, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.settings.Epoch})
+	s.served = append(s.served, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: epoch})
 	for _, c := range cut {
 		s.spawn(ctx, s.wards[c.ID])
 	}

@@ -28,6 +28,19 @@ type linkMemory struct {
 	ShardsPerCluster int                   `json:"shards_per_cluster,omitempty"`
 	Place            messages.Place        `json:"place"`
 	Ranges           []messages.ShardRange `json:"ranges,omitempty"`
+	Epochs           []int64               `json:"epochs,omitempty"` // of the orders for them, one each
+}
+
+// served is what is served by it.
+func (k *linkMemory) served() (all []messages.RangeInfo) {
+	for i, r := range k.Ranges {
+		info := messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: k.Epoch}
+		if len(k.Epochs) == len(k.Ranges) {
+			info.Epoch = k.Epochs[i]
+		}
+		all = append(all, info)
+	}
+	return all
 }
 
 const linkFile = "link.json"
@@ -60,29 +73,28 @@ func (m *MasterLink) takeBack(ctx actor.Context) {
 	m.settings.Place = k.Place
 	if len(k.Ranges) > 0 {
 		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place}
-		for _, r := range k.Ranges {
-			m.standing.Ranges = append(m.standing.Ranges, messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: k.Epoch})
-		}
+		m.standing.Ranges = k.served()
 		ctx.Send(m.house.Gate, m.settings)
 	}
-	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.Ranges})
+	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.served()})
 	ctx.Send(m.house.Clusters, m.leaseNow())
 }
 
 // keepServed writes down what is served and what is about to be. What is being drained is not.
 func (m *MasterLink) keepServed(ctx actor.Context) {
-	ranges := slices.Clone(m.orders.pending)
-	for _, r := range m.standing.Ranges {
-		if r.State != messages.RangeDraining {
-			ranges = append(ranges, r.Range)
-		}
-	}
 	k := &m.memory
 	s := m.settings
-	if slices.Equal(k.Ranges, ranges) && k.ShardCount == s.ShardCount && k.ShardsPerCluster == s.ShardsPerCluster && k.Place == s.Place {
+	ranges := slices.Clone(m.orders.pending)
+	epochs := slices.Repeat([]int64{s.Epoch}, len(ranges))
+	for _, r := range m.standing.Ranges {
+		if r.State != messages.RangeDraining {
+			ranges, epochs = append(ranges, r.Range), append(epochs, r.Epoch)
+		}
+	}
+	if slices.Equal(k.Ranges, ranges) && slices.Equal(k.Epochs, epochs) && k.ShardCount == s.ShardCount && k.ShardsPerCluster == s.ShardsPerCluster && k.Place == s.Place {
 		return
 	}
-	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Place, k.Ranges = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges
+	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Place, k.Ranges, k.Epochs = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges, epochs
 	m.save(ctx)
 }
 

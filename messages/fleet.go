@@ -24,7 +24,7 @@ func (s Settings) ClusterCount() int {
 // a token; what has to be started anew waits for it.
 type TakeBack struct {
 	Settings Settings
-	Ranges   []ShardRange
+	Ranges   []RangeInfo // by which orders
 }
 
 // Serve (masterlink → clusters) orders a range to be served. Answered by Standing, or by ServeRefused.

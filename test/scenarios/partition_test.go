@@ -262,6 +262,33 @@ func TestEpochsDecide(t *testing.T) {
 	})
 }
 
+// So it is where CONTROL of the lost machine died while that MASTER gathered: what it takes back it serves by the order of before, whichever epoch it has heard of since (seed
+// 9581 of TestFleetChaos).
+func TestEpochsOutliveControl(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1), func(o *master.Options) { o.Wait = 3 * time.Minute })
+		f.doubles = true
+		m := f.one()
+		f.net.Cut(m.Name, "master")
+		f.must("its shards go to the spare", 60*time.Second, func() bool { return own.saw("machine.replaced") == 1 && len(f.machines["m4"].Processes()) == 5 })
+		own.Crash()
+		f.net.Heal(m.Name, "master")
+		f.net.Cut("m4", "master")
+		own.start()
+		f.must("all others are back", 80*time.Second, func() bool { return own.saw("machine.joined") == 7 })
+		f.crash(m)
+		f.pass(time.Duration(f.loop.Rand.IntN(30)) * time.Second)
+		f.boot(m, sesame, mortal)
+		f.must("it is back again", 10*time.Second, func() bool { return own.saw("machine.joined") == 8 })
+		f.net.Heal("m4", "master")
+		f.must("the spare is back", 40*time.Second, func() bool { return own.saw("machine.joined") == 9 })
+		f.must("the lost one stops", 5*time.Second, f.running(m, 0))
+		f.doubles = false
+		want(f, "processes of the spare", len(f.machines["m4"].Processes()), 5)
+		f.must("every shard has one owner", 70*time.Second, f.owned(60))
+	})
+}
+
 // MASTER sleeps while a machine that wants to identify loses it, and paces itself. When it wakes it grants nothing before it knows of that, whatever it was asked meanwhile (seed
 // 2281 of TestFleetChaos).
 func TestMasterSleepsBesideSlots(t *testing.T) {
