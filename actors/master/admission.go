@@ -110,7 +110,7 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 	if s.drained == nil {
 		s.drained = new(m.info.Drained)
 	}
-	s.paces = !slices.Contains(m.info.Features, messages.FeaturePermits)
+	s.paces, s.obeys = !slices.Contains(m.info.Features, messages.FeaturePermits), slices.Contains(m.info.Features, messages.FeatureOrders)
 	f.seat(ctx, s)
 	if first {
 		joined := messages.MachineJoined{Source: s.source, Host: s.host, Version: m.info.Version}

@@ -114,6 +114,9 @@ func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
 		if s == nil {
 			return true, unknownError{fmt.Errorf("cluster %s: no linked machine has it", d.Cluster)}
 		}
+		if !s.obeys {
+			return true, s.cannotObey()
+		}
 		f.command(ctx, o, s, messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: d.Cluster, Fresh: d.Fresh})
 		return false, nil
 	case messages.RollingRestart:
@@ -127,7 +130,7 @@ func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
 			return true, errors.New("a rolling restart is under way")
 		}
 		for _, s := range f.inOrder() {
-			if s.link != nil && len(s.granted) > 0 {
+			if s.link != nil && s.obeys && len(s.granted) > 0 {
 				o.queue = append(o.queue, s.source)
 			}
 		}
@@ -225,6 +228,8 @@ func (f *Fleet) drain(ctx actor.Context, source string) (done bool, err error) {
 		return true, err
 	case len(s.granted) > 0 && s.link == nil:
 		return true, fmt.Errorf("machine %s is not linked", source)
+	case len(s.granted) > 0 && !s.obeys:
+		return true, s.cannotObey()
 	case len(s.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *seat) bool { return o != s && o.link != nil && o.informed && !o.isDrained() && !o.refused }):
 		return true, fmt.Errorf("machine %s: there is no other machine to take its shards", source)
 	}
@@ -248,6 +253,10 @@ func (f *Fleet) empty(ctx actor.Context, s *seat) {
 			return messages.Offload{ID: id, Range: r, Reason: "the machine is drained"}
 		})
 	}
+}
+
+func (s *seat) cannotObey() error {
+	return fmt.Errorf("machine %s takes no orders: its CONTROL did not announce %q", s.source, messages.FeatureOrders)
 }
 
 func (s *seat) isDrained() bool { return s.drained != nil && *s.drained }

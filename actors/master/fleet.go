@@ -67,6 +67,7 @@ type seat struct {
 	spare    bool                              // told to be one
 	refused  bool                              // refused a range of late
 	paces    bool                              // itself: it asks for no permits
+	obeys    bool                              // it announced that it knows orders
 	turns    map[messages.ShardRange]time.Time // when those of the ranges it is to start itself began
 	drained  *bool                             // by order of an operator: it is given nothing; nil: not known, the machine will say
 	halted   *messages.Halt                    // as it said first

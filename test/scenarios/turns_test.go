@@ -158,3 +158,24 @@ func TestTurnUnderWay(t *testing.T) {
 		f.must("the other is READY", 2*time.Minute, f.owned(24))
 	})
 }
+
+// One that announces no orders is given none, so that none waits for its answer for ever.
+func TestForeignTakesNoOrders(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 4})
+		own := f.withOwnMaster(2)
+		a := f.addForeign("a1", 20*time.Second, ofAcks)
+		f.add("m1", f.good(nil), sesame)
+		f.must("both are up", 3*time.Minute, func() bool { return a.up > 0 && f.owned(24)() })
+		f.pass(time.Second)
+		for _, d := range []messages.FleetDirective{messages.DrainMachine{Source: "a1"}, messages.RestartCluster{Cluster: 0}} {
+			o := own.order("", d)
+			f.must("an answer", time.Second, o.over)
+			want(f, d.FleetOrder(), o.err(), `machine a1 takes no orders: its CONTROL did not announce "orders"`)
+		}
+		f.succeeds = true
+		o := own.order("", messages.RollingRestart{})
+		f.must("done", 2*time.Minute, o.over)
+		want(f, "err", o.err(), "")
+	})
+}
