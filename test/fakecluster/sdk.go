@@ -33,6 +33,7 @@ type SDK struct {
 	Silent      bool          // opens it, and says nothing
 	WrongID     bool          // answers HELLO with another instance's id
 	NoSessions  bool          // announces no sessions: it always identifies
+	AsksFirst   bool          // to a new CONTROL it says what it waits for before it says who it is, and again behind that
 	ExitAfter   time.Duration // exits with ExitCode so long after its start; 0: never
 	ExitCode    int
 	IgnoreTerm  bool                                      // takes SIGTERM for nothing, and DRAIN too
@@ -151,6 +152,18 @@ func (b *bot) accept(l transport.Link) {
 				b.link = nil
 			}
 		})
+	if b.AsksFirst {
+		b.wishes()
+	}
+}
+
+// wishes says which permits are waited for.
+func (b *bot) wishes() {
+	for _, s := range b.shards {
+		if s.wish != "" {
+			b.send(messages.PermitAsk{EventID: s.wish, Shard: s.id, Cause: s.cause})
+		}
+	}
 }
 
 func (b *bot) send(m messages.FromInstance) {
@@ -239,10 +252,8 @@ func (b *bot) hello(m messages.Hello) {
 		b.fresh = false
 		for _, s := range b.shards {
 			s.state(s.now, 0)
-			if s.wish != "" {
-				b.send(messages.PermitAsk{EventID: s.wish, Shard: s.id, Cause: s.cause})
-			}
 		}
+		b.wishes()
 	}
 	if !b.beating {
 		b.beating = true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -72,6 +73,21 @@ func TestAdoptsWhatStarts(t *testing.T) {
 		if got := f.identifies(); got > 24+4 { // a bot that waited for a permit may have used one whose report was lost
 			f.t.Errorf("identifies %d, want about 24", got)
 		}
+	})
+}
+
+// A bot's shard wants a permit between the new CONTROL's dial and its question who that is. The wish is not refused, for it comes again behind the answer (seed 734 of
+// TestEverything).
+func TestAdoptsWhoAsksFirst(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 12, MaxConcurrency: 2})
+		f.withOwnMaster(1)
+		m := f.add("m1", f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{AsksFirst: true} }), sesame)
+		f.pass(7*time.Second + time.Duration(f.loop.Rand.IntN(15000))*time.Millisecond)
+		f.crash(m)
+		f.pass(time.Duration(f.loop.Rand.IntN(3000)) * time.Millisecond)
+		f.boot(m, sesame)
+		f.must("every shard READY", 35*time.Second, f.owned(12))
 	})
 }
 
