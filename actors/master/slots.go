@@ -147,19 +147,25 @@ func (f *Fleet) giver() *seat {
 	return best
 }
 
-// taken is the slots of everybody: those they are to have, and those they may believe to have.
+// taken is the slots of everybody.
 func (f *Fleet) taken() []messages.Place {
 	var all []messages.Place
 	for _, s := range f.seats {
-		if s.place.Of > 0 {
-			all = append(all, s.place)
-		}
-		if s.knows.Of > 0 && s.knows != s.place {
-			all = append(all, s.knows)
-		}
+		all = s.places(all)
 		if s.link == nil && s.alone() { // it cannot be told
 			all = append(all, messages.Place{Of: 1})
 		}
+	}
+	return all
+}
+
+// places appends the slots of a machine: those it is to have, and those it may believe to have.
+func (s *seat) places(all []messages.Place) []messages.Place {
+	if s.place.Of > 0 {
+		all = append(all, s.place)
+	}
+	if s.knows.Of > 0 && s.knows != s.place {
+		all = append(all, s.knows)
 	}
 	return all
 }
@@ -178,23 +184,25 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 		return
 	}
 	var here, away []messages.Place
+	suspicious := f.suspicious()
 	for _, s := range f.inOrder() {
-		places := slices.DeleteFunc([]messages.Place{s.place, s.knows}, func(p messages.Place) bool { return p.Of == 0 })
 		switch {
 		case s.link != nil && s.informed:
-			here = append(here, places...)
+			if suspicious {
+				here = s.places(here)
+			}
 		case f.fenced(s):
 		case s.alone():
 			away = append(away, messages.Place{Of: 1})
-		case len(places) > 0:
-			away = append(away, places...)
+		default:
+			away = s.places(away)
 		}
 	}
 	var keep []messages.Place
 	switch {
 	case f.reserved:
 		keep = []messages.Place{}
-	case f.suspicious():
+	case suspicious:
 		if keep = slices.DeleteFunc(append(here, f.gifts...), func(p messages.Place) bool {
 			return slices.ContainsFunc(away, func(a messages.Place) bool { return plan.Shares(a, p) })
 		}); len(plan.FreeSlots(keep)) == 0 {
