@@ -102,19 +102,20 @@ func drainAt(t *testing.T, stub *fleetStub, args ...string) (out string, err err
 	return text.String(), err
 }
 
-// How a fleet stands, for people: a machine that is drained, and a budget that is nearly spent.
+// How a fleet stands, for people: a machine that is drained, one of whose clusters nothing is known yet, and a budget that is nearly spent.
 func TestPrintFleet(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	v := messages.FleetView{At: at, Started: at.Add(-time.Hour), State: "serving", ShardCount: 8, ShardsReady: 8,
 		Budget: &messages.IdentifyBudget{Total: 1000, Remaining: 5, Reserve: 8, ResetAt: at.Add(90 * time.Minute)},
 		Machines: []messages.FleetMachine{{Source: "m1", Host: "box", Linked: true, Drained: true},
-			{Source: "m2", Host: "box", Linked: true, Spare: true}}}
+			{Source: "m2", Host: "box", Linked: true, Spare: true},
+			{Source: "m3", Host: "box", Linked: true, Ranges: []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 7}}}}}}
 	drawn := func() string {
 		var text strings.Builder
 		printFleet(&text, v)
 		return text.String()
 	}
-	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare"} {
+	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare", "not said yet"} {
 		if got := drawn(); !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}

@@ -78,8 +78,11 @@ func printFleet(w io.Writer, v messages.FleetView) {
 			case len(shards) == 0:
 				shards = []string{"spare"}
 			}
-			row("%s\t%s\t%s\t%s\t%d/%d\t%s", m.Source, m.Host, link, strings.Join(shards, " "), m.ShardsReady, all,
-				counts(messages.ClusterCount{Serving: m.Clusters.Serving, Starting: m.Clusters.Starting, Failed: m.Clusters.Failed}))
+			clusters := counts(messages.ClusterCount{Serving: m.Clusters.Serving, Starting: m.Clusters.Starting, Failed: m.Clusters.Failed})
+			if len(m.Ranges) > 0 && m.Clusters == (messages.ClusterCounts{}) { // it comes with a heartbeat, if ever
+				clusters = "not said yet"
+			}
+			row("%s\t%s\t%s\t%s\t%d/%d\t%s", m.Source, m.Host, link, strings.Join(shards, " "), m.ShardsReady, all, clusters)
 		}
 	})
 }
