@@ -110,7 +110,11 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		g.pace(ctx)
 	case messages.LinkUp: // a new link before we heard of the old one's end
 		ctx.Send(g.house.MasterLink, g.handOver())
-		g.ask(ctx)
+		if g.settings.Permits {
+			g.ask(ctx)
+		} else {
+			g.pace(ctx)
+		}
 	case messages.WantPermit:
 		w := g.wish(ctx, m)
 		if !g.extend(ctx, w) {

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -159,10 +160,14 @@ func (m *MasterLink) trust(ctx actor.Context) {
 
 // settingsOf makes the fleet's settings of an initialise, and of our own where MASTER does not say. What is served is pinned: it wins over what MASTER thinks.
 func (m *MasterLink) settingsOf(p messages.Initialise) (messages.Settings, error) {
-	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, 0), MaxConcurrency: value(p.MaxConcurrency, 1), Epoch: p.Epoch,
+	known := messages.Settings{MaxConcurrency: 1}
+	if slices.Contains(p.Features, messages.FeatureInfo) && m.settings.ShardCount > 0 { // it does not know yet, and asks us by it
+		known = m.settings
+	}
+	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, known.ShardCount), MaxConcurrency: value(p.MaxConcurrency, known.MaxConcurrency), Epoch: p.Epoch,
 		Place: value(p.Machine, m.settings.Place), Permits: slices.Contains(p.Features, messages.FeaturePermits)}
 	own := m.options.Cluster.ShardsPerCluster
-	s.ShardsPerCluster = value(p.ShardsPerCluster, own)
+	s.ShardsPerCluster = value(p.ShardsPerCluster, cmp.Or(own, known.ShardsPerCluster))
 	if own != 0 && s.ShardsPerCluster != own {
 		return s, fmt.Errorf("shards_per_cluster: MASTER says %d, cluster.shards_per_cluster here is %d; set it in one place", s.ShardsPerCluster, own)
 	}

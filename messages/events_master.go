@@ -76,6 +76,12 @@ type (
 		Machines   int          `json:"machines"`
 		TookMS     Milliseconds `json:"took_ms"` // since MASTER's start
 	}
+	// IdentifiesHeld: machines that are away may identify by themselves at any time, or have all the slots (WIRE B3): MASTER lets nobody identify until they return, have
+	// certainly stopped, or are forgotten.
+	IdentifiesHeld struct {
+		Sources []string `json:"sources"`
+		Hint    string   `json:"hint"`
+	}
 	// IdentifyBudgetLow: of the day's identifies nothing but the reserve for a cold start is left. What crashes and cannot resume waits for the reset.
 	IdentifyBudgetLow struct {
 		Remaining int          `json:"identifies_remaining"`
@@ -111,6 +117,7 @@ func (MachineSaid) Event() (string, Level)        { return "machine.error", Leve
 func (FleetAsked) Event() (string, Level)         { return "fleet.asked", LevelInfo }
 func (FleetPlaced) Event() (string, Level)        { return "fleet.placed", LevelInfo }
 func (FleetOperational) Event() (string, Level)   { return "fleet.operational", LevelInfo }
+func (IdentifiesHeld) Event() (string, Level)     { return "identify.held", LevelError }
 func (IdentifyBudgetLow) Event() (string, Level)  { return "identify.budget_low", LevelError }
 func (ShardsRecommended) Event() (string, Level)  { return "shards.recommended", LevelWarn }
 func (DiscordUnreachable) Event() (string, Level) { return "discord.unreachable", LevelWarn }

@@ -120,8 +120,14 @@ func (c ClusterID) In(text string) string {
 	})
 }
 
-// Place is a machine's seat in the fleet, for the pace without MASTER (WIRE B3): number Index of Of.
+// Place is a machine's seat in the fleet, for the pace without MASTER (WIRE B3): number Index of Of. Number 1 of 1 has no slot.
 type Place struct {
 	Index int `json:"index"`
 	Of    int `json:"of"`
 }
+
+// HasSlots reports whether a machine was given slots.
+func (p Place) HasSlots() bool { return p.Of > 0 && p != NoSlot }
+
+// NoSlot is the place of a machine that identifies by MASTER's permits alone: all slots are somebody else's.
+var NoSlot = Place{Index: 1, Of: 1}

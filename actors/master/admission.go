@@ -26,15 +26,20 @@ func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 		return f.turnAway(m, messages.CloseUnauthorised, "Unauthorized")
 	case g.Source == "" || len(g.Source) > sourceMax:
 		return f.turnAway(m, messages.CloseMalformedRequest, fmt.Sprintf("Malformed Connection Request: source of %d bytes, want 1 to %d", len(g.Source), sourceMax))
-	case s == nil && len(f.seats) == machinesMax:
+	case s == nil && len(f.seats) >= machinesMax:
 		return f.turnAway(m, messages.CloseMalformedRequest, fmt.Sprintf("%d machines are known, which is the limit", machinesMax))
 	case s != nil && s.link != nil && (g.Instance == "" || g.Instance != s.instance):
 		f.raise(messages.MachineDuplicate{Source: g.Source, First: s.remote, Second: g.Remote})
 		return f.turnAway(m, messages.CloseAlreadyConnected, fmt.Sprintf("source %s is connected from %s; this is %s", g.Source, s.remote, g.Remote))
 	case s != nil && s.link != nil: // the same CONTROL, before we noticed the end of its old link
 		ctx.Send(s.pid, closeWith{messages.CloseSuperseded, "superseded by a new link"})
+	case s != nil && s.stranger(g) && len(s.granted) > 0 && time.Now().Before(s.due):
+		f.raise(messages.MachineDuplicate{Source: g.Source, First: s.remote, Second: g.Remote})
+		return f.turnAway(m, messages.CloseAlreadyConnected, fmt.Sprintf("source %s is another CONTROL's, of %s, which is away and may return; this is %s", g.Source, s.remote, g.Remote))
+	case s != nil && s.stranger(g):
+		s = f.succeed(ctx, s, g)
 	case s == nil:
-		s = &seat{source: g.Source, turns: map[messages.ShardRange]time.Time{}}
+		s = newSeat(g.Source)
 		f.seats[g.Source], f.sorted = s, nil
 	}
 	f.machines++
@@ -46,6 +51,42 @@ func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 	return s
 }
 
+// stranger reports whether a greeting is another CONTROL's than the one that had this seat: a new host of the old name, or two hosts that share one by mistake.
+func (s *seat) stranger(g transport.Greeting) bool {
+	return s.link == nil && s.instance != "" && g.Instance != s.instance
+}
+
+// succeed gives the source of a CONTROL that is away to another one. The former keeps its slots, and what is known of it, under another name: it may live yet.
+func (f *Fleet) succeed(ctx actor.Context, former *seat, g transport.Greeting) *seat {
+	if len(former.granted) > 0 { // its time is over, and nobody was there to take what it had
+		f.replace(ctx, former)
+	}
+	by := func(instance string) string { return fmt.Sprintf("%s (%.8s)", former.source, instance) }
+	source := former.source
+	s := f.seats[by(g.Instance)]
+	if s == nil || s.instance != g.Instance || s.link != nil {
+		s = newSeat(source)
+	} else {
+		delete(f.seats, s.source)
+	}
+	s.source, s.losses, s.drained = source, max(s.losses, former.losses)+1, former.drained
+	former.source, former.losses = by(former.instance), s.losses
+	f.seats[source], f.seats[former.source], f.sorted = s, former, nil
+	f.After(ctx, forgetAfter, forgetDue{former.source, former.losses})
+	return s
+}
+
+func newSeat(source string) *seat {
+	return &seat{source: source, turns: map[messages.ShardRange]time.Time{}}
+}
+
+// welcome lets a link in, and tells it what the fleet is.
+func (f *Fleet) welcome(ctx actor.Context, m linkCame) {
+	if s := f.admit(ctx, m); s != nil {
+		f.greet(ctx, s)
+	}
+}
+
 func (f *Fleet) turnAway(m linkCame, code int, why string) *seat {
 	f.raise(messages.MachineRefused{Remote: m.greeting.Remote, Source: fmt.Sprintf("%.60s", m.greeting.Source), CloseCode: code, Err: why})
 	m.link.Receive(func([]byte) {}, func(error) {})
@@ -55,15 +96,18 @@ func (f *Fleet) turnAway(m linkCame, code int, why string) *seat {
 
 // greet tells a CONTROL what the fleet is.
 func (f *Fleet) greet(ctx actor.Context, s *seat) {
-	if s.link == nil || f.settings.shards == 0 { // it is told when that is known
+	known := f.settings.shards > 0
+	if s.link == nil || !known && f.blind == 0 { // it is told when it is known
 		return
 	}
 	now := messages.At(time.Now())
 	i := messages.Initialise{
-		Token: f.options.Token, HeartbeatInterval: new(messages.Millis(f.options.Heartbeat)), ShardCount: new(f.settings.shards),
-		MaxConcurrency: new(f.settings.maxConcurrency), ShardsPerCluster: new(f.settings.perCluster), Epoch: f.epoch, Now: &now,
-		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders,
-			messages.FeatureConfirm},
+		Token: f.options.Token, HeartbeatInterval: new(messages.Millis(f.options.Heartbeat)), Epoch: f.epoch, Now: &now,
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeatureSessions, messages.FeatureOrders, messages.FeatureConfirm},
+	}
+	if known {
+		i.Features = append(i.Features, messages.FeaturePermits)
+		i.ShardCount, i.MaxConcurrency, i.ShardsPerCluster = new(f.settings.shards), new(f.settings.maxConcurrency), new(f.settings.perCluster)
 	}
 	if s.place.Of > 0 {
 		i.Machine = new(s.place)
@@ -94,7 +138,7 @@ const speakWithin = 10 * time.Second
 // informed takes a CONTROL at its word: what it serves is its own.
 func (f *Fleet) informed(ctx actor.Context, m informed) {
 	s := f.seats[m.source]
-	if s == nil || s.link != m.link || m.assumed && s.informed {
+	if s == nil || s.link != m.link || m.assumed && s.informed || f.blind > 0 && m.info.Epoch == f.blind { // that one it says again
 		return
 	}
 	if s.assumed && !m.assumed { // it speaks after all
@@ -113,6 +157,7 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 	s.paces, s.obeys = !slices.Contains(m.info.Features, messages.FeaturePermits), slices.Contains(m.info.Features, messages.FeatureOrders)
 	f.seat(ctx, s)
 	if first {
+		f.heir = f.heir || len(s.ranges) > 0 && s.lostAt.IsZero()
 		joined := messages.MachineJoined{Source: s.source, Host: s.host, Version: m.info.Version}
 		for _, r := range s.ranges {
 			joined.Serves = append(joined.Serves, r.Range.String())

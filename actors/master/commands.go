@@ -280,7 +280,7 @@ func (f *Fleet) progress() {
 			}
 			if missing > 0 {
 				f.say(o, fmt.Sprintf("%d shards are on their way", missing))
-			} else if len(s.granted) == 0 && len(s.ranges) == 0 {
+			} else if len(s.granted) == 0 && (len(s.ranges) == 0 || s.link == nil) { // what was lost and replaced can tell nothing more
 				f.end(o, messages.FleetOrderDone, nil)
 			}
 		}

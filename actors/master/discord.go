@@ -47,6 +47,16 @@ var errUnauthorized = errors.New("discord.token: Discord does not know it (401)"
 // recount (governor → fleet): Discord is to be asked how many may identify today.
 type recount struct{}
 
+// askOthers: Discord takes its time.
+type askOthers struct{}
+
+// These may come after MASTER has stopped; that is no news.
+func (recount) IgnoreDeadLetterLogging()   {}
+func (askOthers) IgnoreDeadLetterLogging() {}
+
+// othersAfter is how long Discord may take to answer at MASTER's start, before CONTROLs are asked what they serve: their leases run meanwhile.
+const othersAfter = 2 * time.Second
+
 // ask puts the question to Discord, unless everything was set by hand. Where it is under way it is not put again.
 func (f *Fleet) ask(ctx actor.Context) {
 	if f.options.Shards > 0 && f.options.MaxConcurrency > 0 {
@@ -55,7 +65,7 @@ func (f *Fleet) ask(ctx actor.Context) {
 		}
 		return
 	}
-	if f.cancel != nil || f.halted != nil {
+	if f.cancel != nil || f.halted != nil && f.State() != "asking" {
 		return
 	}
 	if f.governor != nil {
@@ -66,6 +76,14 @@ func (f *Fleet) ask(ctx actor.Context) {
 		Method: "GET", URL: f.options.API + "/api/v10/gateway/bot", Timeout: 15 * time.Second,
 		Header: map[string]string{"Authorization": "Bot " + f.options.Token.Reveal(), "User-Agent": "DiscordBot (https://github.com/discluster/control, 1)"},
 	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
+}
+
+// askAgain asks after a panic of ours: Discord's answer may be what was lost.
+func (f *Fleet) askAgain(ctx actor.Context) {
+	f.cancel = nil
+	if !f.budgeted {
+		f.ask(ctx)
+	}
 }
 
 // freshFor is how long Discord's answer counts for a large start.
@@ -101,8 +119,7 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 	g, err := f.read(m)
 	switch {
 	case errors.Is(err, errUnauthorized):
-		f.raise(messages.TokenRefused{Err: "Discord answered 401"})
-		f.options.Failed(err)
+		f.tokenRefused(err)
 	case err != nil:
 		wait := plan.Redial(true, min(f.tries+1, 5), f.W.Rand())
 		f.tries++
@@ -111,8 +128,39 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 			f.raise(messages.DiscordUnreachable{Err: err.Error(), RetryInMS: messages.Millis(wait)})
 		}
 		f.In(ctx, wait)
+		f.askOthers(ctx)
 	default:
+		f.budgeted = true
 		f.know(ctx, g)
+	}
+}
+
+func (f *Fleet) tokenRefused(err error) {
+	f.raise(messages.TokenRefused{Err: "Discord answered 401"})
+	f.options.Failed(err)
+}
+
+// askOthers tells the CONTROLs that are linked, and those to come, all that is known without Discord; those that serve say what the fleet is. There is nobody to give permits
+// yet: they pace themselves, by their slots.
+func (f *Fleet) askOthers(ctx actor.Context) {
+	if f.State() != "asking" || f.blind > 0 {
+		return
+	}
+	f.blind = f.epoch
+	for _, s := range f.inOrder() {
+		f.greet(ctx, s)
+	}
+}
+
+// learned is what a CONTROL says while Discord has said nothing. What it serves is what the fleet is; it says it again when it is told. How many may identify today is asked
+// for until it is known.
+func (f *Fleet) learned(ctx actor.Context, m informed) {
+	if i := m.info; len(i.Ranges) > 0 && i.ShardCount > 0 && i.ShardsPerCluster > 0 && i.MaxConcurrency > 0 {
+		var g gateway
+		g.Shards, g.Limit.MaxConcurrency = i.ShardCount, i.MaxConcurrency
+		f.settings.perCluster = i.ShardsPerCluster
+		f.know(ctx, g)
+		f.ask(ctx)
 	}
 }
 
@@ -120,10 +168,18 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
 	defer f.settle(ctx)
 	g, err := f.read(m)
-	if err != nil {
+	switch {
+	case errors.Is(err, errUnauthorized) && !f.budgeted:
+		f.tokenRefused(err)
+		return
+	case err != nil:
 		f.Log.Warn().Err(err).Msg("what may identify today is not known anew")
+		if !f.budgeted {
+			f.After(ctx, plan.Redial(true, 5, f.W.Rand()), recount{})
+		}
 		return
 	}
+	f.budgeted = true
 	ctx.Send(f.governor, f.budget(g))
 	if g.Shards != f.settings.shards && g.Shards != f.advised && f.options.Shards == 0 {
 		f.raise(messages.ShardsRecommended{ShardCount: f.settings.shards, Recommended: g.Shards})

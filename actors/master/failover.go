@@ -39,7 +39,8 @@ const returnWithin = 36 * time.Second
 
 // expect gives a machine that is away the time to come back.
 func (f *Fleet) expect(ctx actor.Context, s *seat, within time.Duration) {
-	f.After(ctx, within, graceOver{s.source, s.losses, time.Now().Add(within)})
+	s.due = time.Now().Add(within)
+	f.After(ctx, within, graceOver{s.source, s.losses, s.due})
 }
 
 // expectAll gives it to everybody who is away, anew, and enough of it even if it was us who were away.
@@ -50,6 +51,18 @@ func (f *Fleet) expectAll(ctx actor.Context) {
 			f.expect(ctx, s, max(f.options.Grace, returnWithin))
 		}
 	}
+}
+
+// awaits reports whether what nobody here serves may be somebody's who comes back yet, from before this life of ours: where there was a MASTER before, everybody has as long
+// to come back to us as if it had been lost when we began, and as long to stop what it serves.
+func (f *Fleet) awaits() bool {
+	switch since := time.Since(f.began); {
+	case f.heir:
+		return since < max(f.options.Grace, returnWithin)
+	case f.options.Lease > 0 && !f.inherited.IsZero():
+		return since < f.options.Lease+leaseMargin
+	}
+	return false
 }
 
 // graceOver gives away what a machine served that did not return.

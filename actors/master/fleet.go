@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,6 +41,9 @@ type Fleet struct {
 	orders   int     // given so far, for their ids: a machine that was forgotten remembers those it answered
 	whole    bool    // every shard was READY once
 	halted   *messages.Halt
+	blind    int64          // the epoch in which CONTROLs were greeted without what Discord would say; 0: none was
+	budgeted bool           // Discord said how many may identify, in this life of ours
+	heir     bool           // a machine came that serves by an order from before this life of ours
 	reserved bool           // the buckets are kept for a machine that paces itself
 	resumed  *messages.Halt // the last halt that an operator lifted, in this life of ours or before
 
@@ -80,12 +84,13 @@ type seat struct {
 	counts   counted                           // its figures, as it said last
 	losses   int                               // of its link; tells one wait for it from another
 	lostAt   time.Time                         // when it was lost last
+	due      time.Time                         // until when it may return
 	lapsed   time.Time                         // when what it served was given away; zero: it was not
 }
 
 // Limits of a fleet.
 const (
-	machinesMax = 1000
+	machinesMax = 2000 // a thousand, and as many that are away
 	sourceMax   = 255
 )
 
@@ -121,8 +126,9 @@ func (f *Fleet) asking(ctx actor.Context) {
 	case world.Recovered: // the answer may be what was lost
 		f.cancel = nil
 		f.ask(ctx)
-	case linkCame:
-		f.admit(ctx, m)
+		f.askOthers(ctx)
+	case informed:
+		f.learned(ctx, m)
 	default:
 		f.always(ctx)
 	}
@@ -140,14 +146,11 @@ func (f *Fleet) gathering(ctx actor.Context) {
 		}
 	case world.Recovered:
 		f.In(ctx, f.options.Wait)
+		f.askAgain(ctx)
 	case informed:
 		f.informed(ctx, m)
 		if f.complete() && f.present() >= f.options.Expect {
 			f.begin(ctx)
-		}
-	case linkCame:
-		if s := f.admit(ctx, m); s != nil {
-			f.greet(ctx, s)
 		}
 	default:
 		f.always(ctx)
@@ -159,12 +162,8 @@ func (f *Fleet) serving(ctx actor.Context) {
 	case informed:
 		f.informed(ctx, m)
 		f.settle(ctx)
-	case linkCame:
-		if s := f.admit(ctx, m); s != nil {
-			f.greet(ctx, s)
-		}
-	case world.Recovered: // Discord's answer may be what was lost
-		f.cancel = nil
+	case world.Recovered:
+		f.askAgain(ctx)
 		f.expectAll(ctx)
 		f.settle(ctx)
 	default:
@@ -175,6 +174,8 @@ func (f *Fleet) serving(ctx actor.Context) {
 // always is what every state does with what it does not name.
 func (f *Fleet) always(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
+	case linkCame:
+		f.welcome(ctx, m)
 	case stands:
 		f.stands(ctx, m)
 	case released:
@@ -199,6 +200,8 @@ func (f *Fleet) always(ctx actor.Context) {
 		f.recounted(ctx, m)
 	case recount:
 		f.ask(ctx)
+	case askOthers:
+		f.askOthers(ctx)
 	case saidNothing:
 		ctx.Send(ctx.Self(), informed{source: m.source, link: m.link, assumed: true})
 	case messages.FleetOrder:
@@ -238,6 +241,7 @@ func (f *Fleet) start(ctx actor.Context) {
 		f.options.Listening(at)
 	}
 	f.ask(ctx)
+	f.After(ctx, othersAfter, askOthers{})
 }
 
 // spawn spawns a child whose name is used once.
@@ -251,7 +255,7 @@ func (f *Fleet) spawn(ctx actor.Context, props *actor.Props, name string) *actor
 
 // know: the fleet is known; who is linked already is told.
 func (f *Fleet) know(ctx actor.Context, g gateway) {
-	s := settings{shards: g.Shards, maxConcurrency: g.Limit.MaxConcurrency, perCluster: f.options.ShardsPerCluster}
+	s := settings{shards: g.Shards, maxConcurrency: g.Limit.MaxConcurrency, perCluster: cmp.Or(f.options.ShardsPerCluster, f.settings.perCluster)}
 	if f.options.Shards > 0 {
 		s.shards = f.options.Shards
 	}
@@ -262,9 +266,15 @@ func (f *Fleet) know(ctx actor.Context, g gateway) {
 		s.perCluster = plan.ShardsPerCluster(s.maxConcurrency)
 	}
 	f.settings = s
+	if f.blind > 0 {
+		f.epoch++ // what is said from now on is said by who knows that it asks for permits
+	}
 	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Limit.Remaining})
 	f.governor = f.spawn(ctx, newGovernor(f.W, s.maxConcurrency, ctx.Self(), f.options), "governor")
 	ctx.Send(f.governor, f.budget(g))
+	if f.halted != nil {
+		ctx.Send(f.governor, halted{})
+	}
 	f.Enter("gathering", f.gathering)
 	f.In(ctx, f.options.Wait)
 	for _, seat := range f.inOrder() {
@@ -277,6 +287,9 @@ func (f *Fleet) begin(ctx actor.Context) {
 	f.Enter("serving", f.serving)
 	f.seating = time.Now().Add(seatWithin)
 	f.After(ctx, seatWithin, tryAgain{})
+	for _, held := range []time.Duration{f.options.Lease + leaseMargin, max(f.options.Grace, returnWithin)} { // awaits
+		f.After(ctx, time.Until(f.began.Add(held)), tryAgain{})
+	}
 	f.expectAll(ctx)
 	f.judge(ctx)
 	f.carryOutWaiting(ctx)

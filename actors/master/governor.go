@@ -73,7 +73,8 @@ const (
 // IgnoreDeadLetterLogging: it may come after MASTER has stopped.
 func (pulse) IgnoreDeadLetterLogging() {}
 
-// A machine may part before the fleet is known and this actor there.
+// A machine may speak and part before the fleet is known and this actor there. It says again when its buckets were used.
+func (used) IgnoreDeadLetterLogging() {}
 func (left) IgnoreDeadLetterLogging() {}
 
 func newGovernor(w *world.World, maxConcurrency int, fleet *actor.PID, o Options) *actor.Props {

@@ -68,7 +68,7 @@ func (f *Fleet) settle(ctx actor.Context) {
 	f.progress()
 }
 
-// place gives what nobody has to the machines that have nothing, to as many of them as it takes, or to all where every machine has something.
+// place gives what nobody has to the machines that have nothing, to as many of them as it takes, or to all where those are too few.
 // It reports whether that is done, and does not wait for Discord.
 func (f *Fleet) place(ctx actor.Context) bool {
 	var given []messages.ShardRange
@@ -89,15 +89,18 @@ func (f *Fleet) place(ctx actor.Context) bool {
 		}
 	}
 	free := plan.Unserved(f.settings.shards, given)
-	if len(free) == 0 {
+	switch {
+	case len(free) == 0:
 		return true
+	case f.awaits():
+		return false
 	}
 	if load(free) >= largeStart && len(here) > 0 && f.counts(ctx) && served == 0 {
 		return false // what others served is resumed, and waits for nobody
 	}
-	takers := idle[:plan.Takers(len(idle), f.options.Spares, load(free), serving, served)]
-	if len(takers) == 0 {
-		takers = here
+	takers := here
+	if n := plan.Takers(len(idle), f.options.Spares, load(free), serving, served); 0 < n && n <= len(idle) {
+		takers = idle[:n]
 	}
 	for i, share := range plan.Place(free, f.settings.perCluster, weigh(takers)) {
 		for _, r := range share {

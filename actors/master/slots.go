@@ -83,7 +83,7 @@ func (f *Fleet) seatAll(ctx actor.Context) {
 		}
 		switch {
 		case s.link == nil || !s.informed:
-		case s.place.Of == 0:
+		case s.place.Of == 0 || s.place == messages.NoSlot:
 			waiting = append(waiting, s)
 		case s.knows != s.place && !s.paces:
 			asked++
@@ -95,10 +95,15 @@ func (f *Fleet) seatAll(ctx actor.Context) {
 	if len(waiting) > 0 {
 		waiting = f.seatFree(ctx, waiting)
 	}
-	for range max(0, len(waiting)-asked) { // who was asked already gives to one each
+	for i := asked; i < len(waiting); i++ { // who was asked already gives to one each
 		if giver := f.giver(); giver != nil {
 			giver.place, giver.gift, _ = plan.Halve(giver.place)
 			f.greet(ctx, giver)
+			continue
+		}
+		if s := waiting[i]; s.place.Of == 0 { // whose slots they are may return; it serves without
+			s.place = messages.NoSlot
+			f.greet(ctx, s)
 		}
 	}
 	f.keepSlots(ctx)
@@ -161,10 +166,10 @@ func (f *Fleet) taken() []messages.Place {
 
 // places appends the slots of a machine: those it is to have, and those it may believe to have.
 func (s *seat) places(all []messages.Place) []messages.Place {
-	if s.place.Of > 0 {
+	if s.place.HasSlots() {
 		all = append(all, s.place)
 	}
-	if s.knows.Of > 0 && s.knows != s.place {
+	if s.knows.HasSlots() && s.knows != s.place {
 		all = append(all, s.knows)
 	}
 	return all
@@ -184,8 +189,10 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 		return
 	}
 	var here, away []messages.Place
+	var holders []string
 	suspicious := f.suspicious()
 	for _, s := range f.inOrder() {
+		n := len(away)
 		switch {
 		case s.link != nil && s.informed:
 			if suspicious {
@@ -197,6 +204,9 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 		default:
 			away = s.places(away)
 		}
+		if len(away) > n {
+			holders = append(holders, s.source)
+		}
 	}
 	var keep []messages.Place
 	switch {
@@ -207,6 +217,8 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 			return slices.ContainsFunc(away, func(a messages.Place) bool { return plan.Shares(a, p) })
 		}); len(plan.FreeSlots(keep)) == 0 {
 			keep = nil
+		} else if keep == nil {
+			keep = []messages.Place{}
 		}
 	case len(away) > 0:
 		keep = plan.FreeSlots(away)
@@ -216,6 +228,9 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 	}
 	if f.told && slices.Equal(f.kept, keep) && (f.kept == nil) == (keep == nil) {
 		return
+	}
+	if keep != nil && len(keep) == 0 && len(holders) > 0 && !f.reserved && f.State() == "serving" {
+		f.raise(messages.IdentifiesHeld{Sources: holders, Hint: "if they are dead: control forget-machine"})
 	}
 	f.kept, f.told = keep, true
 	ctx.Send(f.governor, keepTo{slices.Clone(keep), keep != nil})

@@ -80,11 +80,14 @@ func NewPacer(maxConcurrency int, ttl, margin time.Duration) *Pacer {
 // Bucket is the rate limit key of a shard.
 func (p *Pacer) Bucket(shard int) int { return shard % p.maxConcurrency }
 
-// Alone makes the pacer keep to the slots of place, for a machine whose MASTER is away: with Of > 1 it grants in the first 500 ms of its own slots only.
+// Alone makes the pacer keep to the slots of place, for a machine whose MASTER is away: with Of > 1 it grants in the first 500 ms of its own slots only, without a slot never.
 // ahead is the fleet's clock minus ours.
 func (p *Pacer) Alone(place messages.Place, ahead time.Duration) {
 	p.slots, p.ahead = nil, ahead
-	if place.Of > 1 {
+	switch {
+	case place == messages.NoSlot:
+		p.slots = []messages.Place{}
+	case place.Of > 1:
 		p.slots = []messages.Place{place}
 	}
 }

@@ -291,6 +291,10 @@ func TestPacer(t *testing.T) {
 			0s alone 0/1
 			3s ask a/0
 			3s next => a/0 for 2s, wake never`},
+		{"slots: who has none waits for MASTER", 1, `
+			0s alone 1/1
+			0s ask a/0
+			0s next => wake never`},
 		{"slots: a fleet of nobody is one", 1, `
 			0s alone 0/0
 			3s ask a/0

@@ -159,8 +159,8 @@ func Weights(machines []Capacity) []float64 {
 	return all
 }
 
-// Takers is how many of the idle machines are to take so many free shards: as many as those that serve would need for it, at least one. Where nobody serves, a cold start,
-// it is all but the spares; one at least.
+// Takers is how many idle machines are to take so many free shards: about as many as those that serve would need for it, at least one. More than there are: the others help
+// them. Where nobody serves, a cold start, it is all but the spares; one at least.
 func Takers(idle, spares, free, serving, served int) int {
 	switch {
 	case idle == 0 || free == 0:
@@ -169,7 +169,7 @@ func Takers(idle, spares, free, serving, served int) int {
 		return max(1, idle-spares)
 	}
 	each := max(1, (served+serving-1)/serving)
-	return min(idle, max(1, (free+each-1)/each))
+	return max(1, (free+each/2)/each)
 }
 
 // Chunks cuts a range into pieces of at most most shards, each of whole clusters of per (aligned as Cut does it).

@@ -138,7 +138,8 @@ func TestTakers(t *testing.T) {
 		{"more spares than machines", 2, 5, 90, 0, 0, 1},
 		{"one of three was lost", 2, 2, 30, 2, 60, 1},
 		{"two of four were lost", 2, 2, 60, 2, 60, 2},
-		{"more was lost than there are spares", 1, 1, 60, 2, 60, 1},
+		{"more was lost than there are spares", 1, 1, 60, 2, 60, 2},
+		{"a little more was lost than others have", 2, 2, 36, 2, 60, 1},
 		{"nobody is idle", 0, 1, 30, 2, 60, 0},
 		{"nothing is free", 2, 1, 0, 2, 60, 0},
 	} {

@@ -14,6 +14,9 @@ const placesMax = 1 << 14
 
 // Shares reports whether two places have a slot in common.
 func Shares(a, b messages.Place) bool {
+	if a == messages.NoSlot || b == messages.NoSlot {
+		return false
+	}
 	g := gcd(a.Of, b.Of)
 	return a.Index%g == b.Index%g
 }
@@ -82,5 +85,5 @@ func Places(machines int, alone bool) []messages.Place {
 // Halve is what a machine keeps, and what it gives, when it gives half of its slots away; false when it has too few.
 func Halve(p messages.Place) (kept, given messages.Place, ok bool) {
 	kept, given = halves(p)
-	return kept, given, kept.Of <= placesMax
+	return kept, given, p != messages.NoSlot && kept.Of <= placesMax
 }

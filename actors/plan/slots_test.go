@@ -21,6 +21,7 @@ func TestFreeSlots(t *testing.T) {
 		{"the other half", []messages.Place{at(0, 2)}, "[{1 2}]"},
 		{"a quarter is taken", []messages.Place{at(2, 4)}, "[{0 4} {1 2}]"},
 		{"all is divided", []messages.Place{at(0, 4), at(1, 2), at(2, 4)}, "[]"},
+		{"somebody has none", []messages.Place{at(0, 2), messages.NoSlot}, "[{1 2}]"},
 		{"told twice, coarse and fine", []messages.Place{at(0, 2), at(0, 4)}, "[{1 2}]"},
 	} {
 		if got := fmt.Sprint(FreeSlots(c.taken)); got != c.want {
@@ -56,6 +57,8 @@ func TestShares(t *testing.T) {
 		{at(1, 2), at(4, 8), false},
 		{at(0, 3), at(1, 3), false},
 		{at(0, 3), at(1, 4), true}, // slot 9
+		{at(0, 1), messages.NoSlot, false},
+		{messages.NoSlot, messages.NoSlot, false},
 	} {
 		if got := Shares(c.a, c.b); got != c.want || Shares(c.b, c.a) != c.want {
 			t.Errorf("%v and %v: %v, want %v", c.a, c.b, got, c.want)

@@ -100,6 +100,23 @@ func TestAllButOneDie(t *testing.T) {
 	})
 }
 
+// MASTER and two of five machines die together. A spare takes what is its share of what is missing, not all of it.
+func TestMoreDieThanThereAreSpares(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 80, MaxConcurrency: 4}, 5, spares(1))
+		f.powerOff(f.machines["m1"])
+		f.powerOff(f.machines["m2"])
+		own.Crash()
+		own.start()
+		f.must("READY elsewhere", 4*time.Minute, func() bool { return f.owned(80)() && f.everywhere() == 20 })
+		for _, m := range f.inOrder() {
+			if n := len(m.Processes()); n > 7 {
+				f.t.Errorf("%s runs %d of 20 clusters, want 7 at most", m.Name, n)
+			}
+		}
+	})
+}
+
 // A machine that returns within the grace keeps what it serves, whether its CONTROL was gone or only its link.
 func TestMachineReturnsInTime(t *testing.T) {
 	seeds(t, func(f *fleet) {

@@ -138,7 +138,7 @@ func (c *checks) place(p *messages.Place) {
 		return
 	}
 	atLeast(c, "machine.of", p.Of, 1)
-	c.rule(0 <= p.Index && p.Index < p.Of, "machine.index", fmt.Sprint(p.Index), fmt.Sprintf("0..%d", p.Of-1))
+	c.rule(0 <= p.Index && p.Index < p.Of || *p == messages.NoSlot, "machine.index", fmt.Sprint(p.Index), fmt.Sprintf("0..%d", p.Of-1))
 }
 
 // said checks a number that may be absent.

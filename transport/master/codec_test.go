@@ -85,7 +85,7 @@ func TestRefused(t *testing.T) {
 		{"MASTER's initialise", `{"o":5,"d":{"token":"t"}}`, "unknown opcode 5"},
 		{"MASTER's connect", `{"o":6}`, "unknown opcode 6"},
 		{"info of too many shards", `{"o":0,"d":{"shard_count":1000001}}`, "info: shard_count 1000001: want at most 1000000"},
-		{"info of no seat", `{"o":0,"d":{"machine":{"index":1,"of":1}}}`, "info: machine.index 1: want 0..0"},
+		{"info of no seat", `{"o":0,"d":{"machine":{"index":2,"of":2}}}`, "info: machine.index 2: want 0..1"},
 		{"info with a range round", `{"o":0,"d":{"ranges":[{"range":[5,4]}]}}`, "info: shard range [5 4]: want [first,last] with 0 <= first <= last"},
 		{"heartbeat with a range beyond any bot", `{"o":9,"d":{"seq":1,"ranges":[{"range":[0,1000000]}]}}`, "heartbeat: ranges [0,1000000]: want [first,last] with 0 <= first <= last < 1000000"},
 		{"load a text", `{"o":0,"d":{"load1":"high"}}`, "info: load1 as string: want a number"},
