@@ -270,7 +270,7 @@ func (f *Fleet) know(ctx actor.Context, g gateway) {
 		f.epoch++ // what is said from now on is said by who knows that it asks for permits
 	}
 	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Limit.Remaining})
-	f.governor = f.spawn(ctx, newGovernor(f.W, s.maxConcurrency, ctx.Self(), f.options), "governor")
+	f.governor = f.spawn(ctx, newGovernor(f.W, s.maxConcurrency, f.began, ctx.Self(), f.options), "governor")
 	ctx.Send(f.governor, f.budget(g))
 	if f.halted != nil {
 		ctx.Send(f.governor, halted{})

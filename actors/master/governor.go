@@ -19,6 +19,7 @@ type Governor struct {
 	budget plan.Budget
 	low    bool             // said that it is
 	asked  time.Time        // Discord, how much there is
+	quiet  time.Time        // until then what an earlier life of ours granted may yet be used
 	recent []time.Time      // identifies that were reported of late: they may not have reached Discord
 	unseen int              // identifies that Discord's answer to the present question may leave out
 	askers map[string]asker // by the id the pacer knows
@@ -45,8 +46,11 @@ type (
 		report messages.PermitReport
 		at     time.Time
 	}
-	// used tells when a machine's buckets were used last, as far as it knows.
-	used struct{ last map[int]messages.UnixMillis }
+	// used tells when a machine's buckets were used last, as far as it knows. Inherited: it has what an earlier life of ours gave it.
+	used struct {
+		last      map[int]time.Time
+		inherited bool
+	}
 	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
 	left struct{ source string }
 	// keepTo: nothing is granted outside these slots, where slots are kept.
@@ -77,9 +81,10 @@ func (pulse) IgnoreDeadLetterLogging() {}
 func (used) IgnoreDeadLetterLogging() {}
 func (left) IgnoreDeadLetterLogging() {}
 
-func newGovernor(w *world.World, maxConcurrency int, fleet *actor.PID, o Options) *actor.Props {
+// newGovernor orders the identifies of a MASTER that began at began.
+func newGovernor(w *world.World, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}}
+		g := &Governor{fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, quiet: began.Add(plan.Quiet(o.TTL, o.Margin))}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
 	})
@@ -109,9 +114,7 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.reported(m)
 		g.next(ctx, now)
 	case used:
-		for bucket, at := range m.last {
-			g.pacer.Used(bucket, at.Time())
-		}
+		g.used(m)
 		g.next(ctx, now)
 	case keepTo:
 		g.keep(m)
@@ -119,6 +122,7 @@ func (g *Governor) governing(ctx actor.Context) {
 	case left:
 		g.pacer.Drop(m.source)
 	case world.Recovered:
+		g.pacer.Hold(g.quiet) // that somebody inherited may be what was lost
 		g.again(ctx, now)
 		g.next(ctx, now)
 	case pulse:
@@ -166,9 +170,7 @@ func (g *Governor) halted(ctx actor.Context) {
 	case report:
 		g.reported(m)
 	case used:
-		for bucket, at := range m.last {
-			g.pacer.Used(bucket, at.Time())
-		}
+		g.used(m)
 	case keepTo:
 		g.keep(m)
 	case left:
@@ -187,10 +189,22 @@ func (g *Governor) halted(ctx actor.Context) {
 			g.again(ctx, time.Now())
 		}
 	case world.Recovered:
+		g.pacer.Hold(g.quiet)
 		g.again(ctx, time.Now())
 	case halted, world.Timeout:
 	default:
 		g.Unexpected(ctx)
+	}
+}
+
+// used takes note of what a machine knows. Where one has something of an earlier life of ours, others may have permits of it and not be back: nothing is granted beside those.
+// A machine says what it has before it wishes for anything, and a fleet in which nobody has anything need not wait.
+func (g *Governor) used(m used) {
+	if m.inherited {
+		g.pacer.Hold(g.quiet)
+	}
+	for bucket, at := range m.last {
+		g.pacer.Used(bucket, at)
 	}
 }
 

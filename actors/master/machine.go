@@ -185,7 +185,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		m.beats = m.beats || slices.Contains(p.Features, messages.FeatureHeartbeat)
 		m.alive(ctx)
 		m.ranges, m.informs = p.Ranges, true
-		ctx.Send(m.governor, used{p.LastIdentify})
+		ctx.Send(m.governor, m.used(p))
 		ctx.Send(m.fleet, informed{source: m.source, link: m.link, info: p})
 	case messages.Heartbeat:
 		m.alive(ctx)
@@ -200,6 +200,9 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		}
 	case messages.PermitRequest:
 		m.sent(p.Now)
+		if !m.informs { // who knows what it has
+			ctx.Send(m.governor, used{inherited: true})
+		}
 		ctx.Request(m.governor, wish{m.source, p})
 	case messages.PermitReport:
 		ctx.Send(m.governor, report{m.source, p, m.sent(p.Now)})
@@ -212,6 +215,15 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.Ack:
 		m.acked(ctx, p)
 	}
+}
+
+// used is when the machine's buckets were used last. It has what an earlier life of ours gave it where it has anything, and was given nothing in this one.
+func (m *Machine) used(p messages.Info) used {
+	u := used{last: map[int]time.Time{}, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
+	for bucket, at := range p.LastIdentify {
+		u.last[bucket] = at.Time()
+	}
+	return u
 }
 
 // sent is the latest that a packet with this time of CONTROL's clock, if any, can have been sent.

@@ -66,11 +66,11 @@ func (f *Fleet) reserve(ctx actor.Context, on bool) {
 		return
 	}
 	if f.reserved = on; !on {
-		last := map[int]messages.UnixMillis{}
+		last := map[int]time.Time{}
 		for bucket := range f.settings.maxConcurrency {
-			last[bucket] = messages.At(time.Now())
+			last[bucket] = time.Now()
 		}
-		ctx.Send(f.governor, used{last})
+		ctx.Send(f.governor, used{last: last})
 		f.ask(ctx)
 	}
 	f.keepSlots(ctx)

@@ -59,6 +59,12 @@ var fleetFaults = []func(*fleetChaos){
 			c.own.Crash()
 		}
 	},
+	func(c *fleetChaos) { // MASTER is restarted at once
+		if c.up {
+			c.own.Crash()
+			c.own.start()
+		}
+	},
 	func(c *fleetChaos) {
 		if c.up {
 			c.own.Freeze(time.Duration(c.loop.Rand.IntN(60000)) * time.Millisecond)
