@@ -182,7 +182,7 @@ func (g *IdentifyGate) load(ctx actor.Context) {
 	}
 	g.settings.MaxConcurrency = state.MaxConcurrency
 	for bucket, at := range state.LastIdentify {
-		g.last[bucket] = at.Time()
+		g.last[bucket] = g.pacer.Believed(at.Time(), time.Now()) // the clock may have been wrong, or be
 	}
 }
 

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"encoding/json"
+	"maps"
 	"strconv"
 	"time"
 
@@ -65,7 +66,7 @@ func (g *IdentifyGate) save(ctx actor.Context) {
 	if g.saving || len(g.unsent) == 0 {
 		return
 	}
-	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: g.handOver().Last})
+	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: byTheClock(g.last)})
 	if err != nil {
 		panic(err) // numbers only
 	}
@@ -145,9 +146,14 @@ func (g *IdentifyGate) burn(ctx actor.Context, p *permit, n int) {
 
 // handOver is when each bucket was, or may yet be, used last.
 func (g *IdentifyGate) handOver() messages.PaceHandedOver {
-	last := make(map[int]messages.UnixMillis, len(g.last))
-	for bucket, at := range g.last {
-		last[bucket] = messages.At(at)
+	return messages.PaceHandedOver{Last: maps.Clone(g.last)}
+}
+
+// byTheClock gives those times by the clock as it is now: it may have been set since.
+func byTheClock(last map[int]time.Time) map[int]messages.UnixMillis {
+	now, all := time.Now(), make(map[int]messages.UnixMillis, len(last))
+	for bucket, at := range last {
+		all[bucket] = messages.At(now.Add(at.Sub(now)))
 	}
-	return messages.PaceHandedOver{Last: last}
+	return all
 }

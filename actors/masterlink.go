@@ -46,7 +46,7 @@ type MasterLink struct {
 	lease    lease
 	doubtful bool // what was taken back may be another machine's by now: what of it does not run waits for MASTER's word
 	memory   linkMemory
-	last     map[int]messages.UnixMillis // per bucket, of the gate
+	last     map[int]time.Time // per bucket, of the gate
 	standing messages.Standing
 	orders   orders
 	stopping bool

@@ -163,7 +163,7 @@ type DropPermits struct{ Cluster ClusterID }
 
 // PaceHandedOver (gate → masterlink) answers LinkUp: from now on the gate grants nothing that MASTER has not granted, and this is when each bucket was, or may be, used
 // last. It goes into Info.
-type PaceHandedOver struct{ Last map[int]UnixMillis }
+type PaceHandedOver struct{ Last map[int]time.Time }
 
 // LinkUp (masterlink → gate) follows Settings when the link is there; LinkDown comes when it is gone.
 type (

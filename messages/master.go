@@ -155,7 +155,8 @@ type Info struct {
 	Resumed          *Halt              `json:"resumed,omitempty"` // the last halt that an operator lifted
 	Drained          bool               `json:"drained,omitempty"` // as it was told last
 	Ranges           []RangeInfo        `json:"ranges"`
-	LastIdentify     map[int]UnixMillis `json:"last_identify,omitempty"` // by bucket
+	LastIdentify     map[int]UnixMillis `json:"last_identify,omitempty"` // by bucket: when it was, or may yet be, used last, by CONTROL's clock
+	Now              *UnixMillis        `json:"now,omitempty"`           // CONTROL's clock, for MASTER to know by its own when that was
 	Features         []string           `json:"features"`
 }
 

@@ -114,7 +114,7 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.reported(m)
 		g.next(ctx, now)
 	case used:
-		g.used(m)
+		g.used(m, now)
 		g.next(ctx, now)
 	case keepTo:
 		g.keep(m)
@@ -170,7 +170,7 @@ func (g *Governor) halted(ctx actor.Context) {
 	case report:
 		g.reported(m)
 	case used:
-		g.used(m)
+		g.used(m, time.Now())
 	case keepTo:
 		g.keep(m)
 	case left:
@@ -199,12 +199,12 @@ func (g *Governor) halted(ctx actor.Context) {
 
 // used takes note of what a machine knows. Where one has something of an earlier life of ours, others may have permits of it and not be back: nothing is granted beside those.
 // A machine says what it has before it wishes for anything, and a fleet in which nobody has anything need not wait.
-func (g *Governor) used(m used) {
+func (g *Governor) used(m used, now time.Time) {
 	if m.inherited {
 		g.pacer.Hold(g.quiet)
 	}
 	for bucket, at := range m.last {
-		g.pacer.Used(bucket, at)
+		g.pacer.Used(bucket, g.pacer.Believed(at, now))
 	}
 }
 

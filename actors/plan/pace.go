@@ -105,6 +105,9 @@ func (p *Pacer) Hold(t time.Time) {
 
 // Used takes note that a bucket was used at t by somebody else, or in an earlier life.
 func (p *Pacer) Used(key int, t time.Time) {
+	if key < 0 || key >= p.maxConcurrency { // of other settings, or of somebody who is wrong
+		return
+	}
 	b := p.bucket(key)
 	if t.After(b.last) {
 		b.last = t
@@ -112,6 +115,14 @@ func (p *Pacer) Used(key int, t time.Time) {
 	if free := p.after(t); free.After(b.free) {
 		b.free, b.by = free, ""
 	}
+}
+
+// Believed is at, when a bucket was, or may yet be, used by the word of somebody whose clock may be wrong: no permit is out for longer than that.
+func (p *Pacer) Believed(at, now time.Time) time.Time {
+	if latest := now.Add(max(p.ttl, HoldFor)); at.After(latest) {
+		return latest
+	}
+	return at
 }
 
 // after is when a bucket that was used at t is free again.

@@ -64,6 +64,9 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 	case "used":
 		key, _ := strconv.Atoi(args[0])
 		p.Used(key, now)
+	case "told":
+		key, _ := strconv.Atoi(args[0])
+		p.Used(key, p.Believed(noon.Add(duration(args[1])), now))
 	case "hold":
 		p.Hold(noon.Add(duration(args[0])))
 	case "alone":
@@ -214,6 +217,22 @@ func TestPacer(t *testing.T) {
 			0s   ask a/7
 			1s   next => wake 5.1s
 			5.1s next => a/3 for 2s, wake 8.1s`},
+		{"no bucket that there is not", 1, `
+			0s used 1
+			0s ask a/0
+			0s next => a/0 for 2s, wake never`},
+		{"what a clock says that is wrong: no longer than a bucket may be kept", 1, `
+			0s    told 0 1h
+			1s    ask a/0
+			1s    next => wake 1m35.1s`},
+		{"but as long as one may be", 1, `
+			0s told 0 80s
+			1s ask a/0
+			1s next => wake 1m25.1s`},
+		{"what it says of long ago", 1, `
+			0s told 0 -1h
+			1s ask a/0
+			1s next => a/0 for 2s, wake never`},
 		{"until when something may be used", 2, `
 			0s outstanding => never
 			0s ask a/0

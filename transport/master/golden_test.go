@@ -46,7 +46,7 @@ var goldenControl = map[string]messages.FromControl{
 		Hostname: "north", Version: "1.0.0", CPUs: 8, MemoryBytes: 16 << 30, Load1: 0.25, Epoch: 1795399223843, Machine: messages.Place{Index: 1, Of: 2},
 		ShardCount: 32, MaxConcurrency: 16, ShardsPerCluster: 16, Halted: &messages.Halt{Code: 4004, Token: "2bb80d537b1da3e3"},
 		Ranges:       []messages.RangeInfo{{Range: messages.ShardRange{First: 16, Last: 31}, State: messages.RangeOperational, Epoch: 1795399223843}},
-		LastIdentify: map[int]messages.UnixMillis{0: 1795399220000, 15: 1795399215000}, Features: []string{messages.FeatureInfo, messages.FeaturePermits},
+		LastIdentify: map[int]messages.UnixMillis{0: 1795399220000, 15: 1795399215000}, Now: new(messages.UnixMillis(1795399220500)), Features: []string{messages.FeatureInfo, messages.FeaturePermits},
 	},
 	"00_info_fresh": messages.Info{
 		Hostname: "south", Version: "1.0.0", CPUs: 2, MemoryBytes: 2 << 30, Machine: messages.Place{Index: 0, Of: 1},

@@ -1,0 +1,89 @@
+package scenarios
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/discord/rules"
+	codec "github.com/discluster/control/transport/master"
+)
+
+// addOdd links a machine that is drained, used every bucket a moment ago, and has a clock that is wrong by so much. It says what its clock says, or not. used is when that was.
+func (f *fleet) addOdd(wrong time.Duration, says bool) (used func() time.Time) {
+	var at time.Time
+	f.net.Dial("odd", masterURL, transport.Greeting{Remote: "odd", Authorization: "open sesame", Source: "odd", Instance: "odd"}, func(l transport.Link, err error) {
+		at = time.Now()
+		l.Receive(func(frame []byte) {
+			l.Took()
+			p, _ := codec.DecodeFromMaster(frame)
+			i, is := p.(messages.Initialise)
+			if !is {
+				return
+			}
+			info := messages.Info{Hostname: "odd", Version: "1", CPUs: 1, Epoch: i.Epoch, Drained: true, LastIdentify: map[int]messages.UnixMillis{},
+				Features: []string{messages.FeatureInfo, messages.FeaturePermits, messages.FeatureOrders}}
+			if i.Machine != nil {
+				info.Machine = *i.Machine
+			}
+			if says {
+				info.Now = new(messages.At(time.Now().Add(wrong)))
+			}
+			for bucket := range 4 {
+				info.LastIdentify[bucket] = messages.At(at.Add(wrong))
+			}
+			b, _ := codec.EncodeFromControl(info)
+			_ = l.Send(b)
+		}, func(error) {})
+	})
+	return func() time.Time { return at }
+}
+
+// A machine whose clock is wrong says when it identified last, and what its clock says: its buckets are kept for 5 s, neither shorter nor longer.
+func TestWrongClock(t *testing.T) {
+	for name, wrong := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour, "right": 0} {
+		t.Run(name, func(t *testing.T) {
+			seedsOf(t, 10, func(f *fleet) {
+				f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
+				f.withOwnMaster(2)
+				f.pass(10 * time.Second)
+				used := f.addOdd(wrong, true)
+				f.add("m1", f.good(nil), sesame, mortal)
+				f.must("every shard READY", 45*time.Second, f.owned(24))
+				for _, s := range f.discord.Rules.Score().Shards {
+					if after := s.IdentifyAt[0].Sub(used()); after < 5*time.Second {
+						f.t.Fatalf("an identify %v after another of its bucket", after)
+					}
+				}
+			})
+		})
+	}
+}
+
+// One that does not say what its clock says is believed, but for no longer than anybody may keep a bucket.
+func TestWrongClockThatIsNotSaid(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
+		f.withOwnMaster(2)
+		f.addOdd(time.Hour, false)
+		f.add("m1", f.good(nil), sesame, mortal)
+		f.must("every shard READY", 3*time.Minute, f.owned(24))
+	})
+}
+
+// The clock was an hour ahead when CONTROL wrote down when its buckets were used, and was set right since: they are not kept for an hour.
+func TestClockIsSetRight(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
+		f.powerOff(m)
+		w, _ := m.Boot()
+		w.Save("gate.json", fmt.Appendf(nil, `{"max_concurrency":1,"last_identify":{"0":%d}}`, time.Now().Add(time.Hour).UnixMilli()), func(error) {})
+		f.pass(time.Second)
+		f.boot(m)
+		f.must("linked again", time.Minute, f.sawN("master.linked", 2))
+		f.connect(m, "c", 0, 0)
+		f.must("READY", 2*time.Minute, f.owned(1))
+	})
+}
