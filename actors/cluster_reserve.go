@@ -73,7 +73,8 @@ func (c *Cluster) askHold(ctx actor.Context, i int) {
 	if c.reborn {
 		cause = messages.CauseCrash
 	}
-	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: c.bookings[i].Shard, Cause: cause, Hold: plan.HoldFor})
+	b := c.bookings[i]
+	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: b.Shard, Cause: cause, Hold: plan.HoldFor, Identifies: b.Identifies})
 }
 
 // bookingID is the gate's name for a booking of this life.

@@ -262,7 +262,8 @@ func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
 	if g.settings.Halted {
 		return
 	}
-	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold), Now: new(messages.At(time.Now()))})
+	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold),
+		Identifies: w.Identifies, Now: new(messages.At(time.Now()))})
 }
 
 // waiting is every wish not granted yet, in the order of its age.
@@ -285,7 +286,7 @@ func (g *IdentifyGate) waiting() []plan.Want {
 func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
 	g.askers[m.ID] = ctx.Sender()
 	g.mostBurn[m.Cluster.String()] = plan.StormAfter(m.Shards, m.Hold > 0)
-	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold}
+	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold, Identifies: m.Identifies}
 }
 
 func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {

@@ -87,7 +87,17 @@ type (
 		Remaining int          `json:"identifies_remaining"`
 		Total     int          `json:"identifies_total"`
 		Reserve   int          `json:"reserve"`
+		Wanted    int          `json:"identifies_wanted,omitempty"` // the most that somebody wants at once and waits for
 		ResetInMS Milliseconds `json:"reset_in_ms"`
+	}
+	// IdentifyImpossible: a cluster whose bot identifies at its own pace wants more at once, in one bucket, than a whole day allows: it starts only with fewer shards. Said once.
+	IdentifyImpossible struct {
+		Source  string        `json:"source"`
+		Shard   int           `json:"shard"` // the first of its shards in the bucket
+		Cause   IdentifyCause `json:"cause"`
+		Wanted  int           `json:"identifies_wanted"`
+		Total   int           `json:"identifies_total"`
+		Reserve int           `json:"reserve"` // kept from what crashed
 	}
 	// ShardsRecommended: Discord recommends another number of shards than are served. Only an operator changes it.
 	ShardsRecommended struct {
@@ -119,6 +129,7 @@ func (FleetPlaced) Event() (string, Level)        { return "fleet.placed", Level
 func (FleetOperational) Event() (string, Level)   { return "fleet.operational", LevelInfo }
 func (IdentifiesHeld) Event() (string, Level)     { return "identify.held", LevelError }
 func (IdentifyBudgetLow) Event() (string, Level)  { return "identify.budget_low", LevelError }
+func (IdentifyImpossible) Event() (string, Level) { return "identify.impossible", LevelError }
 func (ShardsRecommended) Event() (string, Level)  { return "shards.recommended", LevelWarn }
 func (DiscordUnreachable) Event() (string, Level) { return "discord.unreachable", LevelWarn }
 func (TokenRefused) Event() (string, Level)       { return "token.refused", LevelError }

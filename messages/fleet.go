@@ -127,6 +127,8 @@ type WantPermit struct {
 	Shard   int
 	Cause   IdentifyCause
 	Hold    time.Duration // keeps the shard's bucket for so long, or until PermitUsed, for a bot that cannot ask itself; asked again it is kept on. 0: one identify
+
+	Identifies int // with Hold: how many the cluster has in the bucket; 0: one
 }
 
 // BreakOff (gate → clusters): a cluster burns identifies; it is to be stopped.

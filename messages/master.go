@@ -218,12 +218,13 @@ type ClusterCounts struct {
 
 // PermitRequest (op 10, CONTROL → MASTER) asks for one identify (WIRE B1).
 type PermitRequest struct {
-	ID       string        `json:"id"`
-	Shard    int           `json:"shard"`
-	Cause    IdentifyCause `json:"cause"`
-	WaitedMS Milliseconds  `json:"waited_ms"`
-	HoldMS   Milliseconds  `json:"hold_ms,omitempty"` // the bucket is kept for so long, or until the report; asked again while it is kept, it is kept for so long from then
-	Now      *UnixMillis   `json:"now,omitempty"`     // CONTROL's clock; with it MASTER may grant before it is time, by InMS
+	ID         string        `json:"id"`
+	Shard      int           `json:"shard"`
+	Cause      IdentifyCause `json:"cause"`
+	WaitedMS   Milliseconds  `json:"waited_ms"`
+	HoldMS     Milliseconds  `json:"hold_ms,omitempty"`    // the bucket is kept for so long, or until the report; asked again while it is kept, it is kept for so long from then
+	Identifies int           `json:"identifies,omitempty"` // with hold_ms: how many there will be behind it; absent: one
+	Now        *UnixMillis   `json:"now,omitempty"`        // CONTROL's clock; with it MASTER may grant before it is time, by InMS
 }
 
 // PermitReport (op 10, CONTROL → MASTER) says what became of a granted permit (WIRE B1).

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -20,7 +21,9 @@ type Governor struct {
 	low    bool             // said that it is
 	asked  time.Time        // Discord, how much there is
 	quiet  time.Time        // until then what an earlier life of ours granted may yet be used
-	recent []time.Time      // identifies that were reported of late: they may not have reached Discord
+	lacks  int              // the most that somebody wants at once and was not allowed, while it is low
+	vain   bool             // said that somebody wants more than there ever is
+	recent []arriving       // were reported of late
 	unseen int              // identifies that Discord's answer to the present question may leave out
 	askers map[string]asker // by the id the pacer knows
 	pulse  pulse            // the last one
@@ -30,8 +33,15 @@ type Governor struct {
 
 // asker is who waits, and by what id it knows its wish.
 type asker struct {
+	source  string
 	machine *actor.PID
 	id      string
+}
+
+// arriving is identifies that may not have reached Discord yet.
+type arriving struct {
+	at         time.Time // reported
+	identifies int
 }
 
 // What the fleet's actors ask of the governor. source names the machine.
@@ -102,16 +112,15 @@ func (g *Governor) governing(ctx actor.Context) {
 			ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, Granted: true, UseWithinMS: m.request.HoldMS, Now: new(messages.At(now))}})
 			return
 		}
-		g.askers[id] = asker{ctx.Sender(), m.request.ID}
-		w := plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration()), Hold: hold}
+		g.askers[id] = asker{m.source, ctx.Sender(), m.request.ID}
+		w := plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration()), Hold: hold, Identifies: m.request.Identifies}
 		if m.request.Now != nil {
 			w.Lead = plan.Lead
 		}
 		g.pacer.Ask(w)
 		g.next(ctx, now)
 	case report:
-		delete(g.askers, m.source+"/"+m.report.ID)
-		g.reported(m)
+		g.reported(m, now)
 		g.next(ctx, now)
 	case used:
 		g.used(m, now)
@@ -120,7 +129,7 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.keep(m)
 		g.next(ctx, now)
 	case left:
-		g.pacer.Drop(m.source)
+		g.left(m)
 	case world.Recovered:
 		g.pacer.Hold(g.quiet) // that somebody inherited may be what was lost
 		g.again(ctx, now)
@@ -168,13 +177,13 @@ func (g *Governor) halted(ctx actor.Context) {
 	case wish:
 		ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
 	case report:
-		g.reported(m)
+		g.reported(m, time.Now())
 	case used:
 		g.used(m, time.Now())
 	case keepTo:
 		g.keep(m)
 	case left:
-		g.pacer.Drop(m.source)
+		g.left(m)
 	case resumed:
 		g.Enter("governing", g.governing)
 		g.next(ctx, time.Now())
@@ -208,6 +217,12 @@ func (g *Governor) used(m used, now time.Time) {
 	}
 }
 
+// left forgets what a machine waits for.
+func (g *Governor) left(m left) {
+	g.pacer.Drop(m.source)
+	maps.DeleteFunc(g.askers, func(_ string, a asker) bool { return a.source == m.source })
+}
+
 func (g *Governor) keep(m keepTo) {
 	g.pacer.Keep(nil)
 	if m.kept {
@@ -223,21 +238,21 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 	}
 	g.budget = g.budget.At(now)
 	for {
-		out := g.pacer.Out(now)
+		out, _ := g.pacer.Out(now)
 		grants, wake := g.pacer.Next(now)
 		again := false
 		for _, grant := range grants {
 			a := g.askers[grant.ID]
 			delete(g.askers, grant.ID)
-			if !g.budget.Allows(grant.Cause, out) {
+			if !g.budget.Allows(grant.Cause, grant.Cost(), out) {
 				g.pacer.Report(grant.ID, false, now, time.Time{})
-				g.putOff(ctx, a, now)
+				g.putOff(ctx, a, grant.Want, now)
 				again = true
 				continue
 			}
 			out++
-			g.budget = g.budget.Spend(1)
-			g.unseen++
+			g.budget = g.budget.Spend(grant.Cost())
+			g.unseen += grant.Cost()
 			ctx.Send(a.machine, deliver{answer(a.id, grant, now)})
 		}
 		g.look(ctx, now)
@@ -269,8 +284,13 @@ const (
 	recountEvery = time.Minute // Discord is asked no more often, however many are put off
 )
 
-// putOff tells a machine that the day's identifies are used up, but for the reserve.
-func (g *Governor) putOff(ctx actor.Context, a asker, now time.Time) {
+// putOff tells a machine that the day's identifies are used up, but for the reserve, or that what is left is not enough for its wish.
+func (g *Governor) putOff(ctx actor.Context, a asker, w plan.Want, now time.Time) {
+	g.lacks = max(g.lacks, w.Cost())
+	if !g.vain && !g.budget.Ever(w.Cause, w.Cost()) {
+		g.vain = true
+		ctx.Send(g.fleet, said{messages.IdentifyImpossible{Source: w.Owner, Shard: w.Shard, Cause: w.Cause, Wanted: w.Cost(), Total: g.budget.Total, Reserve: g.budget.Reserve}})
+	}
 	ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
 	if now.Sub(g.asked) >= recountEvery {
 		g.asked = now
@@ -279,21 +299,21 @@ func (g *Governor) putOff(ctx actor.Context, a asker, now time.Time) {
 }
 
 // reported takes note of what became of a permit: it was paid for when it was granted.
-func (g *Governor) reported(m report) {
+func (g *Governor) reported(m report, now time.Time) {
 	r, own := m.report, time.Time{}
+	delete(g.askers, m.source+"/"+r.ID)
 	if r.Now != nil {
 		own = r.Now.Time()
 	}
-	if _, known := g.pacer.Report(m.source+"/"+r.ID, r.Sent, m.at, own); known {
-		used := r.Identifies
-		if used == 0 && r.Sent {
-			used = 1
+	if w, known := g.pacer.Report(m.source+"/"+r.ID, r.Sent, m.at, own); known {
+		used := 0
+		if r.Sent {
+			used = max(r.Identifies, 1)
 		}
-		g.budget = g.budget.Spend(used - 1)
-		g.unseen += used - 1
-		for range used {
-			g.recent = append(g.recent, m.at)
-		}
+		g.budget = g.budget.Spend(used - w.Cost())
+		g.unseen += used - w.Cost()
+		g.arrived(now)
+		g.recent = append(g.recent, arriving{m.at, used})
 	}
 }
 
@@ -302,16 +322,27 @@ const arrives = 2 * time.Second
 
 // count begins a question to Discord: what is on its way to it may not be in the answer, and nor may what is granted until then.
 func (g *Governor) count(now time.Time) {
-	g.recent = slices.DeleteFunc(g.recent, func(t time.Time) bool { return now.Sub(t) > arrives })
-	g.unseen = g.pacer.Out(now) + len(g.recent)
+	g.arrived(now)
+	_, g.unseen = g.pacer.Out(now)
+	for _, a := range g.recent {
+		g.unseen += a.identifies
+	}
+}
+
+// arrived forgets what has reached Discord by now.
+func (g *Governor) arrived(now time.Time) {
+	g.recent = slices.DeleteFunc(g.recent, func(a arriving) bool { return now.Sub(a.at) > arrives })
 }
 
 // look says once that the budget is low, until there is more.
 func (g *Governor) look(ctx actor.Context, now time.Time) {
-	if low := g.budget.Low(); low != g.low {
-		if g.low = low; low {
-			ctx.Send(g.fleet, said{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve,
-				ResetInMS: messages.Millis(g.budget.Reset.Sub(now))}})
-		}
+	low := g.budget.Low(max(g.lacks, 1))
+	switch {
+	case !low:
+		g.lacks = 0
+	case !g.low:
+		ctx.Send(g.fleet, said{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Wanted: g.lacks,
+			ResetInMS: messages.Millis(g.budget.Reset.Sub(now))}})
 	}
+	g.low = low
 }

@@ -37,22 +37,28 @@ func (b Budget) Spend(n int) Budget {
 	return b
 }
 
-// Allows reports whether somebody may identify, with so many permits out (DESIGN §5). An operator may always, and so may a start, which is what the reserve is for. What
-// crashed leaves the reserve alone. A shard whose session Discord refused takes of it, one at a time.
-func (b Budget) Allows(cause messages.IdentifyCause, out int) bool {
+// Allows reports whether somebody may identify n times, with so many permits out (DESIGN §5). An operator may always, and so may a start, which is what the reserve is for.
+// What crashed leaves the reserve alone. A shard whose session Discord refused takes of it, one at a time.
+func (b Budget) Allows(cause messages.IdentifyCause, n, out int) bool {
 	switch {
 	case b.Total == 0:
 		return true
-	case b.Remaining == 0:
+	case n > b.Remaining:
 		return false
 	case cause == messages.CauseCrash:
-		return b.Remaining > b.Reserve
+		return b.Remaining-n >= b.Reserve
 	case cause == messages.CauseReidentify:
-		return b.Remaining > b.Reserve || out == 0
+		return b.Remaining-n >= b.Reserve || out == 0
 	default:
 		return true
 	}
 }
 
-// Low reports whether nothing but the reserve is left.
-func (b Budget) Low() bool { return b.Total > 0 && b.Remaining <= b.Reserve }
+// Ever reports whether a whole day's budget allows it, where somebody would wait for that.
+func (b Budget) Ever(cause messages.IdentifyCause, n int) bool {
+	b.Remaining = b.Total
+	return b.Allows(cause, n, 0)
+}
+
+// Low reports whether nothing but the reserve is left for who wants n at once.
+func (b Budget) Low(n int) bool { return b.Total > 0 && b.Remaining-n < b.Reserve }

@@ -34,7 +34,12 @@ type Want struct {
 	Since time.Time     // who waits longest goes first
 	Hold  time.Duration // keeps the bucket for so long or until the report; 0: one identify
 	Lead  time.Duration // may be granted so long before its time: the grant has a way to go
+
+	Identifies int // with Hold: how many it stands for; 0: one
 }
+
+// Cost is how many of the day's identifies the wish takes.
+func (w Want) Cost() int { return max(w.Identifies, 1) }
 
 // Grant is a permit: from From on Want may identify, or keep the bucket, for UseWithin.
 type Grant struct {
@@ -66,8 +71,7 @@ type bucket struct {
 
 // outstanding is a permit that was granted and not reported.
 type outstanding struct {
-	id      string
-	owner   string
+	Want
 	from    time.Time
 	expires time.Time // it counts as used then
 }
@@ -148,7 +152,7 @@ func (p *Pacer) Ask(w Want) {
 // Extend keeps a bucket that a permit with Hold keeps already for hold from now, and reports whether it does.
 func (p *Pacer) Extend(id string, hold time.Duration, now time.Time) bool {
 	for key, b := range p.buckets {
-		if p.settle(key, b, now); b.out != nil && b.out.id == id {
+		if p.settle(key, b, now); b.out != nil && b.out.ID == id {
 			b.out.expires = now.Add(hold + lostReport)
 			return true
 		}
@@ -164,39 +168,39 @@ func (p *Pacer) Drop(owner string) {
 // Waiting is what waits, in no order, for handing over to another pacer.
 func (p *Pacer) Waiting() []Want { return p.waiting.all() }
 
-// Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the bucket, and false for a permit that is not outstanding (any more).
+// Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the wish, and false for a permit that is not outstanding (any more).
 // Used by another machine, now is the latest that it can have been, as far as clocks tell, and own, if not zero, is when it was by that machine's.
-func (p *Pacer) Report(id string, sent bool, now, own time.Time) (key int, known bool) {
+func (p *Pacer) Report(id string, sent bool, now, own time.Time) (w Want, known bool) {
 	p.waiting.remove(id)
 	for key, b := range p.buckets {
-		if b.out == nil || b.out.id != id {
+		if b.out == nil || b.out.ID != id {
 			continue
 		}
 		p.settle(key, b, now)
 		if b.out == nil { // overdue: it counts as used already
-			return key, false
+			return w, false
 		}
 		out := b.out
 		b.out = nil
 		if sent {
 			p.Used(key, later(now, out.from))
 			if free := p.after(later(now, out.from)); !own.IsZero() && free.Equal(b.free) {
-				b.by, b.own = out.owner, own
+				b.by, b.own = out.Owner, own
 			}
 		}
-		return key, true
+		return out.Want, true
 	}
-	return 0, false
+	return w, false
 }
 
-// Out counts the permits that were granted and not reported, those that count as used by now left out.
-func (p *Pacer) Out(now time.Time) (n int) {
+// Out counts the permits that were granted and not reported, those that count as used by now left out, and the identifies that they stand for.
+func (p *Pacer) Out(now time.Time) (permits, identifies int) {
 	for _, b := range p.buckets {
 		if b.out != nil && now.Before(b.out.expires) {
-			n++
+			permits, identifies = permits+1, identifies+b.out.Cost()
 		}
 	}
-	return n
+	return permits, identifies
 }
 
 // Outstanding is until when some permit that was granted may still be used; zero when none is.
@@ -236,7 +240,7 @@ func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 			if b.by == w.Owner && at.Equal(b.free) {
 				g.OwnFrom = p.after(b.own)
 			}
-			b.out = &outstanding{id: w.ID, owner: w.Owner, from: g.From, expires: g.From.Add(g.UseWithin + lostReport)}
+			b.out = &outstanding{Want: w, from: g.From, expires: g.From.Add(g.UseWithin + lostReport)}
 			grants = append(grants, g)
 			if p.waits(key) {
 				wake = sooner(wake, b.out.expires)

@@ -57,8 +57,8 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 		if args[1] != "" {
 			own = noon.Add(duration(args[1]))
 		}
-		bucket, known := p.Report(args[0], command == "sent", now, own)
-		return fmt.Sprintf("bucket %d %v", bucket, known)
+		w, known := p.Report(args[0], command == "sent", now, own)
+		return fmt.Sprintf("bucket %d %v", p.Bucket(w.Shard), known)
 	case "drop":
 		p.Drop(args[0])
 	case "used":

@@ -61,6 +61,50 @@ func TestBudgetEnds(t *testing.T) {
 	})
 }
 
+// A bot that identifies at its own pace takes the buckets of all its shards at once: what is left must be enough for the whole cluster, or it waits for the next day.
+func TestBudgetOfStockBots(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 1, IdentifyTotal: 1000, IdentifyRemaining: 13, ResetAfter: 20 * time.Minute})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.stockPrograms(nil), sesame, discordoo)
+		f.pass(19 * time.Minute)
+		want(f, "identifies", f.identifies(), 10)
+		want(f, "processes", len(m.Processes()), 1)
+		want(f, "identify.budget_low", own.saw("identify.budget_low"), 1)
+		f.must("the rest follows", 5*time.Minute, f.owned(20))
+		want(f, "identifies", f.identifies(), 20)
+		want(f, "token resets", f.discord.Rules.Counts().TokenResets, 0)
+		want(f, "identify.impossible", own.saw("identify.impossible"), 0)
+	})
+}
+
+// One of its clusters dies when what is left above the reserve is less than it takes: it waits, and the reserve is not touched.
+func TestBudgetKeepsItsReserveFromStockBots(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 1, IdentifyTotal: 45, ResetAfter: 3 * time.Hour})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.stockPrograms(nil), sesame, discordoo)
+		f.must("every shard READY", 10*time.Minute, f.owned(20)) // 25 are left, 20 are the reserve
+		f.reserve = 20
+		f.processOf(m, "1").Signal(syscall.SIGKILL)
+		f.pass(20 * time.Minute)
+		want(f, "identifies", f.identifies(), 20)
+		want(f, "identify.budget_low", own.saw("identify.budget_low"), 1)
+	})
+}
+
+// A day has fewer identifies than one bucket of a cluster takes: not one is sent in vain, and it is said, once, that it cannot start so.
+func TestBudgetThatIsNeverEnough(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 1, IdentifyTotal: 9, ResetAfter: 20 * time.Minute})
+		own := f.withOwnMaster(1)
+		f.add("m1", f.stockPrograms(nil), sesame, discordoo)
+		f.pass(50 * time.Minute)
+		want(f, "identifies", f.identifies(), 0)
+		want(f, "identify.impossible", own.saw("identify.impossible"), 1)
+	})
+}
+
 // Before a large start Discord is asked how many may identify, unless it said so of late; nothing is given away until it answers, or does not.
 func TestBudgetIsAskedBeforeALargeStart(t *testing.T) {
 	seeds(t, func(f *fleet) {

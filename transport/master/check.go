@@ -44,9 +44,10 @@ func check(name string, m any) error {
 		c.text("id", m.ID)
 		atLeast(&c, "shard", m.Shard, 0)
 		atLeast(&c, "hold_ms", m.HoldMS, 0)
+		c.identifies(m.Identifies)
 	case messages.PermitReport:
 		c.text("id", m.ID)
-		atLeast(&c, "identifies", m.Identifies, 0)
+		c.identifies(m.Identifies)
 	}
 	if c.broken != nil {
 		return c.broken
@@ -113,6 +114,10 @@ func (c *checks) rule(holds bool, field, value, rule string) {
 }
 
 func (c *checks) text(field, value string) { c.rule(value != "", field, "empty", "a text") }
+
+func (c *checks) identifies(n int) {
+	c.rule(0 <= n && n <= shardsMax, "identifies", fmt.Sprint(n), fmt.Sprintf("0 to %d", shardsMax))
+}
 
 func (c *checks) shardCount(n int) {
 	c.rule(n <= shardsMax, "shard_count", fmt.Sprint(n), fmt.Sprintf("at most %d", shardsMax))
