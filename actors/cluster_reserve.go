@@ -74,7 +74,8 @@ func (c *Cluster) askHold(ctx actor.Context, i int) {
 		cause = messages.CauseCrash
 	}
 	b := c.bookings[i]
-	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: b.Shard, Cause: cause, Hold: plan.HoldFor, Identifies: b.Identifies})
+	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: b.Shard, Cause: cause, Hold: plan.HoldFor,
+		Identifies: b.Identifies, Kept: i < c.held})
 }
 
 // bookingID is the gate's name for a booking of this life.

@@ -81,7 +81,11 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 	case messages.LinkDown: // MASTER greeted us, and went
 		g.next(ctx)
 	case messages.WantPermit:
-		if w := g.wish(ctx, m); !g.extend(ctx, w) {
+		switch w := g.wish(ctx, m); {
+		case g.extend(ctx, w):
+		case g.pacer.Adopt(w, time.Now()): // of an earlier life
+			g.give(ctx, w, 0, w.Hold)
+		default:
 			g.pacer.Ask(w)
 		}
 		g.next(ctx)
@@ -263,7 +267,7 @@ func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
 		return
 	}
 	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold),
-		Identifies: w.Identifies, Now: new(messages.At(time.Now()))})
+		Identifies: w.Identifies, Kept: w.Kept, Now: new(messages.At(time.Now()))})
 }
 
 // waiting is every wish not granted yet, in the order of its age.
@@ -286,7 +290,7 @@ func (g *IdentifyGate) waiting() []plan.Want {
 func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
 	g.askers[m.ID] = ctx.Sender()
 	g.mostBurn[m.Cluster.String()] = plan.StormAfter(m.Shards, m.Hold > 0)
-	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold, Identifies: m.Identifies}
+	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold, Identifies: m.Identifies, Kept: m.Kept}
 }
 
 func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {

@@ -56,7 +56,9 @@ func (g *IdentifyGate) extend(ctx actor.Context, w plan.Want) bool {
 	delete(g.askers, w.ID)
 	p.UseBefore = time.Now().Add(w.Hold)
 	g.last[p.bucket] = p.UseBefore
-	g.pacer.Extend(w.ID, w.Hold, time.Now())
+	if !g.pacer.Extend(w.ID, w.Hold, time.Now()) { // granted before this pacer was there
+		g.pacer.Used(p.bucket, p.UseBefore)
+	}
 	g.unsent = append(g.unsent, p)
 	g.save(ctx)
 	return true

@@ -128,7 +128,8 @@ type WantPermit struct {
 	Cause   IdentifyCause
 	Hold    time.Duration // keeps the shard's bucket for so long, or until PermitUsed, for a bot that cannot ask itself; asked again it is kept on. 0: one identify
 
-	Identifies int // with Hold: how many the cluster has in the bucket; 0: one
+	Identifies int  // with Hold: how many the cluster has in the bucket; 0: one
+	Kept       bool // with Hold: it is kept already, by a permit that the gate may not know
 }
 
 // BreakOff (gate → clusters): a cluster burns identifies; it is to be stopped.

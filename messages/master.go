@@ -224,6 +224,7 @@ type PermitRequest struct {
 	WaitedMS   Milliseconds  `json:"waited_ms"`
 	HoldMS     Milliseconds  `json:"hold_ms,omitempty"`    // the bucket is kept for so long, or until the report; asked again while it is kept, it is kept for so long from then
 	Identifies int           `json:"identifies,omitempty"` // with hold_ms: how many there will be behind it; absent: one
+	Kept       bool          `json:"kept,omitempty"`       // with hold_ms: the bucket is kept already, for MASTER to know that is started anew meanwhile
 	Now        *UnixMillis   `json:"now,omitempty"`        // CONTROL's clock; with it MASTER may grant before it is time, by InMS
 }
 

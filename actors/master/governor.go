@@ -107,18 +107,7 @@ func (g *Governor) governing(ctx actor.Context) {
 	case *actor.Started:
 		g.again(ctx, now)
 	case wish:
-		id, hold := m.source+"/"+m.request.ID, m.request.HoldMS.Duration()
-		if hold > 0 && g.pacer.Extend(id, hold, now) {
-			ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, Granted: true, UseWithinMS: m.request.HoldMS, Now: new(messages.At(now))}})
-			return
-		}
-		g.askers[id] = asker{m.source, ctx.Sender(), m.request.ID}
-		w := plan.Want{ID: id, Owner: m.source, Shard: m.request.Shard, Cause: m.request.Cause, Since: now.Add(-m.request.WaitedMS.Duration()), Hold: hold, Identifies: m.request.Identifies}
-		if m.request.Now != nil {
-			w.Lead = plan.Lead
-		}
-		g.pacer.Ask(w)
-		g.next(ctx, now)
+		g.wished(ctx, m, now)
 	case report:
 		g.reported(m, now)
 		g.next(ctx, now)
@@ -206,6 +195,34 @@ func (g *Governor) halted(ctx actor.Context) {
 	}
 }
 
+// wished lets a wish wait for its turn, unless it is to keep a bucket on: by a permit of ours, or by one of an earlier life of ours or of the machine's own.
+func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
+	r := m.request
+	w := plan.Want{ID: m.source + "/" + r.ID, Owner: m.source, Shard: r.Shard, Cause: r.Cause, Since: now.Add(-r.WaitedMS.Duration()), Hold: r.HoldMS.Duration(),
+		Identifies: r.Identifies, Kept: r.Kept}
+	if r.Now != nil {
+		w.Lead = plan.Lead
+	}
+	kept := w.Hold > 0 && g.pacer.Extend(w.ID, w.Hold, now)
+	if !kept && g.pacer.Adopt(w, now) {
+		kept = true
+		g.spend(w)
+	}
+	if kept {
+		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(messages.At(now))}})
+		return
+	}
+	g.askers[w.ID] = asker{m.source, ctx.Sender(), r.ID}
+	g.pacer.Ask(w)
+	g.next(ctx, now)
+}
+
+// spend pays for a permit. Discord may not see it before it answers the present question.
+func (g *Governor) spend(w plan.Want) {
+	g.budget = g.budget.Spend(w.Cost())
+	g.unseen += w.Cost()
+}
+
 // used takes note of what a machine knows. Where one has something of an earlier life of ours, others may have permits of it and not be back: nothing is granted beside those.
 // A machine says what it has before it wishes for anything, and a fleet in which nobody has anything need not wait.
 func (g *Governor) used(m used, now time.Time) {
@@ -251,8 +268,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 				continue
 			}
 			out++
-			g.budget = g.budget.Spend(grant.Cost())
-			g.unseen += grant.Cost()
+			g.spend(grant.Want)
 			ctx.Send(a.machine, deliver{answer(a.id, grant, now)})
 		}
 		g.look(ctx, now)

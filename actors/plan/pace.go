@@ -35,7 +35,8 @@ type Want struct {
 	Hold  time.Duration // keeps the bucket for so long or until the report; 0: one identify
 	Lead  time.Duration // may be granted so long before its time: the grant has a way to go
 
-	Identifies int // with Hold: how many it stands for; 0: one
+	Identifies int  // with Hold: how many it stands for; 0: one
+	Kept       bool // with Hold: the bucket is kept already, by a permit that this pacer may not know
 }
 
 // Cost is how many of the day's identifies the wish takes.
@@ -158,6 +159,21 @@ func (p *Pacer) Extend(id string, hold time.Duration, now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// Adopt keeps a bucket on for w, which keeps it by a permit of an earlier pacer, as if that were of this one. It reports false where w keeps none, or somebody else has it.
+func (p *Pacer) Adopt(w Want, now time.Time) bool {
+	key := p.Bucket(w.Shard)
+	b := p.bucket(key)
+	if p.settle(key, b, now); !w.Kept || w.Hold == 0 || b.out != nil {
+		return false
+	}
+	p.waiting.remove(w.ID)
+	b.out = &outstanding{Want: w, from: now, expires: now.Add(w.Hold + lostReport)}
+	if free := p.after(now); b.free.After(free) { // what was said of the bucket was how long that permit might last
+		b.free = free
+	}
+	return true
 }
 
 // Drop forgets what the owner waits for. What it was granted keeps its bucket busy.

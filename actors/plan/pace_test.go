@@ -52,6 +52,9 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 			cause = messages.IdentifyCause(args[1])
 		}
 		p.Ask(Want{ID: args[0], Owner: owner, Shard: shard, Cause: cause, Since: now, Lead: duration(args[2])})
+	case "kept":
+		owner, shard := pair("/")
+		return fmt.Sprint(p.Adopt(Want{ID: args[0], Owner: owner, Shard: shard, Hold: duration(args[1]), Kept: true}, now))
 	case "sent", "unused":
 		var own time.Time
 		if args[1] != "" {
@@ -229,6 +232,21 @@ func TestPacer(t *testing.T) {
 			0s told 0 80s
 			1s ask a/0
 			1s next => wake 1m25.1s`},
+		{"a bucket is kept on by a permit of an earlier pacer, for no longer than that is used", 1, `
+			0s    told 0 1m
+			1s    kept a/0 90s => true
+			2s    ask b/1
+			2s    next         => wake 1m32s
+			20s   sent a/0     => bucket 0 true
+			20s   next         => wake 25.1s
+			25.1s next         => b/1 for 2s, wake never
+			26s   kept c/2 90s => false`},
+		{"or until nobody says that it is kept", 1, `
+			0s     kept a/0 90s => true
+			2s     ask b/1
+			2s     next         => wake 1m31s
+			91s    next         => wake 1m36.1s
+			96.1s  next         => b/1 for 2s, wake never`},
 		{"what it says of long ago", 1, `
 			0s told 0 -1h
 			1s ask a/0

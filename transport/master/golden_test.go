@@ -69,7 +69,7 @@ var goldenControl = map[string]messages.FromControl{
 		Clusters: messages.ClusterCounts{Serving: 1, Starting: 2}, ShardsReady: 4,
 	},
 	"10_permit_request":      messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250},
-	"10_permit_request_hold": messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250, HoldMS: 90000, Identifies: 10},
+	"10_permit_request_hold": messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseReidentify, WaitedMS: 250, HoldMS: 90000, Identifies: 10, Kept: true},
 	"10_permit_request_now":  messages.PermitRequest{ID: "7", Shard: 12, Cause: messages.CauseStart, WaitedMS: 250, Now: new(messages.UnixMillis(1795399220000))},
 	"10_permit_report_now":   messages.PermitReport{ID: "7", Sent: true, Now: new(messages.UnixMillis(1795399220000))},
 	"10_permit_report":       messages.PermitReport{ID: "7"},
