@@ -51,11 +51,6 @@ func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 	return s
 }
 
-// stranger reports whether a greeting is another CONTROL's than the one that had this seat: a new host of the old name, or two hosts that share one by mistake.
-func (s *seat) stranger(g transport.Greeting) bool {
-	return s.link == nil && s.instance != "" && g.Instance != s.instance
-}
-
 // succeed gives the source of a CONTROL that is away to another one. The former keeps its slots, and what is known of it, under another name: it may live yet.
 func (f *Fleet) succeed(ctx actor.Context, former *seat, g transport.Greeting) *seat {
 	if len(former.granted) > 0 { // its time is over, and nobody was there to take what it had
@@ -74,10 +69,6 @@ func (f *Fleet) succeed(ctx actor.Context, former *seat, g transport.Greeting) *
 	f.seats[source], f.seats[former.source], f.sorted = s, former, nil
 	f.After(ctx, forgetAfter, forgetDue{former.source, former.losses})
 	return s
-}
-
-func newSeat(source string) *seat {
-	return &seat{source: source, turns: map[messages.ShardRange]time.Time{}}
 }
 
 // welcome lets a link in, and tells it what the fleet is.

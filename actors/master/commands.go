@@ -13,96 +13,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how an operator's orders are carried out; what they are is in messages.
-
-// desk is the orders that are known.
-type desk struct {
-	open  []*openOrder
-	ended []endedOrder // the newest, at most endedKept
-}
-
-// openOrder is an order under way.
-type openOrder struct {
-	messages.FleetOrder
-	command string   // the id of the command that is out; "": none is
-	at      string   // the machine it went to
-	queue   []string // machines whose turn is to come
-	waits   bool     // for MASTER to serve: whom it concerns may have yet to come back
-	said    string   // last
-}
-
-// endedOrder is an order that was refused, carried out, or failed.
-type endedOrder struct {
-	id        string
-	directive messages.FleetDirective
-	verdict   messages.Verdict
-}
-
-// Limits of the desk.
-const (
-	endedKept = 256
-	openMax   = 64
-)
-
-// unknownError is that of an order for what is not there.
-type unknownError struct{ error }
-
-// take begins an order, unless it is known.
-func (f *Fleet) take(ctx actor.Context, m messages.FleetOrder) {
-	if verdict, known := f.recall(m); known {
-		m.Answer(verdict)
-		return
-	}
-	if len(f.open) == openMax {
-		m.Answer(messages.Verdict{Refusal: messages.RefusedNow, Reason: fmt.Sprintf("%d orders are under way, which is the limit", openMax)})
-		return
-	}
-	o := &openOrder{FleetOrder: m}
-	f.open = append(f.open, o)
-	f.tell(o, messages.FleetOrderMoved{State: messages.FleetOrderGiven, By: m.By})
-	if o.waits = f.State() != "serving"; o.waits {
-		m.Answer(messages.Verdict{})
-		f.say(o, "MASTER gathers its machines")
-		return
-	}
-	m.Answer(f.carryOut(ctx, o))
-	f.settle(ctx)
-}
-
-// carryOut begins what an order wants, and gives the answer to who asks.
-func (f *Fleet) carryOut(ctx actor.Context, o *openOrder) messages.Verdict {
-	o.waits = false
-	switch done, err := f.carry(ctx, o); {
-	case err != nil:
-		return f.end(o, messages.FleetOrderRefused, err)
-	case done:
-		return f.end(o, messages.FleetOrderDone, nil)
-	}
-	return messages.Verdict{}
-}
-
-// carryOutWaiting begins what waited for MASTER to serve.
-func (f *Fleet) carryOutWaiting(ctx actor.Context) {
-	for _, o := range slices.Clone(f.open) {
-		if o.waits {
-			f.carryOut(ctx, o)
-		}
-	}
-}
-
-// recall is the answer to an order whose id was seen.
-func (f *Fleet) recall(m messages.FleetOrder) (verdict messages.Verdict, known bool) {
-	directive := m.Directive
-	if i := slices.IndexFunc(f.open, func(o *openOrder) bool { return o.ID == m.ID }); i >= 0 {
-		known, directive = true, f.open[i].Directive
-	} else if i := slices.IndexFunc(f.ended, func(o endedOrder) bool { return o.id == m.ID }); i >= 0 {
-		known, directive, verdict = true, f.ended[i].directive, f.ended[i].verdict
-	}
-	if directive != m.Directive {
-		return messages.Verdict{Refusal: messages.RefusedNow, Reason: fmt.Sprintf("the id %q is of another order: %s", m.ID, directive.FleetOrder())}, true
-	}
-	return verdict, known
-}
+// This file is how an operator's orders are carried out.
 
 // carry begins what an order wants. done: that was all, or it is refused.
 func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
@@ -110,53 +21,72 @@ func (f *Fleet) carry(ctx actor.Context, o *openOrder) (done bool, err error) {
 	case messages.ResumeFleet:
 		return true, f.resume(ctx)
 	case messages.RestartCluster:
-		s := f.ownerOf(d.Cluster)
-		if s == nil {
-			return true, unknownError{fmt.Errorf("cluster %s: no linked machine has it", d.Cluster)}
-		}
-		if !s.obeys {
-			return true, s.cannotObey()
-		}
-		f.command(ctx, o, s, messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: d.Cluster, Fresh: d.Fresh})
-		return false, nil
+		return f.restart(ctx, o, d)
 	case messages.RollingRestart:
-		if f.halted != nil {
-			return true, errors.New("the fleet is halted")
-		}
-		if slices.ContainsFunc(f.open, func(other *openOrder) bool {
-			_, rolls := other.Directive.(messages.RollingRestart)
-			return rolls && other != o
-		}) {
-			return true, errors.New("a rolling restart is under way")
-		}
-		for _, s := range f.inOrder() {
-			if s.link != nil && s.obeys && len(s.granted) > 0 {
-				o.queue = append(o.queue, s.source)
-			}
-		}
-		return f.roll(ctx, o)
+		return f.rollAll(ctx, o)
 	case messages.DrainMachine:
 		return f.drain(ctx, d.Source)
 	case messages.UndrainMachine:
-		s, err := f.known(d.Source)
-		if err == nil {
-			s.drained, s.spare = new(false), false
-			f.greet(ctx, s)
-		}
-		return true, err
+		return true, f.undrain(ctx, d.Source)
 	case messages.ForgetMachine:
-		s, err := f.known(d.Source)
-		switch {
-		case err != nil:
-			return true, err
-		case s.link != nil:
-			return true, fmt.Errorf("machine %s is linked: stop it first", d.Source)
-		}
-		f.replace(ctx, s)
-		f.forget(ctx, forgetDue{s.source, s.losses})
-		return true, nil
+		return true, f.giveUp(ctx, d.Source)
 	}
 	return true, fmt.Errorf("%s: MASTER does not know how", o.Directive.FleetOrder())
+}
+
+func (f *Fleet) restart(ctx actor.Context, o *openOrder, d messages.RestartCluster) (done bool, err error) {
+	s := f.ownerOf(d.Cluster)
+	switch {
+	case s == nil:
+		return true, unknownError{fmt.Errorf("cluster %s: no linked machine has it", d.Cluster)}
+	case !s.obeys:
+		return true, s.cannotObey()
+	}
+	f.command(ctx, o, s, messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: d.Cluster, Fresh: d.Fresh})
+	return false, nil
+}
+
+// rollAll gives the machines their turns, one after the other.
+func (f *Fleet) rollAll(ctx actor.Context, o *openOrder) (done bool, err error) {
+	rolls := func(other *openOrder) bool {
+		_, rolls := other.Directive.(messages.RollingRestart)
+		return rolls && other != o
+	}
+	switch {
+	case f.halted != nil:
+		return true, errors.New("the fleet is halted")
+	case slices.ContainsFunc(f.open, rolls):
+		return true, errors.New("a rolling restart is under way")
+	}
+	for _, s := range f.inOrder() {
+		if s.link != nil && s.obeys && len(s.granted) > 0 {
+			o.queue = append(o.queue, s.source)
+		}
+	}
+	return f.roll(ctx, o)
+}
+
+func (f *Fleet) undrain(ctx actor.Context, source string) error {
+	s, err := f.known(source)
+	if err == nil {
+		s.drained, s.spare = new(false), false
+		f.greet(ctx, s)
+	}
+	return err
+}
+
+// giveUp replaces and forgets a machine that is known to be dead.
+func (f *Fleet) giveUp(ctx actor.Context, source string) error {
+	s, err := f.known(source)
+	switch {
+	case err != nil:
+		return err
+	case s.link != nil:
+		return fmt.Errorf("machine %s is linked: stop it first", source)
+	}
+	f.replace(ctx, s)
+	f.forget(ctx, forgetDue{s.source, s.losses})
+	return nil
 }
 
 func (f *Fleet) known(source string) (*seat, error) {
@@ -255,12 +185,6 @@ func (f *Fleet) empty(ctx actor.Context, s *seat) {
 	}
 }
 
-func (s *seat) cannotObey() error {
-	return fmt.Errorf("machine %s takes no orders: its CONTROL did not announce %q", s.source, messages.FeatureOrders)
-}
-
-func (s *seat) isDrained() bool { return s.drained != nil && *s.drained }
-
 // progress looks which drains are done: the machine has nothing, and everything is up elsewhere, or has failed there.
 func (f *Fleet) progress() {
 	for _, o := range slices.Clone(f.open) {
@@ -323,34 +247,4 @@ func (f *Fleet) abandon(s *seat) {
 			f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s was lost", s.source))
 		}
 	}
-}
-
-// say tells how far an order is, when that is news.
-func (f *Fleet) say(o *openOrder, text string) {
-	if text != o.said {
-		o.said = text
-		f.tell(o, messages.FleetOrderMoved{State: messages.FleetOrderRunning, Progress: text})
-	}
-}
-
-// end gives the last word on an order, and remembers it.
-func (f *Fleet) end(o *openOrder, state messages.FleetOrderState, err error) messages.Verdict {
-	f.open = slices.DeleteFunc(f.open, func(other *openOrder) bool { return other == o })
-	word, verdict := messages.FleetOrderMoved{State: state}, messages.Verdict{Done: true}
-	if err != nil {
-		word.Err = err.Error()
-		verdict = messages.Verdict{Refusal: messages.RefusedNow, Reason: word.Err}
-		if errors.As(err, new(unknownError)) {
-			verdict.Refusal = messages.RefusedUnknown
-		}
-	}
-	f.ended = append(f.ended, endedOrder{o.ID, o.Directive, verdict})
-	f.ended = f.ended[max(0, len(f.ended)-endedKept):]
-	f.tell(o, word)
-	return verdict
-}
-
-func (f *Fleet) tell(o *openOrder, word messages.FleetOrderMoved) {
-	word.OrderID, word.Order = o.ID, o.Directive.FleetOrder()
-	f.raise(word)
 }

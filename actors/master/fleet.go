@@ -56,38 +56,6 @@ type settings struct {
 	shards, maxConcurrency, perCluster int
 }
 
-// seat is a CONTROL that was linked once in this MASTER's life, by its source.
-type seat struct {
-	source   string
-	instance string
-	remote   string
-	host     string
-	pid      *actor.PID
-	link     transport.Link // nil: away
-	informed bool           // said what it serves, since it was linked
-	assumed  bool           // it did not: it says nothing of itself
-	capacity plan.Capacity
-	epoch    int64                             // told last
-	spare    bool                              // told to be one
-	refused  bool                              // refused a range of late
-	paces    bool                              // itself: it asks for no permits
-	obeys    bool                              // it announced that it knows orders
-	turns    map[messages.ShardRange]time.Time // when those of the ranges it is to start itself began
-	drained  *bool                             // by order of an operator: it is given nothing; nil: not known, the machine will say
-	halted   *messages.Halt                    // as it said first
-	granted  []messages.ShardRange             // by us, whether it says so yet or not
-	leaving  []messages.ShardRange             // of these: it is told to let them go
-	ranges   []messages.RangeInfo              // as it says itself
-	place    messages.Place                    // the slots it is to have; zero: none yet
-	knows    messages.Place                    // the slots it believes to have, by its last word
-	gift     messages.Place                    // the half that it gives away once it knows its place; zero: none
-	counts   counted                           // its figures, as it said last
-	losses   int                               // of its link; tells one wait for it from another
-	lostAt   time.Time                         // when it was lost last
-	due      time.Time                         // until when it may return
-	lapsed   time.Time                         // when what it served was given away; zero: it was not
-}
-
 // Limits of a fleet.
 const (
 	machinesMax = 2000 // a thousand, and as many that are away

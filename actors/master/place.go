@@ -110,11 +110,6 @@ func (f *Fleet) place(ctx actor.Context) bool {
 	return true
 }
 
-// takes reports whether a machine may be given shards now.
-func (s *seat) takes() bool {
-	return s.ready() && !s.refused && !s.isDrained() && len(s.leaving) == 0
-}
-
 // canTake reports whether any machine does.
 func (f *Fleet) canTake() bool { return slices.ContainsFunc(f.inOrder(), (*seat).takes) }
 

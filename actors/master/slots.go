@@ -49,15 +49,6 @@ func (f *Fleet) seated() bool {
 	return true
 }
 
-// ready reports whether a machine can be given shards: it said what it is, and knows its slots. One that paces itself is told them before its first shard, and may know nothing
-// of such (WIRE B1: machine is a field like any other, which a peer may ignore): it starts in its turn, and MASTER grants nothing while it is away.
-func (s *seat) ready() bool {
-	return s.link != nil && s.informed && (s.paces || s.settled())
-}
-
-// settled reports whether a machine knows the slots that it is to have.
-func (s *seat) settled() bool { return s.place.Of > 0 && s.knows == s.place }
-
 // seat settles the slots of a machine that just spoke, and of whoever waits for some.
 func (f *Fleet) seat(ctx actor.Context, s *seat) {
 	shared := func(o *seat) bool {
@@ -163,20 +154,6 @@ func (f *Fleet) taken() []messages.Place {
 	}
 	return all
 }
-
-// places appends the slots of a machine: those it is to have, and those it may believe to have.
-func (s *seat) places(all []messages.Place) []messages.Place {
-	if s.place.HasSlots() {
-		all = append(all, s.place)
-	}
-	if s.knows.HasSlots() && s.knows != s.place {
-		all = append(all, s.knows)
-	}
-	return all
-}
-
-// alone reports whether a machine takes itself for that, as far as is known: it serves, and has never heard of slots.
-func (s *seat) alone() bool { return s.knows.Of == 0 && len(s.ranges) > 0 }
 
 // suspicious reports whether slots that nobody here has may be somebody's who is away since before this life of ours.
 func (f *Fleet) suspicious() bool {

@@ -82,13 +82,3 @@ func (f *Fleet) turnDue(ctx actor.Context, m turnDue) {
 		f.grant(ctx, s, m.shards)
 	}
 }
-
-// stateOf is how far a machine is with a range; "": it does not serve it.
-func (s *seat) stateOf(g messages.ShardRange) (state messages.RangeState) {
-	for _, r := range s.ranges {
-		if r.Range.Overlaps(g) && state != messages.RangeConnecting {
-			state = r.State
-		}
-	}
-	return state
-}
