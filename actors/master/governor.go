@@ -1,6 +1,7 @@
 package master
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -195,6 +196,9 @@ func (g *Governor) halted(ctx actor.Context) {
 	}
 }
 
+// wishesMax bounds what waits: more than the shards of the largest fleet there is.
+const wishesMax = 200_000
+
 // wished lets a wish wait for its turn, unless it is to keep a bucket on: by a permit of ours, or by one of an earlier life of ours or of the machine's own.
 func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
 	r := m.request
@@ -210,6 +214,10 @@ func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
 	}
 	if kept {
 		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(messages.At(now))}})
+		return
+	}
+	if _, waits := g.askers[w.ID]; !waits && len(g.askers) == wishesMax {
+		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, RetryAfterMS: messages.Millis(putOffMax), Reason: fmt.Sprintf("%d wishes wait already, which is the limit", wishesMax)}})
 		return
 	}
 	g.askers[w.ID] = asker{m.source, ctx.Sender(), r.ID}
