@@ -14,6 +14,7 @@ import (
 // lease is what MasterLink knows of it.
 type lease struct {
 	length   time.Duration // 0: there is none
+	from     time.Time     // when we asked for what MASTER said last: the dial of the link, or a heartbeat
 	until    time.Time
 	sent     []beatSent // heartbeats that were not acked, the oldest first
 	stopping bool       // it ran out, and clusters are being stopped
@@ -33,15 +34,16 @@ type leaseEnds struct{ until time.Time }
 // IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
 func (leaseEnds) IgnoreDeadLetterLogging() {}
 
-// leased takes the lease of an initialise, or learns that there is none.
+// leased takes the lease of an initialise, or learns that there is none. An initialise says nothing of when it was sent: it may have waited in the socket while we slept,
+// until long after its lease. So it renews nothing by itself: the first one of a link was sent after the dial, and a later one after the last heartbeat that was acked.
 func (m *MasterLink) leased(ctx actor.Context, p messages.Initialise) {
-	m.lease.length, m.lease.sent = value(p.LeaseMS, 0).Duration(), nil
+	m.lease.length = value(p.LeaseMS, 0).Duration()
 	if m.lease.length == 0 {
 		m.lease.until = time.Time{}
 		ctx.Send(m.house.Clusters, m.leaseNow())
 		return
 	}
-	m.renew(ctx, time.Now().Add(m.lease.length))
+	m.renew(ctx)
 }
 
 // leaseNow is how long the clusters may serve. Between two links what they serve may be given away, lease or not: nobody here would hear of it.
@@ -51,10 +53,8 @@ func (m *MasterLink) leaseNow() messages.Lease {
 
 // asked notes when a heartbeat was sent: the lease is counted from there, for MASTER cannot have meant a later moment.
 func (l *lease) asked(seq int64) {
-	if l.length > 0 {
-		l.sent = append(l.sent, beatSent{seq, time.Now()})
-		l.sent = l.sent[max(0, len(l.sent)-unackedMax):]
-	}
+	l.sent = append(l.sent, beatSent{seq, time.Now()})
+	l.sent = l.sent[max(0, len(l.sent)-unackedMax):]
 }
 
 // over reports whether nothing may be served at present.
@@ -66,16 +66,17 @@ func (l *lease) over() bool {
 func (m *MasterLink) renewed(ctx actor.Context, seq int64) {
 	for i, s := range m.lease.sent {
 		if s.seq == seq {
-			m.lease.sent = m.lease.sent[i+1:]
-			m.renew(ctx, s.at.Add(m.lease.length))
+			m.lease.from, m.lease.sent = s.at, m.lease.sent[i+1:]
+			m.renew(ctx)
 			return
 		}
 	}
 }
 
-// renew lets the clusters serve until then. A lease is only ever prolonged.
-func (m *MasterLink) renew(ctx actor.Context, until time.Time) {
-	if !until.After(m.lease.until) {
+// renew lets the clusters serve for one more lease, from when it was asked for. A lease is only ever prolonged.
+func (m *MasterLink) renew(ctx actor.Context) {
+	until := m.lease.from.Add(m.lease.length)
+	if m.lease.length == 0 || !until.After(m.lease.until) {
 		return
 	}
 	m.lease.until = until

@@ -225,6 +225,7 @@ func (m *MasterLink) dial(ctx actor.Context) {
 	send := world.Sender(ctx)
 	o := m.options.Master
 	m.tries++
+	m.lease.from, m.lease.sent = time.Now(), nil
 	m.cancel = m.W.Dial(transport.Target{URL: o.URL, Header: map[string]string{
 		"authorization": o.Authorization.Reveal(), "source": o.Source, "instance": m.memory.Instance, "user-agent": "control/" + m.options.Version,
 	}}, func(l transport.Link, err error) { send(linkOpened{l, err}) })

@@ -70,6 +70,11 @@ var fleetFaults = []func(*fleetChaos){
 			c.own.Freeze(time.Duration(c.loop.Rand.IntN(60000)) * time.Millisecond)
 		}
 	},
+	func(c *fleetChaos) { // a CONTROL sleeps
+		if m := c.any(); !m.gone {
+			m.Freeze(time.Duration(c.loop.Rand.IntN(60000)) * time.Millisecond)
+		}
+	},
 	func(c *fleetChaos) { // an operator drains a machine, or takes that back
 		if !c.up {
 			return

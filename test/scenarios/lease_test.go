@@ -1,0 +1,69 @@
+package scenarios
+
+import (
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/mockmaster"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// fencing is a scripted MASTER with a lease of 20 s.
+func fencing(shards, maxConcurrency int) mockmaster.Options {
+	o := ours(initialise(shards, maxConcurrency))
+	o.Initialise.LeaseMS = new(messages.Millis(20 * time.Second))
+	return o
+}
+
+// CONTROL sleeps until its shards are another machine's. What MASTER told it meanwhile waits in its link: an initialise among it renews no lease, and nothing is started beside
+// the new owner.
+func TestLeaseOfAnOldInitialise(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 36, MaxConcurrency: 4}, 4, spares(1), leased)
+		m := f.one()
+		m.Freeze(time.Duration(65+f.loop.Rand.IntN(30)) * time.Second)
+		f.pass(time.Duration(f.loop.Rand.IntN(15000)) * time.Millisecond)
+		own.order("", messages.UndrainMachine{Source: m.Name})
+		f.must("its shards are given away", time.Minute, func() bool { return own.saw("machine.replaced") == 1 })
+		f.pass(2 * time.Minute)
+		want(f, "owned", f.owned(36)(), true)
+		want(f, "processes", f.everywhere(), 9)
+		want(f, "identifies", f.identifies(), 36)
+	})
+}
+
+// A MASTER that says again and again what the fleet is, and acks no heartbeat, does not hear us: the lease ends as if it were silent.
+func TestLeaseNeedsAcks(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		o := fencing(32, 16)
+		o.AcksBeats = false
+		m := f.alone(32, 16, o, nil)
+		dialled := f.dials[0]
+		f.connect(m, "c", 0, 31)
+		for f.loop.Now() < dialled+20*time.Second {
+			want(f, "lease.lost", f.saw("lease.lost"), 0)
+			f.master.Send("m1", o.Initialise)
+			f.pass(time.Second)
+		}
+		f.must("it stops", time.Second, f.running(m, 0))
+		want(f, "lease.lost", f.saw("lease.lost"), 1)
+	})
+}
+
+// The first initialise of a link may be late: its lease counts from the dial.
+func TestLeaseCountsFromTheDial(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		o := fencing(16, 16)
+		o.SilentGreeting, o.AcksBeats = true, false
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
+		f.withMaster(o)
+		m := f.add("m1", f.good(nil))
+		f.must("the link", time.Second, func() bool { return f.master.Link("m1") != nil })
+		f.pass(9 * time.Second)
+		f.master.Send("m1", o.Initialise)
+		f.connect(m, "c", 0, 15)
+		f.must("it serves", 5*time.Second, f.acked(m, "c", "operational"))
+		f.must("it stops", f.dials[0]+21*time.Second-f.loop.Now(), f.running(m, 0))
+	})
+}
