@@ -1,7 +1,7 @@
 // Package actors is CONTROL: the actors that run one machine's clusters. MasterLink is the root and spawns the rest from one table, household.go, which is the
 // architecture. Decisions are pure functions in plan, effects go through world.World, what is said between actors is in messages.
 //
-//	masterlink           the link to MASTER, its orders, and the house          masterlink.go, masterlink_memory.go, orders.go, lease.go, halt.go, household.go
+//	masterlink           the link to MASTER, its orders, and the house          masterlink.go, masterlink_memory.go, settings.go, orders.go, lease.go, halt.go, household.go
 //	├─ herald            events → log, subscribers, MASTER                      herald.go
 //	├─ gate              who may identify, when                                 gate.go, gate_permits.go
 //	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go, sessions_told.go

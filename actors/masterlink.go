@@ -42,6 +42,7 @@ type MasterLink struct {
 	seq      int64         // of the last heartbeat
 	chain    int           // of heartbeats: a new one takes the place of the last
 	settings messages.Settings
+	word     sharding       // as MASTER says it; what is served may be of another
 	feared   *messages.Halt // a fatal failure that MASTER has not answered
 	lease    lease
 	doubtful bool // what was taken back may be another machine's by now: what of it does not run waits for MASTER's word
@@ -179,6 +180,7 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.orders.pending = slices.DeleteFunc(m.orders.pending, func(r messages.ShardRange) bool { return r == msg.Range })
 		m.keepServed(ctx)
 		m.refuse(ctx, "connect", msg.ID, &msg.Range, errors.New(msg.Reason))
+		m.unpin(ctx)
 	case messages.ReleaseRefused:
 		m.endOffload(ctx, msg.ID, msg.Range)
 		m.refuse(ctx, "offload", msg.ID, &msg.Range, errors.New(msg.Reason))

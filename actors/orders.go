@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	codec "github.com/discluster/control/transport/master"
 )
@@ -102,131 +100,6 @@ func (m *MasterLink) obey(ctx actor.Context, name, id string, r *messages.ShardR
 	}
 }
 
-// initialise says what the fleet is. On a link that is up already it may change what is not served.
-func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
-	if p.Epoch < m.memory.Epoch {
-		m.cannotObey(ctx, messages.CloseStaleEpoch, fmt.Errorf("epoch %d is older than %d, which this machine obeyed before: a MASTER of the past", p.Epoch, m.memory.Epoch))
-		return
-	}
-	s, err := m.settingsOf(p)
-	if err != nil {
-		m.cannotObey(ctx, 0, err)
-		return
-	}
-	if drained := value(p.Drained, m.memory.Drained); p.Epoch > m.memory.Epoch || drained != m.memory.Drained {
-		m.memory.Epoch, m.memory.Drained = p.Epoch, drained
-		m.save(ctx)
-	}
-	s.Halted = m.halted(ctx, s.Token)
-	m.doubtful = m.doubtful || m.settings.Token == "" && len(m.standing.Ranges) > 0
-	m.features, m.settings = p.Features, s
-	m.keepServed(ctx)
-	m.interval = defaultInterval
-	if p.HeartbeatInterval != nil {
-		m.interval = p.HeartbeatInterval.Duration()
-	}
-	if m.State() == "greeting" {
-		m.upAt = time.Now()
-		m.raise(ctx, messages.MasterLinked{URL: m.options.Master.URL, ShardCount: s.ShardCount, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.ShardsPerCluster,
-			Epoch: s.Epoch, Features: p.Features, Halted: s.Halted})
-		m.rest(ctx)
-		m.tellUnheard(ctx)
-		if m.announced(messages.FeatureHeartbeat) {
-			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
-		}
-	}
-	switch {
-	case !m.doubtful:
-		ctx.Send(m.house.Clusters, s)
-	case !m.announced(messages.FeatureConfirm):
-		m.trust(ctx)
-	}
-	m.leased(ctx, p)
-	ctx.Send(m.house.Gate, s)
-	if m.announced(messages.FeatureSessions) { // told before info: what that shows to be free is given to others at once, with the sessions that MASTER knows
-		ctx.Send(m.house.Sessions, messages.TellSessions{On: true}) // LinkUp follows
-	} else {
-		ctx.Send(m.house.Gate, messages.LinkUp{}) // its answer is followed by info
-	}
-}
-
-// trust lets the clusters start what was taken back and does not run.
-func (m *MasterLink) trust(ctx actor.Context) {
-	if m.doubtful {
-		m.doubtful = false
-		ctx.Send(m.house.Clusters, m.settings)
-	}
-}
-
-// settingsOf makes the fleet's settings of an initialise, and of our own where MASTER does not say. What is served is pinned: it wins over what MASTER thinks.
-func (m *MasterLink) settingsOf(p messages.Initialise) (messages.Settings, error) {
-	known := messages.Settings{MaxConcurrency: 1}
-	if slices.Contains(p.Features, messages.FeatureInfo) && m.settings.ShardCount > 0 { // it does not know yet, and asks us by it
-		known = m.settings
-	}
-	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, known.ShardCount), MaxConcurrency: value(p.MaxConcurrency, known.MaxConcurrency), Epoch: p.Epoch,
-		Place: value(p.Machine, m.settings.Place), Permits: slices.Contains(p.Features, messages.FeaturePermits)}
-	own := m.options.Cluster.ShardsPerCluster
-	s.ShardsPerCluster = value(p.ShardsPerCluster, cmp.Or(own, known.ShardsPerCluster))
-	if own != 0 && s.ShardsPerCluster != own {
-		return s, fmt.Errorf("shards_per_cluster: MASTER says %d, cluster.shards_per_cluster here is %d; set it in one place", s.ShardsPerCluster, own)
-	}
-	if beats := m.options.Cluster.Heartbeat; p.LeaseMS != nil && p.LeaseMS.Duration() < 2*beats {
-		return s, fmt.Errorf("lease_ms: MASTER says %v, and the bots hear of it by their heartbeats: want at least twice cluster.heartbeat_interval %v", p.LeaseMS.Duration(), beats)
-	}
-	if s.ShardsPerCluster == 0 {
-		s.ShardsPerCluster = plan.ShardsPerCluster(s.MaxConcurrency)
-	}
-	if p.Now != nil {
-		m.transit.Took(p.Now.Time(), time.Now())
-		s.ClockAhead = m.transit.Ahead()
-	}
-	if len(m.standing.Ranges) > 0 {
-		s.ShardCount, s.ShardsPerCluster = m.settings.ShardCount, m.settings.ShardsPerCluster
-	}
-	return s, nil
-}
-
-func value[T any](p *T, absent T) T {
-	if p == nil {
-		return absent
-	}
-	return *p
-}
-
-// cannotObey ends a link whose MASTER cannot be obeyed, and says so loudly, once for each reason.
-func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
-	if err.Error() != m.said {
-		m.raise(ctx, messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
-	}
-	m.said = err.Error()
-	m.link.Close(code, fmt.Sprintf("%.120s", err.Error()))
-	m.unlink(ctx)
-	m.In(ctx, plan.RedialAfter(messages.CloseStaleEpoch, true, 0, m.W.Rand()))
-}
-
-func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
-	m.renewed(ctx, p.Seq)
-	m.clock(ctx, p.Now)
-	if p.Machine != nil && *p.Machine != m.settings.Place {
-		m.settings.Place = *p.Machine
-		m.keepServed(ctx)
-		ctx.Send(m.house.Gate, m.settings)
-	}
-}
-
-// clock takes note of what a packet says of MASTER's clock: the quickest shows it best.
-func (m *MasterLink) clock(ctx actor.Context, now *messages.UnixMillis) {
-	if now == nil {
-		return
-	}
-	m.transit.Took(now.Time(), time.Now())
-	if ahead := m.transit.Ahead(); ahead != m.settings.ClockAhead {
-		m.settings.ClockAhead = ahead
-		ctx.Send(m.house.Gate, m.settings)
-	}
-}
-
 // connect takes a range, or the part of a spare.
 func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 	switch {
@@ -234,8 +107,12 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 		m.refuse(ctx, "connect", p.ID, p.Range, errors.New("this machine is stopping its clusters"))
 	case m.halted(ctx, m.settings.Token):
 		m.refuse(ctx, "connect", p.ID, p.Range, fmt.Errorf("halted: Discord refused this token or its intents with %d; nothing identifies with it again", m.memory.Halted.Code))
-	case (m.lease.over() || m.orders.inTheWayOf(p)) && len(m.orders.held) < heldMax:
+	case m.hasToWait(p) && len(m.orders.held) == heldMax:
+		m.refuse(ctx, "connect", p.ID, p.Range, fmt.Errorf("%d connects wait here for the end of other orders, which is the limit", heldMax))
+	case m.hasToWait(p):
 		m.orders.held = append(m.orders.held, p)
+	case p.Range != nil && m.word != shardingOf(m.settings):
+		m.refuse(ctx, "connect", p.ID, p.Range, fmt.Errorf("MASTER says %s, what is served here is of %s; offload it first", m.word, shardingOf(m.settings)))
 	case p.Redundant && len(m.standing.Ranges) > 0:
 		m.refuse(ctx, "connect", p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(m.standing.Ranges)))
 	case p.Redundant:
@@ -273,6 +150,7 @@ func (m *MasterLink) stands(ctx actor.Context, now messages.Standing) {
 	m.orders.pending = slices.DeleteFunc(m.orders.pending, func(p messages.ShardRange) bool {
 		return slices.ContainsFunc(now.Ranges, func(r messages.RangeInfo) bool { return r.Range == p })
 	})
+	m.unpin(ctx)
 	if !slices.Equal(before.Ranges, now.Ranges) {
 		m.keepServed(ctx)
 		m.info(ctx)
@@ -308,13 +186,15 @@ func (o *orders) underWay(id string) bool {
 		slices.Contains(o.commands, id)
 }
 
-// inTheWayOf reports whether a connect has to wait: stopping has the greater force (WIRE B1, "Order of force").
-func (o *orders) inTheWayOf(p messages.Connect) bool {
-	return len(o.shutdowns) > 0 || p.Range != nil && slices.ContainsFunc(o.offloads, func(o messages.Offload) bool { return o.Range.Overlaps(*p.Range) })
+// hasToWait reports whether a connect has to wait for a lease, or for the end of another order: stopping has the greater force (WIRE B1, "Order of force").
+func (m *MasterLink) hasToWait(p messages.Connect) bool {
+	inTheWay := func(o messages.Offload) bool { return m.word != shardingOf(m.settings) || o.Range.Overlaps(*p.Range) }
+	return m.lease.over() || len(m.orders.shutdowns) > 0 || p.Range != nil && slices.ContainsFunc(m.orders.offloads, inTheWay)
 }
 
 // unhold tries the connects that waited for another order's end.
 func (m *MasterLink) unhold(ctx actor.Context) {
+	m.unpin(ctx)
 	held := m.orders.held
 	m.orders.held = nil
 	for _, p := range held {

@@ -38,6 +38,13 @@ type (
 		Owner  string       `json:"owner"`
 		ForMS  Milliseconds `json:"for_ms,omitempty"`
 	}
+	// MachineOutdated: a CONTROL that returned serves by another shard_count, or in clusters of another size, than the fleet; it is told to stop all of that.
+	MachineOutdated struct {
+		Source           string `json:"source"`
+		ShardCount       int    `json:"shard_count"`
+		ShardsPerCluster int    `json:"shards_per_cluster"`
+		Ranges           int    `json:"ranges"`
+	}
 	// MachineRefused: a link was closed before it was one.
 	MachineRefused struct {
 		Remote    string `json:"remote"`
@@ -121,6 +128,7 @@ func (MachineLost) Event() (string, Level)        { return "machine.lost", Level
 func (MachineReplaced) Event() (string, Level)    { return "machine.replaced", LevelError }
 func (MachineForgotten) Event() (string, Level)   { return "machine.forgotten", LevelWarn }
 func (FleetDoubled) Event() (string, Level)       { return "fleet.doubled", LevelError }
+func (MachineOutdated) Event() (string, Level)    { return "machine.outdated", LevelError }
 func (MachineRefused) Event() (string, Level)     { return "machine.refused", LevelWarn }
 func (MachineDuplicate) Event() (string, Level)   { return "machine.duplicate", LevelError }
 func (MachineSaid) Event() (string, Level)        { return "machine.error", LevelError }

@@ -155,6 +155,7 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 		}
 		f.raise(joined)
 		f.renew(ctx, m.info)
+		f.date(ctx, s, m.info, first)
 		if !s.lostAt.IsZero() { // it may have paced itself, and nobody counted
 			f.ask(ctx)
 		}
@@ -163,6 +164,7 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 		f.judge(ctx)
 		f.reconcile(ctx, s)
 	} else {
+		f.date(ctx, s, m.info, first)
 		f.restore(ctx, s, before)
 	}
 	f.look(ctx)

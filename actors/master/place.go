@@ -146,7 +146,7 @@ func (f *Fleet) give(ctx actor.Context, s *seat, r messages.ShardRange) {
 // makeSpares tells who has nothing that it is a spare.
 func (f *Fleet) makeSpares(ctx actor.Context) {
 	for _, s := range f.inOrder() {
-		if s.ready() && !s.spare && len(s.granted) == 0 && len(s.ranges) == 0 {
+		if s.ready() && !s.spare && !s.outdated && len(s.granted) == 0 && len(s.ranges) == 0 {
 			s.spare = true
 			f.raise(messages.FleetPlaced{Source: s.source})
 			f.order(ctx, s, func(id string) messages.FromMaster { return messages.Connect{ID: id, Redundant: true} })
@@ -300,7 +300,7 @@ func (f *Fleet) lose(ctx actor.Context, s *seat, r messages.ShardRange, owner st
 // stands takes note of what a machine serves.
 func (f *Fleet) stands(ctx actor.Context, m stands) {
 	s := f.seats[m.source]
-	if s == nil || s.link != m.link {
+	if s == nil || s.link != m.link || s.outdated {
 		return
 	}
 	before := s.ranges

@@ -43,15 +43,16 @@ type word struct {
 
 // given is what we gave a machine, whether it says so yet or not.
 type given struct {
-	epoch   int64 // told last
-	granted []messages.ShardRange
-	leaving []messages.ShardRange             // of these: it is told to let them go
-	turns   map[messages.ShardRange]time.Time // when those of the ranges it is to start itself began
-	spare   bool                              // told to be one
-	refused bool                              // it refused a range of late
-	drained *bool                             // by order of an operator: it is given nothing; nil: not known, the machine will say
-	place   messages.Place                    // the slots it is to have; zero: none yet
-	gift    messages.Place                    // the half that it gives away once it knows its place; zero: none
+	epoch    int64 // told last
+	granted  []messages.ShardRange
+	leaving  []messages.ShardRange             // of these: it is told to let them go
+	turns    map[messages.ShardRange]time.Time // when those of the ranges it is to start itself began
+	spare    bool                              // told to be one
+	refused  bool                              // it refused a range of late
+	outdated bool                              // serves by another sharding than the fleet's: that has to go first
+	drained  *bool                             // by order of an operator: it is given nothing; nil: not known, the machine will say
+	place    messages.Place                    // the slots it is to have; zero: none yet
+	gift     messages.Place                    // the half that it gives away once it knows its place; zero: none
 }
 
 func newSeat(source string) *seat {
@@ -69,7 +70,7 @@ func (s *seat) settled() bool { return s.place.Of > 0 && s.knows == s.place }
 
 // takes reports whether a machine may be given shards now.
 func (s *seat) takes() bool {
-	return s.ready() && !s.refused && !s.isDrained() && len(s.leaving) == 0
+	return s.ready() && !s.refused && !s.outdated && !s.isDrained() && len(s.leaving) == 0
 }
 
 func (s *seat) isDrained() bool { return s.drained != nil && *s.drained }

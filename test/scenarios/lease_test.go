@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -65,5 +66,26 @@ func TestLeaseCountsFromTheDial(t *testing.T) {
 		f.connect(m, "c", 0, 15)
 		f.must("it serves", 5*time.Second, f.acked(m, "c", "operational"))
 		f.must("it stops", f.dials[0]+21*time.Second-f.loop.Now(), f.running(m, 0))
+	})
+}
+
+// What is granted while the lease is over waits for it. What is too much to wait is refused, and not obeyed.
+func TestConnectsThatWait(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		o := fencing(32, 16)
+		o.AcksBeats = false
+		m := f.alone(32, 16, o, nil)
+		f.pass(21 * time.Second)
+		const most = 256
+		for i := range most + 1 {
+			f.connect(m, fmt.Sprint("c", i), 0, 31)
+		}
+		f.refused(m, "connect", "256 connects wait here for the end of other orders")
+		f.pass(20 * time.Second)
+		want(f, "order.refused", f.saw("order.refused"), 1)
+		want(f, "processes", len(m.Processes()), 0)
+		f.master.Change(func(o *mockmaster.Options) { o.AcksBeats = true })
+		f.must("it serves", time.Minute, f.acked(m, fmt.Sprint("c", most-1), "operational"))
+		want(f, "what was refused", f.acks(m, fmt.Sprint("c", most), "operational"), 0)
 	})
 }
