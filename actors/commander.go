@@ -3,6 +3,8 @@ package actors
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -19,13 +21,24 @@ type Commander struct {
 
 // task is a command under way.
 type task struct {
-	id    string
-	watch func(t *task, e messages.Event) (progress string, done bool, err error)
-	ready int
+	id     string
+	watch  func(t *task, e messages.Event) (progress string, done bool, err error)
+	ready  int
+	cancel func() // of the wait for its next step
 }
 
-// tasksMax bounds the commands under way at one time.
-const tasksMax = 64
+// Limits of the commands under way at one time. One that makes no step for taskWithin is waited for no longer: a bot may wait long for its permits, and a day's budget longer,
+// but each command has an end, and what it began goes on.
+const (
+	tasksMax   = 64
+	taskWithin = time.Hour
+)
+
+// taskLate tells that a command made no step in time.
+type taskLate struct{ task *task }
+
+// IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
+func (taskLate) IgnoreDeadLetterLogging() {}
 
 func newCommander(w *world.World, house House) *actor.Props {
 	return w.Spawn("commander", func() actor.Actor {
@@ -45,6 +58,15 @@ func (c *Commander) commanding(ctx actor.Context) {
 		}
 	case messages.Event:
 		c.saw(ctx, m)
+	case taskLate:
+		if i := slices.Index(c.tasks, m.task); i >= 0 {
+			c.tasks = slices.Delete(c.tasks, i, i+1)
+			c.answer(ctx, m.task.id, fmt.Errorf("no step for %v: it is waited for no longer", taskWithin))
+		}
+	case world.Recovered:
+		for _, t := range c.tasks {
+			c.await(ctx, t)
+		}
 	default:
 		c.Unexpected(ctx)
 	}
@@ -61,13 +83,26 @@ func (c *Commander) take(ctx actor.Context, m messages.Command) error {
 		if err := json.Unmarshal(m.Args, &args); err != nil {
 			return fmt.Errorf("args of %s: %w", m.Name, err)
 		}
-		c.tasks = append(c.tasks, &task{id: m.ID, watch: restarts(args.Cluster)})
+		c.begin(ctx, &task{id: m.ID, watch: restarts(args.Cluster)})
 		ctx.Send(c.house.Clusters, messages.RestartCluster{Cluster: args.Cluster, Fresh: args.Fresh})
 	case messages.CommandRollingRestart:
-		c.tasks = append(c.tasks, &task{id: m.ID, watch: rolls})
+		c.begin(ctx, &task{id: m.ID, watch: rolls})
 		ctx.Send(c.house.Clusters, messages.RollingRestart{})
 	}
 	return nil
+}
+
+func (c *Commander) begin(ctx actor.Context, t *task) {
+	c.tasks = append(c.tasks, t)
+	c.await(ctx, t)
+}
+
+// await gives a task the time for its next step.
+func (c *Commander) await(ctx actor.Context, t *task) {
+	if t.cancel != nil {
+		t.cancel()
+	}
+	t.cancel = c.After(ctx, taskWithin, taskLate{t})
 }
 
 // restarts watches one cluster until it serves again, or will not.
@@ -91,6 +126,20 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 		case messages.ClusterFatal:
 			if e.Cluster == id {
 				return "", true, fmt.Errorf("cluster %s: close code %d, which no restart cures: %s", id, e.CloseCode, e.Err)
+			}
+		case messages.ClusterIdentifyStorm:
+			if e.Cluster == id {
+				return "", true, fmt.Errorf("cluster %s was broken off: it identified %d times within 10 minutes", id, e.Identifies)
+			}
+		case messages.FleetHalted:
+			return "", true, fmt.Errorf("the fleet is halted: Discord closed with %d", e.CloseCode)
+		case messages.OrderGiven:
+			if e.Cluster != nil && *e.Cluster == id && (e.Order == messages.OrderStop || e.Order == messages.OrderDrain) {
+				return "", true, fmt.Errorf("cluster %s: %s was ordered by %s meanwhile", id, e.Order, e.By)
+			}
+		case messages.ClusterMoved:
+			if e.Cluster == id && (e.State == messages.ClusterGone || e.State == messages.ClusterFailed || e.State == messages.ClusterDetached) {
+				return "", true, fmt.Errorf("cluster %s is %s", id, e.State)
 			}
 		}
 		return "", false, nil
@@ -125,9 +174,11 @@ func (c *Commander) saw(ctx actor.Context, e messages.Event) {
 		progress, done, err := t.watch(t, e)
 		switch {
 		case done:
+			t.cancel()
 			c.answer(ctx, t.id, err)
 			continue
 		case progress != "":
+			c.await(ctx, t)
 			ctx.Send(c.house.MasterLink, messages.Ack{ID: t.id, Progress: progress})
 		}
 		left = append(left, t)
