@@ -116,6 +116,12 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 			ctx.Send(s.house.Gate, messages.Forgive{Cluster: m.Cluster})
 			s.end(ctx, w, again)
 		})
+	case messages.AcceptMaster:
+		s.settings.Epoch = 0
+		for i := range s.served {
+			s.served[i].Epoch = 0
+		}
+		s.settle(ctx)
 	case messages.RollingRestart:
 		s.startRolling(ctx)
 	case messages.Survey:

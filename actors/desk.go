@@ -131,7 +131,11 @@ func (d *desk) order(ctx actor.Context, m messages.Order) {
 			given.Fresh = restart.Fresh
 		}
 		ctx.Send(d.house.Herald, given)
-		ctx.Send(d.house.Clusters, m.Directive)
+		to := d.house.Clusters
+		if _, is := m.Directive.(messages.AcceptMaster); is {
+			to = d.house.MasterLink
+		}
+		ctx.Send(to, m.Directive)
 	}
 	m.Answer(messages.Verdict{Refusal: refusal, Reason: reason, After: d.log.Last})
 }

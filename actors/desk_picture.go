@@ -151,7 +151,7 @@ func (p *picture) shardsStand(m messages.ShardsStand) {
 
 // judged is what an order is judged by.
 func (p *picture) judged() plan.Machine {
-	m := plan.Machine{Clusters: map[messages.ClusterID]messages.ClusterState{}, Rolling: p.machine.Rolling != nil && p.machine.Rolling.State == "started"}
+	m := plan.Machine{Clusters: map[messages.ClusterID]messages.ClusterState{}, Linked: p.machine.Master.Up, Rolling: p.machine.Rolling != nil && p.machine.Rolling.State == "started"}
 	for id, c := range p.clusters {
 		m.Clusters[id] = c.view.State
 	}

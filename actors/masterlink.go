@@ -192,6 +192,8 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.commanded(ctx, msg)
 	case leaseEnds:
 		m.leaseEnds(ctx, msg)
+	case messages.AcceptMaster:
+		m.accept(ctx, msg)
 	case messages.AllStopped:
 		m.allStopped(ctx)
 	case messages.Stop:

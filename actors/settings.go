@@ -46,7 +46,8 @@ func (m *MasterLink) unpin(ctx actor.Context) {
 // initialise says what the fleet is. On a link that is up already it may change what is not served.
 func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 	if p.Epoch < m.memory.Epoch {
-		m.cannotObey(ctx, messages.CloseStaleEpoch, fmt.Errorf("epoch %d is older than %d, which this machine obeyed before: a MASTER of the past", p.Epoch, m.memory.Epoch))
+		m.cannotObey(ctx, messages.CloseStaleEpoch, fmt.Errorf("epoch %d is older than %d, which this machine obeyed before: a MASTER of the past; "+
+			"if it is the right one, `control accept-master` has it obeyed", p.Epoch, m.memory.Epoch))
 		return
 	}
 	pinned := m.pinned()
@@ -149,6 +150,20 @@ func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
 	m.link.Close(code, fmt.Sprintf("%.120s", err.Error()))
 	m.unlink(ctx)
 	m.In(ctx, plan.RedialAfter(messages.CloseStaleEpoch, true, 0, m.W.Rand()))
+}
+
+// accept forgets the epochs that were obeyed, by order of an operator, and dials at once. What is served stays; it is by no order of any MASTER until the next one confirms it.
+func (m *MasterLink) accept(ctx actor.Context, order messages.AcceptMaster) {
+	if m.State() == "standby" || m.State() == "serving" {
+		m.raise(ctx, messages.OrderRefused{Order: messages.OrderAccept, Err: "MASTER is linked, and obeyed"})
+		return
+	}
+	m.memory.Epoch, m.settings.Epoch, m.said = 0, 0, ""
+	m.save(ctx)
+	ctx.Send(m.house.Clusters, order)
+	if m.State() == "dialing" && m.cancel == nil {
+		m.In(ctx, 0)
+	}
 }
 
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {

@@ -135,6 +135,6 @@ func (p *program) root() *cobra.Command {
 	}
 	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
-		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), resumeFleetCommand(), forgetMachineCommand(), identifyBudgetCommand(), doctorCommand())
+		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), acceptMasterCommand(), resumeFleetCommand(), forgetMachineCommand(), identifyBudgetCommand(), doctorCommand())
 	return root
 }

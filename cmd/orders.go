@@ -141,6 +141,25 @@ func rollingRestartCommand() *cobra.Command {
 	}).command()
 }
 
+func acceptMasterCommand() *cobra.Command {
+	return (&order{
+		use: "accept-master", short: "obeys the MASTER that is there, though a later one was known",
+		long: "accept-master lets this machine obey a MASTER that it refuses (close code 4007): one whose epoch is lower than that of a MASTER obeyed before, because its clock went back, " +
+			"or it is another one. What is served goes on. Say it on every machine that refuses it, and see first that no other MASTER is left: shards may run twice then.",
+		hurts: "a MASTER with a lower epoch than one obeyed before is obeyed; where that one lives, shards run twice",
+		path:  func(string) string { return "/api/v1/accept-master" },
+		over: func(e event) (bool, error) {
+			switch e.name {
+			case "master.linked":
+				return true, nil
+			case "master.refused", "master.unreachable", "order.refused":
+				return true, fmt.Errorf("%v", e.field["err"])
+			}
+			return false, nil
+		},
+	}).command()
+}
+
 // comesUp is how a cluster's start ends.
 func comesUp(e event) (over bool, err error) {
 	switch e.name {

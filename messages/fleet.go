@@ -74,6 +74,10 @@ type Lease struct {
 	Lapsed bool
 }
 
+// AcceptMaster (desk → masterlink → clusters) is an operator's order: forget which epochs were obeyed, so that the MASTER that is there now is obeyed, though one with a later epoch
+// was known: its clock went back, or it runs elsewhere. The way out of close code 4007 (WIRE B1).
+type AcceptMaster struct{}
+
 // Standing (clusters → masterlink) is what this machine serves now, sent at every change.
 type Standing struct {
 	Ranges      []RangeInfo

@@ -75,7 +75,7 @@ type Order struct {
 	Answer    func(Verdict)
 }
 
-// Directive is what an operator can order of a machine's clusters: RestartCluster, DrainCluster, StopCluster, RollingRestart. The set is closed.
+// Directive is what an operator can order of a machine: RestartCluster, DrainCluster, StopCluster, RollingRestart, AcceptMaster. The set is closed.
 type Directive interface {
 	// Order is the directive in words, and the cluster it is for; nil: all.
 	Order() (name string, cluster *ClusterID)
@@ -87,6 +87,7 @@ const (
 	OrderDrain   = "drain"
 	OrderStop    = "stop"
 	OrderRolling = "rolling-restart"
+	OrderAccept  = "accept-master"
 )
 
 // Order is part of Directive.
@@ -100,6 +101,9 @@ func (m StopCluster) Order() (string, *ClusterID) { return OrderStop, &m.Cluster
 
 // Order is part of Directive.
 func (m RollingRestart) Order() (string, *ClusterID) { return OrderRolling, nil }
+
+// Order is part of Directive.
+func (m AcceptMaster) Order() (string, *ClusterID) { return OrderAccept, nil }
 
 // Verdict is what became of an Order: it was passed on, or refused.
 type Verdict struct {

@@ -10,12 +10,18 @@ import (
 type Machine struct {
 	Clusters map[messages.ClusterID]messages.ClusterState
 	Rolling  bool // a rolling restart is under way
+	Linked   bool // to a MASTER that is obeyed
 }
 
 // Judge decides whether an order is passed on. What it says is as good as what is known: who carries the order out may still refuse it, by an event.
 func Judge(d messages.Directive, m Machine) (refusal messages.Refusal, reason string) {
 	name, id := d.Order()
-	if id == nil {
+	switch {
+	case name == messages.OrderAccept && m.Linked:
+		return messages.RefusedNow, "MASTER is linked, and obeyed: there is nothing to accept"
+	case name == messages.OrderAccept:
+		return "", ""
+	case id == nil:
 		return judgeRolling(m)
 	}
 	state, known := m.Clusters[*id]

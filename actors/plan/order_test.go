@@ -28,6 +28,8 @@ func TestJudge(t *testing.T) {
 		"drain what serves":          {messages.DrainCluster{Cluster: 3}, one(messages.ClusterServing), "", ""},
 		"drain what failed":          {messages.DrainCluster{Cluster: 3}, one(messages.ClusterFailed), messages.RefusedNow, "cluster 3 is failed: it has no process"},
 		"drain nobody":               {messages.DrainCluster{Cluster: 0}, one(messages.ClusterServing), messages.RefusedUnknown, "cluster 0 is not of this machine"},
+		"accept MASTER":              {messages.AcceptMaster{}, plan.Machine{}, "", ""},
+		"accept who is linked":       {messages.AcceptMaster{}, plan.Machine{Linked: true}, messages.RefusedNow, "MASTER is linked, and obeyed: there is nothing to accept"},
 		"rolling restart":            {messages.RollingRestart{}, one(messages.ClusterServing), "", ""},
 		"rolling restart, twice":     {messages.RollingRestart{}, rolling, messages.RefusedNow, "a rolling restart is under way"},
 		"rolling restart of nothing": {messages.RollingRestart{}, one(messages.ClusterConnecting), messages.RefusedNow, "no cluster serves: there is nothing to restart"},

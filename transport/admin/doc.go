@@ -5,7 +5,7 @@
 //	guard.go    who may: Host, Origin, content type, token, and how often
 //	routes.go   every route, in one table
 //	view.go     GET: machine, clusters, shards, sessions, whereis, identifies
-//	orders.go   POST: restart, drain, stop, rolling-restart
+//	orders.go   POST: restart, drain, stop, rolling-restart, accept-master
 //	fleet.go    GET: the fleet; fleet_orders.go POST: what it is to do
 //	events.go   events as a list and as a stream (SSE)
 //	health.go   /healthz, /readyz

@@ -41,6 +41,12 @@ func (s *Server) rollingRestart(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (s *Server) acceptMaster(w http.ResponseWriter, r *http.Request) {
+	if body(w, r, &struct{}{}) {
+		s.order(w, r, messages.AcceptMaster{})
+	}
+}
+
 // order gives an order, and answers with what became of it.
 func (s *Server) order(w http.ResponseWriter, r *http.Request, d messages.Directive) {
 	v, err := ask(r.Context(), func(answer func(messages.Verdict)) {

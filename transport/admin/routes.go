@@ -46,6 +46,7 @@ var routes = []route{
 	{ofMachine, "POST /api/v1/clusters/{cluster}/drain", (*Server).drain},
 	{ofMachine, "POST /api/v1/clusters/{cluster}/stop", (*Server).stop},
 	{ofMachine, "POST /api/v1/rolling-restart", (*Server).rollingRestart},
+	{ofMachine, "POST /api/v1/accept-master", (*Server).acceptMaster},
 	{ofFleet, "POST /api/v1/fleet/resume", (*Server).resumeFleet},
 	{ofFleet, "POST /api/v1/fleet/rolling-restart", (*Server).rollFleet},
 	{ofFleet, "POST /api/v1/fleet/clusters/{cluster}/restart", (*Server).restartInFleet},

@@ -248,6 +248,7 @@ func TestOrders(t *testing.T) {
 		"clusters/3/drain":   messages.DrainCluster{Cluster: 3},
 		"clusters/3/stop":    messages.StopCluster{Cluster: 3},
 		"rolling-restart":    messages.RollingRestart{},
+		"accept-master":      messages.AcceptMaster{},
 	} {
 		control, body := &stub{}, "{}"
 		if strings.HasSuffix(path, "/restart") {
