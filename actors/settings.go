@@ -159,6 +159,10 @@ func (m *MasterLink) accept(ctx actor.Context, order messages.AcceptMaster) {
 		return
 	}
 	m.memory.Epoch, m.settings.Epoch, m.said = 0, 0, ""
+	m.memory.Resumed = nil // of a later epoch it would lift the halts to come
+	if m.memory.Halted != nil {
+		m.memory.Halted.Epoch = 0
+	}
 	m.save(ctx)
 	ctx.Send(m.house.Clusters, order)
 	if m.State() == "dialing" && m.cancel == nil {

@@ -18,6 +18,8 @@ func TestAcceptMaster(t *testing.T) {
 		m := f.alone(32, 16, ours(now), nil, withDesk)
 		f.serve(m, "c", 0, 15)
 		want(f, "while MASTER is obeyed", f.orders(m, messages.AcceptMaster{}).Refusal, messages.RefusedNow)
+		f.commands(m, "r", messages.CommandResumeFleet, messages.Halt{Code: 4014, Token: token.Fingerprint(), Epoch: 7})
+		f.must("it remembers the end of a halt", time.Second, f.ended(m, "r", ""))
 		now.Epoch = 6
 		f.master.Change(func(o *mockmaster.Options) { o.Initialise = now })
 		f.net.Drop("m1", "master")
@@ -44,5 +46,7 @@ func TestAcceptMaster(t *testing.T) {
 		want(f, "refusals", f.saw("master.refused"), 1)
 		f.pass(time.Minute)
 		want(f, "owned", f.owned(32)(), true)
+		f.master.Send("m1", messages.Shutdown{ID: "s", Halt: &messages.Halt{Code: 4014, Token: token.Fingerprint(), Epoch: 6}})
+		f.must("it is halted", 10*time.Second, func() bool { return f.saw("fleet.halted") == 1 && len(m.Processes()) == 0 })
 	})
 }
