@@ -299,7 +299,7 @@ func (c *Cluster) leaseLeft() messages.Milliseconds {
 	if c.lease.Until.IsZero() {
 		return 0
 	}
-	return max(messages.Millis(time.Until(c.lease.Until)), 1)
+	return max(messages.Millis(messages.Left(c.lease.Until)), 1)
 }
 
 // send sends one packet, and reports whether it is on its way; a link that refuses is about to end, which is told apart.

@@ -28,7 +28,7 @@ type beatSent struct {
 // unackedMax bounds the heartbeats that are remembered: an ack that is later than so many renews nothing.
 const unackedMax = 16
 
-// leaseEnds is the moment a lease runs out, unless it was renewed.
+// leaseEnds is the moment to look whether a lease has run out, unless it was renewed.
 type leaseEnds struct{ until time.Time }
 
 // IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
@@ -59,7 +59,7 @@ func (l *lease) asked(seq int64) {
 
 // over reports whether nothing may be served at present.
 func (l *lease) over() bool {
-	return l.stopping || l.length > 0 && !time.Now().Before(l.until)
+	return l.stopping || l.length > 0 && messages.Left(l.until) <= 0
 }
 
 // renewed takes an ack.
@@ -84,12 +84,23 @@ func (m *MasterLink) renew(ctx actor.Context) {
 	if len(m.orders.held) > 0 {
 		m.unhold(ctx)
 	}
-	m.After(ctx, time.Until(until), leaseEnds{until})
+	m.watchLease(ctx)
+}
+
+// watchLease looks again at the end of the lease, and before: timers stand still while the machine is suspended.
+func (m *MasterLink) watchLease(ctx actor.Context) {
+	m.After(ctx, min(messages.Left(m.lease.until), messages.LookAtLeft), leaseEnds{m.lease.until})
 }
 
 // leaseEnds stops every cluster, resumably, when MASTER was away for too long.
 func (m *MasterLink) leaseEnds(ctx actor.Context, end leaseEnds) {
-	if end.until != m.lease.until || len(m.standing.Ranges) == 0 && len(m.orders.pending) == 0 {
+	switch {
+	case end.until != m.lease.until:
+		return
+	case messages.Left(end.until) > 0:
+		m.watchLease(ctx)
+		return
+	case len(m.standing.Ranges) == 0 && len(m.orders.pending) == 0:
 		return
 	}
 	m.raise(ctx, messages.LeaseLost{LeaseMS: messages.Millis(m.lease.length)})

@@ -53,6 +53,16 @@ func At(t time.Time) UnixMillis { return UnixMillis(t.UnixMilli()) }
 // Time gives m as Go has it.
 func (m UnixMillis) Time() time.Time { return time.UnixMilli(int64(m)) }
 
+// Left is how long it is until a moment that was reckoned from time.Now, by the clock that says less: the one that timers run by stands still while the machine is suspended, and the
+// wall clock may be set back. What must have ended by then has, therefore, though a wall clock that is set forward ends it sooner.
+func Left(until time.Time) time.Duration {
+	now := time.Now()
+	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
+}
+
+// LookAtLeft is how often what must end in time looks at what is left, since a timer alone may come too late.
+const LookAtLeft = time.Second
+
 // ShardRange is First..Last, both included, 0-based; on the wire [first,last]. WIRE B1 settles "inclusive", which upstream states nowhere.
 type ShardRange struct{ First, Last int }
 

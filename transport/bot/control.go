@@ -251,15 +251,23 @@ func (c *Cluster) lost(since time.Time, err error) {
 		return
 	}
 	var timer *time.Timer
-	timer = time.AfterFunc(c.lostAfter-time.Since(since), func() {
+	until := since.Add(c.lostAfter)
+	timer = time.AfterFunc(look(until), func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.lostTimer == timer {
+		switch {
+		case c.lostTimer != timer:
+		case messages.Left(until) > 0:
+			timer.Reset(look(until))
+		default:
 			c.halt(hasty, false, fmt.Errorf("%w for %s", ErrLost, c.lostAfter))
 		}
 	})
 	c.lostTimer = timer
 }
+
+// look is when to look whether a moment has come: timers stand still while the machine is suspended.
+func look(until time.Time) time.Duration { return min(messages.Left(until), messages.LookAtLeft) }
 
 // lease lets us serve until then. A lease is only ever prolonged.
 func (c *Cluster) lease(until time.Time) {
@@ -268,13 +276,15 @@ func (c *Cluster) lease(until time.Time) {
 	}
 	c.leaseUntil = until
 	if c.leaseTimer != nil {
-		c.leaseTimer.Reset(time.Until(until))
+		c.leaseTimer.Reset(look(until))
 		return
 	}
-	c.leaseTimer = time.AfterFunc(time.Until(until), func() {
+	c.leaseTimer = time.AfterFunc(look(until), func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if !time.Now().Before(c.leaseUntil) {
+		if messages.Left(c.leaseUntil) > 0 {
+			c.leaseTimer.Reset(look(c.leaseUntil))
+		} else {
 			c.halt(hasty, false, fmt.Errorf("%w: the lease ran out", ErrLost))
 		}
 	})
