@@ -117,11 +117,7 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 			s.end(ctx, w, again)
 		})
 	case messages.AcceptMaster:
-		s.settings.Epoch = 0
-		for i := range s.served {
-			s.served[i].Epoch = 0
-		}
-		s.settle(ctx)
+		s.forgetEpochs(ctx)
 	case messages.RollingRestart:
 		s.startRolling(ctx)
 	case messages.Survey:

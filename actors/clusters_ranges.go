@@ -122,6 +122,15 @@ func (s *ClusterSupervisor) admit(m messages.Serve) (cut []plan.Cluster, reason 
 	return cut, ""
 }
 
+// forgetEpochs serves what is served by no order of any MASTER, until one confirms it.
+func (s *ClusterSupervisor) forgetEpochs(ctx actor.Context) {
+	s.settings.Epoch = 0
+	for i := range s.served {
+		s.served[i].Epoch = 0
+	}
+	s.settle(ctx)
+}
+
 // release ends every cluster of a range, if they are whole and served here.
 func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
 	if slices.Contains(s.releases, m) {
