@@ -101,11 +101,7 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	case messages.Release:
 		s.release(ctx, m)
 	case messages.StopAll:
-		s.draining = true
-		for _, w := range s.inOrder() {
-			s.end(ctx, w, forget)
-		}
-		s.settle(ctx)
+		s.stopAll(ctx)
 	case messages.DrainCluster:
 		s.onWard(ctx, "drain", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
 	case messages.StopCluster:
@@ -162,6 +158,14 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 			w.calm()
 		}
 	}
+}
+
+func (s *ClusterSupervisor) stopAll(ctx actor.Context) {
+	s.draining = true
+	for _, w := range s.inOrder() {
+		s.end(ctx, w, forget)
+	}
+	s.settle(ctx)
 }
 
 // onWard carries out an operator's order on one cluster, unless it is not, or soon no longer, served here.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	codec "github.com/discluster/control/transport/master"
 )
@@ -66,13 +67,10 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 	case messages.Connect:
 		m.obey(ctx, "connect", p.ID, p.Range, greeted, func() { m.connect(ctx, p) })
 	case messages.Offload:
-		m.obey(ctx, "offload", p.ID, &p.Range, greeted, func() {
-			m.orders.offloads = append(m.orders.offloads, p)
-			ctx.Send(m.house.Clusters, messages.Release{ID: p.ID, Range: p.Range, Within: p.WithinMS.Duration()})
-		})
+		m.obey(ctx, "offload", p.ID, &p.Range, greeted, func() { m.offload(ctx, p) })
 	case messages.Shutdown:
 		m.obey(ctx, "shutdown", p.ID, nil, greeted, func() {
-			m.orders.shutdowns = append(m.orders.shutdowns, p)
+			m.orders.shutdowns, m.orders.held = append(m.orders.shutdowns, p), nil
 			if p.Halt != nil {
 				m.halt(ctx, *p.Halt)
 			}
@@ -107,7 +105,7 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 		m.refuse(ctx, "connect", p.ID, p.Range, errors.New("this machine is stopping its clusters"))
 	case m.halted(ctx, m.settings.Token):
 		m.refuse(ctx, "connect", p.ID, p.Range, fmt.Errorf("halted: Discord refused this token or its intents with %d; nothing identifies with it again", m.memory.Halted.Code))
-	case m.hasToWait(p) && len(m.orders.held) == heldMax:
+	case m.hasToWait(p) && len(m.orders.held) >= heldMax:
 		m.refuse(ctx, "connect", p.ID, p.Range, fmt.Errorf("%d connects wait here for the end of other orders, which is the limit", heldMax))
 	case m.hasToWait(p):
 		m.orders.held = append(m.orders.held, p)
@@ -136,6 +134,36 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 		m.keepServed(ctx)
 		ctx.Send(m.house.Clusters, messages.Serve{ID: p.ID, Range: *p.Range, Sessions: p.Sessions})
 	}
+}
+
+// offload lets go of a range. What of it waits to be begun never is.
+func (m *MasterLink) offload(ctx actor.Context, p messages.Offload) {
+	overlaps := func(r messages.RangeInfo) bool { return r.Range.Overlaps(p.Range) }
+	pending := slices.ContainsFunc(m.orders.pending, p.Range.Overlaps)
+	if cut := m.orders.cut(p.Range); cut && !pending && !slices.ContainsFunc(m.standing.Ranges, overlaps) {
+		m.answer(ctx, messages.Ack{ID: p.ID, Op: new(messages.OpOffload), State: string(messages.RangeReleased), Range: &p.Range})
+		return
+	}
+	m.orders.offloads = append(m.orders.offloads, p)
+	ctx.Send(m.house.Clusters, messages.Release{ID: p.ID, Range: p.Range, Within: p.WithinMS.Duration()})
+}
+
+// cut takes a range out of the connects that wait, and reports whether any had of it.
+func (o *orders) cut(r messages.ShardRange) (some bool) {
+	held := o.held
+	o.held = nil
+	for _, p := range held {
+		if p.Range == nil || !p.Range.Overlaps(r) {
+			o.held = append(o.held, p)
+			continue
+		}
+		some = true
+		for _, left := range plan.Without([]messages.ShardRange{*p.Range}, r) {
+			p.Range = &left
+			o.held = append(o.held, p)
+		}
+	}
+	return some
 }
 
 // stands takes note of what is served now, and tells MASTER what became of its orders.

@@ -69,6 +69,25 @@ func TestLeaseCountsFromTheDial(t *testing.T) {
 	})
 }
 
+// What is granted while the lease is over waits for it. What is taken away again meanwhile is not begun when the lease is back (seed 91 of TestFleetChaos).
+func TestOffloadOfWhatWaits(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		o := fencing(64, 16)
+		o.AcksBeats = false
+		m := f.alone(64, 16, o, nil)
+		f.pass(21 * time.Second)
+		f.connect(m, "c", 0, 63)
+		f.master.Send("m1", messages.Offload{ID: "o", Range: messages.ShardRange{First: 16, Last: 31}})
+		f.must("released", time.Second, f.acked(m, "o", "released"))
+		f.master.Change(func(o *mockmaster.Options) { o.AcksBeats = true })
+		f.must("it serves the rest", time.Minute, func() bool { return f.acks(m, "c", "operational") == 2 })
+		f.pass(time.Second)
+		all := said[messages.Info](f, m)
+		want(f, "ranges served", rangesOf(all[len(all)-1]), "0-15 operational, 32-63 operational")
+		want(f, "order.refused", f.saw("order.refused"), 0)
+	})
+}
+
 // What is granted while the lease is over waits for it. What is too much to wait is refused, and not obeyed.
 func TestConnectsThatWait(t *testing.T) {
 	seeds(t, func(f *fleet) {
