@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -31,7 +32,8 @@ func TestMasterLearnsFromControls(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 3, leased, spares(1))
 		own.Crash()
-		f.net.Cut("master", "discord")
+		f.net.Cut("master", sim.DiscordPlace)
+		f.pass(time.Duration(f.loop.Rand.IntN(7000)) * time.Millisecond)
 		own.start()
 		f.pass(2 * time.Minute)
 		want(f, "processes", f.everywhere(), 6)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -24,5 +25,21 @@ func TestLinkThatBreaksWhileIdentifying(t *testing.T) {
 			}
 		}
 		f.mustWithHelp(m, 20, "every shard READY", 5*time.Minute, f.owned(40))
+	})
+}
+
+// A machine cannot reach Discord, for a while: nothing of it is restarted or moved, and its shards are back by themselves.
+func TestMachineCutOffFromDiscord(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
+		m := f.one()
+		pids := f.pids(m)
+		f.net.Cut(m.Name, sim.DiscordPlace)
+		f.must("its shards are away", time.Minute+41*time.Second, func() bool { return f.discord.Rules.Counts().Owned <= 40 })
+		f.pass(time.Duration(f.loop.Rand.IntN(600)) * time.Second)
+		want(f, "machine.lost", own.saw("machine.lost"), 0)
+		f.net.Heal(m.Name, sim.DiscordPlace)
+		f.must("every shard READY", 3*time.Minute, f.owned(60))
+		want(f, "the same processes", f.pids(m), pids)
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -37,6 +38,11 @@ var fleetFaults = []func(*fleetChaos){
 	func(c *fleetChaos) { c.net.Heal(c.any().Name, "master") },
 	func(c *fleetChaos) { c.net.Heal(c.any().Name, "master") },
 	func(c *fleetChaos) { c.net.Drop(c.any().Name, "master") },
+	func(c *fleetChaos) { c.net.Cut(c.any().Name, sim.DiscordPlace) },
+	func(c *fleetChaos) { c.net.Heal(c.any().Name, sim.DiscordPlace) },
+	func(c *fleetChaos) { c.net.Heal(c.any().Name, sim.DiscordPlace) },
+	func(c *fleetChaos) { c.net.Cut("master", sim.DiscordPlace) },
+	func(c *fleetChaos) { c.net.Heal("master", sim.DiscordPlace) },
 	func(c *fleetChaos) { // CONTROL dies, or comes back
 		if m := c.any(); m.gone {
 			c.boot(m, sesame, mortal)
@@ -99,8 +105,10 @@ func (c *fleetChaos) kill(m *machine) {
 
 // calm brings everybody back.
 func (c *fleetChaos) calm() {
+	c.net.Heal("master", sim.DiscordPlace)
 	for _, m := range c.inOrder() {
 		c.net.Heal(m.Name, "master")
+		c.net.Heal(m.Name, sim.DiscordPlace)
 		if m.gone {
 			c.boot(m, sesame, mortal)
 		}

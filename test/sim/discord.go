@@ -33,6 +33,7 @@ type Gateway struct {
 	there  time.Time // arrival of the last frame at Discord
 	here   time.Time // and at the client
 	closed bool
+	broken bool // a frame met a cut
 }
 
 // NewDiscord puts rules of the given configuration into the net.
@@ -62,7 +63,29 @@ func (g *Gateway) Close(code int) {
 
 func (g *Gateway) send(in rules.Input) {
 	g.there = g.d.arrival(g.there, g.from)
-	g.d.loop.After(time.Until(g.there), func() { g.d.Step(in) })
+	g.d.loop.After(time.Until(g.there), func() {
+		if !g.lost() {
+			g.d.Step(in)
+		}
+	})
+}
+
+// lost reports whether a frame that would arrive now does not: there is a cut, or one broke the connection, which both ends notice a little later. A frame is not sent again
+// when the cut is healed, as the links of Net do it: an IDENTIFY that comes late would be early for the next one, and nobody could help that.
+func (g *Gateway) lost() bool {
+	if g.broken || !g.d.net.isCut(g.from, DiscordPlace) {
+		return g.broken
+	}
+	g.broken = true
+	g.d.loop.After(deadAfter, func() {
+		g.d.Step(rules.Closed{Conn: g.id, Code: rules.CloseVanished})
+		delete(g.d.conns, g.id)
+		if !g.closed {
+			g.closed = true
+			g.out(rules.Close{Conn: g.id, Code: rules.CloseVanished, Reason: "no sign of life for 10s"})
+		}
+	})
+	return true
 }
 
 // arrival is when a frame sent now comes in, not before the one ahead of it.
@@ -95,7 +118,7 @@ func (d *Discord) Step(in rules.Input) {
 		}
 		g.here = d.arrival(g.here, g.from)
 		d.loop.After(time.Until(g.here), func() {
-			if !g.closed {
+			if !g.lost() && !g.closed {
 				_, g.closed = out.(rules.Close)
 				g.out(out)
 			}

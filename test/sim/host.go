@@ -120,6 +120,9 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 			if site := h.sites[r.URL]; site != nil {
 				return h.ask(r, site, func(r world.Response, err error) { alive(func() { done(r, err) })() })
 			}
+			if h.net.isCut(h.Name, DiscordPlace) {
+				return h.loop.After(r.Timeout, alive(func() { done(world.Response{}, fmt.Errorf("%s %s: no answer within %v", r.Method, r.URL, r.Timeout)) }))
+			}
 			return h.loop.After(h.net.Latency(), alive(func() {
 				if h.HTTP == nil {
 					done(world.Response{}, fmt.Errorf("%s %s: connection refused", r.Method, r.URL))
