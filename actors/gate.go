@@ -223,7 +223,7 @@ func (g *IdentifyGate) configure(ctx actor.Context, s messages.Settings) {
 // newPacer paces with the present settings what waits now, knowing what was used, and what is granted and may be used yet.
 func (g *IdentifyGate) newPacer() *plan.Pacer {
 	p := plan.NewPacer(max(g.settings.MaxConcurrency, 1), g.options.TTL, g.options.Margin)
-	p.Alone(g.settings.Place, g.settings.ClockAhead)
+	p.Alone(g.settings.Place, g.settings.SlotsAhead)
 	p.Hold(g.hold)
 	for bucket, at := range g.last {
 		p.Used(bucket, at)

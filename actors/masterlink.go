@@ -38,6 +38,7 @@ type MasterLink struct {
 	dropped  int           // packets of this link that could not be read
 	features []string      // that MASTER announced
 	transit  plan.Transit  // of its packets
+	exact    bool          // one of them came at once when it was asked for
 	interval time.Duration // of heartbeats
 	seq      int64         // of the last heartbeat
 	chain    int           // of heartbeats: a new one takes the place of the last
@@ -241,7 +242,7 @@ func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
 		m.retry(ctx, msg.err, false)
 		return
 	}
-	m.link, m.dropped, m.features, m.transit = msg.link, 0, nil, plan.Transit{}
+	m.link, m.dropped, m.features, m.transit, m.exact = msg.link, 0, nil, plan.Transit{}, false
 	m.Enter("greeting", m.greeting)
 	m.In(ctx, greetWithin)
 	send, link := world.Sender(ctx), msg.link

@@ -62,7 +62,7 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 	case messages.HeartbeatAck:
 		m.heartbeatAck(ctx, p)
 	case messages.PermitAnswer:
-		m.clock(ctx, p.Now)
+		m.clock(ctx, p.Now, time.Time{})
 		ctx.Send(m.house.Gate, p)
 	case messages.Connect:
 		m.obey(ctx, "connect", p.ID, p.Range, greeted, func() { m.connect(ctx, p) })

@@ -127,10 +127,8 @@ func (m *MasterLink) settingsOf(p messages.Initialise, pinned sharding) (message
 	case s.ShardsPerCluster == 0:
 		s.ShardsPerCluster = cmp.Or(known.ShardsPerCluster, plan.ShardsPerCluster(s.MaxConcurrency))
 	}
-	if p.Now != nil {
-		m.transit.Took(p.Now.Time(), time.Now())
-		s.ClockAhead = m.transit.Ahead()
-	}
+	m.hear(p.Now, m.lease.from)
+	s.ClockAhead, s.SlotsAhead = m.settings.ClockAhead, m.settings.SlotsAhead
 	return s, nil
 }
 
@@ -172,7 +170,7 @@ func (m *MasterLink) accept(ctx actor.Context, order messages.AcceptMaster) {
 
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	m.renewed(ctx, p.Seq)
-	m.clock(ctx, p.Now)
+	m.clock(ctx, p.Now, m.lease.from)
 	if p.Machine != nil && *p.Machine != m.settings.Place {
 		m.settings.Place = *p.Machine
 		m.keepServed(ctx)
@@ -180,14 +178,27 @@ func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	}
 }
 
-// clock takes note of what a packet says of MASTER's clock: the quickest shows it best.
-func (m *MasterLink) clock(ctx actor.Context, now *messages.UnixMillis) {
-	if now == nil {
-		return
-	}
-	m.transit.Took(now.Time(), time.Now())
-	if ahead := m.transit.Ahead(); ahead != m.settings.ClockAhead {
-		m.settings.ClockAhead = ahead
+// clock takes note of what a packet says of MASTER's clock, which was asked for at a moment; zero: it is not known when.
+func (m *MasterLink) clock(ctx actor.Context, now *messages.UnixMillis, asked time.Time) {
+	if m.hear(now, asked) {
 		ctx.Send(m.house.Gate, m.settings)
 	}
+}
+
+// atOnce is how soon an answer comes that shows MASTER's clock as well as slots need it: that of two machines may differ by 500 ms (WIRE B3). One that waited in the socket while
+// we slept shows nothing.
+const atOnce = 500 * time.Millisecond
+
+// hear is clock for the settings, and reports whether they changed. The quickest packet shows MASTER's clock best.
+func (m *MasterLink) hear(now *messages.UnixMillis, asked time.Time) (changed bool) {
+	if now == nil {
+		return false
+	}
+	before := m.settings
+	m.transit.Took(now.Time(), time.Now())
+	m.settings.ClockAhead = m.transit.Ahead()
+	if m.exact = m.exact || !asked.IsZero() && -messages.Left(asked) <= atOnce; m.exact {
+		m.settings.SlotsAhead = m.settings.ClockAhead
+	}
+	return m.settings != before
 }

@@ -11,7 +11,8 @@ type Settings struct {
 	Epoch            int64
 	Place            Place
 	Permits          bool          // MASTER grants identifies; false: this machine paces itself
-	ClockAhead       time.Duration // MASTER's clock minus ours
+	ClockAhead       time.Duration // MASTER's clock minus ours, less the way of the quickest packet of this link
+	SlotsAhead       time.Duration // the same, by links that answered at once: what slots are reckoned by (WIRE B3)
 	Halted           bool          // nothing may identify with this token
 }
 

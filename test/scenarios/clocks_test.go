@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 	"github.com/discluster/control/transport/discord/rules"
@@ -85,5 +86,22 @@ func TestClockIsSetRight(t *testing.T) {
 		f.must("linked again", time.Minute, f.sawN("master.linked", 2))
 		f.connect(m, "c", 0, 0)
 		f.must("READY", 2*time.Minute, f.owned(1))
+	})
+}
+
+// A machine sleeps while MASTER's first word to it lies in its socket, and MASTER goes. What that word says of MASTER's clock is old: by it the machine would take others' slots for
+// its own (seed 8369 of TestFleetChaos).
+func TestSlotsBehindASleep(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 48, MaxConcurrency: 2}, 4, func(o *master.Options) { o.Grace = 5 * time.Minute })
+		asleep := f.machines["m1"]
+		f.net.Drop("m1", "master")
+		f.must("it dials", time.Minute, func() bool { return f.net.Links("m1", "master") == 1 })
+		asleep.Freeze(time.Duration(20+f.loop.Rand.IntN(20)) * time.Second)
+		f.pass(time.Second)
+		own.Crash()
+		f.pass(40 * time.Second)
+		f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: rules.All})
+		f.must("all of them pace themselves", 20*time.Minute, f.owned(48))
 	})
 }
