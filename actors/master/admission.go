@@ -129,7 +129,11 @@ const speakWithin = 10 * time.Second
 // informed takes a CONTROL at its word: what it serves is its own.
 func (f *Fleet) informed(ctx actor.Context, m informed) {
 	s := f.seats[m.source]
+	if !m.assumed {
+		f.told = false // the governor waits for it
+	}
 	if s == nil || s.link != m.link || m.assumed && s.informed || f.blind > 0 && m.info.Epoch == f.blind { // that one it says again
+		f.keepSlots(ctx)
 		return
 	}
 	if s.assumed && !m.assumed { // it speaks after all
@@ -141,6 +145,7 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 	}
 	first, before := !s.informed, s.ranges
 	s.informed, s.host, s.ranges, s.knows = true, m.info.Hostname, m.info.Ranges, m.info.Machine
+	s.shards, s.per = m.info.ShardCount, m.info.ShardsPerCluster
 	s.capacity = plan.Capacity{CPUs: m.info.CPUs, Memory: m.info.MemoryBytes, Weight: m.info.Weight}
 	if s.drained == nil {
 		s.drained = new(m.info.Drained)
@@ -148,7 +153,10 @@ func (f *Fleet) informed(ctx actor.Context, m informed) {
 	s.paces, s.obeys = !slices.Contains(m.info.Features, messages.FeaturePermits), slices.Contains(m.info.Features, messages.FeatureOrders)
 	f.seat(ctx, s)
 	if first {
-		f.heir = f.heir || len(s.ranges) > 0 && s.lostAt.IsZero()
+		if f.heir.IsZero() && len(s.ranges) > 0 && s.lostAt.IsZero() {
+			f.heir = time.Now()
+			f.After(ctx, max(f.options.Grace, returnWithin), tryAgain{}) // awaits
+		}
 		joined := messages.MachineJoined{Source: s.source, Host: s.host, Version: m.info.Version}
 		for _, r := range s.ranges {
 			joined.Serves = append(joined.Serves, r.Range.String())
@@ -177,17 +185,37 @@ func (f *Fleet) renew(ctx actor.Context, info messages.Info) {
 		f.epoch, changed = info.Epoch+1, true
 	}
 	served := slices.ContainsFunc(f.inOrder(), func(s *seat) bool { return len(s.granted) > 0 })
-	if len(info.Ranges) > 0 && !served && info.ShardCount > 0 && info.ShardsPerCluster > 0 &&
+	if len(info.Ranges) > 0 && (!served || f.outranks(info)) && info.ShardCount > 0 && info.ShardsPerCluster > 0 &&
 		(info.ShardCount != f.settings.shards || info.ShardsPerCluster != f.settings.perCluster) {
 		f.settings.shards, f.settings.perCluster, changed = info.ShardCount, info.ShardsPerCluster, true
 		f.raise(messages.FleetAsked{ShardCount: info.ShardCount, MaxConcurrency: f.settings.maxConcurrency})
 		f.ask(ctx) // the reserve is another one
+		for _, o := range f.inOrder() {
+			if len(o.granted) > 0 {
+				o.granted = nil
+				f.date(ctx, o, messages.Info{ShardCount: o.shards, ShardsPerCluster: o.per, Ranges: o.ranges}, true)
+			}
+		}
 	}
 	if changed {
 		for _, s := range f.inOrder() {
 			f.greet(ctx, s)
 		}
 	}
+}
+
+// outranks reports whether what a CONTROL serves was ordered later than all that others serve who were here before it. While CONTROLs gather the later order counts for the
+// sharding, as it does for a range.
+func (f *Fleet) outranks(info messages.Info) bool {
+	newest := int64(-1)
+	for _, s := range f.inOrder() {
+		if len(s.granted) > 0 {
+			for _, r := range s.ranges {
+				newest = max(newest, r.Epoch)
+			}
+		}
+	}
+	return f.State() == "gathering" && slices.ContainsFunc(info.Ranges, func(r messages.RangeInfo) bool { return r.Epoch > newest })
 }
 
 // parted takes note that a link is gone. What the machine serves stays its own for a grace, for its clusters go on, unless it stopped them and said goodbye.
@@ -206,7 +234,7 @@ func (f *Fleet) parted(ctx actor.Context, m parted) {
 	if errors.As(m.err, &closed) && closed.Code == 1000 && len(s.ranges) == 0 {
 		delete(f.seats, s.source)
 		f.sorted = nil
-		if s.place.Of > 0 && s.knows == s.place {
+		if s.place.HasSlots() && s.knows == s.place {
 			f.gifts = append(f.gifts, s.place)
 		}
 		f.raise(messages.MachineLeft{Source: s.source})

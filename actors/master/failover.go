@@ -54,13 +54,13 @@ func (f *Fleet) expectAll(ctx actor.Context) {
 }
 
 // awaits reports whether what nobody here serves may be somebody's who comes back yet, from before this life of ours: where there was a MASTER before, everybody has as long
-// to come back to us as if it had been lost when we began, and as long to stop what it serves.
+// to come back to us as if it had been lost when the first came back, for until then it may be us whom nobody reached, and as long to stop what it serves.
 func (f *Fleet) awaits() bool {
-	switch since := time.Since(f.began); {
-	case f.heir:
-		return since < max(f.options.Grace, returnWithin)
-	case f.options.Lease > 0 && !f.inherited.IsZero():
-		return since < f.options.Lease+leaseMargin
+	switch {
+	case !f.heir.IsZero():
+		return time.Since(f.heir) < max(f.options.Grace, returnWithin)
+	case f.options.Lease > 0 && !f.options.Alone:
+		return time.Since(f.began) < f.options.Lease+leaseMargin
 	}
 	return false
 }

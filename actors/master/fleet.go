@@ -43,7 +43,8 @@ type Fleet struct {
 	halted   *messages.Halt
 	blind    int64          // the epoch in which CONTROLs were greeted without what Discord would say; 0: none was
 	budgeted bool           // Discord said how many may identify, in this life of ours
-	heir     bool           // a machine came that serves by an order from before this life of ours
+	heir     time.Time      // when the first machine came that serves by an order from before this life of ours; zero: none did
+	deserted bool           // nobody came as long as CONTROLs were waited for
 	reserved bool           // the buckets are kept for a machine that paces itself
 	resumed  *messages.Halt // the last halt that an operator lifted, in this life of ours or before
 
@@ -109,6 +110,8 @@ func (f *Fleet) gathering(ctx actor.Context) {
 		case !f.Expired(m):
 		case time.Since(m.Due) > f.options.Heartbeat: // we slept, and CONTROLs have yet to come back
 			f.In(ctx, max(f.options.Wait, returnWithin))
+		case !slices.ContainsFunc(f.inOrder(), func(s *seat) bool { return s.link != nil && s.informed }):
+			f.deserted = true // is it us whom nobody reaches? The first who comes begins the wait anew
 		default:
 			f.begin(ctx)
 		}
@@ -116,6 +119,10 @@ func (f *Fleet) gathering(ctx actor.Context) {
 		f.In(ctx, f.options.Wait)
 		f.askAgain(ctx)
 	case informed:
+		if f.deserted {
+			f.deserted = false
+			f.In(ctx, f.options.Wait)
+		}
 		f.informed(ctx, m)
 		if f.complete() && f.present() >= f.options.Expect {
 			f.begin(ctx)
@@ -255,9 +262,7 @@ func (f *Fleet) begin(ctx actor.Context) {
 	f.Enter("serving", f.serving)
 	f.seating = time.Now().Add(seatWithin)
 	f.After(ctx, seatWithin, tryAgain{})
-	for _, held := range []time.Duration{f.options.Lease + leaseMargin, max(f.options.Grace, returnWithin)} { // awaits
-		f.After(ctx, time.Until(f.began.Add(held)), tryAgain{})
-	}
+	f.After(ctx, time.Until(f.began.Add(f.options.Lease+leaseMargin)), tryAgain{}) // awaits
 	f.expectAll(ctx)
 	f.judge(ctx)
 	f.carryOutWaiting(ctx)

@@ -30,6 +30,7 @@ type Governor struct {
 	pulse  pulse            // the last one
 	beat   time.Time        // when it was; zero: there was none yet
 	rests  time.Time        // until then nothing is granted: we slept
+	alone  bool             // there is one machine, which knows what it was granted
 }
 
 // asker is who waits, and by what id it knows its wish.
@@ -61,6 +62,7 @@ type (
 	used struct {
 		last      map[int]time.Time
 		inherited bool
+		informs   bool // the fleet hears it, too, and says which slots are kept
 	}
 	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
 	left struct{ source string }
@@ -95,7 +97,7 @@ func (left) IgnoreDeadLetterLogging() {}
 // newGovernor orders the identifies of a MASTER that began at began.
 func newGovernor(w *world.World, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, quiet: began.Add(plan.Quiet(o.TTL, o.Margin))}
+		g := &Governor{fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin))}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
 	})
@@ -234,8 +236,11 @@ func (g *Governor) spend(w plan.Want) {
 // used takes note of what a machine knows. Where one has something of an earlier life of ours, others may have permits of it and not be back: nothing is granted beside those.
 // A machine says what it has before it wishes for anything, and a fleet in which nobody has anything need not wait.
 func (g *Governor) used(m used, now time.Time) {
-	if m.inherited {
+	if m.inherited && !g.alone {
 		g.pacer.Hold(g.quiet)
+	}
+	if m.inherited && m.informs { // who is not back paces itself by slots; keepTo follows, and what this machine wishes may be here before that
+		g.pacer.Keep([]messages.Place{})
 	}
 	for bucket, at := range m.last {
 		g.pacer.Used(bucket, g.pacer.Believed(at, now))

@@ -73,6 +73,9 @@ func (f *Fleet) resume(ctx actor.Context) error {
 	h := *f.halted
 	f.resumed, f.halted = &h, nil
 	f.raise(messages.FleetResumed{CloseCode: h.Code, Token: h.Token})
+	if !f.budgeted { // while it was halted nobody asked
+		f.ask(ctx)
+	}
 	f.epoch++ // a halt from now on is another one
 	if f.governor != nil {
 		ctx.Send(f.governor, resumed{})

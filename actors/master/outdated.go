@@ -23,6 +23,9 @@ func (f *Fleet) date(ctx actor.Context, s *seat, i messages.Info, first bool) {
 	if told {
 		return
 	}
+	if s.link == nil { // it is told when it returns
+		return
+	}
 	f.raise(messages.MachineOutdated{Source: s.source, ShardCount: i.ShardCount, ShardsPerCluster: i.ShardsPerCluster, Ranges: len(i.Ranges)})
 	for _, r := range i.Ranges {
 		f.order(ctx, s, func(id string) messages.FromMaster {

@@ -36,6 +36,8 @@ type word struct {
 	paces    bool                 // itself: it asks for no permits
 	obeys    bool                 // it announced that it knows orders
 	ranges   []messages.RangeInfo // what it serves
+	shards   int                  // and of how many shards in all,
+	per      int                  // in clusters of how many
 	knows    messages.Place       // the slots it believes to have
 	halted   *messages.Halt       // as it said first
 	counts   counted              // its figures

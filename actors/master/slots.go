@@ -20,6 +20,7 @@ type slots struct {
 	gifts     []messages.Place // that somebody here gave away, and nobody has yet
 	kept      []messages.Place // as the governor knows it
 	told      bool
+	held      bool // nobody may identify, and that was said
 }
 
 // forgetAfter is how long a machine that is away keeps its slots, and its name.
@@ -76,7 +77,7 @@ func (f *Fleet) seatAll(ctx actor.Context) {
 		case s.link == nil || !s.informed:
 		case s.place.Of == 0 || s.place == messages.NoSlot:
 			waiting = append(waiting, s)
-		case s.knows != s.place && !s.paces:
+		case s.gift.Of > 0:
 			asked++
 		}
 	}
@@ -132,11 +133,23 @@ func (f *Fleet) freeSlots(taken []messages.Place, machines int) []messages.Place
 	}
 }
 
+// The slots of those who stay are divided no more finely than this, and this for each linked machine, whoever comes and goes.
+const (
+	finestAlone = 8
+	finestEach  = 4
+)
+
 // giver is the machine with the most slots of those that can be asked for half of them.
 func (f *Fleet) giver() *seat {
 	var best *seat
+	finest := finestAlone
 	for _, s := range f.inOrder() {
-		if _, _, can := plan.Halve(s.place); s.ready() && s.settled() && can && (best == nil || s.place.Of < best.place.Of) {
+		if s.link != nil {
+			finest += finestEach
+		}
+	}
+	for _, s := range f.inOrder() {
+		if _, _, can := plan.Halve(s.place); s.ready() && s.settled() && can && 2*s.place.Of <= finest && (best == nil || s.place.Of < best.place.Of) {
 			best = s
 		}
 	}
@@ -167,7 +180,7 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 	}
 	var here, away []messages.Place
 	var holders []string
-	suspicious := f.suspicious()
+	suspicious := f.suspicious() && !(f.options.Lease > 0 && time.Since(f.began) > f.options.Lease+leaseMargin)
 	for _, s := range f.inOrder() {
 		n := len(away)
 		switch {
@@ -203,11 +216,17 @@ func (f *Fleet) keepSlots(ctx actor.Context) {
 			keep = []messages.Place{}
 		}
 	}
+	held := keep != nil && len(keep) == 0 && !f.reserved && f.State() == "serving" && f.present() > 0
+	if held && !f.held {
+		hint := "if they are dead: control forget-machine"
+		if len(holders) == 0 {
+			hint = "machines of which this MASTER knows nothing may have all the slots: it waits for an hour"
+		}
+		f.raise(messages.IdentifiesHeld{Sources: holders, Hint: hint})
+	}
+	f.held = held
 	if f.told && slices.Equal(f.kept, keep) && (f.kept == nil) == (keep == nil) {
 		return
-	}
-	if keep != nil && len(keep) == 0 && len(holders) > 0 && !f.reserved && f.State() == "serving" {
-		f.raise(messages.IdentifiesHeld{Sources: holders, Hint: "if they are dead: control forget-machine"})
 	}
 	f.kept, f.told = keep, true
 	ctx.Send(f.governor, keepTo{slices.Clone(keep), keep != nil})

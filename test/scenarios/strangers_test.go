@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -90,5 +91,23 @@ func TestOneNameForTwo(t *testing.T) {
 		want(f, "processes", f.everywhere(), 6)
 		want(f, "machine.duplicate", own.saw("machine.duplicate") > 0, true)
 		want(f, "identifies", f.identifies(), 24)
+	})
+}
+
+// A spare without a disk of its own dies and comes back, again and again. It does not take the slots of the machine that serves.
+func TestSpareInACrashLoop(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 16, MaxConcurrency: 4}, 1)
+		for i := range 12 {
+			m := f.add(fmt.Sprintf("p%d", i), f.good(nil), sesame, mortal, func(o *actors.Options) { o.Master.Source = "pod" })
+			f.must("joined", 2*time.Minute, func() bool { return own.saw("machine.joined") == 2+i })
+			f.pass(12 * time.Second)
+			f.powerOff(m)
+			f.pass(30 * time.Second)
+		}
+		own.Crash()
+		f.pass(20 * time.Second)
+		f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 0})
+		f.must("it identifies by its own slots", 4*time.Minute, func() bool { return f.owned(16)() && f.identifies() > 16 })
 	})
 }

@@ -14,12 +14,13 @@ import (
 
 // foreign is somebody else's CONTROL: it asks for no permits, and starts what it is given at its own pace.
 type foreign struct {
-	f     *fleet
-	name  string
-	knows knowledge
-	takes time.Duration // from its order until its shards are READY; 0: they never are
-	link  transport.Link
-	info  messages.Info
+	f       *fleet
+	name    string
+	knows   knowledge
+	permits bool
+	takes   time.Duration // from its order until its shards are READY; 0: they never are
+	link    transport.Link
+	info    messages.Info
 
 	given     messages.ShardRange
 	began, up time.Duration // zero: not yet
@@ -63,6 +64,9 @@ func (p *foreign) heard(packet messages.FromMaster) {
 	case messages.Initialise:
 		p.info.Hostname, p.info.Version, p.info.CPUs, p.info.Epoch = p.name, "9", 2, m.Epoch
 		p.info.Features = []string{messages.FeatureInfo, messages.FeatureOrders}
+		if p.permits {
+			p.info.Features = append(p.info.Features, messages.FeaturePermits)
+		}
 		if m.Machine != nil && p.knows == ofSlots {
 			p.info.Machine = *m.Machine
 		}
