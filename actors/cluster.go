@@ -150,6 +150,9 @@ func (c *Cluster) greeting(ctx actor.Context) {
 	case world.Timeout:
 		switch {
 		case !c.Expired(m):
+		case time.Since(m.Due) > deepSleep: // we slept, not the bot
+			ctx.Send(c.house.Herald, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(time.Since(m.Due))})
+			c.In(ctx, c.options.HelloTimeout)
 		case c.adopted && c.link != nil: // it ran before, and takes no HELLO now
 			c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
 		default:
@@ -184,6 +187,8 @@ func (c *Cluster) draining(ctx actor.Context) {
 		if c.Expired(m) {
 			c.kill(ctx, syscall.SIGTERM, nil)
 		}
+	case world.Recovered: // the timeout may be lost to a panic of ours
+		c.In(ctx, c.options.KillGrace)
 	case messages.StopRun: // ordered twice
 	default:
 		c.ending(ctx)
@@ -206,6 +211,8 @@ func (c *Cluster) killing(ctx actor.Context) {
 			c.process.Signal(syscall.SIGKILL)
 			c.In(ctx, c.options.KillGrace)
 		}
+	case world.Recovered:
+		c.In(ctx, c.options.KillGrace)
 	case found:
 		c.sought(ctx, m)
 	case runStarted: // its end was ordered meanwhile
@@ -231,6 +238,8 @@ func (c *Cluster) mourning(ctx actor.Context) {
 		if c.Expired(m) {
 			c.fail(ctx, c.why)
 		}
+	case world.Recovered:
+		c.In(ctx, lastWords)
 	case socketEnded:
 		if m.link == c.link {
 			c.link = nil

@@ -24,6 +24,7 @@ type ipc struct {
 	intents  int64          // and with which intents it identifies
 	shards   map[int]*shard
 	lastBeat time.Time // the last sign of life that was owed
+	doubted  time.Time // when two heartbeats were found missing
 	probes   int       // HELLOs since then, to an instance without heartbeats
 	relinkBy time.Time // when a lost socket must be back; zero: it is there
 	dialErr  error     // of the last try
@@ -253,6 +254,7 @@ func (c *Cluster) bringSessions(ctx actor.Context) {
 // keep hands what the instance says of its sessions to the book. Only what it announced is believed.
 func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []int) {
 	mine := slices.DeleteFunc(slices.Clone(sessions), func(s messages.Session) bool { return !c.plan.Shards.Contains(s.Shard) })
+	gone = slices.DeleteFunc(slices.Clone(gone), func(shard int) bool { return !c.plan.Shards.Contains(shard) })
 	if c.has(messages.FeatureSessions) && len(mine)+len(gone) > 0 {
 		ctx.Send(c.house.Sessions, messages.KeepSessions{Cluster: c.plan.ID, Sessions: mine, Gone: gone})
 	}

@@ -40,6 +40,7 @@ type ClusterSupervisor struct {
 // ward is what the supervisor knows of one cluster.
 type ward struct {
 	plan.Cluster
+	stray    bool       // left by an earlier life, of no range that is served: only to be ended
 	pid      *actor.PID // nil: no actor
 	next     *actor.PID // its successor in a rolling restart; nil: none
 	names    int        // actors it had, for their names
@@ -61,10 +62,11 @@ type ward struct {
 type fate int
 
 const (
-	forget fate = iota // its range is released
-	rest               // stopped by an operator, or failed: it stays on the list
-	broken             // stopped by a guard: it stays on the list as failed
-	again              // it starts anew
+	forget   fate = iota // its range is released
+	rest                 // stopped by an operator, or failed: it stays on the list
+	broken               // stopped by a guard: it stays on the list as failed
+	detached             // our own code fails on it: its process is left alone
+	again                // it starts anew
 )
 
 // lookAgain is the time to look whether an outage lasts.
@@ -244,6 +246,7 @@ func (s *ClusterSupervisor) endFor(ctx actor.Context, w *ward, then fate, stop m
 	case w.pid == nil:
 		s.buried(ctx, w)
 	case waiting:
+		ctx.Send(s.house.Herald, messages.ClusterStoppedByOrder{Cluster: w.ID, Shards: w.Shards.String()})
 		ctx.Stop(w.pid)
 	default:
 		ctx.Send(w.pid, stop)
@@ -283,7 +286,7 @@ func (s *ClusterSupervisor) gone(ctx actor.Context, pid *actor.PID) {
 
 // buried does what was to come after the end of a ward.
 func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
-	if then := w.then; w.state == messages.ClusterDetached && then != rest { // its process lives: a new actor finds it, and ends it
+	if then := w.then; w.state == messages.ClusterDetached && then != detached { // its process lives: a new actor finds it, and ends it
 		s.spawn(ctx, w)
 		w.ending, w.then = true, then
 		ctx.Send(w.pid, messages.StopRun{})
@@ -300,9 +303,6 @@ func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
 		w.process, w.ready, w.out = 0, 0, 0
 		s.say(ctx, w, messages.ClusterFailed)
 	case rest:
-		if w.state == messages.ClusterDetached {
-			return
-		}
 		w.process, w.ready, w.out = 0, 0, 0
 		if w.state != messages.ClusterFailed {
 			s.say(ctx, w, messages.ClusterStopped)

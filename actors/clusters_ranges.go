@@ -55,7 +55,7 @@ func (s *ClusterSupervisor) takeBack(ctx actor.Context, m messages.TakeBack) {
 		if !is || s.wards[id] != nil {
 			continue
 		}
-		w := &ward{Cluster: plan.Cluster{ID: id}}
+		w := &ward{Cluster: plan.Cluster{ID: id}, stray: true}
 		s.wards[id] = w
 		s.spawn(ctx, w)
 		s.end(ctx, w, forget)
@@ -140,6 +140,7 @@ func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
 	var inside []*ward
 	for _, w := range s.inOrder() {
 		switch {
+		case w.stray:
 		case m.Range.Contains(w.Shards.First) && m.Range.Contains(w.Shards.Last):
 			inside = append(inside, w)
 		case m.Range.Overlaps(w.Shards):
@@ -237,7 +238,7 @@ func (s *ClusterSupervisor) settle(ctx actor.Context) {
 func (s *ClusterSupervisor) rangeState(r messages.ShardRange) messages.RangeState {
 	state := messages.RangeState("")
 	for _, w := range s.inOrder() {
-		if !r.Overlaps(w.Shards) {
+		if w.stray || !r.Overlaps(w.Shards) {
 			continue
 		}
 		switch {

@@ -62,7 +62,7 @@ func (s *ClusterSupervisor) panicked(ctx actor.Context, w *ward, err error) {
 		return
 	}
 	ctx.Send(s.house.Herald, messages.ControlBroken{Actor: w.pid.Id, Err: err.Error()})
-	w.ending, w.then = true, rest
+	w.ending, w.then = true, detached
 	s.say(ctx, w, messages.ClusterDetached)
 	ctx.(actor.Supervisor).StopChildren(w.pid)
 	s.settle(ctx)

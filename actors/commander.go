@@ -119,6 +119,8 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 			}
 		case messages.ClusterReady:
 			return "", e.Cluster == id, nil
+		case messages.ClusterAdopted: // our own code failed on the way, and took it back
+			return "", e.Cluster == id, nil
 		case messages.ClusterGaveUp:
 			if e.Cluster == id {
 				return "", true, fmt.Errorf("cluster %s gave up after %d attempts: %s", id, e.Attempts, e.Causes[len(e.Causes)-1])

@@ -125,6 +125,11 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 			delete(g.out, id)
 		}
 	}
+	for _, w := range g.waiting() {
+		if w.Owner == cluster.String() {
+			delete(g.askers, w.ID)
+		}
+	}
 }
 
 // burn counts n identifies of a cluster, and has the cluster stopped when that is one too many.

@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -84,7 +85,13 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 	ctx := supervisor.(actor.Context)
 	err := world.AsError(reason)
 	ctx.Send(m.house.Herald, messages.ControlBroken{Actor: child.Id, Err: err.Error()})
-	defer m.retell(ctx, child)
+	if !m.mending[child.Id] { // once a second at most: what it is told then may make it panic again
+		if m.mending == nil {
+			m.mending = map[string]bool{}
+		}
+		m.mending[child.Id] = true
+		m.After(ctx, mendEvery, mend{child})
+	}
 	for _, row := range m.members {
 		if row.restart && child.Id == ctx.Self().Id+"/"+row.name && !m.stopping {
 			m.Log.Error().Str("child", child.Id).Err(err).Msg("behaviour panicked; it starts again")
@@ -92,5 +99,21 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 			return
 		}
 	}
-	(&world.Resume{Log: m.Log}).HandleFailure(sys, supervisor, child, rs, reason, message)
+	world.LogPanic(m.Log, child.Id, err)
+	supervisor.ResumeChildren(child)
+}
+
+// mendEvery is how soon, and how often, one that panicked is told what it may have lost.
+const mendEvery = time.Second
+
+// mend is the time for that.
+type mend struct{ child *actor.PID }
+
+// IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
+func (mend) IgnoreDeadLetterLogging() {}
+
+func (m *MasterLink) mend(ctx actor.Context, child *actor.PID) {
+	delete(m.mending, child.Id)
+	ctx.Send(child, world.Recovered{})
+	m.retell(ctx, child)
 }

@@ -28,6 +28,7 @@ type MasterLink struct {
 	options Options
 	house   House
 	members []member
+	mending map[string]bool // who panicked a moment ago, by id
 
 	link     transport.Link
 	cancel   func()        // of the dial under way
@@ -193,6 +194,8 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.commanded(ctx, msg)
 	case leaseEnds:
 		m.leaseEnds(ctx, msg)
+	case mend:
+		m.mend(ctx, msg.child)
 	case messages.AcceptMaster:
 		m.accept(ctx, msg)
 	case messages.AllStopped:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
 	codec "github.com/discluster/control/transport/master"
 )
 
@@ -201,8 +202,7 @@ func (m *MasterLink) released(ctx actor.Context, r messages.SessionsHandedOver) 
 
 // endOffload: an offload is no longer under way.
 func (m *MasterLink) endOffload(ctx actor.Context, id string, r messages.ShardRange) {
-	i := slices.IndexFunc(m.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
-	m.orders.offloads = slices.Delete(m.orders.offloads, i, i+1)
+	m.orders.offloads = slices.DeleteFunc(m.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
 	m.unhold(ctx)
 }
 
@@ -305,7 +305,10 @@ func (m *MasterLink) send(ctx actor.Context, p messages.FromControl) {
 	if err != nil {
 		panic(err) // a packet of our own making
 	}
-	if err := m.link.Send(frame); err != nil {
+	switch err := m.link.Send(frame); {
+	case errors.Is(err, transport.ErrTooLarge): // the link is as good as before; only a bot can have made the packet so long
+		m.Log.Error().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
+	case err != nil:
 		ctx.Send(ctx.Self(), linkEnded{m.link, err}) // its own word may be lost
 		m.Log.Warn().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
 	}

@@ -162,10 +162,20 @@ func (c *Cluster) adopting(ctx actor.Context) {
 			c.cancel = nil
 			c.fail(ctx, &Failure{Cause: messages.CauseStartFailed, Err: "whether the process of an earlier life lives is not known: " + m.err.Error()})
 		}
+	case world.Recovered: // what was found may be lost to a panic of ours
+		c.recallAnew(ctx)
 	case messages.StopRun:
 		c.enter(ctx, messages.ClusterKilling, c.takingLeave)
 	default:
 		c.always(ctx)
+	}
+}
+
+// recallAnew searches once more.
+func (c *Cluster) recallAnew(ctx actor.Context) {
+	c.detach()
+	if !c.recall(ctx) {
+		c.stopped(ctx)
 	}
 }
 
@@ -198,6 +208,10 @@ func (c *Cluster) takingLeave(ctx actor.Context) {
 		}
 		c.own(ctx, m.process)
 		c.kill(ctx, syscall.SIGTERM, nil)
+	case world.Recovered:
+		if c.recallAnew(ctx); c.cancel != nil {
+			c.enter(ctx, messages.ClusterKilling, c.takingLeave)
+		}
 	case messages.StopRun:
 	default:
 		c.always(ctx)

@@ -163,7 +163,7 @@ func acceptMasterCommand() *cobra.Command {
 // comesUp is how a cluster's start ends.
 func comesUp(e event) (over bool, err error) {
 	switch e.name {
-	case "cluster.ready":
+	case "cluster.ready", "cluster.adopted": // adopted: our own code failed on the way
 		return true, nil
 	case "cluster.gave_up", "cluster.fatal", "cluster.identify_storm", "order.refused":
 		return true, errors.New(strings.TrimSpace(eventLine(e)))

@@ -53,3 +53,6 @@ func (b *bot) operation(m messages.Operation) {
 	}
 	b.send(answer)
 }
+
+// Tell says any packet.
+func (v Voice) Tell(m messages.FromInstance) { v.send(m) }

@@ -58,6 +58,27 @@ var wrongs = []func(*everything){
 		e.m.Panic = nil
 	},
 	func(e *everything) { e.order(e.m, messages.RollingRestart{}) },
+	func(e *everything) {
+		e.order(e.m, messages.StopCluster{Cluster: messages.ClusterID(e.loop.Rand.IntN(3))})
+	},
+	func(e *everything) {
+		e.order(e.m, messages.DrainCluster{Cluster: messages.ClusterID(e.loop.Rand.IntN(3))})
+	},
+	func(e *everything) {
+		for _, p := range e.m.Processes() {
+			p.Signal(syscall.SIGKILL)
+		}
+	},
+	func(e *everything) { // on and on
+		actors := []string{"masterlink", "gate", "sessions", "router", "clusters", "cluster/0", "cluster/1", "cluster/2", "commander"}
+		who := actors[e.loop.Rand.IntN(len(actors))]
+		e.order(e.m, messages.RestartCluster{Cluster: messages.ClusterID(e.loop.Rand.IntN(3))})
+		e.m.Panic = func(actor string, msg any) bool {
+			return actor == who && !strings.HasPrefix(typeOf(msg), "*actor.") && e.loop.Rand.IntN(3) == 0
+		}
+		e.pass(time.Duration(e.loop.Rand.IntN(8000)) * time.Millisecond)
+		e.m.Panic = nil
+	},
 	func(e *everything) { e.restart(e.m, messages.ClusterID(e.loop.Rand.IntN(3))) },
 }
 
@@ -84,15 +105,17 @@ func TestEverything(t *testing.T) {
 			e.own.start()
 		}
 		f.pass(time.Minute) // a frozen one wakes
-		f.must("every shard READY once it stops", 10*time.Minute, func() bool {
+		ok := func() bool { return f.owned(24)() && len(e.m.Processes()) == 3 }
+		for end := f.loop.Now() + 10*time.Minute; !ok() && f.loop.Now() < end; {
 			f.mend()
-			for id := range messages.ClusterID(3) { // our own code failed on it ten times in a minute
-				if f.state(e.m, id) == messages.ClusterDetached {
+			for id := range messages.ClusterID(3) {
+				if st := f.state(e.m, id); st == messages.ClusterDetached || st == messages.ClusterStopped {
 					f.restart(e.m, id)
 				}
 			}
-			return f.owned(24)() && len(e.m.Processes()) == 3
-		})
+			f.pass(10 * time.Second)
+		}
+		f.must("every shard READY once it stops", time.Second, ok)
 		f.pass(time.Minute)
 		want(f, "owned", f.owned(24)(), true)
 		want(f, "processes", len(e.m.Processes()), 3)

@@ -325,3 +325,6 @@ func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func()
 
 // ErrDiskFull is a DiskErr.
 var ErrDiskFull = errors.New("no space left on device")
+
+// File is a small file.
+func (h *Host) File(name string) string { return string(h.files[name]) }

@@ -187,6 +187,9 @@ func (e *end) Took() {
 }
 
 func (e *end) Send(frame []byte) error {
+	if (e.place == "master" || e.peer.place == "master") && len(frame) > 1<<20 {
+		return fmt.Errorf("send %d bytes, over %d: %w", len(frame), 1<<20, transport.ErrTooLarge)
+	}
 	if e.over {
 		return transport.ErrEnded
 	}

@@ -139,6 +139,8 @@ func TestFaults(t *testing.T) {
 		{"hello with a word of its own", string(wrap(`{"op":2,"d":{"shards":[0],"total_shards":1,"on_lost":"panic"}}`)), true, Malformed, `on_lost "panic": want one of`},
 		{"permit without shard", string(wrap(`{"op":0,"t":"PERMIT","d":{"event_id":"1","cause":"start"}}`)), false, Malformed, "shard_id: missing or null"},
 		{"report without shard", string(wrap(`{"op":0,"t":"PERMIT","d":{"event_id":"1","sent":true}}`)), false, Malformed, "shard_id: missing or null"},
+		{"permit of a long id", string(wrap(`{"op":0,"t":"PERMIT","d":{"event_id":"` + strings.Repeat("1", 257) + `","shard_id":1,"cause":"start"}}`)), false, Malformed, "event_id: 257 bytes: want at most 256"},
+		{"session of a long id", string(wrap(`{"op":0,"t":"SESSIONS","d":{"event_id":"1","sessions":[{"shard":1,"shard_count":2,"session_id":"` + strings.Repeat("x", 257) + `","seq":1}]}}`)), false, Malformed, "sessions: shard 1: session_id, resume_gateway_url, user_id or application_id over 256 bytes"},
 		{"permit for no reason", string(wrap(`{"op":0,"t":"PERMIT","d":{"event_id":"1","shard_id":1}}`)), false, Malformed, `cause "": want one of`},
 		{"grant without granted", string(wrap(`{"op":0,"t":"PERMIT","d":{"event_id":"1","shard_id":1}}`)), true, Malformed, "granted: missing or null"},
 		{"shard in an unknown state", string(wrap(`{"op":0,"t":"SHARD","d":{"shard_id":1,"state":"odd"}}`)), false, Malformed, `state "odd": want one of`},

@@ -55,6 +55,7 @@ func check(m any) error {
 		return cmp.Or(checkSessions(m.Sessions), checkShards("gone", m.Gone, 0))
 	case messages.PermitAsk:
 		return cmp.Or(
+			briefText("event_id", m.EventID),
 			atLeast("shard_id", m.Shard, 0),
 			oneOf("cause", m.Cause, messages.CauseStart, messages.CauseCrash, messages.CauseReidentify, messages.CauseOperator))
 	case messages.PermitGrant:
@@ -63,7 +64,7 @@ func check(m any) error {
 			atLeast("use_within_ms", m.UseWithinMS, 0),
 			atLeast("retry_after_ms", m.RetryAfterMS, 0))
 	case messages.PermitSent:
-		return atLeast("shard_id", m.Shard, 0)
+		return cmp.Or(briefText("event_id", m.EventID), atLeast("shard_id", m.Shard, 0))
 	case messages.Reconnect:
 		return atLeast("shard_id", m.Shard, 0)
 	case messages.Drain:
@@ -126,6 +127,9 @@ func checkShards(field string, ids []int, total int) error {
 	return nil
 }
 
+// textMax bounds, in bytes, what is passed on to MASTER, in whose packets 1,000 sessions have to fit. Discord's are a tenth of it.
+const textMax = 256
+
 // checkSessions finds every session that no process could resume. A missing shard count is 0 and is found with it.
 func checkSessions(sessions []messages.Session) error {
 	for _, s := range sessions {
@@ -136,9 +140,18 @@ func checkSessions(sessions []messages.Session) error {
 			return fmt.Errorf("sessions: shard %d: want 0 to %d", s.Shard, s.ShardCount-1)
 		case s.SessionID == "":
 			return fmt.Errorf("sessions: shard %d: session_id missing or empty", s.Shard)
+		case len(s.SessionID) > textMax || len(s.ResumeGatewayURL) > textMax || len(s.UserID) > textMax || len(s.ApplicationID) > textMax:
+			return fmt.Errorf("sessions: shard %d: session_id, resume_gateway_url, user_id or application_id over %d bytes", s.Shard, textMax)
 		case s.Seq < 0:
 			return fmt.Errorf("sessions: shard %d: seq %d: want at least 0", s.Shard, s.Seq)
 		}
+	}
+	return nil
+}
+
+func briefText[S ~string](field string, v S) error {
+	if len(v) > textMax {
+		return fmt.Errorf("%s: %d bytes: want at most %d", field, len(v), textMax)
 	}
 	return nil
 }
