@@ -165,16 +165,25 @@ func comesUp(e event) (over bool, err error) {
 	switch e.name {
 	case "cluster.ready", "cluster.adopted": // adopted: our own code failed on the way
 		return true, nil
-	case "cluster.gave_up", "cluster.fatal", "cluster.identify_storm", "order.refused":
+	case "cluster.gave_up", "cluster.fatal", "cluster.identify_storm", "fleet.halted", "order.refused":
 		return true, errors.New(strings.TrimSpace(eventLine(e)))
+	case "order.given":
+		if by := e.field["order"]; by == messages.OrderStop || by == messages.OrderDrain {
+			return true, fmt.Errorf("%v was ordered meanwhile", by)
+		}
 	}
 	return false, nil
 }
 
 // goesDown is how a cluster's stop ends.
 func goesDown(e event) (over bool, err error) {
-	if e.name == "order.refused" {
+	switch e.name {
+	case "order.refused":
 		return true, fmt.Errorf("%v", e.field["err"])
+	case "order.given":
+		if e.field["order"] == messages.OrderRestart {
+			return true, errors.New("a restart was ordered meanwhile")
+		}
 	}
 	return e.name == "cluster.stopped", nil
 }
@@ -286,7 +295,7 @@ func (o *order) give(ctx context.Context, c *caller, id string, leave bool) erro
 	}
 	var ended error
 	err := c.follow(ctx, given.After, messages.LevelInfo, func(e event) bool {
-		if o.cluster && e.name != "order.refused" && fmt.Sprint(e.field["cluster"]) != id {
+		if o.cluster && e.name != "order.refused" && e.name != "fleet.halted" && fmt.Sprint(e.field["cluster"]) != id {
 			return false // of another cluster, or of none
 		}
 		c.printEvent(e)

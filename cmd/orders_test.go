@@ -76,3 +76,29 @@ func TestAcceptMaster(t *testing.T) {
 		})
 	}
 }
+
+// What ends the wait for an order, beside what was wanted: another order, a halt.
+func TestOrdersEnd(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ends  func(event) (bool, error)
+		event event
+		over  bool
+		err   string
+	}{
+		{"up", comesUp, event{name: "cluster.ready"}, true, ""},
+		{"taken back", comesUp, event{name: "cluster.adopted"}, true, ""},
+		{"up, by itself", comesUp, event{name: "order.given", field: map[string]any{"order": "restart"}}, false, ""},
+		{"up, and stopped", comesUp, event{name: "order.given", field: map[string]any{"order": "stop"}}, true, "stop was ordered meanwhile"},
+		{"up, and drained", comesUp, event{name: "order.given", field: map[string]any{"order": "drain"}}, true, "drain was ordered meanwhile"},
+		{"up, and halted", comesUp, event{name: "fleet.halted"}, true, "fleet.halted"},
+		{"down", goesDown, event{name: "cluster.stopped"}, true, ""},
+		{"down, by itself", goesDown, event{name: "order.given", field: map[string]any{"order": "drain"}}, false, ""},
+		{"down, and up", goesDown, event{name: "order.given", field: map[string]any{"order": "restart"}}, true, "a restart was ordered meanwhile"},
+	} {
+		over, err := c.ends(c.event)
+		if over != c.over || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v, %v; want %v, %q", c.name, over, err, c.over, c.err)
+		}
+	}
+}

@@ -119,7 +119,8 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 	g, err := f.read(m)
 	switch {
 	case errors.Is(err, errUnauthorized):
-		f.tokenRefused(err)
+		f.raise(messages.TokenRefused{Err: "Discord answered 401"})
+		f.options.Failed(err)
 	case err != nil:
 		wait := plan.Redial(true, min(f.tries+1, 5), f.W.Rand())
 		f.tries++
@@ -133,11 +134,6 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 		f.budgeted = true
 		f.know(ctx, g)
 	}
-}
-
-func (f *Fleet) tokenRefused(err error) {
-	f.raise(messages.TokenRefused{Err: "Discord answered 401"})
-	f.options.Failed(err)
 }
 
 // askOthers tells the CONTROLs that are linked, and those to come, all that is known without Discord; those that serve say what the fleet is. There is nobody to give permits
@@ -168,11 +164,11 @@ func (f *Fleet) learned(ctx actor.Context, m informed) {
 func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
 	defer f.settle(ctx)
 	g, err := f.read(m)
-	switch {
-	case errors.Is(err, errUnauthorized) && !f.budgeted:
-		f.tokenRefused(err)
-		return
-	case err != nil:
+	if err != nil {
+		if errors.Is(err, errUnauthorized) && f.said != err.Error() { // what is served goes on; its bots learn soon enough whether it is so
+			f.said = err.Error()
+			f.raise(messages.TokenRefused{Err: "Discord answered 401"})
+		}
 		f.Log.Warn().Err(err).Msg("what may identify today is not known anew")
 		if !f.budgeted {
 			f.After(ctx, plan.Redial(true, 5, f.W.Rand()), recount{})

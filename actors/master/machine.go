@@ -220,12 +220,12 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 // used is when the machine's buckets were used last, by our clock: never sooner than it was, where the machine says its own. It has what an earlier life of ours gave it where it has anything, and was given nothing in this one.
 func (m *Machine) used(p messages.Info) used {
 	u := used{last: map[int]time.Time{}, informs: true, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
-	var ahead time.Duration // our clock minus the machine's, and the packet's way
-	if p.Now != nil {
-		ahead = time.Since(p.Now.Time())
-	}
+	now := time.Now()
 	for bucket, at := range p.LastIdentify {
-		u.last[bucket] = at.Time().Add(ahead)
+		u.last[bucket] = at.Time()
+		if p.Now != nil {
+			u.last[bucket] = now.Add(at.Time().Sub(p.Now.Time()))
+		}
 	}
 	return u
 }
