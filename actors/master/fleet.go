@@ -111,7 +111,7 @@ func (f *Fleet) gathering(ctx actor.Context) {
 		case time.Since(m.Due) > f.options.Heartbeat: // we slept, and CONTROLs have yet to come back
 			f.In(ctx, max(f.options.Wait, returnWithin))
 		case !slices.ContainsFunc(f.inOrder(), func(s *seat) bool { return s.link != nil && s.informed }):
-			f.deserted = true // is it us whom nobody reaches? The first who comes begins the wait anew
+			f.deserted = true // is it us whom nobody reached? The first who comes tells: one that was in a fleet before begins the wait anew
 		default:
 			f.begin(ctx)
 		}
@@ -119,13 +119,16 @@ func (f *Fleet) gathering(ctx actor.Context) {
 		f.In(ctx, f.options.Wait)
 		f.askAgain(ctx)
 	case informed:
-		if f.deserted {
+		f.informed(ctx, m)
+		switch s := f.seats[m.source]; {
+		case f.complete() && f.present() >= f.options.Expect:
+			f.begin(ctx)
+		case !f.deserted || s == nil || !s.informed:
+		case f.heir.IsZero() && f.inherited.IsZero():
+			f.begin(ctx)
+		default:
 			f.deserted = false
 			f.In(ctx, f.options.Wait)
-		}
-		f.informed(ctx, m)
-		if f.complete() && f.present() >= f.options.Expect {
-			f.begin(ctx)
 		}
 	default:
 		f.always(ctx)

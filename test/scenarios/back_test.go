@@ -220,3 +220,14 @@ func TestNewcomersAlone(t *testing.T) {
 		want(f, "owned", f.owned(24)(), true)
 	})
 }
+
+// MASTER waits in vain for machines. The first that comes then was in no fleet before, and is given everything at once.
+func TestMasterWaitsInVain(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
+		f.withOwnMaster(3)
+		f.pass(time.Minute + time.Duration(f.loop.Rand.IntN(60))*time.Second)
+		f.add("m1", f.good(nil), sesame)
+		f.must("every shard READY", 15*time.Second, f.owned(16))
+	})
+}
