@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -29,6 +30,7 @@ type linkMemory struct {
 	Place            messages.Place        `json:"place"`
 	Ranges           []messages.ShardRange `json:"ranges,omitempty"`
 	Epochs           []int64               `json:"epochs,omitempty"` // of the orders for them, one each
+	LeaseMS          messages.Milliseconds `json:"lease_ms,omitempty"`
 }
 
 // served is what is served by it.
@@ -76,8 +78,11 @@ func (m *MasterLink) takeBack(ctx actor.Context) {
 		m.standing.Ranges = k.served()
 		ctx.Send(m.house.Gate, m.settings)
 	}
-	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.served()})
+	if m.lease.length = k.LeaseMS.Duration(); m.lease.length > 0 {
+		m.lease.until = time.Now() // what is left of it nobody knows here: a bot that has heard of it does, and one that has not may not begin
+	}
 	ctx.Send(m.house.Clusters, m.leaseNow())
+	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.served()})
 }
 
 // keepServed writes down what is served and what is about to be. What is being drained is not.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/mockmaster"
 	"github.com/discluster/control/transport/discord/rules"
 )
@@ -106,5 +107,27 @@ func TestConnectsThatWait(t *testing.T) {
 		f.master.Change(func(o *mockmaster.Options) { o.AcksBeats = true })
 		f.must("it serves", time.Minute, f.acked(m, fmt.Sprint("c", most-1), "operational"))
 		want(f, "what was refused", f.acks(m, fmt.Sprint("c", most), "operational"), 0)
+	})
+}
+
+// CONTROL dies when it has just started what it was given, before its bots hear of it and of the lease, and is back while MASTER sleeps. They are taken back, and may not begin: what
+// they are to serve is given to another (seed 2890 of TestFleetChaos).
+func TestLeaseOfTheUngreeted(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
+		own := f.withOwnMaster(2, leased)
+		slow := f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{Boot: 500 * time.Millisecond} })
+		a := f.add("m1", slow, sesame, mortal)
+		f.add("m2", slow, sesame, mortal)
+		f.must("its bots are started", time.Minute, f.running(a, 3))
+		f.crash(a)
+		f.net.Cut("m1", "master")
+		f.pass(time.Duration(5+f.loop.Rand.IntN(20)) * time.Second)
+		f.boot(a, sesame, mortal)
+		f.must("given to the other", 4*time.Minute, func() bool { return own.saw("machine.replaced") == 1 && f.owned(24)() })
+		f.net.Heal("m1", "master")
+		f.pass(2 * time.Minute)
+		want(f, "owned", f.owned(24)(), true)
+		want(f, "identifies", f.identifies(), 24)
 	})
 }
