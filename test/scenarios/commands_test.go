@@ -100,6 +100,19 @@ func TestDrainWhileGathering(t *testing.T) {
 	})
 }
 
+// A machine dies while it is drained. What it had is given to others, and the order ends.
+func TestDrainOfTheDying(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 3)
+		m := f.one()
+		o := own.order("", messages.DrainMachine{Source: m.Name})
+		f.pass(50 * time.Millisecond)
+		f.powerOff(m)
+		f.must("everything is elsewhere", 2*time.Minute, f.owned(60))
+		f.must("the order is over", time.Minute, o.over)
+	})
+}
+
 // A drained machine stays one when MASTER starts anew, and when it does itself: it is a spare that takes nothing over, until it is undrained.
 func TestDrainedIsRemembered(t *testing.T) {
 	seeds(t, func(f *fleet) {
