@@ -146,6 +146,7 @@ func (b *bot) want(op int, kind string) frame {
 
 // readyFields is what these tests read of READY.
 type readyFields struct {
+	V                int    `json:"v"`
 	SessionID        string `json:"session_id"`
 	ResumeGatewayURL string `json:"resume_gateway_url"`
 	Shard            [2]int `json:"shard"`

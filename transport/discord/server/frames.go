@@ -87,7 +87,7 @@ func decodeIdentify(raw json.RawMessage) (rules.Identify, bool) {
 }
 
 // encode makes the payload of an output; a rules.Close has none.
-func encode(o rules.Output, resumeURL string) ([]byte, error) {
+func encode(o rules.Output, version int, resumeURL string) ([]byte, error) {
 	switch o := o.(type) {
 	case rules.Hello:
 		return fmt.Appendf(nil, `{"t":null,"s":null,"op":%d,"d":{"heartbeat_interval":%d,"_trace":["[\"simulated\"]"]}}`, opHello, o.Interval.Milliseconds()), nil
@@ -102,7 +102,7 @@ func encode(o rules.Output, resumeURL string) ([]byte, error) {
 	case rules.Resumed:
 		return fmt.Appendf(nil, `{"t":"RESUMED","s":%d,"op":0,"d":{"_trace":["[\"simulated\"]"]}}`, o.Seq), nil
 	case rules.Ready:
-		d, err := json.Marshal(readyData(o, resumeURL))
+		d, err := json.Marshal(readyData(o, version, resumeURL))
 		return fmt.Appendf(nil, `{"t":"READY","s":%d,"op":0,"d":%s}`, o.Seq, d), err
 	}
 	return nil, fmt.Errorf("simulated discord: no payload for %T", o)
@@ -155,9 +155,9 @@ func botUser(id uint64) user {
 	return user{ID: strconv.FormatUint(id, 10), Username: botName, Discriminator: "0000", Bot: true, Verified: true, MFAEnabled: true}
 }
 
-func readyData(o rules.Ready, resumeURL string) ready {
+func readyData(o rules.Ready, version int, resumeURL string) ready {
 	r := ready{
-		V: 10, User: botUser(o.UserID), Guilds: []unavailableGuild{}, SessionID: o.SessionID, SessionType: "normal",
+		V: version, User: botUser(o.UserID), Guilds: []unavailableGuild{}, SessionID: o.SessionID, SessionType: "normal",
 		ResumeGatewayURL: resumeURL, Shard: [2]int{o.Shard, o.ShardCount},
 		Application:     application{ID: strconv.FormatUint(o.ApplicationID, 10)},
 		PrivateChannels: []struct{}{}, Relationships: []struct{}{},

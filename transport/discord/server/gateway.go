@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -20,12 +22,16 @@ const (
 // resumePath is where resume_gateway_url points: not the path of /gateway/bot, so that a RESUME at the wrong address shows.
 const resumePath = "/gateway"
 
+// apiVersions are the versions of Discord's API that are served, by gateway and REST alike. What this server does is the same in each of them.
+var apiVersions = []int{9, 10}
+
 // conn is one gateway connection: two lines, and the websocket between them and the client.
 type conn struct {
 	id        rules.Conn
 	ws        *websocket.Conn
 	in        *line[rules.Input]
 	out       *line[rules.Output]
+	version   int // of the API, one of apiVersions
 	packer    *packer
 	resumeURL string
 	resuming  bool // it came to resume_gateway_url
@@ -40,12 +46,12 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 		notFound(w, r)
 		return
 	}
-	packer, code, reason := negotiate(r)
+	version, packer, code, reason := negotiate(r)
 	if code != 0 {
 		refuse(w, r, code, reason)
 		return
 	}
-	c := &conn{id: rules.Conn(s.next.Add(1)), packer: packer, resumeURL: "ws://" + r.Host + resumePath, resuming: r.URL.Path != "/"}
+	c := &conn{id: rules.Conn(s.next.Add(1)), version: version, packer: packer, resumeURL: "ws://" + r.Host + resumePath, resuming: r.URL.Path != "/"}
 	c.in, c.out = newLine[rules.Input](s, c.id, 0), newLine[rules.Output](s, c.id, 1)
 	if !s.admit(c) {
 		unavailable(w)
@@ -67,20 +73,21 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	<-written
 }
 
-// negotiate reads the address's version, encoding and compression. A close code above 0, and its reason, say what the server does not speak.
-func negotiate(r *http.Request) (p *packer, code int, reason string) {
+// negotiate reads the address's version, encoding and compression. A close code above 0, and its reason, name what the server does not speak.
+func negotiate(r *http.Request) (version int, p *packer, code int, reason string) {
 	q := r.URL.Query()
-	if q.Get("v") != "10" {
-		return nil, rules.CloseInvalidVersion, "Invalid API version. This gateway serves v=10."
+	version, _ = strconv.Atoi(q.Get("v"))
+	if !slices.Contains(apiVersions, version) {
+		return 0, nil, rules.CloseInvalidVersion, "Invalid API version. This gateway serves v=9 and v=10."
 	}
 	if e := q.Get("encoding"); e != "" && e != "json" {
-		return nil, websocket.CloseUnsupportedData, "This simulated gateway speaks encoding=json only."
+		return 0, nil, websocket.CloseUnsupportedData, "This simulated gateway speaks encoding=json only."
 	}
 	p, err := newPacker(q.Get("compress"))
 	if err != nil {
-		return nil, websocket.CloseUnsupportedData, err.Error()
+		return 0, nil, websocket.CloseUnsupportedData, err.Error()
 	}
-	return p, 0, ""
+	return version, p, 0, ""
 }
 
 // refuse opens a websocket only to close it: a gateway client reads close codes, not HTTP.
@@ -177,7 +184,7 @@ func (c *conn) write() {
 
 // send writes one payload.
 func (c *conn) send(o rules.Output) error {
-	payload, err := encode(o, c.resumeURL)
+	payload, err := encode(o, c.version, c.resumeURL)
 	if err != nil {
 		return err
 	}

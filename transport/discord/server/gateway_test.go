@@ -29,6 +29,18 @@ func TestReady(t *testing.T) {
 	b.want(11, "")
 }
 
+// READY names the version of the connection it comes by.
+func TestVersions(t *testing.T) {
+	for _, version := range apiVersions {
+		_, base := start(t, Config{})
+		b := dial(t, base, fmt.Sprintf("/?v=%d&encoding=json", version))
+		b.want(10, "")
+		if r := b.ready(0, 1); r.V != version {
+			t.Errorf("READY says v %d on a connection of v=%d", r.V, version)
+		}
+	}
+}
+
 // Everything that ends in a close code, from the address to the contents.
 func TestCloseCodes(t *testing.T) {
 	const json = "/?v=10&encoding=json"
@@ -38,8 +50,8 @@ func TestCloseCodes(t *testing.T) {
 		code       int
 		reason     string
 	}{
-		{"version 9", "/?v=9&encoding=json", nil, 4012, "Invalid API version. This gateway serves v=10."},
-		{"no version", "/", nil, 4012, "Invalid API version. This gateway serves v=10."},
+		{"version 8", "/?v=8&encoding=json", nil, 4012, "Invalid API version. This gateway serves v=9 and v=10."},
+		{"no version", "/", nil, 4012, "Invalid API version. This gateway serves v=9 and v=10."},
 		{"etf", "/?v=10&encoding=etf", nil, 1003, "This simulated gateway speaks encoding=json only."},
 		{"unknown compression", "/?v=10&encoding=json&compress=lz4", nil, 1003, `compress "lz4" is unknown: zlib-stream or zstd-stream`},
 		{"no JSON", json, []string{`{`}, 4002, "Error while decoding payload."},

@@ -32,26 +32,33 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", s.gateway)
 	mux.HandleFunc("GET "+resumePath, s.gateway)
 	mux.HandleFunc("GET "+resumePath+"/{$}", s.gateway) // some clients put a slash between address and query
-	mux.HandleFunc("GET /api/v10/gateway", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusOK, map[string]string{"url": gatewayURL(r)})
-	})
-	mux.HandleFunc("GET /api/v10/gateway/bot", s.authorized(func(w http.ResponseWriter, r *http.Request, bot rules.GatewayBot) {
-		bot.URL = gatewayURL(r)
-		answer(w, http.StatusOK, bot)
-	}))
-	mux.HandleFunc("GET /api/v10/users/@me", s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
-		answer(w, http.StatusOK, botUser(rules.ApplicationID))
-	}))
-	self := s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
-		answer(w, http.StatusOK, application{ID: botUser(rules.ApplicationID).ID, Name: botName})
-	})
-	mux.HandleFunc("GET /api/v10/applications/@me", self)
-	mux.HandleFunc("GET /api/v10/oauth2/applications/@me", self) // its older address
+	for _, version := range apiVersions {
+		s.routeAPI(mux, fmt.Sprintf("GET /api/v%d", version))
+	}
 	mux.HandleFunc("POST /faults", s.postFault)
 	mux.HandleFunc("POST /settings", s.postSettings)
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.Stats()) })
 	mux.HandleFunc("/", notFound)
 	return http.MaxBytesHandler(mux, bodyMax)
+}
+
+// routeAPI adds one version of Discord's REST API; base is the method and the beginning of its addresses.
+func (s *Server) routeAPI(mux *http.ServeMux, base string) {
+	mux.HandleFunc(base+"/gateway", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"url": gatewayURL(r)})
+	})
+	mux.HandleFunc(base+"/gateway/bot", s.authorized(func(w http.ResponseWriter, r *http.Request, bot rules.GatewayBot) {
+		bot.URL = gatewayURL(r)
+		answer(w, http.StatusOK, bot)
+	}))
+	mux.HandleFunc(base+"/users/@me", s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
+		answer(w, http.StatusOK, botUser(rules.ApplicationID))
+	}))
+	self := s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
+		answer(w, http.StatusOK, application{ID: botUser(rules.ApplicationID).ID, Name: botName})
+	})
+	mux.HandleFunc(base+"/applications/@me", self)
+	mux.HandleFunc(base+"/oauth2/applications/@me", self) // its older address
 }
 
 // gatewayURL is the gateway as the client reached us.

@@ -37,6 +37,8 @@ func TestREST(t *testing.T) {
 		want                            string // WS stands for the gateway's address; empty: not looked at
 	}{
 		{"gateway", "GET", "/api/v10/gateway", "", "", 200, `{"url":"WS/"}`},
+		{"gateway, v9", "GET", "/api/v9/gateway", "", "", 200, `{"url":"WS/"}`},
+		{"gateway, a version that is not served", "GET", "/api/v8/gateway", "", "", 404, `{"message":"404: Not Found","code":0}`},
 		{"gateway/bot, wrong token", "GET", "/api/v10/gateway/bot", "Bot bad", "", 401, unauthorized},
 		{"gateway/bot, no token", "GET", "/api/v10/gateway/bot", "", "", 401, unauthorized},
 		{"gateway/bot, without Bot", "GET", "/api/v10/gateway/bot", "good", "", 401, unauthorized},

@@ -1,4 +1,4 @@
-// Package server is the simulated Discord: REST and gateway (v10) over real HTTP and websockets, around the pure rules of transport/discord/rules.
+// Package server is the simulated Discord: REST and gateway (v9 and v10) over real HTTP and websockets, around the pure rules of transport/discord/rules.
 //
 //	bot ──frames──▶ reader ──▶ in line ──▶ ┌───────┐ ──▶ out line ──▶ writer ──frames──▶ bot
 //	                           (jitter)    │ owner │     (jitter)
@@ -6,8 +6,8 @@
 //
 // One goroutine, the owner, has the rules; everybody else sends it functions. An input's time is its arrival at Discord: after the jitter, before the owner's queue.
 //
-//   - GET /api/v10/gateway/bot, /gateway, /users/@me, /applications/@me: Authorization "Bot <token>".
-//   - GET / and /gateway (which READY names for resumes): websocket, ?v=10&encoding=json[&compress=zlib-stream|zstd-stream].
+//   - GET /api/v10 (or v9)/gateway/bot, /gateway, /users/@me, /applications/@me: Authorization "Bot <token>".
+//   - GET / and /gateway (which READY names for resumes): websocket, ?v=10 (or 9)&encoding=json[&compress=zlib-stream|zstd-stream].
 //   - POST /faults: a rules.Fault as JSON. POST /settings: a Settings as JSON. GET /stats: a Stats as JSON.
 //
 // It is for tests and rehearsals: it has no secrets of its own, and whoever reaches it may break it.
