@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -84,6 +86,21 @@ func closest(name string, known []string) string {
 		}
 	}
 	return best
+}
+
+// nearestMax is how many names a suggestion has where none is near enough to be meant.
+const nearestMax = 3
+
+// nearest returns the names that were probably meant: the one that is near, or the nearest few.
+func nearest(name string, known []string) []string {
+	if best := closest(name, known); best != "" {
+		return []string{best}
+	}
+	sorted := slices.Clone(known)
+	slices.SortStableFunc(sorted, func(a, b string) int {
+		return cmp.Compare(distance(plain(name), plain(a)), distance(plain(name), plain(b)))
+	})
+	return sorted[:min(len(sorted), nearestMax)]
 }
 
 // plain is a name with nothing but what people remember of it.

@@ -112,7 +112,7 @@ func TestFaults(t *testing.T) {
 		{"token of the API", "admin: {token: 'a b'}", nil, nil, `admin.token [redacted] (control.yaml): want visible ASCII characters and no space: it is sent as a header`},
 		{"hook without a program", "hooks: {exec: ['', x]}", nil, nil, `hooks.exec [redacted] (control.yaml): want a program as its first text`},
 		{"zero byte in a hook", `hooks: {exec: ["a\0b"]}`, nil, nil, `hooks.exec [redacted] (control.yaml): want texts without a zero byte`},
-		{"no event", "hooks: {events: [cluster.died, Died]}", nil, nil, `hooks.events [redacted] (control.yaml): want names of events, such as cluster.gave_up; "Died" cannot be one`},
+		{"a misspelt event", "hooks: {events: [cluster.died, cluster.gaveup]}", nil, nil, `hooks.events [redacted] (control.yaml): no event is called "cluster.gaveup"; did you mean cluster.gave_up?`},
 		{"hook without time", "hooks: {timeout: 0s}", nil, nil, `hooks.timeout 0s (control.yaml): want at least 100ms`},
 		{"webhook in the clear", "hooks: {webhook: 'http://discord.example/hunter2'}", nil, nil, `hooks.webhook [redacted] (control.yaml): want https:// and a host, or http:// on this machine`},
 		{"webhook with a password", "hooks: {webhook: 'https://u:p@discord.example/x'}", nil, nil, `hooks.webhook [redacted] (control.yaml): want https:// and a host, or http:// on this machine`},
@@ -243,4 +243,19 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("loaded, and then not valid: %v", err)
 		}
 	})
+}
+
+// A name that is far from all others is answered with the nearest few.
+func TestNearest(t *testing.T) {
+	known := []string{"cluster.died", "cluster.gave_up", "cluster.moved", "fleet.halted", "shard.stuck"}
+	for name, want := range map[string]string{
+		"cluster.gaveup":  "cluster.gave_up",
+		"Cluster.Died":    "cluster.died",
+		"cluster.stopped": "cluster.moved cluster.died cluster.gave_up",
+		"x":               "shard.stuck cluster.died fleet.halted",
+	} {
+		if got := strings.Join(nearest(name, known), " "); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
 }

@@ -295,15 +295,15 @@ func (v *validation) admin() {
 		"plain HTTP beyond loopback lets others read the token: set admin.tls_cert and admin.tls_key, or admin.insecure: true where the net is yours")
 }
 
-// eventForm is what an event may be called; which names there are, the actors know.
-var eventForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
-
 func (v *validation) hooks() {
 	h := v.c.Hooks
 	v.want(len(h.Exec) == 0 || strings.TrimSpace(h.Exec[0]) != "", "hooks.exec", "want a program as its first text")
 	v.want(!slices.ContainsFunc(h.Exec, hasZero), "hooks.exec", "want texts without a zero byte")
+	known := messages.EventNames()
 	for _, name := range h.Events {
-		v.want(eventForm.MatchString(name), "hooks.events", "want names of events, such as cluster.gave_up; %q cannot be one", name)
+		if !slices.Contains(known, name) {
+			v.want(false, "hooks.events", "no event is called %q; did you mean %s?", name, strings.Join(nearest(name, known), ", "))
+		}
 	}
 	if h.Webhook == "" {
 		return

@@ -1,0 +1,28 @@
+package messages
+
+import "slices"
+
+// eventKinds is one of each kind of event. A test holds it complete.
+var eventKinds = []Event{
+	MasterLinked{}, MasterLost{}, MasterUnreachable{}, MasterRefusedUs{}, LeaseLost{}, OrderRefused{}, PacketDropped{}, MasterSaid{},
+	RangeMoved{}, ClusterMoved{}, ShardMoved{}, ClusterReady{}, ClusterAdopted{}, ClusterDied{}, ClusterGaveUp{}, ClusterFatal{}, ClusterStoppedByOrder{},
+	FleetHalted{}, FleetResumed{}, ClusterIdentifyStorm{}, DiscordOutage{}, ShardStuck{}, RollingRestartMoved{}, OrderGiven{}, AdminUnavailable{}, Identified{},
+	ClusterFlapping{}, IdentifyUnpaced{}, ControlBroken{}, ControlStalled{}, OperationsRefused{}, StateUnwritable{}, LogsUnkept{},
+	MachineJoined{}, MachineLeft{}, MachineLost{}, MachineReplaced{}, MachineForgotten{}, FleetDoubled{}, MachineOutdated{}, MachineRefused{}, MachineDuplicate{}, MachineSaid{},
+	FleetAsked{}, FleetPlaced{}, FleetOperational{}, IdentifiesHeld{}, IdentifyBudgetLow{}, IdentifyImpossible{}, ShardsRecommended{}, DiscordUnreachable{}, TokenRefused{},
+	FleetOrderMoved{},
+}
+
+// AnnounceEvents adds the events of an operator's own behaviours to EventNames, so that hooks.events may name them. Call it before cmd.Main, from one goroutine.
+func AnnounceEvents(own ...Event) { eventKinds = append(eventKinds, own...) }
+
+// EventNames returns the names of all events, in alphabetical order, each once.
+func EventNames() []string {
+	names := make([]string, 0, len(eventKinds))
+	for _, e := range eventKinds {
+		name, _ := e.Event()
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
