@@ -29,7 +29,7 @@ func newPicture(o DeskOptions) *picture {
 			Master: messages.MasterView{URL: o.MasterURL, Since: o.Started.UTC().Truncate(time.Millisecond)}},
 		clusters: map[messages.ClusterID]*clusterPicture{},
 		counters: messages.Counters{Events: map[string]int{}, Failures: map[messages.Cause]int{}, Restarts: map[messages.Cause]int{},
-			Identifies: map[messages.IdentifyCause]int{}, Waits: make([]int, len(messages.WaitBounds))},
+			Identifies: map[messages.IdentifyCause]int{}, AlertsLost: map[messages.AlertChannel]int{}, Waits: make([]int, len(messages.WaitBounds))},
 	}
 }
 
@@ -101,6 +101,8 @@ func (p *picture) count(e messages.Event) {
 		n.Failures[e.Cause]++
 	case messages.ClusterFatal:
 		n.Failures[messages.CauseFatal]++
+	case messages.AlertsLost:
+		n.AlertsLost[e.By] += e.Lost
 	case messages.Identified:
 		n.Identifies[e.Cause] += e.Identifies
 		n.WaitCount++

@@ -26,10 +26,11 @@ const (
 )
 
 // Hooks is the behaviour that runs the operator's command for each event, the event as one line of JSON on its stdin (plan.Line).
-// A command that fails is logged and not run again.
+// A command that fails is not run again: its alert is lost (messages.AlertsLost).
 func Hooks(o HookOptions) Behaviour {
 	return Behaviour{Name: "hooks", Actor: func(w *world.World, h House) actor.Actor {
-		return &hooks{w: w, house: h, options: o, waiting: backlog[[]byte]{log: w.Log.With().Str("actor", "hooks").Logger()}}
+		log := w.Log.With().Str("actor", "hooks").Logger()
+		return &hooks{w: w, house: h, options: o, waiting: backlog[[]byte]{log: log}, losses: losses{by: messages.AlertHook, herald: h.Herald}}
 	}}
 }
 
@@ -40,6 +41,7 @@ type hooks struct {
 
 	running int
 	waiting backlog[[]byte] // lines
+	losses  losses
 }
 
 // hookEnded is a command that is over.
@@ -54,7 +56,7 @@ func (h *hooks) Receive(ctx actor.Context) {
 	case *actor.Started:
 		ctx.Request(h.house.Herald, messages.Subscribe{})
 	case messages.Event:
-		if !plan.Alarming(m, h.options.Events) {
+		if !plan.Alerts(messages.AlertHook, m, h.options.Events) {
 			return
 		}
 		line, err := plan.Line(plan.Alert{Event: m, At: time.Now(), Machine: h.options.Machine})
@@ -62,12 +64,14 @@ func (h *hooks) Receive(ctx actor.Context) {
 			h.waiting.log.Error().Err(err).Msg("event cannot be told")
 			return
 		}
-		h.waiting.add(line)
+		if !h.waiting.add(line) {
+			h.losses.count(ctx, 1)
+		}
 		h.next(ctx)
 	case hookEnded:
 		h.running--
 		if m.err != nil {
-			h.waiting.log.Warn().Err(m.err).Msg("hook failed")
+			h.losses.report(ctx, 1, m.err.Error())
 		}
 		h.next(ctx)
 	}
@@ -84,6 +88,30 @@ func (h *hooks) next(ctx actor.Context) {
 	}
 }
 
+// lossesEvery is how often lost alerts are reported at most.
+const lossesEvery = 10 * time.Minute
+
+// losses reports the alerts that a channel did not deliver: the first within lossesEvery as an error, all of them for the figures.
+type losses struct {
+	by       messages.AlertChannel
+	herald   *actor.PID
+	reported time.Time
+}
+
+func (l *losses) report(ctx actor.Context, lost int, err string) {
+	now := time.Now()
+	quiet := !l.reported.IsZero() && now.Sub(l.reported) < lossesEvery
+	if !quiet {
+		l.reported = now
+	}
+	ctx.Send(l.herald, messages.AlertsLost{By: l.by, Lost: lost, Err: err, Quiet: quiet})
+}
+
+// count is report for a loss that the log has already.
+func (l *losses) count(ctx actor.Context, lost int) {
+	ctx.Send(l.herald, messages.AlertsLost{By: l.by, Lost: lost, Err: "events come faster than they can be delivered", Quiet: true})
+}
+
 // backlog is what waits to be told, the oldest first, at most alertsMax. What comes to a full one is lost: that is said at once, and how many were once it is empty.
 type backlog[T any] struct {
 	log   zerolog.Logger
@@ -91,15 +119,17 @@ type backlog[T any] struct {
 	lost  int
 }
 
-func (b *backlog[T]) add(item T) {
+// add reports whether there was room.
+func (b *backlog[T]) add(item T) bool {
 	if len(b.items) < alertsMax {
 		b.items = append(b.items, item)
-		return
+		return true
 	}
 	if b.lost == 0 {
 		b.log.Warn().Int("waiting", alertsMax).Msg("events come faster than they can be told; some are lost")
 	}
 	b.lost++
+	return false
 }
 
 // took removes the first n.

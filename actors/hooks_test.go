@@ -25,6 +25,7 @@ type stage struct {
 	log    *bytes.Buffer
 	system *actor.ActorSystem
 	to     *actor.PID // who subscribed
+	lost   int        // alerts, as was reported
 }
 
 // play lets script talk to the behaviour.
@@ -40,8 +41,13 @@ func play(t *testing.T, b actors.Behaviour, w world.World, script func(s *stage)
 			return func() { timer.Stop() }
 		}
 		herald := s.system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-			if _, ok := ctx.Message().(messages.Subscribe); ok {
+			switch m := ctx.Message().(type) {
+			case messages.Subscribe:
 				s.to = ctx.Sender()
+			case messages.AlertsLost:
+				s.lost += m.Lost
+				s.world.LogEvent(m)
+				ctx.Send(s.to, m)
 			}
 		}))
 		s.system.Root.Spawn(s.world.Spawn(b.Name, func() actor.Actor { return b.Actor(s.world, actors.House{Herald: herald}) }))
@@ -122,8 +128,16 @@ func TestHooks(t *testing.T) {
 		s.tell(died(200))
 		runs[len(runs)-1].done(errors.New("exit status 3"))
 		synctest.Wait()
-		if len(runs) != 105 || s.logged("exit status 3") != 1 {
-			t.Errorf("a hook that fails is run once and logged: %d, %s", len(runs), s.log)
+		if len(runs) != 105 || s.logged("exit status 3") != 1 || s.lost != 7 {
+			t.Errorf("a hook that fails is run once and reported: %d runs, %d lost, %s", len(runs), s.lost, s.log)
+		}
+		for n := range 3 { // the next is reported after ten minutes, and every one counted
+			s.tell(died(n))
+			runs[len(runs)-1].done(errors.New("exit status 3"))
+			s.pass(5 * time.Minute)
+		}
+		if len(runs) != 108 || s.logged("exit status 3") != 2 || s.lost != 10 {
+			t.Errorf("%d runs, %d lost, log %s", len(runs), s.lost, s.log)
 		}
 	})
 }

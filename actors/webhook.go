@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ const webhookTimeout = 10 * time.Second
 // The address is the only secret of a webhook, and is never shown.
 func Webhook(o WebhookOptions) Behaviour {
 	return Behaviour{Name: "webhook", Actor: func(w *world.World, h House) actor.Actor {
-		return &webhook{w: w, house: h, options: o, waiting: backlog[plan.Alert]{log: w.Log.With().Str("actor", "webhook").Logger()}}
+		log := w.Log.With().Str("actor", "webhook").Logger()
+		return &webhook{w: w, house: h, options: o, waiting: backlog[plan.Alert]{log: log}, losses: losses{by: messages.AlertWebhook, herald: h.Herald}}
 	}}
 }
 
@@ -41,7 +43,7 @@ type webhook struct {
 	took    int         // how many of waiting it tells
 	tries   int         // how often it was sent
 	sent    []time.Time // of the last requests
-	mute    bool        // a refusal was said; the next one is not
+	losses  losses
 }
 
 type (
@@ -66,8 +68,10 @@ func (h *webhook) Receive(ctx actor.Context) {
 	case *actor.Started:
 		ctx.Request(h.house.Herald, messages.Subscribe{})
 	case messages.Event:
-		if plan.Alarming(m, h.options.Events) {
-			h.waiting.add(plan.Alert{Event: m, At: time.Now(), Machine: h.options.Machine})
+		if plan.Alerts(messages.AlertWebhook, m, h.options.Events) {
+			if !h.waiting.add(plan.Alert{Event: m, At: time.Now(), Machine: h.options.Machine}) {
+				h.losses.count(ctx, 1)
+			}
 			h.next(ctx)
 		}
 	case posted:
@@ -121,23 +125,18 @@ func (h *webhook) answered(ctx actor.Context, m posted) {
 		h.waiting.log.Debug().Int("status", status).Int("tries", h.tries).Dur("retry_in_ms", d).Msg("webhook is asked again")
 		h.wait(ctx, d)
 		return
-	case plan.WebhookTold:
-		h.mute = false
 	case plan.WebhookRefused, plan.WebhookLost:
-		if !h.mute {
-			h.complain(m, status)
-		}
-		h.mute = true
+		h.losses.report(ctx, h.took, h.complaint(m, status))
 	}
 	h.body = nil
 	h.waiting.took(h.took)
 }
 
-// complain says that events are lost, and why.
-func (h *webhook) complain(m posted, status int) {
-	line := h.waiting.log.Error().Int("status", status).Int("tries", h.tries).Int("events", h.took)
+// complaint is why a message was not taken, without the address.
+func (h *webhook) complaint(m posted, status int) string {
+	why := fmt.Sprintf("status %d", status)
 	if m.err != nil {
-		line.Str("err", strings.ReplaceAll(m.err.Error(), h.options.URL.Reveal(), h.options.URL.String()))
+		why = strings.ReplaceAll(m.err.Error(), h.options.URL.Reveal(), h.options.URL.String())
 	}
-	line.Msg("webhook does not take events; they are lost")
+	return fmt.Sprintf("webhook does not take events: %s, request %d of %d", why, h.tries, plan.WebhookTries)
 }

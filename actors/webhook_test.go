@@ -143,7 +143,7 @@ func TestWebhookThatIsNotThere(t *testing.T) {
 				s.pass(5 * time.Minute)
 				s.tell(died(1))
 				s.pass(5 * time.Minute)
-				if len(c.times) != tc.requests || s.logged("webhook does not take events") != 1 || s.logged("hunter2") != 0 {
+				if len(c.times) != tc.requests || s.logged("webhook does not take events") != 1 || s.logged("hunter2") != 0 || s.lost != 2 {
 					t.Errorf("%d requests, log %s", len(c.times), s.log)
 				}
 				c.answer = nil
@@ -169,7 +169,7 @@ func TestWebhookOverflow(t *testing.T) {
 			s.tell(died(n))
 		}
 		s.pass(5 * time.Minute)
-		if got := strings.Join(c.told, " "); got != numbers(0, 100) || s.logged("some are lost") != 1 || s.logged(`"lost":7`) != 1 {
+		if got := strings.Join(c.told, " "); got != numbers(0, 100) || s.logged("some are lost") != 1 || s.logged(`"lost":7`) != 1 || s.lost != 7 {
 			t.Errorf("told %s; log %s", got, s.log)
 		}
 	})

@@ -31,6 +31,14 @@ const (
 	CauseInternal     Cause = "internal"      // a panic of ours
 )
 
+// AlertChannel is a way by which events reach an operator.
+type AlertChannel string
+
+const (
+	AlertHook    AlertChannel = "hook"    // hooks.exec
+	AlertWebhook AlertChannel = "webhook" // hooks.webhook
+)
+
 // ClusterState is what a cluster is doing.
 type ClusterState string
 
@@ -266,6 +274,14 @@ type (
 		File string `json:"file"`
 		Err  string `json:"err"`
 	}
+	// AlertsLost: alerts did not reach the operator's command or webhook. Correct what Err names; the events themselves are in the log. One in ten minutes is an error,
+	// the others are counted only.
+	AlertsLost struct {
+		By    AlertChannel `json:"by"`
+		Lost  int          `json:"lost"` // alerts
+		Err   string       `json:"err"`
+		Quiet bool         `json:"-"` // the last one was reported less than ten minutes ago
+	}
 	// LogsUnkept: the output of bots is not kept within its limits, or not without a loss; said when the reason changes.
 	LogsUnkept struct {
 		Err string `json:"err"`
@@ -302,13 +318,21 @@ func (m RollingRestartMoved) Event() (string, Level) {
 	}
 	return "rolling_restart.moved", LevelInfo
 }
-func (OrderGiven) Event() (string, Level)        { return "order.given", LevelInfo }
-func (AdminUnavailable) Event() (string, Level)  { return "admin.unavailable", LevelWarn }
-func (Identified) Event() (string, Level)        { return "identify.sent", LevelDebug }
-func (ClusterFlapping) Event() (string, Level)   { return "cluster.flapping", LevelError }
-func (IdentifyUnpaced) Event() (string, Level)   { return "identify.unpaced", LevelWarn }
-func (ControlBroken) Event() (string, Level)     { return "control.broken", LevelError }
-func (ControlStalled) Event() (string, Level)    { return "control.stalled", LevelWarn }
-func (StateUnwritable) Event() (string, Level)   { return "state.unwritable", LevelError }
+func (OrderGiven) Event() (string, Level)       { return "order.given", LevelInfo }
+func (AdminUnavailable) Event() (string, Level) { return "admin.unavailable", LevelWarn }
+func (Identified) Event() (string, Level)       { return "identify.sent", LevelDebug }
+func (ClusterFlapping) Event() (string, Level)  { return "cluster.flapping", LevelError }
+func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", LevelWarn }
+func (ControlBroken) Event() (string, Level)    { return "control.broken", LevelError }
+func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
+func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }
+
+// Event is an error, or for the figures alone.
+func (m AlertsLost) Event() (string, Level) {
+	if m.Quiet {
+		return "alerts.lost", LevelDebug
+	}
+	return "alerts.lost", LevelError
+}
 func (LogsUnkept) Event() (string, Level)        { return "logs.unkept", LevelWarn }
 func (OperationsRefused) Event() (string, Level) { return "operations.refused", LevelWarn }

@@ -252,6 +252,7 @@ type Counters struct {
 	Failures   map[Cause]int         // unordered ends of clusters
 	Restarts   map[Cause]int         // those of them after which the cluster was started again
 	Identifies map[IdentifyCause]int // that were sent
+	AlertsLost map[AlertChannel]int  // that did not reach their receiver
 	Waits      []int                 // identifies by how long they had waited for their permit: for each of WaitBounds those that waited at most so long, and more than the one before
 	WaitCount  int
 	WaitSum    time.Duration
@@ -260,7 +261,7 @@ type Counters struct {
 // Clone is a copy that shares nothing.
 func (c Counters) Clone() Counters {
 	c.Events, c.Failures, c.Restarts = maps.Clone(c.Events), maps.Clone(c.Failures), maps.Clone(c.Restarts)
-	c.Identifies, c.Waits = maps.Clone(c.Identifies), slices.Clone(c.Waits)
+	c.Identifies, c.AlertsLost, c.Waits = maps.Clone(c.Identifies), maps.Clone(c.AlertsLost), slices.Clone(c.Waits)
 	return c
 }
 

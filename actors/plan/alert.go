@@ -23,6 +23,12 @@ func Alarming(e messages.Event, names []string) bool {
 	return level >= messages.LevelWarn
 }
 
+// Alerts reports whether an event is to be told by a channel: it is alarming, and not the loss of the channel's own alerts, which would be lost as well.
+func Alerts(by messages.AlertChannel, e messages.Event, names []string) bool {
+	lost, is := e.(messages.AlertsLost)
+	return Alarming(e, names) && !(is && (lost.By == by || lost.Quiet))
+}
+
 // Line is an alert as one line of JSON: {"event":"cluster.gave_up","at":"2026-01-02T03:04:05.678Z","machine":"blade-7","level":"error", and the event's own fields}.
 // It fails where the event is not a JSON object.
 func Line(a Alert) ([]byte, error) {

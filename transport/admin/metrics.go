@@ -61,6 +61,7 @@ var (
 	eventCount   = metric("events_total", "Events by name.", "event")
 	identifies   = metric("identifies_total", "IDENTIFYs that were sent, by why.", "cause")
 	waits        = metric("identify_wait_seconds", "How long shards waited for their permit to identify.")
+	alertsLost   = metric("alerts_lost_total", "Alerts that did not reach the operator's command or webhook.", "by")
 	outage       = metric("discord_outage", "1 while more than a fifth of the shards are thrown out and stay so.")
 	halted       = metric("halted", "1 when Discord refuses the token or its intents, and nothing identifies.")
 	cpu          = metric("cluster_cpu_seconds_total", "Processor time of a cluster's process.", "cluster")
@@ -77,7 +78,7 @@ var (
 
 // ofMachines is every metric of a machine.
 var ofMachines = []*prometheus.Desc{
-	info, started, linkUp, clusterCount, shardCount, failures, restarts, eventCount, identifies, waits, outage, halted, cpu, resident, ready, latency, mailbox,
+	info, started, linkUp, clusterCount, shardCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, latency, mailbox,
 	linkOpen, linkFrames, linkBytes, linkRefused, streamCount,
 }
 
@@ -105,6 +106,7 @@ var (
 	causes = []messages.Cause{messages.CauseExited, messages.CauseHelloTimeout, messages.CauseMute, messages.CauseStartTimeout, messages.CauseIPCLost,
 		messages.CauseStartFailed, messages.CauseShardsLost, messages.CauseFatal, messages.CauseInternal}
 	identifyCauses = []messages.IdentifyCause{messages.CauseStart, messages.CauseCrash, messages.CauseReidentify, messages.CauseOperator}
+	alertChannels  = []messages.AlertChannel{messages.AlertHook, messages.AlertWebhook}
 	clusterStates  = []messages.ClusterState{messages.ClusterAdopting, messages.ClusterAwaiting, messages.ClusterReserving, messages.ClusterSpawning, messages.ClusterGreeting,
 		messages.ClusterConnecting, messages.ClusterServing, messages.ClusterDraining, messages.ClusterKilling, messages.ClusterWaiting, messages.ClusterStopped,
 		messages.ClusterFailed, messages.ClusterDetached}
@@ -137,6 +139,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	for _, cause := range identifyCauses {
 		count(identifies, n.Identifies[cause], string(cause))
+	}
+	for _, by := range alertChannels {
+		count(alertsLost, n.AlertsLost[by], string(by))
 	}
 	for name, times := range n.Events {
 		count(eventCount, times, name)

@@ -102,6 +102,7 @@ func aView() messages.View {
 		},
 		Sessions: []messages.SessionView{{Shard: 0, Cluster: 0, Seq: 12, At: at}, {Shard: 4, Cluster: 1, Seq: 3, At: at, Orphaned: &at}},
 		Counters: messages.Counters{Events: map[string]int{"cluster.died": 1}, Failures: map[messages.Cause]int{messages.CauseMute: 1}, Restarts: map[messages.Cause]int{messages.CauseMute: 1},
+			AlertsLost: map[messages.AlertChannel]int{messages.AlertWebhook: 3},
 			Identifies: map[messages.IdentifyCause]int{messages.CauseStart: 5}, Waits: []int{4, 0, 0, 1, 0, 0, 0, 0}, WaitCount: 5, WaitSum: 5 * time.Second},
 	}
 }
