@@ -1,9 +1,9 @@
 // The table of clusters: for each a line of figures, and a line with a tile for each shard. What has not changed is not touched, and what is out of sight is not laid out
 // (content-visibility), so that ten thousand tiles are cheap.
+import { Slices } from "./slices.js";
 import { bytesText, cellsFor, clusterState, columnsOf, el, latencyText, rangeText, rateText, setText, shardStates, span } from "./words.js";
 
 const denseFrom = 1000; // tiles: from there on they show their mark alone
-const sliceMax = 20; // ms at a time: a large table comes in slices, a frame each
 const cpuOver = 4000; // ms that a share of CPU is taken over
 
 // Cluster is one cluster's part of the table, a tbody.
@@ -82,6 +82,7 @@ export class Clusters {
 		this.table = table;
 		this.columns = columnsOf(table);
 		this.byID = new Map();
+		this.slices = new Slices((clusters, i) => this.one(clusters, i));
 		table.addEventListener("click", ({ target }) => {
 			if (target.className === "death") explain(Number(target.value));
 			else if (target.parentElement.className === "tiles") choose(Number(target.value));
@@ -93,28 +94,28 @@ export class Clusters {
 	}
 
 	show(view) {
-		const began = performance.now(), at = Date.parse(view.at), dense = view.machine.shards >= denseFrom;
-		this.view = view;
-		this.table.classList.toggle("dense", dense);
+		[this.at, this.dense] = [Date.parse(view.at), view.machine.shards >= denseFrom];
+		this.table.classList.toggle("dense", this.dense);
 		const ids = new Set(view.clusters.map((c) => c.cluster));
 		for (const [id, one] of this.byID) {
 			if (ids.has(id)) continue;
 			one.body.remove();
 			this.byID.delete(id);
 		}
-		let before = this.table.tHead;
-		for (const c of view.clusters) {
-			let one = this.byID.get(c.cluster);
-			if (!one) this.byID.set(c.cluster, (one = new Cluster(c.cluster, this.columns)));
-			one.show(c, at, dense);
-			if (before.nextElementSibling !== one.body) before.after(one.body);
-			before = one.body;
-			if (performance.now() - began > sliceMax) {
-				requestAnimationFrame(() => this.view === view && this.show(view));
-				break;
-			}
-		}
+		this.slices.show(view.clusters);
 		if (!this.current?.isConnected) this.rove(this.table.querySelector(".tiles button"));
+	}
+
+	// one shows one cluster, behind the nearest before it that is in the table.
+	one(clusters, i) {
+		const c = clusters[i];
+		let one = this.byID.get(c.cluster);
+		if (!one) this.byID.set(c.cluster, (one = new Cluster(c.cluster, this.columns)));
+		one.show(c, this.at, this.dense);
+		let before = i - 1;
+		while (before >= 0 && !this.byID.has(clusters[before].cluster)) before--;
+		const place = before < 0 ? this.table.tHead : this.byID.get(clusters[before].cluster).body;
+		if (place.nextElementSibling !== one.body) place.after(one.body);
 	}
 
 	// rove makes a tile the one that Tab leads to.

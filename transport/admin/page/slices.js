@@ -1,0 +1,30 @@
+// Showing a long list a slice at a time, a frame each, so that the page answers in between.
+const sliceMax = 20; // ms
+
+// Slices calls one(list, i) for every item of the list it was given last. A list that replaces another goes on where that one was left, and then from the first: however
+// slow one is, and however often lists come, each item has its turn.
+export class Slices {
+	constructor(one, now = () => performance.now(), frame = (f) => requestAnimationFrame(f)) {
+		Object.assign(this, { one, now, frame, next: 0, left: 0, waiting: false });
+	}
+
+	show(list) {
+		[this.list, this.left] = [list, list.length];
+		if (!this.waiting) this.slice();
+	}
+
+	slice() {
+		const began = this.now();
+		this.waiting = false;
+		while (this.left > 0) {
+			if (this.next >= this.list.length)
+			this.left--;
+			this.one(this.list, this.next++);
+			if (this.left > 0 && this.now() - began > sliceMax) {
+				this.waiting = true;
+				return this.frame(() => this.slice());
+			}
+		}
+		this.next = 0;
+	}
+}
