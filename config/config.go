@@ -79,7 +79,7 @@ type Cluster struct {
 	Probe string `koanf:"probe"`
 	// Dir is where it runs. CONTROL_CLUSTER__DIR. Default: the folder CONTROL was started in.
 	Dir string `koanf:"dir" flag:"folder the bot runs in"`
-	// Env is added to its environment, and wins over CONTROL's own. One variable: CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
+	// Env is added to its environment, one variable each, and wins over CONTROL's own. CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
 	Env map[string]string `koanf:"env"`
 	// ShardsPerCluster is how many shards a process carries. CONTROL_CLUSTER__SHARDS_PER_CLUSTER. Default: 0, which is max_concurrency where that is over 1, else 10.
 	ShardsPerCluster int `koanf:"shards_per_cluster" flag:"shards a process carries; 0: by max_concurrency"`
