@@ -2,15 +2,17 @@ package rules
 
 import (
 	"slices"
-	"strconv"
+
+	"github.com/discluster/control/transport/discord/guilds"
 )
 
 // event is one happening, shared by all sessions it is for.
 type event struct {
 	shard   int
-	number  int64 // 0: of a session's start, not counted
+	number  int64  // 0: not counted
+	guild   uint64 // of a GUILD_CREATE of a session's start; 0: another event
 	typ     string
-	data    []byte // nil: made from number when it is sent, so that a replay buffer stays small
+	data    []byte // nil: made from number or guild when it is written, so that a replay buffer stays small
 	sent    bool   // some connection got it
 	holders int    // sessions that may still send it for the first time
 }
@@ -49,6 +51,17 @@ func (d *Discord) emitTo(shard int, in Emit) {
 	e.holders = len(sessions)
 	for _, s := range sessions {
 		d.dispatch(s, e)
+	}
+}
+
+// dispatchTo gives an event that is not counted to every session that has its guild.
+func (d *Discord) dispatchTo(in Dispatch) {
+	for _, shard := range d.known {
+		for _, s := range d.byShard[shard] {
+			if guilds.Number(in.Guild)%s.count == s.shard {
+				d.dispatch(s, &event{shard: shard, typ: in.Type, data: in.Data})
+			}
+		}
 	}
 }
 
@@ -105,11 +118,7 @@ func (d *Discord) send(s *session, k kept) {
 	}
 	k.sent = true
 	s.sent = max(s.sent, k.seq)
-	data := k.data
-	if data == nil {
-		data = message(k.event)
-	}
-	d.say(Event{Conn: s.conn.id, Seq: k.seq, Shard: s.shard, Type: k.typ, Number: k.number, Data: data})
+	d.say(Event{Conn: s.conn.id, Seq: k.seq, Shard: s.shard, ShardCount: s.count, Type: k.typ, Number: k.number, Guild: k.guild, Data: k.data})
 }
 
 // release says that one session will not send e for the first time any more; when none will, the event is lost.
@@ -120,16 +129,4 @@ func (d *Discord) release(e *event) {
 	if e.holders--; e.holders == 0 {
 		d.tally(e.shard, EventCount{Lost: 1})
 	}
-}
-
-// message is the "d" of a numbered MESSAGE_CREATE: few fields, and its number as the content.
-func message(e *event) []byte {
-	n := strconv.FormatInt(e.number, 10)
-	return []byte(`{"id":"` + n + `","channel_id":"` + strconv.Itoa(e.shard+1) + `","content":"` + n + `","author":{"id":"1","username":"user"}}`)
-}
-
-// guild is the "d" of a GUILD_CREATE.
-func guild(id uint64) []byte {
-	n := strconv.FormatUint(id, 10)
-	return []byte(`{"id":"` + n + `","name":"guild ` + strconv.FormatUint(id>>22, 10) + `","owner_id":"1","unavailable":false,"member_count":1,"members":[],"channels":[],"roles":[]}`)
 }

@@ -40,7 +40,7 @@ type Config struct {
 	ReplayEvents      int           // events a session keeps for a RESUME; 1,000
 	HeartbeatInterval time.Duration // as HELLO says it; 41.25 s
 
-	Guilds            int   // of the application; guild k, from 1 on, has the id k<<22 and belongs to shard k mod shard_count; 0
+	Guilds            int   // of the application; guild k, from 1 on, has the id guilds.ID(k) and belongs to shard k mod shard_count; 0
 	DisallowedIntents int64 // intents that end in 4014; none. Intents are checked here, never applied to events
 }
 
@@ -56,8 +56,7 @@ type Discord struct {
 	now time.Time
 	out []Output // of the step in progress
 
-	refused   bool        // no token is accepted: reset by the daily limit, or a fault
-	refusals  map[int]int // by shard, or All: the code that ends an IDENTIFY; set by faults alone
+	refused   bool // no token is accepted: reset by the daily limit, or a fault
 	outage    bool
 	remaining int
 	resetAt   time.Time
@@ -96,7 +95,6 @@ func New(c Config, start time.Time) *Discord {
 		remaining: max(remaining, 0),
 		resetAt:   start.Add(c.FirstReset),
 		buckets:   make([]bucket, c.MaxConcurrency),
-		refusals:  map[int]int{},
 		conns:     map[Conn]*conn{},
 		sessions:  map[string]*session{},
 		byShard:   map[int][]*session{},
@@ -162,6 +160,8 @@ func (d *Discord) Step(now time.Time, in Input) []Output {
 		d.closed(in)
 	case Emit:
 		d.emit(in)
+	case Dispatch:
+		d.dispatchTo(in)
 	case Fault:
 		d.fault(in)
 	case Tick: // advance has done it

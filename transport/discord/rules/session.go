@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"slices"
 	"time"
+
+	"github.com/discluster/control/transport/discord/guilds"
 )
 
 // session is what READY begins: the numbering of one shard's events, and the events themselves for a replay.
@@ -29,15 +31,15 @@ func (d *Discord) begin(c *conn, in Identify) {
 	d.know(s.shard)
 	d.attach(s, c)
 	d.score.ready(d.now, s)
-	ready := Ready{Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count, UserID: ApplicationID, ApplicationID: ApplicationID}
+	ready := Ready{Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count, UserID: guilds.Bot, ApplicationID: guilds.Bot}
 	for k := s.shard; k <= d.c.Guilds; k += s.count {
 		if k > 0 {
-			ready.Guilds = append(ready.Guilds, uint64(k)<<22)
+			ready.Guilds = append(ready.Guilds, guilds.ID(k))
 		}
 	}
 	d.say(ready)
 	for _, id := range ready.Guilds {
-		d.dispatch(s, &event{typ: "GUILD_CREATE", data: guild(id)})
+		d.dispatch(s, &event{typ: "GUILD_CREATE", guild: id})
 	}
 }
 

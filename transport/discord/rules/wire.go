@@ -58,6 +58,13 @@ type Emit struct {
 	Data  []byte // JSON of "d"; not changed after; nil: null
 }
 
+// Dispatch is an event of one guild, for every session that has the guild now. It is not counted among the emitted ones.
+type Dispatch struct {
+	Guild uint64
+	Type  string
+	Data  []byte // JSON of "d"; not changed after
+}
+
 func (Opened) input()    {}
 func (Identify) input()  {}
 func (Resume) input()    {}
@@ -67,6 +74,7 @@ func (Malformed) input() {}
 func (Closed) input()    {}
 func (Tick) input()      {}
 func (Emit) input()      {}
+func (Dispatch) input()  {}
 func (Fault) input()     {}
 
 // Output is what Discord does to a connection: the types below that have output().
@@ -100,14 +108,16 @@ type Resumed struct {
 	Shard int
 }
 
-// Event (op 0) is any other dispatch.
+// Event (op 0) is any other dispatch. Two kinds are the caller's to render, by guilds, and have no Data: a GUILD_CREATE of the start, and a MESSAGE_CREATE that is but a number.
 type Event struct {
-	Conn   Conn
-	Seq    int64
-	Shard  int
-	Type   string
-	Number int64  // of the shard's emitted events, from 1 on, over all sessions; 0 for a GUILD_CREATE of the start
-	Data   []byte // JSON of "d"; shared, not to be changed
+	Conn       Conn
+	Seq        int64
+	Shard      int
+	ShardCount int
+	Type       string
+	Number     int64  // of the shard's emitted events, from 1 on, over all sessions; 0 for an event that is not counted
+	Guild      uint64 // that a GUILD_CREATE of the start is about; else 0
+	Data       []byte // JSON of "d"; shared, not to be changed; nil: see above
 }
 
 // Ack (op 11) answers a heartbeat.

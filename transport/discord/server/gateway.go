@@ -1,11 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -22,19 +24,28 @@ const (
 // resumePath is where resume_gateway_url points: not the path of /gateway/bot, so that a RESUME at the wrong address shows.
 const resumePath = "/gateway"
 
+// anySlashes serves an address of the gateway however many slashes its client puts between it and the query; h would redirect, which no websocket client follows.
+func anySlashes(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := strings.TrimRight(r.URL.Path, "/"); path == "" || path == resumePath {
+			r.URL.Path = cmp.Or(path, "/")
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // apiVersions are the versions of Discord's API that are served, by gateway and REST alike. What this server does is the same in each of them.
 var apiVersions = []int{9, 10}
 
 // conn is one gateway connection: two lines, and the websocket between them and the client.
 type conn struct {
-	id        rules.Conn
-	ws        *websocket.Conn
-	in        *line[rules.Input]
-	out       *line[rules.Output]
-	version   int // of the API, one of apiVersions
-	packer    *packer
-	resumeURL string
-	resuming  bool // it came to resume_gateway_url
+	id       rules.Conn
+	ws       *websocket.Conn
+	in       *line[rules.Input]
+	out      *line[rules.Output]
+	encoder  encoder
+	packer   *packer
+	resuming bool // it came to resume_gateway_url
 }
 
 // upgrader takes any origin: bots send none, and there is nothing here to protect.
@@ -51,7 +62,12 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, code, reason)
 		return
 	}
-	c := &conn{id: rules.Conn(s.next.Add(1)), version: version, packer: packer, resumeURL: "ws://" + r.Host + resumePath, resuming: r.URL.Path != "/"}
+	c := &conn{
+		id:       rules.Conn(s.next.Add(1)),
+		encoder:  encoder{version: version, resumeURL: gatewayURL(r) + resumePath, shape: s.shape, guilds: s.config.Guilds},
+		packer:   packer,
+		resuming: r.URL.Path != "/",
+	}
 	c.in, c.out = newLine[rules.Input](s, c.id, 0), newLine[rules.Output](s, c.id, 1)
 	if !s.admit(c) {
 		unavailable(w)
@@ -184,7 +200,7 @@ func (c *conn) write() {
 
 // send writes one payload.
 func (c *conn) send(o rules.Output) error {
-	payload, err := encode(o, c.version, c.resumeURL)
+	payload, err := c.encoder.encode(o)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,10 @@ func TestResume(t *testing.T) {
 	}{
 		{"at resume_gateway_url", "/gateway?v=10&encoding=json", 0},
 		{"with a slash before the query", "/gateway/?v=10&encoding=json", 0},
+		{"with two", "/gateway//?v=10&encoding=json", 0},
 		{"at the address of /gateway/bot", "/?v=10&encoding=json", 1},
+		{"at the address of /gateway/bot, with another slash", "//?v=10&encoding=json", 1},
+		{"at the address of /gateway/bot, without a slash", "?v=10&encoding=json", 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/discluster/control/transport/discord/guilds"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -31,7 +32,6 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.gateway)
 	mux.HandleFunc("GET "+resumePath, s.gateway)
-	mux.HandleFunc("GET "+resumePath+"/{$}", s.gateway) // some clients put a slash between address and query
 	for _, version := range apiVersions {
 		s.routeAPI(mux, fmt.Sprintf("GET /api/v%d", version))
 	}
@@ -39,7 +39,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /settings", s.postSettings)
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.Stats()) })
 	mux.HandleFunc("/", notFound)
-	return http.MaxBytesHandler(mux, bodyMax)
+	return http.MaxBytesHandler(anySlashes(mux), bodyMax)
 }
 
 // routeAPI adds one version of Discord's REST API; base is the method and the beginning of its addresses.
@@ -52,17 +52,34 @@ func (s *Server) routeAPI(mux *http.ServeMux, base string) {
 		answer(w, http.StatusOK, bot)
 	}))
 	mux.HandleFunc(base+"/users/@me", s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
-		answer(w, http.StatusOK, botUser(rules.ApplicationID))
+		answer(w, http.StatusOK, guilds.Self())
 	}))
-	self := s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
-		answer(w, http.StatusOK, application{ID: botUser(rules.ApplicationID).ID, Name: botName})
+	self := application{ID: guilds.Self().ID, Name: guilds.BotName, BotPublic: true, Owner: guilds.Owner(), Bot: guilds.Self().UserObject}
+	me := s.authorized(func(w http.ResponseWriter, _ *http.Request, _ rules.GatewayBot) {
+		answer(w, http.StatusOK, self)
 	})
-	mux.HandleFunc(base+"/applications/@me", self)
-	mux.HandleFunc(base+"/oauth2/applications/@me", self) // its older address
+	mux.HandleFunc(base+"/applications/@me", me)
+	mux.HandleFunc(base+"/oauth2/applications/@me", me) // its older address
 }
 
-// gatewayURL is the gateway as the client reached us.
-func gatewayURL(r *http.Request) string { return "ws://" + r.Host + "/" }
+// application is the bot's own (resources/application).
+type application struct {
+	ID                  string            `json:"id"`
+	Name                string            `json:"name"`
+	Icon                *string           `json:"icon"`
+	Description         string            `json:"description"`
+	Summary             string            `json:"summary"`
+	BotPublic           bool              `json:"bot_public"`
+	BotRequireCodeGrant bool              `json:"bot_require_code_grant"`
+	VerifyKey           string            `json:"verify_key"`
+	Team                *struct{}         `json:"team"`
+	Owner               guilds.UserObject `json:"owner"`
+	Bot                 guilds.UserObject `json:"bot"`
+	Flags               int               `json:"flags"`
+}
+
+// gatewayURL is the gateway as the client reached us. Like Discord's it ends without a slash: clients append their query, with or without one.
+func gatewayURL(r *http.Request) string { return "ws://" + r.Host }
 
 // authorized lets a request through that has the bot's token and meets no outage; f gets the answer of /gateway/bot, which settles both.
 func (s *Server) authorized(f func(http.ResponseWriter, *http.Request, rules.GatewayBot)) http.HandlerFunc {

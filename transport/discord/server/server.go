@@ -21,12 +21,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/discluster/control/transport/discord/guilds"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
 // Config is one simulated Discord.
 type Config struct {
 	Rules           rules.Config
+	Shape           guilds.Shape                // of every guild
 	Jitter          time.Duration               // each direction of each connection is late by 0 to this, in order; 0: no delay
 	EventsPerSecond float64                     // numbered MESSAGE_CREATEs for every shard; 0: none; at most 1,000
 	Seed            uint64                      // of the jitter
@@ -49,6 +51,7 @@ const (
 type Server struct {
 	log    func(msg string, kv ...any)
 	config rules.Config
+	shape  guilds.Shape
 	seed   uint64
 	jitter atomic.Int64 // a time.Duration
 	next   atomic.Int64 // the last rules.Conn given out
@@ -77,7 +80,7 @@ func New(c Config) *Server {
 		c.Log = func(string, ...any) {}
 	}
 	s := &Server{
-		log: c.Log, config: c.Rules, seed: c.Seed,
+		log: c.Log, config: c.Rules, shape: c.Shape, seed: c.Seed,
 		work: make(chan func(), workMax), stop: make(chan struct{}), ended: make(chan struct{}),
 		discord: rules.New(c.Rules, time.Now()),
 		conns:   map[rules.Conn]*conn{},

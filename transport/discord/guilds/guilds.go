@@ -1,0 +1,120 @@
+// Package guilds renders the guilds of the simulated Discord: guild k, from 1 on, with its channels, roles and members, and what is written in it.
+//
+// Everything is a function of the guild's id and of its Shape, so that a guild which is not asked for costs no memory. Objects have every field that Discord sends
+// and that some library reads (https://discord.com/developers/docs/resources/guild and its neighbours, v10).
+package guilds
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Shape sizes every guild. Zero fields take the default given.
+type Shape struct {
+	Members  int // the bot and users; 3
+	Channels int // text channels, beside one category and one voice channel; 2
+	Roles    int // beside @everyone; 2
+}
+
+// Limits of a Shape, as at Discord (a guild's members can be raised there).
+const (
+	MembersMax  = 500_000
+	ChannelsMax = 498 // and the two others: 500
+	RolesMax    = 249 // and @everyone: 250
+)
+
+// Validate reports a Shape that no guild of Discord has.
+func (s Shape) Validate() error {
+	for _, f := range []struct {
+		name   string
+		n, max int
+	}{{"members", s.Members, MembersMax}, {"channels", s.Channels, ChannelsMax}, {"roles", s.Roles, RolesMax}} {
+		if f.n < 0 || f.n > f.max {
+			return fmt.Errorf("%d %s in a guild, want 0 (default) to %d", f.n, f.name, f.max)
+		}
+	}
+	return nil
+}
+
+// withDefaults fills the zero fields.
+func (s Shape) withDefaults() Shape {
+	return Shape{Members: cmp.Or(s.Members, 3), Channels: cmp.Or(s.Channels, 2), Roles: cmp.Or(s.Roles, 2)}
+}
+
+// MemberCount returns how many members a guild has.
+func (s Shape) MemberCount() int { return s.withDefaults().Members }
+
+// ID returns the id of guild k, the one that belongs to shard k mod shard_count.
+func ID(k int) uint64 { return uint64(k) << partBits }
+
+// Number returns k of the guild that an object of a guild belongs to; ids of other things have no meaning here.
+func Number(id uint64) int { return int(id >> partBits) }
+
+// First returns the guild in which a shard's numbered messages are written: the first of the shard's guilds, 0 without one.
+func First(shard, count, guilds int) uint64 {
+	k := shard
+	if k == 0 {
+		k = count
+	}
+	if k > guilds {
+		return 0
+	}
+	return ID(k)
+}
+
+// A guild's objects have the guild's id in their upper bits, as if all had been made in one millisecond: kind and number are the lower 22.
+const (
+	partBits   = 22
+	kindBits   = 3
+	numberBits = partBits - kindBits // 524,288 of a kind, more than MembersMax
+)
+
+// The kinds.
+const (
+	kindGuild = iota // number 0: the guild, and @everyone
+	kindRole
+	kindCategory
+	kindText
+	kindVoice
+	kindUser
+)
+
+func part(guild uint64, kind, n int) uint64 {
+	return guild&^(1<<partBits-1) | uint64(kind)<<numberBits | uint64(n)
+}
+
+// is reports whether id is an object of the kind, and its number.
+func is(id uint64, kind int) (n int, ok bool) {
+	low := id & (1<<partBits - 1)
+	return int(low & (1<<numberBits - 1)), int(low>>numberBits) == kind && Number(id) > 0
+}
+
+// Bot is the id of the application and of its user: they are the same for every application made since 2016.
+const Bot = 81384788765712384
+
+// User returns the user id of member n of a guild; member 0 is the bot.
+func User(guild uint64, n int) uint64 {
+	if n == 0 {
+		return Bot
+	}
+	return part(guild, kindUser, n)
+}
+
+// TextChannel returns the id of a guild's text channel n, from 0 on.
+func TextChannel(guild uint64, n int) uint64 { return part(guild, kindText, n) }
+
+// VoiceChannel returns the id of a guild's voice channel.
+func VoiceChannel(guild uint64) uint64 { return part(guild, kindVoice, 0) }
+
+// discordEpoch is what the timestamps in snowflakes count from, in ms of Unix time.
+const discordEpoch = 1_420_070_400_000
+
+// stamp is the moment in a snowflake, as Discord writes it.
+func stamp(id uint64) string {
+	return time.UnixMilli(int64(id>>partBits) + discordEpoch).UTC().Format("2006-01-02T15:04:05.000000+00:00")
+}
+
+// text is an id as JSON has it.
+func text(id uint64) string { return strconv.FormatUint(id, 10) }
