@@ -1,0 +1,48 @@
+package main
+
+import "regexp"
+
+// carriers are the files whose code carries an invariant; every one of them is mutated.
+var carriers = []string{
+	"actors/gate*.go", "actors/sessions*.go", "actors/record*.go", "actors/lease*.go", "actors/halt*.go",
+	"actors/cluster*.go", "actors/masterlink*.go", "actors/orders.go", "actors/settings.go",
+	"actors/plan/*.go",
+	"actors/master/governor*.go", "actors/master/seat*.go", "actors/master/failover*.go", "actors/master/admission*.go", "actors/master/slots*.go",
+	"actors/master/turns*.go", "actors/master/sessions*.go", "actors/master/halt*.go", "actors/master/discord*.go",
+	"transport/proc/find*.go",
+}
+
+// bystanders are files that match, and carry none: what people read, and nothing depends on.
+var bystanders = []string{"actors/plan/chronicle.go", "actors/plan/alert.go", "actors/plan/webhook.go", "actors/plan/forecast.go", "actors/plan/doc.go"}
+
+// promises are the kinds of mutants that no test may let live, by the text that a mutant changes. Those of no kind are only tried with -all.
+var promises = map[string]*regexp.Regexp{
+	"persist": regexp.MustCompile(`: drop .*\b(Save|Remove|save|write|intend|note|record|remember|forget|inherit)\b`),
+	"delay":   regexp.MustCompile(`: (never wait|wait long|wait without) `),
+	"age":     regexp.MustCompile("`.*\\b(Since|Until|Before|After|Sub|age|until|since|at|from|last|due|overdue)\\b"),
+	"epoch":   regexp.MustCompile("`.*[eE]poch"),
+	"fence":   regexp.MustCompile("`.*\\b(lease|leased|Instance|life|lives|chain|Expired|seq|halt|halted|Halted|Fingerprint|boot|stale|fence)\\b|`.*\\.(link|process|epoch) [!=]= "),
+	"search":  regexp.MustCompile("`.*\\b(gone|Gone|GoneError|Find|Is|As|found|recall|seek|sought|stray|adopted)\\b"),
+}
+
+// promised reports whether a mutant is of a kind that must not live.
+func promised(m mutant) bool {
+	for _, p := range promises {
+		if p.MatchString(m.name) {
+			return true
+		}
+	}
+	return m.breaks != ""
+}
+
+// byHand is a mutant that syntax alone does not offer.
+type byHand struct {
+	name   string // what the mutant does
+	file   string
+	in     string // the function, "Type.method"
+	from   string // statements or an expression in it, in one line; there exactly once
+	to     string
+	breaks string // the promise that a test must hold it against
+}
+
+var table = []byHand{}
