@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 
 func discordCommand() *cobra.Command {
 	var listen, token string
+	var secure bool
 	var c server.Config
 	cmd := &cobra.Command{
 		Use:   "discord",
@@ -20,6 +23,17 @@ func discordCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.Rules.Token = token
+			if err := c.Shape.Validate(); err != nil {
+				return usageError{err}
+			}
+			if secure {
+				path, err := certify(&c)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = os.Remove(path) }()
+				fmt.Fprintf(cmd.OutOrStdout(), "clients trust it by NODE_EXTRA_CA_CERTS=%[1]s or SSL_CERT_FILE=%[1]s\n", path)
+			}
 			s := server.New(c)
 			base, err := s.Listen(listen)
 			if err != nil {
@@ -36,8 +50,29 @@ func discordCommand() *cobra.Command {
 	f.IntVar(&c.Rules.ShardCount, "shards", 1, "recommended number of shards")
 	f.IntVar(&c.Rules.MaxConcurrency, "max-concurrency", 1, "identifies per 5 s")
 	f.IntVar(&c.Rules.Guilds, "guilds", 0, "guilds the bot is in")
+	f.IntVar(&c.Shape.Members, "guild-members", 0, "members of each guild; 0: 3")
+	f.IntVar(&c.Shape.Channels, "guild-channels", 0, "text channels of each guild; 0: 2")
+	f.IntVar(&c.Shape.Roles, "guild-roles", 0, "roles of each guild beside @everyone; 0: 2")
+	f.BoolVar(&secure, "tls", false, "serve https and wss, with a certificate made for this run; the output names its file")
 	f.DurationVar(&c.Jitter, "jitter", 0, "latency of 0 to this, each way")
 	f.Float64Var(&c.EventsPerSecond, "events", 0, "events per second and shard")
 	f.DurationVar(&c.Rules.SessionWindow, "session-window", 90*time.Second, "how long a session outlives its connection")
 	return cmd
+}
+
+// certify has c serve TLS, and returns the file with the certificate that its clients have to trust.
+func certify(c *server.Config) (path string, err error) {
+	if c.Certificate, err = server.NewCertificate(time.Now()); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp("", "control-discord-*.pem")
+	if err != nil {
+		return "", fmt.Errorf("write the certificate: %w", err)
+	}
+	_, err = f.Write(c.Certificate.PEM)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name())
+		return "", fmt.Errorf("write the certificate: %w", err)
+	}
+	return f.Name(), nil
 }

@@ -116,5 +116,8 @@ func stamp(id uint64) string {
 	return time.UnixMilli(int64(id>>partBits) + discordEpoch).UTC().Format("2006-01-02T15:04:05.000000+00:00")
 }
 
-// text is an id as JSON has it.
-func text(id uint64) string { return strconv.FormatUint(id, 10) }
+// At returns the lowest id of a moment.
+func At(t time.Time) uint64 { return uint64(max(t.UnixMilli()-discordEpoch, 0)) << partBits }
+
+// Text returns an id as JSON has it.
+func Text(id uint64) string { return strconv.FormatUint(id, 10) }

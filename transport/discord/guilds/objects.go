@@ -34,7 +34,7 @@ func Self() SelfObject {
 func Owner() UserObject { return userObject(1, "user 1", false) }
 
 func userObject(id uint64, name string, bot bool) UserObject {
-	return UserObject{ID: text(id), Username: name, Discriminator: "0000", Bot: bot}
+	return UserObject{ID: Text(id), Username: name, Discriminator: "0000", Bot: bot}
 }
 
 // Member is a guild member (resources/guild, "Guild Member Object").

@@ -23,9 +23,9 @@ const (
 
 // Guild returns the guild with an id that ID has made.
 func (s Shape) Guild(id uint64) Guild {
-	system := text(TextChannel(id, 0))
+	system := Text(TextChannel(id, 0))
 	return Guild{
-		ID: text(id), Name: "guild " + strconv.Itoa(Number(id)), OwnerID: text(User(id, min(1, s.MemberCount()-1))), Region: "deprecated",
+		ID: Text(id), Name: "guild " + strconv.Itoa(Number(id)), OwnerID: Text(User(id, min(1, s.MemberCount()-1))), Region: "deprecated",
 		AFKTimeout: 300, Features: []string{}, SystemChannelID: &system,
 		MaxMembers: MembersMax, MaxVideoChannelUsers: 25, MaxStageVideoChannelUsers: 50, PreferredLocale: "en-US",
 		Roles: s.RoleList(id), Emojis: []struct{}{}, Stickers: []struct{}{},
@@ -48,10 +48,10 @@ func (s Shape) Create(id uint64, voice []VoiceState) Created {
 
 // RoleList returns a guild's roles, @everyone first.
 func (s Shape) RoleList(id uint64) []Role {
-	everyone := Role{ID: text(id), Name: "@everyone", Permissions: everyonePermissions}
+	everyone := Role{ID: Text(id), Name: "@everyone", Permissions: everyonePermissions}
 	roles := []Role{everyone}
 	for n := 1; n <= s.withDefaults().Roles; n++ {
-		roles = append(roles, Role{ID: text(part(id, kindRole, n)), Name: "role " + strconv.Itoa(n), Position: n, Permissions: noPermissions})
+		roles = append(roles, Role{ID: Text(part(id, kindRole, n)), Name: "role " + strconv.Itoa(n), Position: n, Permissions: noPermissions})
 	}
 	return roles
 }
@@ -59,7 +59,7 @@ func (s Shape) RoleList(id uint64) []Role {
 // ChannelList returns a guild's channels: a category, the text channels and a voice channel in it. withGuild: each has its guild_id, as in REST.
 func (s Shape) ChannelList(id uint64, withGuild bool) []Channel {
 	category := part(id, kindCategory, 0)
-	parent := text(category)
+	parent := Text(category)
 	all := []Channel{channel(category, typeCategory, "channels")}
 	for n := range s.withDefaults().Channels {
 		c := channel(TextChannel(id, n), typeText, "text-"+strconv.Itoa(n))
@@ -71,14 +71,14 @@ func (s Shape) ChannelList(id uint64, withGuild bool) []Channel {
 	all = append(all, voice)
 	if withGuild {
 		for i := range all {
-			all[i].GuildID = text(id)
+			all[i].GuildID = Text(id)
 		}
 	}
 	return all
 }
 
 func channel(id uint64, kind int, name string) Channel {
-	return Channel{ID: text(id), Type: kind, Name: name, PermissionOverwrites: []struct{}{}}
+	return Channel{ID: Text(id), Type: kind, Name: name, PermissionOverwrites: []struct{}{}}
 }
 
 // Member returns member n of a guild: the bot for 0, then users. Every second one has the first role.
@@ -90,7 +90,7 @@ func (s Shape) Member(guild uint64, n int) Member {
 	user := userObject(User(guild, n), name, bot)
 	m := Member{User: &user, Roles: []string{}, JoinedAt: stamp(guild)}
 	if n%2 == 1 && s.withDefaults().Roles > 0 {
-		m.Roles = []string{text(part(guild, kindRole, 1))}
+		m.Roles = []string{Text(part(guild, kindRole, 1))}
 	}
 	return m
 }
@@ -132,7 +132,7 @@ func (s Shape) Numbered(guild uint64, shard int, n int64) MessageObject {
 	}
 	member := s.Member(guild, min(1, s.MemberCount()-1))
 	m.Author, member.User = *member.User, nil
-	m.ChannelID, m.GuildID, m.Member = text(TextChannel(guild, 0)), text(guild), &member
+	m.ChannelID, m.GuildID, m.Member = Text(TextChannel(guild, 0)), Text(guild), &member
 	return m
 }
 
@@ -145,7 +145,7 @@ func Sent(id, channel uint64, content string) MessageObject {
 
 func message(id, channel uint64, content string) MessageObject {
 	return MessageObject{
-		ID: text(id), ChannelID: text(channel), Content: content, Timestamp: stamp(id),
+		ID: Text(id), ChannelID: Text(channel), Content: content, Timestamp: stamp(id),
 		Mentions: []struct{}{}, MentionRoles: []struct{}{}, Attachments: []struct{}{}, Embeds: []any{}, Components: []any{},
 	}
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/discluster/control/transport/discord/guilds"
 	"github.com/discluster/control/transport/discord/rules"
@@ -85,12 +84,12 @@ func (e encoder) ready(o rules.Ready) ready {
 	r := ready{
 		V: e.version, User: guilds.Self(), Guilds: []unavailableGuild{}, SessionID: o.SessionID, SessionType: "normal",
 		ResumeGatewayURL: e.resumeURL, Shard: [2]int{o.Shard, o.ShardCount},
-		Application:     readyApplication{ID: strconv.FormatUint(o.ApplicationID, 10)},
+		Application:     readyApplication{ID: guilds.Text(o.ApplicationID)},
 		PrivateChannels: empty, Relationships: empty, Presences: empty, GuildJoinRequests: empty,
 		GeoOrderedRTCRegions: []string{}, Trace: []string{`["simulated"]`},
 	}
 	for _, id := range o.Guilds {
-		r.Guilds = append(r.Guilds, unavailableGuild{strconv.FormatUint(id, 10), true})
+		r.Guilds = append(r.Guilds, unavailableGuild{guilds.Text(id), true})
 	}
 	return r
 }

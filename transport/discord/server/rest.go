@@ -19,6 +19,8 @@ type Stats struct {
 	Floor            int64      `json:"floor_ms"`          // the least a cold start of ShardCount can take
 	AllReadyAt       *time.Time `json:"all_ready_at"`      // when each of ShardCount had been READY once; null before
 	ResumesElsewhere int        `json:"resumes_elsewhere"` // RESUMEs at another address than resume_gateway_url
+	MessagesSent     int64      `json:"messages_sent"`     // by REST
+	Commands         int        `json:"commands"`          // application commands that are registered, over all guilds and the global ones
 }
 
 // Settings of POST /settings; what is missing stays as it is.
@@ -33,7 +35,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", s.gateway)
 	mux.HandleFunc("GET "+resumePath, s.gateway)
 	for _, version := range apiVersions {
-		s.routeAPI(mux, fmt.Sprintf("GET /api/v%d", version))
+		api := fmt.Sprintf("/api/v%d", version)
+		s.routeAPI(mux, "GET "+api)
+		s.routeGuilds(mux, api)
+		s.routeMessages(mux, api)
+		s.routeCommands(mux, api)
 	}
 	mux.HandleFunc("POST /faults", s.postFault)
 	mux.HandleFunc("POST /settings", s.postSettings)
@@ -79,7 +85,12 @@ type application struct {
 }
 
 // gatewayURL is the gateway as the client reached us. Like Discord's it ends without a slash: clients append their query, with or without one.
-func gatewayURL(r *http.Request) string { return "ws://" + r.Host }
+func gatewayURL(r *http.Request) string {
+	if r.TLS != nil {
+		return "wss://" + r.Host
+	}
+	return "ws://" + r.Host
+}
 
 // authorized lets a request through that has the bot's token and meets no outage; f gets the answer of /gateway/bot, which settles both.
 func (s *Server) authorized(f func(http.ResponseWriter, *http.Request, rules.GatewayBot)) http.HandlerFunc {
@@ -120,6 +131,7 @@ func (s *Server) stats() Stats {
 	stats := Stats{
 		Score: s.discord.Score(), ShardCount: count,
 		Floor: s.config.Floor(count).Milliseconds(), ResumesElsewhere: s.elsewhere,
+		MessagesSent: s.messages.Load(), Commands: s.commands.count(),
 	}
 	if at, ok := stats.AllReady(count); ok {
 		stats.AllReadyAt = &at
@@ -177,10 +189,14 @@ func unavailable(w http.ResponseWriter) {
 
 // fail answers with an error in Discord's form (topics/opcodes-and-status-codes, "JSON").
 func fail(w http.ResponseWriter, status int, message string) {
+	failCode(w, status, codeGeneral, message)
+}
+
+func failCode(w http.ResponseWriter, status, code int, message string) {
 	answer(w, status, struct {
 		Message string `json:"message"`
 		Code    int    `json:"code"`
-	}{message, 0})
+	}{message, code})
 }
 
 // answer writes v as JSON; a client that has left is nobody to tell.

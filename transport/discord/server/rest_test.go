@@ -46,7 +46,7 @@ func TestREST(t *testing.T) {
 			`{"id":"81384788765712384","username":"simulated","discriminator":"0000","global_name":null,"avatar":null,"banner":null,"accent_color":null,"bot":true,"public_flags":0,` +
 				`"verified":true,"mfa_enabled":true,"email":null,"flags":0}`},
 		{"the application", "GET", "/api/v10/applications/@me", "Bot good", "", 200, ""},
-		{"anything else", "GET", "/api/v10/guilds/1", "Bot good", "", 404, `{"message":"404: Not Found","code":0}`},
+		{"anything else", "GET", "/api/v10/nothing", "Bot good", "", 404, `{"message":"404: Not Found","code":0}`},
 		{"the gateway without a websocket", "GET", "/?v=10", "", "", 404, `{"message":"404: Not Found","code":0}`},
 		{"a fault", "POST", "/faults", "", `{"kind":"freeze","shard":3}`, 204, ""},
 		{"no fault", "POST", "/faults", "", `{"kind":"explode"}`, 400, `{"message":"fault kind \"explode\" is unknown","code":0}`},

@@ -29,6 +29,7 @@ import (
 type Config struct {
 	Rules           rules.Config
 	Shape           guilds.Shape                // of every guild
+	Certificate     *Certificate                // https and wss instead of http and ws; nil: without TLS
 	Jitter          time.Duration               // each direction of each connection is late by 0 to this, in order; 0: no delay
 	EventsPerSecond float64                     // numbered MESSAGE_CREATEs for every shard; 0: none; at most 1,000
 	Seed            uint64                      // of the jitter
@@ -55,6 +56,10 @@ type Server struct {
 	seed   uint64
 	jitter atomic.Int64 // a time.Duration
 	next   atomic.Int64 // the last rules.Conn given out
+
+	messages atomic.Int64  // written by REST
+	message  atomic.Uint64 // the last id given to one, or to a command
+	commands commands
 
 	http      *http.Server
 	sockets   *sockets // nil before Listen
@@ -92,19 +97,26 @@ func New(c Config) *Server {
 		Handler: s.routes(), MaxHeaderBytes: headerMax,
 		ReadHeaderTimeout: headerWait, ReadTimeout: requestWait, WriteTimeout: requestWait, IdleTimeout: idleWait,
 	}
+	if c.Certificate != nil {
+		s.http.TLSConfig = c.Certificate.config()
+	}
 	go s.own()
 	return s
 }
 
-// Listen serves on addr ("127.0.0.1:0" for any free port) and gives the base of the REST addresses, "http://127.0.0.1:port". Called once.
+// Listen serves on addr ("127.0.0.1:0" for any free port) and gives the base of the REST addresses, "http://127.0.0.1:port", or https with a Certificate. Called once.
 func (s *Server) Listen(addr string) (base string, err error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("simulated discord: %w", err)
 	}
 	s.sockets = newSockets(l)
-	go func() { _ = s.http.Serve(s.sockets) }() // always ErrServerClosed: Close is the only end
-	return "http://" + l.Addr().String(), nil
+	if s.http.TLSConfig == nil {
+		go func() { _ = s.http.Serve(s.sockets) }() // always ErrServerClosed: Close is the only end
+		return "http://" + l.Addr().String(), nil
+	}
+	go func() { _ = s.http.ServeTLS(s.sockets, "", "") }() // the same
+	return "https://" + l.Addr().String(), nil
 }
 
 // Close breaks every connection and ends the server. The score stays readable.

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+)
+
+// Names of the certificate: Discord's own, for clients that ask for no others, and this machine's.
+var (
+	certificateNames     = []string{"discord.com", "gateway.discord.gg", "localhost"}
+	certificateAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+)
+
+// certificateLife is how long the certificate is good for. It is made at each start, and its key never leaves the process.
+const certificateLife = 7 * 24 * time.Hour
+
+// Certificate is a throw-away certificate that signs itself: a client that trusts PEM takes this server for Discord.
+type Certificate struct {
+	PEM  []byte // without the key
+	pair tls.Certificate
+}
+
+// NewCertificate makes one that is good from now on.
+func NewCertificate(now time.Time) (*Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("simulated discord: make a key: %w", err)
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
+	if err != nil {
+		return nil, fmt.Errorf("simulated discord: make a serial number: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "simulated Discord"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife), // an hour: a clock may be behind
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true, IsCA: true,
+		DNSNames: certificateNames, IPAddresses: certificateAddresses,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, fmt.Errorf("simulated discord: make a certificate: %w", err)
+	}
+	return &Certificate{
+		PEM:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pair: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+	}, nil
+}
+
+// config is for a server that speaks HTTP/1.1 alone: websockets need it.
+func (c *Certificate) config() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{c.pair}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+}
