@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,11 +87,16 @@ type application struct {
 }
 
 // gatewayURL is the gateway as the client reached us. Like Discord's it ends without a slash: clients append their query, with or without one.
+// A client that was led here, though it asked for Discord by name, is named the address it came to: nothing leads it to another.
 func gatewayURL(r *http.Request) string {
+	scheme, host := "ws://", r.Host
 	if r.TLS != nil {
-		return "wss://" + r.Host
+		scheme = "wss://"
 	}
-	return "ws://" + r.Host
+	if here, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && slices.Contains(discordNames, host) && here.Port != 443 {
+		host = here.String()
+	}
+	return scheme + host
 }
 
 // authorized lets a request through that has the bot's token and meets no outage; f gets the answer of /gateway/bot, which settles both.

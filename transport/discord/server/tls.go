@@ -16,7 +16,8 @@ import (
 
 // Names of the certificate: Discord's own, for clients that ask for no others, and this machine's.
 var (
-	certificateNames     = []string{"discord.com", "gateway.discord.gg", "localhost"}
+	discordNames         = []string{"discord.com", "gateway.discord.gg"}
+	certificateNames     = append([]string{"localhost"}, discordNames...)
 	certificateAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 )
 

@@ -27,7 +27,13 @@ func TestTLS(t *testing.T) {
 		trust := &tls.Config{RootCAs: trusted, ServerName: name}
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: trust}}
 		defer client.CloseIdleConnections()
-		resp, err := client.Get(base + "/api/v10/gateway")
+		req, err := http.NewRequest("GET", base+"/api/v10/gateway", nil)
+		must(t, err)
+		req.Host = name // led here, it believes to be elsewhere
+		if name == "localhost" {
+			req.Host = ""
+		}
+		resp, err := client.Do(req)
 		must(t, err)
 		var at struct{ URL string }
 		must(t, json.NewDecoder(resp.Body).Decode(&at))
