@@ -157,7 +157,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	case messages.PermitAsk:
 		c.asked(ctx, p)
 	case messages.PermitSent:
-		c.answeredWish(p.Shard, p.EventID) // or taken back
+		c.answeredWish(ctx, p.Shard, p.EventID, now) // or taken back
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: c.permitID(p.EventID), Sent: p.Sent})
 		if s := c.shards[p.Shard]; s != nil && p.Sent {
 			s.deadline = now.Add(c.options.ReadyTimeout)
@@ -218,6 +218,9 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 		c.shards[id] = &shard{state: messages.ShardIdle}
 		if c.has(messages.FeaturePermits) {
 			c.shards[id].deadline = time.Now().Add(c.options.ReadyTimeout)
+		}
+		if c.has(messages.FeatureShards) {
+			c.shards[id].noteDown(time.Now())
 		}
 	}
 	if !c.has(messages.FeaturePermits) && c.options.asksItself() {

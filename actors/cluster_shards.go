@@ -17,7 +17,8 @@ import (
 type shard struct {
 	state    messages.ShardState
 	deadline time.Time           // when it must have moved on; zero: it waits for others, which is not failing
-	down     time.Time           // since when it is not READY in a serving cluster, for no fault of ours; zero: it is
+	unready  time.Time           // since when it is not READY; zero: it is, or its bot does not report
+	down     time.Time           // since when it is so for no fault of ours; zero: it is READY, or waits for a permit
 	said     bool                // that it is stuck
 	told     bool                // to connect anew
 	wish     *messages.PermitAsk // what it waits for a permit with; nil: it does not
@@ -50,6 +51,7 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: c.permitID(old.EventID), Sent: false})
 	}
 	s.deadline, s.wish, s.wishAt = time.Time{}, &p, time.Now()
+	s.noteDown(time.Now())
 	c.arm(ctx)
 	cause := p.Cause
 	if cause == messages.CauseStart && c.reborn { // the bot cannot know
@@ -75,17 +77,19 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	if s := c.shards[p.Shard]; s != nil && s.wish != nil && s.wish.EventID != grant.EventID {
 		return // it was taken back for another wish
 	}
-	c.answeredWish(p.Shard, grant.EventID)
+	c.answeredWish(ctx, p.Shard, grant.EventID, time.Now().Add(p.RetryAfter))
 	sent := c.send(grant)
 	if !sent && p.Granted {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
 	}
 }
 
-// answeredWish ends a shard's wait for a permit. Nothing else does, whatever its connection goes through meanwhile: the bot asks once, and waits.
-func (c *Cluster) answeredWish(shard int, event messages.Snowflake) {
+// answeredWish ends a shard's wait for a permit. Nothing else does, whatever its connection goes through: the bot asks once, and waits. From then on it is the bot's turn.
+func (c *Cluster) answeredWish(ctx actor.Context, shard int, event messages.Snowflake, then time.Time) {
 	if s := c.shards[shard]; s != nil && s.wish != nil && s.wish.EventID == event {
 		s.wish = nil
+		s.noteDown(then)
+		c.arm(ctx)
 	}
 }
 
@@ -102,7 +106,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	if s == nil || c.dying() {
 		return
 	}
-	moved, ready := s.state != p.State, c.ready()
+	moved, ready, out := s.state != p.State, c.ready(), c.out()
 	s.state, s.latency = p.State, p.LatencyMS
 	if p.Guilds != nil {
 		s.guilds = p.Guilds
@@ -119,7 +123,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	case messages.ShardResuming:
 		s.deadline = time.Now().Add(c.options.ReadyTimeout)
 	}
-	c.noteDown(s)
+	s.noteDown(time.Now())
 	if !moved {
 		return
 	}
@@ -132,7 +136,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 			ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started))})
 		}
 	}
-	if c.ready() != ready {
+	if c.ready() != ready || c.out() != out {
 		c.tell(ctx)
 	}
 	c.arm(ctx)
@@ -149,13 +153,19 @@ func (c *Cluster) arrived(ctx actor.Context) {
 	}
 }
 
-// noteDown keeps how long a shard of a serving cluster is down. While it waits for a permit it waits for us.
-func (c *Cluster) noteDown(s *shard) {
+// noteDown keeps how long a shard is not READY, and since when that is its own affair: while it waits for a permit that it asked for it waits for us.
+func (s *shard) noteDown(now time.Time) {
 	switch {
-	case c.up.IsZero(), s.state == messages.ShardReady, s.state == messages.ShardWaitingPermit:
+	case s.state == messages.ShardReady:
+		s.unready = time.Time{}
+	case s.unready.IsZero():
+		s.unready = now
+	}
+	switch {
+	case s.state == messages.ShardReady, s.wish != nil:
 		s.down, s.said, s.told = time.Time{}, false, false
 	case s.down.IsZero():
-		s.down = time.Now()
+		s.down = now
 	}
 }
 

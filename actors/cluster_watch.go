@@ -44,7 +44,7 @@ func (c *Cluster) nextDeadline() time.Time {
 		}
 		if !c.outage {
 			sooner(s.deadline)
-			sooner(s.stuckAt())
+			sooner(c.stuckAt(s))
 		}
 	}
 	switch {
@@ -128,6 +128,9 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 			if !s.deadline.IsZero() {
 				s.deadline = now.Add(c.options.ReadyTimeout)
 			}
+			if !s.down.IsZero() {
+				s.down = s.down.Add(late)
+			}
 		}
 		c.hello(ctx, nil)
 	case !c.relinkBy.IsZero() && !now.Before(c.relinkBy):
@@ -161,7 +164,7 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 }
 
 // stuckAt is when the next thing is done about a shard that is down; zero: nothing is.
-func (s *shard) stuckAt() time.Time {
+func (c *Cluster) stuckAt(s *shard) time.Time {
 	switch {
 	case s.down.IsZero():
 		return time.Time{}
@@ -169,6 +172,8 @@ func (s *shard) stuckAt() time.Time {
 		return s.down.Add(plan.StuckAfter)
 	case !s.told:
 		return s.down.Add(plan.ReconnectAfter)
+	case c.up.IsZero() && plan.WaitsForDiscord(s.state):
+		return time.Time{}
 	default:
 		return s.down.Add(plan.LostAfter)
 	}
@@ -177,17 +182,21 @@ func (s *shard) stuckAt() time.Time {
 // unstick does what is due about a shard that is down: it is said, then its bot is told to connect it anew, then the cluster is restarted, which is when it gives true.
 func (c *Cluster) unstick(ctx actor.Context, id int, now time.Time) (restarted bool) {
 	s := c.shards[id]
-	at := s.stuckAt()
+	at := c.stuckAt(s)
 	switch {
 	case at.IsZero() || now.Before(at):
 	case !s.said:
 		s.said = true
-		ctx.Send(c.house.Herald, messages.ShardStuck{Cluster: c.plan.ID, Shard: id, State: s.state, DownMS: messages.Millis(now.Sub(s.down))})
+		ctx.Send(c.house.Herald, messages.ShardStuck{Cluster: c.plan.ID, Shard: id, State: s.state, DownMS: messages.Millis(now.Sub(s.down)), Reason: plan.StuckReason(s.state)})
 	case !s.told:
 		s.told = true
 		c.send(messages.Reconnect{EventID: c.mint.New(now, messages.ManagerShard), Shard: id})
 	default:
-		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseShardsLost, Err: fmt.Sprintf("shard %d was %s for %v", id, s.state, now.Sub(s.down))})
+		cause := messages.CauseShardsLost
+		if c.up.IsZero() {
+			cause = messages.CauseStartTimeout
+		}
+		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: cause, Err: fmt.Sprintf("shard %d was %s for %v: %s", id, s.state, now.Sub(s.down), plan.StuckReason(s.state)), WaitedFor: c.waitsFor()})
 		return true
 	}
 	return false

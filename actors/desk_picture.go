@@ -59,9 +59,19 @@ func (p *picture) heard(e messages.Event, now time.Time) {
 		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
 			s := &c.shards[e.Shard-c.view.Shards.First]
 			s.State, s.EventsPerSecond = e.State, -1
+			switch {
+			case e.State == messages.ShardReady:
+				s.Unready, s.Stuck = time.Time{}, ""
+			case s.Unready.IsZero():
+				s.Unready = now
+			}
 			if e.LatencyMS > 0 {
 				s.LatencyMS = e.LatencyMS
 			}
+		}
+	case messages.ShardStuck:
+		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
+			c.shards[e.Shard-c.view.Shards.First].Stuck = e.Reason
 		}
 	case messages.ClusterDied:
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Err, Exit: e.Exit})
@@ -168,7 +178,7 @@ func (p *picture) view(last uint64, now time.Time) messages.View {
 		resumable[s.Cluster]++
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.clusters)) {
-		c := p.clusters[id].written()
+		c := p.clusters[id].written(now)
 		c.Sessions = resumable[id]
 		v.Clusters = append(v.Clusters, c)
 		v.Machine.Shards += c.Shards.Len()
@@ -187,12 +197,23 @@ func (p *picture) view(last uint64, now time.Time) messages.View {
 	return v
 }
 
+// lateAfter is how long a shard is not READY before it counts as late: a resume takes less.
+const lateAfter = 10 * time.Second
+
 // written is a cluster's view with its shards.
-func (c *clusterPicture) written() messages.ClusterView {
+func (c *clusterPicture) written(now time.Time) messages.ClusterView {
 	v := c.view
 	states := make([]byte, 0, len(c.shards))
 	v.LatencyMS, v.Events = make([]messages.Milliseconds, 0, len(c.shards)), make([]float64, 0, len(c.shards))
-	for _, s := range c.shards {
+	for i, s := range c.shards {
+		if !s.Unready.IsZero() && now.Sub(s.Unready) >= lateAfter {
+			v.ShardsLate++
+		}
+		if s.Stuck != "" {
+			if v.ShardsStuck++; v.Stuck == nil {
+				v.Stuck = &messages.StuckShard{Shard: v.Shards.First + i, State: s.State, Since: s.Unready.UTC().Truncate(time.Millisecond), Reason: s.Stuck}
+			}
+		}
 		states = append(states, messages.ShardLetter(s.State))
 		v.LatencyMS, v.Events = append(v.LatencyMS, s.LatencyMS), append(v.Events, s.EventsPerSecond)
 		v.Guilds += max(s.Guilds, 0)

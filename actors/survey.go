@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
 
@@ -36,7 +37,10 @@ func (c *Cluster) survey(ctx actor.Context) {
 	all := make([]messages.ShardStanding, 0, c.plan.Shards.Len())
 	for _, id := range c.plan.Shards.Shards() {
 		s := c.shards[id]
-		one := messages.ShardStanding{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond()}
+		one := messages.ShardStanding{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready}
+		if s.said {
+			one.Stuck = plan.StuckReason(s.state)
+		}
 		if s.guilds != nil {
 			one.Guilds = *s.guilds
 		}

@@ -106,6 +106,9 @@ func printStatus(w io.Writer, v messages.View) {
 	}
 	fmt.Fprintf(w, "shards   %d of %d READY (%d in the whole bot)\n", m.ShardsReady, m.Shards, m.ShardCount)
 	fmt.Fprintf(w, "clusters %s\n", counts(m.Clusters))
+	if ready, why := v.Ready(); !ready {
+		fmt.Fprintf(w, "UNREADY  %s\n", why)
+	}
 	if m.Halted {
 		fmt.Fprintln(w, halted)
 	}

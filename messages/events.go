@@ -209,12 +209,14 @@ type (
 		Out    int  `json:"shards_out"`
 		Shards int  `json:"shards"`
 	}
-	// ShardStuck: a shard of a serving cluster is down for two minutes, while Discord is well.
+	// ShardStuck: a shard is not READY for two minutes and waits for no permit that it asked for, while Discord is well. After five minutes its bot is asked to connect it
+	// again, after six its cluster is restarted, unless it never served and waits for Discord. Until the shard is READY the machine is not (/readyz).
 	ShardStuck struct {
 		Cluster ClusterID    `json:"cluster"`
 		Shard   int          `json:"shard"`
 		State   ShardState   `json:"state"`
 		DownMS  Milliseconds `json:"down_ms"`
+		Reason  string       `json:"reason"`
 	}
 	// RollingRestartMoved: a rolling restart started, is done, or was stopped because a cluster did not come up.
 	RollingRestartMoved struct {

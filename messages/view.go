@@ -36,6 +36,8 @@ type ShardStanding struct {
 	LatencyMS       Milliseconds // of the gateway; 0: not known
 	Guilds          int          // -1: not known
 	EventsPerSecond float64      // from Discord, to a tenth; -1: not known
+	Unready         time.Time    // since when it is not READY; zero: it is, or nothing is known of it
+	Stuck           string       // why it is reported as stuck (ShardStuck); "": it is not
 }
 
 // SessionsStand (sessions → who asked) answers Survey: what could be resumed, without what it takes to do so.
@@ -185,7 +187,10 @@ type ClusterView struct {
 	Since       time.Time      `json:"since"` // of State
 	PID         int            `json:"pid,omitempty"`
 	ShardsReady int            `json:"shards_ready"`
-	ShardsOut   int            `json:"shards_out"` // thrown out by Discord, or unable to reach it
+	ShardsOut   int            `json:"shards_out"`             // thrown out by Discord, or unable to reach it
+	ShardsLate  int            `json:"shards_late,omitempty"`  // not READY for more than ten seconds
+	ShardsStuck int            `json:"shards_stuck,omitempty"` // of these: reported as stuck (shard.stuck)
+	Stuck       *StuckShard    `json:"stuck,omitempty"`        // the first of them
 	Restarts    int            `json:"restarts"`
 	States      string         `json:"states"`              // a letter a shard: ShardLetter
 	LatencyMS   []Milliseconds `json:"latency_ms"`          // of the gateway; 0: not known
@@ -197,6 +202,14 @@ type ClusterView struct {
 	Resident    int64          `json:"resident_bytes,omitempty"`
 	Death       *Death         `json:"last_death,omitempty"`
 	GaveUp      *ClusterGaveUp `json:"gave_up,omitempty"` // the last time; many lines, which only GET /api/v1/clusters/{cluster} has
+}
+
+// StuckShard is a shard that makes no progress.
+type StuckShard struct {
+	Shard  int        `json:"shard"`
+	State  ShardState `json:"state"`
+	Since  time.Time  `json:"since"` // when it was READY last, or its start
+	Reason string     `json:"reason"`
 }
 
 // Death is the last unordered end of a cluster's process.
@@ -230,18 +243,33 @@ func ShardStateOf(letter byte) ShardState {
 	return ShardIdle
 }
 
-// Ready reports whether the machine does what it is there for, and why not: every cluster serves that nobody stopped, and MASTER was reached once.
+// Ready reports whether the machine does what it is there for, and why not: MASTER said how many shards the bot has, every cluster that no operator stopped serves, and
+// each of its shards is READY, or was less than ten seconds ago. A machine that was given no shards, a spare, is ready while it is linked to MASTER.
 func (v View) Ready() (ready bool, why string) {
 	c := v.Machine.Clusters
+	late, stuck := 0, (*StuckShard)(nil)
+	for _, one := range v.Clusters {
+		late += one.ShardsLate
+		if stuck == nil {
+			stuck = one.Stuck
+		}
+	}
+	short := fmt.Sprintf("%d of %d shards are READY", v.Machine.ShardsReady, v.Machine.Shards)
 	switch {
 	case v.Machine.Halted:
 		return false, "halted: Discord refuses the token or its intents"
 	case c.Failed > 0:
 		return false, fmt.Sprintf("%d clusters have failed", c.Failed)
-	case c.Starting > 0:
-		return false, fmt.Sprintf("%d of %d shards are READY", v.Machine.ShardsReady, v.Machine.Shards)
+	case stuck != nil:
+		return false, fmt.Sprintf("%s; shard %d is %s since %s: %s", short, stuck.Shard, stuck.State, Stamp(stuck.Since), stuck.Reason)
+	case late > 0 && v.Machine.Outage:
+		return false, short + ": Discord has an outage"
+	case c.Starting > 0, late > 0:
+		return false, short
 	case c.Serving == 0 && !v.Machine.Master.Up:
 		return false, "no link to MASTER, and nothing to serve"
+	case v.Machine.ShardCount == 0:
+		return false, "MASTER has not said how many shards the bot has: it does not know before it reaches Discord"
 	}
 	return true, ""
 }

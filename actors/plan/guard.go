@@ -1,6 +1,10 @@
 package plan
 
-import "time"
+import (
+	"time"
+
+	"github.com/discluster/control/messages"
+)
 
 // An outage of Discord is when more than a fifth of a machine's shards are thrown out and stay so for outageAfter: then nobody is restarted for being late.
 const (
@@ -59,9 +63,30 @@ func (b Burnt) Storm(now time.Time, most int) (Burnt, bool) {
 	return b, len(b) > most
 }
 
-// How long a shard of a serving cluster may be down.
+// How long a shard may be down: it is not READY, and waits for no permit that it asked for.
 const (
 	StuckAfter     = 2 * time.Minute // then it is said
 	ReconnectAfter = 5 * time.Minute // then its bot is told to connect anew
 	LostAfter      = 6 * time.Minute // then the cluster is restarted
 )
+
+// StuckReason is why a shard that is down makes no progress, as far as its state tells.
+func StuckReason(state messages.ShardState) string {
+	switch state {
+	case messages.ShardWaitingPermit:
+		return "it reports that it waits for a permit, but asked for none"
+	case messages.ShardIdle:
+		return "it neither connects nor asks for a permit"
+	case messages.ShardConnecting, messages.ShardDisconnected:
+		return "it has no connection to Discord's gateway"
+	case messages.ShardIdentifying, messages.ShardResuming:
+		return "Discord does not answer it"
+	default:
+		return "its bot does not connect it again"
+	}
+}
+
+// WaitsForDiscord reports whether a shard's state is that of one that Discord keeps waiting, which no restart shortens.
+func WaitsForDiscord(state messages.ShardState) bool {
+	return state == messages.ShardConnecting || state == messages.ShardDisconnected
+}

@@ -40,6 +40,7 @@ type SDK struct {
 	MuteAfter   time.Duration                             // sends no heartbeat from then on; 0: never
 	HangUpAfter time.Duration                             // closes its connection to CONTROL then, once; 0: never
 	StayAway    bool                                      // and its socket with it
+	Shy         messages.IdentifyCause                    // for this cause a shard reports that it waits for a permit, and asks for none
 	Deaf        bool                                      // a shard of it that is closed dials no more by itself
 	Stubborn    bool                                      // nor when it is told to
 	Speaks      func(Voice)                               // told of every life that has heard HELLO

@@ -101,6 +101,9 @@ func (s *shard) ask() {
 		return
 	}
 	s.state(messages.ShardWaitingPermit, 0)
+	if s.Shy != "" && s.Shy == s.cause {
+		return
+	}
 	if s.wish == "" { // else the wait goes on
 		s.wish = s.event()
 		s.permits[s.wish] = s

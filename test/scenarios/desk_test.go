@@ -219,3 +219,33 @@ func TestDeskFigures(t *testing.T) {
 		want(f, "events a second of the dead", slices.Equal(f.look(m).Clusters[0].Events, v.Clusters[1].Events), true)
 	})
 }
+
+// Before Discord is reached a machine that is linked to its MASTER has nothing to serve, and is not ready; a spare is.
+func TestReadyNeedsDiscord(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOn, Shard: rules.All})
+		f.withOwnMaster(2, spares(1))
+		a, b := f.add("m1", f.good(nil), sesame, withDesk), f.add("m2", f.good(nil), sesame, withDesk)
+		f.must("both are linked", time.Minute, f.sawN("master.linked", 2))
+		for range 3 {
+			ready, why := f.look(a).Ready()
+			want(f, "ready", ready, false)
+			want(f, "why", why, "MASTER has not said how many shards the bot has: it does not know before it reaches Discord")
+			f.pass(time.Minute)
+		}
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All})
+		f.must("every shard READY", 3*time.Minute, f.owned(16))
+		f.pass(time.Second)
+		shards := 0
+		for _, m := range []*machine{a, b} {
+			v := f.look(m)
+			ready, why := v.Ready()
+			want(f, "ready", ready, true)
+			want(f, "why", why, "")
+			shards += v.Machine.Shards
+			want(f, "all or none", v.Machine.Shards%16, 0)
+		}
+		want(f, "shards", shards, 16)
+	})
+}

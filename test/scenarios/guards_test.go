@@ -79,6 +79,77 @@ func TestStuckShard(t *testing.T) {
 	}
 }
 
+// A shard that waits for a permit which it never asked for is reported and makes the machine unready, be it at its start or after it was READY; its cluster is started again.
+func TestShardWaitsForNothing(t *testing.T) {
+	for _, cause := range []messages.IdentifyCause{messages.CauseStart, messages.CauseReidentify} {
+		seedsOf(t, 5, func(f *fleet) {
+			shy := f.cast(func(cluster string, start int) fakecluster.SDK {
+				if cluster == "1" && start == 1 {
+					return fakecluster.SDK{Shy: cause}
+				}
+				return fakecluster.SDK{}
+			})
+			m := f.aloneWith(rules.Config{ShardCount: 20, MaxConcurrency: 10}, ours(initialise(20, 10)), shy, withDesk)
+			f.connect(m, "c", 0, 19)
+			shards, stuck := "10 of 20", 10
+			if cause == messages.CauseReidentify {
+				f.must("operational", time.Minute, f.acked(m, "c", "operational"))
+				f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 13})
+				shards, stuck = "19 of 20", 1
+				f.pass(15 * time.Second)
+				ready, why := f.look(m).Ready()
+				want(f, "ready", ready, false)
+				want(f, "why", why, "19 of 20 shards are READY")
+			}
+			f.must("shard.stuck", 130*time.Second, f.sawN("shard.stuck", stuck))
+			ready, why := f.look(m).Ready()
+			want(f, "ready", ready, false)
+			if !strings.HasPrefix(why, shards+" shards are READY; shard 1") || !strings.HasSuffix(why, "it reports that it waits for a permit, but asked for none") {
+				f.t.Errorf("why: %s", why)
+			}
+			want(f, "stuck", f.look(m).Clusters[1].ShardsStuck, stuck)
+			f.must("every shard READY", 6*time.Minute, f.owned(20))
+			f.pass(5 * time.Second)
+			want(f, "died", f.saw("cluster.died"), 1)
+			ready, _ = f.look(m).Ready()
+			want(f, "ready again", ready, true)
+		})
+	}
+}
+
+// A start that Discord keeps waiting is reported, and nothing is restarted for it.
+func TestStartWithoutGateway(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(20, 10, ours(initialise(20, 10)), map[string]fakecluster.SDK{"1": {Deaf: true, Stubborn: true}}, withDesk)
+		f.discord.Step(rules.Fault{Kind: rules.FaultRefuseIdentify, Shard: 13, Code: 4000})
+		f.connect(m, "c", 0, 19)
+		f.must("shard.stuck", 3*time.Minute, f.sawN("shard.stuck", 1))
+		f.pass(20 * time.Minute)
+		want(f, "deaths", f.saw("cluster.died"), 0)
+		want(f, "said", f.saw("shard.stuck"), 1)
+		ready, why := f.look(m).Ready()
+		want(f, "ready", ready, false)
+		want(f, "why", strings.Contains(why, "shard 13 is disconnected since "), true)
+	})
+}
+
+// Discord is away when the fleet starts: that is an outage, no shard is stuck, and everything comes up by itself.
+func TestStartInOutage(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil, withDesk)
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOn, Shard: rules.All})
+		f.connect(m, "c", 0, 19)
+		f.must("discord.outage", time.Minute, f.sawN("discord.outage", 1))
+		f.pass(10 * time.Minute)
+		_, why := f.look(m).Ready()
+		want(f, "why", why, "0 of 20 shards are READY: Discord has an outage")
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All})
+		f.must("every shard READY", 2*time.Minute, f.owned(20))
+		want(f, "stuck shards", f.saw("shard.stuck"), 0)
+		want(f, "deaths", f.saw("cluster.died"), 0)
+	})
+}
+
 // CONTROL is frozen for a minute: nobody is killed for its own sleep.
 func TestFrozenControl(t *testing.T) {
 	seeds(t, func(f *fleet) {

@@ -56,6 +56,7 @@ var (
 	linkUp       = metric("master_link_up", "1 with a link to MASTER.")
 	clusterCount = metric("clusters", "Clusters of this machine by what they do.", "state")
 	shardCount   = metric("shards", "Shards of this machine by what they do.", "state")
+	stuckCount   = metric("shards_stuck", "Shards of this machine that make no progress (shard.stuck).")
 	failures     = metric("cluster_failures_total", "Ends of clusters that nobody ordered, by cause.", "cause")
 	restarts     = metric("cluster_restarts_total", "Ends of clusters after which they were started again, by cause.", "cause")
 	eventCount   = metric("events_total", "Events by name.", "event")
@@ -78,7 +79,7 @@ var (
 
 // ofMachines is every metric of a machine.
 var ofMachines = []*prometheus.Desc{
-	info, started, linkUp, clusterCount, shardCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, latency, mailbox,
+	info, started, linkUp, clusterCount, shardCount, stuckCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, latency, mailbox,
 	linkOpen, linkFrames, linkBytes, linkRefused, streamCount,
 }
 
@@ -167,9 +168,11 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 
 // clusters collects what there is of each cluster, and counts their states.
 func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), put func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
+	stuck := 0
 	doing, shards := map[messages.ClusterState]int{}, map[messages.ShardState]int{}
 	for _, one := range c.view.Clusters {
 		doing[one.State]++
+		stuck += one.ShardsStuck
 		for i := range len(one.States) {
 			shards[messages.ShardStateOf(one.States[i])]++
 		}
@@ -183,6 +186,7 @@ func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), p
 			gauge(resident, float64(used.Resident), id)
 		}
 	}
+	gauge(stuckCount, float64(stuck))
 	for _, state := range clusterStates {
 		gauge(clusterCount, float64(doing[state]), string(state))
 	}

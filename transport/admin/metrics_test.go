@@ -60,6 +60,7 @@ func TestMetrics(t *testing.T) {
 		`control_master_link_up 1`,
 		`control_admin_streams 2`,
 		`control_halted 0`,
+		`control_shards_stuck 1`,
 		`control_alerts_lost_total{by="webhook"} 3`,
 		`control_alerts_lost_total{by="hook"} 0`,
 		`control_links{link="ipc"} 2`,

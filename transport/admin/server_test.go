@@ -97,6 +97,7 @@ func aView() messages.View {
 		Clusters: []messages.ClusterView{
 			{Cluster: 0, Shards: messages.ShardRange{First: 0, Last: 3}, State: messages.ClusterServing, Since: at, PID: 10, ShardsReady: 4, States: "RRRR", LatencyMS: []messages.Milliseconds{40, 60, 0, 0}, Events: []float64{2.5, 0, -1, -1}, Guilds: 9},
 			{Cluster: 1, Shards: messages.ShardRange{First: 4, Last: 7}, State: messages.ClusterConnecting, Since: at, PID: 11, ShardsReady: 1, Restarts: 1, States: "Rwi.", LatencyMS: []messages.Milliseconds{0, 0, 0, 0}, Events: []float64{-1, -1, -1, -1},
+				ShardsLate: 3, ShardsStuck: 1, Stuck: &messages.StuckShard{Shard: 7, State: messages.ShardIdle, Since: at, Reason: "it neither connects nor asks for a permit"},
 				Death:  &messages.Death{At: at, Cause: messages.CauseMute, Err: "no heartbeat for 10s"},
 				GaveUp: &messages.ClusterGaveUp{Cluster: 1, Shards: "4-7", Attempts: 4, Cause: messages.CauseMute, Causes: []string{"mute: no heartbeat for 10s"}, Output: "last words"}},
 		},

@@ -10,15 +10,16 @@ let view; // the last that came
 
 function show(came) {
 	view = came;
-	const m = view.machine, n = m.clusters, at = Date.parse(view.at);
+	const m = view.machine, n = m.clusters, stuck = view.clusters.find((c) => c.stuck)?.stuck, at = Date.parse(view.at);
 	setText($("name"), m.source);
 	setText($("machine-title"), `Machine ${m.source}`);
 	document.title = `${m.shards_ready}/${m.shards} ${m.source} – CONTROL`;
 	const ills = [m.halted && "halted: Discord refuses the token or its intents", m.outage && "Discord has an outage", n.failed && `${count(n.failed, "cluster has", "clusters have")} failed`,
 		n.starting && `${count(n.starting, "cluster is", "clusters are")} on the way`, n.stopped && `${count(n.stopped, "cluster is", "clusters are")} stopped`,
-		m.shards_ready < m.shards && "not every shard is ready", !m.master.up && "there is no link to MASTER"].filter(Boolean);
+		m.shards_ready < m.shards && "not every shard is ready",
+		stuck && `shard ${stuck.shard} is stuck: ${stuck.reason}`, !m.master.up && "there is no link to MASTER"].filter(Boolean);
 	setText($("summary"), `${ills.length ? "!" : "✓"} ${[`${count(n.serving, "cluster serves", "clusters serve")}`, ...ills].join("; ")}`);
-	$("summary").className = m.halted || m.outage || n.failed ? "bad" : ills.length ? "busy" : "good";
+	$("summary").className = m.halted || m.outage || n.failed || stuck ? "bad" : ills.length ? "busy" : "good";
 	setText($("ready"), `${m.shards_ready.toLocaleString()} of ${count(m.shards, "shard")} ready`);
 	facts($("machine"), [
 		["Host", m.host], ["Version", m.version], ["PID", String(m.pid)], ["Up", span(at - Date.parse(m.started))],
