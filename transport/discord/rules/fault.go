@@ -22,6 +22,9 @@ const (
 	FaultOutageOff   FaultKind = "outage_off"   //
 	FaultRefuseToken FaultKind = "refuse_token" // no token is accepted from now on (4004, 401); sessions go on until they need it
 	FaultAcceptToken FaultKind = "accept_token" // Token is the one from now on; empty: the one there was
+
+	FaultRefuseIdentify FaultKind = "refuse_identify" // each IDENTIFY of the shard is closed with Code from now on; sessions go on until they need one
+	FaultAcceptIdentify FaultKind = "accept_identify" // ends refuse_identify for the shard; of All, for every shard
 )
 
 // Fault is one thing going wrong, an input like any other. In JSON (POST /faults) a missing shard means All.
@@ -49,10 +52,10 @@ func (f *Fault) UnmarshalJSON(b []byte) error {
 // Validate reports a fault that Step would not understand.
 func (f Fault) Validate() error {
 	switch f.Kind {
-	case FaultReconnect, FaultInvalidate, FaultFreeze, FaultThaw, FaultOutageOn, FaultOutageOff, FaultRefuseToken, FaultAcceptToken:
-	case FaultClose:
+	case FaultReconnect, FaultInvalidate, FaultFreeze, FaultThaw, FaultOutageOn, FaultOutageOff, FaultRefuseToken, FaultAcceptToken, FaultAcceptIdentify:
+	case FaultClose, FaultRefuseIdentify:
 		if f.Code < 1000 || f.Code > 4999 {
-			return fmt.Errorf("fault close: code %d, want 1000 to 4999", f.Code)
+			return fmt.Errorf("fault %s: code %d, want 1000 to 4999", f.Kind, f.Code)
 		}
 	default:
 		return fmt.Errorf("fault kind %q is unknown", f.Kind)
@@ -95,6 +98,13 @@ func (d *Discord) fault(f Fault) {
 		d.refused = false
 		if f.Token != "" {
 			d.c.Token = f.Token
+		}
+	case FaultRefuseIdentify:
+		d.refusals[f.Shard] = f.Code
+	case FaultAcceptIdentify:
+		delete(d.refusals, f.Shard)
+		if f.Shard == All {
+			clear(d.refusals)
 		}
 	}
 }

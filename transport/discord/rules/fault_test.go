@@ -53,6 +53,21 @@ func TestFaults(t *testing.T) {
 			{60 * sec, Fault{Kind: FaultThaw, Shard: All}, ""},
 			{75*sec - 1, Tick{}, ""},
 			{75 * sec, Tick{}, "close:1,4009"}}},
+		{"IDENTIFYs of one shard are refused; RESUMEs and other shards are not", c, two(
+			step{0, Fault{Kind: FaultRefuseIdentify, Shard: 0, Code: 4014}, ""},
+			step{5 * sec, identify(3, 0, 2), "close:3,4014"},
+			step{5 * sec, Closed{1, 4000}, ""}, step{5 * sec, Opened{4}, "hello:4"},
+			step{5 * sec, resume(4, 1, 1), "resumed:4#2"},
+			step{5 * sec, Opened{5}, "hello:5"}, step{5 * sec, identify(5, 1, 2), "ready:5[1,2]"},
+			step{5 * sec, Fault{Kind: FaultAcceptIdentify, Shard: 0}, ""},
+			step{5 * sec, Opened{6}, "hello:6"}, step{5 * sec, identify(6, 0, 2), "ready:6[0,2]"})},
+		{"IDENTIFYs of every shard are refused, one with a code of its own; then of none", c, two(
+			step{0, Fault{Kind: FaultRefuseIdentify, Shard: All, Code: 4013}, ""},
+			step{0, Fault{Kind: FaultRefuseIdentify, Shard: 1, Code: 4014}, ""},
+			step{5 * sec, identify(3, 0, 2), "close:3,4013"},
+			step{5 * sec, Opened{4}, "hello:4"}, step{5 * sec, identify(4, 1, 2), "close:4,4014"},
+			step{5 * sec, Fault{Kind: FaultAcceptIdentify, Shard: All}, ""},
+			step{5 * sec, Opened{5}, "hello:5"}, step{5 * sec, identify(5, 1, 2), "ready:5[1,2]"})},
 		{"outage: no new connection, open ones go on", c, two(
 			step{0, Fault{Kind: FaultOutageOn}, ""},
 			step{0, Opened{4}, "close:4,1006"},

@@ -141,7 +141,8 @@ func play(t *testing.T, story []byte) *judge {
 			j.step(Closed{conn, []int{1000, 1006, 4000}[arg%3]})
 			delete(j.open, conn)
 		case 13:
-			kinds := []FaultKind{FaultReconnect, FaultInvalidate, FaultClose, FaultFreeze, FaultThaw, FaultThaw, FaultOutageOn, FaultOutageOff, FaultRefuseToken, FaultAcceptToken}
+			kinds := []FaultKind{FaultReconnect, FaultInvalidate, FaultClose, FaultFreeze, FaultThaw, FaultThaw, FaultOutageOn, FaultOutageOff, FaultRefuseToken, FaultAcceptToken,
+				FaultRefuseIdentify, FaultAcceptIdentify}
 			j.step(Fault{Kind: kinds[arg%len(kinds)], Shard: arg/10%5 - 1, Code: 4000 + arg%16, Resumable: arg > 128})
 		case 14:
 			j.step([]Input{Tick{}, Other{conn}, Malformed{conn, CloseUnknownOpcode, ""}, Opened{0}}[arg%4])

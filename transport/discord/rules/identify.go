@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -51,7 +52,7 @@ func (d *Discord) judge(in Identify) (code int, reason string) {
 	case in.Intents&d.c.DisallowedIntents != 0:
 		return CloseDisallowedIntents, "Disallowed intent(s)."
 	}
-	return 0, ""
+	return cmp.Or(d.refusals[in.Shard], d.refusals[All]), "Fault."
 }
 
 // pass reports whether the shard's bucket is free, and takes it. A refused IDENTIFY does not move the window: the next is measured from the last that was let through.

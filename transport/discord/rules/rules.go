@@ -56,7 +56,8 @@ type Discord struct {
 	now time.Time
 	out []Output // of the step in progress
 
-	refused   bool // no token is accepted: reset by the daily limit, or a fault
+	refused   bool        // no token is accepted: reset by the daily limit, or a fault
+	refusals  map[int]int // by shard, or All: the code that ends an IDENTIFY; set by faults alone
 	outage    bool
 	remaining int
 	resetAt   time.Time
@@ -95,6 +96,7 @@ func New(c Config, start time.Time) *Discord {
 		remaining: max(remaining, 0),
 		resetAt:   start.Add(c.FirstReset),
 		buckets:   make([]bucket, c.MaxConcurrency),
+		refusals:  map[int]int{},
 		conns:     map[Conn]*conn{},
 		sessions:  map[string]*session{},
 		byShard:   map[int][]*session{},
