@@ -276,7 +276,7 @@ func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
 	if p.EventID != c.life.Instance || c.dying() && c.exit == nil {
 		return
 	}
-	f := &Failure{Cause: messages.CauseStartFailed, Err: fmt.Sprintf("%.500s", p.Error.Message)}
+	f := &Failure{Cause: messages.CauseStartFailed, Err: fmt.Sprintf("%.500s", c.W.Secrets.Text(p.Error.Message))}
 	if code := plan.FatalCode(p.Error); code != 0 {
 		f.Cause, f.CloseCode = messages.CauseFatal, code
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Herald tells every event to those who should know: the log, whoever subscribed, and MASTER where it concerns MASTER.
+// Herald tells every event to those who should know: the log, whoever subscribed, and MASTER where it concerns MASTER. None of them gets a secret: what a bot or a peer said is in
+// the texts of events.
 type Herald struct {
 	w           *world.World
 	house       House
@@ -34,6 +35,7 @@ func (h *Herald) Receive(ctx actor.Context) {
 			}
 		}
 	case messages.Event:
+		m = h.w.Secrets.Event(m) // here, before anyone hears of it
 		h.w.LogEvent(m)
 		for _, pid := range h.subscribers {
 			ctx.Send(pid, m)

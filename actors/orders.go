@@ -256,14 +256,15 @@ func (m *MasterLink) answer(ctx actor.Context, ack messages.Ack) {
 
 // refuse says why an order was not obeyed: to the log, and to MASTER.
 func (m *MasterLink) refuse(ctx actor.Context, order, id string, r *messages.ShardRange, why error) {
-	refused := messages.OrderRefused{Order: order, Err: why.Error()}
+	reason := m.W.Secrets.Text(why.Error())
+	refused := messages.OrderRefused{Order: order, Err: reason}
 	if r != nil {
 		refused.Shards = r.String()
 	}
 	m.raise(ctx, refused)
-	m.send(ctx, messages.MasterError{Message: why.Error(), Kind: "order.refused", Shards: r})
+	m.send(ctx, messages.MasterError{Message: reason, Kind: "order.refused", Shards: r})
 	if id != "" && m.announced(messages.FeatureOrders) {
-		m.answer(ctx, messages.Ack{ID: id, OK: new(false), Error: why.Error(), Range: r})
+		m.answer(ctx, messages.Ack{ID: id, OK: new(false), Error: reason, Range: r})
 	}
 }
 

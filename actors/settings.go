@@ -45,6 +45,7 @@ func (m *MasterLink) unpin(ctx actor.Context) {
 
 // initialise says what the fleet is. On a link that is up already it may change what is not served.
 func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
+	m.W.Secrets.Learn(p.Token)
 	if p.Epoch < m.memory.Epoch {
 		m.cannotObey(ctx, messages.CloseStaleEpoch, fmt.Errorf("epoch %d is older than %d, which this machine obeyed before: a MASTER of the past; "+
 			"if it is the right one, `control accept-master` has it obeyed", p.Epoch, m.memory.Epoch))

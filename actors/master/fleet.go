@@ -205,6 +205,7 @@ func (f *Fleet) always(ctx actor.Context) {
 }
 
 func (f *Fleet) start(ctx actor.Context) {
+	f.W.Secrets.Learn(f.options.Token, f.options.Authorization)
 	f.began = time.Now()
 	f.epoch = f.began.UnixMilli()
 	f.sessions = f.spawn(ctx, newSessions(f.W), "sessions")
@@ -287,6 +288,7 @@ func (f *Fleet) inOrder() []*seat {
 
 // raise tells an event.
 func (f *Fleet) raise(e messages.Event) {
+	e = f.W.Secrets.Event(e) // here, before anyone hears of it
 	f.W.LogEvent(e)
 	if f.options.Told != nil {
 		f.options.Told(e)

@@ -176,7 +176,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	if err != nil {
 		m.send(messages.MasterError{Code: messages.CodeMalformed, Message: fmt.Sprintf("%.300s", err.Error())})
 		if m.dropped++; m.dropped == 1 {
-			m.W.LogEvent(messages.PacketDropped{From: "CONTROL " + m.source, Err: err.Error()})
+			ctx.Send(m.fleet, said{messages.PacketDropped{From: "CONTROL " + m.source, Err: err.Error()}})
 		}
 		return
 	}
@@ -243,6 +243,7 @@ func (m *Machine) sent(at *messages.UnixMillis) time.Time {
 func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	switch {
 	case p.OK != nil || p.Progress != "":
+		p.Error, p.Progress = m.W.Secrets.Text(p.Error), m.W.Secrets.Text(p.Progress)
 		ctx.Send(m.fleet, answered{m.source, m.link, p})
 	case p.State == string(messages.RangeReleased) && p.Range != nil:
 		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}}) // before anybody is given the range

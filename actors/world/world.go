@@ -48,6 +48,8 @@ type World struct {
 	// Props is what every actor is spawned with beside its own: in simulation a mailbox that runs one message a turn.
 	Props func(name string) []actor.PropsOption
 	Log   zerolog.Logger
+	// Secrets is what this process must not pass on; nil: it passes everything on.
+	Secrets *Secrets
 }
 
 // Request is one HTTP request; Response at most ResponseMax bytes of its answer.

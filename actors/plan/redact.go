@@ -1,0 +1,272 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/base64"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/discluster/control/messages"
+)
+
+// Redacted replaces every secret that a text holds.
+const Redacted = "[redacted]"
+
+// SecretMin is the length in bytes from which on a secret is redacted. A shorter one is found in ordinary words: hiding these would hide the log, and point at the secret.
+const SecretMin = 8
+
+// Secrets are texts that must not be passed on. A Secrets is never changed, only replaced by With; the zero value knows what a token of Discord looks like.
+type Secrets struct{ all []known }
+
+// known is one secret, as it is and as fold gives it.
+type known struct{ plain, folded string }
+
+// With returns the set with a secret added. One that is shorter than SecretMin changes nothing.
+func (s Secrets) With(secret messages.Secret) Secrets {
+	k := known{secret.Reveal(), string(fold(secret.Reveal()).text)}
+	if len(k.folded) < SecretMin || slices.Contains(s.all, k) {
+		return s
+	}
+	return Secrets{append(slices.Clone(s.all), k)}
+}
+
+// Text returns a text with every secret in it replaced by Redacted. A secret is found however its characters are written: broken over lines or by white space, with escapes of
+// JSON, at any depth, or of a URL. What looks like a bot's token is one: after its own restart CONTROL serves bots whose token MASTER has yet to send. A piece of a secret is found where a text was cut: at its beginning and end, and beside an ellipsis or a quotation mark.
+func (s Secrets) Text(text string) string {
+	if len(text) < SecretMin/2 {
+		return text
+	}
+	f := fold(text)
+	spans := f.tokens(nil)
+	for _, secret := range s.all {
+		spans = f.find(spans, secret.folded)
+		for at := range each([]byte(text), secret.plain) { // what stands before it may make another escape of its beginning
+			spans = append(spans, span{int32(at), int32(at + len(secret.plain))})
+		}
+	}
+	if len(spans) == 0 {
+		return text
+	}
+	slices.SortFunc(spans, func(a, b span) int { return int(a.from - b.from) })
+	var b strings.Builder
+	end := int32(0)
+	for _, one := range spans {
+		if one.from >= end {
+			b.WriteString(text[end:one.from])
+			b.WriteString(Redacted)
+		}
+		end = max(end, one.to)
+	}
+	b.WriteString(text[end:])
+	return b.String()
+}
+
+// Event returns an event with every text in it redacted. What the event shares with others stays as it is.
+func (s Secrets) Event(e messages.Event) messages.Event {
+	clean := reflect.New(reflect.TypeOf(e)).Elem()
+	clean.Set(reflect.ValueOf(e))
+	if !s.value(clean) {
+		return e
+	}
+	return clean.Interface().(messages.Event)
+}
+
+// value redacts the texts of a value that can be set, and reports whether there was a secret. Lists and what pointers lead to are replaced, never changed.
+func (s Secrets) value(v reflect.Value) (changed bool) {
+	switch v.Kind() {
+	case reflect.String:
+		if clean := s.Text(v.String()); clean != v.String() {
+			v.SetString(clean)
+			return true
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && s.value(v.Field(i)) {
+				changed = true
+			}
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			return false
+		}
+		clean := reflect.New(v.Type().Elem())
+		clean.Elem().Set(v.Elem())
+		if changed = s.value(clean.Elem()); changed {
+			v.Set(clean)
+		}
+	case reflect.Slice:
+		if kind := v.Type().Elem().Kind(); kind != reflect.String && kind != reflect.Struct && kind != reflect.Pointer {
+			return false
+		}
+		clean := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(clean, v)
+		for i := range clean.Len() {
+			changed = s.value(clean.Index(i)) || changed
+		}
+		if changed {
+			v.Set(clean)
+		}
+	}
+	return changed
+}
+
+// folded is a text without what may stand between or in place of the characters of a secret, and where each of its bytes came from.
+type folded struct {
+	text  []byte
+	spans []span
+}
+
+// span is a piece of the text that was folded.
+type span struct{ from, to int32 }
+
+// fold drops white space and backslashes, and undoes escapes of JSON and URLs. A secret is folded in the same way, so that it is found as it is written, too.
+func fold(s string) folded {
+	f := folded{make([]byte, 0, len(s)), make([]span, 0, len(s))}
+	for i := 0; i < len(s); {
+		switch s[i] {
+		case ' ', '\t', '\n', '\r':
+			i++
+		case '%':
+			i = f.percent(s, i)
+		case '\\':
+			j := i
+			for j < len(s) && s[j] == '\\' {
+				j++
+			}
+			switch {
+			case j == len(s):
+				i = j
+			case s[j] == 'u':
+				i = f.unicode(s, i, j)
+			case strings.IndexByte("nrt", s[j]) >= 0:
+				i = j + 1
+			default:
+				i = j
+			}
+		default:
+			f.text, f.spans = append(f.text, s[i]), append(f.spans, span{int32(i), int32(i + 1)})
+			i++
+		}
+	}
+	return f
+}
+
+// unicode adds the character of the escape whose backslashes begin at from and whose u is at u, and returns where the text goes on.
+func (f *folded) unicode(s string, from, u int) (next int) {
+	r, ok := hex(s, u+1, 4)
+	if !ok {
+		return u
+	}
+	for _, b := range utf8.AppendRune(nil, rune(r)) {
+		f.text, f.spans = append(f.text, b), append(f.spans, span{int32(from), int32(u + 5)})
+	}
+	return u + 5
+}
+
+// percent adds the byte of an escape of URLs at i, or the percent sign, and returns where the text goes on.
+func (f *folded) percent(s string, i int) (next int) {
+	b, next := int(s[i]), i+1
+	if n, ok := hex(s, i+1, 2); ok {
+		b, next = n, i+3
+	}
+	f.text, f.spans = append(f.text, byte(b)), append(f.spans, span{int32(i), int32(next)})
+	return next
+}
+
+// hex reads a number of so many hexadecimal digits.
+func hex(s string, at, digits int) (n int, ok bool) {
+	if at+digits > len(s) {
+		return 0, false
+	}
+	for _, c := range []byte(strings.ToLower(s[at : at+digits])) {
+		d := strings.IndexByte("0123456789abcdef", c)
+		if d < 0 {
+			return 0, false
+		}
+		n = n<<4 | d
+	}
+	return n, true
+}
+
+// find adds to spans where a folded secret, or at a cut a piece of it, stands.
+func (f folded) find(spans []span, secret string) []span {
+	least := min(len(secret)/2, SecretMin)
+	head, last := secret[:least], secret[len(secret)-least:]
+	for at := range each(f.text, head) {
+		n := least
+		for n < len(secret) && at+n < len(f.text) && f.text[at+n] == secret[n] {
+			n++
+		}
+		if rest := f.text[at+n:]; n == len(secret) || len(rest) == 0 || rest[0] == '"' || bytes.HasPrefix(rest, ellipsis) {
+			spans = append(spans, span{f.spans[at].from, f.spans[at+n-1].to})
+		}
+	}
+	for at := range each(f.text, last) {
+		end, n := at+least, least
+		for n < len(secret) && n < end && f.text[end-n-1] == secret[len(secret)-n-1] {
+			n++
+		}
+		if before := f.text[:end-n]; n < len(secret) && (len(before) == 0 || before[len(before)-1] == '"' || bytes.HasSuffix(before, ellipsis)) {
+			spans = append(spans, span{f.spans[end-n].from, f.spans[end-1].to})
+		}
+	}
+	return spans
+}
+
+// ellipsis is what stands where a text was cut.
+var ellipsis = []byte("…")
+
+// each yields where a piece stands in a text.
+func each(text []byte, piece string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at := 0; ; at++ {
+			i := bytes.Index(text[at:], []byte(piece))
+			if at += i; i < 0 || !yield(at) {
+				return
+			}
+		}
+	}
+}
+
+// A token of Discord is three texts of base64 with dots between them: the decimal digits of the bot's id, a time, and a signature.
+const (
+	idLeast, idMost     = 23, 28
+	timeLeast, timeMost = 6, 7
+	signLeast, signMost = 27, 38
+)
+
+// tokens adds to spans what looks like a token of Discord.
+func (f folded) tokens(spans []span) []span {
+	for dot := range each(f.text, ".") {
+		id := f.text[max(0, dot-idMost):dot]
+		for len(id) >= idLeast && !isID(id) {
+			id = id[1:]
+		}
+		second := bytes.IndexByte(f.text[dot+1:min(len(f.text), dot+timeMost+2)], '.')
+		if len(id) < idLeast || second < timeLeast {
+			continue
+		}
+		sign := dot + second + 2
+		end := sign
+		for end < len(f.text) && end < sign+signMost && base64Byte(f.text[end]) {
+			end++
+		}
+		if end-sign >= signLeast {
+			spans = append(spans, span{f.spans[dot-len(id)].from, f.spans[end-1].to})
+		}
+	}
+	return spans
+}
+
+// isID reports whether a text is decimal digits in base64.
+func isID(text []byte) bool {
+	digits, err := base64.RawStdEncoding.AppendDecode(make([]byte, 0, idMost), text)
+	return err == nil && !slices.ContainsFunc(digits, func(b byte) bool { return b < '0' || b > '9' })
+}
+
+func base64Byte(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
+}

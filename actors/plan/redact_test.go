@@ -1,0 +1,98 @@
+package plan
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/discluster/control/messages"
+)
+
+const (
+	secret  = "a-secret.of/the.operator's=own/making-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
+	unknown = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
+)
+
+func TestSecretsText(t *testing.T) {
+	known := Secrets{}.With(secret).With("short").With("hunter-2-hunter").With(`quo"ted\pass/word`)
+	quoted, _ := json.Marshal(`quo"ted\pass/word`)
+	twice, _ := json.Marshal(string(quoted))
+	dots := strings.ReplaceAll(secret, ".", `\u002e`)
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "all is well", "all is well"},
+		{"whole", "login " + secret + " refused", "login [redacted] refused"},
+		{"twice", secret + "," + secret, "[redacted],[redacted]"},
+		{"over two lines", "token " + secret[:20] + "\n" + secret[20:] + "\nend", "token [redacted]\nend"},
+		{"over lines, indented", secret[:9] + "\r\n\t  " + secret[9:40] + "\n" + secret[40:], "[redacted]"},
+		{"escaped dots", "x " + dots + " y", "x [redacted] y"},
+		{"escaped slash", strings.ReplaceAll(secret, "/", `\/`), "[redacted]"},
+		{"JSON in JSON", `{"a":"` + strings.ReplaceAll(secret, ".", `\\\u002E`) + `"}`, `{"a":"[redacted]"}`},
+		{"an escaped line break", secret[:20] + `\n` + secret[20:], "[redacted]"},
+		{"in a URL", "GET /?t=" + strings.ReplaceAll(url.QueryEscape(secret), ".", "%2e"), "GET /?t=[redacted]"},
+		{"begins inside it", secret[30:] + " was here", "[redacted] was here"},
+		{"ends inside it", "the last line: " + secret[:30], "the last line: [redacted]"},
+		{"cut by an ellipsis", "got `" + secret[:25] + "…: want a number", "got `[redacted]…: want a number"},
+		{"cut in a field of JSON", `{"err":"it is ` + secret[:25] + `","n":1}`, `{"err":"it is [redacted]","n":1}`},
+		{"too little of it to matter", "ends in " + secret[:7], "ends in " + secret[:7]},
+		{"half of a short one", "hunter-2", "[redacted]"},
+		{"a secret that is too short", "a short text", "a short text"},
+		{"quotes and backslashes", "is " + `quo"ted\pass/word`, "is [redacted]"},
+		{"and in JSON", string(quoted), `"[redacted]"`},
+		{"and in JSON of JSON", string(twice), `"\"[redacted]\""`},
+		{"an escape at the end", `x\`, `x\`},
+		{"half an escape", `x\u00`, `x\u00`},
+		{"a token nobody knows", "login with " + unknown + ", refused", "login with [redacted], refused"},
+		{"and over two lines", "login with " + unknown[:30] + "\n" + unknown[30:] + "\", refused", "login with [redacted]\", refused"},
+		{"no token: the id is none", "ATk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs", "ATk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"},
+		{"no token: dots at the end", "MTk4NjIyNDgzNDcxOTI1MjQ4.", "MTk4NjIyNDgzNDcxOTI1MjQ4."},
+		{"half a percent", "100%", "100%"},
+	} {
+		if got := known.Text(c.text); got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestSecretsEvent(t *testing.T) {
+	known := Secrets{}.With(secret)
+	id := messages.ClusterID(3)
+	causes := []string{"exited", "start_failed: " + secret}
+	up := messages.ClusterGaveUp{Cluster: 3, Causes: causes, Output: secret, Shards: "0-9"}
+	got := known.Event(up).(messages.ClusterGaveUp)
+	if text, _ := json.Marshal(got); strings.Contains(string(text), secret) || got.Cluster != 3 || got.Shards != "0-9" || got.Causes[0] != "exited" {
+		t.Errorf("got %s", text)
+	}
+	if causes[1] != "start_failed: "+secret {
+		t.Error("the event of others was changed")
+	}
+	clean := messages.OrderRefused{Order: "stop", Cluster: &id, Err: "no"}
+	if got := known.Event(clean).(messages.OrderRefused); got.Cluster != &id {
+		t.Error("an event without secrets is another one now")
+	}
+}
+
+// Whatever the text is, no secret is left in it, and redacting it again changes nothing.
+func FuzzSecretsText(f *testing.F) {
+	f.Add("a "+secret+" b", 3)
+	f.Add(`\u002e`+secret, 70)
+	f.Fuzz(func(t *testing.T, text string, at int) {
+		known := Secrets{}.With(secret)
+		if at >= 0 && at <= len(text) {
+			text = text[:at] + secret + text[at:]
+		}
+		got := known.Text(text)
+		if strings.Contains(got, secret) || known.Text(got) != got {
+			t.Errorf("%q becomes %q, then %q", text, got, known.Text(got))
+		}
+	})
+}
+
+func BenchmarkSecretsText(b *testing.B) {
+	known := Secrets{}.With(secret).With("another-secret")
+	line := strings.Repeat(`{"level":"info","cluster":3,"shards":"30-39","message":"cluster.ready"}`, 4)
+	b.SetBytes(int64(len(line)))
+	for b.Loop() {
+		known.Text(line)
+	}
+}
