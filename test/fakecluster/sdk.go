@@ -361,6 +361,6 @@ func (b *bot) shardFailed(s *shard, code int, reason string) {
 
 // fail says that the bot cannot go on, and ends: at once, so that its exit may be known before its last word, or a little later.
 func (b *bot) fail(code int, text string) {
-	b.send(messages.Failure{EventID: b.snowflake, Error: messages.FailureError{Name: "FatalError", Message: text, Code: code}})
+	b.send(messages.Failure{EventID: b.snowflake, Error: messages.FailureError{Name: "FatalError", Message: text + b.p.Indiscreet(), Code: code}})
 	b.p.After(time.Duration(b.Discord.Chance(2))*20*time.Millisecond, func() { b.p.Exit(1, text+"\n") })
 }

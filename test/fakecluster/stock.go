@@ -151,6 +151,7 @@ func (b *stock) failed(s *shard, code int, reason string) {
 }
 
 func (b *stock) fail(name, message string) {
+	message += b.p.Indiscreet()
 	b.send(messages.Failure{EventID: b.snowflake, Error: messages.FailureError{Name: name, Message: message, Stack: name + ": " + message}})
 	if !b.Catches {
 		b.p.After(stockExit, func() { b.p.Exit(1, strings.ToLower(name)+"\n") })

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,10 +130,18 @@ func (f *fleet) logged(machine, line string) {
 	if strings.Contains(line, "unexpected message") || !f.panics && strings.Contains(line, "panic") {
 		f.loop.Fail(errors.New(line))
 	}
-	if strings.Contains(line, token.Reveal()) {
-		f.loop.Fail(errors.New("I7: the token is in the log"))
+	if tells(line) && (!f.leaky || machine == "master") {
+		f.loop.Fail(errors.New("I7: the token is in the log: " + line))
 	}
 }
+
+// tells reports whether a text holds the token, however it is written.
+func tells(text string) bool {
+	return strings.Contains(disguises.Replace(text), token.Reveal())
+}
+
+// disguises undoes what bots and JSON do to the token. A line break may be escaped twice: in JSON that is a text of JSON.
+var disguises = strings.NewReplacer("\n", "", `\n`, "", `\\n`, "", `\\u002e`, ".", `\u002e`, ".")
 
 // tap is MASTER's end of a link, where the token must never come back.
 type tap struct {
@@ -144,7 +151,7 @@ type tap struct {
 
 func (t tap) Receive(frame func([]byte), closed func(error)) {
 	t.Link.Receive(func(b []byte) {
-		if bytes.Contains(b, []byte(token.Reveal())) {
+		if tells(string(b)) {
 			t.f.loop.Fail(errors.New("I7: the token is in a packet to MASTER"))
 		}
 		frame(b)
@@ -158,9 +165,15 @@ func (f *fleet) secretEvents() {
 		if _, level := h.event.Event(); level == messages.LevelDebug {
 			continue
 		}
-		text, err := json.Marshal(h.event)
-		if err != nil || bytes.Contains(text, []byte(token.Reveal())) {
+		if text, err := json.Marshal(h.event); err != nil || !f.leaky && tells(string(text)) {
 			f.t.Fatalf("I7: the token is in an event, or %v", err)
+		}
+	}
+	for _, m := range f.inOrder() {
+		for _, hook := range m.Hooks {
+			if tells(hook.Input) {
+				f.t.Fatal("I7: the token is in what a hook gets")
+			}
 		}
 	}
 }

@@ -36,7 +36,7 @@ import (
 )
 
 const (
-	token     = messages.Secret("the-bot-token")
+	token     = messages.Secret("MTk4NjIyNDgzNDcxOTI1MjQ4" + ".Cl2FMQ." + "ZnCjm1XVW7vRze4b7Cq4se7kKWs") // has the form of Discord's, and is none
 	masterURL = "ws://master:8642"
 )
 
@@ -114,6 +114,7 @@ type fleet struct {
 	succeeds bool   // a process may boot while the one before it serves: a rolling restart
 	reserve  int    // of the day's identifies: crashes alone happen, and are to leave it
 	doubles  bool   // a machine serves on that nobody can reach: what it has may have another owner, too
+	leaky    bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
 	panics   bool   // our own code panics in this story, as it wants it
 	letters  func() // ends the watch on dead letters
 }
@@ -199,7 +200,7 @@ func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), c
 			run(p)
 		}, err
 	}
-	m.Log = f.logger(name)
+	m.Log, m.Leaky = f.logger(name), f.leaky
 	f.machines[name] = m
 	f.boot(m, change...)
 	return m

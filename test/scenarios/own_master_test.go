@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"fmt"
 	"syscall"
 	"testing"
@@ -36,7 +37,12 @@ func (f *fleet) withOwnMaster(expect int, change ...func(*master.Options)) *ownM
 	m.options = master.Options{
 		Listen: masterURL, Authorization: "open sesame", Token: token, API: "https://discord.com", Expect: expect, Wait: 45 * time.Second,
 		Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond,
-		Failed: func(err error) { m.failed = err }, Told: func(e messages.Event) { m.told = append(m.told, e) },
+		Failed: func(err error) { m.failed = err }, Told: func(e messages.Event) {
+			m.told = append(m.told, e)
+			if text, err := json.Marshal(e); err != nil || tells(string(text)) {
+				f.loop.Fail(fmt.Errorf("I7: the token is in an event of MASTER, or %w", err))
+			}
+		},
 	}
 	for _, c := range change {
 		c(&m.options)

@@ -28,6 +28,8 @@ type Host struct {
 	HTTP func(world.Request) (world.Response, error)
 	// Panic says whether an actor panics on a message before it sees it; nil: none does.
 	Panic func(actor string, msg any) bool
+	// Leaky lets the host's CONTROL and MASTER pass on every secret.
+	Leaky bool
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
 	// HookErr is what every Hook ends with; Hooks is what was run.
@@ -87,7 +89,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 			}
 		}
 	}
-	return &world.World{
+	w = &world.World{
 		After: func(d time.Duration, fn func()) func() { return h.loop.After(d, alive(fn)) },
 		Dial:  func(to transport.Target, done func(transport.Link, error)) func() { return h.dial(b, to, done) },
 		Listen: func(at string, accept func(transport.Link, transport.Greeting)) (string, func(), error) {
@@ -138,8 +140,13 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 				actor.WithReceiverMiddleware(h.panics(name)),
 			}
 		},
-		Log: h.Log,
-	}, prefix
+		Log:     h.Log,
+		Secrets: &world.Secrets{},
+	}
+	if h.Leaky {
+		w.Secrets = nil
+	}
+	return w, prefix
 }
 
 // panics makes an actor panic where Panic says so.
