@@ -127,7 +127,7 @@ func (c *Cluster) spawning(ctx actor.Context) {
 		}
 	case runStarted:
 		if m.err != nil {
-			c.fail(ctx, &Failure{Cause: messages.CauseStartFailed, Err: m.err.Error()})
+			c.fail(ctx, unstarted(m.err))
 			return
 		}
 		c.own(ctx, m.process)

@@ -85,7 +85,7 @@ func (c *Cluster) start(ctx actor.Context) {
 		Argv:   c.options.Command,
 		Dir:    c.options.Dir,
 		Env:    plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.life, c.options.ExtraEnv, c.options.TokenByHello),
-		Output: c.output(),
+		Output: c.output(), Folders: c.options.Folders,
 	}
 	send, instance := world.Sender(ctx), c.life.Instance
 	c.cancel = c.W.Start(spec, func(p proc.Process, err error) { send(runStarted{instance, p, err}) })

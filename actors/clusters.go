@@ -51,6 +51,8 @@ type ward struct {
 	restarts int
 	history  plan.History
 	served   bool   // every shard was READY once, since an operator, or MASTER, had it started
+	held     held   // what is wrong with this machine, so that it cannot be started
+	passing  bool   // its restart is due to what passes, and consumes none
 	fresh    bool   // its next start is to identify
 	seq      int    // of the pending restart
 	cancel   func() // of the pending restart
@@ -149,7 +151,9 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 	case restartNow:
 		if w := s.wards[m.id]; w != nil && w.seq == m.seq && w.cancel != nil && !s.stopping {
 			w.cancel = nil
-			w.restarts++
+			if !w.passing {
+				w.restarts++
+			}
 			s.restart(ctx, w)
 		}
 	case *actor.Terminated:
@@ -181,7 +185,7 @@ func (s *ClusterSupervisor) onWard(ctx actor.Context, verb string, id messages.C
 }
 
 func (s *ClusterSupervisor) spawn(ctx actor.Context, w *ward) {
-	w.ending, w.served, w.history, w.restarts, w.ready, w.process = false, false, plan.History{}, 0, 0, 0
+	w.ending, w.served, w.history, w.restarts, w.ready, w.process, w.held, w.passing = false, false, plan.History{}, 0, 0, 0, held{}, false
 	w.state = messages.ClusterSpawning
 	if w.fresh {
 		ctx.Send(s.house.Sessions, messages.ForgetSessions{Cluster: w.ID})
@@ -326,7 +330,9 @@ func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 
 // say tells everybody how a ward stands.
 func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.ClusterState) {
-	w.state = state
+	if w.state = state; !w.held.holds(state) {
+		s.hold(ctx, w, held{})
+	}
 	ctx.Send(s.house.Herald, w.standing())
 }
 

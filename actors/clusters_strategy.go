@@ -71,8 +71,9 @@ func (s *ClusterSupervisor) panicked(ctx actor.Context, w *ward, err error) {
 // died carries out what the rule says about a dead cluster.
 func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	var v plan.Verdict
-	w.history, v = plan.Restart(w.history, plan.Failure{Cause: f.Cause, UpFor: f.Up, Detail: f.Detail()}, time.Now(), s.w.Rand())
+	w.history, v = plan.Restart(w.history, f.asPlanned(s.outage.On), time.Now(), s.w.Rand())
 	w.served = w.served || f.Up > 0
+	s.hold(ctx, w, f.Held)
 	if v.Flapping {
 		ctx.Send(s.house.Herald, messages.ClusterFlapping{Cluster: w.ID, Shards: w.Shards.String()})
 	}
@@ -80,15 +81,19 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	s.stopRolling(ctx, w, f.Detail())
 	switch v.Action {
 	case plan.RestartAfter:
-		if !w.served { // the rule alone bounds what a bot that never starts may identify
+		w.passing = v.Class.Passes()
+		if !w.served && !w.passing { // the rule alone bounds what a bot that never starts may identify
 			ctx.Send(s.house.Gate, messages.Forgive{Cluster: w.ID})
 		}
 		s.say(ctx, w, messages.ClusterWaiting)
-		died := messages.ClusterDied{Cluster: w.ID, Shards: w.Shards.String(), PID: f.PID, Cause: f.Cause, Err: f.Err, Attempt: v.Attempt, RetryInMS: messages.Millis(v.After)}
-		if f.Exit != nil {
-			died.Exit = f.Exit.String()
+		if !f.Unstarted { // of that cluster.held is said, once
+			died := messages.ClusterDied{Cluster: w.ID, Shards: w.Shards.String(), PID: f.PID, Cause: f.Cause, Class: v.Class.String(), Err: f.Err, Attempt: v.Attempt,
+				RetryInMS: messages.Millis(v.After)}
+			if f.Exit != nil {
+				died.Exit = f.Exit.String()
+			}
+			ctx.Send(s.house.Herald, died)
 		}
-		ctx.Send(s.house.Herald, died)
 		s.seq++
 		w.seq = s.seq
 		send, msg := world.Sender(ctx), restartNow{w.ID, w.seq}
@@ -104,6 +109,31 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 			}
 		}
 		s.give(ctx, w, up)
+	}
+}
+
+// hold notes the trouble of this machine that keeps a cluster from starting, and reports it where it is another one than before; zero: it is over.
+func (s *ClusterSupervisor) hold(ctx actor.Context, w *ward, h held) {
+	before := w.held
+	if w.held = h; before.cause == h.cause {
+		return
+	}
+	on := h.cause != ""
+	if !on {
+		h = before
+	}
+	ctx.Send(s.house.Herald, messages.ClusterHeld{On: on, Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Err: h.err, Cure: h.cure})
+}
+
+// holds reports whether what keeps a cluster from starting may go on in a state.
+func (h held) holds(state messages.ClusterState) bool {
+	switch state {
+	case messages.ClusterWaiting, messages.ClusterReserving, messages.ClusterSpawning, messages.ClusterAdopting, messages.ClusterAwaiting:
+		return true
+	case messages.ClusterGreeting, messages.ClusterConnecting, messages.ClusterKilling:
+		return h.cause == starving("").cause
+	default:
+		return false
 	}
 }
 

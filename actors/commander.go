@@ -125,6 +125,10 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 			if e.Cluster == id {
 				return "", true, fmt.Errorf("cluster %s gave up after %d attempts: %s", id, e.Attempts, e.Causes[len(e.Causes)-1])
 			}
+		case messages.ClusterHeld:
+			if e.Cluster == id && e.On {
+				return "", true, fmt.Errorf("cluster %s waits, and starts by itself once it can: %s", id, e.Err)
+			}
 		case messages.ClusterFatal:
 			if e.Cluster == id {
 				return "", true, fmt.Errorf("cluster %s: close code %d, which no restart cures: %s", id, e.CloseCode, e.Err)

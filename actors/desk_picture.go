@@ -75,6 +75,10 @@ func (p *picture) heard(e messages.Event, now time.Time) {
 		}
 	case messages.ClusterDied:
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Err, Exit: e.Exit})
+	case messages.ClusterHeld:
+		if e.On {
+			p.died(e.Cluster, messages.Death{At: now, Cause: messages.CauseStartFailed, Err: e.Err})
+		}
 	case messages.ClusterGaveUp:
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Causes[len(e.Causes)-1]})
 		if c := p.clusters[e.Cluster]; c != nil {

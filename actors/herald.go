@@ -52,6 +52,11 @@ func forMaster(e messages.Event) messages.FromControl {
 	case messages.ClusterGaveUp:
 		name, _ := e.Event()
 		return messages.MasterError{Code: e.CloseCode, Message: "cluster gave up after " + e.Causes[len(e.Causes)-1], Kind: name, Cluster: &e.Cluster, Shards: &e.Range}
+	case messages.ClusterHeld:
+		if name, _ := e.Event(); e.On {
+			return messages.MasterError{Message: "this machine cannot start clusters: " + e.Err, Kind: name, Cluster: &e.Cluster, Shards: &e.Range}
+		}
+		return nil
 	case messages.ClusterFatal:
 		return messages.Fatal{Code: e.CloseCode, Message: e.Err, Cluster: e.Cluster, Shards: e.Range, Reason: e.Err}
 	default:

@@ -41,6 +41,7 @@ type ClusterOptions struct {
 	ShardsPerCluster int      // 0: not set here
 	Sockets          string   // what a socket's path begins with; the process's snowflake follows
 	Logs             string   // folder of the output files; "" lets the bots inherit our output
+	Folders          []string // of our own, made again before every start where somebody removed them
 
 	Protocol messages.Protocol
 	Ready    ReadyRule // with ProtocolEnv

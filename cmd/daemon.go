@@ -171,6 +171,7 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 		Cluster: actors.ClusterOptions{
 			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
 			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs,
+			Folders:  slices.DeleteFunc([]string{c.Sockets.Dir, logs}, func(dir string) bool { return dir == "" }),
 			Protocol: messages.Protocol(c.Cluster.Protocol), Ready: actors.ReadyRule(ready), Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
 			StopGrace: c.Cluster.StopGrace, KillGrace: c.Cluster.KillGrace,

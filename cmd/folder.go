@@ -104,7 +104,13 @@ func replace(path string, data []byte) error {
 			return overwrite(path, data)
 		}
 	}
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+	err := os.WriteFile(path+".new", data, 0o600)
+	if errors.Is(err, fs.ErrNotExist) { // the folder was removed
+		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+			err = os.WriteFile(path+".new", data, 0o600)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)

@@ -65,7 +65,7 @@ func TestFolder(t *testing.T) {
 }
 
 func TestFolderThatCannotBeWritten(t *testing.T) {
-	f := newFolder(filepath.Join(t.TempDir(), "no", "such", "folder"))
+	f := newFolder("/proc/no/such/folder") // where not even root makes one
 	done := make(chan error, 1)
 	f.save("a", []byte("1"), func(err error) { done <- err })
 	if err := <-done; err == nil {
@@ -76,6 +76,20 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 	}
 	if names, err := f.list(); len(names) != 0 || err != nil {
 		t.Errorf("got %v, %v", names, err)
+	}
+}
+
+// A folder that somebody removed is made again by the next file.
+func TestFolderThatIsGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state", "control")
+	f := newFolder(dir)
+	done := make(chan error, 1)
+	f.save("a", []byte("1"), func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.load("a"); err != nil || string(got) != "1" {
+		t.Errorf("a is %q, %v", got, err)
 	}
 }
 

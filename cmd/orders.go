@@ -167,6 +167,10 @@ func comesUp(e event) (over bool, err error) {
 		return true, nil
 	case "cluster.gave_up", "cluster.fatal", "cluster.identify_storm", "fleet.halted", "order.refused":
 		return true, errors.New(strings.TrimSpace(eventLine(e)))
+	case "cluster.held":
+		if e.field["on"] == true {
+			return true, errors.New(strings.TrimSpace(eventLine(e)))
+		}
 	case "order.given":
 		if by := e.field["order"]; by == messages.OrderStop || by == messages.OrderDrain {
 			return true, fmt.Errorf("%v was ordered meanwhile", by)

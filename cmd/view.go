@@ -104,6 +104,12 @@ func (v *view) heard(machine string, e messages.Event) {
 		v.line("cluster %d on %s: %s READY after %.2f s", e.Cluster, machine, e.Shards, e.TookMS.Duration().Seconds())
 	case messages.ClusterDied:
 		v.line("cluster %d on %s died: %s %s; again in %v", e.Cluster, machine, e.Cause, e.Exit, e.RetryInMS.Duration())
+	case messages.ClusterHeld:
+		if e.On {
+			v.line("cluster %d on %s cannot be started: %s; %s", e.Cluster, machine, e.Err, e.Cure)
+		} else {
+			v.line("cluster %d on %s can be started again", e.Cluster, machine)
+		}
 	case messages.ClusterGaveUp:
 		v.line("cluster %d on %s gave up: %s", e.Cluster, machine, strings.Join(e.Causes, "; "))
 	case messages.ClusterFatal:

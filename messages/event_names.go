@@ -5,7 +5,7 @@ import "slices"
 // eventKinds is one of each kind of event. A test holds it complete.
 var eventKinds = []Event{
 	MasterLinked{}, MasterLost{}, MasterUnreachable{}, MasterRefusedUs{}, LeaseLost{}, OrderRefused{}, PacketDropped{}, MasterSaid{},
-	RangeMoved{}, ClusterMoved{}, ShardMoved{}, ClusterReady{}, ClusterAdopted{}, ClusterDied{}, ClusterGaveUp{}, ClusterFatal{}, ClusterStoppedByOrder{},
+	RangeMoved{}, ClusterMoved{}, ShardMoved{}, ClusterReady{}, ClusterAdopted{}, ClusterDied{}, ClusterGaveUp{}, ClusterHeld{}, ClusterFatal{}, ClusterStoppedByOrder{},
 	FleetHalted{}, FleetResumed{}, ClusterIdentifyStorm{}, DiscordOutage{}, ShardStuck{}, RollingRestartMoved{}, OrderGiven{}, AdminUnavailable{}, Identified{},
 	ClusterFlapping{}, IdentifyUnpaced{}, ControlBroken{}, ControlStalled{}, OperationsRefused{}, StateUnwritable{}, LogsUnkept{}, AlertsLost{},
 	MachineJoined{}, MachineLeft{}, MachineLost{}, MachineReplaced{}, MachineForgotten{}, FleetDoubled{}, MachineOutdated{}, MachineRefused{}, MachineDuplicate{}, MachineSaid{},

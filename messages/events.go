@@ -157,10 +157,21 @@ type (
 		Shards    string       `json:"shards"`
 		PID       int          `json:"pid,omitempty"`
 		Cause     Cause        `json:"cause"`
+		Class     string       `json:"class,omitempty"` // whose failure it is: "bot", "host", "discord"; the bot's alone are counted
 		Err       string       `json:"err"`
 		Exit      string       `json:"exit,omitempty"`
-		Attempt   int          `json:"attempt"` // failed starts in a row; 0 after it had served
+		Attempt   int          `json:"attempt"` // failed starts in a row; 0 after it had served, or where the failure does not count
 		RetryInMS Milliseconds `json:"retry_in_ms"`
+	}
+	// ClusterHeld: this machine cannot start a cluster, for trouble that passes: a program, a folder, room on the disk, files, memory or CPU time is missing. The start is
+	// retried, once a minute at least, and costs no restart. Raised once for each trouble, and with On false once it is over. Do what Cure says; nothing else is needed.
+	ClusterHeld struct {
+		On      bool       `json:"on"`
+		Cluster ClusterID  `json:"cluster"`
+		Range   ShardRange `json:"-"`
+		Shards  string     `json:"shards"`
+		Err     string     `json:"err"`
+		Cure    string     `json:"cure,omitempty"`
 	}
 	// ClusterGaveUp: a cluster never properly started in one start and three restarts. Said once; RestartCluster gives a fresh budget.
 	ClusterGaveUp struct {
@@ -312,6 +323,14 @@ func (FleetResumed) Event() (string, Level)          { return "fleet.resumed", L
 func (ClusterIdentifyStorm) Event() (string, Level)  { return "cluster.identify_storm", LevelError }
 func (DiscordOutage) Event() (string, Level)         { return "discord.outage", LevelError }
 func (ShardStuck) Event() (string, Level)            { return "shard.stuck", LevelWarn }
+
+// Event is loud while the trouble lasts.
+func (m ClusterHeld) Event() (string, Level) {
+	if m.On {
+		return "cluster.held", LevelError
+	}
+	return "cluster.held", LevelInfo
+}
 
 // Event is loud when the restart stopped before its end.
 func (m RollingRestartMoved) Event() (string, Level) {

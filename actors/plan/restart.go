@@ -23,19 +23,70 @@ const (
 	brokenWindow = time.Minute
 )
 
+// heldFactor is how much longer each wait for trouble that passes is than the one before, in halves: slow enough that a deployment of seconds costs seconds.
+const heldFactor = 3
+
 // History is what is remembered of one cluster's deaths. The zero value is a fresh budget.
 type History struct {
 	Causes []string      // of the failed starts in a row, what each died of
+	held   time.Duration // the wait before the last restart after trouble that passes
 	delay  time.Duration // the wait before the last restart after a short service
 	flaps  []time.Time   // deaths within healthyAfter of READY, the newest flapCount
 	broken []time.Time   // panics of ours, the newest brokenCount
 }
 
+// Class is whose failure it is. Only the bot's own consumes a restart; what passes by itself is waited out.
+type Class int
+
+const (
+	ClassBot     Class = iota // the bot, or how it is configured
+	ClassHost                 // this machine: folders, disk, files, memory, processes, the program, CPU time
+	ClassDiscord              // Discord cannot be reached, or throws out shards at large
+	ClassOurs                 // a panic of our own code
+	ClassFatal                // a close code that no restart cures
+)
+
+// String is the class in one word, as events have it.
+func (c Class) String() string {
+	return [...]string{"bot", "host", "discord", "ours", "fatal"}[c]
+}
+
+// Passes reports whether trouble of the class ends by itself, so that it never consumes a restart.
+func (c Class) Passes() bool { return c == ClassHost || c == ClassDiscord }
+
 // Failure is one death of a cluster's run.
 type Failure struct {
-	Cause  messages.Cause
-	UpFor  time.Duration // how long every shard had been READY at least once; 0: it never served
-	Detail string
+	Cause     messages.Cause
+	UpFor     time.Duration // how long every shard had been READY at least once; 0: it never served
+	Detail    string
+	Unstarted bool // this machine could not start the process: there never was one
+	Starved   bool // this machine was short of CPU time when the process was late
+	Outage    bool // Discord had thrown out more than a fifth of this machine's shards
+}
+
+// ClassOf returns whose failure it is.
+func ClassOf(f Failure) Class {
+	switch f.Cause {
+	case messages.CauseFatal:
+		return ClassFatal
+	case messages.CauseInternal:
+		return ClassOurs
+	case messages.CauseHelloTimeout, messages.CauseMute, messages.CauseStartTimeout, messages.CauseIPCLost:
+		if f.Starved {
+			return ClassHost
+		}
+	}
+	switch {
+	case f.Unstarted:
+		return ClassHost
+	case !f.Outage:
+		return ClassBot
+	case f.Cause == messages.CauseStartTimeout, f.Cause == messages.CauseShardsLost,
+		f.UpFor <= 0 && (f.Cause == messages.CauseExited || f.Cause == messages.CauseStartFailed): // a bot that cannot log in ends, as most do
+		return ClassDiscord
+	default:
+		return ClassBot
+	}
 }
 
 // Action is what to do about a Failure.
@@ -51,21 +102,33 @@ const (
 // Verdict is the answer of Restart.
 type Verdict struct {
 	Action   Action
+	Class    Class
 	After    time.Duration // with RestartAfter
 	Attempt  int           // failed starts in a row
 	Flapping bool          // say cluster.flapping
 }
 
-// Restart is the three-restart rule: it takes one more failure into the history and says what to do. random is in [0,1).
+// Restart is the three-restart rule: it takes one more failure into the history and returns what to do. random is in [0,1).
 func Restart(h History, f Failure, now time.Time, random float64) (History, Verdict) {
+	class := ClassOf(f)
+	switch h.held = h.held * heldFactor / 2; {
+	case !class.Passes():
+		h.held = 0
+	case f.UpFor >= healthyAfter:
+		h = History{held: firstDelay}
+	default:
+		h.held = min(max(h.held, firstDelay), maxDelay)
+	}
 	switch {
-	case f.Cause == messages.CauseFatal:
-		return h, Verdict{Action: Fatal}
-	case f.Cause == messages.CauseInternal:
+	case class == ClassFatal:
+		return h, Verdict{Class: class, Action: Fatal}
+	case class == ClassOurs:
 		if h.broken = recent(h.broken, now, brokenWindow, brokenCount); len(h.broken) == brokenCount {
-			return h, Verdict{Action: Detach}
+			return h, Verdict{Class: class, Action: Detach}
 		}
-		return h, Verdict{After: Jitter(firstDelay, jitter, random)}
+		return h, Verdict{Class: class, After: Jitter(firstDelay, jitter, random)}
+	case class.Passes():
+		return h, Verdict{Class: class, After: Jitter(h.held, jitter, random)}
 	case f.UpFor <= 0:
 		h.Causes = append(h.Causes[:len(h.Causes):len(h.Causes)], f.Detail)
 		if n := len(h.Causes); n > MaxRestarts {

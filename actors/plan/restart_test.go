@@ -23,6 +23,9 @@ func (v Verdict) told() string {
 	if v.Flapping {
 		s += " flapping"
 	}
+	if v.Class.Passes() {
+		s += " (" + v.Class.String() + ")"
+	}
 	return s
 }
 
@@ -31,6 +34,7 @@ func TestRestart(t *testing.T) {
 	never := Failure{Cause: messages.CauseExited, Detail: "exited"}
 	up := func(d time.Duration) Failure { return Failure{Cause: messages.CauseExited, UpFor: d} }
 	ours := Failure{Cause: messages.CauseInternal}
+	full := Failure{Cause: messages.CauseStartFailed, Unstarted: true}
 	after := func(d time.Duration, f Failure) timed { return timed{d, f} }
 	for _, c := range []struct {
 		name   string
@@ -58,6 +62,12 @@ func TestRestart(t *testing.T) {
 		{"fatal, whatever was before", []timed{after(0, never), after(0, Failure{Cause: messages.CauseFatal, UpFor: time.Hour})}, 0.5, "restart in 1s #1, fatal"},
 		{"our own panics do not count", []timed{after(0, never), after(0, ours), after(0, ours), after(0, never), after(0, never), after(0, never)}, 0.5,
 			"restart in 1s #1, restart in 1s, restart in 1s, restart in 2s #2, restart in 4s #3, give up #4"},
+		{"this machine cannot start it: slower and slower, up to a minute, and never the end", append(repeat(12, after(0, full)), after(0, never)), 0.5,
+			"restart in 1s (host), restart in 1.5s (host), restart in 2.25s (host), restart in 3.375s (host), restart in 5.0625s (host), restart in 7.59375s (host), " +
+				"restart in 11.390625s (host), restart in 17.0859375s (host), restart in 25.62890625s (host), restart in 38.443359375s (host), restart in 57.665039062s (host), " +
+				"restart in 1m0s (host), restart in 1s #1"},
+		{"what passes consumes no restart, and gives none back", []timed{after(0, never), after(0, full), after(0, never), after(0, full), after(0, never), after(0, full), after(0, never)}, 0.5,
+			"restart in 1s #1, restart in 1s (host), restart in 2s #2, restart in 1s (host), restart in 4s #3, restart in 1s (host), give up #4"},
 		{"ten panics in a minute: hands off", repeat(10, after(6*time.Second, ours)), 0.5,
 			strings.Repeat("restart in 1s, ", 9) + "detach"},
 		{"nine, and a minute later", append(repeat(9, after(time.Second, ours)), after(time.Minute, ours)), 0.5,
@@ -91,6 +101,40 @@ func repeat(n int, d timed) []timed {
 		all[i] = d
 	}
 	return all
+}
+
+// Every cause, in every circumstance, is somebody's.
+func TestClassOf(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		f    Failure
+		want Class
+	}{
+		{"it exits", Failure{Cause: messages.CauseExited}, ClassBot},
+		{"it says that it cannot start", Failure{Cause: messages.CauseStartFailed}, ClassBot},
+		{"it is mute", Failure{Cause: messages.CauseMute}, ClassBot},
+		{"its socket is late", Failure{Cause: messages.CauseHelloTimeout}, ClassBot},
+		{"a shard is late", Failure{Cause: messages.CauseStartTimeout}, ClassBot},
+		{"shards stay down", Failure{Cause: messages.CauseShardsLost}, ClassBot},
+		{"there never was a process", Failure{Cause: messages.CauseStartFailed, Unstarted: true}, ClassHost},
+		{"mute, but nobody here gets CPU time", Failure{Cause: messages.CauseMute, Starved: true, UpFor: time.Hour}, ClassHost},
+		{"its socket is late, and so is everything", Failure{Cause: messages.CauseHelloTimeout, Starved: true}, ClassHost},
+		{"a shard is late, and so is everything", Failure{Cause: messages.CauseStartTimeout, Starved: true}, ClassHost},
+		{"its socket was lost, and everything is late", Failure{Cause: messages.CauseIPCLost, Starved: true}, ClassHost},
+		{"it exits while everything is late", Failure{Cause: messages.CauseExited, Starved: true}, ClassBot},
+		{"it cannot log in, nor can others", Failure{Cause: messages.CauseExited, Outage: true}, ClassDiscord},
+		{"it says that it cannot log in, nor can others", Failure{Cause: messages.CauseStartFailed, Outage: true}, ClassDiscord},
+		{"a shard is late in an outage", Failure{Cause: messages.CauseStartTimeout, Outage: true}, ClassDiscord},
+		{"shards stay down in an outage", Failure{Cause: messages.CauseShardsLost, Outage: true, UpFor: time.Hour}, ClassDiscord},
+		{"it served, and exits in an outage", Failure{Cause: messages.CauseExited, Outage: true, UpFor: time.Hour}, ClassBot},
+		{"it is mute in an outage", Failure{Cause: messages.CauseMute, Outage: true}, ClassBot},
+		{"our own panic", Failure{Cause: messages.CauseInternal, Outage: true, Starved: true}, ClassOurs},
+		{"no restart cures it", Failure{Cause: messages.CauseFatal, Outage: true, Starved: true}, ClassFatal},
+	} {
+		if got := ClassOf(c.f); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
 }
 
 // What it died of is kept in order, and a history that was handed out is not written to again.

@@ -27,7 +27,6 @@ type SDK struct {
 	// Up is told when a shard is READY, and when it is so no longer; nil: nobody is.
 	Up func(shard int, up bool)
 
-	CannotStart error         // why there is no process at all
 	Boot        time.Duration // from exec to the open socket
 	NeverListen bool          // runs, and opens no socket
 	Silent      bool          // opens it, and says nothing

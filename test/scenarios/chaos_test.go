@@ -38,6 +38,7 @@ var faults = []func(*chaos){
 	(*chaos).outage, (*chaos).recovery, (*chaos).recovery,
 	(*chaos).stopOne, (*chaos).restartOne, (*chaos).restartOne,
 	(*chaos).disk,
+	(*chaos).trouble, (*chaos).trouble,
 }
 
 func (c *chaos) rand(n int) int              { return c.loop.Rand.IntN(n) }
@@ -83,6 +84,14 @@ func (c *chaos) disk() {
 	}
 }
 
+// trouble: the machine can start nothing for a while.
+func (c *chaos) trouble() {
+	c.m.StartErr = nil
+	if c.rand(2) == 0 {
+		c.m.StartErr = troubles[c.rand(len(troubles))]
+	}
+}
+
 func (c *chaos) invalidate() {
 	f := rules.Fault{Kind: rules.FaultInvalidate, Shard: c.shard(), Resumable: c.rand(2) == 0}
 	c.ends(f.Shard, !f.Resumable)
@@ -112,7 +121,7 @@ func (c *chaos) calm() {
 	c.heal()
 	c.recovery()
 	c.discordFault(rules.Fault{Kind: rules.FaultThaw, Shard: rules.All})
-	c.m.DiskErr = nil
+	c.m.DiskErr, c.m.StartErr = nil, nil
 	c.pass(time.Second) // what is under way comes in
 }
 

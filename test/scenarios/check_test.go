@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,6 +62,9 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 	if m.spare {
 		f.loop.Fail(fmt.Errorf("I4: the spare %s runs a process", m.Name))
 	}
+	if id, err := strconv.Atoi(p.Env("CLUSTER_ID")); err == nil {
+		m.tried[messages.ClusterID(id)]++
+	}
 	for _, other := range f.inOrder() {
 		for _, o := range other.Processes() {
 			if o != p && !f.succeeds && !f.doubles && o.Env("CLUSTER_ID") == p.Env("CLUSTER_ID") {
@@ -104,6 +108,7 @@ func (w *witness) judge(e messages.Event) error {
 	switch e := e.(type) {
 	case messages.ClusterReady:
 		delete(gaveUp, e.Cluster)
+		w.machine.tried[e.Cluster] = 0
 	case messages.ClusterDied:
 		wait := e.RetryInMS.Duration()
 		least, most := time.Duration(0), 72*time.Second // a minute + 20 % after a short service
@@ -117,7 +122,11 @@ func (w *witness) judge(e messages.Event) error {
 		if gaveUp[e.Cluster] || e.Attempts != plan.MaxRestarts+1 || len(e.Causes) != e.Attempts {
 			return fmt.Errorf("cluster %s gave up after %d attempts, causes %q; said before: %v", e.Cluster, e.Attempts, e.Causes, gaveUp[e.Cluster])
 		}
+		if n := w.machine.tried[e.Cluster]; n <= plan.MaxRestarts {
+			return fmt.Errorf("cluster %s was given up after %d processes: want one and %d restarts of it", e.Cluster, n, plan.MaxRestarts)
+		}
 		gaveUp[e.Cluster] = true
+		w.machine.tried[e.Cluster] = 0
 	case messages.ClusterIdentifyStorm:
 		gaveUp[e.Cluster] = true
 	}

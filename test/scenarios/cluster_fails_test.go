@@ -9,7 +9,6 @@ import (
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
-	"github.com/discluster/control/transport/proc"
 )
 
 // clusterOf gives a character to one cluster; the others are good.
@@ -25,14 +24,12 @@ func clusterOf(id string, c fakecluster.SDK) func(string, int) fakecluster.SDK {
 // A cluster that never starts properly gets three restarts, then CONTROL gives up on it, says so once, to MASTER too; the other cluster never notices.
 // An operator gives it a fresh budget.
 func TestClusterThatNeverStarts(t *testing.T) {
-	missing := &proc.SpecError{Thing: "bot command", Value: "bot", Rule: "not found in PATH", Kind: proc.ErrNotFound}
 	for name, story := range map[string]struct {
 		bot   fakecluster.SDK
 		cause messages.Cause
 		says  string
 		each  time.Duration // an attempt takes at most
 	}{
-		"command missing":          {fakecluster.SDK{CannotStart: missing}, messages.CauseStartFailed, "not found in PATH", time.Second},
 		"exits at once":            {fakecluster.SDK{ExitAfter: 1, ExitCode: 3}, messages.CauseExited, "exit code 3", time.Second},
 		"exits while it connects":  {fakecluster.SDK{ExitAfter: 9 * time.Second, ExitCode: 1}, messages.CauseExited, "exit code 1", 10 * time.Second},
 		"never opens its socket":   {fakecluster.SDK{NeverListen: true}, messages.CauseHelloTimeout, "did not open within 30s", 31 * time.Second},

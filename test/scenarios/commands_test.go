@@ -175,7 +175,7 @@ func TestOrdersAreAnswered(t *testing.T) {
 		for i := range 2 {
 			f.add(fmt.Sprintf("m%d", i+1), f.cast(func(cluster string, start int) fakecluster.SDK {
 				if cluster == "3" && start > 1 {
-					return fakecluster.SDK{CannotStart: fmt.Errorf("no such file")}
+					return fakecluster.SDK{ExitAfter: 1, ExitCode: 3}
 				}
 				return fakecluster.SDK{}
 			}), sesame, mortal)

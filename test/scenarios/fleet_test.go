@@ -133,6 +133,7 @@ type machine struct {
 	gone   bool // its root actor ended
 	spare  bool // nothing may run on it
 	gaveUp map[messages.ClusterID]bool
+	tried  map[messages.ClusterID]int // processes started since every shard was READY, or an operator was asked for
 }
 
 func newFleet(t testing.TB, seed uint64) *fleet {
@@ -192,7 +193,7 @@ func ours(i messages.Initialise) mockmaster.Options {
 
 // add makes a machine whose clusters run the given program, and starts its CONTROL.
 func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), change ...func(*actors.Options)) *machine {
-	m := &machine{Host: sim.NewHost(f.loop, f.net, name), gaveUp: map[messages.ClusterID]bool{}}
+	m := &machine{Host: sim.NewHost(f.loop, f.net, name), gaveUp: map[messages.ClusterID]bool{}, tried: map[messages.ClusterID]int{}}
 	m.Program = func(spec proc.Spec) (sim.Program, error) {
 		run, err := program(spec)
 		return func(p *sim.Proc) {
@@ -279,7 +280,7 @@ func (f *fleet) cast(character func(cluster string, start int) fakecluster.SDK) 
 	return f.bots(func(cluster string, start int) (sim.Program, error) {
 		c := character(cluster, start)
 		c.Discord = f.discord
-		return c.Program, c.CannotStart
+		return c.Program, nil
 	})
 }
 

@@ -30,6 +30,8 @@ type Host struct {
 	Panic func(actor string, msg any) bool
 	// Leaky lets the host's CONTROL and MASTER pass on every secret.
 	Leaky bool
+	// StartErr, when set, is what every Start ends with: the machine lacks something.
+	StartErr error
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
 	// HookErr is what every Hook ends with; Hooks is what was run.
@@ -269,6 +271,10 @@ func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) fu
 	cancelled := false
 	h.loop.After(time.Duration(1+h.loop.Rand.IntN(3))*time.Millisecond, func() {
 		if cancelled || b.dead {
+			return
+		}
+		if h.StartErr != nil {
+			done(nil, h.StartErr)
 			return
 		}
 		program, err := h.Program(spec)

@@ -18,6 +18,7 @@ var (
 	ErrNotExecutable = errors.New("program cannot be executed")
 	ErrDir           = errors.New("working directory cannot be entered")
 	ErrOutput        = errors.New("output cannot be opened")
+	ErrFolder        = errors.New("folder cannot be made")
 )
 
 // SpecError says that a Spec cannot be started as it is: no retry cures it, an operator does. It names the thing, its value and the rule that was broken.
@@ -55,6 +56,20 @@ func check(spec Spec) (path string, err error) {
 		return "", commandError(name, "not found in PATH", ErrNotFound)
 	}
 	return path, nil
+}
+
+// makeFolders makes what the process needs and somebody removed: logind ends XDG_RUNTIME_DIR with the last login, and cleaners take what looks old.
+func makeFolders(dirs []string) error {
+	for _, dir := range dirs {
+		switch err := os.MkdirAll(dir, 0o700); {
+		case err == nil:
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EROFS):
+			return &SpecError{Thing: "folder", Value: dir, Rule: "is gone and cannot be made again: " + err.Error(), Kind: ErrFolder}
+		default: // a full disk: it may pass
+			return fmt.Errorf("folder %q: %w", dir, err)
+		}
+	}
+	return nil
 }
 
 // checkDir says why dir cannot be a working directory.
@@ -103,6 +118,33 @@ func explain(spec Spec, path string, err error) error {
 	default:
 		return fmt.Errorf("start %q: %w", name, err)
 	}
+}
+
+// Cure returns what a person can do about a start that failed.
+func Cure(err error) string {
+	for _, c := range []struct {
+		err  error
+		cure string
+	}{
+		{ErrNotFound, "put the program back, or correct cluster.command"},
+		{ErrNotExecutable, "let the program be executed, or correct cluster.command"},
+		{ErrDir, "put the folder back, or correct cluster.dir"},
+		{ErrFolder, "let this user make it; what is below XDG_RUNTIME_DIR goes with the last login: loginctl enable-linger, or set sockets.dir"},
+		{ErrOutput, "let this user write there, or set state.dir"},
+		{syscall.ENOSPC, "make room on the disk"},
+		{syscall.EDQUOT, "make room on the disk"},
+		{syscall.EMFILE, "raise the number of open files (LimitNOFILE=, ulimit -n)"},
+		{syscall.ENFILE, "raise the system's number of open files (fs.file-max)"},
+		{syscall.EAGAIN, "raise the number of processes (TasksMax=, ulimit -u)"},
+		{syscall.ENOMEM, "make room in memory"},
+		{syscall.ETXTBSY, "end who writes to the program"},
+		{syscall.EIO, "look at the disk"},
+	} {
+		if errors.Is(err, c.err) {
+			return c.cure
+		}
+	}
+	return "see the error"
 }
 
 // size is what the kernel counts: every string with its closing zero.

@@ -22,6 +22,8 @@ type Spec struct {
 	Env    []string // the whole environment, "KEY=value"; nothing of ours is added
 	Dir    string   // working directory; "" is ours
 	Output string   // file that takes stdout and stderr, appended to, created 0600; "" inherits ours
+
+	Folders []string // made, 0700, where they are missing: the process needs them
 }
 
 // Exit is how a process ended.

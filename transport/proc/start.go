@@ -68,6 +68,9 @@ func (p *process) start(spec Spec) error {
 	if err != nil {
 		return err
 	}
+	if err := makeFolders(spec.Folders); err != nil {
+		return err
+	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return fmt.Errorf("start %q: %w", spec.Argv[0], err)

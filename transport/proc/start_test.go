@@ -168,6 +168,7 @@ func TestStartFailures(t *testing.T) {
 		"output in file":  {Spec{Argv: sleep, Output: plain + "/out"}, ErrOutput, fmt.Sprintf(`bot output %q: %q is not a folder`, plain+"/out", plain)},
 		"output a folder": {Spec{Argv: sleep, Output: dir}, ErrOutput, fmt.Sprintf(`bot output %q: a folder, where a file is needed`, dir)},
 		"output a pipe":   {Spec{Argv: sleep, Output: pipe}, ErrOutput, fmt.Sprintf(`bot output %q: a named pipe: opening it waits for a reader, and losing that reader would kill the bot`, pipe)},
+		"own folder lost": {Spec{Argv: sleep, Folders: []string{plain + "/sockets"}}, ErrFolder, fmt.Sprintf(`folder %q: is gone and cannot be made again: mkdir %s: not a directory`, plain+"/sockets", plain)},
 		"bad with output": {Spec{Argv: []string{odd}, Output: dir + "/out"}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program of this machine, and no script: its first line does not begin with #!`, odd)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,6 +183,25 @@ func TestStartFailures(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// What the process needs of ours is made, with what is above it, before its output is opened.
+func TestFoldersAreMade(t *testing.T) {
+	leakless(t)
+	gone := filepath.Join(t.TempDir(), "run", "user", "sockets")
+	ch, _ := begin(Spec{Argv: []string{"true"}, Folders: []string{gone}, Output: filepath.Join(gone, "out")})
+	s := receive(t, ch)
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	exited := make(chan Exit, 1)
+	s.process.Wait(func(e Exit) { exited <- e })
+	if e := <-exited; e.Code != 0 {
+		t.Fatalf("it ended with %v", e)
+	}
+	if info, err := os.Stat(gone); err != nil || info.Mode().Perm() != 0o700 {
+		t.Fatalf("the folder: %v, %v; want mode 0700", info, err)
 	}
 }
 
