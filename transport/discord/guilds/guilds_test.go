@@ -37,6 +37,10 @@ func TestObjects(t *testing.T) {
 		"message":      shape.Numbered(guild, 1, 7),
 		"sent":         Sent(1<<partBits, channel, "hello"),
 		"self":         Self(),
+		"chunk":        MembersChunk{Members: shape.MemberList(guild, 0, 1), NotFound: []string{"1"}, Presences: &[]struct{}{}, Nonce: "n"},
+		"presence":     BotPresence(guild, "dnd", []json.RawMessage{}),
+		"voice":        shape.BotVoice(guild, channel, false, false),
+		"voice_server": NoVoiceServer(guild),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var decoded any

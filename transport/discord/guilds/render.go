@@ -83,11 +83,7 @@ func channel(id uint64, kind int, name string) Channel {
 
 // Member returns member n of a guild: the bot for 0, then users. Every second one has the first role.
 func (s Shape) Member(guild uint64, n int) Member {
-	name, bot := "user "+strconv.Itoa(n), n == 0
-	if bot {
-		name = BotName
-	}
-	user := userObject(User(guild, n), name, bot)
+	user := userObject(User(guild, n), username(n), n == 0)
 	m := Member{User: &user, Roles: []string{}, JoinedAt: stamp(guild)}
 	if n%2 == 1 && s.withDefaults().Roles > 0 {
 		m.Roles = []string{Text(part(guild, kindRole, 1))}

@@ -10,9 +10,10 @@ import (
 type event struct {
 	shard   int
 	number  int64  // 0: not counted
-	guild   uint64 // of a GUILD_CREATE of a session's start; 0: another event
+	guild   uint64 // of an answer, or of a GUILD_CREATE of a session's start; 0: another event
 	typ     string
-	data    []byte // nil: made from number or guild when it is written, so that a replay buffer stays small
+	data    []byte // nil: made from body, number or guild when it is written, so that a replay buffer stays small
+	body    any    // of an Answer
 	sent    bool   // some connection got it
 	holders int    // sessions that may still send it for the first time
 }
@@ -118,7 +119,7 @@ func (d *Discord) send(s *session, k kept) {
 	}
 	k.sent = true
 	s.sent = max(s.sent, k.seq)
-	d.say(Event{Conn: s.conn.id, Seq: k.seq, Shard: s.shard, ShardCount: s.count, Type: k.typ, Number: k.number, Guild: k.guild, Data: k.data})
+	d.say(Event{Conn: s.conn.id, Seq: k.seq, Shard: s.shard, ShardCount: s.count, Type: k.typ, Number: k.number, Guild: k.guild, Data: k.data, Body: k.body})
 }
 
 // release says that one session will not send e for the first time any more; when none will, the event is lost.

@@ -145,7 +145,8 @@ func play(t *testing.T, story []byte) *judge {
 				FaultRefuseIdentify, FaultAcceptIdentify}
 			j.step(Fault{Kind: kinds[arg%len(kinds)], Shard: arg/10%5 - 1, Code: 4000 + arg%16, Resumable: arg > 128})
 		case 14:
-			j.step([]Input{Tick{}, Other{conn}, Malformed{conn, CloseUnknownOpcode, ""}, Opened{0}}[arg%4])
+			asks := Request{Conn: conn, Guild: uint64(arg/5%5) << 22, Whole: arg%2 == 0, Answers: []Answer{{"GUILD_MEMBERS_CHUNK", arg}}}
+			j.step([]Input{Tick{}, Other{conn}, Malformed{conn, CloseUnknownOpcode, ""}, Opened{0}, asks}[arg%5])
 		case 15:
 			j.step(Fault{Kind: []FaultKind{FaultOutageOff, FaultAcceptToken}[arg%2]})
 		}

@@ -69,6 +69,7 @@ type Discord struct {
 	started   int                // sessions ever, for the next one's id
 	seed      int64              // start in nanoseconds: two Discords hand out different session ids
 	deadlines deadlines
+	whole     map[uint64]time.Time // by guild: when all of its members may be asked for again
 
 	numbers map[int]*EventCount // events by shard, of every shard that ever had one or a session
 	known   []int               // the same shards, in order
@@ -97,6 +98,7 @@ func New(c Config, start time.Time) *Discord {
 		resetAt:   start.Add(c.FirstReset),
 		buckets:   make([]bucket, c.MaxConcurrency),
 		refusals:  map[int]int{},
+		whole:     map[uint64]time.Time{},
 		conns:     map[Conn]*conn{},
 		sessions:  map[string]*session{},
 		byShard:   map[int][]*session{},
@@ -149,6 +151,10 @@ func (d *Discord) Step(now time.Time, in Input) []Output {
 		if c := d.hear(in.Conn); c != nil {
 			c.heard = d.now
 			d.say(Ack{Conn: c.id})
+		}
+	case Request:
+		if c := d.hear(in.Conn); c != nil {
+			d.request(c, in)
 		}
 	case Other:
 		if c := d.hear(in.Conn); c != nil && c.session == nil {

@@ -14,6 +14,7 @@ import (
 type session struct {
 	id           string
 	shard, count int
+	intents      int64
 	conn         *conn // nil while it waits for a RESUME
 	seq          int64 // of the last dispatch
 	sent         int64 // the highest seq ever written to a connection
@@ -25,17 +26,15 @@ type session struct {
 // begin makes a new session for a connection that may have one.
 func (d *Discord) begin(c *conn, in Identify) {
 	d.started++
-	s := &session{id: d.sessionID(), shard: in.Shard, count: in.ShardCount, seq: 1, sent: 1}
+	s := &session{id: d.sessionID(), shard: in.Shard, count: in.ShardCount, intents: in.Intents, seq: 1, sent: 1}
 	d.sessions[s.id] = s
 	d.byShard[s.shard] = append(d.byShard[s.shard], s)
 	d.know(s.shard)
 	d.attach(s, c)
 	d.score.ready(d.now, s)
-	ready := Ready{Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count, UserID: guilds.Bot, ApplicationID: guilds.Bot}
-	for k := s.shard; k <= d.c.Guilds; k += s.count {
-		if k > 0 {
-			ready.Guilds = append(ready.Guilds, guilds.ID(k))
-		}
+	ready := Ready{
+		Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count,
+		UserID: guilds.Bot, ApplicationID: guilds.Bot, Guilds: d.guildsOf(s),
 	}
 	d.say(ready)
 	for _, id := range ready.Guilds {

@@ -31,7 +31,7 @@ type Heartbeat struct {
 	Seq  *int64
 }
 
-// Other is any other known op a client may send (3, 4, 8, 31, 43): it counts toward the 120 sends a minute and needs a session.
+// Other is any other known op a client may send (31, 43): it counts toward the 120 sends a minute and needs a session.
 type Other struct{ Conn Conn }
 
 // Malformed is a frame that could not be understood: Code is CloseUnknownOpcode, CloseDecodeError or CloseInvalidVersion.
@@ -69,6 +69,7 @@ func (Opened) input()    {}
 func (Identify) input()  {}
 func (Resume) input()    {}
 func (Heartbeat) input() {}
+func (Request) input()   {}
 func (Other) input()     {}
 func (Malformed) input() {}
 func (Closed) input()    {}
@@ -108,7 +109,8 @@ type Resumed struct {
 	Shard int
 }
 
-// Event (op 0) is any other dispatch. Two kinds are the caller's to render, by guilds, and have no Data: a GUILD_CREATE of the start, and a MESSAGE_CREATE that is but a number.
+// Event (op 0) is any other dispatch. Three kinds are the caller's to render, by guilds, and have no Data: an Answer, which has a Body,
+// a GUILD_CREATE of the start, and a MESSAGE_CREATE that is but a number.
 type Event struct {
 	Conn       Conn
 	Seq        int64
@@ -116,8 +118,9 @@ type Event struct {
 	ShardCount int
 	Type       string
 	Number     int64  // of the shard's emitted events, from 1 on, over all sessions; 0 for an event that is not counted
-	Guild      uint64 // that a GUILD_CREATE of the start is about; else 0
+	Guild      uint64 // that an Answer or a GUILD_CREATE of the start is about; else 0
 	Data       []byte // JSON of "d"; shared, not to be changed; nil: see above
+	Body       any    // of an Answer
 }
 
 // Ack (op 11) answers a heartbeat.

@@ -41,6 +41,8 @@ func (e encoder) data(o rules.Event) []byte {
 	switch {
 	case o.Data != nil:
 		return o.Data
+	case o.Body != nil:
+		return guilds.JSON(o.Body.(body).render(o.Guild, e.shape))
 	case o.Guild != 0:
 		return guilds.JSON(e.shape.Create(o.Guild, nil))
 	}

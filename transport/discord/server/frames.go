@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 
+	"github.com/discluster/control/transport/discord/guilds"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -26,7 +27,7 @@ const (
 const frameMax = 4096
 
 // decode makes an input of a client's frame. What cannot be understood is a rules.Malformed.
-func decode(id rules.Conn, frame []byte) rules.Input {
+func decode(id rules.Conn, shape guilds.Shape, frame []byte) rules.Input {
 	bad := rules.Malformed{Conn: id, Code: rules.CloseDecodeError, Reason: "Error while decoding payload."}
 	var p struct {
 		Op *int            `json:"op"`
@@ -58,7 +59,13 @@ func decode(id rules.Conn, frame []byte) rules.Input {
 			return bad
 		}
 		return rules.Resume{Conn: id, Token: plainToken(d.Token), SessionID: d.SessionID, Seq: d.Seq}
-	case opPresence, opVoiceState, opRequestMembers, opRequestSounds, opRequestInfo:
+	case opPresence, opVoiceState, opRequestMembers:
+		if in, ok := decodeRequest(*p.Op, p.D, shape); ok {
+			in.Conn = id
+			return in
+		}
+		return bad
+	case opRequestSounds, opRequestInfo:
 		return rules.Other{Conn: id}
 	}
 	return rules.Malformed{Conn: id, Code: rules.CloseUnknownOpcode, Reason: "Unknown opcode."}

@@ -145,7 +145,7 @@ func (c *conn) read() int {
 			c.in.put(rules.Closed{Conn: c.id, Code: code})
 			return code
 		}
-		c.in.put(decode(c.id, frame))
+		c.in.put(decode(c.id, c.encoder.shape, frame))
 	}
 }
 

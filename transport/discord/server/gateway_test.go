@@ -60,7 +60,7 @@ func TestCloseCodes(t *testing.T) {
 		{"4,097 bytes", json, []string{`{"op":1,"d":null,"x":"` + strings.Repeat("x", 4097-24) + `"}`}, 4002, "Error while decoding payload."},
 		{"a megabyte", json, []string{strings.Repeat("x", 1<<20)}, 4002, "Error while decoding payload."},
 		{"unknown op", json, []string{`{"op":5}`}, 4001, "Unknown opcode."},
-		{"presence first", json, []string{`{"op":3,"d":{}}`}, 4003, "Not authenticated."},
+		{"presence first", json, []string{`{"op":3,"d":{"activities":[],"status":"dnd"}}`}, 4003, "Not authenticated."},
 		{"wrong token", json, []string{`{"op":2,"d":{"token":"bad","intents":0,"shard":[0,1]}}`}, 4004, "Authentication failed."},
 		{"twice", json, []string{`{"op":2,"d":{"token":"Bot good","intents":0}}`, `{"op":2,"d":{"token":"good","intents":0}}`}, 4005, "Already authenticated."},
 		{"seq of another", json, []string{`{"op":6,"d":{"token":"bad","session_id":"x","seq":9}}`}, 4004, "Authentication failed."},
