@@ -145,8 +145,8 @@ func TestRepositoryIsWhatIsOurs(t *testing.T) {
 		"cpu.out":              file(""),
 		"messages/a.go":        file("package messages"),
 		"messages/testdata/x":  file(""),
-		"test/disgo/go.mod":    file(""),
-		"test/disgo/main.go":   file("not even Go"),
+		"test/foreign/go.mod":  file(""),
+		"test/foreign/main.go": file("not even Go"),
 		"cmd/control/dist/a.x": file(""),
 	})
 	if err != nil {

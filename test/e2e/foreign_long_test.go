@@ -57,7 +57,7 @@ func TestDisgo(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "disgo")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
-	build.Dir = "../disgo"
+	build.Dir = "../foreign/sdk-disgo"
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build disgo: %v\n%s", err, out)
 	}
