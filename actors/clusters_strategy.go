@@ -99,7 +99,7 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 		send, msg := world.Sender(ctx), restartNow{w.ID, w.seq}
 		w.cancel = s.w.After(v.After, func() { send(msg) })
 	case plan.Fatal:
-		s.give(ctx, w, messages.ClusterFatal{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), CloseCode: f.CloseCode, Err: f.Err})
+		s.give(ctx, w, messages.ClusterFatal{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), CloseCode: f.CloseCode, Err: f.Err, Hint: plan.FatalHint(f.CloseCode)})
 	default:
 		up := messages.ClusterGaveUp{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Attempts: v.Attempt, Cause: f.Cause, Causes: w.history.Causes,
 			CloseCode: f.CloseCode, WaitedFor: f.WaitedFor}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
 
@@ -33,10 +34,11 @@ func (m *MasterLink) halt(ctx actor.Context, h messages.Halt) {
 	}
 	m.memory.Halted = &h
 	m.save(ctx)
-	m.raise(ctx, messages.FleetHalted{CloseCode: h.Code, Token: h.Token})
+	m.raise(ctx, messages.FleetHalted{CloseCode: h.Code, Token: h.Token, Hint: plan.FatalHint(h.Code)})
 	m.settings.Halted = true
 	ctx.Send(m.house.Gate, m.settings)
 	ctx.Send(m.house.Clusters, messages.StopAll{Reason: fmt.Sprintf("halted: a shard was closed with %d", h.Code)})
+	ctx.Send(m.house.Clusters, m.settings)
 }
 
 // resume ends a halt, by order of an operator. It is remembered, for a MASTER that hears of the halt from a machine that was away.

@@ -185,23 +185,26 @@ type (
 		WaitedFor string     `json:"waited_for,omitempty"`
 		Output    string     `json:"output,omitempty"` // the last of what it wrote
 	}
-	// ClusterFatal: a close code that no restart cures.
+	// ClusterFatal: a close code that no restart cures. Hint is what to change; `control restart` starts the cluster again.
 	ClusterFatal struct {
 		Cluster   ClusterID  `json:"cluster"`
 		Range     ShardRange `json:"-"`
 		Shards    string     `json:"shards"`
 		CloseCode int        `json:"close_code"`
 		Err       string     `json:"err"`
+		Hint      string     `json:"hint,omitempty"`
 	}
 	// ClusterStoppedByOrder: drained and gone, as ordered.
 	ClusterStoppedByOrder struct {
 		Cluster ClusterID `json:"cluster"`
 		Shards  string    `json:"shards"`
 	}
-	// FleetHalted: Discord refuses the token (4004) or its intents (4013, 4014); nothing identifies with it again until an operator gives another one.
+	// FleetHalted: Discord refuses the token (4004) or its intents (4013, 4014); nothing identifies with it again until an operator gives another one,
+	// or lifts the halt. Hint is what to change first.
 	FleetHalted struct {
 		CloseCode int    `json:"close_code"`
 		Token     string `json:"token_fingerprint"`
+		Hint      string `json:"hint,omitempty"`
 	}
 	// FleetResumed: an operator ended a halt.
 	FleetResumed struct {

@@ -106,10 +106,13 @@ type (
 		Total   int           `json:"identifies_total"`
 		Reserve int           `json:"reserve"` // kept from what crashed
 	}
-	// ShardsRecommended: Discord recommends another number of shards than are served. Only an operator changes it.
+	// ShardsRecommended: Discord recommends another number of shards than are served, or, with CloseCode, refused a shard of this number and was asked again. Only an
+	// operator changes it: fleet.shards, and a restart of MASTER.
 	ShardsRecommended struct {
-		ShardCount  int `json:"shard_count"`
-		Recommended int `json:"recommended"`
+		ShardCount  int    `json:"shard_count"`
+		Recommended int    `json:"recommended"`
+		CloseCode   int    `json:"close_code,omitempty"` // 4010 or 4011: Discord refuses shards of this number
+		Hint        string `json:"hint,omitempty"`
 	}
 	// DiscordUnreachable: GET /gateway/bot gave no answer to go by; said once until it does.
 	DiscordUnreachable struct {

@@ -59,7 +59,7 @@ const othersAfter = 2 * time.Second
 
 // ask puts the question to Discord, unless everything was set by hand. Where it is under way it is not put again.
 func (f *Fleet) ask(ctx actor.Context) {
-	if f.options.Shards > 0 && f.options.MaxConcurrency > 0 {
+	if f.options.Shards > 0 && f.options.MaxConcurrency > 0 && f.refusal == 0 {
 		if f.State() == "asking" {
 			f.know(ctx, gateway{})
 		}
@@ -76,6 +76,26 @@ func (f *Fleet) ask(ctx actor.Context) {
 		Method: "GET", URL: f.options.API + "/api/v10/gateway/bot", Timeout: 15 * time.Second,
 		Header: map[string]string{"Authorization": "Bot " + f.options.Token.Reveal(), "User-Agent": "DiscordBot (https://github.com/discluster/control, 1)"},
 	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
+}
+
+// askRecommended asks Discord how many shards it recommends, because it refused one of this number; the answer is reported once in a while, however many it refuses.
+func (f *Fleet) askRecommended(ctx actor.Context, code int) {
+	if f.refusal == 0 && time.Since(f.refused) > freshFor {
+		f.refusal = code
+		f.ask(ctx)
+	}
+}
+
+// recommend reports what Discord recommends: after a refusal in any case, else when it is another number than before, and the operator left it to Discord.
+func (f *Fleet) recommend(shards int) {
+	switch {
+	case f.refusal != 0:
+		f.raise(messages.ShardsRecommended{ShardCount: f.settings.shards, Recommended: shards, CloseCode: f.refusal, Hint: plan.FatalHint(f.refusal)})
+		f.refusal, f.refused = 0, time.Now()
+	case shards != f.settings.shards && shards != f.advised && f.options.Shards == 0:
+		f.raise(messages.ShardsRecommended{ShardCount: f.settings.shards, Recommended: shards})
+	}
+	f.advised = shards
 }
 
 // askAgain asks after a panic of ours: Discord's answer may be what was lost.
@@ -170,17 +190,14 @@ func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
 			f.raise(messages.TokenRefused{Err: "Discord answered 401"})
 		}
 		f.Log.Warn().Err(err).Msg("what may identify today is not known anew")
-		if !f.budgeted {
+		if !f.budgeted || f.refusal != 0 {
 			f.After(ctx, plan.Redial(true, 5, f.W.Rand()), recount{})
 		}
 		return
 	}
 	f.budgeted = true
 	ctx.Send(f.governor, f.budget(g))
-	if g.Shards != f.settings.shards && g.Shards != f.advised && f.options.Shards == 0 {
-		f.raise(messages.ShardsRecommended{ShardCount: f.settings.shards, Recommended: g.Shards})
-	}
-	f.advised = g.Shards
+	f.recommend(g.Shards)
 }
 
 // budget is what may identify today.

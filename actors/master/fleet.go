@@ -30,8 +30,10 @@ type Fleet struct {
 	cancel   func()    // of the question to Discord
 	heard    time.Time // of Discord, last
 	tries    int
-	said     string // the last reason said for knowing nothing of Discord
-	advised  int    // shards that Discord recommended last
+	said     string    // the last reason said for knowing nothing of Discord
+	refusal  int       // close code by which Discord refused a shard of this number, until it is asked what it recommends; 0: none
+	refused  time.Time // when that was answered last
+	advised  int       // shards that Discord recommended last
 	began    time.Time
 	epoch    int64
 	settings settings

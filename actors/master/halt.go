@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
 
@@ -14,6 +15,9 @@ import (
 func (f *Fleet) fatal(ctx actor.Context, m fatal) {
 	p := m.packet
 	f.raise(messages.MachineSaid{Source: m.source, Kind: "fatal", CloseCode: p.Code, Shards: p.Shards.String(), Err: p.Message})
+	if plan.WrongSharding(p.Code) {
+		f.askRecommended(ctx, p.Code)
+	}
 	if messages.FleetCode(p.Code) {
 		f.halt(ctx, messages.Halt{Code: p.Code, Token: f.options.Token.Fingerprint(), Epoch: f.epoch})
 	}
@@ -25,7 +29,7 @@ func (f *Fleet) halt(ctx actor.Context, h messages.Halt) {
 		return
 	}
 	f.halted = &h
-	f.raise(messages.FleetHalted{CloseCode: h.Code, Token: h.Token})
+	f.raise(messages.FleetHalted{CloseCode: h.Code, Token: h.Token, Hint: plan.FatalHint(h.Code)})
 	if f.governor != nil {
 		ctx.Send(f.governor, halted{})
 	}

@@ -40,3 +40,12 @@ func FuzzFatalCode(f *testing.F) {
 		}
 	})
 }
+
+// Every fatal code says what to change, and no other does.
+func TestFatalHint(t *testing.T) {
+	for code := 4000; code < 5000; code++ {
+		if hint := FatalHint(code); (hint != "") != messages.FatalCode(code) {
+			t.Errorf("%d: %q", code, hint)
+		}
+	}
+}

@@ -2,9 +2,13 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
 )
@@ -74,5 +78,52 @@ func TestHaltsAlone(t *testing.T) {
 		f.discord.Step(rules.Fault{Kind: rules.FaultAcceptToken, Token: "another-token"})
 		own.start()
 		f.must("every shard READY with another token", 3*time.Minute, f.owned(32))
+	})
+}
+
+// A halted machine says so for as long as it is, and what to change: to whoever asks whether it is ready, and in the event; so does the next life of CONTROL.
+func TestHaltIsSaid(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame, withDesk)
+		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4014})
+		f.must("everything is stopped", 20*time.Second, func() bool { return len(m.Processes()) == 0 && f.saw("fleet.halted") == 1 })
+		want(f, "hint", strings.Contains(last[messages.FleetHalted](f).Hint, "developer portal"), true)
+		for i := range 6 {
+			f.pass(20 * time.Second)
+			if i == 3 {
+				f.crash(m)
+				f.boot(m, sesame, withDesk)
+				f.pass(5 * time.Second)
+			}
+			ready, why := f.look(m).Ready()
+			want(f, "ready", ready, false)
+			want(f, "why", why, "halted: Discord refuses the token or its intents")
+		}
+		want(f, "halted", f.saw("fleet.halted"), 1)
+	})
+}
+
+// Discord refuses a shard of this number: its cluster is stopped once, the others go on, and MASTER asks what Discord recommends, though the operator said how many there are.
+func TestWrongShardCount(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 8})
+		own := f.withOwnMaster(1, func(o *master.Options) { o.Shards, o.MaxConcurrency = 16, 8 })
+		m := f.add("m1", f.good(nil), sesame, withDesk)
+		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4011})
+		f.must("the answer of Discord", 20*time.Second, func() bool { return own.saw("shards.recommended") == 1 })
+		fatal := last[messages.ClusterFatal](f)
+		want(f, "hint", strings.Contains(fatal.Hint, "fleet.shards"), true)
+		i := slices.IndexFunc(own.told, func(e messages.Event) bool { _, is := e.(messages.ShardsRecommended); return is })
+		want(f, "recommended", own.told[i], messages.Event(messages.ShardsRecommended{ShardCount: 16, Recommended: 32, CloseCode: 4011, Hint: fatal.Hint}))
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 11, Code: 4011})
+		f.must("the other is stopped", 20*time.Second, f.stateIs(m, 1, messages.ClusterFailed))
+		f.pass(time.Minute)
+		want(f, "said", own.saw("shards.recommended"), 1)
+		want(f, "fatal", f.saw("cluster.fatal"), 2)
+		want(f, "identifies", f.identifies(), 16)
 	})
 }
