@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,26 +17,51 @@ import (
 // discord is a simulated Discord in a process of its own.
 type discord struct {
 	*process
-	base string // http://127.0.0.1:port
+	base   string // http://127.0.0.1:port, or https
+	client *http.Client
 }
 
 // startDiscord starts one, on a free port.
 func startDiscord(t *testing.T, shards, maxConcurrency int, args ...string) *discord {
 	t.Helper()
 	args = append([]string{"discord", "--listen", "127.0.0.1:0", "--token", token, "--shards", strconv.Itoa(shards), "--max-concurrency", strconv.Itoa(maxConcurrency)}, args...)
-	d := &discord{process: control(t, nil, args...)}
+	d := &discord{process: control(t, nil, args...), client: direct}
 	eventually(t, "simulated Discord listens", func() bool {
 		_, rest, _ := strings.Cut(d.stdout.String(), "simulated Discord at ")
 		d.base, _, _ = strings.Cut(rest, " ")
 		return d.base != ""
 	})
+	if strings.HasPrefix(d.base, "https:") {
+		d.client = trusting(t, d.certificate())
+	}
 	return d
+}
+
+// certificate is the file with the certificate of a Discord that was started with --tls.
+func (d *discord) certificate() string {
+	_, rest, _ := strings.Cut(d.stdout.String(), "NODE_EXTRA_CA_CERTS=")
+	path, _, _ := strings.Cut(rest, " ")
+	return path
+}
+
+// trusting is direct, for a server with this certificate.
+func trusting(t *testing.T, path string) *http.Client {
+	t.Helper()
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		t.Fatalf("%s has no certificate", path)
+	}
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}}}
 }
 
 // stats is its score.
 func (d *discord) stats() (s server.Stats) {
 	d.t.Helper()
-	r, err := direct.Get(d.base + "/stats")
+	r, err := d.client.Get(d.base + "/stats")
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -47,7 +75,7 @@ func (d *discord) stats() (s server.Stats) {
 // fault makes something go wrong.
 func (d *discord) fault(format string, args ...any) {
 	d.t.Helper()
-	r, err := direct.Post(d.base+"/faults", "application/json", strings.NewReader(fmt.Sprintf(format, args...)))
+	r, err := d.client.Post(d.base+"/faults", "application/json", strings.NewReader(fmt.Sprintf(format, args...)))
 	if err != nil {
 		d.t.Fatal(err)
 	}

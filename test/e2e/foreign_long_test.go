@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -25,31 +24,6 @@ func node(t *testing.T) string {
 		missing("skipped: the packages are not installed; run `npm ci` in test/e2e/node")
 	}
 	return program
-}
-
-// @discordjs/ws, with its own pace, takes the simulated Discord for Discord: it connects every shard, and resumes each after op 7.
-func TestDiscordJS(t *testing.T) {
-	t.Parallel()
-	program := node(t)
-	for _, compress := range []string{"none", "zlib-stream"} {
-		t.Run(compress, func(t *testing.T) {
-			t.Parallel()
-			d := startDiscord(t, 4, 2, "--events", "2", "--jitter", "20ms")
-			bot := start(t, []string{"DISCORD_TOKEN=" + token, "DISCORD_API=" + d.base}, program, "node/foreign.mjs", compress)
-			d.allReady()
-			eventually(t, "the bot has every shard", func() bool { return strings.Contains(bot.stdout.String(), "all ready") })
-			d.fault(`{"kind":"reconnect"}`)
-			eventually(t, "every shard has resumed", func() bool { return strings.Count(bot.stdout.String(), "resumed ") == 4 })
-			bot.stop()
-			d.wellBehaved()
-			if s := d.stats(); s.Resumes != 4 || s.ResumesRefused != 0 || s.ResumesElsewhere != 0 {
-				t.Errorf("%d resumes, %d refused, %d elsewhere", s.Resumes, s.ResumesRefused, s.ResumesElsewhere)
-			}
-			if said := bot.stderr.String(); said != "" {
-				t.Errorf("it complains: %s", said)
-			}
-		})
-	}
 }
 
 // disgo, under CONTROL: the SDK asks for its permits, disgo identifies, resumes after op 7, and ends when CONTROL does.

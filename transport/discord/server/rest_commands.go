@@ -51,7 +51,7 @@ func (s *Server) routeCommands(mux *http.ServeMux, api string) {
 
 // scope gives the key of the commands that the address names.
 func (s *Server) scope(r *http.Request) (string, *refusal) {
-	if snowflake(r, "application") != guilds.Bot {
+	if pathID(r, "application") != guilds.Bot {
 		return "", unknown(codeUnknownApp, "Application")
 	}
 	if strings.Contains(r.Pattern, "{guild}") {

@@ -82,15 +82,15 @@ func reply(w http.ResponseWriter, r *http.Request, f func(*http.Request) (any, *
 	}
 }
 
-// snowflake reads an id of the address; 0 where it is none.
-func snowflake(r *http.Request, name string) uint64 {
+// pathID reads an id of the address; 0 where it is none.
+func pathID(r *http.Request, name string) uint64 {
 	id, _ := strconv.ParseUint(r.PathValue(name), 10, 64)
 	return id
 }
 
 // guildOf gives the guild that the address names.
 func (s *Server) guildOf(r *http.Request) (uint64, *refusal) {
-	id := snowflake(r, "guild")
+	id := pathID(r, "guild")
 	if k := guilds.Number(id); k < 1 || k > s.config.Guilds || guilds.ID(k) != id {
 		return 0, unknown(codeUnknownGuild, "Guild")
 	}
@@ -100,7 +100,7 @@ func (s *Server) guildOf(r *http.Request) (uint64, *refusal) {
 // channelOf gives the channel that the address names, and its guild.
 func (s *Server) channelOf(r *http.Request) (guilds.Channel, uint64, *refusal) {
 	id := r.PathValue("channel")
-	guild, ok := s.shape.InChannel(snowflake(r, "channel"))
+	guild, ok := s.shape.InChannel(pathID(r, "channel"))
 	if ok && guilds.Number(guild) <= s.config.Guilds {
 		for _, c := range s.shape.ChannelList(guild, true) {
 			if c.ID == id {
@@ -167,7 +167,7 @@ func (s *Server) getMember(r *http.Request) (any, *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	n, ok := s.shape.ByUser(guild, snowflake(r, "user"))
+	n, ok := s.shape.ByUser(guild, pathID(r, "user"))
 	if !ok {
 		return nil, unknown(codeUnknownMember, "Member")
 	}
@@ -176,7 +176,7 @@ func (s *Server) getMember(r *http.Request) (any, *refusal) {
 
 // getUser gives the bot or a member of some guild.
 func (s *Server) getUser(r *http.Request) (any, *refusal) {
-	id := snowflake(r, "user")
+	id := pathID(r, "user")
 	guild := guilds.ID(guilds.Number(id))
 	n, ok := s.shape.ByUser(guild, id)
 	if !ok || n > 0 && guilds.Number(id) > s.config.Guilds {

@@ -53,7 +53,7 @@ func (s *Server) postMessage(r *http.Request) (any, *refusal) {
 	case body.Content == "" && len(body.Embeds) == 0 && len(body.Components) == 0:
 		return nil, &refusal{http.StatusBadRequest, codeEmptyMessage, "Cannot send an empty message"}
 	}
-	m := guilds.Sent(s.messageID(), snowflake(r, "channel"), body.Content)
+	m := guilds.Sent(s.messageID(), pathID(r, "channel"), body.Content)
 	m.TTS, m.Flags, m.Nonce = body.TTS, body.Flags, body.Nonce
 	m.Embeds, m.Components = append(m.Embeds, body.Embeds...), append(m.Components, body.Components...)
 	heard := m

@@ -1,0 +1,247 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/transport/discord/guilds"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// library is a bot on a library from npm as it is: node/clients/<name>.mjs, which says what it does in the lines of lines.mjs.
+type library struct {
+	name     string
+	compress string
+	tls      bool   // its REST speaks https alone
+	resumes  bool   // after op 9 true; else it identifies again
+	refused  string // what it says of that
+}
+
+var libraries = []library{
+	{name: "discordjs", resumes: true, refused: "disallowed intents"},
+	{name: "ws", resumes: true, refused: "disallowed intents"},
+	{name: "ws", compress: "zlib-stream", resumes: true, refused: "disallowed intents"},
+	{name: "eris", tls: true, refused: "isallowed intent"},
+	{name: "oceanic", resumes: true, refused: "isallowed intent"},
+	{name: "oceanic", compress: "zlib-stream", resumes: true, refused: "isallowed intent"},
+}
+
+func (c library) String() string { return strings.TrimSuffix(c.name+", "+c.compress, ", ") }
+
+// guest is a client that runs.
+type guest struct {
+	*process
+	d *discord
+}
+
+// host starts the Discord that a client takes for Discord: two shards of three guilds with 120 members each.
+func (c library) host(t *testing.T, args ...string) *discord {
+	t.Helper()
+	args = append([]string{"--guilds", "3", "--guild-members", "120", "--jitter", "20ms"}, args...)
+	if c.tls {
+		args = append(args, "--tls")
+	}
+	return startDiscord(t, 2, 2, args...)
+}
+
+// visit starts the client.
+func (c library) visit(d *discord) *guest {
+	d.t.Helper()
+	env := []string{"DISCORD_TOKEN=" + token, "DISCORD_API=" + d.base}
+	if c.tls {
+		env = append(env, "NODE_EXTRA_CA_CERTS="+d.certificate())
+	}
+	args := []string{"node/clients/" + c.name + ".mjs"}
+	if c.compress != "" {
+		args = append(args, c.compress)
+	}
+	return &guest{d: d, process: start(d.t, env, node(d.t), args...)}
+}
+
+// said are the words of its lines that begin with a word, after it.
+func (g *guest) said(word string) (all [][]string) {
+	for line := range strings.Lines(g.stdout.String()) {
+		if words := strings.Fields(line); len(words) > 0 && words[0] == word {
+			all = append(all, words[1:])
+		}
+	}
+	return all
+}
+
+// wants waits for lines that begin with a word.
+func (g *guest) wants(word string, n int) [][]string {
+	g.t.Helper()
+	eventually(g.t, fmt.Sprintf("%d lines %q", n, word), func() bool { return len(g.said(word)) >= n })
+	return g.said(word)
+}
+
+// heard wants the messages of each shard without a gap and without one twice, and returns how many there are.
+func (g *guest) heard() (n int) {
+	g.t.Helper()
+	last := map[string]int64{}
+	for _, words := range g.said("message") {
+		number, err := strconv.ParseInt(words[1], 10, 64)
+		if before, had := last[words[0]]; err != nil || had && number != before+1 {
+			g.t.Errorf("shard %s heard message %s after %d", words[0], words[1], before)
+		}
+		last[words[0]] = number
+		n++
+	}
+	return n
+}
+
+// Every library of npm's takes the simulated Discord for Discord: it finds its guilds, hears its messages, registers commands, writes, sets its presence, joins a voice channel and gets all
+// members. Its shards resume after op 7, closes and a lost connection, and hear what they have missed; they identify again when Discord ends their sessions.
+func TestForeignClients(t *testing.T) {
+	t.Parallel()
+	for _, c := range libraries {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			g := c.visit(c.host(t, "--events", "2"))
+			g.wants("done", 1)
+			g.served()
+			for _, fault := range []string{
+				`{"kind":"reconnect"}`,
+				`{"kind":"close","code":4000}`,
+				`{"kind":"close","code":1006}`,
+			} {
+				g.resumes(fault)
+			}
+			g.replays()
+			if c.resumes {
+				g.resumes(`{"kind":"invalidate","resumable":true}`)
+			}
+			g.heard()
+			for _, fault := range []string{
+				`{"kind":"invalidate","resumable":false}`,
+				`{"kind":"close","code":4009}`,
+			} {
+				g.identifies(fault)
+			}
+			g.stop()
+			eventually(t, "Discord sees the connections go", func() bool { return g.d.stats().Connections == 0 })
+			if s := g.d.stats(); s.Violations > 0 || s.Duplicates > 0 || s.RateLimited > 0 || s.TimedOut > 0 || s.ResumesElsewhere > 0 {
+				t.Errorf("%d violations, %d duplicates, %d rate limited, %d timed out, %d resumes elsewhere", s.Violations, s.Duplicates, s.RateLimited, s.TimedOut, s.ResumesElsewhere)
+			}
+		})
+	}
+}
+
+// served wants everything that a client does once it is ready, without a complaint of its library.
+func (g *guest) served() {
+	g.t.Helper()
+	var ids []string
+	for _, words := range g.said("guild") {
+		if ids = append(ids, words[0]); !slices.Equal(words[1:], []string{"4", "3", "50"}) {
+			g.t.Errorf("guild %q, want 4 channels, 3 roles, 50 members", words)
+		}
+	}
+	slices.Sort(ids)
+	if want := []string{guilds.Text(guilds.ID(3)), guilds.Text(guilds.ID(1)), guilds.Text(guilds.ID(2))}; !slices.Equal(ids, want) {
+		g.t.Fatalf("guilds %q, want %q", ids, want)
+	}
+	first := g.wants("voice", 1)[0][0]
+	for word, want := range map[string]string{
+		"commands": "1 1", "sent": "hello", "own": "hello", "members": "120",
+		"voice": first + " " + voiceChannel(g.t, first),
+	} {
+		if said := g.wants(word, 1); len(said) != 1 || strings.Join(said[0], " ") != want {
+			g.t.Errorf("%s %q, want once %q", word, said, want)
+		}
+	}
+	presences := map[string]bool{}
+	for _, words := range g.wants("presence", 3) {
+		presences[strings.Join(words, " ")] = true
+	}
+	for _, id := range ids {
+		if !presences[id+" dnd"] {
+			g.t.Errorf("no presence in guild %s", id)
+		}
+	}
+	if s := g.d.stats(); s.MessagesSent != 1 || s.Commands != 2 || s.Identifies != 2 || s.Resumes != 0 {
+		g.t.Errorf("%d messages sent, %d commands, %d identifies, %d resumes", s.MessagesSent, s.Commands, s.Identifies, s.Resumes)
+	}
+	if complaints := append(g.said("error"), g.said("warning")...); len(complaints) > 0 || g.stderr.String() != "" {
+		g.t.Errorf("it complains: %q %s", complaints, g.stderr.String())
+	}
+}
+
+func voiceChannel(t *testing.T, guild string) string {
+	t.Helper()
+	id, err := strconv.ParseUint(guild, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return guilds.Text(guilds.VoiceChannel(id))
+}
+
+// resumes makes a fault that keeps the sessions, and wants both shards back in them.
+func (g *guest) resumes(fault string) {
+	g.t.Helper()
+	before, resumed := g.d.stats(), len(g.said("resumed"))
+	g.d.fault("%s", fault)
+	g.wants("resumed", resumed+2)
+	eventually(g.t, "both shards are served after "+fault, func() bool { return g.d.stats().Owned == 2 })
+	if s := g.d.stats(); s.Resumes != before.Resumes+2 || s.Identifies != before.Identifies || s.ResumesRefused != before.ResumesRefused {
+		g.t.Errorf("after %s: %d resumes, %d identifies, %d resumes refused", fault, s.Resumes-before.Resumes, s.Identifies-before.Identifies, s.ResumesRefused-before.ResumesRefused)
+	}
+}
+
+// replays has the shards miss events, and wants them all after the resume.
+func (g *guest) replays() {
+	g.t.Helper()
+	g.d.fault(`{"kind":"freeze"}`)
+	missed := g.d.stats().Events.Delivered
+	eventually(g.t, "some events are missed", func() bool { return g.d.stats().Events.Emitted >= missed+6 })
+	g.resumes(`{"kind":"close","code":4000}`)
+	replayed := 0
+	for _, r := range g.d.stats().ResumeLog {
+		replayed += r.Replayed
+	}
+	if replayed < 4 {
+		g.t.Errorf("%d events were replayed, want those that were missed", replayed)
+	}
+	n := g.heard()
+	eventually(g.t, "new events are heard", func() bool { return g.heard() > n+1 })
+}
+
+// identifies makes a fault that ends the sessions, once Discord takes an IDENTIFY of each shard again, and wants both in new ones.
+func (g *guest) identifies(fault string) {
+	g.t.Helper()
+	before, identified := g.d.stats(), len(g.said("identified"))
+	eventually(g.t, "the buckets are free", func() bool {
+		return !slices.ContainsFunc(before.Shards, func(s rules.ShardScore) bool { return time.Since(s.LastReady) < 6*time.Second })
+	})
+	g.d.fault("%s", fault)
+	g.wants("identified", identified+2)
+	eventually(g.t, "both shards are served after "+fault, func() bool { return g.d.stats().Owned == 2 })
+	if s := g.d.stats(); s.Identifies != before.Identifies+2 {
+		g.t.Errorf("after %s: %d identifies", fault, s.Identifies-before.Identifies)
+	}
+}
+
+// An application that may not have the intents its bot asks for (4014): the author learns it.
+func TestForeignClientsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range libraries {
+		if c.compress != "" {
+			continue
+		}
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			d := c.host(t)
+			d.fault(`{"kind":"refuse_identify","code":4014}`)
+			g := c.visit(d)
+			eventually(t, c.refused, func() bool { return strings.Contains(strings.ToLower(g.stdout.String()+g.stderr.String()), c.refused) })
+			if s := d.stats(); s.Owned > 0 {
+				t.Errorf("%d shards are served", s.Owned)
+			}
+		})
+	}
+}
