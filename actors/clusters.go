@@ -66,7 +66,6 @@ type fate int
 const (
 	forget   fate = iota // its range is released
 	rest                 // stopped by an operator, or failed: it stays on the list
-	broken               // stopped by a guard: it stays on the list as failed
 	detached             // our own code fails on it: its process is left alone
 	again                // it starts anew
 )
@@ -128,10 +127,9 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		if m.turn == s.roll.turn {
 			s.stopRolling(ctx, s.roll.at, "not READY in time")
 		}
-	case messages.BreakOff:
+	case messages.HeldBack:
 		if w := s.wards[m.Cluster]; w != nil && !w.ending {
-			ctx.Send(s.house.Herald, messages.ClusterIdentifyStorm{Cluster: w.ID, Shards: w.Shards.String(), Identifies: m.Identifies})
-			s.end(ctx, w, broken)
+			ctx.Send(s.house.Herald, messages.ClusterIdentifyStorm{Cluster: w.ID, Shards: w.Shards.String(), Identifies: m.Identifies, HeldMS: messages.Millis(m.For)})
 		}
 	case world.Recovered:
 		s.recovered(ctx)
@@ -303,9 +301,6 @@ func (s *ClusterSupervisor) buried(ctx actor.Context, w *ward) {
 		s.say(ctx, w, messages.ClusterGone)
 	case again:
 		s.spawn(ctx, w)
-	case broken:
-		w.process, w.ready, w.out = 0, 0, 0
-		s.say(ctx, w, messages.ClusterFailed)
 	case rest:
 		w.process, w.ready, w.out = 0, 0, 0
 		if w.state != messages.ClusterFailed {

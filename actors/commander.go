@@ -135,7 +135,7 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 			}
 		case messages.ClusterIdentifyStorm:
 			if e.Cluster == id {
-				return "", true, fmt.Errorf("cluster %s was broken off: it identified %d times within 10 minutes", id, e.Identifies)
+				return "", true, fmt.Errorf("cluster %s identified %d times within 10 minutes: its further identifies are held back", id, e.Identifies)
 			}
 		case messages.FleetHalted:
 			return "", true, fmt.Errorf("the fleet is halted: Discord closed with %d", e.CloseCode)

@@ -33,8 +33,7 @@ type IdentifyGate struct {
 	out      map[string]*permit    // granted, not reported
 	last     map[int]time.Time     // when each bucket was, or may yet be, used last
 	unsent   []*permit             // granted, not on disk
-	burnt    map[string]plan.Burnt // identifies of each cluster, by its id
-	mostBurn map[string]int        // and how many of them are no storm
+	storms   map[string]*storms    // of each cluster, by its id
 	saving   bool
 	broken   bool // the last save failed
 }
@@ -63,7 +62,7 @@ func (ripe) IgnoreDeadLetterLogging()      {}
 func newGate(w *world.World, house House, o IdentifyOptions) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
 		g := &IdentifyGate{house: house, options: o,
-			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, burnt: map[string]plan.Burnt{}, mostBurn: map[string]int{}, last: map[int]time.Time{}}
+			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, storms: map[string]*storms{}, last: map[int]time.Time{}}
 		g.Begin(w, w.Log.With().Str("actor", "gate").Logger(), "pacing", g.pacing)
 		return g
 	})
@@ -81,6 +80,9 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 	case messages.LinkDown: // MASTER greeted us, and went
 		g.next(ctx)
 	case messages.WantPermit:
+		if g.holdsBack(ctx, &m) {
+			return
+		}
 		switch w := g.wish(ctx, m); {
 		case g.extend(ctx, w):
 		case g.pacer.Adopt(w, time.Now()): // of an earlier life
@@ -120,6 +122,9 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 			g.pace(ctx)
 		}
 	case messages.WantPermit:
+		if g.holdsBack(ctx, &m) {
+			return
+		}
 		w := g.wish(ctx, m)
 		if !g.extend(ctx, w) {
 			g.wishes[w.ID] = w
@@ -161,7 +166,7 @@ func (g *IdentifyGate) always(ctx actor.Context) {
 	case ripe:
 		g.hand(ctx, m.permit)
 	case messages.Forgive:
-		delete(g.burnt, m.Cluster.String())
+		delete(g.storms, m.Cluster.String())
 	case world.Recovered:
 		g.saving, g.unsent = false, slices.Collect(maps.Values(g.out)) // who has its permit takes no second one
 		g.save(ctx)
@@ -289,7 +294,6 @@ func (g *IdentifyGate) waiting() []plan.Want {
 
 func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
 	g.askers[m.ID] = ctx.Sender()
-	g.mostBurn[m.Cluster.String()] = plan.StormAfter(m.Shards, m.Hold > 0)
 	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold, Identifies: m.Identifies, Kept: m.Kept}
 }
 

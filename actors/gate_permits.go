@@ -132,23 +132,14 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 	}
 }
 
-// burn counts n identifies of a cluster, and has the cluster stopped when that is one too many.
+// burn counts n identifies of a cluster.
 func (g *IdentifyGate) burn(ctx actor.Context, p *permit, n int) {
-	burnt, storm := g.burnt[p.owner], false
-	for range n {
-		burnt, storm = burnt.Storm(time.Now(), g.mostBurn[p.owner])
-	}
-	g.burnt[p.owner] = burnt
 	number, err := strconv.Atoi(p.owner)
 	if err != nil {
 		return
 	}
-	id := messages.ClusterID(number)
-	ctx.Send(g.house.Herald, messages.Identified{Cluster: id, Shard: p.Shard, Identifies: n, Cause: p.cause, WaitedMS: messages.Millis(p.waited)})
-	if storm {
-		delete(g.burnt, p.owner) // an operator who starts it again gives it a fresh count
-		ctx.Send(g.house.Clusters, messages.BreakOff{Cluster: id, Identifies: len(burnt)})
-	}
+	g.storm(p.owner).sent(p.Shard, p.cause, n)
+	ctx.Send(g.house.Herald, messages.Identified{Cluster: messages.ClusterID(number), Shard: p.Shard, Identifies: n, Cause: p.cause, WaitedMS: messages.Millis(p.waited)})
 }
 
 // handOver is when each bucket was, or may yet be, used last.

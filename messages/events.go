@@ -211,11 +211,14 @@ type (
 		CloseCode int    `json:"close_code"`
 		Token     string `json:"token_fingerprint"`
 	}
-	// ClusterIdentifyStorm: a cluster identified too often within 10 minutes: more than twice per shard, or, where it can resume nothing, four times; it is stopped before it burns the budget of all.
+	// ClusterIdentifyStorm: a cluster identified too often within 10 minutes: more than twice per shard, or, where it can resume nothing, four times, or one shard six times
+	// because Discord ended its session. Its further identifies are held back, for a minute first and twice as long each time, and go on by themselves; its process lives.
+	// Look why it identifies; control restart lets it identify at once.
 	ClusterIdentifyStorm struct {
-		Cluster    ClusterID `json:"cluster"`
-		Shards     string    `json:"shards"`
-		Identifies int       `json:"identifies"`
+		Cluster    ClusterID    `json:"cluster"`
+		Shards     string       `json:"shards"`
+		Identifies int          `json:"identifies"`
+		HeldMS     Milliseconds `json:"held_ms,omitempty"` // until the next one
 	}
 	// DiscordOutage: more than a fifth of this machine's shards are thrown out and stay so, or (On false) the first one is back.
 	DiscordOutage struct {

@@ -137,10 +137,11 @@ type WantPermit struct {
 	Kept       bool // with Hold: it is kept already, by a permit that the gate may not know
 }
 
-// BreakOff (gate → clusters): a cluster burns identifies; it is to be stopped.
-type BreakOff struct {
+// HeldBack (gate → clusters): a cluster burns identifies; its further ones are held back.
+type HeldBack struct {
 	Cluster    ClusterID
-	Identifies int // within ten minutes
+	Identifies int           // within ten minutes
+	For        time.Duration // until the next one
 }
 
 // Forgive (clusters → gate): what the cluster identified before does not count, for an operator starts it again, or it never properly started.

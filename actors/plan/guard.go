@@ -38,31 +38,6 @@ func (o *Outage) See(out, all int, ready bool, now time.Time) (changed bool, loo
 	return o.On != was, look
 }
 
-// A cluster that identifies more often per shard within stormWindow burns the day's budget of the whole bot. One that can resume nothing identifies at each start: those that
-// the three-restart rule grants it are no storm yet.
-const (
-	stormFactor      = 2
-	stormFactorBlind = MaxRestarts + 1
-	stormWindow      = 10 * time.Minute
-)
-
-// StormAfter is how many identifies of a cluster are no storm yet. blind: it can resume nothing.
-func StormAfter(shards int, blind bool) int {
-	if blind {
-		return stormFactorBlind * shards
-	}
-	return stormFactor * shards
-}
-
-// Burnt is when a cluster identified, lately.
-type Burnt []time.Time
-
-// Storm takes one more identify of a cluster that may have so many, and says whether that is one too many.
-func (b Burnt) Storm(now time.Time, most int) (Burnt, bool) {
-	b = recent(b, now, stormWindow, most+1)
-	return b, len(b) > most
-}
-
 // How long a shard may be down: it is not READY, and waits for no permit that it asked for.
 const (
 	StuckAfter     = 2 * time.Minute // then it is said

@@ -45,34 +45,3 @@ func TestOutage(t *testing.T) {
 		}
 	}
 }
-
-func TestStorm(t *testing.T) {
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, c := range []struct {
-		name   string
-		shards int
-		blind  bool
-		every  time.Duration
-		times  int
-		want   int // the identify at which it is a storm; 0: none
-	}{
-		{"twice a shard is none", 3, false, time.Second, 6, 0},
-		{"one more is", 3, false, time.Second, 8, 7},
-		{"not when they are ten minutes old", 3, false, 2 * time.Minute, 50, 0},
-		{"one shard", 1, false, time.Minute, 3, 3},
-		{"four starts of one that resumes nothing are none", 3, true, time.Second, 12, 0},
-		{"the fifth is", 3, true, time.Second, 14, 13},
-	} {
-		var b Burnt
-		got := 0
-		for i := range c.times {
-			var storm bool
-			if b, storm = b.Storm(start.Add(time.Duration(i)*c.every), StormAfter(c.shards, c.blind)); storm && got == 0 {
-				got = i + 1
-			}
-		}
-		if got != c.want {
-			t.Errorf("%s: a storm at identify %d, want %d", c.name, got, c.want)
-		}
-	}
-}

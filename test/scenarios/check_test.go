@@ -127,8 +127,6 @@ func (w *witness) judge(e messages.Event) error {
 		}
 		gaveUp[e.Cluster] = true
 		w.machine.tried[e.Cluster] = 0
-	case messages.ClusterIdentifyStorm:
-		gaveUp[e.Cluster] = true
 	}
 	return nil
 }

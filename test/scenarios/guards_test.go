@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
@@ -14,23 +15,90 @@ import (
 
 func typeOf(msg any) string { return reflect.TypeOf(msg).String() }
 
-// A cluster whose sessions Discord ends again and again burns the budget of the whole bot: it is broken off, and the others go on. An operator may start it again.
+// A shard whose session Discord ends again and again burns the budget of the whole bot: its identifies are held back, its process and the other shards go on, and it is READY
+// by itself once Discord lets it be.
 func TestIdentifyStorm(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
 		f.serve(m, "c", 0, 19)
+		before := pids(m)
 		for range 25 {
 			f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 3})
 			f.pass(15 * time.Second)
 		}
 		want(f, "storms", f.saw("cluster.identify_storm"), 1)
-		want(f, "state", f.state(m, 0), messages.ClusterFailed)
-		want(f, "owned", f.owned(10)(), true)
-		if burnt := f.identifies() - 20; burnt > 12 {
-			f.t.Errorf("%d identifies were burnt, want about ten", burnt)
+		want(f, "state", f.state(m, 0), messages.ClusterServing)
+		if burnt := f.identifies() - 20; burnt > plan.InvalidatedMost+2 {
+			f.t.Errorf("%d identifies were burnt, want %d, and one after a minute, and one after two more", burnt, plan.InvalidatedMost)
 		}
+		f.must("READY again", 9*time.Minute, f.owned(20))
+		want(f, "deaths", f.saw("cluster.died"), 0)
+		for pid := range pids(m) {
+			want(f, "the same process", before[pid], true)
+		}
+	})
+}
+
+// An operator who has looked need not wait.
+func TestIdentifyStormIsForgiven(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
+		f.serve(m, "c", 0, 19)
+		f.must("a storm", 10*time.Minute, func() bool {
+			f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 3})
+			f.pass(15 * time.Second)
+			return f.saw("cluster.identify_storm") == 1
+		})
 		f.restart(m, 0)
-		f.must("READY again", time.Minute, f.owned(20))
+		f.must("READY again", 20*time.Second, f.owned(20))
+	})
+}
+
+// Discord invalidates every session, and does so again, and again: that is no bot's fault. All are READY again at once, for one identify a shard each time.
+func TestInvalidationWaves(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 8})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		before := pids(m)
+		for wave := range 4 {
+			kind := rules.Fault{Kind: rules.FaultInvalidate, Shard: rules.All}
+			if f.loop.Rand.IntN(2) == 0 {
+				kind = rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseInvalidSeq}
+			}
+			f.discord.Step(kind)
+			f.pass(time.Second)
+			f.must("READY again", 30*time.Second, f.owned(16))
+			want(f, "identifies", f.identifies(), 16*(wave+2))
+			f.pass(time.Duration(f.loop.Rand.IntN(60)) * time.Second)
+		}
+		want(f, "storms", f.saw("cluster.identify_storm"), 0)
+		for pid := range pids(m) {
+			want(f, "the same process", before[pid], true)
+		}
+	})
+}
+
+// A bot that serves for a while and dies without its sessions, all day: it is slowed down, that is said once, and the reserve of the day's budget is never touched.
+func TestBurningBot(t *testing.T) {
+	seedsOf(t, 2, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 10, IdentifyTotal: 200})
+		f.withOwnMaster(1)
+		m := f.add("m1", f.good(map[string]fakecluster.SDK{"0": {NoSessions: true}}), sesame)
+		f.must("every shard READY", time.Minute, f.owned(20))
+		f.reserve = 20
+		for end := f.loop.Now() + 12*time.Hour; f.loop.Now() < end; {
+			if f.pass(2 * time.Minute); f.state(m, 0) == messages.ClusterServing {
+				f.processOf(m, "0").Exit(1, "burning")
+			}
+		}
+		want(f, "storms", f.saw("cluster.identify_storm"), 1)
+		want(f, "given up", f.saw("cluster.gave_up"), 0)
+		want(f, "processes", len(m.Processes()), 2)
+		if burnt := f.identifies() - 20; burnt < 40 || burnt > 130 {
+			f.t.Errorf("%d identifies in half a day, want some, and no more than 10 shards a batch", burnt)
+		}
 	})
 }
 

@@ -213,13 +213,18 @@ func TestStockRolls(t *testing.T) {
 	})
 }
 
-// What a stock bot identifies is counted by its starts: one that burns them is stopped.
+// What a stock bot identifies is counted by its starts: one that burns them is started more slowly, and no more slowly than that.
 func TestStockStorm(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		m := f.stocks(1, 1, func(string, int) fakecluster.Stock { return fakecluster.Stock{DieAfter: 20 * time.Second} })
-		f.must("it is stopped", 5*time.Minute, f.sawN("cluster.identify_storm", 1))
-		want(f, "identifies", last[messages.ClusterIdentifyStorm](f).Identifies, 5)
-		want(f, "identifies", f.identifies(), 5)
-		f.must("failed", 15*time.Second, f.stateIs(m, 0, messages.ClusterFailed))
+		f.stocks(1, 1, func(string, int) fakecluster.Stock { return fakecluster.Stock{DieAfter: 20 * time.Second} })
+		f.must("it is held back", 5*time.Minute, f.sawN("cluster.identify_storm", 1))
+		want(f, "identifies", last[messages.ClusterIdentifyStorm](f).Identifies, 4)
+		want(f, "identifies", f.identifies(), 4)
+		f.must("it is started again", 2*time.Minute, func() bool { return f.identifies() == 5 })
+		f.pass(time.Hour)
+		want(f, "storms", f.saw("cluster.identify_storm"), 1)
+		if n := f.identifies(); n > 10 {
+			f.t.Errorf("%d identifies within an hour", n)
+		}
 	})
 }
