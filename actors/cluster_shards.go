@@ -72,7 +72,7 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	}
 	grant := messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted, RetryAfterMS: messages.Millis(p.RetryAfter), Reason: p.Reason}
 	if p.Granted { // an overdue one is thrown away by the bot, and asked for again
-		grant.UseWithinMS, grant.UseBefore = messages.Millis(max(time.Until(p.UseBefore), time.Millisecond)), new(messages.At(p.UseBefore))
+		grant.UseWithinMS, grant.UseBefore = messages.Millis(max(time.Until(p.UseBefore), time.Millisecond)), new(c.W.AtWall(p.UseBefore))
 	}
 	if s := c.shards[p.Shard]; s != nil && s.wish != nil && s.wish.EventID != grant.EventID {
 		return // it was taken back for another wish

@@ -134,7 +134,7 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		g.answered(ctx, m)
 	case messages.PermitUsed:
 		g.used(ctx, m)
-		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies, Now: new(messages.At(time.Now()))})
+		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies, Now: new(g.W.AtSteady(time.Now()))})
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		for _, w := range g.waiting() {
@@ -187,11 +187,11 @@ func (g *IdentifyGate) load(ctx actor.Context) {
 	}
 	if err != nil {
 		g.Log.Warn().Err(err).Str("file", gateFile).Msg("last identifies are not known; waiting as if they were now")
-		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: messages.At(time.Now().Add(g.options.TTL))}}
+		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: g.W.AtWall(time.Now().Add(g.options.TTL))}}
 	}
 	g.settings.MaxConcurrency = state.MaxConcurrency
 	for bucket, at := range state.LastIdentify {
-		g.last[bucket] = g.pacer.Believed(at.Time(), time.Now()) // the clock may have been wrong, or be
+		g.last[bucket] = g.pacer.Believed(g.W.FromWall(at), time.Now()) // the clock may have been wrong, or be
 	}
 }
 
@@ -272,7 +272,7 @@ func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
 		return
 	}
 	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold),
-		Identifies: w.Identifies, Kept: w.Kept, Now: new(messages.At(time.Now()))})
+		Identifies: w.Identifies, Kept: w.Kept, Now: new(g.W.AtSteady(time.Now()))})
 }
 
 // waiting is every wish not granted yet, in the order of its age.
@@ -323,13 +323,13 @@ func (g *IdentifyGate) age(m messages.PermitAnswer) time.Duration {
 	if m.Now == nil {
 		return 0
 	}
-	return max(time.Since(m.Now.Time())+g.settings.ClockAhead, 0)
+	return max(time.Since(g.W.FromWall(*m.Now))+g.settings.ClockAhead, 0)
 }
 
 // wait is how long a permit of MASTER is not to be used yet.
 func (g *IdentifyGate) wait(m messages.PermitAnswer) time.Duration {
 	if m.NotBefore != nil {
-		return min(time.Until(m.NotBefore.Time()), m.InMS.Duration())
+		return min(time.Until(g.W.FromSteady(*m.NotBefore)), m.InMS.Duration())
 	}
 	return m.InMS.Duration() - g.age(m)
 }
@@ -339,7 +339,7 @@ func (g *IdentifyGate) next(ctx actor.Context) {
 	if g.settings.ShardCount == 0 || g.settings.Halted {
 		return
 	}
-	now := time.Now()
+	now := g.W.Now()
 	grants, wake := g.pacer.Next(now)
 	for _, grant := range grants {
 		g.give(ctx, grant.Want, 0, grant.UseWithin)

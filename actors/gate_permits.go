@@ -68,7 +68,7 @@ func (g *IdentifyGate) save(ctx actor.Context) {
 	if g.saving || len(g.unsent) == 0 {
 		return
 	}
-	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: byTheClock(g.last)})
+	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: shown(g.last, g.W.AtWall)})
 	if err != nil {
 		panic(err) // numbers only
 	}
@@ -147,11 +147,11 @@ func (g *IdentifyGate) handOver() messages.PaceHandedOver {
 	return messages.PaceHandedOver{Last: maps.Clone(g.last)}
 }
 
-// byTheClock gives those times by the clock as it is now: it may have been set since.
-func byTheClock(last map[int]time.Time) map[int]messages.UnixMillis {
-	now, all := time.Now(), make(map[int]messages.UnixMillis, len(last))
+// shown gives those times as a clock shows them.
+func shown(last map[int]time.Time, clock func(time.Time) messages.UnixMillis) map[int]messages.UnixMillis {
+	all := make(map[int]messages.UnixMillis, len(last))
 	for bucket, at := range last {
-		all[bucket] = messages.At(now.Add(at.Sub(now)))
+		all[bucket] = clock(at)
 	}
 	return all
 }

@@ -38,7 +38,8 @@ type MasterLink struct {
 	said     string        // the last reason said for having no link
 	dropped  int           // packets of this link that could not be read
 	features []string      // that MASTER announced
-	transit  plan.Transit  // of its packets
+	transit  plan.Transit  // of its packets, by our wall clock
+	steady   plan.Transit  // and by our steady one
 	exact    bool          // one of them came at once when it was asked for
 	interval time.Duration // of heartbeats
 	seq      int64         // of the last heartbeat
@@ -245,7 +246,7 @@ func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
 		m.retry(ctx, msg.err, false)
 		return
 	}
-	m.link, m.dropped, m.features, m.transit, m.exact = msg.link, 0, nil, plan.Transit{}, false
+	m.link, m.dropped, m.features, m.transit, m.steady, m.exact = msg.link, 0, nil, plan.Transit{}, plan.Transit{}, false
 	m.Enter("greeting", m.greeting)
 	m.In(ctx, greetWithin)
 	send, link := world.Sender(ctx), msg.link

@@ -273,7 +273,7 @@ func (m *MasterLink) info(ctx actor.Context) {
 	m.send(ctx, messages.Info{
 		Hostname: m.options.Hostname, Version: m.options.Version, CPUs: m.options.CPUs, MemoryBytes: m.options.Memory, Weight: m.options.Master.Weight,
 		Epoch: m.memory.Epoch, Machine: m.settings.Place, ShardCount: m.settings.ShardCount, MaxConcurrency: m.settings.MaxConcurrency,
-		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: byTheClock(m.last), Now: new(messages.At(time.Now())), Halted: m.memory.Halted, Resumed: m.memory.Resumed, Drained: m.memory.Drained,
+		ShardsPerCluster: m.settings.ShardsPerCluster, Ranges: m.standing.Ranges, LastIdentify: shown(m.last, m.W.AtSteady), Now: new(m.W.AtSteady(time.Now())), Halted: m.memory.Halted, Resumed: m.memory.Resumed, Drained: m.memory.Drained,
 		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders},
 	})
 }

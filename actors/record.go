@@ -130,7 +130,7 @@ func (c *Cluster) recall(ctx actor.Context) (left bool) {
 	if err != nil || data == nil {
 		return false
 	}
-	c.life, c.started, c.served, c.changed = r.Life, r.Started.Time(), r.Served, r.Spec != c.options.fingerprint(c.settings, c.plan)
+	c.life, c.started, c.served, c.changed = r.Life, c.W.FromWall(r.Started), r.Served, r.Spec != c.options.fingerprint(c.settings, c.plan)
 	c.enter(ctx, messages.ClusterAdopting, c.adopting)
 	send := world.Sender(ctx)
 	c.cancel = c.W.Find(r.Mark, func(p proc.Process, err error) { send(found{p, err}) })
@@ -236,7 +236,7 @@ func (c *Cluster) mark(m proc.Mark) proc.Mark {
 
 func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	mark = c.mark(mark)
-	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: messages.At(c.started), Served: c.served}
+	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: c.W.AtWall(c.started), Served: c.served}
 	send, life := world.Sender(ctx), c.life.Instance
 	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })
 }

@@ -322,7 +322,7 @@ func (r *Router) tellOverflow(ctx actor.Context, l *line, err error) {
 // emergency is a cluster's news that Discord's REST API refuses everybody: all of this machine hear of it, as upstream's manager does (WIRE A4).
 func (r *Router) emergency(ctx actor.Context, p *codec.Parcel) {
 	now := time.Now()
-	if until := p.Until.Time(); until.After(now) && until.Before(now.Add(emergencyMax)) {
+	if until := r.W.FromWall(p.Until); until.After(now) && until.Before(now.Add(emergencyMax)) {
 		r.rest.Block(until)
 		r.alarm(ctx, plan.GlobalRateLimitHit, p.Until)
 	}
@@ -331,7 +331,7 @@ func (r *Router) emergency(ctx actor.Context, p *codec.Parcel) {
 // spent counts one request to Discord's REST API.
 func (r *Router) spent(ctx actor.Context, success bool) {
 	if which, until, near := r.rest.Spend(success, time.Now()); near {
-		r.alarm(ctx, which, messages.At(until))
+		r.alarm(ctx, which, r.W.AtWall(until))
 	}
 }
 

@@ -71,7 +71,7 @@ func newSwitchboard(t testing.TB, o RouterOptions, instances int, stock bool) *s
 			b.events <- e
 		}
 	}))
-	w := &world.World{Log: zerolog.Nop(), After: func(time.Duration, func()) func() { return func() {} }}
+	w := &world.World{Clocks: world.NewClocks(time.Now), Log: zerolog.Nop(), After: func(time.Duration, func()) func() { return func() {} }}
 	b.router = system.Root.Spawn(newRouter(w, House{Herald: herald}, Options{PID: 1, Router: o}))
 	for i := range instances {
 		b.plug(messages.ClusterID(i), stock, instances)

@@ -211,7 +211,7 @@ func (b *SessionBook) read(id messages.ClusterID) *page {
 				k.UserID, k.ApplicationID, k.Guilds = r.UserID, r.ApplicationID, r.Guilds
 			}
 		}
-		p.kept[k.Shard] = plan.Kept{Session: k.Session, Since: since.Time()}
+		p.kept[k.Shard] = plan.Kept{Session: k.Session, Since: b.W.FromWall(since)}
 	}
 	return p
 }
@@ -242,12 +242,12 @@ func (b *SessionBook) write(ctx actor.Context, id messages.ClusterID) {
 	if p.dirty = p.saving; p.saving {
 		return
 	}
-	file := pageFile{AsOf: messages.At(time.Now()), Sessions: []keptFile{}}
+	file := pageFile{AsOf: b.W.AtWall(time.Now()), Sessions: []keptFile{}}
 	for _, shard := range slices.Sorted(maps.Keys(p.kept)) {
 		k := keptFile{Session: p.kept[shard].Session}
 		k.UserID, k.ApplicationID, k.Guilds = "", "", nil
 		if since := p.kept[shard].Since; !since.IsZero() {
-			k.Orphaned = new(messages.At(since))
+			k.Orphaned = new(b.W.AtWall(since))
 		}
 		file.Sessions = append(file.Sessions, k)
 	}

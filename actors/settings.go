@@ -190,16 +190,18 @@ func (m *MasterLink) clock(ctx actor.Context, now *messages.UnixMillis, asked ti
 // we slept shows nothing.
 const atOnce = 500 * time.Millisecond
 
-// hear is clock for the settings, and reports whether they changed. The quickest packet shows MASTER's clock best.
+// hear is clock for the settings, and reports whether they changed. The quickest packet shows MASTER's clock best; an answer that came at once and looks late proves that a clock
+// was set. How old a packet is goes by the wall clock, for it may have waited while the machine was suspended; the slots go by the steady one, for they are to stay where they are.
 func (m *MasterLink) hear(now *messages.UnixMillis, asked time.Time) (changed bool) {
 	if now == nil {
 		return false
 	}
 	before := m.settings
-	m.transit.Took(now.Time(), time.Now())
-	m.settings.ClockAhead = m.transit.Ahead()
-	if m.exact = m.exact || !asked.IsZero() && -messages.Left(asked) <= atOnce; m.exact {
-		m.settings.SlotsAhead = m.settings.ClockAhead
+	quick := !asked.IsZero() && -messages.Left(asked) <= atOnce
+	m.settings.ClockAhead = m.transit.Heard(m.W.FromWall(*now), time.Now(), quick, atOnce)
+	ahead := m.steady.Heard(m.W.FromSteady(*now), time.Now(), quick, atOnce)
+	if m.exact = m.exact || quick; m.exact {
+		m.settings.SlotsAhead = ahead + m.W.SteadyAhead()
 	}
 	return m.settings != before
 }

@@ -58,7 +58,7 @@ func (b *SessionBook) survey(ctx actor.Context) {
 	for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 		kept := b.pages[id].kept
 		for _, shard := range slices.Sorted(maps.Keys(kept)) {
-			one := messages.SessionView{Shard: shard, Cluster: id, Seq: kept[shard].Session.Seq, At: kept[shard].Session.At.Time().UTC()}
+			one := messages.SessionView{Shard: shard, Cluster: id, Seq: kept[shard].Session.Seq, At: b.W.FromWall(kept[shard].Session.At).UTC().Round(time.Millisecond)}
 			if since := kept[shard].Since; !since.IsZero() {
 				one.Orphaned = new(since.UTC().Truncate(time.Millisecond))
 			}

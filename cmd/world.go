@@ -25,6 +25,7 @@ import (
 // newWorld is the machine's own World, with its small files in a folder.
 func newWorld(files *folder, log zerolog.Logger) *world.World {
 	return &world.World{
+		Clocks: world.NewClocks(time.Now),
 		After: func(d time.Duration, fn func()) func() {
 			t := time.AfterFunc(max(d, 0), fn)
 			return func() { t.Stop() }

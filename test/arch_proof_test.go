@@ -74,6 +74,14 @@ func TestWallsCanFall(t *testing.T) {
 		{"actors have no effects", "chance", map[string]string{"actors/plan/a.go": `import "math/rand/v2"; var _ = rand.IntN(3)`}, []string{"actors/plan/a.go:2: math/rand/v2.IntN"}},
 		{"actors have no effects", "kill", map[string]string{"actors/a.go": `import "syscall"; var _ = syscall.Kill`}, []string{"actors/a.go:2: syscall.Kill"}},
 
+		{"clocks are not mixed", "by the World", map[string]string{
+			"actors/a.go":        own("messages") + `; func f() { c.W.AtWall(now); budget.At(now) }; var _ time.Time`,
+			"actors/world/a.go":  own("messages") + `; func f() { messages.At(t); at.Time() }`,
+			"transport/bot/a.go": own("messages") + `; func f() { messages.At(t) }`,
+		}, nil},
+		{"clocks are not mixed", "past it", map[string]string{"actors/master/a.go": own("messages") + "; func f() {\n\tmessages.At(t)\n\tm.Now.Time()\n}"},
+			[]string{"actors/master/a.go:3: messages.At", "actors/master/a.go:4: UnixMillis.Time"}},
+
 		{"traps of protoactor", "where it is not protoactor", map[string]string{"transport/a.go": `import "x"; var _ = x.Stash`, "actors/a_test.go": pa + `; var _ = actor.Stash`}, nil},
 		{"traps of protoactor", "one of them", map[string]string{"test/sim/a.go": pa + `; func f(ctx actor.Context) { ctx.SetReceiveTimeout(1) }`}, []string{"test/sim/a.go:2: SetReceiveTimeout"}},
 

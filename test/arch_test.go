@@ -46,6 +46,7 @@ func walls(root string) []wall {
 		{"imports run one way", "messages ← transport ← actors ← cmd; whoever needs the other direction wants a message, or a function handed to him", importsRunOneWay},
 		{"the SDK stands alone", "a bot author pays for nothing he does not use: what transport/bot pulls in is the standard library and our own", sdkStandsAlone},
 		{"actors have no effects", "everything outside a mailbox goes through world.World, or the simulation cannot order it", actorsHaveNoEffects},
+		{"clocks are not mixed", "a time of the wall clock compared with one that was measured is wrong by as much as the clock is; World.Clocks leads from one to the other", clocksAreNotMixed},
 		{"traps of protoactor", "each of these races, reorders, blocks or loses messages; actors/world and actors/plan have what to use instead", noTraps},
 		{"tests do not sleep", "a sleep is slow where it suffices and flaky where it does not: use a channel, or time in a testing/synctest bubble", testsDoNotSleep},
 		{"every package is documented", "the package comment is where a reader begins", packagesAreDocumented},

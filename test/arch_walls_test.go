@@ -185,6 +185,34 @@ func actorsHaveNoEffects(all []source) (complaints []string) {
 	return complaints
 }
 
+// clocksAreNotMixed wants every time that comes from a file or a packet, or goes there, to pass world.Clocks.
+func clocksAreNotMixed(all []source) (complaints []string) {
+	for _, s := range code(all) {
+		if !fits("actors/...", s.dir()) || fits("actors/world", s.dir()) {
+			continue
+		}
+		byName := s.imports()
+		ast.Inspect(s.tree, func(n ast.Node) bool {
+			call, is := n.(*ast.CallExpr)
+			if !is {
+				return true
+			}
+			sel, is := call.Fun.(*ast.SelectorExpr)
+			if !is {
+				return true
+			}
+			switch x, named := sel.X.(*ast.Ident); {
+			case named && byName[x.Name] == module+"/messages" && sel.Sel.Name == "At":
+				complaints = append(complaints, s.at(n)+": messages.At")
+			case sel.Sel.Name == "Time" && len(call.Args) == 0:
+				complaints = append(complaints, s.at(n)+": UnixMillis.Time")
+			}
+			return true
+		})
+	}
+	return complaints
+}
+
 // traps are names of protoactor that do not what they say.
 var traps = []string{
 	"Stash", "SetReceiveTimeout", "ReenterAfter", "NewExponentialBackoffStrategy", "NewRestartingStrategy", "Bounded", "BoundedDropping",

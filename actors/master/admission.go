@@ -91,7 +91,7 @@ func (f *Fleet) greet(ctx actor.Context, s *seat) {
 	if s.link == nil || !known && f.blind == 0 { // it is told when it is known
 		return
 	}
-	now := messages.At(time.Now())
+	now := f.W.AtSteady(time.Now())
 	i := messages.Initialise{
 		Token: f.options.Token, HeartbeatInterval: new(messages.Millis(f.options.Heartbeat)), Epoch: f.epoch, Now: &now,
 		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeatureSessions, messages.FeatureOrders, messages.FeatureConfirm},

@@ -215,7 +215,7 @@ func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
 		g.spend(w)
 	}
 	if kept {
-		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(messages.At(now))}})
+		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(g.W.AtSteady(now))}})
 		return
 	}
 	if _, waits := g.askers[w.ID]; !waits && len(g.askers) == wishesMax {
@@ -240,7 +240,7 @@ func (g *Governor) used(m used, now time.Time) {
 		g.pacer.Hold(g.quiet)
 	}
 	if m.inherited && m.informs { // who is not back paces itself by slots; keepTo follows, and what this machine wishes may be here before that
-		g.pacer.Keep([]messages.Place{})
+		g.pacer.Keep([]messages.Place{}, 0)
 	}
 	for bucket, at := range m.last {
 		g.pacer.Used(bucket, g.pacer.Believed(at, now))
@@ -254,9 +254,9 @@ func (g *Governor) left(m left) {
 }
 
 func (g *Governor) keep(m keepTo) {
-	g.pacer.Keep(nil)
+	g.pacer.Keep(nil, 0)
 	if m.kept {
-		g.pacer.Keep(append([]messages.Place{}, m.slots...))
+		g.pacer.Keep(append([]messages.Place{}, m.slots...), g.W.SteadyAhead())
 	}
 }
 
@@ -269,7 +269,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 	g.budget = g.budget.At(now)
 	for {
 		out, _ := g.pacer.Out(now)
-		grants, wake := g.pacer.Next(now)
+		grants, wake := g.pacer.Next(g.W.Now())
 		again := false
 		for _, grant := range grants {
 			a := g.askers[grant.ID]
@@ -282,7 +282,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 			}
 			out++
 			g.spend(grant.Want)
-			ctx.Send(a.machine, deliver{answer(a.id, grant, now)})
+			ctx.Send(a.machine, deliver{g.answer(a.id, grant, now)})
 		}
 		g.look(ctx, now)
 		if !again {
@@ -295,13 +295,13 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 }
 
 // answer is a grant as the wire has it. Rounded, it is not sooner.
-func answer(id string, grant plan.Grant, now time.Time) messages.PermitAnswer {
+func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.PermitAnswer {
 	in := grant.From.Sub(now)
-	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(messages.At(now))}
+	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(g.W.AtSteady(now))}
 	if in > 0 {
 		a.InMS = messages.Millis(in + time.Millisecond - 1)
 		if !grant.OwnFrom.IsZero() {
-			a.NotBefore = new(messages.At(grant.OwnFrom))
+			a.NotBefore = new(g.W.AtSteady(grant.OwnFrom)) // the machine's own clock, as it came
 		}
 	}
 	return a
@@ -332,7 +332,7 @@ func (g *Governor) reported(m report, now time.Time) {
 	r, own := m.report, time.Time{}
 	delete(g.askers, m.source+"/"+r.ID)
 	if r.Now != nil {
-		own = r.Now.Time()
+		own = g.W.FromSteady(*r.Now)
 	}
 	if w, known := g.pacer.Report(m.source+"/"+r.ID, r.Sent, m.at, own); known {
 		used := 0

@@ -189,7 +189,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.fleet, informed{source: m.source, link: m.link, info: p})
 	case messages.Heartbeat:
 		m.alive(ctx)
-		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(messages.At(time.Now())), Machine: m.place})
+		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place})
 		if c := (counted{m.source, m.link, p.Clusters, p.ShardsReady}); c != m.counted {
 			m.counted = c
 			ctx.Send(m.fleet, c)
@@ -222,9 +222,9 @@ func (m *Machine) used(p messages.Info) used {
 	u := used{last: map[int]time.Time{}, informs: true, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
 	now := time.Now()
 	for bucket, at := range p.LastIdentify {
-		u.last[bucket] = at.Time()
+		u.last[bucket] = m.W.FromWall(at)
 		if p.Now != nil {
-			u.last[bucket] = now.Add(at.Time().Sub(p.Now.Time()))
+			u.last[bucket] = now.Add(m.W.FromSteady(at).Sub(m.W.FromSteady(*p.Now)))
 		}
 	}
 	return u
@@ -236,7 +236,7 @@ func (m *Machine) sent(at *messages.UnixMillis) time.Time {
 	if at == nil {
 		return now
 	}
-	return now.Add(-m.transit.Took(at.Time(), now))
+	return now.Add(-m.transit.Took(m.W.FromSteady(*at), now))
 }
 
 // acked is the answer to an order. What follows from most of them is in Info, where there is one.

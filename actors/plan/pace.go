@@ -86,7 +86,7 @@ func NewPacer(maxConcurrency int, ttl, margin time.Duration) *Pacer {
 func (p *Pacer) Bucket(shard int) int { return shard % p.maxConcurrency }
 
 // Alone makes the pacer keep to the slots of place, for a machine whose MASTER is away: with Of > 1 it grants in the first 500 ms of its own slots only, without a slot never.
-// ahead is the fleet's clock minus ours.
+// ahead is the fleet's clock minus the one that Next is asked by.
 func (p *Pacer) Alone(place messages.Place, ahead time.Duration) {
 	p.slots, p.ahead = nil, ahead
 	switch {
@@ -98,8 +98,8 @@ func (p *Pacer) Alone(place messages.Place, ahead time.Duration) {
 }
 
 // Keep makes the pacer keep to the slots of these places, for a MASTER beside whom somebody may pace himself in the others; nil: there is nobody, and no slots are kept.
-// An empty list is no slot at all.
-func (p *Pacer) Keep(slots []messages.Place) { p.slots = slots }
+// An empty list is no slot at all. ahead is the fleet's clock minus the one that Next is asked by.
+func (p *Pacer) Keep(slots []messages.Place, ahead time.Duration) { p.slots, p.ahead = slots, ahead }
 
 // Hold grants nothing before t.
 func (p *Pacer) Hold(t time.Time) {
@@ -280,9 +280,10 @@ func (p *Pacer) window(now time.Time) (opens, closes time.Time) {
 	if p.slots == nil {
 		return time.Time{}, time.Time{}
 	}
-	fleet := now.Add(p.ahead).UnixMilli()
+	clock := now.Add(p.ahead).Round(0) // the fleet's
+	fleet := clock.UnixMilli()
 	k := fleet / slotLength.Milliseconds()
-	start := func(k int64) time.Time { return time.UnixMilli(k * slotLength.Milliseconds()).Add(-p.ahead) }
+	start := func(k int64) time.Time { return now.Add(time.UnixMilli(k * slotLength.Milliseconds()).Sub(clock)) }
 	if end := start(k).Add(slotWindow); end.Sub(now) >= shortest && p.owns(k) {
 		return time.Time{}, end
 	}

@@ -23,5 +23,15 @@ func (t *Transit) Took(sent, now time.Time) time.Duration {
 	return took - least
 }
 
+// Heard takes note of a message, and gives Ahead. quick: it answers one that was sent at most within ago; if it looks later than that, one of the clocks was set, and what was
+// known of them is forgotten.
+func (t *Transit) Heard(sent, now time.Time, quick bool, within time.Duration) time.Duration {
+	if t.Took(sent, now) > within && quick {
+		*t = Transit{}
+		t.Took(sent, now)
+	}
+	return t.Ahead()
+}
+
 // Ahead is the sender's clock minus the receiver's: never more than that, and less by the way of the quickest message.
 func (t *Transit) Ahead() time.Duration { return -t.least }

@@ -23,6 +23,24 @@ func TestTransit(t *testing.T) {
 	}
 }
 
+// One of the clocks is set: an answer that came at once shows it, another message does not, for it may have waited.
+func TestTransitAfterAClockWasSet(t *testing.T) {
+	for _, set := range []time.Duration{time.Hour, -time.Hour} { // the sender's
+		for _, quick := range []bool{true, false} {
+			var transit Transit
+			transit.Heard(noon, noon.Add(10*time.Millisecond), true, time.Second)
+			got := transit.Heard(noon.Add(set+time.Minute), noon.Add(time.Minute+20*time.Millisecond), quick, time.Second)
+			want := set - 20*time.Millisecond
+			if set < 0 && !quick {
+				want = -16001 * time.Microsecond // 10 ms, and what the clocks may have parted in a minute
+			}
+			if diff := got - want; diff.Abs() > time.Millisecond {
+				t.Errorf("set by %v, quick %v: ahead %v, want %v", set, quick, got, want)
+			}
+		}
+	}
+}
+
 // Clocks that part by up to 50 ppm each: what is known of the sender's clock is never more than the truth, and close to it.
 func TestTransitWhileClocksDrift(t *testing.T) {
 	for seed := range uint64(200) {

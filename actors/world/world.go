@@ -15,8 +15,10 @@ import (
 // World is everything that lies outside a mailbox. cmd fills it with the machine's own; test/sim with a seeded one.
 //
 // No function blocks. A callback is called later, never from within the call that took it, on no particular goroutine: all it may do is send to an actor.
-// There is no clock: time.Now is simulated in a bubble; what World seams is the order of things.
+// No function is for time.Now: it is simulated in a bubble; what World seams is the order of things, and the clocks that may be wrong.
 type World struct {
+	// Clocks are for what is written to a file or a packet: see there.
+	Clocks
 	// After runs fn once d has passed, unless cancel came first. A cancel that comes too late is no error.
 	After func(d time.Duration, fn func()) (cancel func())
 	// Dial opens a link. done is called once. cancel abandons the attempt, and closes a link whose Receive was never called.

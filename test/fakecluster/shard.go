@@ -54,7 +54,7 @@ func (s *shard) heard(out rules.Output) {
 		s.greeted()
 	case rules.Ready:
 		s.tries = 0
-		s.session = messages.Session{Shard: s.id, ShardCount: s.count, SessionID: out.SessionID, Seq: out.Seq, ResumeGatewayURL: "wss://resume", At: messages.At(time.Now()), Intents: s.Intents}
+		s.session = messages.Session{Shard: s.id, ShardCount: s.count, SessionID: out.SessionID, Seq: out.Seq, ResumeGatewayURL: "wss://resume", At: messages.At(s.p.Wall()), Intents: s.Intents}
 		s.send(messages.InstanceSessions{EventID: s.event(), Sessions: []messages.Session{s.session}})
 		s.state(messages.ShardReady, 0)
 	case rules.Resumed:
@@ -76,7 +76,7 @@ func (s *shard) heard(out rules.Output) {
 
 // moved takes note of an event that was handled; CONTROL hears of it within a second.
 func (s *shard) moved(seq int64) {
-	s.session.Seq, s.session.At = seq, messages.At(time.Now())
+	s.session.Seq, s.session.At = seq, messages.At(s.p.Wall())
 	if !s.flushes {
 		s.flushes = true
 		s.p.After(time.Second, s.flush)
@@ -128,7 +128,7 @@ func (s *shard) granted(m messages.PermitGrant) {
 		})
 		return
 	}
-	overdue := m.UseBefore != nil && !time.Now().Before(m.UseBefore.Time())
+	overdue := m.UseBefore != nil && !s.p.Wall().Before(m.UseBefore.Time())
 	used := !overdue && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
 	if used {
 		s.identify()

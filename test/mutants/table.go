@@ -45,4 +45,23 @@ type byHand struct {
 	breaks string // the promise that a test must hold it against
 }
 
-var table = []byHand{}
+var table = []byHand{
+	{
+		name: "reads a time of the steady clock by the wall clock", file: "actors/gate.go", in: "IdentifyGate.wait",
+		from: "g.W.FromSteady(*m.NotBefore)", to: "g.W.FromWall(*m.NotBefore)", breaks: "a clock that is set breaks no identify limit",
+	},
+	{
+		name: "does not see that a clock was set", file: "actors/settings.go", in: "MasterLink.hear",
+		from: "m.W.FromWall(*now)", to: "m.W.FromSteady(*now)", breaks: "a clock that is set costs a wait of seconds",
+	},
+	{
+		name: "starts before the intent is on disk", file: "actors/record.go", in: "Cluster.write",
+		from: "c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })",
+		to:   "send(recorded{life, nil}); c.W.Save(c.recordName(), encode(r), func(error) {})", breaks: "the intent is written before the fork",
+	},
+	{
+		name: "sends a permit before its bucket is on disk", file: "actors/gate_permits.go", in: "IdentifyGate.save",
+		from: "g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, err}) })",
+		to:   "send(gateSaved{permits, nil}); g.W.Save(gateFile, data, func(error) {})", breaks: "the next life breaks no limit of this one",
+	},
+}

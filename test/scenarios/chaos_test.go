@@ -39,6 +39,7 @@ var faults = []func(*chaos){
 	(*chaos).stopOne, (*chaos).restartOne, (*chaos).restartOne,
 	(*chaos).disk,
 	(*chaos).trouble, (*chaos).trouble,
+	(*chaos).clock,
 }
 
 func (c *chaos) rand(n int) int              { return c.loop.Rand.IntN(n) }
@@ -91,6 +92,16 @@ func (c *chaos) trouble() {
 		c.m.StartErr = troubles[c.rand(len(troubles))]
 	}
 }
+
+// setClock sets a wall clock wrong, by up to three hours, or right.
+func (f *fleet) setClock(h *sim.Host) {
+	h.Clock = 0
+	if f.loop.Rand.IntN(3) > 0 {
+		h.Clock = time.Duration(f.loop.Rand.IntN(6*3600)-3*3600) * time.Second
+	}
+}
+
+func (c *chaos) clock() { c.setClock(c.m.Host) }
 
 func (c *chaos) invalidate() {
 	f := rules.Fault{Kind: rules.FaultInvalidate, Shard: c.shard(), Resumable: c.rand(2) == 0}

@@ -2,11 +2,13 @@ package scenarios
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport"
 	"github.com/discluster/control/transport/discord/rules"
 	codec "github.com/discluster/control/transport/master"
@@ -104,4 +106,54 @@ func TestSlotsBehindASleep(t *testing.T) {
 		f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: rules.All})
 		f.must("all of them pace themselves", 20*time.Minute, f.owned(48))
 	})
+}
+
+// The wall clock of one side is set while both serve, by hours, once and back. No limit is broken, and every shard identifies again about as soon as ever.
+func TestClockIsSetWhileServing(t *testing.T) {
+	for name, host := range map[string]func(m *machine, own *ownMaster) *sim.Host{
+		"CONTROL's": func(m *machine, _ *ownMaster) *sim.Host { return m.Host },
+		"MASTER's":  func(_ *machine, own *ownMaster) *sim.Host { return own.Host },
+	} {
+		for _, wrong := range []time.Duration{3 * time.Hour, -3 * time.Hour} {
+			t.Run(fmt.Sprint(name, " by ", wrong), func(t *testing.T) {
+				seedsOf(t, 5, func(f *fleet) {
+					f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 100000})
+					own := f.withOwnMaster(1)
+					m := f.add("m1", f.good(nil), sesame)
+					f.must("every shard READY", 2*time.Minute, f.owned(24))
+					for _, clock := range []time.Duration{wrong, 0} {
+						f.pass(10*time.Minute + time.Duration(f.loop.Rand.IntN(10000))*time.Millisecond) // no storm of identifies
+						host(m, own).Clock = clock
+						f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: rules.All})
+						f.pass(time.Second)
+						f.must("every shard READY again", time.Minute, f.owned(24))
+					}
+					want(f, "processes started", f.starts["0"], 1)
+				})
+			})
+		}
+	}
+}
+
+// CONTROL dies, and its clock is set before it starts again. It takes its processes back, and what was READY stays so.
+func TestClockIsSetBetweenLives(t *testing.T) {
+	for _, wrong := range []time.Duration{3 * time.Hour, -3 * time.Hour} {
+		t.Run(wrong.String(), func(t *testing.T) {
+			seedsOf(t, 5, func(f *fleet) {
+				f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 100000})
+				f.withOwnMaster(1)
+				m := f.add("m1", f.good(nil), sesame)
+				f.must("every shard READY", 2*time.Minute, f.owned(24))
+				f.crash(m)
+				m.Clock = wrong
+				f.pass(3 * time.Second)
+				f.boot(m, sesame)
+				f.must("taken back", time.Minute, f.sawN("cluster.adopted", 3))
+				want(f, "identifies", f.identifies(), 24)
+				f.processOf(m, "0").Signal(syscall.SIGKILL)
+				f.pass(time.Second)
+				f.must("every shard READY again", time.Minute, f.owned(24))
+			})
+		})
+	}
 }

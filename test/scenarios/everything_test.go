@@ -39,6 +39,8 @@ var wrongs = []func(*everything){
 			e.own.Crash()
 		}
 	},
+	func(e *everything) { e.setClock(e.m.Host) },
+	func(e *everything) { e.setClock(e.own.Host) },
 	func(e *everything) { e.net.Cut("m1", "master") },
 	func(e *everything) { e.net.Heal("m1", "master") },
 	func(e *everything) { e.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },

@@ -32,6 +32,8 @@ type Host struct {
 	Leaky bool
 	// StartErr, when set, is what every Start ends with: the machine lacks something.
 	StartErr error
+	// Clock is how far the wall clock is ahead of the others'; it may be changed at any moment.
+	Clock time.Duration
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
 	// HookErr is what every Hook ends with; Hooks is what was run.
@@ -92,8 +94,9 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		}
 	}
 	w = &world.World{
-		After: func(d time.Duration, fn func()) func() { return h.loop.After(d, alive(fn)) },
-		Dial:  func(to transport.Target, done func(transport.Link, error)) func() { return h.dial(b, to, done) },
+		Clocks: world.NewClocks(func() time.Time { return time.Now().Add(h.Clock) }),
+		After:  func(d time.Duration, fn func()) func() { return h.loop.After(d, alive(fn)) },
+		Dial:   func(to transport.Target, done func(transport.Link, error)) func() { return h.dial(b, to, done) },
 		Listen: func(at string, accept func(transport.Link, transport.Greeting)) (string, func(), error) {
 			return h.listen(b, at, accept)
 		},

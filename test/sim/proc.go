@@ -39,6 +39,9 @@ func (p *Proc) PID() int { return p.pid }
 // Started implements proc.Process: pids are never used twice here.
 func (p *Proc) Started() uint64 { return uint64(p.pid) }
 
+// Wall is the machine's wall clock.
+func (p *Proc) Wall() time.Time { return time.Now().Add(p.Host.Clock) }
+
 // Runs reports whether the process lives and is not stopped.
 func (p *Proc) Runs() bool { return !p.gone && !p.stopped }
 
