@@ -124,7 +124,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 // openLog writes the log to a file, so that the screen stays the demo's.
 func (d *demo) openLog() (zerolog.Logger, error) {
 	f, err := os.OpenFile(filepath.Join(d.dir, "control.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	return newLog(config.Log{Level: "info", Format: config.FormatJSON}, new(threshold), f), err
+	return newLog(&config.Config{Log: config.Log{Level: "info", Format: config.FormatJSON}}, new(threshold), f).Logger, err
 }
 
 // start brings up Discord, MASTER and the machines.

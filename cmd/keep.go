@@ -104,7 +104,7 @@ func follow(ctx context.Context, w *botlog.Follower, shown func() error, failed 
 	}
 }
 
-// showOutput shows what the bots write from now on beside the daemon's own log, for a person before a terminal. stop waits until the last of it is shown.
+// showOutput shows what the bots write from now on beside the daemon's own log, for a person before a terminal. stop waits until the last of it is shown, or the terminal takes nothing.
 func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	out := bufio.NewWriter(os.Stderr)
 	w := &botlog.Follower{Dir: dir, Say: func(l botlog.Line) { writeLine(out, l) }}
@@ -117,7 +117,13 @@ func (d *daemon) showOutput(dir string) (stop func(), err error) {
 		defer close(ended)
 		_ = follow(ctx, w, out.Flush, func(err error) { d.log.Warn().Err(err).Msg("output of the bots cannot be shown") }) // where a terminal is gone nobody is there to tell
 	}()
-	return func() { cancel(); <-ended }, nil
+	return func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(logFlush):
+		}
+	}, nil
 }
 
 // writeLine writes a line behind the name of its cluster.

@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -35,15 +37,43 @@ func (t *threshold) set(name string) {
 	t.level.Store(int32(level))
 }
 
-// newLog makes the log on out: JSON lines, or for people where out is a terminal. from is set to its level.
-func newLog(c config.Log, from *threshold, out io.Writer) zerolog.Logger {
-	from.set(c.Level)
-	zerolog.TimeFieldFormat = time.RFC3339Nano
-	if c.Format == config.FormatConsole || c.Format == config.FormatAuto && isTerminal(out) {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: "15:04:05.000"}
-	}
-	return zerolog.New(zerolog.SyncWriter(out)).Sample(from).With().Timestamp().Logger()
+// logbook is the log of a process, and the queue that its lines leave by.
+type logbook struct {
+	zerolog.Logger
+	queue *logQueue
 }
+
+// newLog returns the log on out: JSON lines, or for people where out is a terminal. from is set to its level. No line shows a secret of the configuration.
+//
+// The loss of its reader ends no process: SIGPIPE is caught, and not ignored, for what is ignored stays so in bots and hooks.
+func newLog(c *config.Config, from *threshold, out io.Writer) *logbook {
+	secrets.Learn(c.Secrets()...)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	from.set(c.Log.Level)
+	zerolog.TimeFieldFormat = time.RFC3339Nano
+	format := func(out io.Writer) io.Writer { return out }
+	if c.Log.Format == config.FormatConsole || c.Log.Format == config.FormatAuto && isTerminal(out) {
+		format = func(out io.Writer) io.Writer { return zerolog.ConsoleWriter{Out: out, TimeFormat: "15:04:05.000"} }
+	}
+	queue := newLogQueue(out, format)
+	return &logbook{zerolog.New(format(queue)).Sample(from).With().Timestamp().Logger(), queue}
+}
+
+// lastWords writes to stderr before the process ends, or gives up where nobody reads it.
+func lastWords(text string) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		fmt.Fprintln(os.Stderr, secrets.Text(text))
+	}()
+	select {
+	case <-written:
+	case <-time.After(logFlush):
+	}
+}
+
+// logFlush is how long the end of a process waits for the reader of its log.
+const logFlush = time.Second
 
 // isTerminal reports whether a person is likely to read w.
 func isTerminal(w io.Writer) bool {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/discluster/control/config"
 )
@@ -11,7 +12,7 @@ import (
 func TestThreshold(t *testing.T) {
 	var out strings.Builder
 	var from threshold
-	log := newLog(config.Log{Level: "warn", Format: config.FormatJSON}, &from, &out)
+	log := newLog(&config.Config{Log: config.Log{Level: "warn", Format: config.FormatJSON}}, &from, &out)
 	derived := log.With().Str("actor", "x").Logger()
 	derived.Info().Msg("one")
 	derived.Warn().Msg("two")
@@ -20,6 +21,7 @@ func TestThreshold(t *testing.T) {
 	from.set("error")
 	derived.Warn().Msg("four")
 	derived.Log().Msg("five")
+	log.queue.flush(time.Minute)
 	var said []string
 	for _, word := range []string{"one", "two", "three", "four", "five"} {
 		if strings.Contains(out.String(), word) {

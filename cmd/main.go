@@ -18,7 +18,7 @@
 //	admin.go, master_admin.go  how a CONTROL and a MASTER are reached
 //	mailboxes.go, links.go     what /metrics has of them
 //	world.go    the machine's own World
-//	logging.go  where lines go
+//	logging.go, logqueue.go    where lines go
 //	keep.go     where the bots' lines go
 //	systemd.go  what runs us, and pulse.go what tells it that we live
 //
@@ -28,14 +28,12 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/actors"
@@ -62,8 +60,8 @@ func With(behaviours ...actors.Behaviour) Option {
 // program is what all commands have in common.
 type program struct {
 	behaviours []actors.Behaviour
-	began      bool                           // the command line was understood
-	log        atomic.Pointer[zerolog.Logger] // of `control run`, for its last words
+	began      bool                    // the command line was understood
+	log        atomic.Pointer[logbook] // of a daemon, for its last words
 }
 
 // usageError is an error that exits with exitUsage.
@@ -78,10 +76,13 @@ func Main(options ...Option) {
 		o(p)
 	}
 	err := p.root().ExecuteContext(p.untilSignal())
+	if log := p.log.Load(); log != nil {
+		log.queue.flush(logFlush)
+	}
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "control:", err)
+	lastWords("control: " + err.Error())
 	os.Exit(p.exitCode(err))
 }
 
@@ -113,8 +114,9 @@ func (p *program) untilSignal() context.Context {
 			}
 			if log := p.log.Load(); log != nil {
 				log.Warn().Str("signal", s.String()).Msg("stopped at once: bots that still run go on, and the next start takes them back")
+				log.queue.flush(logFlush)
 			} else {
-				fmt.Fprintln(os.Stderr, "control: ended at once, by a second signal")
+				lastWords("control: ended at once, by a second signal")
 			}
 			os.Exit(exitFailed)
 		}

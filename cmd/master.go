@@ -30,7 +30,9 @@ func (p *program) master() *cobra.Command {
 				return err
 			}
 			_ = makeFolder(c.State.Dir) // for the socket, which says what it lacks
-			log := newLog(c.Log, new(threshold), os.Stderr)
+			book := newLog(c, new(threshold), os.Stderr)
+			p.log.Store(book)
+			log := book.Logger
 			m, err := startMaster(cmd.Context(), newSystem(log), masterOptions(c), c.State.Dir, log)
 			if err != nil {
 				return err

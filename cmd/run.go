@@ -7,7 +7,6 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/actors"
@@ -59,7 +58,7 @@ type daemon struct {
 	path      string                         // of the program, for the next life
 	config    *config.Config                 // that it was started with, but for what a SIGHUP has changed
 	level     *threshold
-	log       zerolog.Logger
+	log       *logbook
 
 	control *control
 	master  *masterIn    // nil: it is elsewhere
@@ -77,8 +76,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if d.config, err = d.load(); err != nil {
 		return err
 	}
-	d.log = newLog(d.config.Log, d.level, os.Stderr)
-	d.program.log.Store(&d.log)
+	d.log = newLog(d.config, d.level, os.Stderr)
+	d.program.log.Store(d.log)
 	if d.systemd, err = newSystemd(os.Getenv); err != nil {
 		d.log.Warn().Err(err).Msg("systemd cannot be told how we are")
 	}
@@ -127,7 +126,7 @@ func (d *daemon) start(ctx context.Context) error {
 			return err
 		}
 	}
-	system := newSystem(d.log)
+	system := newSystem(d.log.Logger)
 	if c.Embedded() {
 		embed(&c)
 		o := masterOptions(&c)
@@ -138,12 +137,12 @@ func (d *daemon) start(ctx context.Context) error {
 		c.Master.URL, d.failed = "ws://"+d.master.at, d.master.failed
 		own := c
 		own.Admin.Listen = "" // that is CONTROL's
-		if d.seen, err = openMasterAdmin(&own, d.master, d.log); err != nil {
+		if d.seen, err = openMasterAdmin(&own, d.master, d.log.Logger); err != nil {
 			d.stopMaster()
 			return err
 		}
 	}
-	if d.control, err = startControl(system, "masterlink", &c, at, slices.Concat(d.behaviours(&c), d.program.behaviours), d.log); err != nil {
+	if d.control, err = startControl(system, "masterlink", &c, at, slices.Concat(d.behaviours(&c), d.program.behaviours), d.log.Logger); err != nil {
 		d.stopMaster()
 		return err
 	}

@@ -123,6 +123,7 @@ func (d *daemon) replace(path string) error {
 	}
 	d.stopMaster()
 	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2) // or one that comes before the next life listens would end it
+	d.log.queue.flush(logFlush)
 	err := syscall.Exec(path, os.Args, os.Environ())
 	d.log.Error().Err(err).Str("program", path).Msg("program cannot be executed: the one that runs starts anew")
 	return errors.Join(err, syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
