@@ -83,6 +83,7 @@ func openAdmin(c *config.Config, socket string, server func(admin.Options) *admi
 	if err != nil {
 		return nil, err
 	}
+	o.LogsLost = logsLost.Load
 	o.Broken = func(route string, err error) { log.Error().Err(err).Str("route", route).Msg("admin panicked") }
 	a := &adminIn{server: server(o), ended: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.ended); a.server.Close() })

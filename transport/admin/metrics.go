@@ -12,12 +12,19 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// ownRegistry is the figures of this process itself: process_* and go_*.
-func ownRegistry() *prometheus.Registry {
+// ownRegistry is the figures of this process itself: process_*, go_*, and the lines that its log lost.
+func ownRegistry(logsLost func() uint64) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	if logsLost != nil {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logLinesLost, Help: "Lines of CONTROL's own log that were lost because nobody read it in time."},
+			func() float64 { return float64(logsLost()) }))
+	}
 	return r
 }
+
+// logLinesLost is the name of a metric of the process, whether it is a CONTROL or a MASTER.
+const logLinesLost = "control_log_lines_lost_total"
 
 // metrics are read off the views when they are asked for: nothing is kept here.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +55,7 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 }
 
 // metricNames are those of every metric of ours.
-var metricNames []string
+var metricNames = []string{logLinesLost}
 
 var (
 	info         = metric("info", "1; what this CONTROL is.", "version", "machine")

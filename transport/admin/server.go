@@ -42,6 +42,8 @@ type Options struct {
 	Mailboxes func() map[string]int     // messages that wait, by the kind of actor; nil: not known
 	Links     func() map[string]Traffic // by what they lead to; nil: not known
 
+	LogsLost  func() uint64          // lines that the log lost; nil: not known
+
 	// Broken is told of a panic of our own; nil: nobody is.
 	Broken func(route string, err error)
 }
@@ -81,7 +83,7 @@ type Server struct {
 
 // New makes a server of a machine, of a fleet, or of both, that does not listen yet.
 func New(o Options, c Control, f Fleet) *Server {
-	s := &Server{options: o, control: c, fleet: f, own: sync.OnceValue(ownRegistry), streams: make(chan struct{}, streamsMax), budget: newBudget()}
+	s := &Server{options: o, control: c, fleet: f, own: sync.OnceValue(func() *prometheus.Registry { return ownRegistry(o.LogsLost) }), streams: make(chan struct{}, streamsMax), budget: newBudget()}
 	var ctx context.Context
 	ctx, s.over = context.WithCancel(context.Background())
 	s.http = http.Server{
