@@ -55,6 +55,7 @@ type Cluster struct {
 
 	reservation // of buckets, where the bot cannot ask for permits
 	ipc         // its conversation with the process
+	shares      // of what all clusters have in common
 }
 
 // pauses of a Cluster.
@@ -107,7 +108,7 @@ func (redial) IgnoreDeadLetterLogging() {}
 func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
 	mint, reborn, before := &messages.Mint{Worker: uint32(o.PID)}, false, &past{}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, past: before}
+		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, past: before, shares: newShares(c.Shards.Len())}
 		successor, reborn = false, true // one that starts again has taken its place
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
@@ -264,7 +265,7 @@ func (c *Cluster) over(ctx actor.Context) {
 		}
 	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, runStarted, runExited, recorded, found,
 		messages.Settings,
-		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, probeEnded:
+		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, probeEnded, shareDue:
 	default:
 		c.Unexpected(ctx)
 	}
@@ -348,6 +349,10 @@ func (c *Cluster) always(ctx actor.Context) {
 	case askRule:
 		if m.life == c.life.Instance && c.State() == string(messages.ClusterConnecting) {
 			c.askRule(ctx)
+		}
+	case shareDue:
+		if m.life == c.life.Instance && !c.dying() {
+			c.passOn(ctx)
 		}
 	case probeEnded:
 		c.probed(ctx, m)

@@ -157,8 +157,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	case messages.PermitAsk:
 		c.asked(ctx, p)
 	case messages.PermitSent:
-		c.answeredWish(ctx, p.Shard, p.EventID, now) // or taken back
-		ctx.Send(c.house.Gate, messages.PermitUsed{ID: c.permitID(p.EventID), Sent: p.Sent})
+		c.permitSent(ctx, p)
 		if s := c.shards[p.Shard]; s != nil && p.Sent {
 			s.deadline = now.Add(c.options.ReadyTimeout)
 			c.arm(ctx)
@@ -175,6 +174,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.keep(ctx, p.Sessions, p.Gone)
 	case messages.Drained:
 		c.keep(ctx, p.Sessions, nil)
+		c.passSessions(ctx) // its last word
 	case messages.Operation: // the Router has those it knows
 		if p.Op == messages.IPCHello { // which no instance says, but was a heartbeat once (WIRE A1)
 			c.wrong(ctx, "the bot answers HELLO with op 2: it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work")
@@ -251,15 +251,6 @@ func (c *Cluster) bringSessions(ctx actor.Context) {
 	if c.has(messages.FeatureSessions) {
 		ctx.Request(c.house.Sessions, messages.SessionsWanted{Cluster: c.plan.ID, Life: c.life.Instance, Shards: c.plan.Shards,
 			ShardCount: c.settings.ShardCount, Intents: c.intents})
-	}
-}
-
-// keep hands what the instance says of its sessions to the book. Only what it announced is believed.
-func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []int) {
-	mine := slices.DeleteFunc(slices.Clone(sessions), func(s messages.Session) bool { return !c.plan.Shards.Contains(s.Shard) })
-	gone = slices.DeleteFunc(slices.Clone(gone), func(shard int) bool { return !c.plan.Shards.Contains(shard) })
-	if c.has(messages.FeatureSessions) && len(mine)+len(gone) > 0 {
-		ctx.Send(c.house.Sessions, messages.KeepSessions{Cluster: c.plan.ID, Sessions: mine, Gone: gone})
 	}
 }
 

@@ -161,6 +161,7 @@ func (c *Cluster) bury(ctx actor.Context) {
 	c.W.Unlink(c.life.Socket)
 	c.past.buried = true
 	ctx.Send(c.house.Gate, messages.DropPermits{Cluster: c.plan.ID})
+	c.passSessions(ctx)
 	ctx.Send(c.house.Sessions, messages.SessionsOrphaned{Cluster: c.plan.ID})
 }
 

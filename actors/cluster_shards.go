@@ -22,7 +22,10 @@ type shard struct {
 	said     bool                // that it is stuck
 	told     bool                // to connect anew
 	wish     *messages.PermitAsk // what it waits for a permit with; nil: it does not
-	wishAt   time.Time           // when the gate was asked last
+	wishID   string              // the gate's name for the wish: a bot that asks anew while it waits has the same one
+	wishAt   time.Time           // when the bot, or we, asked last
+	atGate   bool                // the gate has it
+	held     bool                // the gate is to be asked as soon as the cluster's share allows
 	latency  messages.Milliseconds
 	guilds   *int      // nil: not known
 	rate     plan.Rate // of events
@@ -47,17 +50,16 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 			Reason: fmt.Sprintf("shard %d is not of cluster %d, which has %s", p.Shard, c.plan.ID, c.plan.Shards)})
 		return
 	}
-	if old := s.wish; old != nil && old.EventID != p.EventID { // one wish a shard, whatever a bot asks for
-		ctx.Send(c.house.Gate, messages.PermitUsed{ID: c.permitID(old.EventID), Sent: false})
+	again := s.wish != nil && s.wish.EventID == p.EventID
+	if s.wish == nil {
+		s.wishID, s.atGate = c.permitID(p.EventID), false
 	}
 	s.deadline, s.wish, s.wishAt = time.Time{}, &p, time.Now()
 	s.noteDown(time.Now())
 	c.arm(ctx)
-	cause := p.Cause
-	if cause == messages.CauseStart && c.reborn { // the bot cannot know
-		cause = messages.CauseCrash
+	if again || !s.atGate {
+		c.ask(ctx, s)
 	}
-	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.permitID(p.EventID), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: p.Shard, Cause: cause})
 }
 
 // permit hands a permit on, or back where the bot cannot be reached.
@@ -74,8 +76,18 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	if p.Granted { // an overdue one is thrown away by the bot, and asked for again
 		grant.UseWithinMS, grant.UseBefore = messages.Millis(max(time.Until(p.UseBefore), time.Millisecond)), new(c.W.AtWall(p.UseBefore))
 	}
-	if s := c.shards[p.Shard]; s != nil && s.wish != nil && s.wish.EventID != grant.EventID {
+	switch s := c.shards[p.Shard]; {
+	case s == nil || s.wish == nil:
+	case s.wishID != p.ID:
 		return // it was taken back for another wish
+	default:
+		grant.EventID = s.wish.EventID // the newest
+	}
+	if p.Granted {
+		c.grants[grant.EventID] = p.ID
+		if len(c.grants) > grantsKept*c.plan.Shards.Len() { // nobody reports them; to the gate they are used
+			clear(c.grants)
+		}
 	}
 	c.answeredWish(ctx, p.Shard, grant.EventID, time.Now().Add(p.RetryAfter))
 	sent := c.send(grant)
@@ -83,6 +95,9 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
 	}
 }
+
+// grantsKept is how many permits a shard may have without a report of any.
+const grantsKept = 8
 
 // answeredWish ends a shard's wait for a permit. Nothing else does, whatever its connection goes through: the bot asks once, and waits. From then on it is the bot's turn.
 func (c *Cluster) answeredWish(ctx actor.Context, shard int, event messages.Snowflake, then time.Time) {
@@ -127,17 +142,21 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	if !moved {
 		return
 	}
-	ctx.Send(c.house.Herald, messages.ShardMoved{Cluster: c.plan.ID, Shard: p.Shard, State: p.State, CloseCode: p.CloseCode, LatencyMS: p.LatencyMS})
+	passed := c.reportMove(ctx, messages.ShardMoved{Cluster: c.plan.ID, Shard: p.Shard, State: p.State, CloseCode: p.CloseCode, LatencyMS: p.LatencyMS})
 	if c.ready() == c.plan.Shards.Len() && c.State() == string(messages.ClusterConnecting) {
 		c.arrived(ctx)
+		passed = true // once a life
 		if c.adopted {
 			ctx.Send(c.house.Herald, messages.ClusterAdopted{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID()})
 		} else {
 			ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started))})
 		}
 	}
-	if c.ready() != ready || c.out() != out {
+	switch changed := c.ready() != ready || c.out() != out; {
+	case changed && passed:
 		c.tell(ctx)
+	case changed:
+		c.figures = true
 	}
 	c.arm(ctx)
 }

@@ -158,6 +158,7 @@ type tap struct {
 
 func (t tap) Receive(frame func([]byte), closed func(error)) {
 	t.Link.Receive(func(b []byte) {
+		t.f.packets++
 		if tells(string(b)) {
 			t.f.loop.Fail(errors.New("I7: the token is in a packet to MASTER"))
 		}

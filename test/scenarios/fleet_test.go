@@ -111,6 +111,7 @@ type fleet struct {
 	dials    []time.Duration // of MASTER
 	starts   map[string]int  // of each cluster, tried
 	events   []heard
+	packets  int    // that came to a scripted MASTER
 	succeeds bool   // a process may boot while the one before it serves: a rolling restart
 	reserve  int    // of the day's identifies: crashes alone happen, and are to leave it
 	doubles  bool   // a machine serves on that nobody can reach: what it has may have another owner, too

@@ -1,0 +1,35 @@
+package plan
+
+import "time"
+
+// Share is what one of several may use of what all have in common: Burst at once, and then PerSecond. A new one is full.
+type Share struct {
+	Burst     int
+	PerSecond float64 // more than 0
+
+	used float64   // of Burst
+	at   time.Time // when that was so
+}
+
+// Take takes one, and reports whether there was one.
+func (s *Share) Take(now time.Time) bool {
+	s.refill(now)
+	if s.used+1 > float64(s.Burst) {
+		return false
+	}
+	s.used++
+	return true
+}
+
+// Wait returns how long it is until there is one.
+func (s *Share) Wait(now time.Time) time.Duration {
+	s.refill(now)
+	lacks := max(s.used+1-float64(s.Burst), 0)
+	return time.Duration(lacks / s.PerSecond * float64(time.Second))
+}
+
+// refill counts what has come back. A clock that goes backwards brings nothing.
+func (s *Share) refill(now time.Time) {
+	s.used = max(0, s.used-s.PerSecond*max(now.Sub(s.at).Seconds(), 0))
+	s.at = now
+}

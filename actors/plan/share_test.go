@@ -1,0 +1,32 @@
+package plan
+
+import (
+	"testing"
+	"time"
+)
+
+func TestShare(t *testing.T) {
+	s, now := Share{Burst: 3, PerSecond: 2}, time.Unix(1000, 0)
+	for _, c := range []struct {
+		name string
+		pass time.Duration
+		took int
+		wait time.Duration // behind that
+	}{
+		{"a new one is full", 0, 3, 500 * time.Millisecond},
+		{"half of one came back", 250 * time.Millisecond, 0, 250 * time.Millisecond},
+		{"and the other half", 250 * time.Millisecond, 1, 500 * time.Millisecond},
+		{"no more than the burst", time.Hour, 3, 500 * time.Millisecond},
+		{"the clock was set back", -time.Hour, 0, 500 * time.Millisecond},
+		{"and goes on from there", time.Second, 2, 500 * time.Millisecond},
+	} {
+		now = now.Add(c.pass)
+		took := 0
+		for s.Take(now) {
+			took++
+		}
+		if wait := s.Wait(now); took != c.took || wait != c.wait {
+			t.Errorf("%s: took %d, waits %v; want %d, %v", c.name, took, wait, c.took, c.wait)
+		}
+	}
+}

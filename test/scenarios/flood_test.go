@@ -1,0 +1,76 @@
+package scenarios
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/test/mockmaster"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// flood is one packet of a bot that floods CONTROL: wishes, each taken back by the next packet, reports of permits that nobody gave, sessions that never were, shards that come and go.
+func flood(v fakecluster.Voice, i int) {
+	event, shard := messages.Snowflake(fmt.Sprint(100_000+i)), i%4
+	switch i % 8 {
+	case 0, 1:
+		v.Tell(messages.PermitAsk{EventID: event, Shard: 0, Cause: messages.CauseReidentify})
+	case 2:
+		v.Tell(messages.PermitSent{EventID: messages.Snowflake(fmt.Sprint(100_000 + i - 1)), Shard: 0})
+	case 3:
+		v.Tell(messages.PermitSent{EventID: event, Shard: shard})
+	case 4, 5:
+		v.Tell(messages.InstanceSessions{EventID: event, Sessions: []messages.Session{{Shard: shard, ShardCount: 8, SessionID: fmt.Sprint("s", i), ResumeGatewayURL: "wss://x"}}})
+	case 6:
+		v.Tell(messages.ShardStatus{Shard: 1, State: messages.ShardDisconnected})
+	case 7:
+		v.Tell(messages.ShardStatus{Shard: 1, State: messages.ShardReady})
+	}
+}
+
+// A bot floods CONTROL with 2,000 packets a second. The link to MASTER stays, carries little of it, and the other cluster identifies as soon as it does without the flood.
+func TestOneBotFloods(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		var v fakecluster.Voice
+		f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 8})
+		i := initialise(8, 8)
+		i.ShardsPerCluster = new(4)
+		i.Features = append(i.Features, messages.FeaturePermits, messages.FeatureSessions)
+		f.withMaster(mockmaster.Options{Initialise: i, TakesInfo: true, AcksBeats: true, Permit: func(r messages.PermitRequest) *messages.PermitAnswer {
+			return &messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: 2000}
+		}})
+		m := f.add("m1", f.good(map[string]fakecluster.SDK{"0": {Speaks: func(x fakecluster.Voice) { v = x }}}))
+		f.must("the link", time.Minute, f.sawN("master.linked", 1))
+		f.connect(m, "c", 0, 7)
+		f.must("all", 2*time.Minute, f.owned(8))
+		f.pass(10 * time.Second)
+		const seconds, perSecond = 30, 2000
+		before, events, began := f.packets, len(f.events), f.loop.Now()
+		took := time.Duration(0)
+		for n := range seconds * 10 {
+			for k := range perSecond / 10 {
+				flood(v, n*perSecond/10+k)
+			}
+			f.pass(100 * time.Millisecond)
+			switch {
+			case n == 100:
+				f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 6})
+			case n > 100 && took == 0 && f.identifies() > 8:
+				took = f.loop.Now() - began - 10*time.Second
+			}
+		}
+		want(f, "master.lost", f.saw("master.lost"), 0)
+		if took == 0 || took > 2*time.Second {
+			f.t.Errorf("the other cluster waited %v for its identify", took)
+		}
+		if packets := f.packets - before; packets > seconds*40 {
+			f.t.Errorf("%d packets went to MASTER in %d s", packets, seconds)
+		}
+		if told := len(f.events) - events; told > seconds*60 {
+			f.t.Errorf("%d events were raised in %d s", told, seconds)
+		}
+		f.must("the flood is over, and all is well", time.Minute, f.owned(8))
+	})
+}
