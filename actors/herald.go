@@ -1,8 +1,11 @@
 package actors
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
@@ -13,6 +16,7 @@ type Herald struct {
 	w           *world.World
 	house       House
 	subscribers []*actor.PID
+	stalls      plan.Stalls
 }
 
 func newHerald(w *world.World, house House) *actor.Props {
@@ -35,6 +39,9 @@ func (h *Herald) Receive(ctx actor.Context) {
 			}
 		}
 	case messages.Event:
+		if stalled, is := m.(messages.ControlStalled); is && !h.stalls.New(stalled.LateMS.Duration(), time.Now()) {
+			return // all actors notice the same stall, and it is one event
+		}
 		m = h.w.Secrets.Event(m) // here, before anyone hears of it
 		h.w.LogEvent(m)
 		for _, pid := range h.subscribers {

@@ -277,7 +277,7 @@ type (
 		Actor string `json:"actor"`
 		Err   string `json:"err"`
 	}
-	// ControlStalled: we slept; every deadline was set anew.
+	// ControlStalled: this process did not run for a while; every deadline begins again. One event a stall: Actor is the first that noticed.
 	ControlStalled struct {
 		Actor  string       `json:"actor"`
 		LateMS Milliseconds `json:"late_ms"`

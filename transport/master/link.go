@@ -24,7 +24,7 @@ const (
 	writeWait = 10 * time.Second // for one frame to leave; a peer that takes nothing for so long holds up everything behind it
 	closeWait = time.Second      // for the whole of an ending: queued frames, our close frame, the peer's
 
-	queueFrames = 256      // frames waiting to be written
+	queueFrames = 1 << 14  // frames waiting to be written: the wishes of all shards of a large machine, at once
 	queueBytes  = 16 << 20 // and their bytes
 )
 
