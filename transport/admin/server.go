@@ -42,7 +42,7 @@ type Options struct {
 	Mailboxes func() map[string]int     // messages that wait, by the kind of actor; nil: not known
 	Links     func() map[string]Traffic // by what they lead to; nil: not known
 
-	LogsLost  func() uint64          // lines that the log lost; nil: not known
+	LogsLost func() uint64 // lines that the log lost; nil: not known
 
 	// Broken is told of a panic of our own; nil: nobody is.
 	Broken func(route string, err error)
