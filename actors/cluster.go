@@ -265,7 +265,7 @@ func (c *Cluster) over(ctx actor.Context) {
 		}
 	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, runStarted, runExited, recorded, found,
 		messages.Settings,
-		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, probeEnded, shareDue:
+		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, woke, probeEnded, shareDue:
 	default:
 		c.Unexpected(ctx)
 	}
@@ -354,6 +354,8 @@ func (c *Cluster) always(ctx actor.Context) {
 		if m.life == c.life.Instance && !c.dying() {
 			c.passOn(ctx)
 		}
+	case woke:
+		c.heard(ctx, m)
 	case probeEnded:
 		c.probed(ctx, m)
 	case messages.Outage:

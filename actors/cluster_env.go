@@ -17,7 +17,7 @@ import (
 
 // ReadyRule is when such a bot is ready: one of the three is set.
 type ReadyRule struct {
-	After time.Duration  // so long after its start, and no sooner than its identifies take
+	After time.Duration  // so long after its start, and no sooner than its identifies may take: it is assumed then, for nothing says it
 	URL   string         // once it answers with 2xx; the cluster's id in it as ClusterID.In has it
 	Log   *regexp.Regexp // once a line of its output matches
 }
@@ -32,6 +32,7 @@ type (
 		err  error
 	}
 	askRule    struct{ life messages.Snowflake }
+	woke       struct{ life messages.Snowflake } // its first output came
 	probeEnded struct {
 		life messages.Snowflake
 		err  error
@@ -41,6 +42,7 @@ type (
 // These may come after their cluster has stopped; that is no news.
 func (ruleSaid) IgnoreDeadLetterLogging()   {}
 func (askRule) IgnoreDeadLetterLogging()    {}
+func (woke) IgnoreDeadLetterLogging()       {}
 func (probeEnded) IgnoreDeadLetterLogging() {}
 
 // runs is the start of a process that nobody speaks to.
@@ -50,6 +52,7 @@ func (c *Cluster) runs(ctx actor.Context) {
 		c.shards[id] = &shard{state: messages.ShardConnecting}
 	}
 	if c.changed {
+		c.holdsAll() // until it is dead
 		c.replace(ctx)
 		return
 	}
@@ -60,14 +63,64 @@ func (c *Cluster) runs(ctx actor.Context) {
 	}
 	if c.adopted {
 		c.holdAnew(ctx)
+	} else {
+		c.askHolds(ctx) // for as long as it may take from now
 	}
-	c.timed(ctx, plan.EnvStart(c.plan.Shards, c.settings.MaxConcurrency)+c.options.Ready.After)
-	if c.options.Ready.After > 0 {
-		wait := max(c.options.Ready.After, plan.Waves(c.plan.Shards, c.settings.MaxConcurrency))
-		c.After(ctx, wait-time.Since(c.started), ruleSaid{life: c.life.Instance})
+	c.timed(ctx, plan.EnvStart(c.plan.Shards)+c.options.Ready.After)
+	if c.assumes() {
+		c.listen(ctx)
+		c.assume(ctx)
 		return
 	}
 	c.askRule(ctx)
+}
+
+// assumes reports whether nothing ever says that the bot is ready.
+func (c *Cluster) assumes() bool {
+	return c.options.Protocol == messages.ProtocolEnv && c.options.Ready.After > 0
+}
+
+// lastIdentify is the moment by which the bot has sent its last identify.
+func (c *Cluster) lastIdentify() time.Time {
+	return plan.Identified(c.options.Protocol, c.plan.Shards, c.started, c.woke)
+}
+
+// assume waits until the bot can be assumed ready.
+func (c *Cluster) assume(ctx actor.Context) {
+	at := c.started.Add(c.options.Ready.After)
+	if last := c.lastIdentify(); last.After(at) {
+		at = last
+	}
+	c.After(ctx, time.Until(at), ruleSaid{life: c.life.Instance})
+}
+
+// anything is a line of output.
+var anything = regexp.MustCompile(`.`)
+
+// listen waits for the bot's first output. One that was taken back may have written it long ago: then it counts as written now, which keeps its buckets for longer.
+func (c *Cluster) listen(ctx actor.Context) {
+	if c.output() == "" {
+		return
+	}
+	send, life := world.Sender(ctx), c.life.Instance
+	c.cancel = c.W.Grep(c.output(), anything, func(err error) {
+		if err == nil {
+			send(woke{life})
+		}
+	})
+}
+
+// heard takes the bot's first output.
+func (c *Cluster) heard(ctx actor.Context, m woke) {
+	if m.life != c.life.Instance || c.State() != string(messages.ClusterConnecting) {
+		return
+	}
+	c.cancel = nil
+	before := c.lastIdentify()
+	if c.woke = time.Now(); c.lastIdentify().After(before) {
+		c.timed(ctx, time.Until(c.lastIdentify())+plan.EnvStart(c.plan.Shards))
+		c.askHolds(ctx)
+	}
 }
 
 // askRule looks whether the bot is ready.
@@ -85,7 +138,19 @@ func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
 	if m.life != c.life.Instance || c.State() != string(messages.ClusterConnecting) {
 		return
 	}
-	c.cancel = nil
+	switch soonest := c.started.Add(plan.EnvSoonest(c.plan.Shards, c.settings.MaxConcurrency)); {
+	case c.assumes() && time.Now().Before(c.lastIdentify()): // it woke late
+		c.assume(ctx)
+		return
+	case !c.assumes() && !c.adopted && m.err == nil && time.Now().Before(soonest): // no bot is that quick: what it said was not of its shards
+		c.cancel = nil
+		c.After(ctx, time.Until(c.lastIdentify()), ruleSaid{m.life, m.err})
+		return
+	}
+	if c.cancel != nil {
+		c.cancel()
+		c.cancel = nil
+	}
 	if c.silence = m.err; m.err != nil {
 		c.After(ctx, askEvery, askRule{m.life})
 		return

@@ -140,7 +140,7 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 		f.PID = c.process.PID()
 	}
 	if !c.up.IsZero() {
-		f.Up = max(time.Since(c.up), 1)
+		f.Up = plan.ServedFor(c.assumes(), max(time.Since(c.up), 1), time.Since(c.started))
 	}
 	if f.CloseCode == 0 {
 		f.CloseCode = c.closeCode
@@ -186,7 +186,8 @@ func (c *Cluster) enter(ctx actor.Context, state messages.ClusterState, receive 
 
 // tell says how the cluster stands, to its supervisor and to whoever watches.
 func (c *Cluster) tell(ctx actor.Context) {
-	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready(), Out: c.out()}
+	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready(), Out: c.out(),
+		Assumed: c.assumes() && !c.up.IsZero()}
 	if c.process != nil {
 		m.PID = c.process.PID()
 	}

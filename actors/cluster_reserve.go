@@ -17,8 +17,9 @@ import (
 // reservation is what is kept for a cluster at the gate.
 type reservation struct {
 	bookings []plan.Booking
-	held     int  // of the bookings, in their order
-	asks     bool // for the next one, too; false: it runs, and what it has is all it needs
+	held     int       // of the bookings, in their order
+	asks     bool      // for the next one, too; false: it runs, and what it has is all it needs
+	woke     time.Time // when the process gave its first sign of life; zero: there was none
 }
 
 // holdOn is the time to ask for the buckets again.
@@ -73,8 +74,11 @@ func (c *Cluster) askHold(ctx actor.Context, i int) {
 	if c.reborn {
 		cause = messages.CauseCrash
 	}
-	b := c.bookings[i]
-	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: b.Shard, Cause: cause, Hold: plan.HoldFor,
+	b, last := c.bookings[i], c.lastIdentify()
+	if c.asks { // it has not been started
+		last = plan.Identified(c.options.Protocol, c.plan.Shards, time.Now(), time.Time{})
+	}
+	ctx.Request(c.house.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: b.Shard, Cause: cause, Hold: plan.Holding(last, time.Now()),
 		Identifies: b.Identifies, Kept: i < c.held})
 }
 
@@ -103,13 +107,22 @@ func (c *Cluster) booked(ctx actor.Context, p messages.Permit) bool {
 
 // holdAnew keeps the buckets of a process that was taken back while it starts.
 func (c *Cluster) holdAnew(ctx actor.Context) {
-	c.reservation = reservation{bookings: plan.Bookings(c.plan.Shards, c.settings.MaxConcurrency)}
-	c.held = len(c.bookings)
+	c.holdsAll()
 	c.askHolds(ctx)
 }
 
-// letGo gives the buckets back. identified: the bot may have used them.
+// holdsAll takes every bucket for held.
+func (c *Cluster) holdsAll() {
+	c.reservation = reservation{bookings: plan.Bookings(c.plan.Shards, c.settings.MaxConcurrency)}
+	c.held = len(c.bookings)
+}
+
+// letGo gives the buckets back. identified: the bot may have used them, as one may that died while CONTROL was away.
 func (c *Cluster) letGo(ctx actor.Context, identified bool) {
+	if c.State() == string(messages.ClusterAdopting) && !c.options.asksItself() {
+		c.holdsAll()
+		identified = true
+	}
 	for i := range c.held {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: c.bookingID(i), Sent: identified, Identifies: c.bookings[i].Identifies})
 	}

@@ -149,7 +149,8 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 		if c.adopted {
 			ctx.Send(c.house.Herald, messages.ClusterAdopted{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID()})
 		} else {
-			ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started))})
+			ctx.Send(c.house.Herald, messages.ClusterReady{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), TookMS: messages.Millis(c.up.Sub(c.started)),
+				Assumed: c.assumes()})
 		}
 	}
 	switch changed := c.ready() != ready || c.out() != out; {

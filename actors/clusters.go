@@ -47,7 +47,8 @@ type ward struct {
 	state    messages.ClusterState
 	process  int // pid, 0 when there is none
 	ready    int
-	out      int // shards that Discord threw out
+	out      int  // shards that Discord threw out
+	assumed  bool // that its shards are READY: nothing says it
 	restarts int
 	history  plan.History
 	served   bool   // every shard was READY once, since an operator, or MASTER, had it started
@@ -316,7 +317,7 @@ func (s *ClusterSupervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 		return // late news of an actor that was given up
 	}
 	more := m.Ready > w.ready
-	w.process, w.ready, w.out = m.PID, m.Ready, m.Out
+	w.process, w.ready, w.out, w.assumed = m.PID, m.Ready, m.Out, m.Assumed
 	s.lookOut(ctx, more)
 	s.say(ctx, w, m.State)
 	s.settle(ctx)
@@ -333,7 +334,8 @@ func (s *ClusterSupervisor) say(ctx actor.Context, w *ward, state messages.Clust
 
 // standing is how a ward stands.
 func (w *ward) standing() messages.ClusterMoved {
-	return messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: w.state, PID: w.process, Ready: w.ready, Out: w.out, Restarts: w.restarts}
+	return messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: w.state, PID: w.process, Ready: w.ready, Out: w.out, Restarts: w.restarts,
+		Assumed: w.assumed && w.ready > 0}
 }
 
 func (s *ClusterSupervisor) wardOf(pid *actor.PID) *ward {

@@ -147,7 +147,7 @@ func (p *picture) clusterMoved(m messages.ClusterMoved, now time.Time) {
 	if c.view.State != m.State {
 		c.view.State, c.view.Since = m.State, now
 	}
-	c.view.PID, c.view.ShardsReady, c.view.ShardsOut, c.view.Restarts = m.PID, m.Ready, m.Out, m.Restarts
+	c.view.PID, c.view.ShardsReady, c.view.ShardsOut, c.view.Restarts, c.view.Assumed = m.PID, m.Ready, m.Out, m.Restarts, m.Assumed
 }
 
 func unknownShards(r messages.ShardRange) []messages.ShardStanding {

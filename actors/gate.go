@@ -27,14 +27,16 @@ type IdentifyGate struct {
 	options  IdentifyOptions
 	settings messages.Settings
 	pacer    *plan.Pacer
-	hold     time.Time             // by our own pace nothing is granted before
-	askers   map[string]*actor.PID // who waits, by the id of the wish
-	wishes   map[string]plan.Want  // asked of MASTER, not answered
-	out      map[string]*permit    // granted, not reported
-	last     map[int]time.Time     // when each bucket was, or may yet be, used last
-	unsent   []*permit             // granted, not on disk
-	storms   map[string]*storms    // of each cluster, by its id
+	hold     time.Time               // by our own pace nothing is granted before
+	askers   map[string]*actor.PID   // who waits, by the id of the wish
+	wishes   map[string]plan.Want    // asked of MASTER, not answered
+	out      map[string]*permit      // granted, not reported
+	last     map[int]time.Time       // when each bucket was, or may yet be, used last
+	unsent   []*permit               // granted, not on disk
+	storms   map[string]*storms      // of each cluster, by its id
+	owed     []messages.PermitReport // of buckets that were kept, for a MASTER that is away
 	saving   bool
+	stale    bool // what is on disk keeps more than is kept
 	broken   bool // the last save failed
 }
 
@@ -93,6 +95,7 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		g.next(ctx)
 	case messages.PermitUsed:
 		_, known := g.pacer.Report(m.ID, m.Sent, time.Now(), time.Time{})
+		g.owe(m)
 		if g.used(ctx, m) && !known { // granted before this pacer was there
 			g.pacer = g.newPacer()
 		}
@@ -134,7 +137,7 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		g.answered(ctx, m)
 	case messages.PermitUsed:
 		g.used(ctx, m)
-		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies, Now: new(g.W.AtSteady(time.Now()))})
+		ctx.Send(g.house.MasterLink, g.reportOf(m))
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		for _, w := range g.waiting() {
@@ -168,7 +171,7 @@ func (g *IdentifyGate) always(ctx actor.Context) {
 	case messages.Forgive:
 		delete(g.storms, m.Cluster.String())
 	case world.Recovered:
-		g.saving, g.unsent = false, slices.Collect(maps.Values(g.out)) // who has its permit takes no second one
+		g.saving, g.stale, g.unsent = false, true, slices.Collect(maps.Values(g.out)) // who has its permit takes no second one
 		g.save(ctx)
 		g.In(ctx, time.Second)
 	case messages.LinkDown, messages.PermitAnswer, retryWish: // of the other state
@@ -191,8 +194,9 @@ func (g *IdentifyGate) load(ctx actor.Context) {
 	}
 	g.settings.MaxConcurrency = state.MaxConcurrency
 	for bucket, at := range state.LastIdentify {
-		g.last[bucket] = g.pacer.Believed(g.W.FromWall(at), time.Now()) // the clock may have been wrong, or be
+		g.last[bucket] = g.pacer.Believed(g.W.FromWall(at), time.Now(), plan.HoldFor) // the clock may have been wrong, or be
 	}
+	g.recall(state.Holds)
 }
 
 // configure takes the fleet's settings. With another max_concurrency the buckets are others, and the last use of any counts for all.
@@ -256,6 +260,10 @@ func (g *IdentifyGate) holdForGranted() {
 
 // ask puts every wish to MASTER, again if need be.
 func (g *IdentifyGate) ask(ctx actor.Context) {
+	for _, r := range g.owed {
+		ctx.Send(g.house.MasterLink, r)
+	}
+	g.owed = nil
 	for _, w := range g.waiting() {
 		g.wishes[w.ID] = w
 		g.request(ctx, w)

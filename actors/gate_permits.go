@@ -3,6 +3,7 @@ package actors
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +24,8 @@ type permit struct {
 	bucket int
 	cause  messages.IdentifyCause
 	waited time.Duration
+	hold   bool      // it keeps its bucket
+	old    bool      // an earlier life gave it
 	before time.Time // the bucket's last use before it
 	from   time.Time // not to be used sooner
 }
@@ -31,6 +34,39 @@ type permit struct {
 type gateState struct {
 	MaxConcurrency int                         `json:"max_concurrency"`
 	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
+	Holds          []keptBucket                `json:"holds,omitempty"` // that were not given back
+}
+
+// keptBucket is a bucket that a cluster keeps.
+type keptBucket struct {
+	ID      string              `json:"id"` // of its permit
+	Cluster messages.ClusterID  `json:"cluster"`
+	Bucket  int                 `json:"bucket"`
+	Until   messages.UnixMillis `json:"until"`
+}
+
+// recall takes over the buckets that the clusters of an earlier life keep, so that they can be given back. until is by the clock of today.
+func (g *IdentifyGate) recall(kept []keptBucket) {
+	now := time.Now()
+	for _, k := range kept {
+		until := g.pacer.Believed(g.W.FromWall(k.Until), now, plan.HoldMost)
+		if !until.After(now) {
+			continue
+		}
+		g.last[k.Bucket] = until
+		g.out[k.ID] = &permit{Permit: messages.Permit{ID: k.ID, Granted: true, UseBefore: until}, owner: k.Cluster.String(), bucket: k.Bucket, cause: messages.CauseStart,
+			hold: true, old: true, before: now}
+	}
+}
+
+// kept is every bucket that a cluster keeps.
+func (g *IdentifyGate) kept() (all []keptBucket) {
+	for _, id := range slices.Sorted(maps.Keys(g.out)) {
+		if p := g.out[id]; p.hold {
+			all = append(all, keptBucket{id, clusterOf(p.owner), p.bucket, g.W.AtWall(p.UseBefore)})
+		}
+	}
+	return all
 }
 
 // give notes on disk that the bucket may be used, and gives the permit when that is done, and wait is over.
@@ -38,7 +74,7 @@ func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, wait, useWithin time
 	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
 	until := now.Add(useWithin)
 	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseBefore: until},
-		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, cause: w.Cause, waited: now.Sub(w.Since), before: g.last[bucket], from: now.Add(wait)}
+		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, hold: w.Hold > 0, cause: w.Cause, waited: now.Sub(w.Since), before: g.last[bucket], from: now.Add(wait)}
 	delete(g.askers, w.ID)
 	g.out[w.ID] = p
 	g.last[bucket] = until
@@ -65,15 +101,15 @@ func (g *IdentifyGate) extend(ctx actor.Context, w plan.Want) bool {
 }
 
 func (g *IdentifyGate) save(ctx actor.Context) {
-	if g.saving || len(g.unsent) == 0 {
+	if g.saving || len(g.unsent) == 0 && !g.stale {
 		return
 	}
-	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: shown(g.last, g.W.AtWall)})
+	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: shown(g.last, g.W.AtWall), Holds: g.kept()})
 	if err != nil {
 		panic(err) // numbers only
 	}
 	permits, send := g.unsent, world.Sender(ctx)
-	g.saving, g.unsent = true, nil
+	g.saving, g.stale, g.unsent = true, false, nil
 	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, err}) })
 }
 
@@ -115,7 +151,29 @@ func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 		g.last[p.bucket] = time.Now()
 		g.burn(ctx, p, max(m.Identifies, 1))
 	}
+	if p.hold { // what it kept was for long: the next life need not wait for that
+		g.stale = true
+		g.save(ctx)
+	}
+	if p.old { // MASTER was told otherwise
+		ctx.Send(g.house.MasterLink, g.handOver())
+	}
 	return true
+}
+
+// reportOf is what MASTER hears of a permit.
+func (g *IdentifyGate) reportOf(m messages.PermitUsed) messages.PermitReport {
+	return messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies, Now: new(g.W.AtSteady(time.Now()))}
+}
+
+// owedMax bounds what MASTER is owed: more than a machine has clusters and buckets.
+const owedMax = 4096
+
+// owe keeps the report of a bucket for MASTER, which is away and may have granted it: it would be kept for minutes.
+func (g *IdentifyGate) owe(m messages.PermitUsed) {
+	if p := g.out[m.ID]; p != nil && p.hold && len(g.owed) < owedMax {
+		g.owed = append(g.owed, g.reportOf(m))
+	}
 }
 
 // drop forgets the permits of a cluster that died. Each may have been used: its bucket stays busy as if at the last moment.
@@ -134,17 +192,22 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 
 // burn counts n identifies of a cluster.
 func (g *IdentifyGate) burn(ctx actor.Context, p *permit, n int) {
-	number, err := strconv.Atoi(p.owner)
-	if err != nil {
-		return
-	}
 	g.storm(p.owner).sent(p.Shard, p.cause, n)
-	ctx.Send(g.house.Herald, messages.Identified{Cluster: messages.ClusterID(number), Shard: p.Shard, Identifies: n, Cause: p.cause, WaitedMS: messages.Millis(p.waited)})
+	ctx.Send(g.house.Herald, messages.Identified{Cluster: clusterOf(p.owner), Shard: p.Shard, Identifies: n, Cause: p.cause, WaitedMS: messages.Millis(p.waited)})
 }
 
 // handOver is when each bucket was, or may yet be, used last.
 func (g *IdentifyGate) handOver() messages.PaceHandedOver {
 	return messages.PaceHandedOver{Last: maps.Clone(g.last)}
+}
+
+// clusterOf is the cluster that an owner of permits is.
+func clusterOf(owner string) messages.ClusterID {
+	id, err := strconv.Atoi(owner)
+	if err != nil {
+		panic(err) // ClusterID.String
+	}
+	return messages.ClusterID(id)
 }
 
 // shown gives those times as a clock shows them.

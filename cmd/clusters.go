@@ -46,7 +46,11 @@ func printClusters(w io.Writer, now time.Time, all []messages.ClusterView) {
 			if c.Death != nil {
 				death = fmt.Sprintf("%s, %s ago", c.Death.Cause, since(now, c.Death.At))
 			}
-			row("%d\t%s\t%s\t%s\t%d/%d\t%s\t%d\t%s\t%d\t%s", c.Cluster, c.Shards, c.State, since(now, c.Since), c.ShardsReady, c.Shards.Len(),
+			ready := fmt.Sprintf("%d/%d", c.ShardsReady, c.Shards.Len())
+			if c.Assumed {
+				ready += " assumed"
+			}
+			row("%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s", c.Cluster, c.Shards, c.State, since(now, c.Since), ready,
 				latencyText(worst(c.LatencyMS)), c.Guilds, pid, c.Restarts, death)
 		}
 	})

@@ -101,7 +101,11 @@ func (v *view) heard(machine string, e messages.Event) {
 			v.rolled <- e
 		}
 	case messages.ClusterReady:
-		v.line("cluster %d on %s: %s READY after %.2f s", e.Cluster, machine, e.Shards, e.TookMS.Duration().Seconds())
+		ready := "READY"
+		if e.Assumed {
+			ready = "assumed ready"
+		}
+		v.line("cluster %d on %s: %s %s after %.2f s", e.Cluster, machine, e.Shards, ready, e.TookMS.Duration().Seconds())
 	case messages.ClusterDied:
 		v.line("cluster %d on %s died: %s %s; again in %v", e.Cluster, machine, e.Cause, e.Exit, e.RetryInMS.Duration())
 	case messages.ClusterHeld:

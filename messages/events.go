@@ -128,6 +128,7 @@ type (
 		PID      int          `json:"pid,omitempty"`
 		Ready    int          `json:"shards_ready"`
 		Out      int          `json:"shards_out,omitempty"` // thrown out by Discord, or unable to reach it
+		Assumed  bool         `json:"assumed,omitempty"`    // that shards are READY: the bot says nothing of them (cluster.ready: after)
 		Restarts int          `json:"restarts"`
 	}
 	// ShardMoved: a shard is in another state.
@@ -143,7 +144,8 @@ type (
 		Cluster ClusterID    `json:"cluster"`
 		Shards  string       `json:"shards"`
 		PID     int          `json:"pid"`
-		TookMS  Milliseconds `json:"took_ms"` // since its process was started
+		TookMS  Milliseconds `json:"took_ms"`           // since its process was started
+		Assumed bool         `json:"assumed,omitempty"` // nothing says it: enough time has passed (cluster.ready: after)
 	}
 	// ClusterAdopted: the process of an earlier life of CONTROL is ours again, having served all the while.
 	ClusterAdopted struct {

@@ -191,6 +191,7 @@ type ClusterView struct {
 	ShardsLate  int            `json:"shards_late,omitempty"`  // not READY for more than ten seconds
 	ShardsStuck int            `json:"shards_stuck,omitempty"` // of these: reported as stuck (shard.stuck)
 	Stuck       *StuckShard    `json:"stuck,omitempty"`        // the first of them
+	Assumed     bool           `json:"assumed,omitempty"`      // ShardsReady is only assumed, by the time that passed (cluster.ready: after)
 	Restarts    int            `json:"restarts"`
 	States      string         `json:"states"`              // a letter a shard: ShardLetter
 	LatencyMS   []Milliseconds `json:"latency_ms"`          // of the gateway; 0: not known

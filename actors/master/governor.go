@@ -60,7 +60,9 @@ type (
 	}
 	// used tells when a machine's buckets were used last, as far as it knows. Inherited: it has what an earlier life of ours gave it.
 	used struct {
+		source    string
 		last      map[int]time.Time
+		most      time.Duration // that a bucket can be kept, where the machine's clock may be wrong
 		inherited bool
 		informs   bool // the fleet hears it, too, and says which slots are kept
 	}
@@ -243,7 +245,7 @@ func (g *Governor) used(m used, now time.Time) {
 		g.pacer.Keep([]messages.Place{}, 0)
 	}
 	for bucket, at := range m.last {
-		g.pacer.Used(bucket, g.pacer.Believed(at, now))
+		g.pacer.Told(m.source, bucket, g.pacer.Believed(at, now, m.most), now)
 	}
 }
 

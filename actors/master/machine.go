@@ -201,7 +201,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.PermitRequest:
 		m.sent(p.Now)
 		if !m.informs { // who knows what it has
-			ctx.Send(m.governor, used{inherited: true})
+			ctx.Send(m.governor, used{source: m.source, inherited: true})
 		}
 		ctx.Request(m.governor, wish{m.source, p})
 	case messages.PermitReport:
@@ -219,8 +219,11 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 
 // used is when the machine's buckets were used last, by our clock: never sooner than it was, where the machine says its own. It has what an earlier life of ours gave it where it has anything, and was given nothing in this one.
 func (m *Machine) used(p messages.Info) used {
-	u := used{last: map[int]time.Time{}, informs: true, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
+	u := used{source: m.source, most: plan.HoldFor, last: map[int]time.Time{}, informs: true, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
 	now := time.Now()
+	if p.Now != nil {
+		u.most = plan.HoldMost
+	}
 	for bucket, at := range p.LastIdentify {
 		u.last[bucket] = m.W.FromWall(at)
 		if p.Now != nil {

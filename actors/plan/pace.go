@@ -68,6 +68,7 @@ type bucket struct {
 	by   string    // the owner who used it last, where it said when by its own clock
 	own  time.Time // and when that was
 	out  *outstanding
+	told map[string]time.Time // until when it may yet be used, by the word of each owner that knows what nobody else does
 }
 
 // outstanding is a permit that was granted and not reported.
@@ -108,42 +109,6 @@ func (p *Pacer) Hold(t time.Time) {
 	}
 }
 
-// Used takes note that a bucket was used at t by somebody else, or in an earlier life.
-func (p *Pacer) Used(key int, t time.Time) {
-	if key < 0 || key >= p.maxConcurrency { // of other settings, or of somebody who is wrong
-		return
-	}
-	b := p.bucket(key)
-	if t.After(b.last) {
-		b.last = t
-	}
-	if free := p.after(t); free.After(b.free) {
-		b.free, b.by = free, ""
-	}
-}
-
-// Believed is at, when a bucket was, or may yet be, used by the word of somebody whose clock may be wrong: no permit is out for longer than that.
-func (p *Pacer) Believed(at, now time.Time) time.Time {
-	if latest := now.Add(max(p.ttl, HoldFor)); at.After(latest) {
-		return latest
-	}
-	return at
-}
-
-// after is when a bucket that was used at t is free again.
-func (p *Pacer) after(t time.Time) time.Time { return t.Add(IdentifyEvery + p.margin) }
-
-// Last is when each bucket was used last, as far as known.
-func (p *Pacer) Last() map[int]time.Time {
-	last := make(map[int]time.Time, len(p.buckets))
-	for key, b := range p.buckets {
-		if !b.last.IsZero() {
-			last[key] = b.last
-		}
-	}
-	return last
-}
-
 // Ask puts w among those waiting. A wish whose id waits already is the same wish. One that was granted may be asked again, for the grant may be lost: it waits until the
 // permit is overdue, and is over when that is reported after all.
 func (p *Pacer) Ask(w Want) {
@@ -170,6 +135,7 @@ func (p *Pacer) Adopt(w Want, now time.Time) bool {
 	}
 	p.waiting.remove(w.ID)
 	b.out = &outstanding{Want: w, from: now, expires: now.Add(w.Hold + lostReport)}
+	clear(b.told)
 	if free := p.after(now); b.free.After(free) { // what was said of the bucket was how long that permit might last
 		b.free = free
 	}
@@ -235,7 +201,7 @@ func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 	for _, key := range p.keys() {
 		b, w := p.bucket(key), p.first(key)
 		p.settle(key, b, now)
-		at := later(later(b.free, p.notBefore), opens)
+		at := later(later(later(b.free, b.until()), p.notBefore), opens)
 		grantAt := at
 		if p.slots == nil {
 			grantAt = at.Add(-w.Lead)

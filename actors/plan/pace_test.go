@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 		p.Used(key, now)
 	case "told":
 		key, _ := strconv.Atoi(args[0])
-		p.Used(key, p.Believed(noon.Add(duration(args[1])), now))
+		p.Told(cmp.Or(args[2], "m"), key, p.Believed(noon.Add(duration(args[1])), now, HoldFor), now)
 	case "hold":
 		p.Hold(noon.Add(duration(args[0])))
 	case "alone":
@@ -228,6 +229,15 @@ func TestPacer(t *testing.T) {
 			0s    told 0 1h
 			1s    ask a/0
 			1s    next => wake 1m35.1s`},
+		{"what lies ahead by an owner's word its next word replaces", 1, `
+			0s told 0 60s m
+			1s told 0 50s n
+			2s ask a/0
+			2s next => wake 1m5.1s
+			3s told 0 3s m
+			3s next => wake 55.1s
+			4s told 0 0s n
+			4s next => wake 8.1s`},
 		{"but as long as one may be", 1, `
 			0s told 0 80s
 			1s ask a/0

@@ -16,7 +16,9 @@ type Env struct {
 	Discord *sim.Discord
 	Up      func(shard int, up bool) // as SDK.Up
 
+	Library    Library       // how it starts its shards
 	Boot       time.Duration // from exec to its first shard
+	Silent     time.Duration // from exec to its first output, one line; 0: none
 	Says       string        // a line of output once every shard is READY; "": none
 	Site       string        // where it answers HTTP from its start: 503, and 200 while every shard is READY; "": nowhere
 	Deaf       bool          // Discord never lets its shards be READY
@@ -25,8 +27,37 @@ type Env struct {
 	IgnoreTerm bool
 }
 
-// envWave is what a bot keeps between two identifies of a bucket, by its own clock.
-const envWave = 5500 * time.Millisecond
+// Library is whose pace a bot has.
+type Library int
+
+// The libraries, as they start their shards. All of them leave 5 s between two shards, and here 300 ms more: the net of a simulation is late by less until a shard has
+// connected and identified, and what a library does against itself is not ours.
+const (
+	DiscordJS Library = iota // 5 s and up to 1.5 s more, each bucket for itself
+	DiscordPy                // 5 s and the time that connecting takes, one shard after the other whatever max_concurrency
+	Eris                     // looks every 0.5 s whether 5 s are over, one after the other
+	libraries
+)
+
+// AnyLibrary draws one.
+func AnyLibrary(d *sim.Discord) Library { return Library(d.Chance(int(libraries))) }
+
+// gap draws what a library leaves between two shards of the given ones.
+func (l Library) gap(d *sim.Discord) time.Duration {
+	const least = 5300 * time.Millisecond
+	draw := func(most time.Duration) time.Duration { return time.Duration(d.Chance(int(most))) }
+	switch l {
+	case DiscordPy:
+		return least + draw(1200*time.Millisecond)
+	case Eris:
+		return least + draw(500*time.Millisecond)
+	default:
+		return least + draw(1200*time.Millisecond)
+	}
+}
+
+// inTurn reports whether a library starts all shards one after the other, whatever max_concurrency.
+func (l Library) inTurn() bool { return l != DiscordJS }
 
 // Program is what the process does.
 func (e Env) Program(p *sim.Proc) {
@@ -60,25 +91,31 @@ func (e Env) Program(p *sim.Proc) {
 	if e.DieAfter > 0 {
 		p.After(e.DieAfter, func() { p.Exit(1, "Error: as told\n") })
 	}
+	if e.Silent > 0 {
+		p.After(e.Silent, func() { p.Print("starting") })
+	}
 	if !e.Deaf {
-		p.After(e.Boot, b.wave)
+		p.After(e.Boot, func() { b.wave(e.Library) })
 	}
 }
 
-// wave starts its shards, each bucket's one after the other.
-func (b *bot) wave() {
+// wave starts its shards at the pace of a library.
+func (b *bot) wave(l Library) {
 	var ids []int
 	if err := json.Unmarshal([]byte(b.p.Env("SHARDS")), &ids); err != nil {
 		panic(err) // CONTROL's own mistake
 	}
 	b.count, _ = strconv.Atoi(b.p.Env("SHARD_COUNT"))
 	buckets, _ := strconv.Atoi(b.p.Env("MAX_CONCURRENCY"))
+	if l.inTurn() {
+		buckets = 1
+	}
 	b.mine = len(ids)
-	turns := map[int]int{}
+	next := map[int]time.Duration{}
 	for _, id := range ids {
 		s := &shard{bot: b, id: id}
 		b.shards = append(b.shards, s)
-		b.p.After(time.Duration(turns[id%buckets])*envWave, s.connect)
-		turns[id%buckets]++
+		b.p.After(next[id%buckets], s.connect)
+		next[id%buckets] += l.gap(b.Discord)
 	}
 }

@@ -108,7 +108,9 @@ func (w *witness) judge(e messages.Event) error {
 	switch e := e.(type) {
 	case messages.ClusterReady:
 		delete(gaveUp, e.Cluster)
-		w.machine.tried[e.Cluster] = 0
+		if !e.Assumed { // else its start may yet fail
+			w.machine.tried[e.Cluster] = 0
+		}
 	case messages.ClusterDied:
 		wait := e.RetryInMS.Duration()
 		least, most := time.Duration(0), 72*time.Second // a minute + 20 % after a short service

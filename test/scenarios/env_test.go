@@ -35,7 +35,7 @@ func (f *fleet) envs(shards, maxConcurrency int, odd func(cluster string, start 
 		if odd != nil {
 			e = odd(cluster, start)
 		}
-		e.Discord = f.discord
+		e.Discord, e.Library = f.discord, fakecluster.AnyLibrary(f.discord)
 		return e.Program, nil
 	})
 	m := f.aloneWith(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency, IdentifyTotal: 100000}, ours(initialise(shards, maxConcurrency)), programs, change...)
@@ -50,8 +50,8 @@ func TestEnvStarts(t *testing.T) {
 		bot   func(cluster string) fakecluster.Env
 		limit time.Duration // for three clusters of four shards
 	}{
-		"after a while":        {actors.ReadyRule{After: 30 * time.Second}, func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second} }, 110 * time.Second},
-		"after less than that": {actors.ReadyRule{After: time.Second}, func(string) fakecluster.Env { return fakecluster.Env{} }, 70 * time.Second},
+		"after a while":        {actors.ReadyRule{After: time.Minute}, func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second} }, 210 * time.Second},
+		"after less than that": {actors.ReadyRule{After: time.Second}, func(string) fakecluster.Env { return fakecluster.Env{} }, 200 * time.Second},
 		"a line of its output": {actors.ReadyRule{Log: regexp.MustCompile(`^Logged in as .+#\d{4}$`)},
 			func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second, Says: "Logged in as bot#0001"} }, 80 * time.Second},
 		"its own address": {actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"},
@@ -165,10 +165,10 @@ func TestEnvIsReplaced(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		rule := environment(actors.ReadyRule{After: 10 * time.Second})
 		m := f.envs(4, 2, nil, rule)
-		f.must("READY", time.Minute, f.sawN("cluster.ready", 2))
+		f.must("READY", 2*time.Minute, f.sawN("cluster.ready", 2))
 		m.Crash()
 		f.boot(m, rule, func(o *actors.Options) { o.Cluster.ExtraEnv = []string{"COLOUR=blue"} })
-		f.must("READY again", 2*time.Minute, f.sawN("cluster.ready", 4))
+		f.must("READY again", 3*time.Minute, f.sawN("cluster.ready", 4))
 		for _, p := range m.Processes() {
 			want(f, "colour", p.Env("COLOUR"), "blue")
 		}

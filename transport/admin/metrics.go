@@ -75,6 +75,7 @@ var (
 	cpu          = metric("cluster_cpu_seconds_total", "Processor time of a cluster's process.", "cluster")
 	resident     = metric("cluster_resident_memory_bytes", "Resident memory of a cluster's process.", "cluster")
 	ready        = metric("cluster_shards_ready", "Shards of a cluster that are READY.", "cluster")
+	assumed      = metric("cluster_assumed", "1 while a cluster's shards are only assumed to be READY: nothing says it (cluster.ready: after).", "cluster")
 	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards where it is known.", "cluster")
 	mailbox      = metric("mailbox_messages", "Messages that wait for an actor.", "actor")
 	linkOpen     = metric("links", "Links that are open: ipc to clusters, master to MASTER.", "link")
@@ -86,7 +87,7 @@ var (
 
 // ofMachines is every metric of a machine.
 var ofMachines = []*prometheus.Desc{
-	info, started, linkUp, clusterCount, shardCount, stuckCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, latency, mailbox,
+	info, started, linkUp, clusterCount, shardCount, stuckCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, assumed, latency, mailbox,
 	linkOpen, linkFrames, linkBytes, linkRefused, streamCount,
 }
 
@@ -177,18 +178,19 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), put func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
 	stuck := 0
 	doing, shards := map[messages.ClusterState]int{}, map[messages.ShardState]int{}
-	for _, one := range c.view.Clusters {
-		doing[one.State]++
-		stuck += one.ShardsStuck
-		for i := range len(one.States) {
-			shards[messages.ShardStateOf(one.States[i])]++
+	for _, view := range c.view.Clusters {
+		doing[view.State]++
+		stuck += view.ShardsStuck
+		for i := range len(view.States) {
+			shards[messages.ShardStateOf(view.States[i])]++
 		}
-		id := one.Cluster.String()
-		gauge(ready, float64(one.ShardsReady), id)
-		if mean, known := meanLatency(one.LatencyMS); known {
+		id := view.Cluster.String()
+		gauge(ready, float64(view.ShardsReady), id)
+		gauge(assumed, one(view.Assumed), id)
+		if mean, known := meanLatency(view.LatencyMS); known {
 			gauge(latency, mean, id)
 		}
-		if used, known := c.use(one.PID); known {
+		if used, known := c.use(view.PID); known {
 			put(cpu, prometheus.CounterValue, used.CPU.Seconds(), id)
 			gauge(resident, float64(used.Resident), id)
 		}

@@ -51,6 +51,7 @@ func TestMetrics(t *testing.T) {
 		`control_cluster_resident_memory_bytes{cluster="0"} 1.048576e+06`,
 		`control_cluster_gateway_latency_seconds{cluster="0"} 0.05`,
 		`control_cluster_shards_ready{cluster="1"} 1`,
+		`control_cluster_assumed{cluster="1"} 0`,
 		`control_identify_wait_seconds_bucket{le="5"} 4`,
 		`control_identify_wait_seconds_bucket{le="15"} 5`,
 		`control_identify_wait_seconds_sum 5`,
