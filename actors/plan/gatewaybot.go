@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// GatewayBot is what Discord says of a bot: how many shards it is to have, and how many of them may identify (Discord docs, Get Gateway Bot).
+type GatewayBot struct {
+	Shards           int // that Discord recommends, ≥ 1
+	Total, Remaining int // identifies a day, and of today's
+	ResetAfter       time.Duration
+	MaxConcurrency   int // identifies per 5 s, ≥ 1
+}
+
+// GatewayBotPath is what is asked, below Discord's address.
+const GatewayBotPath = "/api/v10/gateway/bot"
+
+// HTTP's statuses that tell what to do, and its form of a date.
+const (
+	statusOK          = 200
+	statusLimited     = 429
+	statusUnavailable = 503
+	httpDate          = "Mon, 02 Jan 2006 15:04:05 GMT"
+)
+
+// Bounds of what Discord may say: far beyond the largest bots.
+const (
+	recommendedMax = 1_000_000
+	concurrencyMax = 10_000
+	totalMax       = 100_000_000
+	resetMax       = 48 * time.Hour
+)
+
+// GatewayBotError is an answer of Discord that cannot be gone by.
+type GatewayBotError struct {
+	Status int
+	Why    string        // what is wrong with it, with the value
+	Wait   time.Duration // how long Discord wants not to be asked; 0: it does not say
+}
+
+func (e *GatewayBotError) Error() string {
+	text := fmt.Sprintf("Discord: GET %s: status %d: %s", GatewayBotPath, e.Status, e.Why)
+	if e.Wait > 0 {
+		text += fmt.Sprintf("; it wants not to be asked for %v", e.Wait.Round(time.Second))
+	}
+	return text
+}
+
+// ReadGatewayBot reads an answer to GET GatewayBotPath: its status, its headers by their canonical names, its body. Whatever cannot be gone by is a GatewayBotError.
+func ReadGatewayBot(status int, header map[string]string, body []byte, now time.Time) (g GatewayBot, err error) {
+	if status != statusOK {
+		e := &GatewayBotError{Status: status, Why: "want 200"}
+		switch {
+		case status == statusLimited:
+			e.Why, e.Wait = "too many requests", obeyed(header["Retry-After"], body, now)
+		case status/100 == 3:
+			e.Why = fmt.Sprintf("redirected to %.100q: want an answer; discord.api is the address of Discord's REST API", header["Location"])
+		case status == statusUnavailable:
+			e.Wait = obeyed(header["Retry-After"], nil, now)
+		}
+		if kind := header["Content-Type"]; strings.Contains(kind, "html") {
+			e.Why += fmt.Sprintf(" (%.40s: of a proxy before Discord)", kind)
+		}
+		return g, e
+	}
+	var said struct {
+		Shards json.Number `json:"shards"`
+		Limit  *struct {
+			Total          json.Number `json:"total"`
+			Remaining      json.Number `json:"remaining"`
+			ResetAfter     json.Number `json:"reset_after"`
+			MaxConcurrency json.Number `json:"max_concurrency"`
+		} `json:"session_start_limit"`
+	}
+	wrong := func(format string, args ...any) (GatewayBot, error) {
+		return GatewayBot{}, &GatewayBotError{Status: status, Why: fmt.Sprintf(format, args...)}
+	}
+	if err := json.Unmarshal(body, &said); err != nil {
+		return wrong("no JSON of the kind that is documented: %s (%.60q)", shortError(err), body)
+	}
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+		return wrong("null: want an object with shards and session_start_limit")
+	}
+	if said.Limit == nil {
+		return wrong("session_start_limit is missing")
+	}
+	for _, f := range []struct {
+		name        string
+		value       json.Number
+		least, most int
+		to          *int
+	}{
+		{"shards", said.Shards, 1, recommendedMax, &g.Shards},
+		{"session_start_limit.max_concurrency", said.Limit.MaxConcurrency, 1, concurrencyMax, &g.MaxConcurrency},
+		{"session_start_limit.total", said.Limit.Total, 1, totalMax, &g.Total},
+		{"session_start_limit.remaining", said.Limit.Remaining, 0, totalMax, &g.Remaining},
+	} {
+		if f.value == "" {
+			return wrong("%s is missing", f.name)
+		}
+		n, err := strconv.Atoi(f.value.String())
+		if err != nil || n < f.least || n > f.most {
+			return wrong("%s %.20s: want a whole number from %d to %d", f.name, f.value, f.least, f.most)
+		}
+		*f.to = n
+	}
+	ms, err := said.Limit.ResetAfter.Float64() // it has been seen with a fraction
+	if err != nil || !(ms >= 0 && ms <= float64(resetMax.Milliseconds())) {
+		return wrong("session_start_limit.reset_after %.20q: want milliseconds from 0 to %d", said.Limit.ResetAfter.String(), resetMax.Milliseconds())
+	}
+	g.ResetAfter = time.Duration(math.Ceil(ms)) * time.Millisecond
+	return g, nil
+}
+
+// shortError is an error of JSON without what it was read into.
+func shortError(err error) string {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return fmt.Sprintf("%s is a %s", kind.Field, kind.Value)
+	}
+	return err.Error()
+}
+
+// How long Discord is not asked after an answer that cannot be gone by.
+const (
+	limitedWait = time.Minute // after a 429 that does not say how long
+	waitLeast   = time.Second
+	waitMost    = 24 * time.Hour // whatever it says
+	brokenMost  = 5 * time.Minute
+)
+
+// obeyed is how long a refusal is to be obeyed: by its header, in seconds or as a date, and else by its body.
+func obeyed(header string, body []byte, now time.Time) time.Duration {
+	wait := limitedWait
+	var said struct {
+		RetryAfter *float64 `json:"retry_after"`
+	}
+	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
+		wait = secondsOf(seconds)
+	} else if at, err := time.Parse(httpDate, header); err == nil {
+		wait = at.Sub(now)
+	} else if json.Unmarshal(body, &said) == nil && said.RetryAfter != nil {
+		wait = secondsOf(*said.RetryAfter)
+	}
+	return min(max(wait, waitLeast), waitMost)
+}
+
+func secondsOf(s float64) time.Duration {
+	if !(s >= 0 && s <= waitMost.Seconds()) { // NaN, too
+		return waitMost
+	}
+	return time.Duration(s * float64(time.Second))
+}
+
+// AskDiscordAfter returns how long to wait before Discord is asked again: as it said; 1, 2, 4 s and so on up to five minutes after an answer that makes no sense, and up
+// to 16 s where there was none. tries counts the questions since it last gave an answer to go by, random is in [0,1).
+func AskDiscordAfter(err error, tries int, random float64) time.Duration {
+	var answer *GatewayBotError
+	switch {
+	case !errors.As(err, &answer):
+		return Redial(true, min(tries+1, 5), random)
+	case answer.Wait > 0: // and a little more, that not everybody is back at once
+		return answer.Wait + time.Duration(random*float64(min(answer.Wait/10, 30*time.Second)))
+	default:
+		return Jitter(min(time.Second<<min(tries, 10), brokenMost), retryJitter, random)
+	}
+}
