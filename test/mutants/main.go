@@ -39,10 +39,11 @@ func main() {
 		every  = flag.Bool("all", false, "also mutants of no kind that must not live")
 		seeds  = flag.Int("n", 10, "seeds of each story before a mutant counts as a survivor")
 		day    = flag.Uint64("seed", uint64(time.Now().Unix()/86400), "the order of the mutants; by default another one every day")
+		loud   = flag.Bool("v", false, "also print each mutant that is killed, and by which test")
 		names  = flag.Bool("list", false, "print the mutants and end")
 	)
 	flag.Parse()
-	survivors, err := run(*budget, *only, *every, *seeds, *day, *names)
+	survivors, err := run(*budget, *only, *every, *seeds, *day, *names, *loud)
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
@@ -52,7 +53,7 @@ func main() {
 	}
 }
 
-func run(budget time.Duration, only string, every bool, seeds int, day uint64, names bool) (survivors int, err error) {
+func run(budget time.Duration, only string, every bool, seeds int, day uint64, names, loud bool) (survivors int, err error) {
 	began, ctx := time.Now(), context.Background()
 	pattern, err := regexp.Compile(only)
 	if err != nil {
@@ -108,8 +109,11 @@ func run(budget time.Duration, only string, every bool, seeds int, day uint64, n
 		mu.Lock()
 		defer mu.Unlock()
 		verdicts = append(verdicts, v)
-		if v.killer == "" {
+		switch {
+		case v.killer == "":
 			fmt.Printf("SURVIVED %s (%d tests reach it)\n", v.name, v.reached)
+		case loud:
+			fmt.Printf("killed   %s by %s in %v\n", v.name, v.killer, v.took.Round(time.Millisecond))
 		}
 		return nil
 	})

@@ -205,11 +205,11 @@ func (b *bench) judge(ctx context.Context, m mutant) verdict {
 	began := time.Now()
 	defer func() { v.took = time.Since(began) }()
 	for _, round := range []struct {
-		stories bool
-		seeds   int
-	}{{false, 1}, {true, 1}, {true, b.seeds}} {
+		stories, again bool
+		seeds          int
+	}{{seeds: 1}, {stories: true, seeds: 1}, {stories: true, again: true, seeds: b.seeds}} {
 		for _, s := range b.suites {
-			if (s.pkg == storiesPackage) != round.stories {
+			if (s.pkg == storiesPackage) != round.stories || round.again && b.seeds == 1 {
 				continue
 			}
 			tests := s.reaching(m.number)
