@@ -19,7 +19,7 @@ var bystanders = []string{"actors/plan/chronicle.go", "actors/plan/alert.go", "a
 var promises = map[string]*regexp.Regexp{
 	"persist": regexp.MustCompile(`: drop .*\b(Save|Remove|save|write|intend|note|record|remember|forget|inherit)\b`),
 	"delay":   regexp.MustCompile(`: (never wait|wait long|wait without) `),
-	"age":     regexp.MustCompile("`.*\\b(Since|Until|Before|After|Sub|age|until|since|at|from|last|due|overdue)\\b"),
+	"age":     regexp.MustCompile("`.*\\b(Since|Until|Before|After|Sub|age|until|since|at|from|last|left|due|overdue)\\b"),
 	"epoch":   regexp.MustCompile("`.*[eE]poch"),
 	"fence":   regexp.MustCompile("`.*\\b(lease|leased|Instance|life|lives|chain|Expired|seq|halt|halted|Halted|Fingerprint|boot|stale|fence)\\b|`.*\\.(link|process|epoch) [!=]= "),
 	"search":  regexp.MustCompile("`.*\\b(gone|Gone|GoneError|Find|Is|As|found|recall|seek|sought|stray|adopted)\\b"),

@@ -1,0 +1,128 @@
+package scenarios
+
+import (
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// This file is what one life of CONTROL leaves to the next: each fact that is on disk because a crash at the wrong moment would cost a process, a session or the pace.
+
+// A rolling restart is done, and CONTROL dies. The next life knows the processes that run, not the ones that they took the place of.
+func TestNextLifeKnowsTheSuccessors(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 10})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+		f.roll(m)
+		f.must("done", time.Minute, f.rolls("done"))
+		f.succeeds = false
+		before := f.pids(m)
+		f.pass(time.Second)
+		f.crash(m)
+		f.boot(m, sesame)
+		f.must("taken back", 20*time.Second, f.sawN("cluster.adopted", 2))
+		f.pass(time.Minute)
+		want(f, "processes", f.pids(m), before)
+		want(f, "identifies", f.identifies(), 20)
+	})
+}
+
+// The machine cannot start the bot for a minute and a half: what the dead process left is too old by then, and is not offered. Before that it is.
+func TestSessionsGrowOld(t *testing.T) {
+	for name, tc := range map[string]struct {
+		away     time.Duration
+		identify int
+	}{"young": {40 * time.Second, 10}, "old": {80 * time.Second, 20}} {
+		t.Run(name, func(t *testing.T) {
+			seedsOf(t, 5, func(f *fleet) {
+				m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10, SessionWindow: time.Hour}, ours(initialise(10, 10)), f.good(nil))
+				f.serve(m, "c", 0, 9)
+				f.pass(10 * time.Second)
+				f.order(m, messages.DrainCluster{Cluster: 0})
+				f.must("drained", 20*time.Second, f.stateIs(m, 0, messages.ClusterStopped))
+				f.pass(tc.away)
+				f.restart(m, 0)
+				f.must("READY", time.Minute, f.owned(10))
+				want(f, "identifies", f.identifies(), tc.identify)
+			})
+		})
+	}
+}
+
+// A fresh restart is ordered, and CONTROL and the bot die before the new process is READY: the next life does not know the old sessions either.
+func TestFreshIsFreshForTheNextLife(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.cast(func(_ string, start int) fakecluster.SDK {
+			return fakecluster.SDK{Boot: time.Duration(start-1) * 5 * time.Second}
+		}))
+		f.serve(m, "c", 0, 9)
+		f.pass(10 * time.Second)
+		f.order(m, messages.RestartCluster{Cluster: 0, Fresh: true})
+		f.must("started again", 20*time.Second, func() bool { return f.starts["0"] == 2 })
+		f.pass(time.Second)
+		f.crash(m)
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.pass(time.Second)
+		f.boot(m)
+		f.must("READY", 2*time.Minute, f.owned(10))
+		want(f, "identifies", f.identifies(), 20)
+	})
+}
+
+// MASTER brings the sessions of a machine that died, and CONTROL dies before its bots have taken them: they are in the next life's book.
+func TestBroughtSessionsOutliveControl(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		slow := f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{Boot: 5 * time.Second} })
+		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), slow)
+		f.master.Send("m1", messages.Connect{ID: "c", Range: &messages.ShardRange{First: 0, Last: 9},
+			Sessions: []messages.Session{{Shard: 3, ShardCount: 10, SessionID: "brought", Seq: 7, ResumeGatewayURL: "wss://resume", At: messages.At(time.Now())}}})
+		f.must("started", 10*time.Second, f.running(m, 1))
+		f.pass(time.Second)
+		f.crash(m)
+		want(f, "the session is on disk", strings.Contains(m.File("sessions-0.json"), `"brought"`), true)
+		f.boot(m)
+		f.must("READY", 2*time.Minute, f.owned(10))
+	})
+}
+
+// MASTER says that there is a lease from now on, and CONTROL dies. The next life, which MASTER does not reach, ends its clusters in time.
+func TestLeaseIsRemembered(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(16, 16, ours(initialise(16, 16)), nil)
+		f.serve(m, "c", 0, 15)
+		f.master.Send("m1", fencing(16, 16).Initialise)
+		f.pass(5 * time.Second)
+		f.crash(m)
+		f.net.Cut("m1", "master")
+		f.boot(m)
+		f.must("it stops", 40*time.Second, f.running(m, 0))
+	})
+}
+
+// A bot that paces itself takes long to boot, identifies at last, and the machine loses its power. The next life keeps the bucket from that moment on, not from when it was asked for
+// first.
+func TestReservationIsRemembered(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.envs(1, 1, func(_ string, start int) fakecluster.Env {
+			if start == 1 {
+				return fakecluster.Env{Boot: 110 * time.Second, Says: "ready"}
+			}
+			return fakecluster.Env{Says: "ready"}
+		}, environment(actors.ReadyRule{Log: regexp.MustCompile("ready")}))
+		f.must("it identifies", 2*time.Minute, func() bool { return f.identifies() == 1 })
+		f.powerOff(m)
+		f.pass(time.Duration(f.loop.Rand.IntN(1000)) * time.Millisecond)
+		f.boot(m, environment(actors.ReadyRule{Log: regexp.MustCompile("ready")}))
+		f.pass(5 * time.Minute)
+		want(f, "owned", f.owned(1)(), true)
+	})
+}
