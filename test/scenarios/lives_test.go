@@ -105,6 +105,8 @@ func TestLeaseIsRemembered(t *testing.T) {
 		f.net.Cut("m1", "master")
 		f.boot(m)
 		f.must("it stops", 40*time.Second, f.running(m, 0))
+		f.pass(time.Minute)
+		want(f, "processes", len(m.Processes()), 0)
 	})
 }
 
