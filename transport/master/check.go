@@ -3,12 +3,27 @@ package master
 import (
 	"cmp"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/discluster/control/messages"
 )
 
-// shardsMax bounds shard_count and every shard: a hundred times the largest bots, and still no danger to the memory of whoever makes a list of them.
-const shardsMax = 1_000_000
+// Bounds of what a peer says. What is beyond them is a mistake, and would be obeyed: as a list too long for memory, or a time that overflows.
+const (
+	shardsMax    = 1_000_000 // shard_count and every shard: a hundred times the largest bots
+	countMax     = 100_000   // machines, shards of a cluster, identifies at once: what config allows
+	intervalMax  = messages.Milliseconds(time.Hour / time.Millisecond)
+	durationMax  = messages.Milliseconds(30 * 24 * time.Hour / time.Millisecond)
+	waitedMax    = messages.Milliseconds(366 * 24 * time.Hour / time.Millisecond) // what waits for a budget may wait long
+	wholeMax     = 1<<53 - 1                                                      // the last whole number that JavaScript knows: epochs, seqs, bytes
+	closeCodeMax = 65535
+	weightMax    = 1_000_000
+	textMax      = 256     // ids and names
+	tokenMax     = 4 << 10 // as config allows
+	messageMax   = 4 << 10 // what is for people
+	featuresMax  = 64
+)
 
 // rangeRule is what shardRange holds, in words.
 var rangeRule = fmt.Sprintf("[first,last] with 0 <= first <= last < %d", shardsMax)
@@ -22,32 +37,64 @@ func check(name string, m any) error {
 	case messages.Connect:
 		c.connect(m)
 	case messages.Offload:
+		c.brief("id", m.ID)
 		c.shardRange("shardRange", &m.Range)
+		c.people("reason", m.Reason)
+		within(&c, "within_ms", m.WithinMS, 0, durationMax)
+	case messages.Shutdown:
+		c.brief("id", m.ID)
+		c.people("reason", m.Reason)
+		c.halt("halt", m.Halt)
 	case messages.Command:
 		c.text("id", m.ID)
 		c.text("name", m.Name)
 	case messages.MasterError:
+		within(&c, "code", m.Code, 0, closeCodeMax)
+		c.people("message", m.Message)
+		c.brief("kind", m.Kind)
+		c.cluster(m.Cluster)
 		c.shardRange("shards", m.Shards)
 	case messages.HeartbeatAck:
+		within(&c, "seq", m.Seq, 0, wholeMax)
 		c.place(m.Machine)
 	case messages.PermitAnswer:
 		c.permitAnswer(m)
 	case messages.Info:
 		c.info(m)
 	case messages.Fatal:
+		within(&c, "code", m.Code, 0, closeCodeMax)
+		c.people("message", m.Message)
+		c.people("reason", m.Reason)
+		c.cluster(&m.Cluster)
 		c.shardRange("shards", &m.Shards)
 	case messages.Ack:
+		c.brief("id", m.ID)
+		c.brief("state", m.State)
+		c.people("error", m.Error)
+		c.people("progress", m.Progress)
 		c.shardRange("shardRange", m.Range)
+		c.sessions(m.Sessions)
 	case messages.Heartbeat:
+		within(&c, "seq", m.Seq, 0, wholeMax)
 		c.ranges(m.Ranges)
+		within(&c, "clusters.serving", m.Clusters.Serving, 0, shardsMax)
+		within(&c, "clusters.starting", m.Clusters.Starting, 0, shardsMax)
+		within(&c, "clusters.failed", m.Clusters.Failed, 0, shardsMax)
+		within(&c, "shards_ready", m.ShardsReady, 0, shardsMax)
 	case messages.PermitRequest:
 		c.text("id", m.ID)
-		atLeast(&c, "shard", m.Shard, 0)
-		atLeast(&c, "hold_ms", m.HoldMS, 0)
-		c.identifies(m.Identifies)
+		within(&c, "shard", m.Shard, 0, shardsMax-1)
+		within(&c, "waited_ms", m.WaitedMS, 0, waitedMax)
+		within(&c, "hold_ms", m.HoldMS, 0, durationMax)
+		within(&c, "identifies", m.Identifies, 0, shardsMax)
 	case messages.PermitReport:
 		c.text("id", m.ID)
-		c.identifies(m.Identifies)
+		within(&c, "identifies", m.Identifies, 0, shardsMax)
+	case messages.SessionsMoved:
+		c.sessions(m.Sessions)
+		for _, shard := range m.Gone {
+			within(&c, "gone", shard, 0, shardsMax-1)
+		}
 	}
 	if c.broken != nil {
 		return c.broken
@@ -63,19 +110,21 @@ type checks struct {
 
 func (c *checks) initialise(m messages.Initialise) {
 	c.rule(m.Token != "", "token", "empty", "the bot's token")
-	said(c, "heartbeat_interval", m.HeartbeatInterval, 1)
-	said(c, "shard_count", m.ShardCount, 1)
-	if m.ShardCount != nil {
-		c.shardCount(*m.ShardCount)
-	}
-	said(c, "max_concurrency", m.MaxConcurrency, 1)
-	said(c, "shards_per_cluster", m.ShardsPerCluster, 1)
+	c.rule(len(m.Token) <= tokenMax, "token", fmt.Sprintf("of %d bytes", len(m.Token)), fmt.Sprintf("at most %d", tokenMax))
+	said(c, "heartbeat_interval", m.HeartbeatInterval, 1, intervalMax)
+	said(c, "shard_count", m.ShardCount, 1, shardsMax)
+	said(c, "max_concurrency", m.MaxConcurrency, 1, countMax)
+	said(c, "shards_per_cluster", m.ShardsPerCluster, 1, shardsMax)
+	c.features(m.Features)
 	c.place(m.Machine)
-	said(c, "lease_ms", m.LeaseMS, 1)
+	within(c, "epoch", m.Epoch, 0, wholeMax)
+	said(c, "lease_ms", m.LeaseMS, 1, durationMax)
 }
 
 // connect either grants a range or makes a spare.
 func (c *checks) connect(m messages.Connect) {
+	c.brief("id", m.ID)
+	c.sessions(m.Sessions)
 	switch {
 	case m.Range == nil:
 		c.rule(m.Redundant, "shardRange", "[]", "a range, or redundant true")
@@ -89,17 +138,32 @@ func (c *checks) connect(m messages.Connect) {
 func (c *checks) permitAnswer(m messages.PermitAnswer) {
 	c.text("id", m.ID)
 	if m.Granted {
-		atLeast(c, "use_within_ms", m.UseWithinMS, 1)
-		atLeast(c, "in_ms", m.InMS, 0)
+		within(c, "use_within_ms", m.UseWithinMS, 1, durationMax)
+		within(c, "in_ms", m.InMS, 0, durationMax)
 	} else {
-		atLeast(c, "retry_after_ms", m.RetryAfterMS, 0)
+		within(c, "retry_after_ms", m.RetryAfterMS, 0, durationMax)
 	}
+	c.people("reason", m.Reason)
 }
 
 // info leaves out what this machine was not told yet: a zero count, a zero place.
 func (c *checks) info(m messages.Info) {
-	atLeast(c, "shard_count", m.ShardCount, 0)
-	c.shardCount(m.ShardCount)
+	c.brief("hostname", m.Hostname)
+	c.brief("version", m.Version)
+	within(c, "cpus", m.CPUs, 0, countMax)
+	within(c, "memory_bytes", m.MemoryBytes, 0, wholeMax)
+	within(c, "load1", m.Load1, 0, weightMax)
+	within(c, "weight", m.Weight, 0, weightMax)
+	within(c, "epoch", m.Epoch, 0, wholeMax)
+	within(c, "shard_count", m.ShardCount, 0, shardsMax)
+	within(c, "max_concurrency", m.MaxConcurrency, 0, countMax)
+	within(c, "shards_per_cluster", m.ShardsPerCluster, 0, shardsMax)
+	c.features(m.Features)
+	c.halt("halted", m.Halted)
+	c.halt("resumed", m.Resumed)
+	for bucket := range m.LastIdentify {
+		within(c, "last_identify", bucket, 0, countMax)
+	}
 	if m.Machine != (messages.Place{}) {
 		c.place(&m.Machine)
 	}
@@ -113,14 +177,50 @@ func (c *checks) rule(holds bool, field, value, rule string) {
 	}
 }
 
-func (c *checks) text(field, value string) { c.rule(value != "", field, "empty", "a text") }
-
-func (c *checks) identifies(n int) {
-	c.rule(0 <= n && n <= shardsMax, "identifies", fmt.Sprint(n), fmt.Sprintf("0 to %d", shardsMax))
+func (c *checks) text(field, value string) {
+	c.rule(value != "", field, "empty", "a text")
+	c.brief(field, value)
 }
 
-func (c *checks) shardCount(n int) {
-	c.rule(n <= shardsMax, "shard_count", fmt.Sprint(n), fmt.Sprintf("at most %d", shardsMax))
+// brief checks an id or a name, which may be empty.
+func (c *checks) brief(field, value string) { c.most(field, value, textMax) }
+
+// people checks a text for people.
+func (c *checks) people(field, value string) { c.most(field, value, messageMax) }
+
+func (c *checks) most(field, value string, most int) {
+	c.rule(len(value) <= most, field, fmt.Sprintf("of %d bytes", len(value)), fmt.Sprintf("at most %d", most))
+}
+
+func (c *checks) features(all []string) {
+	c.rule(len(all) <= featuresMax, "features", fmt.Sprintf("of %d texts", len(all)), fmt.Sprintf("at most %d", featuresMax))
+	for _, one := range all {
+		c.brief("features", one)
+	}
+}
+
+// halt checks a halt; nil was not said.
+func (c *checks) halt(field string, h *messages.Halt) {
+	if h == nil {
+		return
+	}
+	within(c, field+".code", h.Code, 0, closeCodeMax)
+	within(c, field+".epoch", h.Epoch, 0, wholeMax)
+	c.brief(field+".token", h.Token)
+}
+
+func (c *checks) cluster(id *messages.ClusterID) { said(c, "cluster", id, 0, shardsMax) }
+
+func (c *checks) sessions(all []messages.Session) {
+	for _, s := range all {
+		within(c, "sessions.shard", s.Shard, 0, shardsMax-1)
+		within(c, "sessions.shard_count", s.ShardCount, 0, shardsMax)
+		within(c, "sessions.seq", s.Seq, 0, wholeMax)
+		c.brief("sessions.session_id", s.SessionID)
+		c.brief("sessions.resume_gateway_url", s.ResumeGatewayURL)
+		c.brief("sessions.user_id", s.UserID)
+		c.brief("sessions.application_id", s.ApplicationID)
+	}
 }
 
 // shardRange checks a range; nil was not said.
@@ -134,6 +234,8 @@ func (c *checks) shardRange(field string, r *messages.ShardRange) {
 func (c *checks) ranges(all []messages.RangeInfo) {
 	for _, one := range all {
 		c.shardRange("ranges", &one.Range)
+		c.brief("ranges.state", string(one.State))
+		within(c, "ranges.epoch", one.Epoch, 0, wholeMax)
 	}
 }
 
@@ -142,17 +244,27 @@ func (c *checks) place(p *messages.Place) {
 	if p == nil {
 		return
 	}
-	atLeast(c, "machine.of", p.Of, 1)
+	within(c, "machine.of", p.Of, 1, countMax)
 	c.rule(0 <= p.Index && p.Index < p.Of || *p == messages.NoSlot, "machine.index", fmt.Sprint(p.Index), fmt.Sprintf("0..%d", p.Of-1))
 }
 
 // said checks a number that may be absent.
-func said[N cmp.Ordered](c *checks, field string, value *N, least N) {
+func said[N cmp.Ordered](c *checks, field string, value *N, least, most N) {
 	if value != nil {
-		atLeast(c, field, *value, least)
+		within(c, field, *value, least, most)
 	}
 }
 
-func atLeast[N cmp.Ordered](c *checks, field string, value, least N) {
+// within checks a number that has bounds.
+func within[N cmp.Ordered](c *checks, field string, value, least, most N) {
 	c.rule(value >= least, field, fmt.Sprint(value), fmt.Sprintf("at least %v", least))
+	c.rule(value <= most, field, fmt.Sprint(value), fmt.Sprintf("at most %v", most))
+}
+
+// brief cuts a text for people to what a packet may hold.
+func brief(text string) string {
+	if len(text) <= messageMax {
+		return text
+	}
+	return strings.ToValidUTF8(text[:messageMax], "")
 }

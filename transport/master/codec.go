@@ -82,7 +82,7 @@ func DecodeFromControl(frame []byte) (messages.FromControl, error) {
 	}
 }
 
-// EncodeFromMaster writes a packet of MASTER's. A packet that breaks its rules is not written: *FieldError.
+// EncodeFromMaster writes a packet of MASTER's. A packet that breaks its rules is not written: *FieldError; a text for people that is too long is cut.
 func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Initialise:
@@ -90,12 +90,15 @@ func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 	case messages.Connect:
 		return write(messages.OpConnect, m, wireConnect(m))
 	case messages.Offload:
+		m.Reason = brief(m.Reason)
 		return write(messages.OpOffload, m, m)
 	case messages.Shutdown:
+		m.Reason = brief(m.Reason)
 		return write(messages.OpShutdown, m, m)
 	case messages.Command:
 		return write(messages.OpCommand, m, m)
 	case messages.MasterError:
+		m.Message = brief(m.Message)
 		return write(messages.OpMasterError, m, m)
 	case messages.HeartbeatAck:
 		return write(messages.OpAck, m, heartbeatAck{Op: messages.OpBeat, HeartbeatAck: m})
@@ -106,16 +109,19 @@ func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 	}
 }
 
-// EncodeFromControl writes a packet of CONTROL's. A packet that breaks its rules is not written: *FieldError.
+// EncodeFromControl writes a packet of CONTROL's. A packet that breaks its rules is not written: *FieldError; a text for people that is too long is cut.
 func EncodeFromControl(m messages.FromControl) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Info:
 		return write(messages.OpInfo, m, wireInfo(m))
 	case messages.Fatal:
+		m.Message, m.Reason = brief(m.Message), brief(m.Reason)
 		return write(messages.OpFatal, m, m)
 	case messages.MasterError:
+		m.Message = brief(m.Message)
 		return write(messages.OpMasterError, m, m)
 	case messages.Ack:
+		m.Error, m.Progress = brief(m.Error), brief(m.Progress)
 		return write(messages.OpAck, m, m)
 	case messages.Heartbeat:
 		return write(messages.OpBeat, m, wireHeartbeat(m))
