@@ -149,6 +149,12 @@ func TestFaults(t *testing.T) {
 		{"session without count", string(wrap(`{"op":0,"t":"DRAIN","d":{"sessions":[{"shard":1,"session_id":"a","seq":1}]}}`)), false, Malformed, "shard 1: shard_count 0: want at least 1"},
 		{"session of a shard too high", string(wrap(`{"op":0,"t":"DRAIN","d":{"sessions":[{"shard":4,"shard_count":4,"session_id":"a","seq":1}]}}`)), false, Malformed, "shard 4: want 0 to 3"},
 		{"drain without deadline", string(wrap(`{"op":0,"t":"DRAIN","d":{"event_id":"1"}}`)), true, Malformed, "deadline_ms: missing or null"},
+		{"a time without end", string(wrap(`{"op":0,"t":"DRAIN","d":{"event_id":"1","deadline_ms":9223372036854775807}}`)), true, Malformed, "deadline_ms 9223372036854775807: want at most 31622400000"},
+		{"a latency of a week", string(wrap(`{"op":0,"t":"SHARD","d":{"shard_id":1,"state":"ready","latency_ms":604800000}}`)), false, Malformed, "latency_ms 604800000: want at most 3600000"},
+		{"a shard beyond any bot", string(wrap(`{"op":0,"t":"SESSIONS","d":{"event_id":"1","gone":[1000000]}}`)), false, Malformed, "gone: shard 1000000: want less than 1000000"},
+		{"guilds beyond any count", string(wrap(`{"op":0,"t":"SHARD","d":{"shard_id":1,"state":"ready","guilds":9007199254740992}}`)), false, Malformed, "guilds 9007199254740992: want at most 9007199254740991"},
+		{"a close code that is none", string(wrap(`{"op":0,"t":"SHARD","d":{"shard_id":1,"state":"failed","close_code":70000}}`)), false, Malformed, "close_code 70000: want at most 65535"},
+		{"features without end", string(wrap(`{"op":1,"d":{"id":"1","event_id":"1","features":["a"` + strings.Repeat(`,"a"`, 64) + `]}}`)), false, Malformed, "features: 65 texts: want at most 64"},
 		{"a time below zero", string(wrap(`{"op":0,"t":"DRAIN","d":{"event_id":"1","deadline_ms":-1}}`)), true, Malformed, "deadline_ms -1: want at least 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

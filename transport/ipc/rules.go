@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/discluster/control/messages"
 )
@@ -42,13 +43,17 @@ func check(m any) error {
 		return checkHello(m)
 	case messages.Identify:
 		return cmp.Or(
+			briefText("id", m.ID),
+			briefText("event_id", m.EventID),
+			briefText("sdk", m.SDK),
+			checkFeatures(m.Features),
 			oneOf("state", m.State, "", messages.InstanceIdle, messages.InstanceServing, messages.InstanceDraining),
-			atLeast("pid", m.PID, 0),
-			atLeast("shard_count", m.ShardCount, 0),
+			within("pid", m.PID, 0, pidMax),
+			within("shard_count", m.ShardCount, 0, shardsMax),
 			checkShards("shards", m.Shards, m.ShardCount),
 			checkSessions(m.Sessions))
 	case messages.IPCBeat:
-		return atLeast("lease_ms", m.LeaseMS, 0)
+		return cmp.Or(briefText("event_id", m.EventID), within("lease_ms", m.LeaseMS, 0, durationMax))
 	case messages.ShardStatus:
 		return checkStatus(m)
 	case messages.InstanceSessions:
@@ -56,19 +61,19 @@ func check(m any) error {
 	case messages.PermitAsk:
 		return cmp.Or(
 			briefText("event_id", m.EventID),
-			atLeast("shard_id", m.Shard, 0),
+			within("shard_id", m.Shard, 0, shardsMax-1),
 			oneOf("cause", m.Cause, messages.CauseStart, messages.CauseCrash, messages.CauseReidentify, messages.CauseOperator))
 	case messages.PermitGrant:
 		return cmp.Or(
-			atLeast("shard_id", m.Shard, 0),
-			atLeast("use_within_ms", m.UseWithinMS, 0),
-			atLeast("retry_after_ms", m.RetryAfterMS, 0))
+			within("shard_id", m.Shard, 0, shardsMax-1),
+			within("use_within_ms", m.UseWithinMS, 0, durationMax),
+			within("retry_after_ms", m.RetryAfterMS, 0, durationMax))
 	case messages.PermitSent:
-		return cmp.Or(briefText("event_id", m.EventID), atLeast("shard_id", m.Shard, 0))
+		return cmp.Or(briefText("event_id", m.EventID), within("shard_id", m.Shard, 0, shardsMax-1))
 	case messages.Reconnect:
-		return atLeast("shard_id", m.Shard, 0)
+		return within("shard_id", m.Shard, 0, shardsMax-1)
 	case messages.Drain:
-		return atLeast("deadline_ms", m.DeadlineMS, 0)
+		return within("deadline_ms", m.DeadlineMS, 0, durationMax)
 	case messages.Drained:
 		return checkSessions(m.Sessions)
 	}
@@ -81,16 +86,16 @@ func checkHello(m messages.Hello) error {
 		return errors.New("shards []: want at least one")
 	}
 	err := cmp.Or(
-		atLeast("total_shards", m.TotalShards, 1),
+		within("total_shards", m.TotalShards, 1, shardsMax),
 		checkShards("shards", m.Shards, m.TotalShards),
-		atLeast("heartbeat_interval", m.HeartbeatIntervalMS, 0),
-		atLeast("cluster_count", m.ClusterCount, 0),
-		atLeast("max_concurrency", m.MaxConcurrency, 0),
-		atLeast("lost_after_ms", m.LostAfterMS, 0),
-		atLeast("lease_ms", m.LeaseMS, 0),
+		within("heartbeat_interval", m.HeartbeatIntervalMS, 0, intervalMax),
+		within("cluster_count", m.ClusterCount, 0, shardsMax),
+		within("max_concurrency", m.MaxConcurrency, 0, countMax),
+		within("lost_after_ms", m.LostAfterMS, 0, durationMax),
+		within("lease_ms", m.LeaseMS, 0, durationMax),
 		oneOf("on_lost", m.OnLost, "", messages.OnLostAutonomous, messages.OnLostExit))
 	if err == nil && m.Cluster != nil {
-		err = atLeast("cluster", *m.Cluster, 0)
+		err = within("cluster", *m.Cluster, 0, shardsMax)
 	}
 	if err == nil && m.Sessions != nil {
 		err = checkSessions(*m.Sessions)
@@ -101,15 +106,16 @@ func checkHello(m messages.Hello) error {
 // checkStatus is the rule of SHARD; a figure that is not known is left out.
 func checkStatus(m messages.ShardStatus) error {
 	err := cmp.Or(
-		atLeast("shard_id", m.Shard, 0),
+		within("shard_id", m.Shard, 0, shardsMax-1),
 		oneOf("state", m.State, messages.ShardIdle, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardIdentifying,
 			messages.ShardResuming, messages.ShardReady, messages.ShardDisconnected, messages.ShardFailed),
-		atLeast("latency_ms", m.LatencyMS, 0))
+		within("close_code", m.CloseCode, 0, closeMax),
+		within("latency_ms", m.LatencyMS, 0, intervalMax))
 	if err == nil && m.Guilds != nil {
-		err = atLeast("guilds", *m.Guilds, 0)
+		err = within("guilds", *m.Guilds, 0, wholeMax)
 	}
 	if err == nil && m.Events != nil {
-		err = atLeast("events", *m.Events, 0)
+		err = within("events", *m.Events, 0, wholeMax)
 	}
 	return err
 }
@@ -120,8 +126,34 @@ func checkShards(field string, ids []int, total int) error {
 		switch {
 		case id < 0:
 			return fmt.Errorf("%s: shard %d: want at least 0", field, id)
+		case id >= shardsMax:
+			return fmt.Errorf("%s: shard %d: want less than %d", field, id, shardsMax)
 		case total > 0 && id >= total:
 			return fmt.Errorf("%s: shard %d: want less than the shard count %d", field, id, total)
+		}
+	}
+	return nil
+}
+
+// Bounds of the numbers that a peer says. What is beyond them is a mistake, and would be obeyed: as a list too long for memory, or a time that overflows.
+const (
+	shardsMax   = 1_000_000 // as on the link to MASTER
+	countMax    = 100_000
+	featuresMax = 64
+	pidMax      = 1 << 31
+	closeMax    = 65535
+	intervalMax = messages.Milliseconds(time.Hour / time.Millisecond)
+	durationMax = messages.Milliseconds(366 * 24 * time.Hour / time.Millisecond)
+	wholeMax    = 1<<53 - 1 // the last whole number that JavaScript knows
+)
+
+func checkFeatures(all []string) error {
+	if len(all) > featuresMax {
+		return fmt.Errorf("features: %d texts: want at most %d", len(all), featuresMax)
+	}
+	for _, one := range all {
+		if err := briefText("features", one); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -136,14 +168,16 @@ func checkSessions(sessions []messages.Session) error {
 		switch {
 		case s.ShardCount < 1:
 			return fmt.Errorf("sessions: shard %d: shard_count %d: want at least 1", s.Shard, s.ShardCount)
+		case s.ShardCount > shardsMax:
+			return fmt.Errorf("sessions: shard %d: shard_count %d: want at most %d", s.Shard, s.ShardCount, shardsMax)
 		case s.Shard < 0 || s.Shard >= s.ShardCount:
 			return fmt.Errorf("sessions: shard %d: want 0 to %d", s.Shard, s.ShardCount-1)
 		case s.SessionID == "":
 			return fmt.Errorf("sessions: shard %d: session_id missing or empty", s.Shard)
 		case len(s.SessionID) > textMax || len(s.ResumeGatewayURL) > textMax || len(s.UserID) > textMax || len(s.ApplicationID) > textMax:
 			return fmt.Errorf("sessions: shard %d: session_id, resume_gateway_url, user_id or application_id over %d bytes", s.Shard, textMax)
-		case s.Seq < 0:
-			return fmt.Errorf("sessions: shard %d: seq %d: want at least 0", s.Shard, s.Seq)
+		case s.Seq < 0 || s.Seq > wholeMax:
+			return fmt.Errorf("sessions: shard %d: seq %d: want 0 to %d", s.Shard, s.Seq, int64(wholeMax))
 		}
 	}
 	return nil
@@ -156,10 +190,13 @@ func briefText[S ~string](field string, v S) error {
 	return nil
 }
 
-// atLeast reports a number below its least.
-func atLeast[N ~int | ~int64](field string, v, least N) error {
-	if v < least {
+// within reports a number beyond its bounds.
+func within[N ~int | ~int64](field string, v, least, most N) error {
+	switch {
+	case v < least:
 		return fmt.Errorf("%s %d: want at least %d", field, v, least)
+	case v > most:
+		return fmt.Errorf("%s %d: want at most %d", field, v, most)
 	}
 	return nil
 }
