@@ -54,13 +54,13 @@ type UnixMillis int64
 // At gives the moment t.
 func At(t time.Time) UnixMillis { return UnixMillis(t.UnixMilli()) }
 
-// Time gives m as Go has it. A clock that is wrong by centuries shows the nearest of the years 1938 and 2200: what is between two such moments, and the sum of two such times,
+// Time gives m as Go has it. A clock that is wrong by centuries shows the nearest of the years 1938 and 2110: what is between two such moments, and the sum of two such times,
 // fits a time.Duration.
 func (m UnixMillis) Time() time.Time {
 	return time.UnixMilli(int64(min(max(m, momentLeast), momentMost)))
 }
 
-const momentLeast, momentMost UnixMillis = -1_000_000_000_000, 7_258_118_400_000
+const momentLeast, momentMost UnixMillis = -1_000_000_000_000, 4_417_977_600_000
 
 // Left is how long it is until a moment that was reckoned from time.Now, by the clock that says less: the one that timers run by stands still while the machine is suspended, and the
 // wall clock may be set back. What must have ended by then has, therefore, though a wall clock that is set forward ends it sooner.
