@@ -110,13 +110,13 @@ func (lineEnded) IgnoreDeadLetterLogging()   {}
 func (*routed) IgnoreDeadLetterLogging()     {}
 
 func newRouter(w *world.World, house House, o Options) *actor.Props {
-	return w.Spawn("router", func() actor.Actor {
+	return w.SpawnOn(newLentMailbox, "router", func() actor.Actor {
 		r := &Router{house: house, options: o.Router, mint: &messages.Mint{Worker: uint32(o.PID)}, lines: map[transport.Link]*line{},
 			seats: map[messages.ClusterID]*line{}, states: map[messages.ClusterID]messages.ClusterState{}, asks: map[string]*ask{},
 			results: [][]byte{}, clusters: []messages.ClusterID{}}
 		r.Begin(w, w.Log.With().Str("actor", "router").Logger(), "routing", r.routing)
 		return r
-	}, actor.WithMailbox(newLentMailbox))
+	})
 }
 
 func (r *Router) routing(ctx actor.Context) {

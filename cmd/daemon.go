@@ -80,16 +80,15 @@ func claim(c *config.Config) (*place, error) {
 
 // startControl spawns the actors of the CONTROL at a place. name is the root actor's.
 func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
-	files, counted, lines := newFolder(c.State.Dir), newMailboxes(), &links{}
+	files := newFolder(c.State.Dir)
+	w, boxes, lines := countedWorld(files, log)
 	shown, err := openAdmin(c, adminSocket, func(o admin.Options) *admin.Server {
-		o.Mailboxes, o.Links = counted.depths, lines.figures
+		o.Mailboxes, o.Links = boxes.depths, lines.figures
 		return admin.New(o, desk{system, system.NewLocalPID(name + "/" + actors.DeskName)}, nil)
 	}, log)
 	if err != nil {
 		return nil, err
 	}
-	w := newWorld(files, log)
-	w.Props, w.Dial = counted.props, lines.dial
 	if at.logs != "" {
 		limits := botlog.Limits{Life: int64(c.Cluster.LogMax), Past: int64(c.Cluster.LogKeep)}
 		behaviours = append([]actors.Behaviour{logKeeper(at.logs, limits)}, behaviours...)

@@ -48,6 +48,13 @@ func newWorld(files *folder, log zerolog.Logger) *world.World {
 	}
 }
 
+// countedWorld is newWorld with its mailboxes and links counted, as CONTROL runs in it.
+func countedWorld(files *folder, log zerolog.Logger) (*world.World, *mailboxes, *links) {
+	w, boxes, lines := newWorld(files, log), newMailboxes(), &links{}
+	w.Props, w.Dial = boxes.props, lines.dial
+	return w, boxes, lines
+}
+
 func dial(to transport.Target, done func(transport.Link, error)) func() {
 	if path, socket := strings.CutPrefix(to.URL, "unix:"); socket {
 		return ipc.Dial(path, done)

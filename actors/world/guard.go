@@ -18,11 +18,16 @@ type Panic struct {
 
 func (p *Panic) Error() string { return fmt.Sprintf("panic on %s: %v", p.Message, p.Value) }
 
-// Spawn gives the props every actor here is spawned with: its producer, Guard, and what the World adds.
+// Spawn returns the props every actor here is spawned with: its producer, Guard, and what the World adds.
 func (w *World) Spawn(name string, producer actor.Producer, more ...actor.PropsOption) *actor.Props {
-	options := append([]actor.PropsOption{actor.WithReceiverMiddleware(guard(w.Log))}, more...)
+	return w.SpawnOn(actor.Unbounded(), name, producer, more...)
+}
+
+// SpawnOn is Spawn for an actor that wants a mailbox of its own kind.
+func (w *World) SpawnOn(wanted actor.MailboxProducer, name string, producer actor.Producer, more ...actor.PropsOption) *actor.Props {
+	options := append([]actor.PropsOption{actor.WithReceiverMiddleware(guard(w.Log)), actor.WithMailbox(wanted)}, more...)
 	if w.Props != nil {
-		options = append(options, w.Props(name)...)
+		options = append(options, w.Props(name, wanted)...)
 	}
 	return actor.PropsFromProducer(producer, options...)
 }

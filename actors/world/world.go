@@ -47,8 +47,9 @@ type World struct {
 	Fetch func(r Request, done func(Response, error)) (cancel func())
 	// Rand is a number in [0,1).
 	Rand func() float64
-	// Props is what every actor is spawned with beside its own: in simulation a mailbox that runs one message a turn.
-	Props func(name string) []actor.PropsOption
+	// Props returns what an actor is spawned with beside its own. It may replace the wanted mailbox:
+	// production keeps an eye on it, the simulation has one that runs one message a turn.
+	Props func(name string, wanted actor.MailboxProducer) []actor.PropsOption
 	Log   zerolog.Logger
 	// Secrets is what this process must not pass on; nil: it passes everything on.
 	Secrets *Secrets

@@ -139,7 +139,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 			}))
 		},
 		Rand: h.loop.Rand.Float64,
-		Props: func(name string) []actor.PropsOption {
+		Props: func(name string, _ actor.MailboxProducer) []actor.PropsOption {
 			return []actor.PropsOption{
 				actor.WithMailbox(func() actor.Mailbox { return h.loop.mailbox(b, h.Name+"/"+name) }),
 				actor.WithReceiverMiddleware(h.panics(name)),
