@@ -1,0 +1,61 @@
+// Package bench measures the shipped daemon: `control run` with its bots as processes of their own, over real sockets, beside a bare relay in CONTROL's place that is measured
+// in turns with it. What a message takes is then a ratio in one run, on one machine, whatever else that machine does.
+//
+//	task bench
+//
+// The processes that take part are this test binary with a role in its environment; the benchmark gives them their orders (order.go's wire: a line of JSON each way).
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// roleVariable makes this test binary one of the processes that take part.
+const roleVariable = "BENCH_ROLE"
+
+// binary is control, built once.
+var binary string
+
+// roles are what a process can be.
+var roles = map[string]func() error{
+	"bare":   bare,
+	"sdk":    onSDK,
+	"answer": func() error { return relay(answerItself) },
+	"relay":  func() error { return relay(passOn) },
+	"naive":  func() error { return relay(naively) },
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		if err := roles[role](); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", role, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if runtime.GOOS != "linux" {
+		fmt.Println("bench: skipped, for the CPU time of other processes is read from /proc")
+		return 0
+	}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "control")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/discluster/control/cmd/control")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Printf("bench: build control: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}

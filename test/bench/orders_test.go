@@ -1,0 +1,82 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"time"
+)
+
+// orders is the address where processes come for their orders.
+const ordersVariable = "BENCH_ORDERS"
+
+// order is what a process is asked to measure: N requests to the clusters, each after the answer to the one before; or N messages one way, of which another process is
+// told that it receives them.
+type order struct {
+	Do      string `json:"do"` // "ask", "send", "receive"
+	Targets []int  `json:"targets,omitempty"`
+	N       int    `json:"n"`
+	Size    int    `json:"size,omitempty"`    // bytes of a message
+	Credits string `json:"credits,omitempty"` // where the receiver of messages pays the sender
+}
+
+// figures are what it measured.
+type figures struct {
+	Took time.Duration `json:"took"`
+	P50  time.Duration `json:"p50,omitempty"` // of one request
+	P99  time.Duration `json:"p99,omitempty"`
+	Err  string        `json:"err,omitempty"`
+}
+
+// spread orders the times of single requests.
+func spread(took time.Duration, each []time.Duration) figures {
+	slices.Sort(each)
+	return figures{Took: took, P50: each[len(each)/2], P99: each[len(each)*99/100]}
+}
+
+// obey says who this process is, and carries out what it is told until nobody tells it any more.
+func obey(name string, do func(order) (figures, error)) error {
+	c, err := net.Dial("unix", os.Getenv(ordersVariable))
+	if err != nil {
+		return err
+	}
+	out, in := json.NewEncoder(c), json.NewDecoder(bufio.NewReader(c))
+	if err := out.Encode(name); err != nil {
+		return err
+	}
+	for {
+		var o order
+		if in.Decode(&o) != nil {
+			return nil
+		}
+		f, err := do(o)
+		if err != nil {
+			f.Err = err.Error()
+		}
+		if err := out.Encode(f); err != nil {
+			return err
+		}
+	}
+}
+
+// worker is a process that takes orders.
+type worker struct {
+	out *json.Encoder
+	in  *json.Decoder
+}
+
+// start gives an order, and returns how to wait for what becomes of it.
+func (w *worker) start(o order) (wait func() (figures, error)) {
+	if err := w.out.Encode(o); err != nil {
+		return func() (figures, error) { return figures{}, err }
+	}
+	return func() (f figures, err error) {
+		if err = w.in.Decode(&f); err == nil && f.Err != "" {
+			err = fmt.Errorf("%s", f.Err)
+		}
+		return f, err
+	}
+}

@@ -1,0 +1,176 @@
+package bench
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// clusters is how many processes a stage has at most: eight that are asked, and one that asks.
+const clusters = 9
+
+// stage is CONTROL, or what stands in its place, and cluster processes that take orders.
+type stage struct {
+	b       testing.TB
+	dir     string
+	middle  int // process id of CONTROL or the relay
+	workers []*worker
+	come    net.Listener // where the processes come for their orders
+}
+
+// onControl is a stage whose cluster processes are started by the daemon as it ships.
+func onControl(b testing.TB, role string, n int) *stage {
+	s := newStage(b)
+	discord := free(b)
+	s.spawn(nil, binary, "discord", "--listen", discord, "--shards", strconv.Itoa(n), "--max-concurrency", "16")
+	eventually(b, "the simulated Discord listens", func() bool {
+		c, err := net.Dial("tcp", discord)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	env := []string{
+		roleVariable + "=" + role, "DISCORD_TOKEN=x", "DISCORD_API=http://" + discord, "CONTROL_STATE__DIR=" + filepath.Join(s.dir, "state"),
+		"CONTROL_ADMIN__LISTEN=", "CONTROL_CLUSTER__SHARDS_PER_CLUSTER=1", "CONTROL_LOG__LEVEL=error",
+	}
+	s.middle = s.spawn(env, binary, "run", "--", os.Args[0])
+	return s.gather(n)
+}
+
+// onFloor is a stage of the same cluster processes around a relay.
+func onFloor(b testing.TB, relay string, n int) *stage {
+	s := newStage(b)
+	var sockets []string
+	for id := range n {
+		socket := filepath.Join(s.dir, fmt.Sprint(id))
+		sockets = append(sockets, socket)
+		s.spawn([]string{roleVariable + "=bare", "DISCLUSTER_SOCKET=" + socket, "SHARDING_INSTANCE_IPC=1", "CLUSTER_ID=" + fmt.Sprint(id)}, os.Args[0])
+	}
+	s.middle = s.spawn([]string{roleVariable + "=" + relay, socketsVariable + "=" + strings.Join(sockets, ":")}, os.Args[0])
+	return s.gather(n)
+}
+
+func newStage(b testing.TB) *stage {
+	dir, err := os.MkdirTemp("", "b")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s := &stage{b: b, dir: dir}
+	if s.come, err = net.Listen("unix", s.orders()); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.come.Close() })
+	return s
+}
+
+// spawn starts a process of the stage, which ends with it.
+func (s *stage) spawn(env []string, program string, args ...string) (pid int) {
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "HOME="+s.dir, ordersVariable+"="+s.orders())
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		s.b.Fatal(err)
+	}
+	s.b.Cleanup(func() { // an ordered end: CONTROL takes its clusters along
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	return cmd.Process.Pid
+}
+
+func (s *stage) orders() string { return filepath.Join(s.dir, "orders") }
+
+// gather waits for n cluster processes to come for their orders.
+func (s *stage) gather(n int) *stage {
+	_ = s.come.(*net.UnixListener).SetDeadline(time.Now().Add(time.Minute))
+	s.workers = make([]*worker, n)
+	for range n {
+		c, err := s.come.Accept()
+		if err != nil {
+			s.b.Fatalf("a cluster process did not come: %v", err)
+		}
+		s.b.Cleanup(func() { _ = c.Close() })
+		w := &worker{json.NewEncoder(c), json.NewDecoder(bufio.NewReader(c))}
+		var name string
+		if err := w.in.Decode(&name); err != nil {
+			s.b.Fatal(err)
+		}
+		id, err := strconv.Atoi(name)
+		if err != nil {
+			s.b.Fatal(err)
+		}
+		s.workers[id] = w
+	}
+	return s
+}
+
+// do gives one process an order and waits.
+func (s *stage) do(id int, o order) figures {
+	f, err := s.workers[id].start(o)()
+	if err != nil {
+		s.b.Fatalf("cluster %d, %s: %v", id, o.Do, err)
+	}
+	return f
+}
+
+// stream lets cluster 0 send n messages to cluster 1, and returns how long the receiver took.
+func (s *stage) stream(n, size int) figures {
+	o := order{N: n, Size: size, Credits: filepath.Join(s.dir, "credits")}
+	o.Do = "receive"
+	received := s.workers[1].start(o)
+	eventually(s.b, "the receiver listens", func() bool { _, err := os.Stat(o.Credits); return err == nil })
+	o.Do = "send"
+	s.do(0, o)
+	f, err := received()
+	if err != nil {
+		s.b.Fatalf("cluster 1 receives: %v", err)
+	}
+	return f
+}
+
+// cpu is what the process in the middle has used so far.
+func (s *stage) cpu() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.middle))
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * time.Second / 100 // clock ticks, of which Linux has 100 a second
+}
+
+// free is an address where nobody listens.
+func free(b testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// eventually waits for what gives no signal.
+func eventually(b testing.TB, what string, ok func() bool) {
+	b.Helper()
+	late := time.After(30 * time.Second)
+	for tick := time.Tick(10 * time.Millisecond); !ok(); {
+		select {
+		case <-tick:
+		case <-late:
+			b.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
