@@ -55,15 +55,23 @@ func (c *Cluster) accept(link transport.Link) {
 func (l *line) frame(frame []byte) {
 	defer l.link.Took()
 	c := l.c
-	m, err := ipc.DecodeFromManager(bytes.Clone(frame)) // an operation keeps its data
+	frame = bytes.Clone(frame) // values stay parts of it
+	var d ipc.Delivery
+	var m messages.FromManager
+	delivery, err := d.Read(frame)
+	if delivery = delivery && (d.Op == messages.IPCError || d.T != messages.TMessage || c.opt.messages != nil); !delivery {
+		m, err = ipc.DecodeFromManager(frame)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.over:
 	case err != nil:
 		c.opt.log.Warn("unreadable packet from CONTROL", "err", err)
-	default:
+	case !delivery:
 		c.packet(l, m)
+	case l == c.line:
+		c.delivered(d)
 	}
 }
 

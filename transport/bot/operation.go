@@ -4,39 +4,37 @@ import (
 	"encoding/json"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/ipc"
 )
 
 // Send passes an operation of ours on to other clusters, by way of CONTROL (WIRE A4): for what Tell and Ask do not say. An error is one that did not leave.
 func (c *Cluster) Send(op messages.Operation) error {
+	frame, err := ipc.EncodeFromInstance(op)
+	if err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.operation(op, op.Data)
+	return c.write(frame)
 }
 
-// operate handles an operation of another cluster and gives the answer, nil where there is none. The handler must be free to call us.
-func (c *Cluster) operate(op messages.Operation) *messages.Operation {
-	var d struct {
-		EventID messages.Snowflake `json:"event_id"`
-		Name    *string            `json:"name"`
-	}
-	request, failed := op.T == messages.TRequest, op.Op == messages.IPCError
-	if request || failed {
-		_ = json.Unmarshal(op.Data, &d) // what it lacks is not looked for
-	}
+// delivered deals with what another cluster wrote, or what CONTROL answered.
+func (c *Cluster) delivered(d ipc.Delivery) {
 	switch {
-	case request && op.Op == messages.IPCDispatch && d.Name != nil:
-		c.asked(op)
-		return nil
-	case request:
-		c.answered(d.EventID, op)
-		return nil
-	case failed && (op.T == messages.TMessage || op.T == messages.TPresenceUpdate):
-		c.undelivered(op.Data)
-		return nil
-	case op.T == messages.TMessage && c.opt.messages != nil:
-		c.received(op.Data)
-		return nil
-	case c.opt.operation == nil:
+	case d.T == messages.TRequest && d.Answer:
+		c.answered(d)
+	case d.T == messages.TRequest:
+		c.asked(d)
+	case d.Op == messages.IPCError:
+		c.undelivered(d)
+	default:
+		c.received(d)
+	}
+}
+
+// operate handles another operation of another cluster and returns the answer, nil where there is none. The handler must be free to call us.
+func (c *Cluster) operate(op messages.Operation) *messages.Operation {
+	if c.opt.operation == nil {
 		return refusal(op)
 	}
 	c.mu.Unlock()

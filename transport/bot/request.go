@@ -46,7 +46,7 @@ type Answer[T any] struct {
 // asking is a request of ours under way.
 type asking struct {
 	line   *line // it went by
-	answer chan messages.Operation
+	answer chan ipc.Delivery
 	lost   chan struct{} // closed where no answer can come any more
 }
 
@@ -54,39 +54,50 @@ type asking struct {
 // one that is dead or slow costs its own answer only. An error is a request that CONTROL did not answer at all: it is away (ErrAway), or ctx ended.
 // T is json.RawMessage for the answers as they came.
 func Ask[T any](ctx context.Context, c *Cluster, to Targets, name string, data any) ([]Answer[T], error) {
-	op, err := c.request(ctx, to, name, data)
+	d, err := c.request(ctx, to, name, data)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", name, err)
 	}
-	var d struct {
-		Result   json.RawMessage      `json:"result"`
-		Clusters []messages.ClusterID `json:"clusters"`
-		Errors   []ipc.TargetError    `json:"errors"`
+	if d.Op == messages.IPCError {
+		return nil, fmt.Errorf("ask %s: CONTROL refused: %s", name, refusalText(d.Result))
 	}
-	if err := json.Unmarshal(op.Data, &d); err != nil {
+	failed, err := targetErrors(d.Errors)
+	if err != nil {
 		return nil, fmt.Errorf("ask %s: read the answer: %w", name, err)
 	}
-	if op.Op == messages.IPCError {
-		var refused messages.FailureError
-		_ = json.Unmarshal(d.Result, &refused) // whatever it is, it is a refusal
-		return nil, fmt.Errorf("ask %s: CONTROL refused: %s", name, refused.Message)
+	answers, err := values[T](d, len(failed))
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: read the answer: %w", name, err)
 	}
-	var results []json.RawMessage
-	if err := json.Unmarshal(d.Result, &results); err != nil || len(results) != len(d.Clusters) {
-		return nil, fmt.Errorf("ask %s: read the answer: %d results of %d clusters: %w", name, len(results), len(d.Clusters), err)
-	}
-	answers := make([]Answer[T], 0, len(results)+len(d.Errors))
-	for i, raw := range results {
-		a := Answer[T]{Cluster: d.Clusters[i]}
-		if err := json.Unmarshal(raw, &a.Value); err != nil {
-			a.Err = fmt.Errorf("its answer is no %T: %w", a.Value, err)
-		}
-		answers = append(answers, a)
-	}
-	for _, e := range d.Errors {
+	for _, e := range failed {
 		answers = append(answers, Answer[T]{Cluster: e.Cluster, Err: errors.New(e.Err)})
 	}
 	slices.SortStableFunc(answers, func(a, b Answer[T]) int { return cmp.Compare(a.Cluster, b.Cluster) })
+	return answers, nil
+}
+
+// values reads the results of an answer, and leaves room for so many more.
+func values[T any](d ipc.Delivery, more int) ([]Answer[T], error) {
+	answers := make([]Answer[T], len(d.Clusters), len(d.Clusters)+more)
+	for i, id := range d.Clusters {
+		answers[i].Cluster = messages.ClusterID(id)
+	}
+	var all []T
+	if json.Unmarshal(d.Result, &all) == nil && len(all) == len(answers) {
+		for i, value := range all {
+			answers[i].Value = value
+		}
+		return answers, nil
+	}
+	var each []json.RawMessage // some is no T: that costs its own answer only
+	if err := json.Unmarshal(d.Result, &each); err != nil || len(each) != len(answers) {
+		return nil, fmt.Errorf("%d results of %d clusters: %w", len(each), len(answers), err)
+	}
+	for i, raw := range each {
+		if err := json.Unmarshal(raw, &answers[i].Value); err != nil {
+			answers[i].Err = fmt.Errorf("its answer is no %T: %w", answers[i].Value, err)
+		}
+	}
 	return answers, nil
 }
 
@@ -96,33 +107,33 @@ func (c *Cluster) Stats(ctx context.Context) ([]Answer[[]messages.ShardStatus], 
 }
 
 // request sends one and waits for the answer. mu is free.
-func (c *Cluster) request(ctx context.Context, to Targets, name string, data any) (messages.Operation, error) {
+func (c *Cluster) request(ctx context.Context, to Targets, name string, data any) (d ipc.Delivery, err error) {
 	within := askFor
 	if at, limited := ctx.Deadline(); limited {
 		left := time.Until(at)
 		within = max(min(left-min(left/10, askEarly), askMost), time.Millisecond)
 	}
 	if err := ctx.Err(); err != nil {
-		return messages.Operation{}, err
+		return d, err
 	}
-	a := &asking{answer: make(chan messages.Operation, 1), lost: make(chan struct{})}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return d, err
+	}
+	a := &asking{answer: make(chan ipc.Delivery, 1), lost: make(chan struct{})}
+	talk := ipc.Talk{T: messages.TRequest, Name: name, Data: raw, From: c.env.cluster, TimeoutMS: messages.Millis(within)}
+	talk.Clusters, talk.Shards = c.address(to)
 	c.mu.Lock()
 	a.line = c.line
 	event := c.event()
-	err := c.operation(messages.Operation{T: messages.TRequest}, struct {
-		EventID messages.Snowflake `json:"event_id"`
-		Name    string             `json:"name"`
-		Data    any                `json:"data"`
-		addressed
-		From    messages.ClusterID    `json:"from"`
-		Timeout messages.Milliseconds `json:"timeout_ms"`
-	}{event, name, data, c.address(to), c.env.cluster, messages.Millis(within)})
+	talk.Event = event
+	err = c.write(talk.Encode())
 	if err == nil {
 		c.asking[event] = a
 	}
 	c.mu.Unlock()
 	if err != nil {
-		return messages.Operation{}, err
+		return d, err
 	}
 	defer func() {
 		c.mu.Lock()
@@ -132,22 +143,22 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	late := time.NewTimer(within + askSlack)
 	defer late.Stop()
 	select {
-	case op := <-a.answer:
-		return op, nil
+	case d := <-a.answer:
+		return d, nil
 	case <-a.lost:
-		return messages.Operation{}, ErrAway
+		return d, ErrAway
 	case <-late.C:
-		return messages.Operation{}, fmt.Errorf("CONTROL did not answer within %s", within+askSlack)
+		return d, fmt.Errorf("CONTROL did not answer within %s", within+askSlack)
 	case <-ctx.Done():
-		return messages.Operation{}, ctx.Err()
+		return d, ctx.Err()
 	}
 }
 
 // answered takes CONTROL's answer to a request of ours.
-func (c *Cluster) answered(event messages.Snowflake, op messages.Operation) {
-	if a := c.asking[event]; a != nil {
-		delete(c.asking, event)
-		a.answer <- op
+func (c *Cluster) answered(d ipc.Delivery) {
+	if a := c.asking[d.Event]; a != nil {
+		delete(c.asking, d.Event)
+		a.answer <- d
 	}
 }
 
@@ -162,32 +173,21 @@ func (c *Cluster) loseRequests(l *line) {
 }
 
 // asked takes a request of another cluster.
-func (c *Cluster) asked(op messages.Operation) {
-	var d struct {
-		EventID messages.Snowflake    `json:"event_id"`
-		Name    string                `json:"name"`
-		Data    json.RawMessage       `json:"data"`
-		From    messages.ClusterID    `json:"from"`
-		Timeout messages.Milliseconds `json:"timeout_ms"`
-	}
-	if err := json.Unmarshal(op.Data, &d); err != nil {
-		c.opt.log.Warn("unreadable request of another cluster", "err", err)
-		return
-	}
+func (c *Cluster) asked(d ipc.Delivery) {
 	handle, known := c.opt.handlers[d.Name]
 	if d.Name == statsName {
 		handle, known = c.stats, true
 	}
 	switch {
 	case !known:
-		c.answer(d.EventID, nil, fmt.Errorf("no handler is named %q here", d.Name))
+		c.answer(d.Event, nil, fmt.Errorf("no handler is named %q here", d.Name))
 		return
 	case c.handling == handlersMax:
-		c.answer(d.EventID, nil, fmt.Errorf("%d requests are being handled here already", c.handling))
+		c.answer(d.Event, nil, fmt.Errorf("%d requests are being handled here already", c.handling))
 		return
 	}
 	c.handling++
-	within := d.Timeout.Duration()
+	within := d.TimeoutMS.Duration()
 	if within <= 0 {
 		within = askFor
 	}
@@ -200,7 +200,7 @@ func (c *Cluster) asked(op messages.Operation) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.handling--
-		c.answer(d.EventID, value, err)
+		c.answer(d.Event, value, err)
 	}()
 }
 
@@ -217,11 +217,11 @@ func (c *Cluster) handle(ctx context.Context, handle Handler, r Request) (value 
 
 // answer answers a request. A value that cannot be sent is an error of ours.
 func (c *Cluster) answer(event messages.Snowflake, value any, err error) {
+	var raw json.RawMessage
 	if err == nil {
-		err = c.operation(messages.Operation{T: messages.TRequest}, struct {
-			EventID messages.Snowflake `json:"event_id"`
-			Result  any                `json:"result"`
-		}{event, value})
+		if raw, err = json.Marshal(value); err == nil {
+			err = c.write(ipc.Talk{T: messages.TRequest, Event: event, Result: raw}.Encode())
+		}
 		if err == nil || errors.Is(err, ErrAway) || errors.Is(err, ErrStopping) {
 			return
 		}
@@ -231,10 +231,7 @@ func (c *Cluster) answer(event messages.Snowflake, value any, err error) {
 	if token := c.Token().Reveal(); token != "" { // it may be part of a library's error
 		text = strings.ReplaceAll(text, token, c.Token().String())
 	}
-	err = c.operation(messages.Operation{Op: messages.IPCError, T: messages.TRequest}, struct {
-		EventID messages.Snowflake    `json:"event_id"`
-		Result  messages.FailureError `json:"result"`
-	}{event, messages.FailureError{Name: "Error", Message: text}})
+	err = c.write(ipc.Refusal(messages.TRequest, []byte(event), text))
 	if err != nil && !errors.Is(err, ErrAway) && !errors.Is(err, ErrStopping) {
 		c.opt.log.Warn("answer to another cluster is lost", "err", err)
 	}

@@ -38,25 +38,19 @@ func OwnersOf(shards ...int) Targets { return Targets{shards: shards} }
 // ShardOf is the shard that a guild is on (WIRE B5).
 func (c *Cluster) ShardOf(guild uint64) int { return int((guild >> 22) % uint64(c.ShardCount())) }
 
-// addressed is how the wire says Targets: one of the two is left out.
-type addressed struct {
-	Clusters []int `json:"shards,omitzero"` // upstream's name; of evals and messages it means clusters (WIRE A4)
-	Shards   []int `json:"shard_ids,omitzero"`
-}
-
-// address says to whom something goes.
-func (c *Cluster) address(to Targets) addressed {
+// address returns to which clusters, or to the owners of which shards, something goes. One of them is nil.
+func (c *Cluster) address(to Targets) (clusters, shards []int) {
 	switch {
 	case to.all:
-		a := addressed{Clusters: make([]int, c.Count())}
-		for id := range a.Clusters {
-			a.Clusters[id] = id
+		clusters = make([]int, c.Count())
+		for id := range clusters {
+			clusters[id] = id
 		}
-		return a
+		return clusters, nil
 	case to.shards != nil:
-		return addressed{Shards: to.shards}
+		return nil, to.shards
 	}
-	return addressed{Clusters: append([]int{}, to.clusters...)}
+	return append([]int{}, to.clusters...), nil
 }
 
 // Message is what a cluster told others.
@@ -74,32 +68,25 @@ type Undelivered struct {
 // Tell sends a message to clusters, one way, and gives its id. It returns as soon as the message is on its way: whom it did not reach, Undelivered is told. An error is a
 // message that did not leave: CONTROL is away (ErrAway), takes no more at the moment (transport.ErrBusy), or it is too large or no JSON.
 func (c *Cluster) Tell(to Targets, message any) (messages.Snowflake, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	event := c.event()
-	err := c.operation(messages.Operation{T: messages.TMessage}, struct {
-		EventID messages.Snowflake `json:"event_id"`
-		Message any                `json:"message"`
-		addressed
-		From messages.ClusterID `json:"from"`
-	}{event, message, c.address(to), c.env.cluster})
+	raw, err := json.Marshal(message)
 	if err != nil {
 		return "", fmt.Errorf("tell: %w", err)
 	}
-	return event, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	talk := ipc.Talk{T: messages.TMessage, Event: c.event(), Message: raw, From: c.env.cluster}
+	talk.Clusters, talk.Shards = c.address(to)
+	if err := c.write(talk.Encode()); err != nil {
+		return "", fmt.Errorf("tell: %w", err)
+	}
+	return talk.Event, nil
 }
 
 func (c *Cluster) event() messages.Snowflake { return c.mint.New(time.Now(), uint32(c.env.cluster)) }
 
-// operation sends an operation with this data, or says why it did not leave.
-func (c *Cluster) operation(op messages.Operation, data any) (err error) {
-	if op.Data, err = json.Marshal(data); err != nil {
-		return err
-	}
-	frame, err := ipc.EncodeFromInstance(op)
+// write sends a frame that may be refused, or says why it did not leave.
+func (c *Cluster) write(frame []byte) error {
 	switch {
-	case err != nil:
-		return err
 	case c.over:
 		return ErrStopping
 	case c.line == nil:
@@ -118,15 +105,7 @@ type inbox struct {
 const inboxMost = 1024
 
 // received takes a message.
-func (c *Cluster) received(data json.RawMessage) {
-	var d struct {
-		Message json.RawMessage    `json:"message"`
-		From    messages.ClusterID `json:"from"`
-	}
-	if err := json.Unmarshal(data, &d); err != nil {
-		c.opt.log.Warn("unreadable message of another cluster", "err", err)
-		return
-	}
+func (c *Cluster) received(d ipc.Delivery) {
 	select {
 	case c.in.queue <- Message{d.From, d.Message}:
 		if c.in.dropped > 0 {
@@ -153,24 +132,35 @@ func (c *Cluster) read() {
 }
 
 // undelivered tells what did not reach everyone.
-func (c *Cluster) undelivered(data json.RawMessage) {
-	var d struct {
-		EventID messages.Snowflake    `json:"event_id"`
-		Errors  []ipc.TargetError     `json:"errors"`
-		Result  messages.FailureError `json:"result"` // where it was refused as a whole
-	}
-	if err := json.Unmarshal(data, &d); err != nil {
+func (c *Cluster) undelivered(d ipc.Delivery) {
+	failed, err := targetErrors(d.Errors)
+	if err != nil {
 		c.opt.log.Warn("unreadable answer of CONTROL", "err", err)
 		return
 	}
-	if len(d.Errors) == 0 {
-		d.Errors = []ipc.TargetError{{Cluster: messages.ManagerShard, Err: d.Result.Message}}
+	if len(failed) == 0 { // it was refused as a whole
+		failed = []ipc.TargetError{{Cluster: messages.ManagerShard, Err: refusalText(d.Result)}}
 	}
 	if c.opt.undelivered == nil {
-		c.opt.log.Warn("message did not reach everyone", "clusters", len(d.Errors), "first", d.Errors[0].Cluster, "err", d.Errors[0].Err)
+		c.opt.log.Warn("message did not reach everyone", "clusters", len(failed), "first", failed[0].Cluster, "err", failed[0].Err)
 		return
 	}
 	c.mu.Unlock()
 	defer c.mu.Lock()
-	c.opt.undelivered(Undelivered{d.EventID, d.Errors})
+	c.opt.undelivered(Undelivered{d.Event, failed})
+}
+
+// targetErrors reads the errors of an answer; nil: it has none.
+func targetErrors(raw json.RawMessage) (failed []ipc.TargetError, err error) {
+	if raw != nil {
+		err = json.Unmarshal(raw, &failed)
+	}
+	return failed, err
+}
+
+// refusalText reads what an error says. Whatever else it is, it is a refusal.
+func refusalText(raw json.RawMessage) string {
+	var refused messages.FailureError
+	_ = json.Unmarshal(raw, &refused)
+	return refused.Message
 }

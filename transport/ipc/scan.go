@@ -23,7 +23,7 @@ func (s span) of(frame []byte) []byte {
 	return frame[s.from:s.to:s.to]
 }
 
-// field is a key of a packet's data that routing looks at. Everything else in it is the bots' own.
+// field is a key of a packet's data that CONTROL or the SDK looks at. Everything else in it is the bots' own.
 type field int
 
 const (
@@ -40,6 +40,11 @@ const (
 	fieldSuccess
 	fieldTimeout
 	fieldBlockUntil
+	fieldMessage
+	fieldData
+	fieldFrom
+	fieldClusters
+	fieldErrors
 	fieldsN // their number
 )
 
@@ -72,6 +77,16 @@ func fieldOf(key []byte) (f field, ok bool) {
 		return fieldTimeout, true
 	case "block_until":
 		return fieldBlockUntil, true
+	case "message":
+		return fieldMessage, true
+	case "data":
+		return fieldData, true
+	case "from":
+		return fieldFrom, true
+	case "clusters":
+		return fieldClusters, true
+	case "errors":
+		return fieldErrors, true
 	}
 	return 0, false
 }

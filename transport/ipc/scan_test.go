@@ -83,7 +83,8 @@ func wanted(frame []byte) (found map[string]string, ok bool) {
 }
 
 // fieldNames are the fields, by their keys, for comparing.
-var fieldNames = []string{"event_id", "shards", "shard_ids", "shard_id", "op", "serialize", "script", "name", "result", "members", "success", "timeout_ms", "block_until"}
+var fieldNames = []string{"event_id", "shards", "shard_ids", "shard_id", "op", "serialize", "script", "name", "result", "members", "success", "timeout_ms", "block_until",
+	"message", "data", "from", "clusters", "errors"}
 
 // found is what look found.
 func (g glance) found(frame []byte) map[string]string {

@@ -1,0 +1,123 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/discluster/control/messages"
+)
+
+// What a Talk encodes to is these bytes, and a Delivery reads the same from them.
+func TestTalk(t *testing.T) {
+	for _, test := range []struct {
+		talk  Talk
+		frame string
+		read  Delivery
+	}{
+		{
+			Talk{T: "MESSAGE", Event: "7", Message: []byte(`{"a":"<"}`), Clusters: []int{0, 12}, From: 3},
+			`{"op":0,"t":"MESSAGE","d":{"event_id":"7","message":{"a":"<"},"shards":[0,12],"from":3}}`,
+			Delivery{T: "MESSAGE", Event: "7", Message: []byte(`{"a":"<"}`), Answer: true, From: 3},
+		},
+		{
+			Talk{T: "REQUEST", Event: "8", Name: `pi"d`, Data: []byte("null"), Shards: []int{6}, From: 3, TimeoutMS: 9750},
+			`{"op":0,"t":"REQUEST","d":{"event_id":"8","name":"pi\"d","data":null,"shard_ids":[6],"from":3,"timeout_ms":9750}}`,
+			Delivery{T: "REQUEST", Event: "8", Name: `pi"d`, Data: []byte("null"), From: 3, TimeoutMS: 9750},
+		},
+		{
+			Talk{T: "REQUEST", Event: "9", Result: []byte("42")},
+			`{"op":0,"t":"REQUEST","d":{"event_id":"9","result":42}}`,
+			Delivery{T: "REQUEST", Event: "9", Result: []byte("42"), Answer: true},
+		},
+		{
+			Talk{T: "MESSAGE", Event: "1", Message: []byte(`""`), Clusters: []int{}},
+			`{"op":0,"t":"MESSAGE","d":{"event_id":"1","message":"","shards":[],"from":0}}`,
+			Delivery{T: "MESSAGE", Event: "1", Message: []byte(`""`), Answer: true},
+		},
+	} {
+		frame := test.talk.Encode()
+		if !bytes.Equal(frame, wrap(test.frame)) {
+			t.Errorf("encoded\n%s, want\n%s", frame, wrap(test.frame))
+		}
+		var got Delivery
+		if is, err := got.Read(frame); !is || err != nil || !reflect.DeepEqual(got, test.read) {
+			t.Errorf("%s\nread as %v, %v: %+v, want %+v", frame, is, err, got, test.read)
+		}
+	}
+}
+
+func TestDeliveryOfControl(t *testing.T) {
+	frame := Reply{T: "REQUEST", Event: []byte("9"), Results: [][]byte{[]byte("1"), nil}, Clusters: []messages.ClusterID{0, 4},
+		Errors: []TargetError{{Cluster: 5, Err: "it is starting"}}}.Encode()
+	want := Delivery{T: "REQUEST", Event: "9", Answer: true, Result: []byte("[1,null]"), Clusters: []int{0, 4}, Errors: []byte(`[{"cluster":5,"error":"it is starting"}]`)}
+	var got Delivery
+	if is, err := got.Read(frame); !is || err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\nread as %v, %v: %+v, want %+v", frame, is, err, got, want)
+	}
+	if is, err := got.Read(Refusal("PRESENCE_UPDATE", []byte("9"), "no")); !is || err != nil || got.Op != messages.IPCError || !got.Answer {
+		t.Errorf("a refusal read as %v, %v: %+v", is, err, got)
+	}
+}
+
+func TestNoDelivery(t *testing.T) {
+	for _, packet := range []string{
+		`null`, `{}`, `{"op":0}`, `{"op":0,"t":"MESSAGE"}`, `{"op":0,"t":"MESSAGE","d":[]}`, `{"op":2,"d":{"id":"1"}}`, `{"op":0,"t":"PERMIT","d":{"event_id":"1"}}`,
+		`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"1","script":"1"}}`, `{"op":4,"d":{"event_id":"1","error":{}}}`, `{"op":0,"t":"PRESENCE_UPDATE","d":{"event_id":"1"}}`,
+		`{"op":0.5,"t":"MESSAGE","d":{}}`, `{"op":0,"t":"\u004dESSAGE","d":{}}`, `{"op":7,"t":"MESSAGE","d":{}}`,
+	} {
+		if is, err := new(Delivery).Read(wrap(packet)); is || err != nil {
+			t.Errorf("%s: read as %v, %v", packet, is, err)
+		}
+	}
+	for _, packet := range []string{
+		`{"op":0,"t":"MESSAGE","d":{"event_id":1}}`, `{"op":0,"t":"MESSAGE","d":{"from":"x"}}`, `{"op":0,"t":"REQUEST","d":{"event_id":"1","timeout_ms":-1}}`,
+		`{"op":0,"t":"REQUEST","d":{"event_id":"1","clusters":[-1]}}`, `{"op":0,"t":"REQUEST","d":{"event_id":"1","name":5}}`,
+	} {
+		is, err := new(Delivery).Read(wrap(packet))
+		if _, typed := errors.AsType[*FrameError](err); !is || !typed {
+			t.Errorf("%s: read as %v, %v; want a *FrameError", packet, is, err)
+		}
+	}
+}
+
+// FuzzDelivery compares what Read finds with what encoding/json finds.
+func FuzzDelivery(f *testing.F) {
+	seeds(f)
+	f.Add(Talk{T: "REQUEST", Event: "8", Name: "pid", Data: []byte("null"), Shards: []int{6}, TimeoutMS: 5}.Encode())
+	f.Add(Talk{T: "MESSAGE", Event: "8", Message: []byte(`"é"`), Clusters: []int{6}}.Encode())
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		var d Delivery
+		if is, err := d.Read(frame); !is || err != nil {
+			return
+		}
+		members := func(of json.RawMessage) (all map[string]json.RawMessage) {
+			if err := json.Unmarshal(of, &all); err != nil {
+				t.Fatalf("%q: %v", frame, err)
+			}
+			return all
+		}
+		data := members(members(frame)["data"])
+		fields := members(data["d"])
+		for key, got := range map[string]any{"event_id": d.Event, "from": d.From, "name": d.Name} {
+			want := fields[key]
+			if want == nil || string(want) == "null" || key == "name" && d.Answer {
+				continue
+			}
+			if text, err := json.Marshal(got); err != nil || !sameText(text, want) {
+				t.Fatalf("%q: %s read as %s, by encoding/json %s", frame, key, text, want)
+			}
+		}
+		if !bytes.Equal(d.Message, fields["message"]) {
+			t.Fatalf("%q: message read as %s, by encoding/json %s", frame, d.Message, fields["message"])
+		}
+	})
+}
+
+// sameText reports whether two JSON texts or numbers are the same value.
+func sameText(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
