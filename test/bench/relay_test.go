@@ -39,12 +39,15 @@ func relay(carry func(all []*conn) error) error {
 
 // dialled waits for a socket to appear.
 func dialled(path string) (*conn, error) {
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+	tick, late := time.Tick(5*time.Millisecond), time.After(10*time.Second)
+	for {
 		c, err := net.Dial("unix", path)
 		if err == nil {
 			return newConn(c), nil
 		}
-		if time.Since(began) > 10*time.Second {
+		select {
+		case <-tick:
+		case <-late:
 			return nil, err
 		}
 	}
