@@ -26,7 +26,7 @@ func (c *Cluster) own(ctx actor.Context, p proc.Process) {
 // exited is the end that nobody ordered.
 func (c *Cluster) exited(ctx actor.Context, e proc.Exit) {
 	c.exit = &e
-	c.why = &Failure{Cause: messages.CauseExited, Err: "the process ended by itself", WaitedFor: c.waitsFor()}
+	c.why = &Failure{Cause: messages.CauseExited, Err: e.Ending(), WaitedFor: c.waitsFor()}
 	if c.link == nil {
 		c.fail(ctx, c.why)
 		return

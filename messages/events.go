@@ -20,7 +20,7 @@ const (
 type Cause string
 
 const (
-	CauseExited       Cause = "exited"        // the process ended by itself or by a signal of somebody else
+	CauseExited       Cause = "exited"        // the process ended by itself, or by a signal that CONTROL did not send
 	CauseHelloTimeout Cause = "hello_timeout" // no socket, or no right answer to HELLO in time
 	CauseMute         Cause = "mute"          // two heartbeats missed
 	CauseStartTimeout Cause = "start_timeout" // a shard was not READY in time after its identify

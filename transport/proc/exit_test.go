@@ -176,3 +176,19 @@ func TestInheritedOutputHasNoTail(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// An end by a signal is none that the process chose.
+func TestEnding(t *testing.T) {
+	for want, exit := range map[string]Exit{
+		"the process ended by itself":                                           {Code: 3},
+		"signal 9 (killed) ended the process; who sent it is unknown":           {Code: -1, Signal: syscall.SIGKILL},
+		"signal 15 (terminated) ended the process; who sent it is unknown":      {Code: -1, Signal: syscall.SIGTERM},
+		"the kernel killed the process: out of memory":                          {Code: -1, Signal: syscall.SIGKILL, OOM: true},
+		"the process crashed: signal 11 (segmentation fault)":                   {Code: -1, Signal: syscall.SIGSEGV},
+		"the process ended; how is unknown, because CONTROL was not its parent": {Code: -1},
+	} {
+		if got := exit.Ending(); got != want {
+			t.Errorf("%v: %q, want %q", exit, got, want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ package proc
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 )
 
@@ -48,6 +49,25 @@ func (e Exit) String() string {
 		return "exit unknown"
 	default:
 		return fmt.Sprintf("exit code %d", e.Code)
+	}
+}
+
+// crashes are the signals that a process brings upon itself (signal(7)).
+var crashes = []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS}
+
+// Ending is what is known of an end that we did not bring about: "the process ended by itself", or which signal ended it. The kernel does not tell who sent one.
+func (e Exit) Ending() string {
+	switch {
+	case e.OOM:
+		return "the kernel killed the process: out of memory"
+	case slices.Contains(crashes, e.Signal):
+		return fmt.Sprintf("the process crashed: signal %d (%s)", e.Signal, e.Signal)
+	case e.Signal != 0:
+		return fmt.Sprintf("signal %d (%s) ended the process; who sent it is unknown", e.Signal, e.Signal)
+	case e.Code < 0:
+		return "the process ended; how is unknown, because CONTROL was not its parent"
+	default:
+		return "the process ended by itself"
 	}
 }
 
