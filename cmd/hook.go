@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/discluster/control/transport/proc"
 )
 
 // hookDrain is how long a hook that was killed, or that left a child with its stdin, may keep us.
@@ -30,7 +32,7 @@ func hookNow(argv []string, input []byte, limit time.Duration) error {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = hookDrain
-	err := c.Run()
+	err := proc.Run(c)
 	switch {
 	case err == nil:
 		return nil

@@ -37,6 +37,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/transport/proc"
 )
 
 // Exit codes, beside 0.
@@ -74,6 +75,9 @@ func Main(options ...Option) {
 	p := &program{}
 	for _, o := range options {
 		o(p)
+	}
+	if os.Getpid() == 1 { // of a container without an init: its orphans are ours
+		proc.ReapOrphans(context.Background())
 	}
 	err := p.root().ExecuteContext(p.untilSignal())
 	if log := p.log.Load(); log != nil {

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/discluster/control/transport/proc"
 )
 
 // This file is the daemon's half of an upgrade: the program of that name takes its place in the same process. Its children stay its children, so that their exits can be read,
@@ -97,12 +100,14 @@ func (d *daemon) successor(ctx context.Context) (path string, err error) {
 	defer cancel()
 	check := exec.CommandContext(ctx, d.path, d.checkArgs...)
 	check.WaitDelay = time.Second
-	said, err := check.CombinedOutput()
-	if err == nil && !strings.HasPrefix(string(said), configurationGood) {
+	var output bytes.Buffer
+	check.Stdout, check.Stderr = &output, &output
+	err = proc.Run(check)
+	said := strings.TrimSpace(output.String())
+	if err == nil && !strings.HasPrefix(said, configurationGood) {
 		err = errors.New("it is no control")
 	}
 	if err != nil {
-		said := strings.TrimSpace(string(said))
 		return "", fmt.Errorf("%s: %w: %s", d.path, cmp.Or(ctx.Err(), err), said[:min(len(said), 1<<10)])
 	}
 	return d.path, nil

@@ -8,7 +8,7 @@
 //	Find ────────────────┘ of an earlier life
 //	   └─▶ done(error)
 //
-// start.go is the first line, find.go and find_linux.go the other; output.go the file and its tail; oom.go what the kernel says about memory; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
+// start.go is the first line, find.go and find_linux.go the other; output.go the file and its tail; oom.go what the kernel says about memory; children.go and reap_linux.go whom we reap; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
 package proc
 
 import (

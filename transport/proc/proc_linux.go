@@ -23,7 +23,7 @@ func fork(path string, argv []string, attr *syscall.ProcAttr) (child, error) {
 	c := child{pidfd: -1}
 	attr.Sys = &syscall.SysProcAttr{Setpgid: true, PidFD: &c.pidfd}
 	var err error
-	if c.pid, err = syscall.ForkExec(path, argv, attr); err == nil {
+	if c.pid, err = expect(func() (int, error) { return syscall.ForkExec(path, argv, attr) }); err == nil {
 		_, c.started, _ = look(c.pid) // a child of ours can be looked at until it is reaped; without /proc it has no start time
 	}
 	return c, err
@@ -74,5 +74,6 @@ func (c child) ended(options int) bool {
 func (c child) reap() (syscall.WaitStatus, error) {
 	var status syscall.WaitStatus
 	_, err := syscall.Wait4(c.pid, &status, syscall.WNOHANG, nil)
+	reaped(c.pid)
 	return status, err
 }

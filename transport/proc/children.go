@@ -1,0 +1,49 @@
+package proc
+
+import (
+	"os/exec"
+	"sync"
+)
+
+// expected are the pids of our children that somebody here waits for; whoever reaps what nobody waits for (ReapOrphans) leaves them alone.
+// Forks hold the lock shared until the pid is noted, so that no child is dead and unknown.
+var expected = struct {
+	sync.RWMutex
+	noting sync.Mutex
+	pids   map[int]bool
+}{pids: map[int]bool{}}
+
+// expect runs a fork and notes the child's pid as one that its caller will reap.
+func expect(fork func() (pid int, err error)) (int, error) {
+	expected.RLock()
+	defer expected.RUnlock()
+	pid, err := fork()
+	if err == nil {
+		expected.noting.Lock()
+		defer expected.noting.Unlock()
+		expected.pids[pid] = true
+	}
+	return pid, err
+}
+
+// reaped ends expect.
+func reaped(pid int) {
+	expected.noting.Lock()
+	defer expected.noting.Unlock()
+	delete(expected.pids, pid)
+}
+
+// Run is c.Run for a program of which pid 1 may be us: the exit of c is its own (ReapOrphans).
+func Run(c *exec.Cmd) error {
+	pid, err := expect(func() (int, error) {
+		if err := c.Start(); err != nil {
+			return 0, err
+		}
+		return c.Process.Pid, nil
+	})
+	if err != nil {
+		return err
+	}
+	defer reaped(pid)
+	return c.Wait()
+}

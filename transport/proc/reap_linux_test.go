@@ -1,0 +1,61 @@
+package proc
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Orphans that come to us are reaped as soon as they are dead, and the exit of every child of ours stays its own.
+func TestReapOrphans(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil { // as pid 1 would be
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := ReapOrphans(ctx)
+	defer func() { cancel(); <-ended }()
+	for range 50 {
+		_, exits := run(t, Spec{Argv: []string{"sh", "-c", "(setsid sh -c 'exit 7' &); exit 3"}})
+		err := Run(exec.Command("sh", "-c", "(setsid sh -c 'exit 7' &); exit 4"))
+		if err == nil || err.Error() != "exit status 4" {
+			t.Fatalf("a command ended with %v", err)
+		}
+		if got := receive(t, exits); got.Code != 3 {
+			t.Fatalf("a process ended with %v", got)
+		}
+	}
+	eventually(t, "no zombie is left", func() bool { return len(childrenOf(os.Getpid())) == 0 })
+}
+
+// What a program before ours left is kept for a while: its exit is asked for by Find.
+func TestReapOrphansSparesWhatIsInherited(t *testing.T) {
+	pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit 3"}, &syscall.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is dead", func() bool { state, _, _ := look(pid); return state == 'Z' })
+	reapOrphans(map[int]bool{pid: true})
+	var status syscall.WaitStatus
+	if got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); got != pid || status.ExitStatus() != 3 {
+		t.Errorf("%d %v %v: its exit was taken", got, status, err)
+	}
+}
+
+// The names of processes may hold anything.
+func TestChildrenOf(t *testing.T) {
+	c := exec.Command("sleep", "1000")
+	c.Path, _ = exec.LookPath("sleep")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+	if state := childrenOf(os.Getpid())[c.Process.Pid]; !strings.ContainsRune("SRD", rune(state)) {
+		t.Errorf("state %q", state)
+	}
+}
