@@ -67,7 +67,6 @@ type line struct {
 
 // Limits of the Router.
 const (
-	answerWithin = 10 * time.Second      // where a request names no timeout_ms
 	asksMax      = 1024                  // unanswered requests of one cluster
 	resultsMax   = codec.MaxFrame        // bytes of the results of one request: they become one frame
 	resultsRoom  = 64 << 10              // of it, for what stands around them

@@ -10,6 +10,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 	codec "github.com/discluster/control/transport/ipc"
@@ -52,10 +53,7 @@ func (r *Router) ask(ctx actor.Context, from *line, p *codec.Parcel) {
 		r.refuse(ctx, from, p, why)
 		return
 	}
-	within := answerWithin
-	if p.TimeoutMS > 0 {
-		within = p.TimeoutMS.Duration()
-	}
+	within := plan.AnswerWithin(from.stock, p.T, p.TimeoutMS.Duration())
 	now := time.Now()
 	a := &ask{from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within)}
 	a.event = append(a.eventRoom[:0], p.Event()...)

@@ -3,6 +3,7 @@ package fakecluster
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/discluster/control/messages"
 )
@@ -24,16 +25,30 @@ func (v Voice) Say(op messages.Operation) bool {
 	return v.Alive()
 }
 
-// operation answers what another cluster asks: evals and requests with the cluster's number, cache operations with 1. Hears may know better.
+// AnswerIn answers an operation as usual, but later.
+func (v Voice) AnswerIn(d time.Duration, op messages.Operation) {
+	v.p.After(d, func() {
+		if v.Alive() {
+			v.answer(op)
+		}
+	})
+}
+
+// operation answers what another cluster asks, unless Hears does.
 func (b *bot) operation(m messages.Operation) {
-	if b.Hears != nil && b.Hears(Voice{b}, m) {
-		return
+	if b.Hears == nil || !b.Hears(Voice{b}, m) {
+		b.answer(m)
 	}
+}
+
+// answer answers what another cluster asks: evals and requests with the cluster's number, cache operations with 1, requests for members with none.
+func (b *bot) answer(m messages.Operation) {
 	var d struct {
 		EventID messages.Snowflake `json:"event_id"`
 		Name    *string            `json:"name"`
 		Script  *string            `json:"script"`
 		Op      *int               `json:"op"`
+		GuildID string             `json:"guild_id"`
 	}
 	if json.Unmarshal(m.Data, &d) != nil {
 		return
@@ -48,6 +63,8 @@ func (b *bot) operation(m messages.Operation) {
 		answer.Data = fmt.Appendf(nil, `{"event_id":%q,"success":true,"result":1}`, d.EventID)
 	case m.T == messages.TRequest && d.Name != nil || m.T == messages.TBroadcastEval && d.Script != nil:
 		answer.Data = fmt.Appendf(nil, `{"event_id":%q,"result":%s}`, d.EventID, b.p.Env("CLUSTER_ID"))
+	case m.T == messages.TGuildMembers && d.GuildID != "":
+		answer.Data = fmt.Appendf(nil, `{"event_id":%q,"members":[]}`, d.EventID)
 	default:
 		return
 	}

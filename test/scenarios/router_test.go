@@ -21,8 +21,9 @@ type talk struct {
 	voices map[string]fakecluster.Voice // of each cluster, its last life's
 	asked  []*asked
 	asks   int
-	heard  map[string][]string // messages, by the cluster that got them
-	undone int                 // messages that did not reach somebody, as their senders heard
+	heard  map[string][]string                    // messages, by the cluster that got them
+	undone int                                    // messages that did not reach somebody, as their senders heard
+	pause  func(messages.Operation) time.Duration // before a bot answers a request; nil: none
 }
 
 // asked is one request.
@@ -90,7 +91,11 @@ func (k *talk) hears(v fakecluster.Voice, op messages.Operation) bool {
 			return true
 		}
 	}
-	return false
+	if k.pause == nil {
+		return false
+	}
+	v.AnswerIn(k.pause(op), op)
+	return true
 }
 
 // ask lets a cluster ask others; nil where it cannot.
@@ -249,12 +254,14 @@ func TestRouterAndStockBots(t *testing.T) {
 			`refused: {"name":"Error","message":"cluster 0: it handles no requests: it is not on an SDK of ours"}`)
 		k.answered(k.ask("1", 0, "GUILD_MEMBERS_REQUEST", `"shard_id":9,"guild_id":"1"`, 0), time.Second,
 			`refused: {"name":"Error","message":"there is no such shard"}`)
-		f.processOf(m, "1").Signal(syscall.SIGSTOP)
-		f.pass(time.Millisecond)
-		k.answered(k.ask("0", 0, "BROADCAST_EVAL", `"script":"1",`+all, 0), 10*time.Second+10*time.Millisecond, "[0] of []")
-		k.answered(k.ask("0", 0, "BROADCAST_EVAL", `"script":"1","shards":[1]`, 0), 10*time.Second+10*time.Millisecond,
+		k.pause = func(op messages.Operation) time.Duration { return 50 * time.Second }
+		k.answered(k.ask("0", 0, "BROADCAST_EVAL", `"script":"1",`+all, 0), 51*time.Second, "[0,1] of []")
+		k.answered(k.ask("0", 3, "", `"op":4,"keyspace":"x",`+all+`,"serialize":2`, 0), 51*time.Second, "2 of []")
+		k.pause = func(op messages.Operation) time.Duration { return 90 * time.Second }
+		members := k.ask("1", 0, "GUILD_MEMBERS_REQUEST", `"shard_id":0,"guild_id":"1"`, 0)
+		k.answered(k.ask("0", 0, "BROADCAST_EVAL", `"script":"1","shards":[1]`, 0), 59*time.Second+10*time.Millisecond,
 			`refused: {"name":"Error","message":"cluster 1: it did not answer in time"}`)
-		f.processOf(m, "1").Signal(syscall.SIGCONT)
+		k.must("members", 32*time.Second, func() bool { return len(members.ops) == 1 && members.ops[0].Op == messages.IPCDispatch })
 		f.pass(time.Minute)
 		want(f, "deaths", f.saw("cluster.died"), 0)
 	})
