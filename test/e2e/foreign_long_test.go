@@ -3,38 +3,83 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
-// node finds node and the packages of node/, or skips the test; in CI (.ci/run) they have to be there.
+// missing skips a test for what is not installed; in CI (.ci/run) it has to be there.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip("skipped: " + why)
+}
+
+// node finds node and the packages of node/, or skips the test.
 func node(t *testing.T) string {
 	t.Helper()
-	missing := t.Skip
-	if os.Getenv("CI") != "" {
-		missing = t.Fatal
-	}
 	program, err := exec.LookPath("node")
 	if err != nil {
-		missing("skipped: node is not installed")
+		missing(t, "node is not installed")
 	}
 	if _, err := os.Stat("node/node_modules"); err != nil {
-		missing("skipped: the packages are not installed; run `npm ci` in test/e2e/node")
+		missing(t, "the packages are not installed; run `npm ci` in test/e2e/node")
 	}
 	return program
+}
+
+// python finds the python that has Debian's discord.py, or skips the test.
+func python(t *testing.T) string {
+	t.Helper()
+	const program = "/usr/bin/python3"
+	if out, err := exec.Command(program, "-c", "import discord").CombinedOutput(); err != nil {
+		missing(t, fmt.Sprintf("discord.py is not installed; run `apt-get install python3-discord` (%v)\n%s", err, out))
+	}
+	return program
+}
+
+// foreign returns the program of that name in test/foreign, a module with the Go libraries, or skips the test where the libraries cannot be had.
+func foreign(t *testing.T, name string) string {
+	t.Helper()
+	if err := foreignModules(); err != nil {
+		missing(t, err.Error())
+	}
+	dir, err := foreignPrograms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}
+
+// foreignModules fetches the libraries, and foreignPrograms builds the programs, once.
+var (
+	foreignModules = sync.OnceValue(func() error { return inForeign("mod", "download") })
+
+	foreignPrograms = sync.OnceValues(func() (string, error) {
+		dir := filepath.Join(home, "foreign") + "/"
+		return dir, inForeign("build", "-buildvcs=false", "-o", dir, "./...")
+	})
+)
+
+// inForeign runs the go command there.
+func inForeign(args ...string) error {
+	command := exec.Command("go", args...)
+	command.Dir = "../foreign"
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s in test/foreign: %w\n%s", args[0], err, out)
+	}
+	return nil
 }
 
 // disgo, under CONTROL: the SDK asks for its permits, disgo identifies, resumes after op 7, and ends when CONTROL does.
 func TestDisgo(t *testing.T) {
 	t.Parallel()
-	program := filepath.Join(t.TempDir(), "disgo")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
-	build.Dir = "../foreign/sdk-disgo"
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build disgo: %v\n%s", err, out)
-	}
+	program := foreign(t, "sdk-disgo")
 	d := startDiscord(t, 4, 2, "--jitter", "20ms")
 	p := run(t, d.settings(), program)
 	d.allReady()

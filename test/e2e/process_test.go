@@ -22,7 +22,7 @@ import (
 
 // Secrets of every test: whoever shows one fails (process.silent).
 const (
-	token         = "e2e.bot-token.never-shown"
+	token         = "ODEzODQ3ODg3NjU3MTIzODQ.e2e-bot-token.never-shown" // it begins with guilds.Bot in base64, where disgo finds its application's id
 	authorization = "e2e.link-secret.never-shown"
 )
 

@@ -1,11 +1,9 @@
-// Command discordgo is a bot on discordgo, which speaks v9 and asks for single payloads to be compressed with zlib.
+// Command discordgo is a bot on discordgo, which speaks v9: one session a shard, as its author does it by hand.
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/bwmarrin/discordgo"
@@ -16,62 +14,120 @@ import (
 const intents = discordgo.IntentGuilds | discordgo.IntentGuildMembers | discordgo.IntentGuildPresences | discordgo.IntentGuildVoiceStates |
 	discordgo.IntentGuildMessages | discordgo.IntentMessageContent
 
-func main() {
-	token := stage.Enter()
-	if err := run(token); err != nil {
-		fmt.Fprintln(os.Stderr, "discordgo:", err)
-		os.Exit(1)
-	}
-}
+func main() { stage.Exit(run(stage.Enter())) }
 
 func run(token string) error {
-	s, err := discordgo.New("Bot " + token)
+	asker, err := discordgo.New("Bot " + token)
 	if err != nil {
 		return err
 	}
-	s.Identify.Intents = intents
-	s.SyncEvents = true // the lines come in the order of the events
-	var once sync.Once
-	s.AddHandler(func(*discordgo.Session, *discordgo.Ready) { stage.Print("ready") })
-	s.AddHandler(func(*discordgo.Session, *discordgo.Resumed) { stage.Print("resumed") })
-	s.AddHandler(func(s *discordgo.Session, e *discordgo.GuildCreate) {
-		stage.Print("guild %s channels %d members %d", e.ID, len(e.Channels), len(e.Members))
-		once.Do(func() { go act(s, e.Guild) })
-	})
-	s.AddHandler(func(_ *discordgo.Session, e *discordgo.MessageCreate) { stage.Print("message %s", e.Content) })
-	s.AddHandler(func(_ *discordgo.Session, e *discordgo.PresenceUpdate) { stage.Print("presence %s", e.Status) })
-	s.AddHandler(func(_ *discordgo.Session, e *discordgo.VoiceStateUpdate) { stage.Print("voice %s", e.ChannelID) })
-	members := 0
-	s.AddHandler(func(_ *discordgo.Session, e *discordgo.GuildMembersChunk) {
-		if members += len(e.Members); e.ChunkIndex == e.ChunkCount-1 {
-			stage.Print("members %d", members)
-		}
-	})
-	if err := s.Open(); err != nil {
+	bots, err := asker.GatewayBot()
+	if err != nil {
 		return err
+	}
+	b := bot{on: stage.New(bots.Shards), members: make(chan int)}
+	for shard := range bots.Shards {
+		s, err := discordgo.New("Bot " + token)
+		if err != nil {
+			return err
+		}
+		s.ShardID, s.ShardCount = shard, bots.Shards
+		b.shards = append(b.shards, s)
+		b.listen(s)
+	}
+	for _, s := range b.shards { // as many as max_concurrency allows to come together
+		if err := s.Open(); err != nil {
+			return err
+		}
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	<-term
-	return s.Close()
-}
-
-func act(s *discordgo.Session, guild *discordgo.Guild) {
-	stage.Fail("presence", s.UpdateStatusComplex(discordgo.UpdateStatusData{Status: stage.Status}))
-	for _, channel := range guild.Channels {
-		switch {
-		case channel.Type == discordgo.ChannelTypeGuildVoice:
-			stage.Fail("voice", s.ChannelVoiceJoinManual(guild.ID, channel.ID, false, false))
-		case channel.Type == discordgo.ChannelTypeGuildText && channel.Position == 0:
-			message, err := s.ChannelMessageSend(channel.ID, stage.Message)
-			if stage.Fail("message", err); err == nil {
-				stage.Print("sent %s", message.Content)
-			}
+	for _, s := range b.shards {
+		if err := s.Close(); err != nil {
+			return err
 		}
 	}
-	stage.Fail("members", s.RequestGuildMembers(guild.ID, "", 0, "all", false))
-	commands, err := s.ApplicationCommandBulkOverwrite(s.State.User.ID, "", []*discordgo.ApplicationCommand{{Name: stage.Command, Description: "answers"}})
-	if stage.Fail("command", err); err == nil {
-		stage.Print("command %s", commands[0].Name)
+	return nil
+}
+
+// bot is all shards.
+type bot struct {
+	on      *stage.Stage
+	shards  []*discordgo.Session
+	members chan int // how many the chunks of an answer had
+}
+
+// id is one of discordgo's, which are texts.
+type id string
+
+func (i id) String() string { return string(i) }
+
+func (b *bot) listen(s *discordgo.Session) {
+	s.Identify.Intents = intents
+	s.SyncEvents = true // so that the lines come in the order of the events
+	s.AddHandler(func(s *discordgo.Session, e *discordgo.Ready) { b.on.Identified(s.ShardID, len(e.Guilds)) })
+	s.AddHandler(func(s *discordgo.Session, _ *discordgo.Resumed) { stage.Say("resumed", s.ShardID) })
+	s.AddHandler(func(s *discordgo.Session, e *discordgo.GuildCreate) {
+		b.on.Guild(id(e.ID), len(e.Channels), len(e.Roles), len(e.Members), b.deeds(s, e.Guild))
+	})
+	s.AddHandler(func(s *discordgo.Session, e *discordgo.MessageCreate) {
+		if e.Author.ID == s.State.User.ID {
+			stage.Say("own", e.Content)
+		} else {
+			stage.Say("message", s.ShardID, e.Content)
+		}
+	})
+	s.AddHandler(func(_ *discordgo.Session, e *discordgo.PresenceUpdate) { stage.Say("presence", e.GuildID, e.Status) })
+	s.AddHandler(func(_ *discordgo.Session, e *discordgo.VoiceStateUpdate) { stage.Say("voice", e.GuildID, e.ChannelID) })
+	members := 0
+	s.AddHandler(func(_ *discordgo.Session, e *discordgo.GuildMembersChunk) {
+		if members += len(e.Members); e.ChunkIndex == e.ChunkCount-1 {
+			b.members <- members
+		}
+	})
+}
+
+func (b *bot) deeds(s *discordgo.Session, guild *discordgo.Guild) stage.Deeds {
+	channel := func(name string) string {
+		for _, c := range guild.Channels {
+			if c.Name == name {
+				return c.ID
+			}
+		}
+		return ""
+	}
+	return stage.Deeds{
+		Commands: func() (int, int, error) {
+			commands := []*discordgo.ApplicationCommand{{Name: stage.Command, Description: "pings"}}
+			global, err := s.ApplicationCommandBulkOverwrite(s.State.User.ID, "", commands)
+			if err != nil {
+				return 0, 0, err
+			}
+			local, err := s.ApplicationCommandBulkOverwrite(s.State.User.ID, guild.ID, commands)
+			return len(global), len(local), err
+		},
+		Send: func() (string, error) {
+			m, err := s.ChannelMessageSend(channel("text-0"), stage.Content)
+			if err != nil {
+				return "", err
+			}
+			return m.Content, nil
+		},
+		Presence: func() error {
+			for _, s := range b.shards {
+				if err := s.UpdateStatusComplex(discordgo.UpdateStatusData{Status: stage.Status}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Voice: func() error { return s.ChannelVoiceJoinManual(guild.ID, channel("voice"), true, false) },
+		Members: func() (int, error) {
+			if err := s.RequestGuildMembers(guild.ID, "", 0, "all", false); err != nil {
+				return 0, err
+			}
+			return <-b.members, nil
+		},
 	}
 }

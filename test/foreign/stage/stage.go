@@ -1,11 +1,6 @@
-// Package stage is what the programs of this module have in common: where Discord is, and the lines they print.
+// Package stage is what the bots of this module have in common: where Discord is, the lines they print, and what they do in their first guild.
 //
-// Each program is a bot on a library that knows nothing of Discluster. It prints one line for whatever the library hands to its author:
-//
-//	ready · resumed · guild 4194304 channels 4 members 3 · message 17
-//	presence dnd · voice 4194305 · members 3 · command ping · sent hello
-//
-// After its first guild it does once whatever the lines after "presence" answer: a presence, a voice channel, a request for all members, a slash command, a message.
+// The lines are those of ../e2e/node/clients/lines.mjs, so that one test reads every library. Each bot has as many shards as Discord recommends.
 package stage
 
 import (
@@ -13,23 +8,23 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 )
 
-// What the bots do.
+// What every bot sets and writes.
 const (
-	Status  = "dnd"   // of their presence
-	Command = "ping"  // the slash command that they register
-	Message = "hello" // what they write
+	Status  = "dnd"
+	Command = "ping"
+	Content = "hello"
 )
 
 // Enter returns the bot's token, DISCORD_TOKEN. From then on each request to discord.com that goes by http.DefaultTransport goes to DISCORD_API:
-// the libraries here have a variable for every address, or none at all.
+// some libraries have a variable for every address, or none at all.
 func Enter() (token string) {
 	api, err := url.Parse(os.Getenv("DISCORD_API"))
 	if err != nil || api.Host == "" {
-		fmt.Fprintf(os.Stderr, "DISCORD_API %q: want the address of a simulated Discord, http://host:port\n", os.Getenv("DISCORD_API"))
-		os.Exit(2)
+		Exit(fmt.Errorf("DISCORD_API %q: want the address of a simulated Discord, http://host:port", os.Getenv("DISCORD_API")))
 	}
 	http.DefaultTransport = redirect{api, http.DefaultTransport}
 	return os.Getenv("DISCORD_TOKEN")
@@ -49,18 +44,90 @@ func (r redirect) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.by.RoundTrip(req)
 }
 
-var printing sync.Mutex
-
-// Print prints one line. It may be called from anywhere.
-func Print(format string, args ...any) {
-	printing.Lock()
-	defer printing.Unlock()
-	fmt.Printf(format+"\n", args...)
+// Exit ends the program: with 1 and a line on stderr where there is an error, else with 0.
+func Exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
-// Fail prints why something did not work, where there is something.
-func Fail(what string, err error) {
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
+var mu sync.Mutex
+
+// Say prints a line.
+func Say(words ...any) {
+	mu.Lock()
+	defer mu.Unlock()
+	fmt.Println(words...)
+}
+
+// Deeds are what a bot does in its first guild, by means of its library.
+type Deeds struct {
+	Commands func() (global, guild int, err error) // registers Command, and returns how many there are
+	Send     func() (content string, err error)    // writes Content
+	Presence func() error                          // sets Status, on every shard
+	Voice    func() error                          // joins the voice channel
+	Members  func() (int, error)                   // asks for all members, and returns how many came
+}
+
+// Stage notes what a bot has seen, until the guilds of all its shards are there. Its methods may be called from anywhere.
+type Stage struct {
+	mu     sync.Mutex
+	shards int             // that have not identified
+	listed int             // guilds in their READYs
+	seen   map[string]bool // guilds
+}
+
+// New returns the stage of a bot with that many shards.
+func New(shards int) *Stage { return &Stage{shards: shards, seen: map[string]bool{}} }
+
+// Identified notes a READY that lists that many guilds.
+func (s *Stage) Identified(shard, guilds int) {
+	Say("identified", shard)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shards > 0 {
+		s.shards--
+		s.listed += guilds
 	}
+}
+
+// Guild notes a guild. When the last one comes, its deeds are done, on a goroutine of their own.
+func (s *Stage) Guild(id fmt.Stringer, channels, roles, members int, deeds Deeds) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[id.String()] {
+		return
+	}
+	s.seen[id.String()] = true
+	Say("guild", id, channels, roles, members)
+	if s.shards == 0 && len(s.seen) == s.listed {
+		go deeds.act()
+	}
+}
+
+func (d Deeds) act() {
+	Say("ready")
+	global, guild, err := d.Commands()
+	done("commands", err, global, guild)
+	content, err := d.Send()
+	done("sent", err, content)
+	if err := d.Presence(); err != nil {
+		Say("error", "presence", err)
+	}
+	if err := d.Voice(); err != nil {
+		Say("error", "voice", err)
+	}
+	members, err := d.Members()
+	done("members", err, members)
+	Say("done")
+}
+
+func done(what string, err error, words ...any) {
+	if err != nil {
+		Say("error", what, strings.ReplaceAll(err.Error(), "\n", " "))
+		return
+	}
+	Say(append([]any{what}, words...)...)
 }
