@@ -111,7 +111,7 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 	}
 	c.link, c.dialErr = nil, m.err
 	if errors.Is(m.err, transport.ErrTooLarge) { // the bot's own mistake, and its author's to hear of
-		ctx.Send(c.house.Herald, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: m.err.Error()})
+		c.misread(ctx, m.err)
 	}
 	if c.dying() {
 		return
@@ -135,7 +135,7 @@ func (c *Cluster) frame(ctx actor.Context, m socketFrame) {
 	}
 	if err != nil {
 		if c.dropped++; c.dropped == 1 {
-			ctx.Send(c.house.Herald, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: err.Error()})
+			c.misread(ctx, err)
 		}
 		return
 	}

@@ -21,7 +21,8 @@ type shares struct {
 	figures              bool                        // how many shards are READY
 	kept                 map[int]messages.Session    // by shard
 	gone                 map[int]bool
-	due                  bool // shareDue is on its way
+	due                  bool       // shareDue is on its way
+	peer                 plan.Quota // of what of it cannot be read
 
 	grants map[messages.Snowflake]string // permits that the bot has not reported, by its own ids: the gate's
 }
@@ -43,7 +44,7 @@ func newShares(shards int) shares {
 		wishes: plan.Share{Burst: 4*shards + 16, PerSecond: 1 + n/2},
 		moves:  plan.Share{Burst: 16*shards + 64, PerSecond: 8 + 2*n},
 		books:  plan.Share{Burst: 2*shards + 32, PerSecond: 2 + n/2},
-		moved:  map[int]messages.ShardMoved{}, kept: map[int]messages.Session{}, gone: map[int]bool{}, grants: map[messages.Snowflake]string{},
+		moved:  map[int]messages.ShardMoved{}, kept: map[int]messages.Session{}, gone: map[int]bool{}, peer: plan.Peer(), grants: map[messages.Snowflake]string{},
 	}
 }
 
@@ -81,6 +82,13 @@ func (c *Cluster) passOn(ctx actor.Context) {
 	}
 	if held || len(c.moved)+len(c.kept)+len(c.gone) > 0 {
 		c.later(ctx)
+	}
+}
+
+// misread reports that a packet of the bot could not be read.
+func (c *Cluster) misread(ctx actor.Context, err error) {
+	if times, ok := c.peer.Pass(time.Now()); ok {
+		ctx.Send(c.house.Herald, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: err.Error(), Times: more(times)})
 	}
 }
 

@@ -19,6 +19,9 @@ type Herald struct {
 	stalls      plan.Stalls
 }
 
+// HeraldName is the name of the event bus's actor, below MasterLink's: what lies outside the actors may send it events.
+const HeraldName = "herald"
+
 func newHerald(w *world.World, house House) *actor.Props {
 	return w.Spawn("herald", func() actor.Actor { return &Herald{w: w, house: house} })
 }

@@ -22,7 +22,7 @@ type member struct {
 // household is everybody below MasterLink.
 func (m *MasterLink) household() []member {
 	rows := []member{
-		{"herald", newHerald(m.W, m.house), false, "its subscribers would have to know of its restart"},
+		{HeraldName, newHerald(m.W, m.house), false, "its subscribers would have to know of its restart"},
 		{"gate", newGate(m.W, m.house, m.options.Identify), false, "the wishes it holds are owed to bots that will not ask twice"},
 		{"sessions", newSessions(m.W, m.house), false, "what it knows and the disk does not is worth an identify a shard"},
 		{"router", newRouter(m.W, m.house, m.options), false, "the requests it holds are owed to bots that wait for their answers"},

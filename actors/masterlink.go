@@ -37,6 +37,7 @@ type MasterLink struct {
 	tries    int           // dials since it was up for a while
 	said     string        // the last reason said for having no link
 	dropped  int           // packets of this link that could not be read
+	peer     plan.Quota    // of what MASTER has reported
 	features []string      // that MASTER announced
 	transit  plan.Transit  // of its packets, by our wall clock
 	steady   plan.Transit  // and by our steady one
@@ -93,7 +94,7 @@ func (beat) IgnoreDeadLetterLogging()       {}
 // New gives the props of CONTROL's root actor. Stop it with messages.Stop.
 func New(w *world.World, o Options) *actor.Props {
 	return w.Spawn("masterlink", func() actor.Actor {
-		m := &MasterLink{options: o}
+		m := &MasterLink{options: o, peer: plan.Peer()}
 		m.Begin(w, w.Log.With().Str("actor", "masterlink").Logger(), "dialing", m.dialing)
 		return m
 	}, actor.WithGuardian(&world.Resume{Log: w.Log}))

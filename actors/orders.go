@@ -59,7 +59,9 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 	case messages.Initialise:
 		m.initialise(ctx, p)
 	case messages.MasterError:
-		m.raise(ctx, messages.MasterSaid{Code: p.Code, Message: p.Message})
+		if times, ok := m.peer.Pass(time.Now()); ok {
+			m.raise(ctx, messages.MasterSaid{Code: p.Code, Message: p.Message, Times: more(times)})
+		}
 	case messages.HeartbeatAck:
 		m.heartbeatAck(ctx, p)
 	case messages.PermitAnswer:
@@ -257,15 +259,25 @@ func (m *MasterLink) answer(ctx actor.Context, ack messages.Ack) {
 // refuse says why an order was not obeyed: to the log, and to MASTER.
 func (m *MasterLink) refuse(ctx actor.Context, order, id string, r *messages.ShardRange, why error) {
 	reason := m.W.Secrets.Text(why.Error())
-	refused := messages.OrderRefused{Order: order, Err: reason}
-	if r != nil {
-		refused.Shards = r.String()
+	if times, ok := m.peer.Pass(time.Now()); ok {
+		refused := messages.OrderRefused{Order: order, Err: reason, Times: more(times)}
+		if r != nil {
+			refused.Shards = r.String()
+		}
+		m.raise(ctx, refused)
 	}
-	m.raise(ctx, refused)
 	m.send(ctx, messages.MasterError{Message: reason, Kind: "order.refused", Shards: r})
 	if id != "" && m.announced(messages.FeatureOrders) {
 		m.answer(ctx, messages.Ack{ID: id, OK: new(false), Error: reason, Range: r})
 	}
+}
+
+// more is how many an event stands for; 0, for itself alone.
+func more(times int) int {
+	if times == 1 {
+		return 0
+	}
+	return times
 }
 
 // info says what this machine is and serves, where MASTER wants to know.

@@ -78,11 +78,12 @@ type adminIn struct {
 
 // openAdmin lets a server be reached: by a socket in the state folder, and at admin.listen. Where one of them cannot be had all else runs on without: the bots matter more.
 // The address is tried again.
-func openAdmin(c *config.Config, socket string, server func(admin.Options) *admin.Server, log zerolog.Logger) (*adminIn, error) {
+func openAdmin(c *config.Config, socket string, server func(admin.Options) *admin.Server, told func(messages.Event), log zerolog.Logger) (*adminIn, error) {
 	o, err := adminOptions(c)
 	if err != nil {
 		return nil, err
 	}
+	o.Refused = func(e messages.AdminRefused) { told(e) }
 	o.LogsLost = logsLost.Load
 	o.Broken = func(route string, err error) { log.Error().Err(err).Str("route", route).Msg("admin panicked") }
 	a := &adminIn{server: server(o), ended: make(chan struct{})}

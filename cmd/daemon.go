@@ -85,7 +85,7 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, at *
 	shown, err := openAdmin(c, adminSocket, func(o admin.Options) *admin.Server {
 		o.Mailboxes, o.Links = boxes.depths, lines.figures
 		return admin.New(o, desk{system, system.NewLocalPID(name + "/" + actors.DeskName)}, nil)
-	}, log)
+	}, func(e messages.Event) { system.Root.Send(system.NewLocalPID(name+"/"+actors.HeraldName), e) }, log)
 	if err != nil {
 		return nil, err
 	}

@@ -61,13 +61,17 @@ func (m *masterIn) Follow(f messages.Follow) { m.news.Follow(f) }
 
 // openMasterAdmin lets a MASTER be seen.
 func openMasterAdmin(c *config.Config, m *masterIn, log zerolog.Logger) (*adminIn, error) {
-	a, err := openAdmin(c, masterSocket, func(o admin.Options) *admin.Server { return admin.New(o, nil, m) }, log)
+	told := func(e messages.Event) {
+		e = secrets.Event(e)
+		(&world.World{Log: log}).LogEvent(e)
+		m.news.told(e)
+	}
+	a, err := openAdmin(c, masterSocket, func(o admin.Options) *admin.Server { return admin.New(o, nil, m) }, told, log)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range a.missing {
-		(&world.World{Log: log}).LogEvent(e)
-		m.news.told(e)
+		told(e)
 	}
 	return a, nil
 }

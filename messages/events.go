@@ -93,22 +93,25 @@ type (
 	LeaseLost struct {
 		LeaseMS Milliseconds `json:"lease_ms"`
 	}
-	// OrderRefused: an order of MASTER could not be obeyed; nothing was done.
+	// OrderRefused: an order of MASTER could not be obeyed; nothing was done. Of many within a short time not all are reported: Times counts those since the last event.
 	OrderRefused struct {
 		Order   string     `json:"order"`
 		Cluster *ClusterID `json:"cluster,omitempty"`
 		Shards  string     `json:"shards,omitempty"`
 		Err     string     `json:"err"`
+		Times   int        `json:"times,omitempty"`
 	}
 	// PacketDropped: a packet of MASTER or of a bot could not be read; counted, and the first of each link is said.
 	PacketDropped struct {
-		From string `json:"from"`
-		Err  string `json:"err"`
+		From  string `json:"from"`
+		Err   string `json:"err"`
+		Times int    `json:"times,omitempty"` // that this stands for, where more than one
 	}
 	// MasterSaid: an error packet of MASTER.
 	MasterSaid struct {
 		Code    int    `json:"code"`
 		Message string `json:"err"`
+		Times   int    `json:"times,omitempty"` // that this stands for, where more than one
 	}
 )
 
@@ -257,6 +260,14 @@ type (
 		Listen string `json:"listen"`
 		Err    string `json:"err"`
 	}
+	// AdminRefused: the API turned a request away: a wrong token, too many requests, a foreign origin or host. At most one event a minute; Refused counts all since the last. A
+	// program has an old token, or someone guesses: look at what runs at Remote.
+	AdminRefused struct {
+		Remote  string `json:"remote"` // of the last one
+		Status  int    `json:"status"`
+		Refused int    `json:"refused"`
+		Err     string `json:"err"`
+	}
 	// Identified: IDENTIFYs were sent with one permit: that of a shard, or those of all shards of a cluster that asks for none.
 	Identified struct {
 		Cluster    ClusterID     `json:"cluster"`
@@ -349,6 +360,7 @@ func (m RollingRestartMoved) Event() (string, Level) {
 }
 func (OrderGiven) Event() (string, Level)       { return "order.given", LevelInfo }
 func (AdminUnavailable) Event() (string, Level) { return "admin.unavailable", LevelWarn }
+func (AdminRefused) Event() (string, Level)     { return "admin.refused", LevelWarn }
 func (Identified) Event() (string, Level)       { return "identify.sent", LevelDebug }
 func (ClusterFlapping) Event() (string, Level)  { return "cluster.flapping", LevelError }
 func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", LevelWarn }

@@ -45,12 +45,13 @@ type (
 		ShardsPerCluster int    `json:"shards_per_cluster"`
 		Ranges           int    `json:"ranges"`
 	}
-	// MachineRefused: a link was closed before it was one.
+	// MachineRefused: a link was closed before it was one. Of many within a short time not all are reported: Times counts those since the last event.
 	MachineRefused struct {
 		Remote    string `json:"remote"`
 		Source    string `json:"source,omitempty"`
 		CloseCode int    `json:"close_code"`
 		Err       string `json:"err"`
+		Times     int    `json:"times,omitempty"`
 	}
 	// MachineDuplicate: two CONTROLs come with one source; the first one stays.
 	MachineDuplicate struct {
@@ -65,6 +66,7 @@ type (
 		CloseCode int    `json:"close_code,omitempty"`
 		Shards    string `json:"shards,omitempty"`
 		Err       string `json:"err"`
+		Times     int    `json:"times,omitempty"` // that this stands for, where more than one
 	}
 	// FleetAsked: Discord said what the fleet is to be.
 	FleetAsked struct {

@@ -29,12 +29,16 @@ func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 	case s == nil && len(f.seats) >= machinesMax:
 		return f.turnAway(m, messages.CloseMalformedRequest, fmt.Sprintf("%d machines are known, which is the limit", machinesMax))
 	case s != nil && s.link != nil && (g.Instance == "" || g.Instance != s.instance):
-		f.raise(messages.MachineDuplicate{Source: g.Source, First: s.remote, Second: g.Remote})
+		if _, ok := f.doubles.Pass(time.Now()); ok {
+			f.raise(messages.MachineDuplicate{Source: g.Source, First: s.remote, Second: g.Remote})
+		}
 		return f.turnAway(m, messages.CloseAlreadyConnected, fmt.Sprintf("source %s is connected from %s; this is %s", g.Source, s.remote, g.Remote))
 	case s != nil && s.link != nil: // the same CONTROL, before we noticed the end of its old link
 		ctx.Send(s.pid, closeWith{messages.CloseSuperseded, "superseded by a new link"})
 	case s != nil && s.stranger(g) && len(s.granted) > 0 && time.Now().Before(s.due):
-		f.raise(messages.MachineDuplicate{Source: g.Source, First: s.remote, Second: g.Remote})
+		if _, ok := f.doubles.Pass(time.Now()); ok {
+			f.raise(messages.MachineDuplicate{Source: g.Source, First: s.remote, Second: g.Remote})
+		}
 		return f.turnAway(m, messages.CloseAlreadyConnected, fmt.Sprintf("source %s is another CONTROL's, of %s, which is away and may return; this is %s", g.Source, s.remote, g.Remote))
 	case s != nil && s.stranger(g):
 		s = f.succeed(ctx, s, g)
@@ -79,7 +83,9 @@ func (f *Fleet) welcome(ctx actor.Context, m linkCame) {
 }
 
 func (f *Fleet) turnAway(m linkCame, code int, why string) *seat {
-	f.raise(messages.MachineRefused{Remote: m.greeting.Remote, Source: fmt.Sprintf("%.60s", m.greeting.Source), CloseCode: code, Err: why})
+	if times, ok := f.knocks.Pass(time.Now()); ok {
+		f.raise(messages.MachineRefused{Remote: m.greeting.Remote, Source: fmt.Sprintf("%.60s", m.greeting.Source), CloseCode: code, Err: why, Times: more(times)})
+	}
 	m.link.Receive(func([]byte) {}, func(error) {})
 	m.link.Close(code, why)
 	return nil

@@ -50,6 +50,8 @@ type Fleet struct {
 	reserved bool           // the buckets are kept for a machine that paces itself
 	resumed  *messages.Halt // the last halt that an operator lifted, in this life of ours or before
 
+	knocks, doubles plan.Quota // of what is reported of those that are not let in
+
 	slots
 	desk
 }
@@ -65,6 +67,9 @@ const (
 	sourceMax   = 255
 )
 
+// knocking is the quota of links that are refused: anyone who reaches the port can make one.
+var knocking = plan.Quota{Share: plan.Share{Burst: 10, PerSecond: 1. / 60}}
+
 // What the fleet's World tells it.
 type (
 	linkCame struct {
@@ -78,7 +83,7 @@ type (
 // New gives the props of MASTER's root actor. Stop it with Stop.
 func New(w *world.World, o Options) *actor.Props {
 	return w.Spawn("fleet", func() actor.Actor {
-		f := &Fleet{options: o, seats: map[string]*seat{}}
+		f := &Fleet{options: o, seats: map[string]*seat{}, knocks: knocking, doubles: knocking}
 		f.Begin(w, w.Log.With().Str("actor", "fleet").Logger(), "asking", f.asking)
 		return f
 	}, actor.WithGuardian(&world.Resume{Log: w.Log}), actor.WithSupervisor(&world.Resume{Log: w.Log}))

@@ -14,7 +14,9 @@ import (
 // fatal is what a machine learned of a token or of intents that Discord refuses: the whole fleet stops at the first word of it.
 func (f *Fleet) fatal(ctx actor.Context, m fatal) {
 	p := m.packet
-	f.raise(messages.MachineSaid{Source: m.source, Kind: "fatal", CloseCode: p.Code, Shards: p.Shards.String(), Err: p.Message})
+	if m.times > 0 {
+		f.raise(messages.MachineSaid{Source: m.source, Kind: "fatal", CloseCode: p.Code, Shards: p.Shards.String(), Err: p.Message, Times: more(m.times)})
+	}
 	if plan.WrongSharding(p.Code) {
 		f.askRecommended(ctx, p.Code)
 	}

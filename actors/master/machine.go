@@ -29,8 +29,9 @@ type Machine struct {
 	beats    bool // it announced heartbeats
 	informs  bool // it says by info what it serves
 	ranges   []messages.RangeInfo
-	counted  counted // told last
-	dropped  int     // packets that could not be read
+	counted  counted    // told last
+	dropped  int        // packets that could not be read
+	peer     plan.Quota // of what the CONTROL has reported
 	transit  plan.Transit
 }
 
@@ -88,12 +89,13 @@ type (
 	fatal struct {
 		source string
 		packet messages.Fatal
+		times  int // that its event stands for; 0: it is not reported
 	}
 )
 
 func newMachine(w *world.World, name, source string, link transport.Link, h house, interval time.Duration) *actor.Props {
 	return w.Spawn(name, func() actor.Actor {
-		m := &Machine{house: h, source: source, link: link, interval: interval}
+		m := &Machine{house: h, source: source, link: link, interval: interval, peer: plan.Peer()}
 		m.Begin(w, w.Log.With().Str("actor", "machine").Str("source", source).Logger(), "greeting", m.greeting)
 		return m
 	})
@@ -207,14 +209,30 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.PermitReport:
 		ctx.Send(m.governor, report{m.source, p, m.sent(p.Now)})
 	case messages.MasterError:
-		ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message}})
+		if times := m.told(); times > 0 {
+			ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: more(times)}})
+		}
 	case messages.Fatal:
-		ctx.Send(m.fleet, fatal{m.source, p})
+		ctx.Send(m.fleet, fatal{m.source, p, m.told()})
 	case messages.SessionsMoved:
 		ctx.Send(m.sessions, moved{m.source, p})
 	case messages.Ack:
 		m.acked(ctx, p)
 	}
+}
+
+// told returns how many errors of the CONTROL the next event stands for; 0: there is none, for a CONTROL may err without end.
+func (m *Machine) told() int {
+	times, _ := m.peer.Pass(time.Now())
+	return times
+}
+
+// more is how many an event stands for; 0, for itself alone.
+func more(times int) int {
+	if times == 1 {
+		return 0
+	}
+	return times
 }
 
 // used is when the machine's buckets were used last, by our clock: never sooner than it was, where the machine says its own. It has what an earlier life of ours gave it where it has anything, and was given nothing in this one.

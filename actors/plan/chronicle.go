@@ -12,6 +12,7 @@ import (
 const (
 	keptNews  = 500
 	keptMoves = 500
+	keptKnock = 50 // of those who were not let in: they displace nothing else
 	outputMax = 4 << 10
 )
 
@@ -20,13 +21,14 @@ type Chronicle struct {
 	machine     string
 	Last        uint64 // the id of the last event
 	news, moves ring
+	knocks      ring
 	followers   []messages.Follow
 }
 
 // NewChronicle begins one.
 func NewChronicle(machine string, now time.Time) *Chronicle {
 	first := uint64(now.UnixMilli())
-	return &Chronicle{machine: machine, Last: first, news: ring{most: keptNews, lost: first}, moves: ring{most: keptMoves, lost: first}}
+	return &Chronicle{machine: machine, Last: first, news: ring{most: keptNews, lost: first}, moves: ring{most: keptMoves, lost: first}, knocks: ring{most: keptKnock, lost: first}}
 }
 
 // ring holds the last events of a kind.
@@ -91,12 +93,24 @@ func (c *Chronicle) Add(e messages.Event, now time.Time) messages.Told {
 	e = Shorten(e)
 	c.Last++
 	t := messages.Told{ID: c.Last, At: now, Machine: c.machine, Event: e}
-	if _, level := e.Event(); level == messages.LevelDebug {
+	switch _, level := e.Event(); {
+	case knock(e):
+		c.knocks.add(t)
+	case level == messages.LevelDebug:
 		c.moves.add(t)
-	} else {
+	default:
 		c.news.add(t)
 	}
 	return t
+}
+
+// knock reports whether an event is one that anyone can cause who reaches a port.
+func knock(e messages.Event) bool {
+	switch e.(type) {
+	case messages.MachineRefused, messages.AdminRefused:
+		return true
+	}
+	return false
 }
 
 // Since is what is kept after an id, 0 being now.
@@ -109,10 +123,10 @@ func (c *Chronicle) Since(id uint64, least messages.Level) messages.Telling {
 	if id > c.Last {
 		id = 0 // of another machine, or of a time that our clock has not reached: all is told
 	}
-	t.Events = c.news.after(id, least)
+	t.Events = append(c.news.after(id, least), c.knocks.after(id, least)...)
 	if least == messages.LevelDebug {
 		t.Events = append(t.Events, c.moves.after(id, least)...)
-		slices.SortFunc(t.Events, func(a, b messages.Told) int { return int(a.ID) - int(b.ID) })
 	}
+	slices.SortFunc(t.Events, func(a, b messages.Told) int { return int(a.ID) - int(b.ID) })
 	return t
 }

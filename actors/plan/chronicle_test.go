@@ -80,3 +80,20 @@ func TestChronicleFollowers(t *testing.T) {
 		t.Errorf("%v, %d followers", calls, len(c.followers))
 	}
 }
+
+// Those who are not let in displace no event of the fleet, however often they knock.
+func TestChronicleKnocks(t *testing.T) {
+	now := noon
+	c := NewChronicle("m", now)
+	first := c.Last
+	c.Tell(messages.MachineLost{Source: "a"}, now)
+	for range 10 * keptNews {
+		c.Tell(messages.MachineRefused{Remote: "10.0.0.1:5", CloseCode: 4001}, now)
+		c.Tell(messages.AdminRefused{Remote: "10.0.0.1", Status: 401}, now)
+	}
+	c.Tell(messages.MachineLeft{Source: "a"}, now)
+	got := c.Since(first, messages.LevelInfo)
+	if got.Gap || len(got.Events) != keptKnock+2 || got.Events[0].Event != (messages.MachineLost{Source: "a"}) || got.Events[keptKnock+1].Event != (messages.MachineLeft{Source: "a"}) {
+		t.Errorf("gap %v, %d events", got.Gap, len(got.Events))
+	}
+}

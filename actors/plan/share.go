@@ -33,3 +33,22 @@ func (s *Share) refill(now time.Time) {
 	s.used = max(0, s.used-s.PerSecond*max(now.Sub(s.at).Seconds(), 0))
 	s.at = now
 }
+
+// Quota is a Share of what is reported, with a count of what is not.
+type Quota struct {
+	Share
+	untold int
+}
+
+// Pass reports whether one more may be reported, and how many that stands for: itself, and those before it that were not.
+func (q *Quota) Pass(now time.Time) (times int, ok bool) {
+	q.untold++
+	if !q.Take(now) {
+		return 0, false
+	}
+	times, q.untold = q.untold, 0
+	return times, true
+}
+
+// Peer returns the quota of what one peer can have reported as often as it likes: its errors, its refusals, what of it cannot be read.
+func Peer() Quota { return Quota{Share: Share{Burst: 20, PerSecond: 1. / 6}} }

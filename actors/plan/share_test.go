@@ -5,6 +5,22 @@ import (
 	"time"
 )
 
+func TestQuota(t *testing.T) {
+	q, now := Peer(), time.Unix(1000, 0)
+	passed := 0
+	for range 100 {
+		if times, ok := q.Pass(now); ok && times == 1 {
+			passed++
+		}
+	}
+	if passed != 20 {
+		t.Errorf("%d passed at once, want 20", passed)
+	}
+	if times, ok := q.Pass(now.Add(6 * time.Second)); !ok || times != 81 {
+		t.Errorf("then one that stands for %d, want 81", times)
+	}
+}
+
 func TestShare(t *testing.T) {
 	s, now := Share{Burst: 3, PerSecond: 2}, time.Unix(1000, 0)
 	for _, c := range []struct {

@@ -74,3 +74,51 @@ func TestOneBotFloods(t *testing.T) {
 		f.must("the flood is over, and all is well", time.Minute, f.owned(8))
 	})
 }
+
+// MASTER sends errors and orders that cannot be obeyed, without end. Few of them are reported, with how many they stand for, and what is served goes on.
+func TestMasterFloods(t *testing.T) {
+	seedsOf(t, 3, func(f *fleet) {
+		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
+		f.connect(m, "c", 0, 3)
+		f.must("all", time.Minute, f.owned(4))
+		for n := range 1000 {
+			f.master.Send("m1", messages.MasterError{Code: n % 100, Message: fmt.Sprint("error ", n)})
+			f.master.Send("m1", messages.Connect{ID: fmt.Sprint("r", n), Redundant: true})
+			f.pass(5 * time.Millisecond)
+		}
+		f.pass(time.Minute)
+		f.master.Send("m1", messages.MasterError{Message: "the last"})
+		f.pass(time.Second)
+		if said := f.saw("master.error") + f.saw("order.refused"); said > 25 {
+			f.t.Errorf("%d events were raised", said)
+		}
+		stood := 0
+		for _, h := range f.events {
+			switch e := h.event.(type) {
+			case messages.MasterSaid:
+				stood += max(e.Times, 1)
+			case messages.OrderRefused:
+				stood += max(e.Times, 1)
+			}
+		}
+		want(f, "what they stand for", stood, 2001)
+		want(f, "identifies", f.identifies(), 4)
+	})
+}
+
+// Links with a wrong authorization knock at MASTER without end: few are reported, and CONTROLs come in as ever.
+func TestKnocks(t *testing.T) {
+	seedsOf(t, 3, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 4, MaxConcurrency: 4})
+		own := f.withOwnMaster(1)
+		for n := range 20 {
+			f.add(fmt.Sprint("x", n), f.good(nil))
+		}
+		f.pass(10 * time.Minute) // each dials every 30 s
+		f.add("m1", f.good(nil), sesame)
+		f.must("all", 2*time.Minute, f.owned(4))
+		if said := own.saw("machine.refused"); said > 25 {
+			f.t.Errorf("machine.refused was said %d times in 10 minutes", said)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/discluster/control/messages"
@@ -15,7 +16,8 @@ import (
 
 // Limits of the stream of events. A client that is tellingsMax behind is hung up on: it asks again with the last id it has, and what is kept is told.
 const (
-	streamsMax   = 32
+	streamsMax   = 64 // over TCP
+	streamsEach  = 32 // of one address; and over the unix socket, which are others
 	tellingsMax  = 1000
 	eventsAtOnce = 200
 	beatEvery    = 15 * time.Second // proxies end a silent connection after 60 s
@@ -75,14 +77,13 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, f messages.Follow,
 
 // stream tells events as they come, for as long as the client listens.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, f messages.Follow) {
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	default:
+	open, done := s.streams.enter(visitor(r))
+	if done == nil {
 		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusServiceUnavailable, "too_many", fmt.Sprintf("%d streams are open, which is the limit", streamsMax))
+		refuse(w, http.StatusServiceUnavailable, "too_many", fmt.Sprintf("%d streams are open, which is the limit", open))
 		return
 	}
+	defer done()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	tellings := make(chan messages.Telling, tellingsMax)
@@ -115,6 +116,50 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, f messages.Follo
 			return
 		}
 	}
+}
+
+// pools counts the streams that are open, by the address of who listens.
+type pools struct {
+	mu  sync.Mutex
+	all map[string]int
+}
+
+// enter counts one more, until done is called; done is nil where the open ones are as many as there may be.
+func (p *pools) enter(from string) (open int, done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil {
+		p.all = map[string]int{}
+	}
+	total := p.total()
+	switch {
+	case p.all[from] >= streamsEach:
+		return streamsEach, nil
+	case from != "" && total-p.all[""] >= streamsMax:
+		return streamsMax, nil
+	}
+	p.all[from]++
+	return total + 1, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.all[from]--; p.all[from] == 0 {
+			delete(p.all, from)
+		}
+	}
+}
+
+// open returns how many there are.
+func (p *pools) open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total()
+}
+
+func (p *pools) total() (n int) {
+	for _, open := range p.all {
+		n += open
+	}
+	return n
 }
 
 // withMore is a telling and those that wait behind it: a start of many shards is told in few writes.

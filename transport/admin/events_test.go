@@ -107,11 +107,11 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// Streams are limited; one that ends makes room.
+// Streams are limited, for each address. Those of the unix socket are others.
 func TestStreamsMax(t *testing.T) {
 	control := &stub{}
 	s, at := serve(t, Options{}, control)
-	for range streamsMax {
+	for range streamsEach {
 		lines, status := openStream(t, at, "")
 		if status != http.StatusOK {
 			t.Fatal(status)
@@ -121,5 +121,35 @@ func TestStreamsMax(t *testing.T) {
 	if _, status := openStream(t, at, ""); status != http.StatusServiceUnavailable {
 		t.Errorf("one too many: %d", status)
 	}
+	if _, done := s.streams.enter(""); done == nil {
+		t.Error("the operator's stream is refused")
+	}
 	s.Close() // ends them all
+}
+
+func TestStreamPools(t *testing.T) {
+	var p pools
+	var done []func()
+	for i := range streamsMax {
+		_, d := p.enter(fmt.Sprint(i / streamsEach))
+		if d == nil {
+			t.Fatalf("stream %d is refused", i)
+		}
+		done = append(done, d)
+	}
+	if _, d := p.enter("another"); d != nil {
+		t.Error("one too many over TCP")
+	}
+	for range streamsEach {
+		if _, d := p.enter(""); d == nil {
+			t.Fatal("one of the unix socket is refused")
+		}
+	}
+	if _, d := p.enter(""); d != nil {
+		t.Error("one too many over the unix socket")
+	}
+	done[0]()
+	if open, d := p.enter("another"); d == nil || open != streamsMax+streamsEach {
+		t.Error("one that ended makes no room")
+	}
 }

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/door"
 )
 
 // guarded lets through who may.
@@ -23,12 +26,15 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
-		if !local(r) && !s.admit(w, r, foreign) {
+		if c, _ := r.Context().Value(connKey{}).(*door.Conn); c != nil {
+			defer c.Busy()()
+		}
+		if !s.visits.take(visitor(r), reads(r), 1, time.Now()) {
+			w.Header().Set("Retry-After", "1")
+			s.turnAway(w, r, http.StatusTooManyRequests, "too_many", "too many requests: wait a second")
 			return
 		}
-		if !s.budget.take(reads(r), time.Now()) {
-			w.Header().Set("Retry-After", "1")
-			refuse(w, http.StatusTooManyRequests, "too_many", "too many requests: wait a second")
+		if !local(r) && !s.admit(w, r, foreign) {
 			return
 		}
 		if !reads(r) && !isJSON(r) {
@@ -55,13 +61,16 @@ func (s *Server) broken(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, foreign *http.CrossOriginProtection) bool {
 	switch {
 	case !s.goodHost(r.Host):
-		refuse(w, http.StatusMisdirectedRequest, "host", "the request is for a host that is neither this machine's own nor one of admin.hosts")
+		s.turnAway(w, r, http.StatusMisdirectedRequest, "host", "the request is for a host that is neither this machine's own nor one of admin.hosts")
 	case !s.bears(r):
 		w.Header().Add("WWW-Authenticate", `Bearer realm="control"`)
 		w.Header().Add("WWW-Authenticate", `Basic realm="control", charset="UTF-8"`)
-		refuse(w, http.StatusUnauthorized, "token", "want admin.token as a bearer token, or as the password of any user")
+		if r.Header.Get("Authorization") != "" {
+			s.visits.take(visitor(r), true, wrongTokenCosts, time.Now())
+		}
+		s.turnAway(w, r, http.StatusUnauthorized, "token", "want admin.token as a bearer token, or as the password of any user")
 	case foreign.Check(r) != nil:
-		refuse(w, http.StatusForbidden, "origin", "the page of another site asks for this change")
+		s.turnAway(w, r, http.StatusForbidden, "origin", "the page of another site asks for this change")
 	default:
 		return true
 	}
@@ -108,16 +117,98 @@ func (s *Server) bears(r *http.Request) bool {
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// What all clients together may ask for: changes are made by people, reads by a handful of dashboards.
+// turnAway refuses a request that may not be, and ends its connection.
+func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	w.Header().Set("Connection", "close")
+	refuse(w, status, code, message)
+	if code == "token" && r.Header.Get("Authorization") == "" || s.options.Refused == nil {
+		return // a browser asks so before it asks its user
+	}
+	if n := s.knocks.count(time.Now()); n > 0 {
+		s.options.Refused(messages.AdminRefused{Remote: visitor(r), Status: status, Refused: n, Err: message})
+	}
+}
+
+// knocks counts those who are turned away.
+type knocks struct {
+	mu   sync.Mutex
+	n    int
+	said time.Time
+}
+
+// knocksEvery is how often it is said that requests are refused.
+const knocksEvery = time.Minute
+
+// count counts one more, and returns how many there were since it was said last; 0: it is too soon to say it.
+func (k *knocks) count(now time.Time) (n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.n++
+	if !k.said.IsZero() && now.Sub(k.said) < knocksEvery {
+		return 0
+	}
+	n, k.n, k.said = k.n, 0, now
+	return n
+}
+
+// visitor is the address that a request comes from, "" for the unix socket.
+func visitor(r *http.Request) string {
+	if local(r) {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
+}
+
+// What a visitor may ask for, refused or not: changes are made by people, reads by a handful of dashboards. A wrong token costs as much as many reads, so that nobody guesses.
 const (
 	changesPerSecond, changesAtOnce = 5, 20
 	readsPerSecond, readsAtOnce     = 100, 200
+
+	wrongTokenCosts = 20
+	visitorsMax     = 1024
 )
+
+// visits are the budgets of the visitors, by address.
+type visits struct {
+	mu  sync.Mutex
+	all map[string]*budget
+}
+
+// take takes the worth of so many requests from a visitor's budget, if there is some left.
+func (v *visits) take(from string, read bool, cost float64, now time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.of(from).take(read, cost, now)
+}
+
+// of returns the budget of a visitor. Of too many, the one that asked least lately is forgotten; mu is held.
+func (v *visits) of(from string) *budget {
+	b := v.all[from]
+	if b != nil {
+		return b
+	}
+	if v.all == nil {
+		v.all = map[string]*budget{}
+	}
+	if len(v.all) >= visitorsMax {
+		oldest := ""
+		for one, b := range v.all {
+			if one != "" && (oldest == "" || b.at.Before(v.all[oldest].at)) {
+				oldest = one
+			}
+		}
+		delete(v.all, oldest)
+	}
+	b = newBudget()
+	v.all[from] = b
+	return b
+}
 
 // budget is two buckets of tokens.
 type budget struct {
-	mu             sync.Mutex
 	reads, changes bucket
+	at             time.Time // of the last request
 }
 
 type bucket struct {
@@ -129,17 +220,16 @@ func newBudget() *budget {
 	return &budget{reads: bucket{perSecond: readsPerSecond, most: readsAtOnce, left: readsAtOnce}, changes: bucket{perSecond: changesPerSecond, most: changesAtOnce, left: changesAtOnce}}
 }
 
-// take takes one request's worth, if there is one.
-func (b *budget) take(read bool, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *budget) take(read bool, cost float64, now time.Time) bool {
+	b.at = now
 	if read {
-		return b.reads.take(now)
+		return b.reads.take(cost, now)
 	}
-	return b.changes.take(now)
+	return b.changes.take(cost, now)
 }
 
-func (b *bucket) take(now time.Time) bool {
+// take takes tokens, if there is one; more than there are leave none.
+func (b *bucket) take(cost float64, now time.Time) bool {
 	if !b.at.IsZero() {
 		b.left = min(b.most, b.left+b.perSecond*max(now.Sub(b.at).Seconds(), 0))
 	}
@@ -147,6 +237,6 @@ func (b *bucket) take(now time.Time) bool {
 	if b.left < 1 {
 		return false
 	}
-	b.left--
+	b.left = max(0, b.left-cost)
 	return true
 }

@@ -35,7 +35,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 			failed(w, err)
 			return
 		}
-		seen.MustRegister(&collector{view: v, streams: len(s.streams), mailboxes: s.options.Mailboxes, links: s.options.Links, use: proc.Usage})
+		seen.MustRegister(&collector{view: v, streams: s.streams.open(), mailboxes: s.options.Mailboxes, links: s.options.Links, use: proc.Usage})
 	}
 	if s.fleet != nil {
 		v, err := s.lookAtFleet(r.Context())

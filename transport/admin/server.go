@@ -12,12 +12,12 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/door"
 )
 
 // Control is a machine as the server shows and commands it. No function blocks; what is asked may be answered from any goroutine, or never.
@@ -44,6 +44,8 @@ type Options struct {
 
 	LogsLost func() uint64 // lines that the log lost; nil: not known
 
+	// Refused is told of who is turned away, at most once a minute; nil: nobody is.
+	Refused func(messages.AdminRefused)
 	// Broken is told of a panic of our own; nil: nobody is.
 	Broken func(route string, err error)
 }
@@ -60,7 +62,10 @@ const (
 	idleFor      = time.Minute
 	headerMax    = 16 << 10
 	bodyMax      = 4 << 10
-	connsMax     = 256 // at a time: one too many is hung up on
+	connsMax     = 256 // over TCP, at a time
+	connsEach    = 192 // of one address: a proxy may stand for many
+	connsIdle    = 128 // and of these, that no request runs on
+	connsLocal   = 64  // over the unix socket: these are others
 	socketMax    = 107 // bytes of a unix socket's path: sun_path holds 108 with its final zero
 )
 
@@ -72,9 +77,9 @@ type Server struct {
 	http    http.Server
 	own     func() *prometheus.Registry // of this process; made for who asks first
 	over    context.CancelFunc          // ends the streams
-	streams chan struct{}               // one for each that is open
-	budget  *budget
-	conns   atomic.Int64
+	streams pools                       // of streams that are open
+	visits  visits
+	knocks  knocks
 
 	mu      sync.Mutex
 	sockets []string
@@ -83,15 +88,17 @@ type Server struct {
 
 // New makes a server of a machine, of a fleet, or of both, that does not listen yet.
 func New(o Options, c Control, f Fleet) *Server {
-	s := &Server{options: o, control: c, fleet: f, own: sync.OnceValue(func() *prometheus.Registry { return ownRegistry(o.LogsLost) }), streams: make(chan struct{}, streamsMax), budget: newBudget()}
+	s := &Server{options: o, control: c, fleet: f, own: sync.OnceValue(func() *prometheus.Registry { return ownRegistry(o.LogsLost) })}
 	var ctx context.Context
 	ctx, s.over = context.WithCancel(context.Background())
 	s.http = http.Server{
 		Handler:           s.guarded(s.mux()),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: headerWithin, ReadTimeout: bodyWithin, IdleTimeout: idleFor, MaxHeaderBytes: headerMax,
-		ConnState: s.count,
-		ErrorLog:  log.New(io.Discard, "", 0), // a client that goes away, or speaks no HTTP, is no news
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, door.Of(c))
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // a client that goes away, or speaks no HTTP, is no news
 	}
 	return s
 }
@@ -103,6 +110,7 @@ func (s *Server) Listen(address string) (at string, err error) {
 		return "", err
 	}
 	at = l.Addr().String()
+	l = door.Limit(l, door.Limits{All: connsMax, Each: connsEach, Idle: connsIdle})
 	if s.options.TLS != nil {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*s.options.TLS}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
@@ -139,21 +147,12 @@ func (s *Server) ListenUnix(path string) error {
 	s.mu.Lock()
 	s.sockets = append(s.sockets, path)
 	s.mu.Unlock()
-	s.serve(l)
+	s.serve(door.Limit(l, door.Limits{All: connsLocal, Each: connsLocal, Idle: connsLocal}))
 	return nil
 }
 
-// count counts connections.
-func (s *Server) count(c net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		if s.conns.Add(1) > connsMax {
-			_ = c.Close()
-		}
-	case http.StateClosed, http.StateHijacked:
-		s.conns.Add(-1)
-	}
-}
+// connKey is where a request's context has its connection.
+type connKey struct{}
 
 func (s *Server) serve(l net.Listener) { go s.http.Serve(l) }
 

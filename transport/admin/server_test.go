@@ -3,16 +3,14 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -315,7 +313,7 @@ func TestSocket(t *testing.T) {
 // Who asks for more than people do is told to wait; looking is not changing.
 func TestTooMany(t *testing.T) {
 	s, at := serve(t, Options{}, &stub{})
-	s.budget.changes = bucket{}
+	s.visits.of("127.0.0.1").changes = bucket{}
 	if status, answer := request(t, at, "POST", "/api/v1/rolling-restart", "", asJSON); status != http.StatusTooManyRequests {
 		t.Errorf("%d %s", status, answer)
 	}
@@ -327,7 +325,7 @@ func TestTooMany(t *testing.T) {
 func TestBudget(t *testing.T) {
 	b, now := newBudget(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for i := range changesAtOnce {
-		if !b.take(false, now) {
+		if !b.take(false, 1, now) {
 			t.Fatalf("change %d is refused", i)
 		}
 	}
@@ -336,45 +334,97 @@ func TestBudget(t *testing.T) {
 		at   time.Duration
 		want bool
 	}{{false, 0, false}, {true, 0, true}, {false, 199 * time.Millisecond, false}, {false, 200 * time.Millisecond, true}, {false, 200 * time.Millisecond, false}, {false, -time.Hour, false}} {
-		if got := b.take(c.read, now.Add(c.at)); got != c.want {
+		if got := b.take(c.read, 1, now.Add(c.at)); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }
 
-// More connections than people and their dashboards have are hung up on, and those that end make room.
-func TestConnections(t *testing.T) {
+// Connections that are held and not used shut nobody out: neither the unix socket nor a probe over TCP.
+func TestIdleConnections(t *testing.T) {
+	dir := t.TempDir()
 	s, at := serve(t, Options{}, &stub{view: aView()})
-	var all []net.Conn
-	for range connsMax {
+	path := filepath.Join(dir, "s")
+	if err := s.ListenUnix(path); err != nil {
+		t.Fatal(err)
+	}
+	for range connsMax + 50 {
 		c, err := net.Dial("tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		all = append(all, c)
-	}
-	closed := func(c net.Conn) bool {
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-		_, err := c.Read(make([]byte, 1))
-		return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
-	}
-	more, err := net.Dial("tcp", at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer more.Close()
-	if !closed(more) {
-		t.Error("one too many is kept")
-	}
-	for _, c := range all[:10] {
-		c.Close()
-	}
-	for s.conns.Load() > connsMax-10 {
-		runtime.Gosched() // until it has seen their ends
 	}
 	if status, _ := request(t, at, "GET", "/healthz", ""); status != http.StatusOK {
-		t.Errorf("%d with room again", status)
+		t.Errorf("%d over TCP", status)
+	}
+	local := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}, Timeout: 5 * time.Second}
+	defer local.CloseIdleConnections()
+	answer, err := local.Get("http://x/api/v1/machine")
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("over the unix socket: %v, %v", answer, err)
+	}
+	answer.Body.Close()
+}
+
+// Who guesses is slowed down, told so once, and hung up on; another address and the unix socket do not notice.
+func TestWrongTokens(t *testing.T) {
+	var said []messages.AdminRefused
+	s, at := serve(t, Options{Token: "the right token", Refused: func(e messages.AdminRefused) { said = append(said, e) }}, &stub{view: aView()})
+	guess := func(token string) (int, string) {
+		r, err := http.NewRequest("GET", "http://"+at+"/api/v1/machine", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK && !answer.Close {
+			t.Errorf("%d, and the connection is kept", answer.StatusCode)
+		}
+		return answer.StatusCode, answer.Header.Get("Retry-After")
+	}
+	refused, throttled := 0, 0
+	for range 40 {
+		switch status, after := guess("a wrong token"); {
+		case status == http.StatusUnauthorized:
+			refused++
+		case status == http.StatusTooManyRequests && after != "":
+			throttled++
+		}
+	}
+	if refused+throttled != 40 || refused > 20 {
+		t.Errorf("of 40 wrong tokens %d were looked at, %d throttled", refused, throttled)
+	}
+	if len(said) != 1 || said[0].Remote != "127.0.0.1" || said[0].Status != http.StatusUnauthorized || said[0].Refused != 1 {
+		t.Errorf("said %+v", said)
+	}
+	s.visits.of("127.0.0.1").reads.left = readsAtOnce
+	if status, _ := guess("the right token"); status != http.StatusOK {
+		t.Errorf("%d with the right token", status)
+	}
+}
+
+func TestVisits(t *testing.T) {
+	var v visits
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i := range 3 * visitorsMax {
+		from := fmt.Sprint("10.0.", i/256, ".", i%256)
+		if !v.take(from, true, 1, now.Add(time.Duration(i)*time.Millisecond)) {
+			t.Fatalf("%s: the budget of another is used up", from)
+		}
+	}
+	if len(v.all) != visitorsMax {
+		t.Errorf("%d visitors are kept, want %d", len(v.all), visitorsMax)
+	}
+	var k knocks
+	if first, second, later := k.count(now), k.count(now.Add(time.Second)), k.count(now.Add(knocksEvery)); first != 1 || second != 0 || later != 2 {
+		t.Errorf("said %d, %d, %d", first, second, later)
 	}
 }
 

@@ -7,16 +7,20 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/gorilla/websocket"
 
 	"github.com/discluster/control/transport"
+	"github.com/discluster/control/transport/door"
 )
 
-// MaxConnections is how many connections a listener holds at a time, links and handshakes together. The one over it is closed unanswered.
-const MaxConnections = 4096
+// Limits of a listener, links and handshakes together. A connection on which no handshake is done gives way to a new one (transport/door).
+const (
+	MaxConnections = 4096
+	maxOfAddress   = 3072 // a whole fleet may come from behind one address
+	maxHandshakes  = 512  // of one address
+)
 
 // headerBytes bounds the headers of a handshake.
 const headerBytes = 16 << 10
@@ -48,6 +52,9 @@ func serve(listener net.Listener, accept func(transport.Link, transport.Greeting
 			if err != nil {
 				return // Upgrade has answered
 			}
+			if c := door.Of(ws.NetConn()); c != nil {
+				c.Busy() // for its life
+			}
 			l := newLink(ws)
 			if stopped.Load() {
 				l.Close(websocket.CloseGoingAway, "stopped")
@@ -57,7 +64,7 @@ func serve(listener net.Listener, accept func(transport.Link, transport.Greeting
 		}),
 	}
 	server.SetKeepAlivesEnabled(false) // a connection is one handshake
-	go server.Serve(&bounded{Listener: listener})
+	go server.Serve(door.Limit(listener, door.Limits{All: MaxConnections, Each: maxOfAddress, Idle: maxHandshakes}))
 	return func() {
 		stopped.Store(true)
 		listener.Close() // first: Close knows it only once Serve runs
@@ -75,35 +82,4 @@ func greeting(r *http.Request) transport.Greeting {
 		Instance:      said("instance"),
 		UserAgent:     said("user-agent"),
 	}
-}
-
-// bounded is a listener of at most MaxConnections open connections.
-type bounded struct {
-	net.Listener
-	open atomic.Int64
-}
-
-func (b *bounded) Accept() (net.Conn, error) {
-	for {
-		conn, err := b.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if b.open.Add(1) <= MaxConnections {
-			return &counted{Conn: conn, release: sync.OnceFunc(func() { b.open.Add(-1) })}, nil
-		}
-		b.open.Add(-1)
-		conn.Close()
-	}
-}
-
-// counted frees its place when it is closed.
-type counted struct {
-	net.Conn
-	release func()
-}
-
-func (c *counted) Close() error {
-	c.release()
-	return c.Conn.Close()
 }

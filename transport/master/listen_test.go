@@ -89,40 +89,38 @@ func TestStopEndsNoLink(t *testing.T) {
 	})
 }
 
-func TestConnectionLimit(t *testing.T) {
-	m := newMemory()
-	defer m.Close()
-	at := &bounded{Listener: m}
-	accepted := make(chan net.Conn, MaxConnections+1)
-	go func() {
-		for {
-			conn, err := at.Accept()
-			if err != nil {
-				return
-			}
-			accepted <- conn
+// Connections that never finish their handshake keep no CONTROL out, and end no link.
+func TestIdleHandshakes(t *testing.T) {
+	accepted := make(chan arrival, 2)
+	at, stop, err := Listen("127.0.0.1:0", func(l transport.Link, g transport.Greeting) { accepted <- arrival{l, g} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	link := func() transport.Link {
+		told := make(chan dialled, 1)
+		Dial(transport.Target{URL: "ws://" + at, Header: map[string]string{"source": "north"}}, func(l transport.Link, err error) { told <- dialled{l, err} })
+		got := <-told
+		if got.err != nil {
+			t.Fatal(got.err)
 		}
-	}()
-	dial := func() net.Conn {
-		conn, err := m.dial(context.Background(), "", "")
+		return got.link
+	}
+	first := link()
+	there := hear((<-accepted).link)
+	for range maxHandshakes + 20 {
+		conn, err := net.Dial("tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return conn
+		defer conn.Close()
 	}
-	for range MaxConnections {
-		dial()
+	link().Close(0, "")
+	send(t, first, "still there")
+	if got := <-there.frames; got != "still there" {
+		t.Errorf("received %q", got)
 	}
-	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("one too many read %v, want EOF", err)
-	}
-	first := <-accepted
-	first.Close()
-	first.Close() // frees one place, not two
-	dial()
-	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("one too many read %v, want EOF", err)
-	}
+	first.Close(0, "")
 }
 
 // TestRealSockets is the one story over TCP: listen, refuse plain TCP, dial, talk, close.
