@@ -48,8 +48,8 @@ type options struct {
 func main() {
 	var o options
 	flag.DurationVar(&o.budget, "budget", 0, "how long it may take; 0: as long as all mutants take")
-	flag.TextVar(&o.only, "only", &regexp.Regexp{}, "mutants whose name matches this `pattern`")
-	flag.TextVar(&o.run, "run", &regexp.Regexp{}, "only tests whose name matches this `pattern`")
+	flag.TextVar(&o.only, "only", regexp.MustCompile(""), "mutants whose name matches this `pattern`")
+	flag.TextVar(&o.run, "run", regexp.MustCompile(""), "only tests whose name matches this `pattern`")
 	flag.BoolVar(&o.all, "all", false, "also mutants of no kind that must not live")
 	flag.IntVar(&o.seeds, "n", 10, "seeds of each story before a mutant counts as a survivor")
 	flag.Uint64Var(&o.order, "seed", uint64(time.Now().Unix()/86400), "the order of the mutants; by default another one every day")
