@@ -10,6 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
+	"github.com/discluster/control/transport/proc"
 )
 
 // The scene of the chaos: three clusters of four shards.
@@ -154,9 +155,12 @@ func (c *chaos) recovered() time.Duration {
 	return max(mute+graces+delay+operator, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned
 }
 
-func chaosStory(f *fleet) {
+func chaosStory(f *fleet) { chaosOf(f, f.good(nil)) }
+
+// chaosOf is the chaos around bots of any kind that asks for permits.
+func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	c := &chaos{fleet: f, m: f.aloneWith(rules.Config{ShardCount: chaosShards, MaxConcurrency: chaosConcurrency, IdentifyTotal: 100000},
-		ours(initialise(chaosShards, chaosConcurrency)), f.good(nil))}
+		ours(initialise(chaosShards, chaosConcurrency)), program)}
 	f.connect(c.m, "c", 0, chaosShards-1)
 	f.must("the order", time.Second, f.acked(c.m, "c", "connecting"))
 	for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {

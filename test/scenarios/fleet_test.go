@@ -325,9 +325,12 @@ func (f *fleet) end() {
 // forget takes the run out of the shared system.
 func (f *fleet) forget() {
 	f.letters()
+	for _, m := range f.machines {
+		m.PowerOff() // a story that failed left some
+	}
 	for _, pid := range f.loop.Actors() {
 		f.system.ProcessRegistry.Remove(pid)
 	}
-	time.Sleep(2 * time.Second) // protoactor's dead-letter throttle lives for one more second
-	*f = fleet{}                // the system keeps a guardian of every root, and with it the logger that knows the fleet
+	time.Sleep(10 * time.Second) // protoactor's dead-letter throttle lives for one more second, the goroutines of a real bot for some more
+	*f = fleet{}                 // the system keeps a guardian of every root, and with it the logger that knows the fleet
 }

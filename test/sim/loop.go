@@ -7,6 +7,7 @@
 //	host.go     one machine: its World and its files
 //	proc.go     one process on it
 //	discord.go  the simulated Discord behind the net
+//	guests.go   real code that runs beside the loop, on goroutines of its own
 //	bubble.go   a bubble for a program that is no test
 //
 // rehearsal, below, is a whole fleet made of these for operators.
@@ -45,6 +46,7 @@ type Loop struct {
 	busy  int       // steps since
 	err   error
 	boxes []*mailbox
+	guest guests
 }
 
 // loops numbers them.
@@ -105,20 +107,24 @@ func (l *Loop) Run(d time.Duration) error { return l.Until(d, func() bool { retu
 func (l *Loop) Until(d time.Duration, done func() bool) error {
 	end := time.Now().Add(d)
 	for l.err == nil && !done() {
-		switch {
+		switch post, is := l.guest.next(); {
+		case is:
+			post()
 		case len(l.ready) > 0:
 			l.turn()
 		case len(l.due) > 0 && !l.due[0].at.After(end):
-			t := heap.Pop(&l.due).(*timer)
-			if t.fn == nil {
+			if t := l.due[0]; t.fn != nil && !l.guest.sleep(time.Until(t.at)) {
+				continue // a guest has something to do before that
+			}
+			if t := heap.Pop(&l.due).(*timer); t.fn != nil {
+				t.fn()
+			} else {
 				continue
 			}
-			if wait := time.Until(t.at); wait > 0 {
-				time.Sleep(wait)
-			}
-			t.fn()
 		default:
-			time.Sleep(time.Until(end))
+			if !l.guest.sleep(time.Until(end)) {
+				continue
+			}
 			return l.err
 		}
 		l.steps++

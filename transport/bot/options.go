@@ -26,17 +26,34 @@ type options struct {
 	undelivered func(Undelivered)
 	handlers    map[string]Handler
 
-	// What a test replaces.
 	lookup  func(string) (string, bool)
 	listen  func(path string, accept func(transport.Link)) (stop func(), err error)
 	signals func() (term <-chan os.Signal, stop func())
+	wall    func() time.Time
+}
+
+// Machine is what a process takes from the machine it runs on. A simulation gives Join another one than the operating system's.
+type Machine struct {
+	// Lookup returns an environment variable, and whether it is set.
+	Lookup func(name string) (value string, set bool)
+	// Listen opens a socket at path and calls accept for every connection, until stop.
+	Listen func(path string, accept func(transport.Link)) (stop func(), err error)
+	// Signals delivers SIGTERMs, until stop.
+	Signals func() (term <-chan os.Signal, stop func())
+	// Wall reads the wall clock, which CONTROL's packets show; it may be set at any moment.
+	Wall func() time.Time
+}
+
+// On makes the process one of another machine.
+func On(m Machine) Option {
+	return func(o *options) { o.lookup, o.listen, o.signals, o.wall = m.Lookup, m.Listen, m.Signals, m.Wall }
 }
 
 // grace is how long handlers may work on after a SIGTERM or DESTROYING, which name no deadline; CONTROL drains its clusters within 8 s (DESIGN §6).
 const grace = 5 * time.Second
 
 func defaults() options {
-	return options{grace: grace, log: slog.Default(), lookup: os.LookupEnv, listen: ipc.Listen, signals: terminations}
+	return options{grace: grace, log: slog.Default(), lookup: os.LookupEnv, listen: ipc.Listen, signals: terminations, wall: time.Now}
 }
 
 // terminations are the SIGTERMs of this process.

@@ -20,8 +20,9 @@ type ask struct {
 // answer is CONTROL's, on the line it came by.
 type answer struct {
 	messages.PermitGrant
-	line  *line
-	until time.Time // zero: CONTROL set no limit
+	line   *line
+	until  time.Time // zero: CONTROL set no limit
+	before time.Time // the same by the wall clock, which goes on while the machine is suspended
 }
 
 // Permit allows one IDENTIFY. Exactly one of Sent and Unused is called; a permit of which nothing is heard blocks its bucket until it is overdue.
@@ -95,8 +96,8 @@ func (c *Cluster) granted(g messages.PermitGrant) {
 	if g.UseWithinMS > 0 {
 		got.until = time.Now().Add(g.UseWithinMS.Duration())
 	}
-	if g.UseBefore != nil && g.UseBefore.Time().Before(got.until) { // it lay in the socket while we slept
-		got.until = g.UseBefore.Time()
+	if g.UseBefore != nil {
+		got.before = g.UseBefore.Time()
 	}
 	a.answer <- got
 }
@@ -114,7 +115,8 @@ func (p *Permit) Overdue() bool {
 	c := p.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.isStopping() || c.line != p.answer.line || !p.answer.until.IsZero() && !time.Now().Before(p.answer.until)
+	late := func(now, until time.Time) bool { return !until.IsZero() && !now.Before(until) }
+	return c.isStopping() || c.line != p.answer.line || late(time.Now(), p.answer.until) || late(c.opt.wall().Round(0), p.answer.before)
 }
 
 // Sent tells that the IDENTIFY was written; to be called right after that.

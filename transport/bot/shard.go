@@ -55,7 +55,7 @@ func (s *Shard) SetSession(session messages.Session) {
 		session.Intents = c.opt.intents
 	}
 	if session.At == 0 {
-		session.At = messages.At(time.Now())
+		session.At = messages.At(c.opt.wall())
 	}
 	begins := s.session == nil || s.session.SessionID != session.SessionID
 	s.session, s.moved = &session, true

@@ -1,0 +1,287 @@
+package fakecluster
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport"
+	sdk "github.com/discluster/control/transport/bot"
+	"github.com/discluster/control/transport/discord/rules"
+)
+
+// Real is a bot on the real SDK: transport/bot runs as it does in a process of its own, over the simulated machine. Only its shards are written for the simulated Discord.
+type Real struct{ Discord *sim.Discord }
+
+// Program is what the process does.
+func (r Real) Program(p *sim.Proc) {
+	p.Host.Invite()
+	ctx, end := context.WithCancel(context.Background())
+	term := make(chan os.Signal, 1)
+	p.OnSignal = func(sig syscall.Signal) {
+		select {
+		case term <- sig:
+		default:
+		}
+	}
+	b := &real{Real: r, p: p}
+	p.OnEnd = func() {
+		end()
+		for _, g := range b.gateways {
+			g.Close(rules.CloseVanished)
+		}
+	}
+	machine := sdk.Machine{
+		Lookup:  func(name string) (string, bool) { v := p.Env(name); return v, v != "" },
+		Listen:  b.listen,
+		Wall:    p.Wall,
+		Signals: func() (<-chan os.Signal, func()) { return term, func() {} },
+	}
+	go func() {
+		defer end()
+		code := 0
+		c, err := sdk.Join(ctx, sdk.On(machine), sdk.Resume(), sdk.Log(slog.New(slog.DiscardHandler)))
+		if err == nil {
+			b.cluster = c
+			err = c.Run(ctx, b.serve)
+		}
+		if err != nil {
+			code = 1
+		}
+		b.do(func() { p.Exit(code, "") })
+	}()
+}
+
+// real is one life of a Real.
+type real struct {
+	Real
+	p        *sim.Proc
+	cluster  *sdk.Cluster
+	gateways []*sim.Gateway // all that were opened; the loop's alone
+}
+
+// do makes fn a step of the loop, as the process: never when it is gone, later when it is stopped.
+func (b *real) do(fn func()) { b.p.Host.Post(func() { b.p.Do(fn) }) }
+
+func (b *real) listen(path string, accept func(transport.Link)) (stop func(), err error) {
+	var unlisten func()
+	b.do(func() {
+		unlisten, _ = b.p.Listen(path, func(l transport.Link) { accept(&guestLink{bot: b, link: l}) }) // no other process of this machine has its socket
+	})
+	return func() { b.do(func() { unlisten() }) }, nil
+}
+
+// guestLink is a link whose end is used by goroutines beside the loop.
+type guestLink struct {
+	bot  *real
+	link transport.Link
+
+	mu    sync.Mutex
+	ended bool
+}
+
+func (l *guestLink) Receive(frame func([]byte), closed func(error)) {
+	l.bot.do(func() {
+		l.link.Receive(
+			func(b []byte) { l.bot.p.Do(func() { frame(b) }) },
+			func(err error) {
+				l.mu.Lock()
+				l.ended = true
+				l.mu.Unlock()
+				l.bot.p.Do(func() { closed(err) })
+			})
+	})
+}
+
+func (l *guestLink) Took() { l.bot.do(l.link.Took) }
+
+func (l *guestLink) Send(frame []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return transport.ErrEnded
+	}
+	l.bot.do(func() { _ = l.link.Send(frame) }) // an ended link says so by closed
+	return nil
+}
+
+func (l *guestLink) Offer(frame []byte) error { return l.Send(append([]byte(nil), frame...)) }
+
+func (l *guestLink) Close(code int, reason string) {
+	l.bot.do(func() { l.link.Close(code, reason) })
+}
+
+// serve is one shard, connection after connection.
+func (b *real) serve(ctx context.Context, s *sdk.Shard) error {
+	cause, fails := messages.CauseStart, 0
+	var resumed time.Time
+	for {
+		s.State(messages.ShardConnecting, 0)
+		g := &realGateway{bot: b, shard: s, out: make(chan rules.Output, 1024), cause: cause}
+		wait, over := g.run(ctx)
+		cause = messages.CauseReidentify
+		if over {
+			return nil
+		}
+		if g.ready {
+			fails, resumed = 0, time.Now()
+		}
+		if fails++; wait {
+			pause := min(time.Second<<min(fails-1, 5), 30*time.Second)
+			if b.cluster.Lapsed() && s.Session() != nil {
+				pause = max(pause, time.Until(resumed.Add(lapsedEvery)))
+			}
+			select {
+			case <-time.After(pause):
+			case <-s.Reconnect():
+			case <-b.cluster.Stopping():
+				return nil
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// realGateway is one connection of a shard.
+type realGateway struct {
+	bot     *real
+	shard   *sdk.Shard
+	out     chan rules.Output
+	cause   messages.IdentifyCause
+	gateway *sim.Gateway // the loop's alone
+	ready   bool
+	acked   bool
+}
+
+func (g *realGateway) send(in func(rules.Conn) rules.Input) { g.bot.do(func() { g.gateway.Send(in) }) }
+
+// run speaks with Discord until the connection ends. wait: the next one is not to be opened at once; over: there is none.
+func (g *realGateway) run(ctx context.Context) (wait, over bool) {
+	b := g.bot
+	asking, forget := context.WithCancel(ctx)
+	defer forget()
+	permits := make(chan *sdk.Permit)
+	b.do(func() {
+		g.gateway = b.Discord.Open(b.p.Host.Name, func(o rules.Output) {
+			b.p.Do(func() {
+				select {
+				case g.out <- o:
+				default: // it reads no more
+				}
+			})
+		})
+		b.gateways = append(b.gateways, g.gateway)
+	})
+	leave := func(code int) { b.do(func() { g.gateway.Close(code) }) }
+	var beat, again <-chan time.Time
+	var every time.Duration
+	for {
+		select {
+		case o := <-g.out:
+			switch o := o.(type) {
+			case rules.Hello:
+				g.acked, every = true, o.Interval
+				beat = time.After(every / 2)
+				g.begin(asking, permits)
+			case rules.Ready:
+				g.ready = true
+				g.shard.SetSession(messages.Session{SessionID: o.SessionID, Seq: o.Seq, ResumeGatewayURL: "wss://resume"})
+				g.shard.State(messages.ShardReady, 0)
+			case rules.Resumed:
+				g.ready = true
+				g.moved(o.Seq)
+				g.shard.State(messages.ShardReady, 0)
+			case rules.Event:
+				g.moved(o.Seq)
+			case rules.Ack:
+				g.acked = true
+			case rules.Reconnect:
+				leave(4000)
+				return false, false
+			case rules.InvalidSession:
+				if !o.Resumable {
+					g.shard.SessionGone()
+				}
+				again = time.After(time.Second)
+			case rules.Close:
+				g.shard.State(messages.ShardDisconnected, o.Code)
+				if rules.EndsSession(o.Code) {
+					g.shard.SessionGone()
+				}
+				return true, false
+			}
+		case <-again:
+			again = nil
+			g.begin(asking, permits)
+		case p := <-permits:
+			if p.Overdue() {
+				p.Unused()
+				g.begin(asking, permits)
+				continue
+			}
+			g.shard.State(messages.ShardIdentifying, 0)
+			g.send(func(c rules.Conn) rules.Input {
+				return rules.Identify{Conn: c, Token: b.cluster.Token().Reveal(), Shard: g.shard.ID(), ShardCount: g.shard.Count()}
+			})
+			p.Sent()
+		case <-beat:
+			if !g.acked { // a zombie
+				leave(4000)
+				return false, false
+			}
+			g.acked = false
+			g.send(func(c rules.Conn) rules.Input { return rules.Heartbeat{Conn: c} })
+			beat = time.After(every)
+		case <-g.shard.Reconnect():
+			leave(4000)
+			return false, false
+		case <-b.cluster.Stopping():
+			if b.cluster.Stop().Final {
+				leave(1000)
+			} else {
+				leave(4000)
+			}
+			return false, true
+		case <-ctx.Done():
+			leave(4000)
+			return false, true
+		}
+	}
+}
+
+// begin resumes where there is a session, and else asks for a permit.
+func (g *realGateway) begin(ctx context.Context, permits chan<- *sdk.Permit) {
+	if session := g.shard.Session(); session != nil {
+		g.shard.State(messages.ShardResuming, 0)
+		g.send(func(c rules.Conn) rules.Input {
+			return rules.Resume{Conn: c, Token: g.bot.cluster.Token().Reveal(), SessionID: session.SessionID, Seq: session.Seq}
+		})
+		return
+	}
+	g.shard.State(messages.ShardWaitingPermit, 0)
+	go func() {
+		p, err := g.shard.Permit(ctx, g.cause)
+		if err != nil {
+			return
+		}
+		select {
+		case permits <- p:
+		case <-ctx.Done():
+			p.Unused()
+		}
+	}()
+}
+
+// moved takes note of an event that was handled.
+func (g *realGateway) moved(seq int64) {
+	if session := g.shard.Session(); session != nil {
+		session.Seq = seq
+		g.shard.SetSession(*session)
+	}
+}
