@@ -24,9 +24,11 @@ type ipc struct {
 	intents  int64          // and with which intents it identifies
 	shards   map[int]*shard
 	lastBeat time.Time // the last sign of life that was owed
+	vouched  bool      // it was an answer to HELLO on another link, which counts once
 	doubted  time.Time // when two heartbeats were found missing
 	probes   int       // HELLOs since then, to an instance without heartbeats
 	relinkBy time.Time // when a lost socket must be back; zero: it is there
+	relinks  int       // times that it was lost since the last heartbeat
 	dialErr  error     // of the last try
 	dropped  int       // packets that could not be read on this link
 
@@ -53,7 +55,10 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 		c.After(ctx, redialEvery, redial{c.life.Instance})
 		return
 	}
-	c.cancel, c.link, c.dropped, c.lastBeat, c.probes = nil, m.link, 0, time.Now(), 0
+	c.cancel, c.link, c.dropped = nil, m.link, 0
+	if !c.has(messages.FeatureHeartbeat) { // a bot that beats is alive by that, however often it opens its socket
+		c.lastBeat, c.probes = time.Now(), 0
+	}
 	c.converse(ctx, m.link)
 	if c.successor { // it has booted; the one before it may drain now
 		c.Enter("booted", c.waitingToProceed)
@@ -117,7 +122,9 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 		return
 	}
 	if c.State() == string(messages.ClusterConnecting) || c.State() == string(messages.ClusterServing) {
-		c.relinkBy = time.Now().Add(relinkWithin)
+		if c.relinks++; c.relinkBy.IsZero() {
+			c.relinkBy = time.Now().Add(relinkWithin)
+		}
 		c.arm(ctx)
 	}
 	c.After(ctx, redialEvery, redial{c.life.Instance})
@@ -146,11 +153,14 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	now := time.Now()
 	switch p := p.(type) {
 	case messages.Identify:
-		c.lastBeat, c.probes = now, 0
+		if !c.vouched {
+			c.lastBeat, c.vouched = now, c.shards != nil && c.has(messages.FeatureHeartbeat)
+		}
+		c.probes = 0
 		c.greeted(ctx, p)
 		c.identified(ctx, p)
 	case messages.IPCBeat:
-		c.lastBeat = now
+		c.lastBeat, c.vouched, c.relinks = now, false, 0
 		c.send(messages.IPCBeat{ID: c.life.Manager, EventID: p.EventID, LeaseMS: c.leaseLeft(), Lapsed: c.lease.Lapsed})
 	case messages.InvalidSession:
 		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.life.Manager))

@@ -49,7 +49,7 @@ func (c *Cluster) nextDeadline() time.Time {
 	}
 	switch {
 	case c.shards == nil:
-	case c.link != nil && c.has(messages.FeatureHeartbeat):
+	case c.has(messages.FeatureHeartbeat):
 		sooner(c.muteAt())
 	case c.toBeProbed():
 		sooner(c.probeAt())
@@ -57,12 +57,17 @@ func (c *Cluster) nextDeadline() time.Time {
 	return next
 }
 
-// muteAt is when two heartbeats are missed; and, once that is seen, when what lies in the socket has been read.
+// muteAt is when two heartbeats are missed, on whatever link; and, once that is seen, when what lies in the socket has been read. Without a link none can come: that is
+// forgiven once.
 func (c *Cluster) muteAt() time.Time {
+	at := c.lastBeat.Add(2 * c.options.Heartbeat)
 	if c.doubted.After(c.lastBeat) {
-		return c.doubted.Add(c.options.Heartbeat / beatSlack)
+		at = c.doubted.Add(c.options.Heartbeat / beatSlack)
 	}
-	return c.lastBeat.Add(2 * c.options.Heartbeat)
+	if c.link == nil && !c.vouched && at.Before(c.relinkBy) {
+		return c.relinkBy
+	}
+	return at
 }
 
 // toBeProbed reports whether the bot gives no sign of life by itself, but can be asked for one.
@@ -109,6 +114,23 @@ func (c *Cluster) probed(ctx actor.Context, m probeEnded) {
 	}
 }
 
+// muteError is why a bot that beats is mute.
+func (c *Cluster) muteError(now time.Time) string {
+	why := fmt.Sprintf("no heartbeat for %v", now.Sub(c.lastBeat))
+	if c.relinks > 0 {
+		why += fmt.Sprintf(", while its socket closed %d times", c.relinks)
+	}
+	return why
+}
+
+// relinkError is why a socket that closed counts as lost.
+func (c *Cluster) relinkError() string {
+	if c.link != nil {
+		return fmt.Sprintf("the socket closed and opened again, but HELLO was not answered within %v", relinkWithin)
+	}
+	return fmt.Sprintf("the socket closed and did not open again within %v: %v", relinkWithin, c.dialErr)
+}
+
 // muteAfter is how long a living bot is silent at most.
 func (c *Cluster) muteAfter() time.Duration {
 	return 2*c.options.Heartbeat + c.options.Heartbeat/beatSlack
@@ -134,12 +156,12 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		}
 		c.hello(ctx, nil)
 	case !c.relinkBy.IsZero() && !now.Before(c.relinkBy):
-		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: fmt.Sprintf("the socket closed and did not open again within %v: %v", relinkWithin, c.dialErr)})
+		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: c.relinkError()})
 		return
-	case c.has(messages.FeatureHeartbeat) && c.link != nil && !now.Before(c.muteAt()) && !c.doubted.After(c.lastBeat):
+	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()) && !c.doubted.After(c.lastBeat):
 		c.doubted = now // its heartbeats may lie in the socket, unread because we slept
-	case c.has(messages.FeatureHeartbeat) && c.link != nil && !now.Before(c.muteAt()):
-		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("no heartbeat for %v", now.Sub(c.lastBeat))})
+	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()):
+		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: c.muteError(now)})
 		return
 	}
 	if c.toBeProbed() && !now.Before(c.probeAt()) && c.probe(ctx) || c.overdue(ctx, now) {

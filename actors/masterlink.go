@@ -199,7 +199,7 @@ func (m *MasterLink) always(ctx actor.Context) {
 	case mend:
 		m.mend(ctx, msg.child)
 	case messages.AcceptMaster:
-		m.accept(ctx, msg)
+		m.accept(ctx)
 	case messages.AllStopped:
 		m.allStopped(ctx)
 	case messages.Stop:

@@ -211,7 +211,11 @@ func (b *SessionBook) read(id messages.ClusterID) *page {
 				k.UserID, k.ApplicationID, k.Guilds = r.UserID, r.ApplicationID, r.Guilds
 			}
 		}
-		p.kept[k.Shard] = plan.Kept{Session: k.Session, Since: b.W.FromWall(since)}
+		at := b.W.FromWall(since)
+		if now := time.Now(); at.After(now) { // the clock was ahead
+			at = now
+		}
+		p.kept[k.Shard] = plan.Kept{Session: k.Session, Since: at}
 	}
 	return p
 }

@@ -46,6 +46,10 @@ func (m *MasterLink) unpin(ctx actor.Context) {
 // initialise says what the fleet is. On a link that is up already it may change what is not served.
 func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 	m.W.Secrets.Learn(p.Token)
+	if plan.EpochOfWrongClock(p, m.memory.Epoch) {
+		m.Log.Warn().Int64("epoch", p.Epoch).Int64("obeyed", m.memory.Epoch).Msg("the epoch that was obeyed before lies in MASTER's future: a clock was wrong, and it is forgotten")
+		m.forgetEpochs(ctx)
+	}
 	if p.Epoch < m.memory.Epoch {
 		m.cannotObey(ctx, messages.CloseStaleEpoch, fmt.Errorf("epoch %d is older than %d, which this machine obeyed before: a MASTER of the past; "+
 			"if it is the right one, `control accept-master` has it obeyed", p.Epoch, m.memory.Epoch))
@@ -152,21 +156,30 @@ func (m *MasterLink) cannotObey(ctx actor.Context, code int, err error) {
 }
 
 // accept forgets the epochs that were obeyed, by order of an operator, and dials at once. What is served stays; it is by no order of any MASTER until the next one confirms it.
-func (m *MasterLink) accept(ctx actor.Context, order messages.AcceptMaster) {
+func (m *MasterLink) accept(ctx actor.Context) {
 	if m.State() == "standby" || m.State() == "serving" {
 		m.raise(ctx, messages.OrderRefused{Order: messages.OrderAccept, Err: "MASTER is linked, and obeyed"})
 		return
 	}
-	m.memory.Epoch, m.settings.Epoch, m.said = 0, 0, ""
+	m.said = ""
+	m.forgetEpochs(ctx)
+	if m.State() == "dialing" && m.cancel == nil {
+		m.In(ctx, 0)
+	}
+}
+
+// forgetEpochs obeys whatever MASTER comes next. What is served is by no order of any MASTER until that one confirms it.
+func (m *MasterLink) forgetEpochs(ctx actor.Context) {
+	m.memory.Epoch, m.settings.Epoch = 0, 0
 	m.memory.Resumed = nil // of a later epoch it would lift the halts to come
 	if m.memory.Halted != nil {
 		m.memory.Halted.Epoch = 0
 	}
-	m.save(ctx)
-	ctx.Send(m.house.Clusters, order)
-	if m.State() == "dialing" && m.cancel == nil {
-		m.In(ctx, 0)
+	for i := range m.standing.Ranges {
+		m.standing.Ranges[i].Epoch = 0
 	}
+	m.save(ctx)
+	ctx.Send(m.house.Clusters, messages.AcceptMaster{})
 }
 
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {

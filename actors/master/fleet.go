@@ -214,7 +214,7 @@ func (f *Fleet) always(ctx actor.Context) {
 func (f *Fleet) start(ctx actor.Context) {
 	f.W.Secrets.Learn(f.options.Token, f.options.Authorization)
 	f.began = time.Now()
-	f.epoch = f.began.UnixMilli()
+	f.epoch = int64(f.W.AtSteady(f.began))
 	f.sessions = f.spawn(ctx, newSessions(f.W), "sessions")
 	send := world.Sender(ctx)
 	at, stop, err := f.W.Listen(f.options.Listen, func(l transport.Link, g transport.Greeting) { send(linkCame{l, g}) })

@@ -38,6 +38,7 @@ type SDK struct {
 	IgnoreTerm  bool                                      // takes SIGTERM for nothing, and DRAIN too
 	MuteAfter   time.Duration                             // sends no heartbeat from then on; 0: never
 	HangUpAfter time.Duration                             // closes its connection to CONTROL then, once; 0: never
+	HangUpEvery time.Duration                             // and again and again, so long after it was opened
 	StayAway    bool                                      // and its socket with it
 	Shy         messages.IdentifyCause                    // for this cause a shard reports that it waits for a permit, and asks for none
 	Deaf        bool                                      // a shard of it that is closed dials no more by itself
@@ -154,6 +155,9 @@ func (b *bot) accept(l transport.Link) {
 		})
 	if b.AsksFirst {
 		b.wishes()
+	}
+	if b.HangUpEvery > 0 && b.p.Up() > b.HangUpAfter {
+		b.p.After(b.HangUpEvery, func() { l.Close(0, "") })
 	}
 }
 

@@ -157,3 +157,39 @@ func TestClockIsSetBetweenLives(t *testing.T) {
 		})
 	}
 }
+
+// The clocks were a day ahead when a machine wrote down what it obeyed, served and identified, and are right when everything is started again: MASTER is obeyed, and what is
+// served goes on.
+func TestClockWasAhead(t *testing.T) {
+	for _, live := range []bool{false, true} {
+		t.Run(fmt.Sprintf("bots live on: %v", live), func(t *testing.T) {
+			seedsOf(t, 10, func(f *fleet) {
+				f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 4})
+				own := f.withOwnMaster(0)
+				own.Crash()
+				own.Clock, own.options.Expect = 24*time.Hour, 1
+				own.start()
+				m := f.add("m1", f.good(nil), sesame)
+				m.Clock = 24 * time.Hour
+				f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
+				f.pass(10 * time.Second)
+				own.Crash()
+				if live {
+					m.Crash()
+				} else {
+					f.stopControl(m)
+				}
+				own.Clock, m.Clock = 0, 0
+				own.start()
+				f.boot(m, sesame)
+				f.must("every shard READY", 20*time.Second, f.owned(8))
+				f.must("operational again", 20*time.Second, func() bool { return own.saw("fleet.operational") == 2 })
+				want(f, "refused", f.saw("master.refused"), 0)
+				want(f, "identifies", f.identifies(), 8)
+				own.Crash()
+				own.start()
+				f.must("and again", time.Minute, func() bool { return own.saw("fleet.operational") == 3 })
+			})
+		})
+	}
+}

@@ -102,3 +102,24 @@ func TestSocketLostForGood(t *testing.T) {
 		f.must("READY again", 30*time.Second, f.owned(2))
 	})
 }
+
+// A bot opens and closes its socket forever, answers HELLO now and then, and sends no heartbeat: it is restarted within the time that any mute bot has, as a mute one.
+func TestSocketThatFlaps(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		every := time.Duration(1+f.loop.Rand.IntN(4000)) * time.Millisecond
+		m := f.aloneWith(rules.Config{ShardCount: 4, MaxConcurrency: 4}, ours(initialise(4, 4)), f.cast(func(_ string, start int) fakecluster.SDK {
+			if start > 1 {
+				return fakecluster.SDK{}
+			}
+			return fakecluster.SDK{HangUpAfter: 60 * time.Second, MuteAfter: 60 * time.Second, HangUpEvery: every}
+		}))
+		f.serve(m, "c", 0, 3)
+		f.pass(60*time.Second - f.loop.Now())
+		f.must("its death", 17*time.Second, f.sawN("cluster.died", 1))
+		died := last[messages.ClusterDied](f)
+		want(f, "cause", died.Cause, messages.CauseMute)
+		want(f, died.Err, strings.Contains(died.Err, "while its socket closed"), true)
+		f.must("READY again", time.Minute, f.owned(4))
+		want(f, "identifies", f.identifies(), 4)
+	})
+}

@@ -176,3 +176,20 @@ func TestEnvIsReplaced(t *testing.T) {
 		want(f, "identifies", f.identifies(), 8)
 	})
 }
+
+// A bot that held its buckets until it was ready, and CONTROL beside it, die while it serves: the next one waits for the buckets no longer than an identify needs.
+func TestEnvDiesWhileControlIsAway(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		rule := environment(actors.ReadyRule{Log: regexp.MustCompile("up")})
+		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Says: "up"} }, rule)
+		f.must("all READY", time.Minute, f.sawN("cluster.ready", 2))
+		f.pass(time.Duration(1+f.loop.Rand.IntN(20)) * time.Second)
+		m.Crash()
+		for _, p := range m.Processes() {
+			p.Signal(syscall.SIGKILL)
+		}
+		f.pass(time.Duration(f.loop.Rand.IntN(2000)) * time.Millisecond)
+		f.boot(m, rule)
+		f.must("all READY again", 40*time.Second, f.owned(4))
+	})
+}

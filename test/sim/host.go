@@ -286,7 +286,7 @@ func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) fu
 			return
 		}
 		h.pid++
-		p = &Proc{Host: h, Spec: spec, pid: h.pid, boot: b, OnSignal: func(syscall.Signal) {}}
+		p = &Proc{Host: h, Spec: spec, pid: h.pid, began: time.Now(), boot: b, OnSignal: func(syscall.Signal) {}}
 		h.procs[p.pid] = p
 		h.loop.After(h.net.delay(h.Name, h.Name), func() { p.Do(func() { program(p) }) })
 		done(p, nil)

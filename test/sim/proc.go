@@ -23,6 +23,7 @@ type Proc struct {
 	OnEnd func()
 
 	pid     int
+	began   time.Time
 	boot    *boot // of its parent
 	exited  func(proc.Exit)
 	gone    bool
@@ -41,6 +42,9 @@ func (p *Proc) Started() uint64 { return uint64(p.pid) }
 
 // Wall is the machine's wall clock.
 func (p *Proc) Wall() time.Time { return time.Now().Add(p.Host.Clock) }
+
+// Up is how long the process has been there.
+func (p *Proc) Up() time.Duration { return time.Since(p.began) }
 
 // Runs reports whether the process lives and is not stopped.
 func (p *Proc) Runs() bool { return !p.gone && !p.stopped }
