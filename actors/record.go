@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -131,6 +132,9 @@ func (c *Cluster) recall(ctx actor.Context) (left bool) {
 		return false
 	}
 	c.life, c.started, c.served, c.changed = r.Life, c.W.FromWall(r.Started), r.Served, r.Spec != c.options.fingerprint(c.settings, c.plan)
+	if now := time.Now(); c.started.After(now) { // the clock was ahead
+		c.started = now
+	}
 	c.enter(ctx, messages.ClusterAdopting, c.adopting)
 	send := world.Sender(ctx)
 	c.cancel = c.W.Find(r.Mark, func(p proc.Process, err error) { send(found{p, err}) })

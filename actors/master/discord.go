@@ -189,15 +189,33 @@ func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
 			f.said = err.Error()
 			f.raise(messages.TokenRefused{Err: "Discord answered 401"})
 		}
-		f.Log.Warn().Err(err).Msg("what may identify today is not known anew")
+		if f.unknown != err.Error() {
+			f.unknown = err.Error()
+			f.Log.Warn().Err(err).Msg("what may identify today is unknown")
+		}
+		ctx.Send(f.governor, unanswered{})
 		if !f.budgeted || f.refusal != 0 {
 			f.After(ctx, plan.Redial(true, 5, f.W.Rand()), recount{})
 		}
 		return
 	}
-	f.budgeted = true
+	f.budgeted, f.unknown = true, ""
+	f.follow(ctx, g.Limit.MaxConcurrency)
 	ctx.Send(f.governor, f.budget(g))
 	f.recommend(g.Shards)
+}
+
+// follow takes another max_concurrency of Discord's: every machine is told before the governor grants by it.
+func (f *Fleet) follow(ctx actor.Context, maxConcurrency int) {
+	if f.options.MaxConcurrency > 0 || maxConcurrency == f.settings.maxConcurrency {
+		return
+	}
+	f.settings.maxConcurrency = maxConcurrency
+	f.raise(messages.FleetAsked{ShardCount: f.settings.shards, MaxConcurrency: maxConcurrency})
+	for _, s := range f.inOrder() {
+		f.greet(ctx, s)
+	}
+	ctx.Send(f.governor, concurrency{maxConcurrency})
 }
 
 // budget is what may identify today.

@@ -31,6 +31,7 @@ type Fleet struct {
 	heard    time.Time // of Discord, last
 	tries    int
 	said     string    // the last reason said for knowing nothing of Discord
+	unknown  string    // the last reason logged for not knowing what may identify
 	refusal  int       // close code by which Discord refused a shard of this number, until it is asked what it recommends; 0: none
 	refused  time.Time // when that was answered last
 	advised  int       // shards that Discord recommended last

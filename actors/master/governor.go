@@ -31,6 +31,8 @@ type Governor struct {
 	beat   time.Time        // when it was; zero: there was none yet
 	rests  time.Time        // until then nothing is granted: we slept
 	alone  bool             // there is one machine, which knows what it was granted
+
+	questions
 }
 
 // asker is who waits, and by what id it knows its wish.
@@ -99,7 +101,7 @@ func (left) IgnoreDeadLetterLogging() {}
 // newGovernor orders the identifies of a MASTER that began at began.
 func newGovernor(w *world.World, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin))}
+		g := &Governor{questions: questions{follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin))}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
 	})
@@ -136,7 +138,13 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.count(now)
 	case plan.Budget:
 		g.budget = m.Spend(g.unseen)
+		g.answered(now)
 		g.next(ctx, now)
+	case unanswered:
+		g.failed(now)
+		g.next(ctx, now)
+	case concurrency:
+		g.repace(m, now)
 	case halted:
 		g.Enter("halted", g.halted)
 	case shown:
@@ -185,6 +193,11 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.count(time.Now())
 	case plan.Budget:
 		g.budget = m.Spend(g.unseen)
+		g.answered(time.Now())
+	case unanswered:
+		g.failed(time.Now())
+	case concurrency:
+		g.repace(m, time.Now())
 	case shown:
 		g.show(m)
 	case pulse:
@@ -224,6 +237,7 @@ func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
 		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, RetryAfterMS: messages.Millis(putOffMax), Reason: fmt.Sprintf("%d wishes wait already, which is the limit", wishesMax)}})
 		return
 	}
+	g.doubt(w.Cause, now)
 	g.askers[w.ID] = asker{m.source, ctx.Sender(), r.ID}
 	g.pacer.Ask(w)
 	g.next(ctx, now)
@@ -268,6 +282,10 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 		g.In(ctx, g.rests.Sub(now))
 		return
 	}
+	if wait := g.consult(ctx, now); wait > 0 {
+		g.In(ctx, wait)
+		return
+	}
 	g.budget = g.budget.At(now)
 	for {
 		out, _ := g.pacer.Out(now)
@@ -288,7 +306,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 		}
 		g.look(ctx, now)
 		if !again {
-			if !wake.IsZero() {
+			if wake = g.wakeToAsk(wake, now); !wake.IsZero() {
 				g.In(ctx, wake.Sub(now))
 			}
 			return

@@ -114,7 +114,9 @@ func TestBudgetIsAskedBeforeALargeStart(t *testing.T) {
 		asked, placed := 0, 0
 		own.HTTP = func(r world.Request) (world.Response, error) {
 			if asked++; asked > 1 {
-				placed += own.saw("fleet.placed")
+				if asked == 2 {
+					placed = own.saw("fleet.placed")
+				}
 				if !answers {
 					return world.Response{}, errors.New("timed out")
 				}
@@ -124,7 +126,9 @@ func TestBudgetIsAskedBeforeALargeStart(t *testing.T) {
 		f.pass(2 * time.Minute)
 		f.add("m1", f.good(nil), sesame)
 		f.must("every shard READY", time.Minute, f.owned(64))
-		want(f, "questions", asked, 2)
+		if asked < 2 || asked > 6 { // once before the start, and about once a wave
+			f.t.Errorf("%d questions, want 2 to 6", asked)
+		}
 		want(f, "placed before the answer", placed, 0)
 	})
 }

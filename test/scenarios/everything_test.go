@@ -41,6 +41,12 @@ var wrongs = []func(*everything){
 	},
 	func(e *everything) { e.setClock(e.m.Host) },
 	func(e *everything) { e.setClock(e.own.Host) },
+	func(e *everything) { // the machine can start nothing for a while
+		e.m.StartErr = nil
+		if e.loop.Rand.IntN(2) == 0 {
+			e.m.StartErr = troubles[e.loop.Rand.IntN(len(troubles))]
+		}
+	},
 	func(e *everything) { e.net.Cut("m1", "master") },
 	func(e *everything) { e.net.Heal("m1", "master") },
 	func(e *everything) { e.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },
@@ -103,6 +109,7 @@ func TestEverything(t *testing.T) {
 			wrongs[f.loop.Rand.IntN(len(wrongs))](e)
 		}
 		f.net.Heal("m1", "master")
+		e.m.StartErr = nil
 		if !e.master {
 			e.own.start()
 		}

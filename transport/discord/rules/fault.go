@@ -25,6 +25,8 @@ const (
 
 	FaultRefuseIdentify FaultKind = "refuse_identify" // each IDENTIFY of the shard is closed with Code from now on; sessions go on until they need one
 	FaultAcceptIdentify FaultKind = "accept_identify" // ends refuse_identify for the shard; of All, for every shard
+
+	FaultConcurrency FaultKind = "concurrency" // max_concurrency is MaxConcurrency from now on; sessions go on
 )
 
 // Fault is one thing going wrong, an input like any other. In JSON (POST /faults) a missing shard means All.
@@ -34,6 +36,8 @@ type Fault struct {
 	Code      int       `json:"code,omitempty"`
 	Resumable bool      `json:"resumable,omitempty"`
 	Token     string    `json:"token,omitempty"`
+
+	MaxConcurrency int `json:"max_concurrency,omitempty"`
 }
 
 // UnmarshalJSON reads a fault strictly: unknown fields and kinds are errors that say so.
@@ -56,6 +60,10 @@ func (f Fault) Validate() error {
 	case FaultClose, FaultRefuseIdentify:
 		if f.Code < 1000 || f.Code > 4999 {
 			return fmt.Errorf("fault %s: code %d, want 1000 to 4999", f.Kind, f.Code)
+		}
+	case FaultConcurrency:
+		if f.MaxConcurrency < 1 || f.MaxConcurrency > bucketsMax {
+			return fmt.Errorf("fault %s: max_concurrency %d, want 1 to %d", f.Kind, f.MaxConcurrency, bucketsMax)
 		}
 	default:
 		return fmt.Errorf("fault kind %q is unknown", f.Kind)
@@ -88,6 +96,8 @@ func (d *Discord) fault(f Fault) {
 		for _, c := range d.connections(f.Shard) {
 			d.thaw(c)
 		}
+	case FaultConcurrency:
+		d.rebucket(max(f.MaxConcurrency, 1))
 	case FaultOutageOn:
 		d.outage = true
 	case FaultOutageOff:

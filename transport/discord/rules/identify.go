@@ -67,6 +67,21 @@ func (d *Discord) pass(in Identify) bool {
 	return true
 }
 
+// bucketsMax bounds max_concurrency: a hundred times what Discord gives the largest bots.
+const bucketsMax = 10_000
+
+// rebucket changes max_concurrency. The last IDENTIFY of each bucket counts in the one that its shard is in from now on.
+func (d *Discord) rebucket(maxConcurrency int) {
+	d.c.MaxConcurrency = maxConcurrency
+	old := d.buckets
+	d.buckets = make([]bucket, maxConcurrency)
+	for _, b := range old {
+		if n := &d.buckets[b.shard%maxConcurrency]; b.last.After(n.last) {
+			*n = b
+		}
+	}
+}
+
 // accepts reports whether token is the application's and was not reset.
 func (d *Discord) accepts(token string) bool { return !d.refused && token == d.c.Token }
 

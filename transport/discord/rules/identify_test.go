@@ -109,6 +109,27 @@ func TestViolationIsTold(t *testing.T) {
 	}
 }
 
+// With another max_concurrency a shard's last IDENTIFY counts in the bucket that it is in then.
+func TestConcurrencyChanges(t *testing.T) {
+	for _, c := range []struct {
+		from, to   int
+		next       int // the shard that identifies 4 s behind shard 5
+		violations int
+	}{
+		{16, 1, 8, 1}, {1, 16, 5, 1}, {1, 16, 21, 1}, {1, 16, 6, 0}, {16, 4, 9, 1}, {16, 4, 8, 0},
+	} {
+		w := newWorld(t, Config{ShardCount: 32, MaxConcurrency: c.from})
+		w.at(0, Opened{1})
+		w.at(0, identify(1, 5, 32))
+		w.at(1*sec, Fault{Kind: FaultConcurrency, MaxConcurrency: c.to})
+		w.at(1*sec, Opened{2})
+		w.at(4*sec, identify(2, c.next, 32))
+		if got := w.d.Score().Violations; got != c.violations {
+			t.Errorf("%d to %d, shard %d: %d violations, want %d", c.from, c.to, c.next, got, c.violations)
+		}
+	}
+}
+
 func TestGatewayBot(t *testing.T) {
 	limit := func(total, remaining int, reset time.Duration, mc int) SessionStartLimit {
 		return SessionStartLimit{total, remaining, reset.Milliseconds(), mc}
@@ -131,6 +152,8 @@ func TestGatewayBot(t *testing.T) {
 		{"wrong token", Config{}, 0, nil, "bad", GatewayBot{}, 401},
 		{"token refused", Config{}, 0, []Input{Fault{Kind: FaultRefuseToken}}, "good", GatewayBot{}, 401},
 		{"outage", Config{}, 0, []Input{Fault{Kind: FaultOutageOn}}, "good", GatewayBot{}, 503},
+		{"another max_concurrency", Config{MaxConcurrency: 16}, 0, []Input{Fault{Kind: FaultConcurrency, MaxConcurrency: 3}}, "good",
+			GatewayBot{"", 1, limit(1000, 1000, 24*time.Hour, 3)}, 200},
 		{"outage over", Config{}, 0, []Input{Fault{Kind: FaultOutageOn}, Fault{Kind: FaultOutageOff}}, "good",
 			GatewayBot{"", 1, limit(1000, 1000, 24*time.Hour, 1)}, 200},
 	}

@@ -1,0 +1,95 @@
+package master
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// This file is when the governor has Discord asked before it grants: max_concurrency may be another one than it was, above all after Discord threw out sessions, and a grant
+// by the old one breaks the limit.
+
+// questions is what the governor knows of Discord's answers.
+type questions struct {
+	follows bool      // max_concurrency is Discord's, not set by hand
+	posed   time.Time // when the question under way was put; zero: there is none
+	heard   time.Time // when the question was put that was answered last
+	refused time.Time // when one was not answered last
+	doubted time.Time // when Discord was last found to have ended a session
+}
+
+const (
+	answerFor    = plan.IdentifyEvery // an answer holds for grants within so long
+	trustedFor   = time.Second        // also when sessions end just behind it
+	askAhead     = time.Second        // before the next grant: the answer is there by then
+	answerWithin = time.Second        // a grant is held up for an answer no longer
+	refusedFor   = 15 * time.Second   // when there was no answer, the next question comes after so long
+)
+
+// What the fleet answers.
+type (
+	// concurrency is another max_concurrency.
+	concurrency struct{ max int }
+	// unanswered: Discord did not say how many may identify.
+	unanswered struct{}
+)
+
+func (q *questions) answered(now time.Time) {
+	if q.heard = now; !q.posed.IsZero() {
+		q.heard = q.posed
+	}
+	q.posed = time.Time{}
+}
+
+func (q *questions) failed(now time.Time) { q.posed, q.refused = time.Time{}, now }
+
+// doubt notes that Discord ended a session: what it said before may hold no longer.
+func (q *questions) doubt(cause messages.IdentifyCause, now time.Time) {
+	if cause == messages.CauseReidentify && now.Sub(q.heard) > trustedFor {
+		q.doubted = now
+	}
+}
+
+// fresh reports whether what Discord said is good enough for a grant at a moment.
+func (q *questions) fresh(at time.Time) bool {
+	return !q.follows || q.heard.After(q.doubted) && at.Sub(q.heard) <= answerFor
+}
+
+// consult asks Discord where the next grant needs it, and returns how long that grant has to wait for the answer; 0: it need not.
+func (g *Governor) consult(ctx actor.Context, now time.Time) (wait time.Duration) {
+	at := g.pacer.Soonest(now)
+	if at.IsZero() || at.Sub(now) > askAhead || g.fresh(at) {
+		return 0
+	}
+	if g.posed.IsZero() {
+		if now.Sub(g.refused) < refusedFor {
+			return 0
+		}
+		g.posed = now
+		ctx.Send(g.fleet, recount{})
+	}
+	if at.After(now) {
+		return 0
+	}
+	return max(answerWithin-now.Sub(g.posed), 0)
+}
+
+// wakeToAsk is wake, or sooner, when Discord has to be asked for the next grant.
+func (g *Governor) wakeToAsk(wake, now time.Time) time.Time {
+	at := g.pacer.Soonest(now)
+	if at.IsZero() || g.fresh(at) || !g.posed.IsZero() || now.Sub(g.refused) < refusedFor {
+		return wake
+	}
+	if ask := at.Add(-askAhead); ask.After(now) && (wake.IsZero() || ask.Before(wake)) {
+		return ask
+	}
+	return wake
+}
+
+// repace takes another max_concurrency. Every machine was told before.
+func (g *Governor) repace(m concurrency, now time.Time) {
+	g.pacer = g.pacer.Repaced(m.max, now)
+}

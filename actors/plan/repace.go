@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Repaced returns a pacer for another max_concurrency, which Discord may change at any time. The buckets are others then, and nothing tells which of them a shard used: whatever
+// was used, or may yet be by a permit that is out, counts for all. What waits goes on waiting; what is kept stays kept.
+func (p *Pacer) Repaced(maxConcurrency int, now time.Time) *Pacer {
+	n := NewPacer(maxConcurrency, p.ttl, p.margin)
+	n.slots, n.ahead, n.notBefore = p.slots, p.ahead, p.notBefore
+	for _, w := range p.Waiting() {
+		n.Ask(w)
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.buckets)) {
+		b := p.buckets[key]
+		p.settle(key, b, now)
+		n.Hold(b.free)
+		if b.out == nil {
+			continue
+		}
+		if to := n.bucket(n.Bucket(b.out.Shard)); b.out.Hold > 0 && to.out == nil {
+			to.out = b.out
+			continue
+		}
+		n.Hold(p.after(b.out.expires))
+	}
+	return n
+}
+
+// Soonest returns when the next permit can be granted; zero: none is wanted, or nobody knows yet.
+func (p *Pacer) Soonest(now time.Time) (at time.Time) {
+	opens, _ := p.window(now)
+	for _, key := range p.keys() {
+		b := p.bucket(key)
+		if b.out != nil && now.Before(b.out.expires) {
+			continue
+		}
+		grant := later(later(later(b.free, p.notBefore), opens), now)
+		if b.out != nil {
+			grant = later(grant, p.after(b.out.expires))
+		}
+		if grant != never {
+			at = sooner(at, grant)
+		}
+	}
+	return at
+}

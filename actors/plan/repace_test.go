@@ -1,0 +1,54 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// A pacer for another max_concurrency grants nothing before all that was used, or may yet be, is 5 s old, and keeps what is kept.
+func TestRepaced(t *testing.T) {
+	const ttl, margin = 2 * time.Second, 100 * time.Millisecond
+	for _, c := range []struct {
+		name     string
+		from, to int
+		before   func(p *Pacer)
+		want     time.Duration // until the first grant
+	}{
+		{"nothing was used", 16, 1, func(*Pacer) {}, 0},
+		{"one was used", 16, 1, func(p *Pacer) { p.Used(7, noon) }, IdentifyEvery + margin},
+		{"one was used, and the buckets are more", 1, 16, func(p *Pacer) { p.Used(0, noon) }, IdentifyEvery + margin},
+		{"one is out", 16, 1, func(p *Pacer) {
+			p.Ask(Want{ID: "out", Shard: 3})
+			p.Next(noon)
+		}, ttl + lostReport + IdentifyEvery + margin},
+		{"one is kept in another bucket", 16, 4, func(p *Pacer) {
+			p.Ask(Want{ID: "kept", Shard: 3, Hold: HoldFor})
+			p.Next(noon)
+		}, 0},
+		{"two are kept in one bucket", 16, 1, func(p *Pacer) {
+			p.Ask(Want{ID: "kept", Shard: 3, Hold: HoldFor})
+			p.Ask(Want{ID: "kept too", Shard: 4, Hold: HoldFor})
+			p.Next(noon)
+		}, HoldFor + lostReport + IdentifyEvery + margin},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := NewPacer(c.from, ttl, margin)
+			c.before(p)
+			p.Ask(Want{ID: "waits", Shard: 8, Cause: messages.CauseCrash})
+			p = p.Repaced(c.to, noon)
+			if at := p.Soonest(noon); !at.IsZero() && at.Sub(noon) != c.want {
+				t.Errorf("the soonest grant is in %v, want %v", at.Sub(noon), c.want)
+			}
+			if c.want > 0 {
+				if grants, _ := p.Next(noon.Add(c.want - 1)); len(grants) > 0 {
+					t.Errorf("granted too early: %v", grants)
+				}
+			}
+			if grants, _ := p.Next(noon.Add(c.want)); len(grants) != 1 || grants[0].ID != "waits" {
+				t.Errorf("granted %v, want what waits", grants)
+			}
+		})
+	}
+}
