@@ -45,6 +45,7 @@ var checks = []check{
 	{"folders", checkFolders},
 	{"limits", checkLimits},
 	{"CONTROL", checkControl},
+	{"logs", checkLogs},
 	{"API", checkAPI},
 	{"Discord", checkDiscord},
 	{"MASTER", checkMaster},

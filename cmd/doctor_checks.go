@@ -13,7 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/botlog"
 )
 
 // Limits of what is fine.
@@ -111,6 +113,28 @@ func checkControl(ctx context.Context, p *patient) (all []finding) {
 	}
 	if !v.Machine.Master.Up {
 		all = append(all, amiss(bad, "see MASTER below; the bots go on meanwhile", "no link to MASTER since %s: %s", messages.Stamp(v.Machine.Master.Since), v.Machine.Master.Err))
+	}
+	return all
+}
+
+// checkLogs looks whether the bots still write to the files that CONTROL gave them.
+func checkLogs(ctx context.Context, p *patient) (all []finding) {
+	dir := logFolder(p.conf)
+	var v messages.View
+	if _, err := runningIn(p.conf.State.Dir); err != nil || p.conf.Cluster.Logs != config.LogsFile {
+		return nil
+	}
+	if _, err := p.caller.get(ctx, "/api/v1/machine", &v); err != nil {
+		return nil // CONTROL above says so
+	}
+	for _, c := range v.Clusters {
+		if file := botlog.Astray(dir, botlog.Writer{Cluster: c.Cluster, PID: c.PID}); c.PID > 0 && file != "" {
+			all = append(all, amiss(doubtful, fmt.Sprintf("take %s out of log rotation, cluster.log_max keeps it small; `control restart %s` begins a new file", dir, c.Cluster),
+				"the log of cluster %s was removed or renamed by another program: it goes on into %s", c.Cluster, file))
+		}
+	}
+	if len(all) == 0 {
+		all = append(all, well("in %s", dir))
 	}
 	return all
 }

@@ -22,23 +22,28 @@ const keepEvery = time.Second
 // logKeeper is the behaviour that keeps the output of the bots within its limits.
 func logKeeper(dir string, limits botlog.Limits) actors.Behaviour {
 	return actors.Behaviour{Name: "logkeeper", Actor: func(w *world.World, h actors.House) actor.Actor {
-		return &keeper{w: w, house: h, files: &botlog.Keeper{Dir: dir, Limits: limits}}
+		return &keeper{w: w, house: h, files: &botlog.Keeper{Dir: dir, Limits: limits}, writers: map[messages.ClusterID]int{}, astray: map[botlog.Writer]string{}}
 	}}
 }
 
 // keeper has one pass at a time under way: the next begins a while after its answer.
 type keeper struct {
-	w      *world.World
-	house  actors.House
-	files  *botlog.Keeper
-	said   string // the last reason said
-	cancel func()
+	w       *world.World
+	house   actors.House
+	files   *botlog.Keeper
+	writers map[messages.ClusterID]int // the pids of the bots
+	astray  map[botlog.Writer]string   // whose files were removed or renamed, as the last pass found
+	said    string                     // the last reason said
+	cancel  func()
 }
 
 // What it tells itself.
 type (
 	passDue struct{}
-	passed  struct{ err error }
+	passed  struct {
+		astray map[botlog.Writer]string
+		err    error
+	}
 )
 
 // IgnoreDeadLetterLogging marks a pass that outlived its actor as nothing to report.
@@ -48,12 +53,33 @@ func (passed) IgnoreDeadLetterLogging()  {}
 // Receive is its only state.
 func (k *keeper) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case *actor.Started, world.Recovered:
+	case *actor.Started:
+		ctx.Request(k.house.Herald, messages.Subscribe{})
 		k.next(ctx)
+	case world.Recovered:
+		k.next(ctx)
+	case messages.ClusterMoved:
+		k.writers[m.Cluster] = m.PID
+		if m.PID == 0 {
+			delete(k.writers, m.Cluster)
+		}
 	case passDue:
 		send := world.Sender(ctx)
-		go func() { send(passed{k.files.Pass()}) }()
+		writers := make([]botlog.Writer, 0, len(k.writers))
+		for id, pid := range k.writers {
+			writers = append(writers, botlog.Writer{Cluster: id, PID: pid})
+		}
+		go func() {
+			astray, err := k.files.Pass(writers)
+			send(passed{astray, err})
+		}()
 	case passed:
+		for w, file := range m.astray {
+			if k.astray[w] != file {
+				ctx.Send(k.house.Herald, messages.LogsMoved{Cluster: w.Cluster, PID: w.PID, File: file})
+			}
+		}
+		k.astray = m.astray
 		if m.err != nil && m.err.Error() != k.said {
 			k.said = m.err.Error()
 			ctx.Send(k.house.Herald, messages.LogsUnkept{Err: oneLine(m.err)})

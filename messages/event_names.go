@@ -7,7 +7,7 @@ var eventKinds = []Event{
 	MasterLinked{}, MasterLost{}, MasterUnreachable{}, MasterRefusedUs{}, LeaseLost{}, OrderRefused{}, PacketDropped{}, MasterSaid{},
 	RangeMoved{}, ClusterMoved{}, ShardMoved{}, ClusterReady{}, ClusterAdopted{}, ClusterDied{}, ClusterGaveUp{}, ClusterHeld{}, ClusterFatal{}, ClusterStoppedByOrder{},
 	FleetHalted{}, FleetResumed{}, ClusterIdentifyStorm{}, DiscordOutage{}, ShardStuck{}, RollingRestartMoved{}, OrderGiven{}, AdminUnavailable{}, AdminRefused{}, Identified{},
-	ClusterFlapping{}, IdentifyUnpaced{}, ControlBroken{}, ControlStalled{}, OperationsRefused{}, StateUnwritable{}, LogsUnkept{}, AlertsLost{},
+	ClusterFlapping{}, IdentifyUnpaced{}, ControlBroken{}, ControlStalled{}, OperationsRefused{}, StateUnwritable{}, LogsMoved{}, LogsUnkept{}, AlertsLost{},
 	MachineJoined{}, MachineLeft{}, MachineLost{}, MachineReplaced{}, MachineForgotten{}, FleetDoubled{}, MachineOutdated{}, MachineRefused{}, MachineDuplicate{}, MachineSaid{},
 	FleetAsked{}, FleetPlaced{}, FleetOperational{}, IdentifiesHeld{}, IdentifyBudgetLow{}, IdentifyImpossible{}, ShardsRecommended{}, DiscordUnreachable{}, TokenRefused{},
 	FleetOrderMoved{},

@@ -314,6 +314,13 @@ type (
 		Err   string       `json:"err"`
 		Quiet bool         `json:"-"` // the last one was reported less than ten minutes ago
 	}
+	// LogsMoved: another program removed or renamed the file that a running bot writes its output to. The bot writes on into it, within its limit; `control logs` does not show
+	// it. Take the folder out of that program's configuration; a restart of the cluster begins a new file.
+	LogsMoved struct {
+		Cluster ClusterID `json:"cluster"`
+		PID     int       `json:"pid"`
+		File    string    `json:"file"` // as the kernel calls it
+	}
 	// LogsUnkept: the output of bots is not kept within its limits, or not without a loss; said when the reason changes.
 	LogsUnkept struct {
 		Err string `json:"err"`
@@ -375,5 +382,6 @@ func (m AlertsLost) Event() (string, Level) {
 	}
 	return "alerts.lost", LevelError
 }
+func (LogsMoved) Event() (string, Level)         { return "logs.moved", LevelWarn }
 func (LogsUnkept) Event() (string, Level)        { return "logs.unkept", LevelWarn }
 func (OperationsRefused) Event() (string, Level) { return "operations.refused", LevelWarn }

@@ -6,6 +6,7 @@
 // that writes 1 MiB a second.)
 //
 //	keep.go   limits: of a life, of all that are over
+//	astray_linux.go  files that another program removed or renamed
 //	hole.go   what is freed, and how where no hole can be punched
 //	life.go   reading one file
 //	follow.go reading a folder of them, as they come and go

@@ -20,7 +20,7 @@ func TestPassWhileTheBotWrites(t *testing.T) {
 	done, stop := flood(t, path, 1<<30)
 	for cuts, before, ended := 0, 0, false; !ended; {
 		ended = isClosed(done)
-		if err := k.Pass(); err != nil {
+		if _, err := k.Pass(nil); err != nil {
 			t.Fatal(err)
 		}
 		if first, _ := kept(t, path); first > before {
@@ -95,7 +95,7 @@ func TestReaderThatIsTooSlow(t *testing.T) {
 	if err := w.Begin(100_000); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&Keeper{Dir: dir, Limits: Limits{Life: 4 << 20}}).Pass(); err != nil {
+	if _, err := (&Keeper{Dir: dir, Limits: Limits{Life: 4 << 20}}).Pass(nil); err != nil {
 		t.Fatal(err)
 	}
 	for more := true; more; {
@@ -126,10 +126,10 @@ func TestPassWithoutHoles(t *testing.T) {
 	bot := create(t, path)
 	fmt.Fprint(bot, strings.Repeat("0123456789\n", 200_000))
 	k := &Keeper{Dir: dir, Limits: Limits{Life: 1 << 20}}
-	if err := k.Pass(); !errors.Is(err, ErrNoHoles) {
+	if _, err := k.Pass(nil); !errors.Is(err, ErrNoHoles) {
 		t.Errorf("got %v", err)
 	}
-	if err := k.Pass(); err != nil {
+	if _, err := k.Pass(nil); err != nil {
 		t.Errorf("nothing to do, and yet: %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() != 2_200_000 || onDisk(info) > 1<<20 {

@@ -33,9 +33,9 @@ type Keeper struct {
 	hopeless bool // the file system can free nothing: not tried again
 }
 
-// Pass looks at every file once, and frees what is over the limits. It is to be called every second or so: in between a file grows without a limit. What cannot be done is told,
-// and everything else done.
-func (k *Keeper) Pass() error {
+// Pass looks at every file once, and frees what is over the limits. Call it every second or so: in between a file grows without a limit. What cannot be done is an error,
+// and everything else is done. The file of a writer that is astray (Astray) is kept within its limit, too, and returned by its writer.
+func (k *Keeper) Pass(writers []Writer) (astray map[Writer]string, err error) {
 	files, err := Files(k.Dir)
 	errs := []error{err}
 	var past []life
@@ -50,7 +50,20 @@ func (k *Keeper) Pass() error {
 		}
 		past = append(past, l)
 	}
-	return errors.Join(append(errs, k.forget(past))...)
+	astray = map[Writer]string{}
+	here := idsOf(files)
+	for _, w := range writers {
+		f, name := openAstray(w, here)
+		if f == nil {
+			continue
+		}
+		astray[w] = name
+		if info, err := f.Stat(); err == nil && k.Limits.Life > 0 && onDisk(info) > k.Limits.Life && !k.hopeless {
+			errs = append(errs, k.free(f, name))
+		}
+		_ = f.Close()
+	}
+	return astray, errors.Join(append(errs, k.forget(past))...)
 }
 
 // life is a file as it is on disk.
@@ -75,6 +88,11 @@ func (k *Keeper) trim(path string) error {
 		return fmt.Errorf("log of a bot: %w", err)
 	}
 	defer f.Close()
+	return k.free(f, path)
+}
+
+// free is trim for an open file.
+func (k *Keeper) free(f *os.File, name string) error {
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("log of a bot: %w", err)
@@ -92,7 +110,7 @@ func (k *Keeper) trim(path string) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("log of a bot: %s: %w", path, err)
+		return fmt.Errorf("log of a bot: %s: %w", name, err)
 	}
 	return nil
 }

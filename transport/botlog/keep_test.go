@@ -76,7 +76,7 @@ func TestPast(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := (&Keeper{Dir: dir, Limits: Limits{Past: c.limit}}).Pass(); err != nil {
+			if _, err := (&Keeper{Dir: dir, Limits: Limits{Past: c.limit}}).Pass(nil); err != nil {
 				t.Fatal(err)
 			}
 			got := ""
@@ -99,7 +99,7 @@ func TestPastInNumber(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := (&Keeper{Dir: dir}).Pass(); err != nil {
+	if _, err := (&Keeper{Dir: dir}).Pass(nil); err != nil {
 		t.Fatal(err)
 	}
 	if files, err := Files(dir); err != nil || len(files) != pastMax {
@@ -110,13 +110,13 @@ func TestPastInNumber(t *testing.T) {
 // What cannot be read is said by its name, and hurts nobody else.
 func TestPassOfAFolderThatIsNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "logs")
-	if err := (&Keeper{Dir: path}).Pass(); err != nil {
+	if _, err := (&Keeper{Dir: path}).Pass(nil); err != nil {
 		t.Errorf("a folder that is not there yet: %v", err)
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&Keeper{Dir: path}).Pass(); !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), path) {
+	if _, err := (&Keeper{Dir: path}).Pass(nil); !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v", err)
 	}
 }
