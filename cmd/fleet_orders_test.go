@@ -109,13 +109,17 @@ func TestPrintFleet(t *testing.T) {
 		Budget: &messages.IdentifyBudget{Total: 1000, Remaining: 5, Reserve: 8, ResetAt: at.Add(90 * time.Minute)},
 		Machines: []messages.FleetMachine{{Source: "m1", Host: "box", Linked: true, Drained: true},
 			{Source: "m2", Host: "box", Linked: true, Spare: true},
+			{Source: "m4", Host: "box", State: messages.MachineIsLost, AwaySince: new(at.Add(-time.Minute)), Granted: []messages.ShardRange{}},
+			{Source: "m5", Host: "box", State: messages.MachineIsAway, AwaySince: new(at.Add(-time.Second)), Granted: []messages.ShardRange{{First: 0, Last: 7}}, ShardsReady: 8,
+				Clusters: messages.ClusterCounts{Serving: 1}},
 			{Source: "m3", Host: "box", Linked: true, Ranges: []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 7}}}}}}
 	drawn := func() string {
 		var text strings.Builder
 		printFleet(&text, v)
 		return text.String()
 	}
-	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare", "not said yet"} {
+	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare", "not said yet",
+		"m4       box   lost for 1m0s  none     -      not known", "m5       box   away for 1s    0-7      8/8    1 serving"} {
 		if got := drawn(); !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}

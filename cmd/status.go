@@ -65,20 +65,29 @@ func printFleet(w io.Writer, v messages.FleetView) {
 	table(w, "MACHINE\tHOST\tLINK\tSHARDS\tREADY\tCLUSTERS", func(row func(string, ...any)) {
 		for _, m := range v.Machines {
 			link, shards, all := "up", []string{}, 0
-			if !m.Linked {
+			switch {
+			case m.State == messages.MachineIsLost:
+				link = "lost"
+			case !m.Linked:
 				link = "away"
+			}
+			if m.AwaySince != nil {
+				link += " for " + since(v.At, *m.AwaySince)
 			}
 			for _, r := range m.Granted {
 				shards = append(shards, r.String())
 				all += r.Len()
 			}
+			clusters := counts(messages.ClusterCount{Serving: m.Clusters.Serving, Starting: m.Clusters.Starting, Failed: m.Clusters.Failed})
 			switch {
+			case m.State == messages.MachineIsLost && len(shards) == 0:
+				row("%s\t%s\t%s\tnone\t-\tnot known", m.Source, m.Host, link)
+				continue
 			case m.Drained:
 				shards = append(shards, "drained")
 			case len(shards) == 0:
 				shards = []string{"spare"}
 			}
-			clusters := counts(messages.ClusterCount{Serving: m.Clusters.Serving, Starting: m.Clusters.Starting, Failed: m.Clusters.Failed})
 			if len(m.Ranges) > 0 && m.Clusters == (messages.ClusterCounts{}) { // it comes with a heartbeat, if ever
 				clusters = "not said yet"
 			}

@@ -34,10 +34,21 @@ type IdentifyBudget struct {
 // Low reports whether nothing but the reserve is left.
 func (b IdentifyBudget) Low() bool { return b.Remaining <= b.Reserve }
 
+// MachineState is how a machine stands to MASTER.
+type MachineState string
+
+const (
+	MachineIsLinked MachineState = "linked"
+	MachineIsAway   MachineState = "away" // its link is lost; what it serves stays its own for the grace
+	MachineIsLost   MachineState = "lost" // it did not return in time: it has nothing, and its figures are not known
+)
+
 // FleetMachine is one machine as MASTER knows it.
 type FleetMachine struct {
 	Source      string        `json:"source"`
 	Host        string        `json:"host"`
+	State       MachineState  `json:"state"`
+	AwaySince   *time.Time    `json:"away_since,omitempty"` // when its link was lost
 	Linked      bool          `json:"linked"`
 	Spare       bool          `json:"spare"`
 	Drained     bool          `json:"drained"` // by order: it is given nothing

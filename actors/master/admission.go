@@ -231,7 +231,7 @@ func (f *Fleet) parted(ctx actor.Context, m parted) {
 	if s == nil || s.link != m.link {
 		return // superseded
 	}
-	s.link, s.pid, s.informed, s.spare = nil, nil, false, false
+	s.link, s.pid, s.informed, s.spare, s.over = nil, nil, false, false, false
 	s.lostAt = time.Now()
 	s.losses++
 	f.abandon(s)

@@ -79,6 +79,7 @@ func (f *Fleet) graceOver(ctx actor.Context, m graceOver) {
 }
 
 func (f *Fleet) replace(ctx actor.Context, s *seat) {
+	s.over = true
 	if len(s.granted) > 0 {
 		replaced := messages.MachineReplaced{Source: s.source, AwayMS: messages.Millis(time.Since(s.lostAt))}
 		for _, r := range s.granted {

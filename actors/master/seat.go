@@ -24,6 +24,7 @@ type seat struct {
 	losses int       // of its link; tells one wait for it from another
 	lostAt time.Time // when it was lost last
 	due    time.Time // until when it may return
+	over   bool      // its grace: it did not return in time
 	lapsed time.Time // when what it served was given away; zero: it was not
 }
 
@@ -59,6 +60,18 @@ type given struct {
 
 func newSeat(source string) *seat {
 	return &seat{source: source, given: given{turns: map[messages.ShardRange]time.Time{}}}
+}
+
+// state is how the machine stands.
+func (s *seat) state() messages.MachineState {
+	switch {
+	case s.link != nil:
+		return messages.MachineIsLinked
+	case s.over:
+		return messages.MachineIsLost
+	default:
+		return messages.MachineIsAway
+	}
 }
 
 // ready reports whether a machine can be given shards: it said what it is, and knows its slots. One that paces itself is told them before its first shard, and may know nothing

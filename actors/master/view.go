@@ -58,8 +58,14 @@ func (f *Fleet) view() messages.FleetView {
 	v := messages.FleetView{At: time.Now().UTC().Truncate(time.Millisecond), State: f.State(), Started: f.began.UTC().Truncate(time.Millisecond), Epoch: f.epoch,
 		ShardCount: f.settings.shards, MaxConcurrency: f.settings.maxConcurrency, ShardsPerCluster: f.settings.perCluster, Halted: f.halted != nil, Machines: []messages.FleetMachine{}}
 	for _, s := range f.inOrder() {
-		m := messages.FleetMachine{Source: s.source, Host: s.host, Linked: s.link != nil, Spare: s.spare, Drained: s.isDrained(), Clusters: s.counts.clusters, ShardsReady: s.shardsReady(),
-			Granted: append([]messages.ShardRange{}, s.granted...), Ranges: append([]messages.RangeInfo{}, s.ranges...)}
+		m := messages.FleetMachine{Source: s.source, Host: s.host, State: s.state(), Linked: s.link != nil, Spare: s.spare, Drained: s.isDrained(),
+			Granted: append([]messages.ShardRange{}, s.granted...), Ranges: []messages.RangeInfo{}}
+		if m.State != messages.MachineIsLost {
+			m.Clusters, m.ShardsReady, m.Ranges = s.counts.clusters, s.shardsReady(), append(m.Ranges, s.ranges...)
+		}
+		if m.State != messages.MachineIsLinked && !s.lostAt.IsZero() {
+			m.AwaySince = new(s.lostAt.UTC().Truncate(time.Millisecond))
+		}
 		slices.SortFunc(m.Granted, func(a, b messages.ShardRange) int { return a.First - b.First })
 		if m.Linked {
 			v.ShardsReady += m.ShardsReady

@@ -192,6 +192,23 @@ func TestFleetView(t *testing.T) {
 		v := look()
 		for _, m := range v.Machines {
 			want(f, m.Source+" is linked", m.Linked, m.Source != owner.Source)
+			if !m.Linked {
+				want(f, "state", m.State, messages.MachineIsAway)
+				want(f, "what it said last", m.ShardsReady > 0 && len(m.Granted) > 0, true)
+			}
+		}
+		f.must("machine.replaced", time.Minute, func() bool { return own.saw("machine.replaced") == 1 })
+		f.must("every shard READY", time.Minute, f.owned(16))
+		f.pass(10 * time.Second)
+		for _, m := range look().Machines {
+			if m.Source != owner.Source {
+				want(f, "state", m.State, messages.MachineIsLinked)
+				want(f, "ready", m.ShardsReady, 16)
+				continue
+			}
+			want(f, "state", m.State, messages.MachineIsLost)
+			want(f, "away since", m.AwaySince != nil && time.Since(*m.AwaySince) > 30*time.Second, true)
+			want(f, "what is known of it", m.ShardsReady+len(m.Ranges)+len(m.Granted)+m.Clusters.Serving, 0)
 		}
 	})
 }

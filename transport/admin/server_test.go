@@ -58,9 +58,9 @@ func aFleet() messages.FleetView {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return messages.FleetView{At: at, State: "serving", Started: at, Epoch: 3, ShardCount: 8, MaxConcurrency: 4, ShardsPerCluster: 4, ShardsReady: 3,
 		Budget: &messages.IdentifyBudget{Total: 1000, Remaining: 600, Reserve: 8, ResetAt: at.Add(time.Hour)}, Machines: []messages.FleetMachine{
-			{Source: "m1", Host: "box", Linked: true, Granted: []messages.ShardRange{{First: 0, Last: 3}}, ShardsReady: 3,
+			{Source: "m1", Host: "box", State: messages.MachineIsLinked, Linked: true, Granted: []messages.ShardRange{{First: 0, Last: 3}}, ShardsReady: 3,
 				Ranges: []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 3}, State: messages.RangeConnecting, Epoch: 3}}, Clusters: messages.ClusterCounts{Starting: 1}},
-			{Source: "m2", Host: "other", Granted: []messages.ShardRange{{First: 4, Last: 7}}, Ranges: []messages.RangeInfo{}, ShardsReady: 4},
+			{Source: "m2", Host: "other", State: messages.MachineIsAway, AwaySince: &at, Granted: []messages.ShardRange{{First: 4, Last: 7}}, Ranges: []messages.RangeInfo{}, ShardsReady: 4},
 		}}
 }
 

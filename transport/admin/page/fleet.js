@@ -7,9 +7,9 @@ const columns = columnsOf($("machines"));
 const lines = new Map(); // by machine: the tbody and its cells
 
 function show(v) {
-	const away = v.machines.filter((m) => !m.linked), failed = v.machines.reduce((n, m) => n + m.clusters.failed, 0);
+	const away = v.machines.filter((m) => !m.linked), lost = away.filter((m) => m.state === "lost"), waited = away.filter((m) => m.state !== "lost"), failed = v.machines.reduce((n, m) => n + m.clusters.failed, 0);
 	const ills = [v.halted && "halted: Discord refuses the token or its intents", v.state !== "serving" && `MASTER is ${v.state}`, failed && `${count(failed, "cluster has", "clusters have")} failed`,
-		away.length && `no link to ${away.map((m) => m.source).join(", ")}`, v.shards_ready < v.shard_count && "not every shard is ready"].filter(Boolean);
+		waited.length && `no link to ${waited.map((m) => m.source).join(", ")}`, lost.length && `lost ${lost.map((m) => m.source).join(", ")}`, v.shards_ready < v.shard_count && "not every shard is ready"].filter(Boolean);
 	setText($("name"), "fleet");
 	document.title = `${v.shards_ready}/${v.shard_count} – CONTROL fleet`;
 	setText($("summary"), `${ills.length ? "!" : "✓"} ${[`${count(v.machines.length - away.length, "machine is", "machines are")} linked`, ...ills].join("; ")}`);
@@ -32,7 +32,7 @@ function line(m, i) {
 		lines.set(m.source, { cells, body: el("tbody", { role: "rowgroup" }, el("tr", { role: "row" }, ...cells)) });
 	}
 	const { body, cells } = lines.get(m.source);
-	const [kind, state] = !m.linked ? ["bad", "no link"] : m.drained ? ["off", "drained"] : m.spare ? ["off", "spare"] : ["good", "linked"];
+	const [kind, state] = m.state === "lost" ? ["bad", "lost"] : !m.linked ? ["bad", "no link"] : m.drained ? ["off", "drained"] : m.spare ? ["off", "spare"] : ["good", "linked"];
 	const granted = m.granted.reduce((n, [first, last]) => n + last - first + 1, 0);
 	const said = m.granted.map((range) => [rangeText(range), m.ranges.find((r) => r.range[0] === range[0])?.state].filter(Boolean).join(" "));
 	const { serving, starting, failed } = m.clusters;
