@@ -32,6 +32,7 @@ type control struct {
 	root   *actor.PID
 	ended  <-chan struct{} // closed when its root actor is gone
 	files  *folder
+	links  *links
 	lock   *flock.Flock
 	limit  time.Duration // for an ordered stop
 
@@ -98,7 +99,7 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, at *
 		shown.close()
 		return nil, err
 	}
-	return &control{system: system, admin: shown, root: root, ended: watch(system, root), files: files, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	return &control{system: system, admin: shown, root: root, ended: watch(system, root), files: files, links: lines, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
 // stop drains the clusters and ends the actors; an error says that it took too long, or that the disk did.
@@ -119,6 +120,7 @@ func (c *control) end(m messages.Stop, limit time.Duration) (err error) {
 	case <-time.After(limit):
 		err = fmt.Errorf("stop: clusters did not end within %v", limit)
 	}
+	c.links.settle()
 	return errors.Join(err, c.files.flush(flushLimit))
 }
 
@@ -202,6 +204,7 @@ type masterIn struct {
 	root   *actor.PID
 	ended  <-chan struct{}
 	files  *folder
+	links  *links
 	failed <-chan error // why it cannot go on
 	at     string       // where it listens
 	news   *bulletin
@@ -220,11 +223,13 @@ func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Option
 	news := newBulletin("MASTER")
 	o.Told = news.told
 	files := newFolder(state)
-	root, err := system.Root.SpawnNamed(master.New(newWorld(files, log), o), "master")
+	w, lines := newWorld(files, log), &links{}
+	w.Listen = lines.listen
+	root, err := system.Root.SpawnNamed(master.New(w, o), "master")
 	if err != nil {
 		return nil, err
 	}
-	m := &masterIn{system: system, root: root, ended: watch(system, root), files: files, failed: failed, news: news}
+	m := &masterIn{system: system, root: root, ended: watch(system, root), files: files, links: lines, failed: failed, news: news}
 	select {
 	case m.at = <-listening:
 		return m, nil
@@ -239,6 +244,7 @@ func (m *masterIn) stop() error {
 	m.system.Root.Send(m.root, master.Stop{})
 	select {
 	case <-m.ended:
+		m.links.settle()
 		return m.files.flush(flushLimit)
 	case <-time.After(5 * time.Second):
 		return errors.New("stop: MASTER did not end within 5s")

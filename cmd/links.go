@@ -2,14 +2,43 @@ package cmd
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/discluster/control/transport"
 	"github.com/discluster/control/transport/admin"
+	"github.com/discluster/control/transport/master"
 )
 
-// links counts what goes over the links of one World, by what they lead to.
-type links struct{ master, ipc traffic }
+// links counts what goes over the links of one World, by what they lead to, and knows when all have closed.
+type links struct {
+	master, ipc traffic
+	open        sync.WaitGroup
+}
+
+// settleLimit is how long the links may take to close at the end: a little more than a link takes for its last frames (transport.Link).
+const settleLimit = 1500 * time.Millisecond
+
+// settle waits until every link has closed, so that what was said last is on its way when the process ends: else the peer hears of a link that broke. The actors have ended.
+func (l *links) settle() {
+	closed := make(chan struct{})
+	go func() { l.open.Wait(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(settleLimit):
+	}
+}
+
+// count counts a link from now on.
+func (l *links) count(link transport.Link, t *traffic) transport.Link {
+	return &counted{Link: link, traffic: t, all: &l.open}
+}
+
+// listen is World.Listen with links that are counted, as MASTER's.
+func (l *links) listen(address string, accept func(transport.Link, transport.Greeting)) (string, func(), error) {
+	return master.Listen(address, func(link transport.Link, g transport.Greeting) { accept(l.count(link, &l.master), g) })
+}
 
 // traffic is counted over all links of a kind.
 type traffic struct{ open, framesIn, framesOut, bytesIn, bytesOut, refused atomic.Int64 }
@@ -31,7 +60,7 @@ func (l *links) dial(to transport.Target, done func(transport.Link, error)) func
 	}
 	return dial(to, func(link transport.Link, err error) {
 		if link != nil {
-			link = &counted{Link: link, traffic: t}
+			link = l.count(link, t)
 		}
 		done(link, err)
 	})
@@ -41,11 +70,13 @@ func (l *links) dial(to transport.Target, done func(transport.Link, error)) func
 type counted struct {
 	transport.Link
 	*traffic
+	all *sync.WaitGroup
 }
 
 // Receive is part of transport.Link.
 func (c *counted) Receive(frame func([]byte), closed func(error)) {
 	c.open.Add(1)
+	c.all.Add(1)
 	c.Link.Receive(func(b []byte) {
 		c.framesIn.Add(1)
 		c.bytesIn.Add(int64(len(b)))
@@ -53,6 +84,7 @@ func (c *counted) Receive(frame func([]byte), closed func(error)) {
 	}, func(err error) {
 		c.open.Add(-1)
 		closed(err)
+		c.all.Done()
 	})
 }
 

@@ -31,7 +31,7 @@ func (s *scriptedLink) Offer([]byte) error { return transport.ErrBusy }
 func TestLinksAreCounted(t *testing.T) {
 	var l links
 	raw := &scriptedLink{}
-	link := &counted{Link: raw, traffic: &l.ipc}
+	link := l.count(raw, &l.ipc)
 	heard, ended := "", error(nil)
 	link.Receive(func(b []byte) { heard += string(b) }, func(err error) { ended = err })
 	raw.frame([]byte("abc"))
@@ -49,7 +49,15 @@ func TestLinksAreCounted(t *testing.T) {
 	if got := l.figures(); got["ipc"] != want || got["master"] != (admin.Traffic{}) {
 		t.Errorf("%+v", got)
 	}
+	settled := make(chan struct{})
+	go func() { l.settle(); close(settled) }()
+	select {
+	case <-settled:
+		t.Error("settled with an open link")
+	default:
+	}
 	raw.closed(transport.ErrEnded)
+	<-settled
 	if heard != "abcde" || !errors.Is(ended, transport.ErrEnded) || l.figures()["ipc"].Open != 0 {
 		t.Errorf("heard %q, ended by %v, %+v", heard, ended, l.figures())
 	}
