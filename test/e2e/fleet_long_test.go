@@ -106,6 +106,9 @@ func TestMachineKilled(t *testing.T) {
 	m.discord.wellBehaved()
 	all["m2"].stop()
 	m.owned(32) // on m3, which was told at once
+	if left, lost := len(m.master.lines("machine.left")), len(m.master.lines("machine.lost")); left != 1 || lost != 1 {
+		t.Errorf("%d machines left and %d are lost, want one that was stopped and one that was killed", left, lost)
+	}
 	m.discord.wellBehaved()
 	all["m3"].stop()
 }
