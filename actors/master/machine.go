@@ -32,6 +32,7 @@ type Machine struct {
 	counted  counted    // told last
 	dropped  int        // packets that could not be read
 	peer     plan.Quota // of what the CONTROL has reported
+	frames   plan.Share // of MASTER
 	transit  plan.Transit
 }
 
@@ -95,7 +96,7 @@ type (
 
 func newMachine(w *world.World, name, source string, link transport.Link, h house, interval time.Duration) *actor.Props {
 	return w.Spawn(name, func() actor.Actor {
-		m := &Machine{house: h, source: source, link: link, interval: interval, peer: plan.Peer()}
+		m := &Machine{house: h, source: source, link: link, interval: interval, peer: plan.Peer(), frames: framesOfOne}
 		m.Begin(w, w.Log.With().Str("actor", "machine").Str("source", source).Logger(), "greeting", m.greeting)
 		return m
 	})
@@ -149,8 +150,10 @@ func (m *Machine) over(ctx actor.Context) {}
 func (m *Machine) always(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case frameCame:
-		m.link.Took()
+		m.took(ctx)
 		m.frame(ctx, msg.frame)
+	case tookDue:
+		m.took(ctx)
 	case linkEnded:
 		m.gone(ctx, msg.err)
 	case closeWith:
@@ -219,6 +222,25 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.Ack:
 		m.acked(ctx, p)
 	}
+}
+
+// framesOfOne is the share that one CONTROL has of MASTER: at once, the wishes of all shards of the largest machine. Beyond it its link is read no faster than that, and its own
+// packets wait.
+var framesOfOne = plan.Share{Burst: 20_000, PerSecond: 5_000}
+
+// tookDue is the time to read on.
+type tookDue struct{}
+
+// IgnoreDeadLetterLogging: it may come after the machine has parted.
+func (tookDue) IgnoreDeadLetterLogging() {}
+
+// took makes room for the next frame, as the machine's share allows.
+func (m *Machine) took(ctx actor.Context) {
+	if now := time.Now(); !m.frames.Take(now) {
+		m.After(ctx, m.frames.Wait(now), tookDue{})
+		return
+	}
+	m.link.Took()
 }
 
 // told returns how many errors of the CONTROL the next event stands for; 0: there is none, for a CONTROL may err without end.

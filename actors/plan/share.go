@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Share is what one of several may use of what all have in common: Burst at once, and then PerSecond. A new one is full.
 type Share struct {
@@ -25,7 +28,7 @@ func (s *Share) Take(now time.Time) bool {
 func (s *Share) Wait(now time.Time) time.Duration {
 	s.refill(now)
 	lacks := max(s.used+1-float64(s.Burst), 0)
-	return time.Duration(lacks / s.PerSecond * float64(time.Second))
+	return time.Duration(math.Ceil(lacks / s.PerSecond * float64(time.Second))) // never 0 where Take fails
 }
 
 // refill counts what has come back. A clock that goes backwards brings nothing.

@@ -8,6 +8,8 @@ import (
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/mockmaster"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -120,5 +122,38 @@ func TestKnocks(t *testing.T) {
 		if said := own.saw("machine.refused"); said > 25 {
 			f.t.Errorf("machine.refused was said %d times in 10 minutes", said)
 		}
+	})
+}
+
+// A CONTROL sends MASTER 20,000 packets a second. MASTER reads them no faster than that machine's share allows, and another machine is served meanwhile.
+func TestOneMachineFloods(t *testing.T) {
+	seedsOf(t, 1, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 4, MaxConcurrency: 4})
+		f.withOwnMaster(1)
+		f.add("m1", f.good(nil), sesame)
+		f.must("all", time.Minute, f.owned(4))
+		w, _ := sim.NewHost(f.loop, f.net, "x").Boot()
+		answers, link := 0, transport.Link(nil)
+		w.Dial(transport.Target{URL: masterURL, Header: map[string]string{"authorization": "open sesame", "source": "x"}}, func(l transport.Link, err error) {
+			if err != nil {
+				f.t.Error(err)
+				return
+			}
+			l.Receive(func([]byte) { answers++; l.Took() }, func(error) {})
+			link = l
+		})
+		f.must("it is let in", time.Second, func() bool { return link != nil })
+		for range 50 {
+			for range 2000 {
+				_ = link.Send([]byte("no packet"))
+			}
+			f.pass(100 * time.Millisecond)
+		}
+		if answers < 20_000 || answers > 20_000+5*5_000+1000 {
+			f.t.Errorf("%d packets were answered in 5 s", answers)
+		}
+		before := f.identifies()
+		f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 2})
+		f.must("the other machine's shard identifies", 7*time.Second, func() bool { return f.identifies() > before && f.owned(4)() })
 	})
 }
