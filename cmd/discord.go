@@ -19,7 +19,7 @@ func discordCommand() *cobra.Command {
 		Use:   "discord",
 		Short: "runs a simulated Discord, with its limits",
 		Long: "discord answers REST and gateway as Discord does, holds every bot to its limits, and keeps a score at /stats. POST /faults makes things go wrong.\n" +
-			"Point a bot at it by DISCORD_API.",
+			"Point a bot at it by DISCORD_API. A library that speaks https alone needs --tls, and has to trust the certificate that the output names.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.Rules.Token = token

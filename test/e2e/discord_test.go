@@ -25,7 +25,7 @@ type discord struct {
 func startDiscord(t *testing.T, shards, maxConcurrency int, args ...string) *discord {
 	t.Helper()
 	args = append([]string{"discord", "--listen", "127.0.0.1:0", "--token", token, "--shards", strconv.Itoa(shards), "--max-concurrency", strconv.Itoa(maxConcurrency)}, args...)
-	d := &discord{process: control(t, nil, args...), client: direct}
+	d := &discord{process: control(t, []string{"TMPDIR=" + t.TempDir()}, args...), client: direct}
 	eventually(t, "simulated Discord listens", func() bool {
 		_, rest, _ := strings.Cut(d.stdout.String(), "simulated Discord at ")
 		d.base, _, _ = strings.Cut(rest, " ")

@@ -9,11 +9,14 @@ import (
 	"testing"
 )
 
+// discordJS are the settings of node/discordjs.mjs.
+var discordJS = settings{"cluster.protocol": "env", "cluster.ready": `log "^Logged in as simulated$"`}
+
 // A discord.js bot from npm that knows nothing of us, two clusters of two shards in one bucket: ready by a line of its output, one after the other, and taken back by their pids.
 func TestDiscordJSUnderControl(t *testing.T) {
 	t.Parallel()
-	d := startDiscord(t, 4, 1, "--jitter", "20ms")
-	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "env", "cluster.ready": `log "^Logged in as simulated$"`}, node(t), "node/discordjs.mjs")
+	d := startDiscord(t, 4, 1, "--jitter", "20ms", "--guilds", "8", "--events", "1")
+	b := startMake(t, d, 4, 2, discordJS, node(t), "node/discordjs.mjs")
 	b.said("cluster.ready", 1)
 	b.said("cluster.ready", 2)
 	b.cared()
@@ -33,6 +36,21 @@ func TestDiscordJSUnderControl(t *testing.T) {
 	}
 	b.stop()
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
+}
+
+// A node that starts CONTROL gives it a channel of its own, by number: the bots of CONTROL do not have that file, and must not be told of it.
+func TestDiscordJSUnderControlUnderNode(t *testing.T) {
+	t.Parallel()
+	d := startDiscord(t, 1, 1)
+	s := d.settings()
+	maps.Copy(s, discordJS)
+	channel := []string{"NODE_CHANNEL_FD=77", "NODE_CHANNEL_SERIALIZATION_MODE=json", "NODE_UNIQUE_ID=1"}
+	p := control(t, append(runEnv(t, s), channel...), "run", "--", node(t), "node/discordjs.mjs")
+	p.line("cluster.ready")
+	p.stop()
+	if all := p.complaints(); len(all) > 0 {
+		t.Errorf("complaints: %v", all)
+	}
 }
 
 // The same bot, ready and well by HTTP: killed, it is back; hanging, it is found and replaced.

@@ -9,6 +9,7 @@ type UserObject struct {
 	Avatar        *string `json:"avatar"`
 	Banner        *string `json:"banner"`
 	AccentColor   *int    `json:"accent_color"`
+	Decoration    *string `json:"avatar_decoration_data"`
 	Bot           bool    `json:"bot"`
 	PublicFlags   int     `json:"public_flags"`
 }
@@ -88,6 +89,7 @@ type Channel struct {
 	NSFW                 bool       `json:"nsfw"`
 	Topic                *string    `json:"topic"`
 	LastMessageID        *string    `json:"last_message_id"`
+	LastPinTimestamp     *string    `json:"last_pin_timestamp"`
 	RateLimitPerUser     int        `json:"rate_limit_per_user"`
 	Bitrate              int        `json:"bitrate,omitempty"`
 	UserLimit            *int       `json:"user_limit,omitempty"`

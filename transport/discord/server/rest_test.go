@@ -43,7 +43,7 @@ func TestREST(t *testing.T) {
 		{"gateway/bot, no token", "GET", "/api/v10/gateway/bot", "", "", 401, unauthorized},
 		{"gateway/bot, without Bot", "GET", "/api/v10/gateway/bot", "good", "", 401, unauthorized},
 		{"the user", "GET", "/api/v10/users/@me", "Bot good", "", 200,
-			`{"id":"81384788765712384","username":"simulated","discriminator":"0000","global_name":null,"avatar":null,"banner":null,"accent_color":null,"bot":true,"public_flags":0,` +
+			`{"id":"81384788765712384","username":"simulated","discriminator":"0000","global_name":null,"avatar":null,"banner":null,"accent_color":null,"avatar_decoration_data":null,"bot":true,"public_flags":0,` +
 				`"verified":true,"mfa_enabled":true,"email":null,"flags":0}`},
 		{"the application", "GET", "/api/v10/applications/@me", "Bot good", "", 200, ""},
 		{"anything else", "GET", "/api/v10/nothing", "Bot good", "", 404, `{"message":"404: Not Found","code":0}`},

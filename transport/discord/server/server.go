@@ -6,7 +6,8 @@
 //
 // One goroutine, the owner, has the rules; everybody else sends it functions. An input's time is its arrival at Discord: after the jitter, before the owner's queue.
 //
-//   - GET /api/v10 (or v9)/gateway/bot, /gateway, /users/@me, /applications/@me: Authorization "Bot <token>".
+//   - GET /api/v10 (or v9)/gateway/bot, /gateway, /users/@me, /applications/@me: Authorization "Bot <token>". So, too: guilds with their channels, roles and members
+//     (rest_guilds.go), messages that a bot writes (rest_messages.go) and the commands that it registers (rest_commands.go).
 //   - GET / and /gateway (which READY names for resumes): websocket, ?v=10 (or 9)&encoding=json[&compress=zlib-stream|zstd-stream].
 //   - POST /faults: a rules.Fault as JSON. POST /settings: a Settings as JSON. GET /stats: a Stats as JSON.
 //
