@@ -56,3 +56,27 @@ func TestMasterDiesWhileItGrants(t *testing.T) {
 		want(f, "violations", f.discord.Rules.Counts().Violations, 0)
 	})
 }
+
+// A machine is away twice in a row. The grace of its first absence says nothing of the second: it has all of it to come back.
+func TestGraceIsOfOneAbsence(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 8}, 2)
+		m := f.machines["m2"]
+		f.pass(10 * time.Second)
+		for i := range 2 {
+			f.crash(m)
+			f.pass(15 * time.Second)
+			want(f, "machine.replaced", own.saw("machine.replaced"), 0)
+			if i == 0 {
+				f.boot(m, sesame, mortal)
+				f.must("it is back", 5*time.Second, func() bool { return own.saw("machine.joined") == 3 })
+				f.pass(5 * time.Second)
+			}
+		}
+		f.boot(m, sesame, mortal)
+		f.pass(time.Minute)
+		want(f, "machine.replaced", own.saw("machine.replaced"), 0)
+		want(f, "owned", f.owned(24)(), true)
+		want(f, "identifies", f.identifies(), 24)
+	})
+}
