@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -76,22 +77,36 @@ func inForeign(args ...string) error {
 	return nil
 }
 
-// disgo, under CONTROL: the SDK asks for its permits, disgo identifies, resumes after op 7, and ends when CONTROL does.
+// disgo, under CONTROL: the SDK asks for its permits, and disgo identifies once. From then on it resumes: after op 7, in the next process after kill -9, and in the next CONTROL.
 func TestDisgo(t *testing.T) {
 	t.Parallel()
 	program := foreign(t, "sdk-disgo")
-	d := startDiscord(t, 4, 2, "--jitter", "20ms")
+	d := startDiscord(t, 4, 2, "--jitter", "20ms", "--events", "2")
 	p := run(t, d.settings(), program)
+	resumed := func(why string, n int) {
+		t.Helper()
+		eventually(t, why, func() bool {
+			s := d.stats()
+			return s.Resumes == n && s.Owned == 4
+		})
+	}
 	d.allReady()
 	eventually(t, "CONTROL knows", func() bool { return len(p.lines("cluster.ready")) == 2 })
 	d.fault(`{"kind":"reconnect"}`)
-	eventually(t, "every shard has resumed", func() bool {
-		s := d.stats()
-		return s.Resumes == 4 && s.Owned == 4
-	})
-	p.stop()
-	d.wellBehaved()
+	resumed("every shard has resumed after op 7", 4)
 	if all := p.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
+	}
+	_ = syscall.Kill(p.clusters()[0], syscall.SIGKILL)
+	resumed("two shards have resumed in the next process", 6)
+	eventually(t, "CONTROL knows", func() bool { return len(p.lines("cluster.ready")) == 3 })
+	p.stop()
+	p = p.again()
+	resumed("every shard has resumed under the next CONTROL", 10)
+	eventually(t, "CONTROL knows", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	p.stop()
+	d.wellBehaved()
+	if s := d.stats(); s.ResumesRefused > 0 || s.Events.Lost > 0 {
+		t.Errorf("%d resumes refused, %d events lost", s.ResumesRefused, s.Events.Lost)
 	}
 }

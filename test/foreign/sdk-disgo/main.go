@@ -1,8 +1,9 @@
-// Command disgo is a cluster process with disgo as its gateway client: how CONTROL's Go SDK and a library that knows nothing of it come together. It is a module of its own, so
-// that disgo is nobody else's dependency. DISCORD_API names another API than Discord's.
+// Command sdk-disgo is a cluster process with disgo as its gateway client: CONTROL's Go SDK together with a library that knows nothing of it. DISCORD_API names
+// another API than Discord's.
 //
 // disgo has two rate limiters that a user may replace, and CONTROL's permits fit in there: the one before a login asks for the permit, the one before each send reports that
-// it was used (pace.go). What disgo cannot do is keep a session for the next process, so this bot does not announce bot.Resume, and ends its connections with 1000.
+// it was used (pace.go). disgo also takes and reports a session, so that the next process resumes what this one served: a crash costs no IDENTIFY. This bot keeps no
+// cache, which a RESUME would not fill.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/disgoorg/disgo/gateway"
+	"github.com/gorilla/websocket"
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/bot"
@@ -35,7 +37,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	c, err := bot.Join(ctx, bot.Intents(int64(intents)))
+	c, err := bot.Join(ctx, bot.Intents(int64(intents)), bot.Resume())
 	if err != nil {
 		return err
 	}
@@ -68,37 +70,75 @@ func gatewayURL(ctx context.Context, api, token string) (string, error) {
 	return answer.URL, nil
 }
 
-// serve is the life of one shard: disgo connects and reconnects it, until the cluster stops or Discord refuses for good.
+// serve runs one shard: disgo connects and reconnects it, until the cluster stops or Discord refuses for good.
 func serve(ctx context.Context, c *bot.Cluster, s *bot.Shard, url string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, 1)
 	logins := &logins{shard: s, cause: messages.CauseStart}
-	g := gateway.New(c.Token().Reveal(),
-		func(_ gateway.Gateway, _ gateway.EventType, _ int, event gateway.EventData) {
-			switch event.(type) {
-			case gateway.EventReady, gateway.EventResumed:
-				s.State(messages.ShardReady, 0)
-			}
-		},
+	options := []gateway.ConfigOpt{
 		gateway.WithURL(url), gateway.WithShardID(s.ID()), gateway.WithShardCount(s.Count()), gateway.WithIntents(intents),
 		gateway.WithIdentifyRateLimiter(logins), gateway.WithRateLimiter(&sends{gateway.NewRateLimiter(), logins}),
 		gateway.WithCloseHandler(func(_ gateway.Gateway, err error, _ bool) { failed <- err }),
 		gateway.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))),
-	)
-	go func() {
-		if err := g.Open(ctx); err != nil {
+	}
+	if session := s.Session(); session != nil {
+		logins.cause = messages.CauseReidentify // if Discord refuses it
+		options = append(options, gateway.WithSessionID(session.SessionID), gateway.WithSequence(int(session.Seq)), gateway.WithResumeURL(session.ResumeGatewayURL))
+		s.State(messages.ShardResuming, 0)
+	}
+	g := gateway.New(c.Token().Reveal(), handler(s), options...)
+	open := func() {
+		if err := g.Open(ctx); err != nil && ctx.Err() == nil {
 			failed <- err
 		}
-	}()
-	select {
-	case <-c.Stopping():
-		cancel()
-		closing, done := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
-		defer done()
-		g.Close(closing)
-		return nil
-	case err := <-failed:
-		return err
 	}
+	go open()
+	for {
+		select {
+		case <-s.Reconnect():
+			closeWith(g, closeResumable)
+			go open()
+		case <-c.Stopping():
+			cancel()
+			code := closeResumable
+			if c.Stop().Final {
+				code = websocket.CloseNormalClosure
+			}
+			closeWith(g, code)
+			return nil
+		case err := <-failed:
+			return err
+		}
+	}
+}
+
+// handler handles the events of a shard: this bot looks at none. What it has handled is not sent again to the next process.
+func handler(s *bot.Shard) gateway.EventHandlerFunc {
+	return func(g gateway.Gateway, kind gateway.EventType, seq int, event gateway.EventData) {
+		if kind == gateway.EventTypeHeartbeatAck || g.SessionID() == nil {
+			return
+		}
+		session := messages.Session{SessionID: *g.SessionID(), Seq: int64(seq), ResumeGatewayURL: *g.ResumeURL()}
+		switch event := event.(type) {
+		case gateway.EventReady:
+			session.UserID, session.ApplicationID = event.User.ID.String(), event.Application.ID.String()
+			for _, guild := range event.Guilds {
+				session.Guilds = append(session.Guilds, guild.ID.String())
+			}
+			s.State(messages.ShardReady, 0)
+		case gateway.EventResumed:
+			s.State(messages.ShardReady, 0)
+		}
+		s.SetSession(session)
+	}
+}
+
+// closeResumable is a code that keeps the session.
+const closeResumable = 4000
+
+func closeWith(g gateway.Gateway, code int) {
+	ctx, done := context.WithTimeout(context.Background(), closeWithin)
+	defer done()
+	g.CloseWithCode(ctx, code, "")
 }

@@ -20,8 +20,9 @@ type logins struct {
 	permit *bot.Permit // not yet reported
 }
 
-// Wait waits for the permit.
+// Wait waits for the permit. There is no session any more, or there never was.
 func (l *logins) Wait(ctx context.Context, _ int) error {
+	l.shard.SessionGone()
 	l.shard.State(messages.ShardWaitingPermit, 0)
 	l.mu.Lock()
 	cause := l.cause
