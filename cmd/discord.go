@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/transport/discord/guilds"
 	"github.com/discluster/control/transport/discord/server"
 )
 
@@ -46,7 +47,7 @@ func discordCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&listen, "listen", "127.0.0.1:8645", "where to listen, host:port")
-	f.StringVar(&token, "token", "x", "the bot token that is accepted")
+	f.StringVar(&token, "token", "x", "the bot token that is accepted; disgo finds its application's id in one that begins with "+guilds.TokenPrefix())
 	f.IntVar(&c.Rules.ShardCount, "shards", 1, "recommended number of shards")
 	f.IntVar(&c.Rules.MaxConcurrency, "max-concurrency", 1, "identifies per 5 s")
 	f.IntVar(&c.Rules.Guilds, "guilds", 0, "guilds the bot is in")

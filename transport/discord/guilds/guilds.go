@@ -6,6 +6,7 @@ package guilds
 
 import (
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"time"
@@ -93,6 +94,9 @@ func is(id uint64, kind int) (n int, ok bool) {
 
 // Bot is the id of the application and of its user: they are the same for every application made since 2016.
 const Bot = 81384788765712384
+
+// TokenPrefix returns what a token begins with as Discord forms it, the bot's id in base64: some libraries read the application's id there.
+func TokenPrefix() string { return base64.RawStdEncoding.EncodeToString([]byte(Text(Bot))) + "." }
 
 // User returns the user id of member n of a guild; member 0 is the bot.
 func User(guild uint64, n int) uint64 {

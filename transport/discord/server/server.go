@@ -9,6 +9,7 @@
 //   - GET /api/v10 (or v9)/gateway/bot, /gateway, /users/@me, /applications/@me: Authorization "Bot <token>". So, too: guilds with their channels, roles and members
 //     (rest_guilds.go), messages that a bot writes (rest_messages.go) and the commands that it registers (rest_commands.go).
 //   - GET / and /gateway (which READY names for resumes): websocket, ?v=10 (or 9)&encoding=json[&compress=zlib-stream|zstd-stream].
+//     Op 3, 4 and 8 are answered by their events, to a session with the intents for them.
 //   - POST /faults: a rules.Fault as JSON. POST /settings: a Settings as JSON. GET /stats: a Stats as JSON.
 //
 // It is for tests and rehearsals: it has no secrets of its own, and whoever reaches it may break it.
