@@ -44,7 +44,8 @@ func python(t *testing.T) string {
 	return program
 }
 
-// foreign returns the program of that name in test/foreign, a module with the Go libraries, or skips the test where the libraries cannot be had.
+// foreign returns the program of that name in test/foreign, a module with the Go libraries, or
+// skips the test where the libraries cannot be had.
 func foreign(t *testing.T, name string) string {
 	t.Helper()
 	if err := foreignModules(); err != nil {
@@ -77,7 +78,8 @@ func inForeign(args ...string) error {
 	return nil
 }
 
-// disgo, under CONTROL: the SDK asks for its permits, and disgo identifies once. From then on it resumes: after op 7, in the next process after kill -9, and in the next CONTROL.
+// disgo, under CONTROL: the SDK asks for its permits, and disgo identifies once. From then on it
+// resumes: after op 7, in the next process after kill -9, and in the next CONTROL.
 func TestDisgo(t *testing.T) {
 	t.Parallel()
 	program := foreign(t, "sdk-disgo")

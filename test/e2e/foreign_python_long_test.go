@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// A discord.py bot that takes its shards from the environment and knows nothing of us, two clusters of two shards in one bucket: they start one after the other, and a new CONTROL
-// takes them back by their pids.
+// A discord.py bot that takes its shards from the environment and knows nothing of us, two clusters
+// of two shards in one bucket: they start one after the other, and a new CONTROL takes them back by
+// their pids.
 func TestDiscordPyUnderControl(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 1, "--guilds", "4", "--jitter", "20ms")

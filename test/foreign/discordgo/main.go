@@ -1,4 +1,5 @@
-// Command discordgo is a bot on discordgo, which speaks v9: one session a shard, as its author does it by hand.
+// Command discordgo is a bot on discordgo, which speaks v9: one session a shard, as its author does
+// it by hand.
 package main
 
 import (

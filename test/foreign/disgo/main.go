@@ -1,5 +1,6 @@
-// Command disgo is a bot on disgo, which speaks v10 and asks for zstd-stream; an argument names another compression, "none" or "zlib-stream".
-// disgo reads the application's id from the first part of the token.
+// Command disgo is a bot on disgo, which speaks v10 and asks for zstd-stream; an argument names
+// another compression, "none" or "zlib-stream". disgo reads the application's id from the first
+// part of the token.
 package main
 
 import (

@@ -1,9 +1,10 @@
-// Command sdk-disgo is a cluster process with disgo as its gateway client: CONTROL's Go SDK together with a library that knows nothing of it. DISCORD_API names
-// another API than Discord's.
+// Command sdk-disgo is a cluster process with disgo as its gateway client: CONTROL's Go SDK
+// together with a library that knows nothing of it. DISCORD_API names another API than Discord's.
 //
-// disgo has two rate limiters that a user may replace, and CONTROL's permits fit in there: the one before a login asks for the permit, the one before each send reports that
-// it was used (pace.go). disgo also takes and reports a session, so that the next process resumes what this one served: a crash costs no IDENTIFY. This bot keeps no
-// cache, which a RESUME would not fill.
+// disgo has two rate limiters that a user may replace, and CONTROL's permits fit in there: the one
+// before a login asks for the permit, the one before each send reports that it was used (pace.go).
+// disgo also takes and reports a session, so that the next process resumes what this one served: a
+// crash costs no IDENTIFY. This bot keeps no cache, which a RESUME would not fill.
 package main
 
 import (
@@ -70,7 +71,8 @@ func gatewayURL(ctx context.Context, api, token string) (string, error) {
 	return answer.URL, nil
 }
 
-// serve runs one shard: disgo connects and reconnects it, until the cluster stops or Discord refuses for good.
+// serve runs one shard: disgo connects and reconnects it, until the cluster stops or Discord
+// refuses for good.
 func serve(ctx context.Context, c *bot.Cluster, s *bot.Shard, url string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -113,7 +115,8 @@ func serve(ctx context.Context, c *bot.Cluster, s *bot.Shard, url string) error 
 	}
 }
 
-// handler handles the events of a shard: this bot looks at none. What it has handled is not sent again to the next process.
+// handler handles the events of a shard: this bot looks at none. What it has handled is not sent
+// again to the next process.
 func handler(s *bot.Shard) gateway.EventHandlerFunc {
 	return func(g gateway.Gateway, kind gateway.EventType, seq int, event gateway.EventData) {
 		if kind == gateway.EventTypeHeartbeatAck || g.SessionID() == nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/transport/bot"
 )
 
-// logins is disgo's limiter of logins: disgo asks it before it dials to IDENTIFY, never before a RESUME, and the permit it waits for is CONTROL's.
+// logins is disgo's limiter of logins: disgo asks it before it dials to IDENTIFY, never before a
+// RESUME, and the permit it waits for is CONTROL's.
 type logins struct {
 	shard *bot.Shard
 
@@ -54,7 +55,8 @@ func (l *logins) Close(context.Context) {}
 // errLate makes disgo give up a connection and log in again.
 var errLate = errors.New("the permit is overdue")
 
-// sends is disgo's limiter of sends. While a permit is open the first send of the connection is the IDENTIFY it is for: a heartbeat comes an interval later.
+// sends is disgo's limiter of sends. While a permit is open the first send of the connection is the
+// IDENTIFY it is for: a heartbeat comes an interval later.
 type sends struct {
 	gateway.RateLimiter
 	logins *logins

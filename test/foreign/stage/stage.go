@@ -1,6 +1,8 @@
-// Package stage is what the bots of this module have in common: where Discord is, the lines they print, and what they do in their first guild.
+// Package stage is what the bots of this module have in common: where Discord is, the lines they
+// print, and what they do in their first guild.
 //
-// The lines are those of ../e2e/node/clients/lines.mjs, so that one test reads every library. Each bot has as many shards as Discord recommends.
+// The lines are those of ../e2e/node/clients/lines.mjs, so that one test reads every library. Each
+// bot has as many shards as Discord recommends.
 package stage
 
 import (
@@ -19,8 +21,9 @@ const (
 	Content = "hello"
 )
 
-// Enter returns the bot's token, DISCORD_TOKEN. From then on each request to discord.com that goes by http.DefaultTransport goes to DISCORD_API:
-// some libraries have a variable for every address, or none at all.
+// Enter returns the bot's token, DISCORD_TOKEN. From then on each request to discord.com that goes
+// by http.DefaultTransport goes to DISCORD_API: some libraries have a variable for every address,
+// or none at all.
 func Enter() (token string) {
 	api, err := url.Parse(os.Getenv("DISCORD_API"))
 	if err != nil || api.Host == "" {
@@ -71,7 +74,8 @@ type Deeds struct {
 	Members  func() (int, error)                   // asks for all members, and returns how many came
 }
 
-// Stage notes what a bot has seen, until the guilds of all its shards are there. Its methods may be called from anywhere.
+// Stage notes what a bot has seen, until the guilds of all its shards are there. Its methods may be
+// called from anywhere.
 type Stage struct {
 	mu     sync.Mutex
 	shards int             // that have not identified

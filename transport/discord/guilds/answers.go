@@ -54,7 +54,8 @@ func (s Shape) BotVoice(guild, channel uint64, mute, deaf bool) VoiceState {
 	return v
 }
 
-// VoiceServer is the "d" of a VOICE_SERVER_UPDATE. There is no voice server here: without an endpoint a client waits for the next one.
+// VoiceServer is the "d" of a VOICE_SERVER_UPDATE. There is no voice server here: without an
+// endpoint a client waits for the next one.
 type VoiceServer struct {
 	Token    string  `json:"token"`
 	GuildID  string  `json:"guild_id"`
@@ -66,7 +67,8 @@ func NoVoiceServer(guild uint64) VoiceServer {
 	return VoiceServer{Token: BotName, GuildID: Text(guild)}
 }
 
-// Named returns the numbers of up to limit members whose username begins with prefix, in whatever case.
+// Named returns the numbers of up to limit members whose username begins with prefix, in whatever
+// case.
 func (s Shape) Named(prefix string, limit int) (numbers []int) {
 	prefix = strings.ToLower(prefix)
 	for n := 0; n < s.MemberCount() && len(numbers) < limit; n++ {

@@ -7,8 +7,9 @@ import (
 	"github.com/discluster/control/transport/discord/guilds"
 )
 
-// Request is an op that Discord answers with events of the same session: a presence (3), a voice state (4), members (8).
-// A guild that the session does not have, and missing intents, leave it without an answer, as at Discord.
+// Request is an op that Discord answers with events of the same session: a presence (3), a voice
+// state (4), members (8). A guild that the session does not have, and missing intents, leave it
+// without an answer, as at Discord.
 type Request struct {
 	Conn    Conn
 	Op      int
@@ -25,7 +26,8 @@ type Answer struct {
 	Body any // what the caller makes "d" of; not looked at here
 }
 
-// WholeEvery is how often a bot gets all members of one guild (events/gateway-events, "Request Guild Members").
+// WholeEvery is how often a bot gets all members of one guild (events/gateway-events, "Request
+// Guild Members").
 const WholeEvery = 30 * time.Second
 
 // request answers a client's request, on its session alone.

@@ -30,7 +30,8 @@ type body interface {
 	render(guild uint64, shape guilds.Shape) any
 }
 
-// decodeRequest reads the "d" of an op that Discord answers with events; false for one that is malformed.
+// decodeRequest reads the "d" of an op that Discord answers with events; false for one that is
+// malformed.
 func decodeRequest(op int, raw json.RawMessage, shape guilds.Shape) (rules.Request, bool) {
 	in := rules.Request{Op: op}
 	ok := false
