@@ -23,7 +23,7 @@ import (
 //	I2  no shard with two live owners                      check
 //	I3  a crash leaves the reserve of the day's budget      check
 //	I4  a spare runs nothing                               started
-//	I5  one process a cluster, none left after a stop      started, nothingLeft
+//	I5  one process a cluster, on record before it starts, none left after a stop: started, nothingLeft
 //	I6  restarts by the rule, giving up said once          witness
 //	I7  the token is nowhere                               logged, tap, secretEvents
 //	I8  one link to MASTER at most                         linked
@@ -31,6 +31,9 @@ import (
 
 // check finds what Discord holds against us.
 func (f *fleet) check() error {
+	for _, m := range f.machines {
+		f.diskFailed = f.diskFailed || m.DiskErr != nil
+	}
 	if f.discord == nil {
 		return nil
 	}
@@ -64,6 +67,10 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 	}
 	if id, err := strconv.Atoi(p.Env("CLUSTER_ID")); err == nil {
 		m.tried[messages.ClusterID(id)]++
+	}
+	id, life := p.Env("CLUSTER_ID"), p.Env("SHARDING_INSTANCE_IPC")
+	if !f.diskFailed && !strings.Contains(m.File("cluster-"+id+".json")+m.File("successor-"+id+".json"), life) {
+		f.loop.Fail(fmt.Errorf("I5: cluster %s of %s starts before its intent is on disk", id, m.Name))
 	}
 	for _, other := range f.inOrder() {
 		for _, o := range other.Processes() {

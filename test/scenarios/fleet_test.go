@@ -107,17 +107,18 @@ type fleet struct {
 	master  *mockmaster.Master
 	log     *strings.Builder
 
-	machines map[string]*machine
-	dials    []time.Duration // of MASTER
-	starts   map[string]int  // of each cluster, tried
-	events   []heard
-	packets  int    // that came to a scripted MASTER
-	succeeds bool   // a process may boot while the one before it serves: a rolling restart
-	reserve  int    // of the day's identifies: crashes alone happen, and are to leave it
-	doubles  bool   // a machine serves on that nobody can reach: what it has may have another owner, too
-	leaky    bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
-	panics   bool   // our own code panics in this story, as it wants it
-	letters  func() // ends the watch on dead letters
+	machines   map[string]*machine
+	dials      []time.Duration // of MASTER
+	starts     map[string]int  // of each cluster, tried
+	events     []heard
+	packets    int    // that came to a scripted MASTER
+	diskFailed bool   // a disk took nothing for a while, and records are missing
+	succeeds   bool   // a process may boot while the one before it serves: a rolling restart
+	reserve    int    // of the day's identifies: crashes alone happen, and are to leave it
+	doubles    bool   // a machine serves on that nobody can reach: what it has may have another owner, too
+	leaky      bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
+	panics     bool   // our own code panics in this story, as it wants it
+	letters    func() // ends the watch on dead letters
 }
 
 // heard is an event and where it was raised.

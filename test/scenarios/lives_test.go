@@ -128,3 +128,17 @@ func TestReservationIsRemembered(t *testing.T) {
 		want(f, "owned", f.owned(1)(), true)
 	})
 }
+
+// A bot that only its environment knows was ready once. The next life of CONTROL does not wait for that again.
+func TestServedIsRemembered(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		rule := environment(actors.ReadyRule{After: time.Minute})
+		m := f.envs(1, 1, nil, rule)
+		f.must("it serves", 4*time.Minute, f.stateIs(m, 0, messages.ClusterServing))
+		f.pass(time.Second)
+		f.crash(m)
+		f.boot(m, rule)
+		f.must("it serves again", 40*time.Second, f.sawN("cluster.adopted", 1))
+		f.must("at once", 5*time.Second, f.stateIs(m, 0, messages.ClusterServing))
+	})
+}
