@@ -302,7 +302,7 @@ func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) fu
 // disk replaces one file, or removes it for nil data, behind all that was asked for before it. A life that is dead by then has not done it.
 func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
 	b.queued[name] = data
-	at := time.Now().Add(h.net.delay(h.Name, h.Name))
+	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow)))) // a process may start sooner
 	if at.Before(b.disk) {
 		at = b.disk
 	}
@@ -321,6 +321,9 @@ func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
 		done(h.DiskErr)
 	})
 }
+
+// diskSlow is the longest that the disk takes for one file.
+const diskSlow = 8 * time.Millisecond
 
 // find gives a living process to another life of its host's CONTROL.
 func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func() {
