@@ -20,7 +20,7 @@ type links struct {
 // settleLimit is how long the links may take to close at the end: a little more than a link takes for its last frames (transport.Link).
 const settleLimit = 1500 * time.Millisecond
 
-// settle waits until every link has closed, so that what was said last is on its way when the process ends: else the peer hears of a link that broke. The actors have ended.
+// settle waits until every link has closed, so that the last frames are on their way when the process ends: else the peer hears of a link that broke. The actors have ended.
 func (l *links) settle() {
 	closed := make(chan struct{})
 	go func() { l.open.Wait(); close(closed) }()

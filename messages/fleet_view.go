@@ -34,7 +34,7 @@ type IdentifyBudget struct {
 // Low reports whether nothing but the reserve is left.
 func (b IdentifyBudget) Low() bool { return b.Remaining <= b.Reserve }
 
-// MachineState is how a machine stands to MASTER.
+// MachineState is whether MASTER reaches a machine.
 type MachineState string
 
 const (

@@ -244,7 +244,7 @@ func ShardStateOf(letter byte) ShardState {
 	return ShardIdle
 }
 
-// Ready reports whether the machine does what it is there for, and why not: MASTER said how many shards the bot has, every cluster that no operator stopped serves, and
+// Ready reports whether the machine does what it is there for, and why not: the number of the bot's shards is known, every cluster that no operator stopped serves, and
 // each of its shards is READY, or was less than ten seconds ago. A machine that was given no shards, a spare, is ready while it is linked to MASTER.
 func (v View) Ready() (ready bool, why string) {
 	c := v.Machine.Clusters
@@ -270,7 +270,7 @@ func (v View) Ready() (ready bool, why string) {
 	case c.Serving == 0 && !v.Machine.Master.Up:
 		return false, "no link to MASTER, and nothing to serve"
 	case v.Machine.ShardCount == 0:
-		return false, "MASTER has not said how many shards the bot has: it does not know before it reaches Discord"
+		return false, "the number of shards is unknown: MASTER has not reached Discord"
 	}
 	return true, ""
 }

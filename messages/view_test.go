@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A machine is ready when every shard that no operator stopped is READY; else it says in words what it lacks.
+// A machine is ready when every shard that no operator stopped is READY; else the reason is given in words.
 func TestViewReady(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, tc := range []struct {
@@ -27,7 +27,7 @@ func TestViewReady(t *testing.T) {
 		{"a spare", func(v *View) { v.Clusters, v.Machine.Clusters = nil, ClusterCount{} }, ""},
 		{"a spare without MASTER", func(v *View) { v.Clusters, v.Machine.Clusters, v.Machine.Master.Up = nil, ClusterCount{}, false }, "no link to MASTER, and nothing to serve"},
 		{"before Discord was reached", func(v *View) { v.Clusters, v.Machine.Clusters, v.Machine.ShardCount = nil, ClusterCount{}, 0 },
-			"MASTER has not said how many shards the bot has: it does not know before it reaches Discord"},
+			"the number of shards is unknown: MASTER has not reached Discord"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			v := View{Machine: MachineView{Master: MasterView{Up: true}, ShardCount: 20, Shards: 20, ShardsReady: 20, Clusters: ClusterCount{Serving: 2}},

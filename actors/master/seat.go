@@ -62,7 +62,7 @@ func newSeat(source string) *seat {
 	return &seat{source: source, given: given{turns: map[messages.ShardRange]time.Time{}}}
 }
 
-// state is how the machine stands.
+// state is whether the machine is reached.
 func (s *seat) state() messages.MachineState {
 	switch {
 	case s.link != nil:

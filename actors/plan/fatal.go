@@ -30,7 +30,7 @@ func FatalCode(e messages.FailureError) int {
 var fatalHints = map[int]string{
 	4004: "Discord does not accept the token: set discord.token to the bot's current one, from Discord's developer portal, and restart MASTER",
 	4010: "Discord does not accept this shard: fleet.shards has to change, to the number that Discord recommends or, for a very large bot, a multiple of it; 0 asks Discord",
-	4011: "the bot is in too many guilds for so few shards: fleet.shards has to be raised, at least to the number that Discord recommends; 0 asks Discord",
+	4011: "the bot is in too many guilds for this number of shards: fleet.shards has to be raised, at least to the number that Discord recommends; 0 asks Discord",
 	4012: "the bot's library speaks a version of the gateway that Discord no longer has: update the library, then `control restart` the cluster",
 	4013: "the bot's intents are no valid number: correct them in the bot, then `control resume-fleet`",
 	4014: "the bot asks for privileged intents that it was not granted: enable them in Discord's developer portal, or drop them in the bot, then `control resume-fleet`",
@@ -39,5 +39,5 @@ var fatalHints = map[int]string{
 // FatalHint is what an operator has to change after a fatal close code; "" for any other.
 func FatalHint(code int) string { return fatalHints[code] }
 
-// WrongSharding reports whether a close code says that the number of shards has to change.
+// WrongSharding reports whether a close code means that the number of shards has to change.
 func WrongSharding(code int) bool { return code == 4010 || code == 4011 }

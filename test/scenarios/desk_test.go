@@ -249,7 +249,7 @@ func TestReadyNeedsDiscord(t *testing.T) {
 		for range 3 {
 			ready, why := f.look(a).Ready()
 			want(f, "ready", ready, false)
-			want(f, "why", why, "MASTER has not said how many shards the bot has: it does not know before it reaches Discord")
+			want(f, "why", why, "the number of shards is unknown: MASTER has not reached Discord")
 			f.pass(time.Minute)
 		}
 		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All})

@@ -81,7 +81,7 @@ func TestHaltsAlone(t *testing.T) {
 	})
 }
 
-// A halted machine says so for as long as it is, and what to change: to whoever asks whether it is ready, and in the event; so does the next life of CONTROL.
+// A halted machine is not ready for as long as it is halted, also in the next life of CONTROL, and the event names what to change.
 func TestHaltIsSaid(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
@@ -106,7 +106,7 @@ func TestHaltIsSaid(t *testing.T) {
 	})
 }
 
-// Discord refuses a shard of this number: its cluster is stopped once, the others go on, and MASTER asks what Discord recommends, though the operator said how many there are.
+// Discord refuses a shard of this number: its cluster is stopped once, the others go on, and MASTER asks what Discord recommends, though the operator set their number.
 func TestWrongShardCount(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 8})

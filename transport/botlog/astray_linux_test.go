@@ -76,7 +76,7 @@ func TestAstrayLeavesTheBotsOwn(t *testing.T) {
 	if _, err := out.Write(make([]byte, 2<<20)); err != nil {
 		t.Fatal(err)
 	}
-	unlocked, err := os.Create(filepath.Join(t.TempDir(), "cluster-3-today")) // no file of ours: nobody locked it
+	unlocked, err := os.Create(filepath.Join(t.TempDir(), "cluster-3-today")) // no file of ours: it is not locked
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// expected are the pids of our children that somebody here waits for; whoever reaps what nobody waits for (ReapOrphans) leaves them alone.
+// expected are the pids of our children that a goroutine here waits for; ReapOrphans leaves them alone.
 // Forks hold the lock shared until the pid is noted, so that no child is dead and unknown.
 var expected = struct {
 	sync.RWMutex

@@ -20,7 +20,7 @@ const (
 	inheritedFor = time.Minute
 )
 
-// ReapOrphans reaps dead children that nobody here waits for, until ctx ends, and then closes the channel that it returns at once. Such come to pid 1 of a container: every process there whose parent dies before it. Without a
+// ReapOrphans reaps dead children that no goroutine here waits for, until ctx ends, and then closes the channel that it returns at once. Such come to pid 1 of a container: every process there whose parent dies before it. Without a
 // reaper each stays in the table of processes, which has an end.
 func ReapOrphans(ctx context.Context) (ended <-chan struct{}) {
 	inherited := map[int]bool{}
