@@ -53,6 +53,7 @@ type Cluster struct {
 	why     *Failure   // why it is being killed
 	shot    bool       // it was sent SIGKILL at the end of its grace
 
+	patience
 	reservation // of buckets, where the bot cannot ask for permits
 	ipc         // its conversation with the process
 	shares      // of what all clusters have in common
@@ -153,11 +154,11 @@ func (c *Cluster) greeting(ctx actor.Context) {
 		case !c.Expired(m):
 		case time.Since(m.Due) > deepSleep: // we slept, not the bot
 			ctx.Send(c.house.Herald, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(time.Since(m.Due))})
-			c.In(ctx, c.options.HelloTimeout)
+			c.In(ctx, c.helloTimeout())
 		case c.adopted && c.link != nil: // it ran before, and takes no HELLO now
-			c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
+			c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
 		default:
-			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseHelloTimeout, Err: c.helloError(), WaitedFor: c.waitsFor()})
+			c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseHelloTimeout, Err: c.helloError(), WaitedFor: c.waitsFor()})
 		}
 	case greetAgain:
 		if m.life == c.life.Instance && c.link != nil {
@@ -263,7 +264,7 @@ func (c *Cluster) over(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, runStarted, runExited, recorded, found,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, messages.KillAllowed, runStarted, runExited, recorded, found,
 		messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, woke, probeEnded, shareDue:
 	default:
@@ -340,6 +341,8 @@ func (c *Cluster) always(ctx actor.Context) {
 			ctx.Send(c.house.Gate, messages.PermitUsed{ID: m.ID, Sent: false})
 		}
 	case messages.SessionsOffered, messages.Proceed, greetAgain:
+	case messages.KillAllowed:
+		c.mayKill(ctx)
 	case holdOn:
 		if m.life == c.life.Instance {
 			c.askHolds(ctx)

@@ -96,7 +96,7 @@ func (c *Cluster) waitingToProceed(ctx actor.Context) {
 		c.successor = false
 		c.inherit(ctx)
 		c.enter(ctx, messages.ClusterGreeting, c.greeting)
-		c.In(ctx, c.options.HelloTimeout)
+		c.In(ctx, c.helloTimeout())
 		c.hello(ctx, nil)
 	case world.Timeout:
 		if c.Expired(m) {
@@ -169,7 +169,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	case messages.PermitSent:
 		c.permitSent(ctx, p)
 		if s := c.shards[p.Shard]; s != nil && p.Sent {
-			s.deadline = now.Add(c.options.ReadyTimeout)
+			s.deadline = now.Add(c.readyTimeout())
 			c.arm(ctx)
 		}
 	case messages.ShardStatus:
@@ -227,7 +227,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	for _, id := range c.plan.Shards.Shards() {
 		c.shards[id] = &shard{state: messages.ShardIdle}
 		if c.has(messages.FeaturePermits) {
-			c.shards[id].deadline = time.Now().Add(c.options.ReadyTimeout)
+			c.shards[id].deadline = time.Now().Add(c.readyTimeout())
 		}
 		if c.has(messages.FeatureShards) {
 			c.shards[id].noteDown(time.Now())
@@ -336,7 +336,7 @@ var helloHints = map[messages.Protocol]string{
 // helloError is why the handshake did not happen in time.
 func (c *Cluster) helloError() string {
 	if c.link == nil {
-		return fmt.Sprintf("socket %s did not open within %v: %v%s", c.life.Socket, c.options.HelloTimeout, c.dialErr, helloHints[c.options.Protocol])
+		return fmt.Sprintf("socket %s did not open within %v: %v%s", c.life.Socket, c.helloTimeout(), c.dialErr, helloHints[c.options.Protocol])
 	}
-	return fmt.Sprintf("socket %s is open, but HELLO was not answered within %v of the start", c.life.Socket, c.options.HelloTimeout)
+	return fmt.Sprintf("socket %s is open, but HELLO was not answered within %v of the start", c.life.Socket, c.helloTimeout())
 }

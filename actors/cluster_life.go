@@ -41,7 +41,7 @@ func (c *Cluster) spawn(ctx actor.Context) {
 		c.enter(ctx, messages.ClusterAwaiting, c.awaiting)
 		return
 	}
-	*c.past = past{waiting: c.successor}
+	*c.past = past{waiting: c.successor, slow: c.past.slow}
 	instance := c.mint.New(time.Now(), uint32(c.plan.ID))
 	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance)}
 	if c.options.asksItself() {
@@ -68,7 +68,7 @@ func (c *Cluster) meet(ctx actor.Context) {
 		return
 	}
 	c.enter(ctx, messages.ClusterGreeting, c.greeting)
-	c.In(ctx, c.options.HelloTimeout)
+	c.In(ctx, c.helloTimeout())
 	c.dial(ctx)
 }
 

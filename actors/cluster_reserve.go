@@ -148,6 +148,6 @@ func (c *Cluster) overdue(ctx actor.Context, now time.Time) (killed bool) {
 	if c.options.Protocol == messages.ProtocolEnv {
 		why = fmt.Sprintf("cluster.ready was not true in time: %v", c.silence)
 	}
-	c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: why, WaitedFor: c.waitsFor()})
+	c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: why, WaitedFor: c.waitsFor()})
 	return true
 }

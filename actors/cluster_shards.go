@@ -136,7 +136,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	case messages.ShardReady, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardDisconnected:
 		s.deadline = time.Time{} // it is there, or waits for us, or for Discord
 	case messages.ShardResuming:
-		s.deadline = time.Now().Add(c.options.ReadyTimeout)
+		s.deadline = time.Now().Add(c.readyTimeout())
 	}
 	s.noteDown(time.Now())
 	if !moved {
@@ -165,6 +165,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 // arrived: every shard is READY.
 func (c *Cluster) arrived(ctx actor.Context) {
 	c.up, c.startBy, c.lastBeat = time.Now(), time.Time{}, time.Now()
+	c.past.slow = 0
 	c.letGo(ctx, true)
 	c.Enter(string(messages.ClusterServing), c.serving)
 	if !c.has(messages.FeatureShards) && !c.served { // the next life of CONTROL is not told again
@@ -198,7 +199,7 @@ func (c *Cluster) setOutage(ctx actor.Context, on bool) {
 	now := time.Now()
 	for _, s := range c.shards {
 		if !s.deadline.IsZero() {
-			s.deadline = now.Add(c.options.ReadyTimeout)
+			s.deadline = now.Add(c.readyTimeout())
 		}
 		if !s.down.IsZero() {
 			s.down = now

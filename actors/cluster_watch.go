@@ -90,7 +90,7 @@ func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
 		if c.silence != nil {
 			why = fmt.Sprintf("%d probes failed in %v, the last one with: %v", c.probes, time.Since(c.lastBeat), c.silence)
 		}
-		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: why})
+		c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: why})
 		return true
 	}
 	c.probes++
@@ -148,7 +148,7 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		}
 		for _, s := range c.shards {
 			if !s.deadline.IsZero() {
-				s.deadline = now.Add(c.options.ReadyTimeout)
+				s.deadline = now.Add(c.readyTimeout())
 			}
 			if !s.down.IsZero() {
 				s.down = s.down.Add(late)
@@ -156,12 +156,12 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		}
 		c.hello(ctx, nil)
 	case !c.relinkBy.IsZero() && !now.Before(c.relinkBy):
-		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: c.relinkError()})
+		c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: c.relinkError()})
 		return
 	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()) && !c.doubted.After(c.lastBeat):
 		c.doubted = now // its heartbeats may lie in the socket, unread because we slept
 	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()):
-		c.kill(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: c.muteError(now)})
+		c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: c.muteError(now)})
 		return
 	}
 	if c.toBeProbed() && !now.Before(c.probeAt()) && c.probe(ctx) || c.overdue(ctx, now) {
@@ -178,7 +178,7 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 			return
 		}
 		if s := c.shards[id]; !s.deadline.IsZero() && !now.Before(s.deadline) {
-			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: fmt.Sprintf("shard %d stayed %s for %v", id, s.state, c.options.ReadyTimeout), WaitedFor: c.waitsFor()})
+			c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: fmt.Sprintf("shard %d stayed %s for %v", id, s.state, c.readyTimeout()), WaitedFor: c.waitsFor()})
 			return
 		}
 	}

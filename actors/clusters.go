@@ -32,6 +32,7 @@ type ClusterSupervisor struct {
 	stopping bool // this actor ends
 	seq      int
 	outage   plan.Outage // of Discord, as this machine sees it
+	turn     plan.KillTurn
 	roll     rolling
 
 	ranges
@@ -132,6 +133,8 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		if w := s.wards[m.Cluster]; w != nil && !w.ending {
 			ctx.Send(s.house.Herald, messages.ClusterIdentifyStorm{Cluster: w.ID, Shards: w.Shards.String(), Identifies: m.Identifies, HeldMS: messages.Millis(m.For)})
 		}
+	case messages.KillWanted:
+		s.killWanted(ctx, m)
 	case world.Recovered:
 		s.recovered(ctx)
 	case lookAgain:

@@ -125,6 +125,14 @@ func (s *ClusterSupervisor) hold(ctx actor.Context, w *ward, h held) {
 	ctx.Send(s.house.Herald, messages.ClusterHeld{On: on, Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Err: h.err, Cure: h.cure})
 }
 
+// killWanted lets one cluster at a time kill a process that is late while the machine is short of CPU time.
+func (s *ClusterSupervisor) killWanted(ctx actor.Context, m messages.KillWanted) {
+	last := s.wards[messages.ClusterID(s.turn.Of())]
+	if w := s.wards[m.Cluster]; w != nil && !w.ending && s.turn.Take(int(m.Cluster), last == nil || last.state == messages.ClusterServing || last.state == messages.ClusterFailed, time.Now()) {
+		ctx.Respond(messages.KillAllowed{})
+	}
+}
+
 // holds reports whether what keeps a cluster from starting may go on in a state.
 func (h held) holds(state messages.ClusterState) bool {
 	switch state {

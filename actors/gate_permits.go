@@ -146,9 +146,13 @@ func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 		return false
 	}
 	delete(g.out, m.ID)
-	g.last[p.bucket] = p.before
+	if g.last[p.bucket].Equal(p.UseBefore) { // else the report is so late that the bucket was given away since
+		g.last[p.bucket] = p.before
+	}
 	if m.Sent {
-		g.last[p.bucket] = time.Now()
+		if now := time.Now(); now.After(g.last[p.bucket]) {
+			g.last[p.bucket] = now
+		}
 		g.burn(ctx, p, max(m.Identifies, 1))
 	}
 	if p.hold { // what it kept was for long: the next life need not wait for that

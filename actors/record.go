@@ -80,6 +80,7 @@ func (found) IgnoreDeadLetterLogging()    {}
 type past struct {
 	buried  bool // its process is known dead
 	waiting bool // the record of its process is a successor's
+	slow    int  // starts in a row that were too slow
 }
 
 // inherit makes the record of a successor that of the cluster's process.

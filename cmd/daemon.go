@@ -83,6 +83,8 @@ func claim(c *config.Config) (*place, error) {
 func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
 	files := newFolder(c.State.Dir)
 	w, boxes, lines := countedWorld(files, log)
+	short := newPressure()
+	w.Starved = short.starved
 	shown, err := openAdmin(c, adminSocket, func(o admin.Options) *admin.Server {
 		o.Mailboxes, o.Links = boxes.depths, lines.figures
 		return admin.New(o, desk{system, system.NewLocalPID(name + "/" + actors.DeskName)}, nil)
@@ -99,7 +101,9 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, at *
 		shown.close()
 		return nil, err
 	}
-	return &control{system: system, admin: shown, root: root, ended: watch(system, root), files: files, links: lines, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	ended := watch(system, root)
+	go short.watch(ended)
+	return &control{system: system, admin: shown, root: root, ended: ended, files: files, links: lines, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
 // stop drains the clusters and ends the actors; an error says that it took too long, or that the disk did.

@@ -43,6 +43,7 @@ func newWorld(files *folder, log zerolog.Logger) *world.World {
 		Unlink:  func(path string) { go unlinkSocket(path) },
 		Fetch:   fetch,
 		Rand:    rand.Float64,
+		Starved: func() bool { return false },
 		Log:     log,
 		Secrets: secrets,
 	}

@@ -144,6 +144,16 @@ type HeldBack struct {
 	For        time.Duration // until the next one
 }
 
+// KillWanted (cluster → clusters): its process is late, while the machine is short of CPU time, and was given time enough; it may be killed once KillAllowed comes, which is
+// not before no other process is being replaced for that.
+type KillWanted struct{ Cluster ClusterID }
+
+// KillAllowed (clusters → cluster) answers KillWanted.
+type KillAllowed struct{}
+
+// IgnoreDeadLetterLogging: its cluster may have stopped.
+func (KillAllowed) IgnoreDeadLetterLogging() {}
+
 // Forgive (clusters → gate): what the cluster identified before does not count, for an operator starts it again, or it never properly started.
 type Forgive struct{ Cluster ClusterID }
 

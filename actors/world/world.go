@@ -45,6 +45,8 @@ type World struct {
 	Unlink func(path string)
 	// Fetch does one HTTP request.
 	Fetch func(r Request, done func(Response, error)) (cancel func())
+	// Starved reports whether this machine was short of CPU time within the last seconds, so that whoever is late may be well. It reads what is known, and never blocks.
+	Starved func() bool
 	// Rand is a number in [0,1).
 	Rand func() float64
 	// Props returns what an actor is spawned with beside its own. It may replace the wanted mailbox:

@@ -40,6 +40,7 @@ var faults = []func(*chaos){
 	(*chaos).stopOne, (*chaos).restartOne, (*chaos).restartOne,
 	(*chaos).disk,
 	(*chaos).trouble, (*chaos).trouble,
+	(*chaos).starve,
 	(*chaos).clock,
 }
 
@@ -85,6 +86,9 @@ func (c *chaos) disk() {
 		c.m.DiskErr = sim.ErrDiskFull
 	}
 }
+
+// starve: no process gets CPU time for a while.
+func (c *chaos) starve() { c.m.Starve(time.Duration(c.rand(40000)) * time.Millisecond) }
 
 // trouble: the machine can start nothing for a while.
 func (c *chaos) trouble() {

@@ -32,9 +32,9 @@ func TestClusterThatNeverStarts(t *testing.T) {
 	}{
 		"exits at once":            {fakecluster.SDK{ExitAfter: 1, ExitCode: 3}, messages.CauseExited, "exit code 3", time.Second},
 		"exits while it connects":  {fakecluster.SDK{ExitAfter: 9 * time.Second, ExitCode: 1}, messages.CauseExited, "exit code 1", 10 * time.Second},
-		"never opens its socket":   {fakecluster.SDK{NeverListen: true}, messages.CauseHelloTimeout, "did not open within 30s", 31 * time.Second},
-		"opens it, says nothing":   {fakecluster.SDK{Silent: true}, messages.CauseHelloTimeout, "HELLO was not answered within 30s", 31 * time.Second},
-		"and ignores SIGTERM":      {fakecluster.SDK{Silent: true, IgnoreTerm: true}, messages.CauseHelloTimeout, "HELLO was not answered within 30s", 33 * time.Second},
+		"never opens its socket":   {fakecluster.SDK{NeverListen: true}, messages.CauseHelloTimeout, "did not open within", 84 * time.Second},
+		"opens it, says nothing":   {fakecluster.SDK{Silent: true}, messages.CauseHelloTimeout, "HELLO was not answered within", 84 * time.Second},
+		"and ignores SIGTERM":      {fakecluster.SDK{Silent: true, IgnoreTerm: true}, messages.CauseHelloTimeout, "HELLO was not answered within", 86 * time.Second},
 		"answers with another id":  {fakecluster.SDK{WrongID: true}, messages.CauseStartFailed, "want the instance's own", time.Second},
 		"sends no heartbeat":       {fakecluster.SDK{MuteAfter: 1, NoSessions: true}, messages.CauseMute, "no heartbeat for 10.5", 11 * time.Second},
 		"dies on its first permit": {fakecluster.SDK{DieOnPermit: true}, messages.CauseExited, "exit code 1", 40 * time.Second},

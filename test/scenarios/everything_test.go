@@ -47,6 +47,7 @@ var wrongs = []func(*everything){
 			e.m.StartErr = troubles[e.loop.Rand.IntN(len(troubles))]
 		}
 	},
+	func(e *everything) { e.m.Starve(time.Duration(e.loop.Rand.IntN(60000)) * time.Millisecond) },
 	func(e *everything) { e.net.Cut("m1", "master") },
 	func(e *everything) { e.net.Heal("m1", "master") },
 	func(e *everything) { e.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },

@@ -34,6 +34,15 @@ func (c *fleetChaos) any() *machine {
 var fleetFaults = []func(*fleetChaos){
 	func(c *fleetChaos) { c.kill(c.any()) },
 	func(c *fleetChaos) { c.kill(c.any()) },
+	func(c *fleetChaos) { c.any().Starve(time.Duration(c.loop.Rand.IntN(60000)) * time.Millisecond) },
+	func(c *fleetChaos) { // a machine can start nothing, or can again
+		m := c.any()
+		if m.StartErr != nil {
+			m.StartErr = nil
+		} else {
+			m.StartErr = troubles[c.loop.Rand.IntN(len(troubles))]
+		}
+	},
 	func(c *fleetChaos) { c.net.Cut(c.any().Name, "master") },
 	func(c *fleetChaos) { c.net.Heal(c.any().Name, "master") },
 	func(c *fleetChaos) { c.net.Heal(c.any().Name, "master") },
@@ -110,6 +119,7 @@ func (c *fleetChaos) calm() {
 	for _, m := range c.inOrder() {
 		c.net.Heal(m.Name, "master")
 		c.net.Heal(m.Name, sim.DiscordPlace)
+		m.StartErr = nil
 		if m.gone {
 			c.boot(m, sesame, mortal)
 		}

@@ -76,3 +76,72 @@ func TestHostTroubleBesideABadBot(t *testing.T) {
 		want(f, "the end of the second", f.saw("cluster.held"), 3)
 	})
 }
+
+// No process of a machine gets CPU time for a while, at any time: whoever is late is well, and none is killed. A bot that hangs is found out as ever afterwards.
+func TestStarvation(t *testing.T) {
+	for _, start := range []bool{true, false} {
+		t.Run(fmt.Sprintf("at the start %v", start), func(t *testing.T) {
+			seeds(t, func(f *fleet) {
+				m := f.aloneWith(rules.Config{ShardCount: 40, MaxConcurrency: 10}, ours(initialise(40, 10)), f.good(nil))
+				if start {
+					f.connect(m, "c", 0, 39)
+					f.pass(time.Duration(f.loop.Rand.IntN(5000)) * time.Millisecond)
+				} else {
+					f.serve(m, "c", 0, 39)
+					f.pass(time.Duration(f.loop.Rand.IntN(20000)) * time.Millisecond)
+				}
+				for range 2 {
+					m.Starve(time.Duration(1+f.loop.Rand.IntN(55)) * time.Second)
+					f.pass(70 * time.Second)
+				}
+				f.must("every shard READY", 2*time.Minute, f.owned(40))
+				want(f, "deaths", f.saw("cluster.died"), 0)
+				want(f, "processes", len(m.Processes()), 4)
+				f.pass(time.Minute)
+				f.processOf(m, "2").Signal(syscall.SIGSTOP)
+				f.must("a hang is found out", 12*time.Second, f.sawN("cluster.died", 1))
+				want(f, "class", last[messages.ClusterDied](f).Class, "bot")
+			})
+		})
+	}
+}
+
+// The machine gets no CPU time for many minutes: what is late is killed in the end, one process at a time, and none of that consumes a restart. It is said, and it is over by
+// itself.
+func TestLongStarvation(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 40, MaxConcurrency: 10}, ours(initialise(40, 10)), f.good(nil))
+		f.serve(m, "c", 0, 39)
+		f.pass(time.Duration(f.loop.Rand.IntN(20000)) * time.Millisecond)
+		const long = 20 * time.Minute
+		m.Starve(long)
+		for end := f.loop.Now() + long; f.loop.Now() < end; {
+			before := f.saw("cluster.died")
+			if f.pass(time.Minute); f.saw("cluster.died") > before+1 {
+				f.t.Fatal("more than one process was killed within a minute")
+			}
+		}
+		deaths := f.saw("cluster.died")
+		if deaths < 2 || deaths > 9 {
+			f.t.Errorf("%d deaths, want one every few minutes", deaths)
+		}
+		want(f, "class", last[messages.ClusterDied](f).Class, "host")
+		f.must("every shard READY", 3*time.Minute, f.owned(40))
+		want(f, "given up", f.saw("cluster.gave_up"), 0)
+		held := events[messages.ClusterHeld](f)
+		want(f, "said", len(held) > 0, true)
+		want(f, "over", held[len(held)-1].On, false)
+	})
+}
+
+// A bot is too slow for the time that it has, and nothing says that the machine is short of CPU time: each start has more time than the one before.
+func TestSlowStart(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 50 * time.Second}}))
+		m.Blind = true
+		f.connect(m, "c", 0, 9)
+		f.must("every shard READY", 2*time.Minute, f.owned(10))
+		want(f, "deaths", f.saw("cluster.died"), 1)
+		want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseHelloTimeout)
+	})
+}

@@ -34,6 +34,8 @@ type Host struct {
 	StartErr error
 	// Clock is how far the wall clock is ahead of the others'; it may be changed at any moment.
 	Clock time.Duration
+	// Blind lets a World not know that its machine is short of CPU time, as a kernel without pressure information does.
+	Blind bool
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
 	// HookErr is what every Hook ends with; Hooks is what was run.
@@ -41,6 +43,9 @@ type Host struct {
 	Hooks   []Hook
 
 	sites map[string]func() int // what processes answer HTTP with, by URL
+
+	starved bool // its processes get no CPU time
+	scarce  bool // or did not a moment ago
 
 	loop  *Loop
 	net   *Net
@@ -138,7 +143,8 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 				done(h.HTTP(r))
 			}))
 		},
-		Rand: h.loop.Rand.Float64,
+		Rand:    h.loop.Rand.Float64,
+		Starved: func() bool { return h.scarce && !h.Blind },
 		Props: func(name string, _ actor.MailboxProducer) []actor.PropsOption {
 			return []actor.PropsOption{
 				actor.WithMailbox(func() actor.Mailbox { return h.loop.mailbox(b, h.Name+"/"+name) }),
@@ -183,6 +189,21 @@ func (h *Host) Freeze(d time.Duration) {
 			}
 		}
 	})
+}
+
+// scarceFor is how long a World goes on knowing that its machine was short of CPU time.
+const scarceFor = 10 * time.Second
+
+// Starve lets no process of the machine run for d; what each would have done it does at the end, all together.
+func (h *Host) Starve(d time.Duration) {
+	h.starved, h.scarce = true, true
+	h.loop.After(d, func() {
+		h.starved = false
+		for _, p := range h.Processes() {
+			p.wake()
+		}
+	})
+	h.loop.After(d+scarceFor, func() { h.scarce = h.starved })
 }
 
 // Crash kills the present life as kill -9 would: its links end, its timers and messages are gone, its processes live on.

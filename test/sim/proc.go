@@ -73,11 +73,7 @@ func (p *Proc) Signal(sig syscall.Signal) {
 			p.stopped = true
 		case sig == syscall.SIGCONT:
 			p.stopped = false
-			later := p.later
-			p.later = nil
-			for _, fn := range later {
-				p.Do(fn)
-			}
+			p.wake()
 		default:
 			p.Do(func() { p.OnSignal(sig) })
 		}
@@ -88,10 +84,19 @@ func (p *Proc) Signal(sig syscall.Signal) {
 func (p *Proc) Do(fn func()) {
 	switch {
 	case p.gone:
-	case p.stopped:
+	case p.stopped, p.Host.starved:
 		p.later = append(p.later, fn)
 	default:
 		fn()
+	}
+}
+
+// wake does what had to wait.
+func (p *Proc) wake() {
+	later := p.later
+	p.later = nil
+	for _, fn := range later {
+		p.Do(fn)
 	}
 }
 
