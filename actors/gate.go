@@ -313,7 +313,8 @@ func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
 			ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
 		}
 	case m.Granted:
-		left := m.UseWithinMS.Duration() - g.age(m)
+		_, most := g.age(m)
+		left := m.UseWithinMS.Duration() - most
 		if left <= 0 { // it lay in a queue while we slept
 			ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
 			g.request(ctx, w)
@@ -326,12 +327,18 @@ func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
 	}
 }
 
-// age is how long ago MASTER granted a permit, by its clock as far as we know that.
-func (g *IdentifyGate) age(m messages.PermitAnswer) time.Duration {
+// age is how long ago MASTER granted a permit, by its clock as far as we know that: at least, and at most. The wall clock counts a time in which the machine was suspended, and
+// the steady clock is right where the wall clock was set while the answer waited for us.
+func (g *IdentifyGate) age(m messages.PermitAnswer) (least, most time.Duration) {
 	if m.Now == nil {
-		return 0
+		return 0, 0
 	}
-	return max(time.Since(g.W.FromWall(*m.Now))+g.settings.ClockAhead, 0)
+	wall := max(time.Since(g.W.FromWall(*m.Now))+g.settings.ClockAhead, 0)
+	if g.settings.SlotsAhead == 0 { // unknown
+		return wall, wall
+	}
+	steady := max(time.Since(g.W.FromSteady(*m.Now))+g.settings.SlotsAhead-g.W.SteadyAhead(), 0)
+	return min(wall, steady), max(wall, steady)
 }
 
 // wait is how long a permit of MASTER is not to be used yet.
@@ -339,7 +346,8 @@ func (g *IdentifyGate) wait(m messages.PermitAnswer) time.Duration {
 	if m.NotBefore != nil {
 		return min(time.Until(g.W.FromSteady(*m.NotBefore)), m.InMS.Duration())
 	}
-	return m.InMS.Duration() - g.age(m)
+	least, _ := g.age(m)
+	return m.InMS.Duration() - least
 }
 
 // next gives what the own pacer grants now: nothing before the fleet's settings are known, this life's or an earlier one's.
