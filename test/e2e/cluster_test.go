@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,27 +25,17 @@ func lonely(more settings) settings {
 // A cluster that cannot be started properly: one start, three restarts, then it is given up, once, with what it died of.
 func TestGaveUp(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
-	plain := filepath.Join(dir, "bot.js")
-	if err := os.WriteFile(plain, []byte("not executable"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for name, c := range map[string]struct {
-		role    string
-		command string // instead of a role
-		cause   string // of each attempt
-		output  string
+		role   string
+		cause  string // of each attempt
+		output string
 	}{
-		"missing":         {"", filepath.Join(dir, "nowhere"), "start_failed", ""},
-		"not in PATH":     {"", "no-such-command-anywhere", "start_failed", ""},
-		"not executable":  {"", plain, "start_failed", ""},
-		"a folder":        {"", dir, "start_failed", ""},
-		"exits at once":   {"exits", "", "exited", "cannot find module 'bot'"},
-		"no socket":       {"no-socket", "", "hello_timeout", ""},
-		"silent":          {"silent", "", "hello_timeout", ""},
-		"another id":      {"imposter", "", "start_failed: IDENTIFY bore the id", ""},
-		"another user":    {"other-user", "", "the peer (pid", ""},
-		"ignores SIGTERM": {"stubborn", "", "hello_timeout", ""},
+		"exits at once":   {"exits", "exited", "cannot find module 'bot'"},
+		"no socket":       {"no-socket", "hello_timeout", ""},
+		"silent":          {"silent", "hello_timeout", ""},
+		"another id":      {"imposter", "start_failed: IDENTIFY bore the id", ""},
+		"another user":    {"other-user", "the peer (pid", ""},
+		"ignores SIGTERM": {"stubborn", "hello_timeout", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,11 +43,7 @@ func TestGaveUp(t *testing.T) {
 				t.Skip("skipped: only root can start a bot that becomes another user")
 			}
 			s := lonely(settings{"fleet.shards": "2", "cluster.hello_timeout": "1s", "cluster.kill_grace": "1s"})
-			command := c.command
-			if command == "" {
-				command = self
-			}
-			p := control(t, append(runEnv(t, s), roleVariable+"="+c.role), "run", "--", command)
+			p := control(t, append(runEnv(t, s), roleVariable+"="+c.role), "run", "--", self)
 			gaveUp := p.line("cluster.gave_up")
 			causes, _ := gaveUp["causes"].([]any)
 			if len(causes) != 4 || gaveUp["attempts"] != 4.0 || gaveUp["shards"] != "0-1" || gaveUp["level"] != "error" {
@@ -80,6 +68,45 @@ func TestGaveUp(t *testing.T) {
 				t.Errorf("cluster.gave_up said %d times", n)
 			}
 			t.Logf("%v", causes[len(causes)-1])
+		})
+	}
+}
+
+// What this machine lacks is reported once, at once, with what to do, and never counted. The cluster starts by itself when it is there.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		wrong func(program string) error // makes the command one that cannot be started
+		says  string
+		cure  string
+	}{
+		"missing":        {func(string) error { return nil }, "does not exist", "put the program back"},
+		"not executable": {func(program string) error { return os.WriteFile(program, []byte("not executable"), 0o600) }, "no permission to execute it", "let the program be executed"},
+		"a folder":       {func(program string) error { return os.Mkdir(program, 0o700) }, "is a folder", "let the program be executed"},
+		"half written":   {func(program string) error { return os.WriteFile(program, []byte("\x7fEL"), 0o700) }, "not a program of this machine", "let the program be executed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			program := filepath.Join(folder(t), "bot")
+			if err := c.wrong(program); err != nil {
+				t.Fatal(err)
+			}
+			p := control(t, append(runEnv(t, lonely(settings{"fleet.shards": "2"})), roleVariable+"=ready"), "run", "--", program)
+			held := p.line("cluster.held")
+			if err, cure := fmt.Sprint(held["err"]), fmt.Sprint(held["cure"]); held["on"] != true || held["level"] != "error" || !strings.Contains(err, c.says) || !strings.Contains(cure, c.cure) {
+				t.Errorf("held: %v", held)
+			}
+			if err := errors.Join(os.RemoveAll(program), os.Symlink(self, program)); err != nil {
+				t.Fatal(err)
+			}
+			p.line("cluster.ready")
+			if n := len(p.lines("cluster.held")); n != 2 {
+				t.Errorf("cluster.held %d times, want it and its end", n)
+			}
+			if n := len(p.lines("cluster.died")) + len(p.lines("cluster.gave_up")); n > 0 {
+				t.Errorf("%d deaths", n)
+			}
+			p.stop()
 		})
 	}
 }

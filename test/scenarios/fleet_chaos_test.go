@@ -34,7 +34,9 @@ func (c *fleetChaos) any() *machine {
 var fleetFaults = []func(*fleetChaos){
 	func(c *fleetChaos) { c.kill(c.any()) },
 	func(c *fleetChaos) { c.kill(c.any()) },
-	func(c *fleetChaos) { c.any().Starve(time.Duration(c.loop.Rand.IntN(60000)) * time.Millisecond) },
+	func(c *fleetChaos) { // no longer than the bots of a dead CONTROL have to end themselves before the grace does: nothing else can end them
+		c.any().Starve(time.Duration(c.loop.Rand.IntN(4000)) * time.Millisecond)
+	},
 	func(c *fleetChaos) { // a machine can start nothing, or can again
 		m := c.any()
 		if m.StartErr != nil {
