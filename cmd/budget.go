@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
@@ -43,6 +45,9 @@ type discordAnswer struct {
 // refusedToken is Discord's word that it does not know the token.
 type refusedToken struct{ error }
 
+// staying takes a redirect for an answer: Discord's API sends none.
+var staying = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // askDiscord asks for the budget, or, without a token, for the gateway's address.
 func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)
@@ -59,7 +64,7 @@ func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err 
 		r.Header.Set("Authorization", "Bot "+conf.Discord.Token.Reveal())
 	}
 	began := time.Now()
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := staying.Do(r)
 	if err != nil {
 		return a, fmt.Errorf("%s: %w", r.URL.Host, withoutAddress(err))
 	}
@@ -68,28 +73,23 @@ func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err 
 	if at, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
 		a.ahead = began.Add(a.took / 2).Sub(at.Add(time.Second / 2)) // its second is cut off
 	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, world.ResponseMax))
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
 		return a, &refusedToken{errors.New("token refused: Discord does not know it (401)")}
-	case answer.StatusCode != http.StatusOK:
-		return a, fmt.Errorf("%s answers %s", r.URL.Host, answer.Status)
+	case err != nil:
+		return a, fmt.Errorf("%s: %w", r.URL.Host, err)
 	case conf.Discord.Token == "":
+		if answer.StatusCode != http.StatusOK {
+			return a, fmt.Errorf("%s answers %s", r.URL.Host, answer.Status)
+		}
 		return a, nil
 	}
-	var said struct {
-		Shards int `json:"shards"`
-		Limit  struct {
-			Total          int `json:"total"`
-			Remaining      int `json:"remaining"`
-			ResetAfter     int `json:"reset_after"`
-			MaxConcurrency int `json:"max_concurrency"`
-		} `json:"session_start_limit"`
+	g, err := plan.ReadGatewayBot(answer.StatusCode, headersOf(answer.Header), body, time.Now())
+	if err != nil {
+		return a, err
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, 64<<10)).Decode(&said); err != nil {
-		return a, fmt.Errorf("%s: %w", r.URL.Host, err)
-	}
-	l := said.Limit
-	a.budget = &budget{Shards: said.Shards, Total: l.Total, Remaining: l.Remaining, ResetAfterMS: l.ResetAfter, MaxConcurrency: l.MaxConcurrency}
+	a.budget = &budget{Shards: g.Shards, Total: g.Total, Remaining: g.Remaining, ResetAfterMS: int(g.ResetAfter.Milliseconds()), MaxConcurrency: g.MaxConcurrency}
 	return a, nil
 }
 

@@ -87,7 +87,11 @@ func fetchNow(ctx context.Context, r world.Request) (world.Response, error) {
 	for name, value := range r.Header {
 		req.Header.Set(name, value)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := *http.DefaultClient
+	if r.Stay {
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return world.Response{}, fmt.Errorf("%s %s: %w", r.Method, req.URL.Host, withoutAddress(err))
 	}
@@ -99,7 +103,18 @@ func fetchNow(ctx context.Context, r world.Request) (world.Response, error) {
 	case len(body) > world.ResponseMax:
 		return world.Response{}, fmt.Errorf("%s %s: answer over %d bytes", r.Method, req.URL.Host, world.ResponseMax)
 	}
-	return world.Response{Status: resp.StatusCode, Body: body}, nil
+	return world.Response{Status: resp.StatusCode, Header: headersOf(resp.Header), Body: body}, nil
+}
+
+// headersOf picks the headers that somebody reads.
+func headersOf(h http.Header) map[string]string {
+	picked := map[string]string{}
+	for _, name := range world.ResponseHeaders {
+		if value := h.Get(name); value != "" {
+			picked[name] = value
+		}
+	}
+	return picked
 }
 
 // withoutAddress is what a url.Error wraps.

@@ -120,6 +120,7 @@ type (
 	DiscordUnreachable struct {
 		Err       string       `json:"err"`
 		RetryInMS Milliseconds `json:"retry_in_ms"`
+		Hint      string       `json:"hint,omitempty"` // what to do who cannot wait
 	}
 	// TokenRefused: Discord does not know the token; nothing can start with it.
 	TokenRefused struct {

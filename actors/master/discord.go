@@ -1,9 +1,7 @@
 package master
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -15,11 +13,8 @@ import (
 
 // This file is what MASTER asks Discord: how many shards the bot is to have, and how many of them may identify.
 
-// HTTP statuses that tell what to do.
-const (
-	statusOK           = 200
-	statusUnauthorized = 401
-)
+// statusUnauthorized is HTTP's for a token that Discord does not know.
+const statusUnauthorized = 401
 
 // discordSaid is Discord's answer.
 type discordSaid struct {
@@ -29,17 +24,6 @@ type discordSaid struct {
 
 // IgnoreDeadLetterLogging: it may come after MASTER has stopped.
 func (discordSaid) IgnoreDeadLetterLogging() {}
-
-// gateway is what Discord says of the bot (Discord docs, Get Gateway Bot).
-type gateway struct {
-	Shards int `json:"shards"`
-	Limit  struct {
-		Total          int                   `json:"total"`
-		Remaining      int                   `json:"remaining"`
-		ResetAfter     messages.Milliseconds `json:"reset_after"`
-		MaxConcurrency int                   `json:"max_concurrency"`
-	} `json:"session_start_limit"`
-}
 
 // errUnauthorized is Discord's answer to a token that it does not know.
 var errUnauthorized = errors.New("discord.token: Discord does not know it (401)")
@@ -61,7 +45,13 @@ const othersAfter = 2 * time.Second
 func (f *Fleet) ask(ctx actor.Context) {
 	if f.options.Shards > 0 && f.options.MaxConcurrency > 0 && f.refusal == 0 {
 		if f.State() == "asking" {
-			f.know(ctx, gateway{})
+			f.know(ctx, plan.GatewayBot{})
+		}
+		return
+	}
+	if wait := time.Until(f.notBefore); wait > 0 { // Discord's own word
+		if f.State() == "asking" {
+			f.In(ctx, wait)
 		}
 		return
 	}
@@ -73,7 +63,7 @@ func (f *Fleet) ask(ctx actor.Context) {
 	}
 	send := world.Sender(ctx)
 	f.cancel = f.W.Fetch(world.Request{
-		Method: "GET", URL: f.options.API + "/api/v10/gateway/bot", Timeout: 15 * time.Second,
+		Method: "GET", URL: f.options.API + plan.GatewayBotPath, Timeout: 15 * time.Second, Stay: true,
 		Header: map[string]string{"Authorization": "Bot " + f.options.Token.Reveal(), "User-Agent": "DiscordBot (https://github.com/discluster/control, 1)"},
 	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
 }
@@ -118,18 +108,21 @@ func (f *Fleet) counts(ctx actor.Context) bool {
 }
 
 // read is Discord's answer, or why it cannot be gone by.
-func (f *Fleet) read(m discordSaid) (g gateway, err error) {
+func (f *Fleet) read(m discordSaid) (g plan.GatewayBot, err error) {
 	f.cancel, f.heard = nil, time.Now()
 	switch {
 	case m.err != nil:
 		return g, m.err
 	case m.response.Status == statusUnauthorized:
 		return g, errUnauthorized
-	case m.response.Status != statusOK:
-		return g, fmt.Errorf("GET /gateway/bot: status %d", m.response.Status)
 	}
-	if err = json.Unmarshal(m.response.Body, &g); err == nil && (g.Shards < 1 || g.Limit.MaxConcurrency < 1) {
-		err = fmt.Errorf("GET /gateway/bot: shards %d, max_concurrency %d: want at least 1 of each", g.Shards, g.Limit.MaxConcurrency)
+	g, err = plan.ReadGatewayBot(m.response.Status, m.response.Header, m.response.Body, time.Now())
+	var refused *plan.GatewayBotError
+	switch {
+	case err == nil:
+		f.tries = 0
+	case errors.As(err, &refused) && refused.Wait > 0:
+		f.obey(refused)
 	}
 	return g, err
 }
@@ -142,12 +135,9 @@ func (f *Fleet) answered(ctx actor.Context, m discordSaid) {
 		f.raise(messages.TokenRefused{Err: "Discord answered 401"})
 		f.options.Failed(err)
 	case err != nil:
-		wait := plan.Redial(true, min(f.tries+1, 5), f.W.Rand())
+		wait := plan.AskDiscordAfter(err, f.tries, f.W.Rand())
 		f.tries++
-		if err.Error() != f.said {
-			f.said = err.Error()
-			f.raise(messages.DiscordUnreachable{Err: err.Error(), RetryInMS: messages.Millis(wait)})
-		}
+		f.complain(err, wait)
 		f.In(ctx, wait)
 		f.askOthers(ctx)
 	default:
@@ -172,10 +162,8 @@ func (f *Fleet) askOthers(ctx actor.Context) {
 // for until it is known.
 func (f *Fleet) learned(ctx actor.Context, m informed) {
 	if i := m.info; len(i.Ranges) > 0 && i.ShardCount > 0 && i.ShardsPerCluster > 0 && i.MaxConcurrency > 0 {
-		var g gateway
-		g.Shards, g.Limit.MaxConcurrency = i.ShardCount, i.MaxConcurrency
 		f.settings.perCluster = i.ShardsPerCluster
-		f.know(ctx, g)
+		f.know(ctx, plan.GatewayBot{Shards: i.ShardCount, MaxConcurrency: i.MaxConcurrency})
 		f.ask(ctx)
 	}
 }
@@ -195,12 +183,13 @@ func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
 		}
 		ctx.Send(f.governor, unanswered{})
 		if !f.budgeted || f.refusal != 0 {
-			f.After(ctx, plan.Redial(true, 5, f.W.Rand()), recount{})
+			f.After(ctx, plan.AskDiscordAfter(err, max(f.tries, 4), f.W.Rand()), recount{})
+			f.tries++
 		}
 		return
 	}
 	f.budgeted, f.unknown = true, ""
-	f.follow(ctx, g.Limit.MaxConcurrency)
+	f.follow(ctx, g.MaxConcurrency)
 	ctx.Send(f.governor, f.budget(g))
 	f.recommend(g.Shards)
 }
@@ -219,9 +208,9 @@ func (f *Fleet) follow(ctx actor.Context, maxConcurrency int) {
 }
 
 // budget is what may identify today.
-func (f *Fleet) budget(g gateway) plan.Budget {
-	if g.Limit.Total == 0 {
+func (f *Fleet) budget(g plan.GatewayBot) plan.Budget {
+	if g.Total == 0 {
 		return plan.Budget{}
 	}
-	return plan.NewBudget(g.Limit.Total, g.Limit.Remaining, f.settings.shards, time.Now().Add(g.Limit.ResetAfter.Duration()))
+	return plan.NewBudget(g.Total, g.Remaining, f.settings.shards, time.Now().Add(g.ResetAfter))
 }

@@ -23,33 +23,34 @@ import (
 // CONTROLs are let in from the first moment; they are told what the fleet is as soon as it is known.
 type Fleet struct {
 	world.States
-	options  Options
-	governor *actor.PID
-	sessions *actor.PID
-	stop     func()    // of the listener
-	cancel   func()    // of the question to Discord
-	heard    time.Time // of Discord, last
-	tries    int
-	said     string    // the last reason said for knowing nothing of Discord
-	unknown  string    // the last reason logged for not knowing what may identify
-	refusal  int       // close code by which Discord refused a shard of this number, until it is asked what it recommends; 0: none
-	refused  time.Time // when that was answered last
-	advised  int       // shards that Discord recommended last
-	began    time.Time
-	epoch    int64
-	settings settings
-	seats    map[string]*seat
-	sorted   []*seat // the same by their sources; nil: to be sorted anew
-	machines int     // spawned so far, for their names
-	orders   int     // given so far, for their ids: a machine that was forgotten remembers those it answered
-	whole    bool    // every shard was READY once
-	halted   *messages.Halt
-	blind    int64          // the epoch in which CONTROLs were greeted without what Discord would say; 0: none was
-	budgeted bool           // Discord said how many may identify, in this life of ours
-	heir     time.Time      // when the first machine came that serves by an order from before this life of ours; zero: none did
-	deserted bool           // nobody came as long as CONTROLs were waited for
-	reserved bool           // the buckets are kept for a machine that paces itself
-	resumed  *messages.Halt // the last halt that an operator lifted, in this life of ours or before
+	options   Options
+	governor  *actor.PID
+	sessions  *actor.PID
+	stop      func()    // of the listener
+	cancel    func()    // of the question to Discord
+	heard     time.Time // of Discord, last
+	notBefore time.Time // it wants to be asked again
+	tries     int
+	said      string    // the last reason said for knowing nothing of Discord
+	unknown   string    // the last reason logged for not knowing what may identify
+	refusal   int       // close code by which Discord refused a shard of this number, until it is asked what it recommends; 0: none
+	refused   time.Time // when that was answered last
+	advised   int       // shards that Discord recommended last
+	began     time.Time
+	epoch     int64
+	settings  settings
+	seats     map[string]*seat
+	sorted    []*seat // the same by their sources; nil: to be sorted anew
+	machines  int     // spawned so far, for their names
+	orders    int     // given so far, for their ids: a machine that was forgotten remembers those it answered
+	whole     bool    // every shard was READY once
+	halted    *messages.Halt
+	blind     int64          // the epoch in which CONTROLs were greeted without what Discord would say; 0: none was
+	budgeted  bool           // Discord said how many may identify, in this life of ours
+	heir      time.Time      // when the first machine came that serves by an order from before this life of ours; zero: none did
+	deserted  bool           // nobody came as long as CONTROLs were waited for
+	reserved  bool           // the buckets are kept for a machine that paces itself
+	resumed   *messages.Halt // the last halt that an operator lifted, in this life of ours or before
 
 	knocks, doubles plan.Quota // of what is reported of those that are not let in
 
@@ -227,6 +228,7 @@ func (f *Fleet) start(ctx actor.Context) {
 	if f.options.Listening != nil {
 		f.options.Listening(at)
 	}
+	f.recallRefusal()
 	f.ask(ctx)
 	f.After(ctx, othersAfter, askOthers{})
 }
@@ -241,8 +243,8 @@ func (f *Fleet) spawn(ctx actor.Context, props *actor.Props, name string) *actor
 }
 
 // know: the fleet is known; who is linked already is told.
-func (f *Fleet) know(ctx actor.Context, g gateway) {
-	s := settings{shards: g.Shards, maxConcurrency: g.Limit.MaxConcurrency, perCluster: cmp.Or(f.options.ShardsPerCluster, f.settings.perCluster)}
+func (f *Fleet) know(ctx actor.Context, g plan.GatewayBot) {
+	s := settings{shards: g.Shards, maxConcurrency: g.MaxConcurrency, perCluster: cmp.Or(f.options.ShardsPerCluster, f.settings.perCluster)}
 	if f.options.Shards > 0 {
 		s.shards = f.options.Shards
 	}
@@ -256,7 +258,7 @@ func (f *Fleet) know(ctx actor.Context, g gateway) {
 	if f.blind > 0 {
 		f.epoch++ // what is said from now on is said by who knows that it asks for permits
 	}
-	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Limit.Remaining})
+	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Remaining})
 	f.governor = f.spawn(ctx, newGovernor(f.W, s.maxConcurrency, f.began, ctx.Self(), f.options), "governor")
 	ctx.Send(f.governor, f.budget(g))
 	if f.halted != nil {

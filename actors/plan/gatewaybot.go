@@ -132,8 +132,10 @@ func shortError(err error) string {
 const (
 	limitedWait = time.Minute // after a 429 that does not say how long
 	waitLeast   = time.Second
-	waitMost    = 24 * time.Hour // whatever it says
 	brokenMost  = 5 * time.Minute
+
+	// WaitMost is the most that Discord's word is obeyed for.
+	WaitMost = 24 * time.Hour
 )
 
 // obeyed is how long a refusal is to be obeyed: by its header, in seconds or as a date, and else by its body.
@@ -149,12 +151,12 @@ func obeyed(header string, body []byte, now time.Time) time.Duration {
 	} else if json.Unmarshal(body, &said) == nil && said.RetryAfter != nil {
 		wait = secondsOf(*said.RetryAfter)
 	}
-	return min(max(wait, waitLeast), waitMost)
+	return min(max(wait, waitLeast), WaitMost)
 }
 
 func secondsOf(s float64) time.Duration {
-	if !(s >= 0 && s <= waitMost.Seconds()) { // NaN, too
-		return waitMost
+	if !(s >= 0 && s <= WaitMost.Seconds()) { // NaN, too
+		return WaitMost
 	}
 	return time.Duration(s * float64(time.Second))
 }

@@ -63,13 +63,18 @@ type Request struct {
 	Header      map[string]string
 	Body        []byte
 	Timeout     time.Duration
+	Stay        bool // a redirect is not followed: it is the answer
 }
 
 // Response is what came back, whatever the status.
 type Response struct {
 	Status int
+	Header map[string]string // those of ResponseHeaders that came
 	Body   []byte
 }
+
+// ResponseHeaders are the headers of an answer that somebody reads, by their canonical names.
+var ResponseHeaders = []string{"Content-Type", "Location", "Retry-After"}
 
 // ResponseMax is how much of an answer is read; a longer one is an error.
 const ResponseMax = 1 << 20
