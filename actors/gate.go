@@ -35,9 +35,10 @@ type IdentifyGate struct {
 	unsent   []*permit               // granted, not on disk
 	storms   map[string]*storms      // of each cluster, by its id
 	owed     []messages.PermitReport // of buckets that were kept, for a MASTER that is away
-	saving   bool
-	stale    bool // what is on disk keeps more than is kept
-	broken   bool // the last save failed
+	ownShare
+	saving bool
+	stale  bool // what is on disk keeps more than is kept
+	broken bool // the last save failed
 }
 
 const gateFile = "gate.json"
@@ -50,6 +51,7 @@ type (
 	retryWish struct{ id string }
 	gateSaved struct {
 		permits []*permit
+		share   messages.Share
 		err     error
 	}
 	// ripe: a permit may be used now.
@@ -103,7 +105,14 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		g.pacer.Drop(m.Cluster.String())
+		maps.DeleteFunc(g.wishes, func(_ string, w plan.Want) bool { return w.Owner == m.Cluster.String() })
 		g.next(ctx)
+	case retryWish:
+		if w, waits := g.wishes[m.id]; waits {
+			delete(g.wishes, m.id)
+			g.pacer.Ask(w)
+			g.next(ctx)
+		}
 	case world.Timeout:
 		if g.Expired(m) {
 			g.next(ctx)
@@ -166,6 +175,8 @@ func (g *IdentifyGate) always(ctx actor.Context) {
 		g.configure(ctx, m)
 	case gateSaved:
 		g.saved(ctx, m)
+	case messages.Share:
+		g.take(ctx, m)
 	case ripe:
 		g.hand(ctx, m.permit)
 	case messages.Forgive:
@@ -197,6 +208,8 @@ func (g *IdentifyGate) load(ctx actor.Context) {
 		g.last[bucket] = g.pacer.Believed(g.W.FromWall(at), time.Now(), plan.HoldFor) // the clock may have been wrong, or be
 	}
 	g.recall(state.Holds)
+	g.share = state.Share
+	ctx.Send(g.house.MasterLink, messages.ShareLeft{Share: g.share})
 }
 
 // configure takes the fleet's settings. With another max_concurrency the buckets are others, and the last use of any counts for all.
@@ -357,10 +370,21 @@ func (g *IdentifyGate) next(ctx actor.Context) {
 	}
 	now := g.W.Now()
 	grants, wake := g.pacer.Next(now)
+	freed := false
 	for _, grant := range grants {
+		if !g.affords(ctx, grant.Want) {
+			g.putOff(ctx, grant.Want)
+			freed = true
+			continue
+		}
+		paid := g.pay(grant.Want)
 		g.give(ctx, grant.Want, 0, grant.UseWithin)
+		g.out[grant.ID].spent = paid
 	}
-	if !wake.IsZero() {
+	switch {
+	case freed:
+		g.next(ctx)
+	case !wake.IsZero():
 		g.In(ctx, wake.Sub(now))
 	}
 }

@@ -26,6 +26,7 @@ type permit struct {
 	waited time.Duration
 	hold   bool      // it keeps its bucket
 	old    bool      // an earlier life gave it
+	spent  int       // of this machine's own share
 	before time.Time // the bucket's last use before it
 	from   time.Time // not to be used sooner
 }
@@ -35,6 +36,7 @@ type gateState struct {
 	MaxConcurrency int                         `json:"max_concurrency"`
 	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
 	Holds          []keptBucket                `json:"holds,omitempty"` // that were not given back
+	Share          messages.Share              `json:"share,omitzero"`
 }
 
 // keptBucket is a bucket that a cluster keeps.
@@ -104,13 +106,13 @@ func (g *IdentifyGate) save(ctx actor.Context) {
 	if g.saving || len(g.unsent) == 0 && !g.stale {
 		return
 	}
-	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: shown(g.last, g.W.AtWall), Holds: g.kept()})
+	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: shown(g.last, g.W.AtWall), Holds: g.kept(), Share: g.share})
 	if err != nil {
 		panic(err) // numbers only
 	}
-	permits, send := g.unsent, world.Sender(ctx)
+	permits, share, send := g.unsent, g.share, world.Sender(ctx)
 	g.saving, g.stale, g.unsent = true, false, nil
-	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, err}) })
+	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, share, err}) })
 }
 
 // saved sends the permits whose note is on disk. Where the disk takes nothing the bots still go on: only a crash within the next seconds could break the pace then.
@@ -119,7 +121,9 @@ func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
 	if m.err != nil && !g.broken {
 		ctx.Send(g.house.Herald, messages.StateUnwritable{File: gateFile, Err: m.err.Error()})
 	}
-	g.broken = m.err != nil
+	if g.broken = m.err != nil; !g.broken {
+		ctx.Send(g.house.MasterLink, messages.ShareLeft{Share: m.share})
+	}
 	for _, p := range m.permits {
 		g.hand(ctx, p)
 	}
@@ -154,6 +158,12 @@ func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 			g.last[p.bucket] = now
 		}
 		g.burn(ctx, p, max(m.Identifies, 1))
+	}
+	if back := p.spent; back > 0 {
+		if m.Sent {
+			back -= max(m.Identifies, 1)
+		}
+		g.giveBack(back)
 	}
 	if p.hold { // what it kept was for long: the next life need not wait for that
 		g.stale = true

@@ -52,6 +52,7 @@ type MasterLink struct {
 	doubtful bool // what was taken back may be another machine's by now: what of it does not run waits for MASTER's word
 	memory   linkMemory
 	last     map[int]time.Time // per bucket, of the gate
+	share    *messages.Share   // of the day's budget, as the gate has it on disk
 	standing messages.Standing
 	orders   orders
 	stopping bool
@@ -219,6 +220,8 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.letGo()
 	case messages.PaceHandedOver:
 		m.last = msg.Last
+	case messages.ShareLeft:
+		m.share = &msg.Share
 	case messages.Fatal:
 		m.fatal(ctx, msg)
 	case messages.PermitRequest, messages.PermitReport, messages.SessionsMoved, messages.SessionsTold, messages.MasterError, beat: // nobody to tell
@@ -324,7 +327,7 @@ func (m *MasterLink) beat(ctx actor.Context) {
 	m.seq++
 	m.chain++
 	m.lease.asked(m.seq)
-	m.send(ctx, messages.Heartbeat{Seq: m.seq, Ranges: m.standing.Ranges, Clusters: m.standing.Clusters, ShardsReady: m.standing.ShardsReady})
+	m.send(ctx, messages.Heartbeat{Seq: m.seq, Ranges: m.standing.Ranges, Clusters: m.standing.Clusters, ShardsReady: m.standing.ShardsReady, Share: m.share})
 	m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
 }
 

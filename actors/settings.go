@@ -185,6 +185,9 @@ func (m *MasterLink) forgetEpochs(ctx actor.Context) {
 func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	m.renewed(ctx, p.Seq)
 	m.clock(ctx, p.Now, m.lease.from)
+	if p.Share != nil {
+		ctx.Send(m.house.Gate, *p.Share)
+	}
 	if p.Machine != nil && *p.Machine != m.settings.Place {
 		m.settings.Place = *p.Machine
 		m.keepServed(ctx)

@@ -98,6 +98,7 @@ type (
 		Reserve   int          `json:"reserve"`
 		Wanted    int          `json:"identifies_wanted,omitempty"` // the most that somebody wants at once and waits for
 		ResetInMS Milliseconds `json:"reset_in_ms"`
+		Alone     bool         `json:"alone,omitempty"` // MASTER is away, and the figures are those of this machine's share: it waits for MASTER
 	}
 	// IdentifyImpossible: a cluster whose bot identifies at its own pace wants more at once, in one bucket, than a whole day allows: it starts only with fewer shards. Said once.
 	IdentifyImpossible struct {

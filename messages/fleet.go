@@ -184,6 +184,9 @@ type DropPermits struct{ Cluster ClusterID }
 // last. It goes into Info.
 type PaceHandedOver struct{ Last map[int]time.Time }
 
+// ShareLeft (gate → masterlink) is what is on disk of this machine's share of the day's budget. It goes into Heartbeat. The Share itself comes from MASTER (masterlink → gate).
+type ShareLeft struct{ Share Share }
+
 // LinkUp (masterlink → gate) follows Settings when the link is there; LinkDown comes when it is gone.
 type (
 	LinkUp   struct{}

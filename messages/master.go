@@ -124,6 +124,15 @@ type HeartbeatAck struct {
 	Seq     int64       `json:"seq"`
 	Now     *UnixMillis `json:"now,omitempty"`
 	Machine *Place      `json:"machine,omitempty"`
+	Share   *Share      `json:"share,omitempty"` // nil: as it was told before; only to who said its own in Heartbeat
+}
+
+// Share is what one machine may identify of the day's budget while MASTER is away. Without one a machine knows no limit.
+type Share struct {
+	ID        int64 `json:"id"`        // tells one share from another; 0: there is none
+	Total     int   `json:"total"`     // as it was given
+	Remaining int   `json:"remaining"` // of it
+	Reserve   int   `json:"reserve"`   // of what remains, what is kept from that which crashed
 }
 
 // PermitAnswer (op 10, MASTER → CONTROL) grants or puts off one identify (WIRE B1).
@@ -207,6 +216,7 @@ type Heartbeat struct {
 	Ranges      []RangeInfo   `json:"ranges"`
 	Clusters    ClusterCounts `json:"clusters"`
 	ShardsReady int           `json:"shards_ready"`
+	Share       *Share        `json:"share,omitempty"` // what is left of the share that CONTROL has; nil: it takes none
 }
 
 // ClusterCounts counts this machine's clusters by what they are doing.

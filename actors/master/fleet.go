@@ -259,7 +259,7 @@ func (f *Fleet) know(ctx actor.Context, g plan.GatewayBot) {
 		f.epoch++ // what is said from now on is said by who knows that it asks for permits
 	}
 	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Remaining})
-	f.governor = f.spawn(ctx, newGovernor(f.W, s.maxConcurrency, f.began, ctx.Self(), f.options), "governor")
+	f.governor = f.spawn(ctx, newGovernor(f.W, s.shards, s.maxConcurrency, f.began, ctx.Self(), f.options), "governor")
 	ctx.Send(f.governor, f.budget(g))
 	if f.halted != nil {
 		ctx.Send(f.governor, halted{})

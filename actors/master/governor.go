@@ -33,6 +33,7 @@ type Governor struct {
 	alone  bool             // there is one machine, which knows what it was granted
 
 	questions
+	loans
 }
 
 // asker is who waits, and by what id it knows its wish.
@@ -99,9 +100,10 @@ func (used) IgnoreDeadLetterLogging() {}
 func (left) IgnoreDeadLetterLogging() {}
 
 // newGovernor orders the identifies of a MASTER that began at began.
-func newGovernor(w *world.World, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
+func newGovernor(w *world.World, shards, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{questions: questions{follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin))}
+		g := &Governor{questions: questions{follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin)),
+			loans: loans{shards: shards, of: map[string]*loan{}, last: began.UnixMilli()}}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
 	})
@@ -134,6 +136,9 @@ func (g *Governor) governing(ctx actor.Context) {
 		if m == g.pulse {
 			g.again(ctx, now)
 		}
+	case hasLeft:
+		g.lend(ctx, m, now)
+		g.next(ctx, now)
 	case counting:
 		g.count(now)
 	case plan.Budget:
@@ -186,6 +191,8 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.keep(m)
 	case left:
 		g.left(m)
+	case hasLeft:
+		g.lend(ctx, m, time.Now())
 	case resumed:
 		g.Enter("governing", g.governing)
 		g.next(ctx, time.Now())
@@ -265,6 +272,7 @@ func (g *Governor) used(m used, now time.Time) {
 
 // left forgets what a machine waits for.
 func (g *Governor) left(m left) {
+	g.lost(m.source, time.Now())
 	g.pacer.Drop(m.source)
 	maps.DeleteFunc(g.askers, func(_ string, a asker) bool { return a.source == m.source })
 }
@@ -294,7 +302,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 		for _, grant := range grants {
 			a := g.askers[grant.ID]
 			delete(g.askers, grant.ID)
-			if !g.budget.Allows(grant.Cause, grant.Cost(), out) {
+			if !g.allows(grant.Want, out) {
 				g.pacer.Report(grant.ID, false, now, time.Time{})
 				g.putOff(ctx, a, grant.Want, now)
 				again = true
@@ -335,16 +343,17 @@ const (
 
 // putOff tells a machine that the day's identifies are used up, but for the reserve, or that what is left is not enough for its wish.
 func (g *Governor) putOff(ctx actor.Context, a asker, w plan.Want, now time.Time) {
+	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present(now) { // it is lent to machines that are there, and will be lent no more
+		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
+		return
+	}
 	g.lacks = max(g.lacks, w.Cost())
 	if !g.vain && !g.budget.Ever(w.Cause, w.Cost()) {
 		g.vain = true
 		ctx.Send(g.fleet, said{messages.IdentifyImpossible{Source: w.Owner, Shard: w.Shard, Cause: w.Cause, Wanted: w.Cost(), Total: g.budget.Total, Reserve: g.budget.Reserve}})
 	}
 	ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
-	if now.Sub(g.asked) >= recountEvery {
-		g.asked = now
-		ctx.Send(g.fleet, recount{})
-	}
+	g.recount(ctx, now)
 }
 
 // reported takes note of what became of a permit: it was paid for when it was granted.

@@ -34,6 +34,7 @@ type Machine struct {
 	peer     plan.Quota // of what the CONTROL has reported
 	frames   plan.Share // of MASTER
 	transit  plan.Transit
+	share    *messages.Share // of the day's budget; nil: it was lent none
 }
 
 // house is the addresses that a machine talks to.
@@ -161,6 +162,8 @@ func (m *Machine) always(ctx actor.Context) {
 		m.gone(ctx, errors.New(msg.reason))
 	case deliver:
 		m.send(msg.packet)
+	case lent:
+		m.share = &msg.share
 	case *actor.Stopping, *actor.Restarting:
 		m.link.Close(0, "master stops")
 	default:
@@ -194,7 +197,10 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.fleet, informed{source: m.source, link: m.link, info: p})
 	case messages.Heartbeat:
 		m.alive(ctx)
-		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place})
+		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place, Share: m.share})
+		if p.Share != nil {
+			ctx.Send(m.governor, hasLeft{m.source, ctx.Self(), *p.Share, shardsOf(p.Ranges)})
+		}
 		if c := (counted{m.source, m.link, p.Clusters, p.ShardsReady}); c != m.counted {
 			m.counted = c
 			ctx.Send(m.fleet, c)
@@ -320,4 +326,11 @@ func shards(r *messages.ShardRange) string {
 		return ""
 	}
 	return r.String()
+}
+
+func shardsOf(ranges []messages.RangeInfo) (n int) {
+	for _, r := range ranges {
+		n += r.Range.Len()
+	}
+	return n
 }

@@ -17,6 +17,7 @@ type Options struct {
 	SilentGreeting bool                // sends no initialise at all
 	TakesInfo      bool                // upstream answers op 0 with a malformed error
 	AcksBeats      bool                // upstream acks nothing
+	Share          *messages.Share     // of the day's budget, in every ack; nil: none
 	// Permit answers a request for an identify; nil: nobody does, and a nil answer is none.
 	Permit       func(messages.PermitRequest) *messages.PermitAnswer
 	KnownForEver bool // upstream's bug: a source that was ever connected is refused with 4003
@@ -79,7 +80,7 @@ func (m *Master) hear(source string, l transport.Link, frame []byte) {
 		send(l, messages.MasterError{Code: messages.CodeMalformed, Message: "The server recieved a malformed packet"})
 	}
 	if b, beat := p.(messages.Heartbeat); beat && m.options.AcksBeats {
-		send(l, messages.HeartbeatAck{Seq: b.Seq})
+		send(l, messages.HeartbeatAck{Seq: b.Seq, Share: m.options.Share})
 	}
 	if ask, permit := p.(messages.PermitRequest); permit && m.options.Permit != nil {
 		if answer := m.options.Permit(ask); answer != nil {

@@ -41,6 +41,9 @@ func (f *fleet) check() error {
 	if c.Violations > 0 {
 		return fmt.Errorf("I1: %+v", f.discord.Rules.Score().ViolationLog)
 	}
+	if c.TokenResets > 0 {
+		return fmt.Errorf("I3: Discord reset the token: more identifies than a day has: %+v", c)
+	}
 	if c.Remaining < f.reserve {
 		return fmt.Errorf("I3: %d identifies are left, the reserve is %d", c.Remaining, f.reserve)
 	}

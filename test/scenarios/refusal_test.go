@@ -25,13 +25,13 @@ func TestDiscordWantsNotToBeAsked(t *testing.T) {
 			return f.discord.HTTP(r)
 		}
 		f.add("m1", f.good(nil), sesame)
-		for f.loop.Now() < until-2*time.Hour {
+		for f.loop.Now() < until-5*time.Hour {
 			f.pass(time.Second + f.upTo(4*time.Hour))
 			own.Crash()
 			own.start()
 		}
 		want(f, "questions", asked, 1)
-		f.must("every shard READY", 3*time.Hour, f.owned(8))
+		f.must("every shard READY", 6*time.Hour, f.owned(8))
 		want(f, "questions", asked, 2)
 		for _, e := range own.told {
 			if e, is := e.(messages.DiscordUnreachable); is && (!strings.Contains(e.Err, "GET /api/v10/gateway/bot: status 429") || e.Hint == "") {

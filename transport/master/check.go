@@ -57,6 +57,7 @@ func check(name string, m any) error {
 	case messages.HeartbeatAck:
 		within(&c, "seq", m.Seq, 0, wholeMax)
 		c.place(m.Machine)
+		c.share(m.Share)
 	case messages.PermitAnswer:
 		c.permitAnswer(m)
 	case messages.Info:
@@ -81,6 +82,7 @@ func check(name string, m any) error {
 		within(&c, "clusters.starting", m.Clusters.Starting, 0, shardsMax)
 		within(&c, "clusters.failed", m.Clusters.Failed, 0, shardsMax)
 		within(&c, "shards_ready", m.ShardsReady, 0, shardsMax)
+		c.share(m.Share)
 	case messages.PermitRequest:
 		c.text("id", m.ID)
 		within(&c, "shard", m.Shard, 0, shardsMax-1)
@@ -237,6 +239,20 @@ func (c *checks) ranges(all []messages.RangeInfo) {
 		c.brief("ranges.state", string(one.State))
 		within(c, "ranges.epoch", one.Epoch, 0, wholeMax)
 	}
+}
+
+// shareMax bounds a machine's share of the day's budget: more than any bot has.
+const shareMax = 100_000_000
+
+// share checks a share; nil was not said.
+func (c *checks) share(s *messages.Share) {
+	if s == nil {
+		return
+	}
+	within(c, "share.id", s.ID, 0, wholeMax)
+	within(c, "share.total", s.Total, 0, shareMax)
+	within(c, "share.remaining", s.Remaining, 0, shareMax)
+	within(c, "share.reserve", s.Reserve, 0, shareMax)
 }
 
 // place checks a seat; nil was not said.
