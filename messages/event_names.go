@@ -9,7 +9,7 @@ var eventKinds = []Event{
 	FleetHalted{}, FleetResumed{}, ClusterIdentifyStorm{}, DiscordOutage{}, ShardStuck{}, RollingRestartMoved{}, OrderGiven{}, AdminUnavailable{}, AdminRefused{}, Identified{},
 	ClusterFlapping{}, IdentifyUnpaced{}, ControlBroken{}, ControlStalled{}, OperationsRefused{}, StateUnwritable{}, LogsMoved{}, LogsUnkept{}, AlertsLost{},
 	MachineJoined{}, MachineLeft{}, MachineLost{}, MachineReplaced{}, MachineForgotten{}, FleetDoubled{}, MachineOutdated{}, MachineRefused{}, MachineDuplicate{}, MachineSaid{},
-	FleetAsked{}, FleetPlaced{}, FleetOperational{}, IdentifiesHeld{}, IdentifyBudgetLow{}, IdentifyImpossible{}, ShardsRecommended{}, DiscordUnreachable{}, TokenRefused{},
+	FleetAsked{}, FleetPlaced{}, FleetOperational{}, IdentifiesHeld{}, IdentifyBudgetLow{}, IdentifyImpossible{}, IdentifyUnaccounted{}, ShardsRecommended{}, DiscordUnreachable{}, TokenRefused{},
 	FleetOrderMoved{},
 }
 

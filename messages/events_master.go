@@ -100,6 +100,15 @@ type (
 		ResetInMS Milliseconds `json:"reset_in_ms"`
 		Alone     bool         `json:"alone,omitempty"` // MASTER is away, and the figures are those of this machine's share: it waits for MASTER
 	}
+	// IdentifyUnaccounted: Discord counted more identifies than were granted, and all of them are of the one budget: at its end Discord resets the token. Find who
+	// identifies, as Likely has it. Reported every ten minutes while it goes on.
+	IdentifyUnaccounted struct {
+		Unaccounted int    `json:"identifies_unaccounted"` // since it was reported last
+		Granted     int    `json:"identifies_granted"`     // since Discord's answer before
+		Remaining   int    `json:"identifies_remaining"`   // by Discord's word
+		Total       int    `json:"identifies_total"`
+		Likely      string `json:"likely"`
+	}
 	// IdentifyImpossible: a cluster whose bot identifies at its own pace wants more at once, in one bucket, than a whole day allows: it starts only with fewer shards. Said once.
 	IdentifyImpossible struct {
 		Source  string        `json:"source"`
@@ -129,22 +138,23 @@ type (
 	}
 )
 
-func (MachineJoined) Event() (string, Level)      { return "machine.joined", LevelInfo }
-func (MachineLeft) Event() (string, Level)        { return "machine.left", LevelInfo }
-func (MachineLost) Event() (string, Level)        { return "machine.lost", LevelWarn }
-func (MachineReplaced) Event() (string, Level)    { return "machine.replaced", LevelError }
-func (MachineForgotten) Event() (string, Level)   { return "machine.forgotten", LevelWarn }
-func (FleetDoubled) Event() (string, Level)       { return "fleet.doubled", LevelError }
-func (MachineOutdated) Event() (string, Level)    { return "machine.outdated", LevelError }
-func (MachineRefused) Event() (string, Level)     { return "machine.refused", LevelWarn }
-func (MachineDuplicate) Event() (string, Level)   { return "machine.duplicate", LevelError }
-func (MachineSaid) Event() (string, Level)        { return "machine.error", LevelError }
-func (FleetAsked) Event() (string, Level)         { return "fleet.asked", LevelInfo }
-func (FleetPlaced) Event() (string, Level)        { return "fleet.placed", LevelInfo }
-func (FleetOperational) Event() (string, Level)   { return "fleet.operational", LevelInfo }
-func (IdentifiesHeld) Event() (string, Level)     { return "identify.held", LevelError }
-func (IdentifyBudgetLow) Event() (string, Level)  { return "identify.budget_low", LevelError }
-func (IdentifyImpossible) Event() (string, Level) { return "identify.impossible", LevelError }
-func (ShardsRecommended) Event() (string, Level)  { return "shards.recommended", LevelWarn }
-func (DiscordUnreachable) Event() (string, Level) { return "discord.unreachable", LevelWarn }
-func (TokenRefused) Event() (string, Level)       { return "token.refused", LevelError }
+func (MachineJoined) Event() (string, Level)       { return "machine.joined", LevelInfo }
+func (MachineLeft) Event() (string, Level)         { return "machine.left", LevelInfo }
+func (MachineLost) Event() (string, Level)         { return "machine.lost", LevelWarn }
+func (MachineReplaced) Event() (string, Level)     { return "machine.replaced", LevelError }
+func (MachineForgotten) Event() (string, Level)    { return "machine.forgotten", LevelWarn }
+func (FleetDoubled) Event() (string, Level)        { return "fleet.doubled", LevelError }
+func (MachineOutdated) Event() (string, Level)     { return "machine.outdated", LevelError }
+func (MachineRefused) Event() (string, Level)      { return "machine.refused", LevelWarn }
+func (MachineDuplicate) Event() (string, Level)    { return "machine.duplicate", LevelError }
+func (MachineSaid) Event() (string, Level)         { return "machine.error", LevelError }
+func (FleetAsked) Event() (string, Level)          { return "fleet.asked", LevelInfo }
+func (FleetPlaced) Event() (string, Level)         { return "fleet.placed", LevelInfo }
+func (FleetOperational) Event() (string, Level)    { return "fleet.operational", LevelInfo }
+func (IdentifiesHeld) Event() (string, Level)      { return "identify.held", LevelError }
+func (IdentifyBudgetLow) Event() (string, Level)   { return "identify.budget_low", LevelError }
+func (IdentifyUnaccounted) Event() (string, Level) { return "identify.unaccounted", LevelError }
+func (IdentifyImpossible) Event() (string, Level)  { return "identify.impossible", LevelError }
+func (ShardsRecommended) Event() (string, Level)   { return "shards.recommended", LevelWarn }
+func (DiscordUnreachable) Event() (string, Level)  { return "discord.unreachable", LevelWarn }
+func (TokenRefused) Event() (string, Level)        { return "token.refused", LevelError }

@@ -52,6 +52,8 @@ func (f *Fleet) ask(ctx actor.Context) {
 	if wait := time.Until(f.notBefore); wait > 0 { // Discord's own word
 		if f.State() == "asking" {
 			f.In(ctx, wait)
+		} else if f.governor != nil {
+			ctx.Send(f.governor, unanswered{})
 		}
 		return
 	}
@@ -190,7 +192,7 @@ func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
 	}
 	f.budgeted, f.unknown = true, ""
 	f.follow(ctx, g.MaxConcurrency)
-	ctx.Send(f.governor, f.budget(g))
+	ctx.Send(f.governor, f.discordSays(g))
 	f.recommend(g.Shards)
 }
 

@@ -260,7 +260,7 @@ func (f *Fleet) know(ctx actor.Context, g plan.GatewayBot) {
 	}
 	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Remaining})
 	f.governor = f.spawn(ctx, newGovernor(f.W, s.shards, s.maxConcurrency, f.began, ctx.Self(), f.options), "governor")
-	ctx.Send(f.governor, f.budget(g))
+	ctx.Send(f.governor, f.discordSays(g))
 	if f.halted != nil {
 		ctx.Send(f.governor, halted{})
 	}

@@ -34,6 +34,7 @@ type Governor struct {
 
 	questions
 	loans
+	watch
 }
 
 // asker is who waits, and by what id it knows its wish.
@@ -76,7 +77,7 @@ type (
 		slots []messages.Place
 		kept  bool
 	}
-	// counting: Discord is being asked how much of the budget is left. A plan.Budget is its answer.
+	// counting: Discord is being asked how much of the budget is left. budgetKnown is its answer.
 	counting struct{}
 	// halted: nobody identifies any more, until resumed.
 	halted  struct{}
@@ -114,6 +115,7 @@ func (g *Governor) governing(ctx actor.Context) {
 	g.wake(now)
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		g.asked = now // by who spawns us
 		g.again(ctx, now)
 	case wish:
 		g.wished(ctx, m, now)
@@ -135,14 +137,15 @@ func (g *Governor) governing(ctx actor.Context) {
 	case pulse:
 		if m == g.pulse {
 			g.again(ctx, now)
+			g.lookAfter(ctx, now)
 		}
 	case hasLeft:
 		g.lend(ctx, m, now)
 		g.next(ctx, now)
 	case counting:
 		g.count(now)
-	case plan.Budget:
-		g.budget = m.Spend(g.unseen)
+	case budgetKnown:
+		g.account(ctx, m, now)
 		g.answered(now)
 		g.next(ctx, now)
 	case unanswered:
@@ -198,8 +201,8 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.next(ctx, time.Now())
 	case counting:
 		g.count(time.Now())
-	case plan.Budget:
-		g.budget = m.Spend(g.unseen)
+	case budgetKnown:
+		g.account(ctx, m, time.Now())
 		g.answered(time.Now())
 	case unanswered:
 		g.failed(time.Now())
@@ -237,6 +240,7 @@ func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
 		g.spend(w)
 	}
 	if kept {
+		g.heldAt = now
 		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(g.W.AtSteady(now))}})
 		return
 	}
@@ -245,6 +249,7 @@ func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
 		return
 	}
 	g.doubt(w.Cause, now)
+	g.held(ctx, w, now)
 	g.askers[w.ID] = asker{m.source, ctx.Sender(), r.ID}
 	g.pacer.Ask(w)
 	g.next(ctx, now)
@@ -335,27 +340,6 @@ func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.P
 	return a
 }
 
-// Limits of the budget's talk.
-const (
-	putOffMax    = time.Minute // a wish that is put off comes again so soon, at the latest
-	recountEvery = time.Minute // Discord is asked no more often, however many are put off
-)
-
-// putOff tells a machine that the day's identifies are used up, but for the reserve, or that what is left is not enough for its wish.
-func (g *Governor) putOff(ctx actor.Context, a asker, w plan.Want, now time.Time) {
-	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present(now) { // it is lent to machines that are there, and will be lent no more
-		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
-		return
-	}
-	g.lacks = max(g.lacks, w.Cost())
-	if !g.vain && !g.budget.Ever(w.Cause, w.Cost()) {
-		g.vain = true
-		ctx.Send(g.fleet, said{messages.IdentifyImpossible{Source: w.Owner, Shard: w.Shard, Cause: w.Cause, Wanted: w.Cost(), Total: g.budget.Total, Reserve: g.budget.Reserve}})
-	}
-	ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
-	g.recount(ctx, now)
-}
-
 // reported takes note of what became of a permit: it was paid for when it was granted.
 func (g *Governor) reported(m report, now time.Time) {
 	r, own := m.report, time.Time{}
@@ -390,17 +374,4 @@ func (g *Governor) count(now time.Time) {
 // arrived forgets what has reached Discord by now.
 func (g *Governor) arrived(now time.Time) {
 	g.recent = slices.DeleteFunc(g.recent, func(a arriving) bool { return now.Sub(a.at) > arrives })
-}
-
-// look says once that the budget is low, until there is more.
-func (g *Governor) look(ctx actor.Context, now time.Time) {
-	low := g.budget.Low(max(g.lacks, 1))
-	switch {
-	case !low:
-		g.lacks = 0
-	case !g.low:
-		ctx.Send(g.fleet, said{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Wanted: g.lacks,
-			ResetInMS: messages.Millis(g.budget.Reset.Sub(now))}})
-	}
-	g.low = low
 }

@@ -75,7 +75,7 @@ var table = []byHand{
 	},
 	{
 		name: "sends a permit before its bucket is on disk", file: "actors/gate_permits.go", in: "IdentifyGate.save",
-		from: "g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, err}) })",
-		to:   "send(gateSaved{permits, nil}); g.W.Save(gateFile, data, func(error) {})", breaks: "the next life breaks no limit of this one",
+		from: "g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, share, err}) })",
+		to:   "send(gateSaved{permits, share, nil}); g.W.Save(gateFile, data, func(error) {})", breaks: "the next life breaks no limit of this one",
 	},
 }

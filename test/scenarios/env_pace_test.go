@@ -49,7 +49,7 @@ func TestEnvLibraries(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		machines, maxConcurrency := 1+f.loop.Rand.IntN(2), 1<<f.loop.Rand.IntN(3)
 		f.doubles = machines > 1 // MASTER gives away what a machine serves whose CONTROL is away for long
-		f.envFleet(machines, 20, maxConcurrency, 5, nil)
+		own := f.envFleet(machines, 20, maxConcurrency, 5, nil)
 		for end := f.loop.Now() + 15*time.Minute; f.loop.Now() < end; {
 			f.pass(f.upTo(2 * time.Minute))
 			m := f.inOrder()[f.loop.Rand.IntN(machines)]
@@ -69,6 +69,7 @@ func TestEnvLibraries(t *testing.T) {
 			f.mend()
 			return f.owned(20)()
 		})
+		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
 	})
 }
 

@@ -163,6 +163,7 @@ func TestFleetChaos(t *testing.T) {
 		want(f, "owned", f.owned(chaosFleetShards)(), true)
 		want(f, "processes", f.everywhere(), chaosFleetShards/4)
 		want(f, "machines linked", c.linked(), chaosMachines)
+		want(f, "identify.unaccounted", c.own.saw("identify.unaccounted"), 0)
 	})
 }
 

@@ -49,6 +49,6 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 			f.mend()
 			return f.owned(24)()
 		})
-		want(f, "token resets", f.discord.Rules.Counts().TokenResets, 0)
+		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
 	})
 }
