@@ -20,15 +20,15 @@ func (e *GoneError) Error() string { return ErrGone.Error() + ": " + e.Exit.Stri
 func (e *GoneError) Unwrap() error { return ErrGone }
 
 // Find looks for the process that m marks and returns at once. done is called exactly once, on another goroutine: with the process; with a *GoneError when it is dead;
-// with ErrCancelled when cancel came first; with anything else (no /proc, no descriptors, errors.ErrUnsupported) when nobody knows.
+// with ErrCancelled when cancel came first; with anything else (no /proc, no descriptors, errors.ErrUnsupported) when it is unknown whether it lives.
 //
-// A process is the one that was marked when it has its pid, its start time and its variable; without a pid, when it is the leader of its group and has the variable.
-// Where the leader is dead its group is killed before done hears of it: a bot whose wrapper died in our absence would run twice.
+// A process is the one that was marked when it has its pid and start time in the same boot, whatever it made of its environment. Without a pid it is the leader of its
+// group that holds m.Env. Where it is dead, what holds m.Env or m.Owner is killed before done is called: a bot whose wrapper died in our absence would run twice.
 //
 // The exit of a child of ours, which it still is after an exec in place, is known as if it had been started by us; that of a stranger is Exit{Code: -1}.
 // cancel harms no process. One that was found, claimed or not, goes on being watched, so that it leaves no zombie, and the next Find gives it again, to its new owner alone.
 func Find(m Mark, done func(Process, error)) (cancel func()) {
-	p := &process{output: m.Output, ooms: ooms(), found: true}
+	p := &process{output: m.Output, mark: m.Env, ooms: ooms(), found: true}
 	go p.adopt(m, done)
 	return p.cancel
 }
@@ -61,7 +61,11 @@ func (p *process) find(m Mark) (*process, error) {
 	p.oomsAt = p.ooms.count()
 	c, dead, err := locate(m)
 	if errors.Is(err, ErrGone) {
-		err = &GoneError{Exit{Code: -1, Tail: tail(m.Output, 0)}}
+		left, doubt := sweep(m)
+		if doubt != nil {
+			return nil, doubt
+		}
+		err = &GoneError{Exit{Code: -1, Tail: tail(m.Output, 0), Left: left}}
 	}
 	if err != nil {
 		return nil, err
@@ -73,6 +77,9 @@ func (p *process) find(m Mark) (*process, error) {
 	}
 	if dead {
 		p.watch()
+		if p.exit.Doubt != "" {
+			return nil, errors.New(p.exit.Doubt)
+		}
 		return nil, &GoneError{*p.exit}
 	}
 	return p, nil

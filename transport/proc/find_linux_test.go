@@ -66,13 +66,14 @@ func TestFindOfAChild(t *testing.T) {
 	for name, forget := range map[string]func(*Mark){
 		"by pid and start":        func(*Mark) {},
 		"by its environment only": func(m *Mark) { m.PID, m.Started = 0, 0 },
+		"without a start time":    func(m *Mark) { m.Started = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, c := unwatched(t, "sleep", "1000")
 			forget(&m)
 			p := found(t, m)
-			if p.PID() != c.pid || p.Started() != c.started || c.started == 0 {
-				t.Errorf("found %d of %d, want %d of %d", p.PID(), p.Started(), c.pid, c.started)
+			if p.PID() != c.pid || p.Mark().Started != c.started || c.started == 0 {
+				t.Errorf("found %d of %d, want %d of %d", p.PID(), p.Mark().Started, c.pid, c.started)
 			}
 			exits := claim(p)
 			p.Signal(syscall.SIGTERM)
@@ -89,11 +90,11 @@ func TestFindOfWhatIsGone(t *testing.T) {
 	dead, _ := unwatched(t, "true")
 	_, _ = syscall.Wait4(dead.PID, nil, 0, nil)
 	for name, mark := range map[string]Mark{
-		"another start":           {PID: m.PID, Started: m.Started + 1, Env: m.Env},
-		"no start":                {PID: m.PID, Env: m.Env},
-		"another variable":        {PID: m.PID, Started: m.Started, Env: m.Env + "0"},
-		"the end of a variable":   {PID: m.PID, Started: m.Started, Env: m.Env[1:]},
-		"the begin of a variable": {PID: m.PID, Started: m.Started, Env: m.Env[:len(m.Env)-1]},
+		"another start":           {PID: m.PID, Started: m.Started + 1, Env: newMark().Env},
+		"another boot":            {PID: m.PID, Started: m.Started, Boot: "another", Env: newMark().Env},
+		"another variable":        {Env: m.Env + "0"},
+		"the end of a variable":   {Env: m.Env[1:]},
+		"the begin of a variable": {Env: m.Env[:len(m.Env)-1]},
 		"no such pid":             dead,
 		"no such variable":        newMark(),
 		"nothing known":           {},
@@ -107,6 +108,35 @@ func TestFindOfWhatIsGone(t *testing.T) {
 	if gone(c.pid) {
 		t.Error("a search for others killed it")
 	}
+}
+
+// A process that set its title, or hides its memory, shows another environment, or none: its pid and start time decide.
+func TestFindGoesByPidAndStart(t *testing.T) {
+	leakless(t)
+	m, c := unwatched(t, "sleep", "1000")
+	m.Env, m.Boot = newMark().Env, boot()
+	p := found(t, m)
+	if p.PID() != c.pid || p.Mark() != (Mark{PID: c.pid, Started: c.started, Boot: boot()}) {
+		t.Errorf("found %+v, want pid %d", p.Mark(), c.pid)
+	}
+	exits := claim(p)
+	p.Signal(syscall.SIGKILL)
+	receive(t, exits)
+}
+
+// An intent was written and no pid: what starts since is found by its environment.
+func TestFindOfAnIntent(t *testing.T) {
+	leakless(t)
+	m := Intent()
+	started, c := unwatched(t, "sleep", "1000")
+	m.Env = started.Env
+	if m.Boot == "" || m.Started == 0 || m.Started > c.started {
+		t.Errorf("intent %+v of a process that started at %d", m, c.started)
+	}
+	p := found(t, m)
+	exits := claim(p)
+	p.Signal(syscall.SIGKILL)
+	receive(t, exits)
 }
 
 // A child that died in an exec in place waits to be reaped, with its exit.
@@ -182,7 +212,7 @@ func TestFindOfWhatWeStarted(t *testing.T) {
 	ch, cancel := begin(Spec{Argv: []string{"sleep", "1000"}, Env: []string{m.Env}})
 	p := receive(t, ch).process
 	old := claim(p)
-	m.PID, m.Started = p.PID(), p.Started()
+	m.PID, m.Started = p.PID(), p.Mark().Started
 	again := found(t, m)
 	cancel()
 	exits := claim(again)
@@ -235,7 +265,7 @@ func TestLookAtAnOddName(t *testing.T) {
 	plain, _ := run(t, Spec{Argv: []string{"sleep", "1000"}})
 	odd, exits := run(t, Spec{Argv: []string{path, "1000"}})
 	state, ticks, err := look(odd.PID())
-	if err != nil || state == 'Z' || ticks < plain.Started() || ticks > plain.Started()+1000 {
+	if err != nil || state == 'Z' || ticks < plain.Mark().Started || ticks > plain.Mark().Started+1000 {
 		t.Errorf("got %c, %d, %v", state, ticks, err)
 	}
 	plain.Signal(syscall.SIGKILL)

@@ -1,10 +1,13 @@
 package proc
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -93,5 +96,73 @@ func TestStrangerWithoutPidfd(t *testing.T) {
 	receive(t, ended)
 	if !gone(m.PID) {
 		t.Error("told, and it lives")
+	}
+}
+
+// left is a process with an entry in its environment that runs in a session of its own, as a daemon and a detached helper do.
+func left(t *testing.T, entry string) (pid int) {
+	t.Helper()
+	cmd := exec.Command("setsid", "-f", "sh", "-c", "echo $$; exec sleep 1000 >/dev/null 2>&1")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), entry}
+	said, err := cmd.Output()
+	if err == nil {
+		pid, err = strconv.Atoi(strings.TrimSpace(string(said)))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	return pid
+}
+
+// A bot puts itself into the background, or leaves a helper there: whatever has its mark ends with it.
+func TestNothingWithTheMarkOutlivesItsProcess(t *testing.T) {
+	leakless(t)
+	m := newMark()
+	p, exits := run(t, Spec{Argv: []string{"sleep", "1000"}, Env: []string{m.Env}, Mark: m.Env})
+	helpers := []int{left(t, m.Env), left(t, m.Env)}
+	other := left(t, newMark().Env)
+	p.Signal(syscall.SIGTERM)
+	if got, want := receive(t, exits), (Exit{Code: -1, Signal: syscall.SIGTERM, Left: 2}); got != want {
+		t.Errorf("got %+v", got)
+	}
+	if !gone(helpers[0]) || !gone(helpers[1]) || gone(other) {
+		t.Error("what has the mark is to end, and nothing else")
+	}
+}
+
+// No record tells of a run of the cluster: it is found by what all its runs hold, and ended.
+func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
+	leakless(t)
+	owner := newMark().Env
+	pid, other := left(t, owner), left(t, newMark().Env)
+	values, err := Holders(owner[:len(owner)-1])
+	if err != nil || !slices.Contains(values, strings.TrimPrefix(owner, markVar+"=")) {
+		t.Errorf("holders %q, %v", values, err)
+	}
+	if got := goneExit(t, Mark{Owner: owner}); got != (Exit{Code: -1, Left: 1}) {
+		t.Errorf("got %+v", got)
+	}
+	if !gone(pid) || gone(other) {
+		t.Error("the runs of the owner are to end, and nothing else")
+	}
+	if values, err = Holders(owner); err != nil || len(values) > 0 {
+		t.Errorf("holders %q, %v", values, err)
+	}
+}
+
+// The leader died, and what is left of its group shows nothing: that it is the bot cannot be excluded.
+func TestFindDoesNotKnowWhoseGroupItIs(t *testing.T) {
+	m, word := orphan(t, "parent")
+	m.Boot, m.Env = boot(), newMark().Env
+	grandchild, _ := strconv.Atoi(word)
+	_ = syscall.Kill(m.PID, syscall.SIGKILL)
+	eventually(t, "leader dead", func() bool { return syscall.Kill(m.PID, 0) != nil })
+	ch, _ := seek(m)
+	if s := receive(t, ch); s.err == nil || errors.Is(s.err, ErrGone) || !strings.Contains(s.err.Error(), word) {
+		t.Errorf("got %v, want an error that names %d", s.err, grandchild)
+	}
+	if gone(grandchild) {
+		t.Error("it was killed")
 	}
 }

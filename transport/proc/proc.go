@@ -8,7 +8,7 @@
 //	Find ────────────────┘ of an earlier life
 //	   └─▶ done(error)
 //
-// start.go is the first line, find.go and find_linux.go the other; output.go the file and its tail; oom.go what the kernel says about memory; children.go and reap_linux.go whom we reap; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
+// start.go is the first line, find.go and find_linux.go the other; carriers_linux.go what holds a mark; output.go the file and its tail; oom.go what the kernel says about memory; children.go and reap_linux.go whom we reap; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
 package proc
 
 import (
@@ -23,6 +23,7 @@ type Spec struct {
 	Env    []string // the whole environment, "KEY=value"; nothing of ours is added
 	Dir    string   // working directory; "" is ours
 	Output string   // file that takes stdout and stderr, appended to, created 0600; "" inherits ours
+	Mark   string   // entry of Env that no other run has: what holds it ends with the process, in whatever session it is; "" only the group ends
 
 	Folders []string // made, 0700, where they are missing: the process needs them
 }
@@ -32,6 +33,8 @@ type Exit struct {
 	Code   int            // exit code; -1 when a signal ended it or nothing is known
 	Signal syscall.Signal // 0 when none
 	OOM    bool           // the kernel's out-of-memory killer did it; false where the kernel does not tell (oom.go)
+	Left   int            // processes with its mark that had left its group; they are killed
+	Doubt  string         // why some of them may still live; "" none does
 	Tail   string         // the last lines of what this life wrote to Spec.Output, at most TailMax bytes of valid UTF-8, whole lines where possible, no newline at the end
 }
 
@@ -74,19 +77,25 @@ func (e Exit) Ending() string {
 // Process is one process that was started. Its methods never block and may be called from anywhere.
 type Process interface {
 	PID() int
-	// Started tells the process from another one with its pid (Mark.Started); 0 where the system does not tell.
-	Started() uint64
-	// Wait claims the process: exited is called exactly once, after the process is reaped and its group swept. Called once; never from within Wait.
+	// Mark identifies the process by its pid, start time and boot; the caller adds what its environment holds.
+	Mark() Mark
+	// Wait claims the process: exited is called exactly once, after the process is reaped and its group and what holds its mark are swept. Called once; never from
+	// within Wait.
 	// A process that nobody claims is killed when its Start is cancelled.
 	Wait(exited func(Exit))
 	// Signal sends sig to the whole group, and does nothing once the process is reaped.
 	Signal(sig syscall.Signal)
 }
 
-// Mark is how a process is found again by another life of CONTROL. Env alone finds one whose pid was never written down.
+// Mark identifies a process to a later life of CONTROL. Its pid and start time in the same boot decide; the
+// environment, which a process may overwrite or hide, decides only where they were never written down.
 type Mark struct {
-	PID     int    `json:"pid,omitempty"`     // 0: not known
-	Started uint64 `json:"started,omitempty"` // tells it from another process with its pid: what the kernel says of its start
-	Env     string `json:"env"`               // "NAME=value" that its environment, and no other's, holds
-	Output  string `json:"output,omitempty"`  // its Spec.Output, a file of this life alone; "" for an Exit without Tail
+	PID     int    `json:"pid,omitempty"`     // 0: unknown
+	Started uint64 `json:"started,omitempty"` // kernel's start time of the process; without a pid, it started then or later
+	Boot    string `json:"boot,omitempty"`    // boot that Started counts from; "" unknown
+	Env     string `json:"env"`               // "NAME=value" in the environment of this run, and of no other
+	Output  string `json:"output,omitempty"`  // its Spec.Output, a file of this run alone; "" for an Exit without Tail
+	// Owner is a "NAME=value" in the environment of every run of one cluster. Where the process is gone, whatever
+	// holds it is killed. It is never part of a record: only the caller knows that no other run is to live.
+	Owner string `json:"-"`
 }

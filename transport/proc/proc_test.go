@@ -80,7 +80,7 @@ func play(role string) {
 			if err != nil {
 				panic(err)
 			}
-			find := fmt.Sprintf("%s=find %d %d", roleVar, p.PID(), p.Started())
+			find := fmt.Sprintf("%s=find %d %d", roleVar, p.PID(), p.Mark().Started)
 			panic(syscall.Exec(os.Args[0], os.Args, []string{find, readyVar + "=" + os.Getenv(readyVar), markVar + "=" + os.Getenv(markVar)}))
 		})
 	case "find": // is what exec became

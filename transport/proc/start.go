@@ -17,7 +17,7 @@ var ErrCancelled = errors.New("start cancelled")
 //
 // cancel abandons the attempt and kills the group of a process whose Wait was not called yet; after Wait it does nothing. It never blocks, and may be called from anywhere, more than once.
 func Start(spec Spec, done func(Process, error)) (cancel func()) {
-	p := &process{output: spec.Output, ooms: ooms()}
+	p := &process{output: spec.Output, mark: spec.Mark, ooms: ooms()}
 	go p.run(spec, done)
 	return p.cancel
 }
@@ -25,6 +25,7 @@ func Start(spec Spec, done func(Process, error)) (cancel func()) {
 // process is one attempt and, if it succeeds, the process that came of it. One goroutine, run, leads it from fork to exit, so there is always somebody who reaps.
 type process struct {
 	output string // Spec.Output
+	mark   string // Spec.Mark
 	before int64  // its size when we started: what earlier lives wrote
 	ooms   *oomCounter
 	oomsAt int64 // its count when we started
@@ -103,7 +104,7 @@ func (p *process) start(spec Spec) error {
 	return nil
 }
 
-// watch waits for the leader's end, takes the rest of its group along, and tells.
+// watch waits for the leader's end, takes the rest of its group and what holds its mark along, and tells.
 func (p *process) watch() {
 	p.child.await()
 	p.mu.Lock()
@@ -120,6 +121,10 @@ func (p *process) watch() {
 	}
 
 	exit := Exit{Code: -1, Tail: tail(p.output, p.before)}
+	left, doubt := end(p.mark)
+	if exit.Left = left; doubt != nil {
+		exit.Doubt = doubt.Error()
+	}
 	switch {
 	case err != nil: // somebody else reaped it, as a stranger's parent does: nothing is known
 	case status.Signaled():
@@ -159,8 +164,8 @@ func settle(group int) {
 // PID is the leader's, which is its group's as well.
 func (p *process) PID() int { return p.child.pid }
 
-// Started implements Process.
-func (p *process) Started() uint64 { return p.child.started }
+// Mark implements Process.
+func (p *process) Mark() Mark { return Mark{PID: p.child.pid, Started: p.child.started, Boot: boot()} }
 
 // Wait implements Process.
 func (p *process) Wait(exited func(Exit)) {

@@ -1,0 +1,264 @@
+package proc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file is what the environments of running processes show: which of them hold an entry that we gave to a bot. A process may overwrite its environment, or hide it, so
+// that what is not found here may still live; where a pid is known it alone decides (locate).
+
+// environMax is how much of one environment is read.
+const environMax = 8 << 20
+
+// eachEnviron gives fn the environment of every process but our own, each entry between two zero bytes, or why it cannot be read. A zombie and a kernel thread have none.
+func eachEnviron(fn func(pid int, environ []byte, err error) error) error {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return err
+	}
+	names, err := proc.Readdirnames(-1)
+	if err = errors.Join(err, proc.Close()); err != nil {
+		return err
+	}
+	buf, self := make([]byte, 16<<10), false
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		switch {
+		case err != nil:
+			continue
+		case pid == os.Getpid():
+			self = true
+			continue
+		}
+		environ, err := readEnviron(name, &buf)
+		if err = goneOr(pid, err); errors.Is(err, ErrGone) {
+			continue
+		}
+		if err := fn(pid, environ, err); err != nil {
+			return err
+		}
+	}
+	if !self {
+		return errors.New("/proc does not show our own processes")
+	}
+	return nil
+}
+
+// readEnviron reads an environment into a buffer that grows with it.
+func readEnviron(pid string, buf *[]byte) ([]byte, error) {
+	fd, err := syscall.Open("/proc/"+pid+"/environ", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = syscall.Close(fd) }() // only read from
+	n := 1
+	for {
+		got, err := syscall.Read(fd, (*buf)[n:len(*buf)-1])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil:
+			return nil, err
+		case got == 0 || n > environMax:
+			(*buf)[0], (*buf)[n] = 0, 0
+			return (*buf)[:n+1], nil
+		}
+		if n += got; n == len(*buf)-1 {
+			*buf = append(*buf, make([]byte, len(*buf))...)
+		}
+	}
+}
+
+// holds reports whether an environment has one of the entries; an empty one is none.
+func holds(environ []byte, entries ...string) bool {
+	for _, entry := range entries {
+		if entry != "" && bytes.Contains(environ, []byte("\x00"+entry+"\x00")) {
+			return true
+		}
+	}
+	return false
+}
+
+// leaderOf finds the process that leads its group and holds the entry of m: of several, which a bot may start, the first. Without one it is ErrGone, unless a process that
+// started since then hides its environment and may be it.
+func leaderOf(m Mark) (leader int, err error) {
+	since, hidden := uint64(0), 0
+	err = eachEnviron(func(pid int, environ []byte, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			if m.Env != "" && m.Started != 0 && mayBe(pid, m.Started) {
+				hidden = pid
+			}
+		case err != nil:
+			return err
+		case holds(environ, m.Env):
+			if group, err := syscall.Getpgid(pid); err != nil || group != pid {
+				return nil
+			}
+			if _, started, err := look(pid); err == nil && (leader == 0 || started < since) {
+				leader, since = pid, started
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case leader != 0:
+		return leader, nil
+	case hidden != 0:
+		return 0, fmt.Errorf("process %d, which started since, hides its environment and may be the bot; end it if it is", hidden)
+	}
+	return 0, ErrGone
+}
+
+// mayBe reports whether a process whose environment is hidden may be one of ours that started since then: it leads its group and has our user.
+func mayBe(pid int, since uint64) bool {
+	_, started, err := look(pid)
+	group, _ := syscall.Getpgid(pid)
+	return err == nil && started >= since && group == pid && ours(pid)
+}
+
+// ours reports whether a process has our user. Its folder in /proc does not say: one that hides belongs to root there.
+func ours(pid int) bool {
+	status, err := readProc(pid, "status")
+	if err != nil {
+		return false
+	}
+	_, line, _ := strings.Cut(status, "\nUid:")
+	fields := strings.Fields(line)
+	return len(fields) > 0 && fields[0] == strconv.Itoa(os.Getuid())
+}
+
+// memberOf finds a living member of a group whose leader is gone, which has our user and started no sooner than the leader; 0 for none.
+func memberOf(group int, since uint64) (pid int, err error) {
+	if syscall.Kill(-group, 0) == syscall.ESRCH || syscall.Kill(group, 0) == nil {
+		return 0, nil // no such group, or that of another process which has the number by now
+	}
+	names, err := os.ReadDir("/proc")
+	for _, e := range names {
+		pid, notPID := strconv.Atoi(e.Name())
+		if notPID != nil {
+			continue
+		}
+		fields, err := lookAt(pid)
+		if err != nil {
+			continue // it is gone, and for the others we ask again
+		}
+		started, err := strconv.ParseUint(fields[19], 10, 64)
+		if err == nil && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" && started >= since && ours(pid) {
+			return pid, nil
+		}
+	}
+	return 0, err
+}
+
+// endRounds is how often end looks: what is killed may have forked a moment before.
+const endRounds = 20
+
+// end kills every process that holds one of the entries, with the group it leads, until none is left. n counts them. An error says why one may be left.
+func end(entries ...string) (n int, err error) {
+	if strings.Join(entries, "") == "" {
+		return 0, nil
+	}
+	killed := map[int]bool{}
+	for range endRounds {
+		var left []int
+		err := eachEnviron(func(pid int, environ []byte, err error) error {
+			switch {
+			case err != nil && !errors.Is(err, fs.ErrPermission): // nobody sees into another user's
+				return err
+			case holds(environ, entries...):
+				left = append(left, pid)
+			}
+			return nil
+		})
+		if err != nil || len(left) == 0 {
+			return len(killed), err
+		}
+		for _, pid := range left {
+			killed[pid] = true
+			kill(pid, entries...)
+		}
+		awaitGone(left)
+	}
+	return len(killed), fmt.Errorf("processes that were started for the bot do not end, though they were sent SIGKILL; one is %d", last(killed))
+}
+
+// last is the highest of some pids.
+func last(pids map[int]bool) (pid int) {
+	for p := range pids {
+		pid = max(pid, p)
+	}
+	return pid
+}
+
+// kill kills a process that holds one of the entries, and its group where it leads one or where the leader is dead. The pidfd keeps the signal from another process that has the pid by now.
+func kill(pid int, entries ...string) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		fd = -1
+	} else {
+		defer func() { _ = unix.Close(fd) }()
+	}
+	buf := make([]byte, 16<<10)
+	if environ, err := readEnviron(strconv.Itoa(pid), &buf); err != nil || !holds(environ, entries...) {
+		return
+	}
+	if group, err := syscall.Getpgid(pid); err == nil && group != syscall.Getpgrp() && (group == pid || dead(group)) {
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
+	if fd >= 0 {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+		return
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// dead reports whether a process runs no more.
+func dead(pid int) bool {
+	state, _, err := look(pid)
+	return errors.Is(err, ErrGone) || err == nil && state == 'Z'
+}
+
+// awaitGone waits, for settleMax at most, until these processes run no more.
+func awaitGone(pids []int) {
+	for deadline := time.Now().Add(settleMax); time.Now().Before(deadline); <-time.After(settleStep) {
+		if !slices.ContainsFunc(pids, func(pid int) bool { return !dead(pid) }) {
+			return
+		}
+	}
+}
+
+// Holders lists the values of a variable in the environments of the running processes, each once, where they begin with prefix ("NAME=beginning").
+func Holders(prefix string) (values []string, err error) {
+	seen := map[string]bool{}
+	name, _, _ := strings.Cut(prefix, "=")
+	err = eachEnviron(func(_ int, environ []byte, err error) error {
+		if err != nil {
+			if errors.Is(err, fs.ErrPermission) {
+				return nil
+			}
+			return err
+		}
+		for entry := range bytes.SplitSeq(environ, []byte{0}) {
+			if value := string(bytes.TrimPrefix(entry, []byte(name+"="))); bytes.HasPrefix(entry, []byte(prefix)) && !seen[value] {
+				seen[value] = true
+				values = append(values, value)
+			}
+		}
+		return nil
+	})
+	return values, err
+}
