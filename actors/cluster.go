@@ -17,7 +17,7 @@ import (
 
 // Cluster runs one cluster process: it owns the OS process and the IPC connection.
 //
-//	adopting ── an earlier life's process ──┐
+//	adopting ── an earlier life's process ──┐        unknown: the search did not answer, and is repeated
 //	   │ none          started              ▼       IDENTIFY              all READY
 //	spawning ───────────▶ greeting ─────────▶ connecting ──────────▶ serving
 //	   ▲                      │                    │                    │
@@ -53,6 +53,7 @@ type Cluster struct {
 	why     *Failure   // why it is being killed
 	shot    bool       // it was sent SIGKILL at the end of its grace
 
+	search search // for what ran before
 	patience
 	reservation // of buckets, where the bot cannot ask for permits
 	ipc         // its conversation with the process
@@ -107,7 +108,7 @@ func (redial) IgnoreDeadLetterLogging() {}
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
 func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint, reborn, before := &messages.Mint{Worker: uint32(o.PID)}, false, &past{}
+	mint, reborn, before := &messages.Mint{Worker: uint32(o.PID)}, false, &past{settled: successor}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
 		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, past: before, shares: newShares(c.Shards.Len())}
 		successor, reborn = false, true // one that starts again has taken its place
@@ -119,8 +120,10 @@ func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer
 func (c *Cluster) spawning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		if c.successor || c.past.buried || !c.recall(ctx) {
+		if c.successor || c.past.buried {
 			c.spawn(ctx)
+		} else {
+			c.recall(ctx)
 		}
 	case recorded:
 		if m.life == c.life.Instance && c.cancel == nil {
@@ -216,7 +219,7 @@ func (c *Cluster) killing(ctx actor.Context) {
 	case world.Recovered:
 		c.In(ctx, c.options.KillGrace)
 	case found:
-		c.sought(ctx, m)
+		c.lost(ctx, m)
 	case runStarted: // its end was ordered meanwhile
 		switch {
 		case m.life != c.life.Instance:
@@ -308,6 +311,9 @@ func (c *Cluster) ending(ctx actor.Context) {
 // ended is the end that was ordered, or that was brought about because of a failure.
 func (c *Cluster) ended(ctx actor.Context, e proc.Exit) {
 	c.exit = &e
+	if c.leftBehind(ctx, e) {
+		return
+	}
 	if c.why == nil {
 		c.stopped(ctx)
 		return
@@ -369,9 +375,6 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.tell(ctx)
 	case messages.Survey:
 		c.survey(ctx)
-	case stray:
-		m.process.Wait(func(proc.Exit) {})
-		m.process.Signal(syscall.SIGKILL)
 	case runStarted, runExited, found: // of a life before this one
 	default:
 		c.Unexpected(ctx)

@@ -26,7 +26,10 @@ func (c *Cluster) own(ctx actor.Context, p proc.Process) {
 // exited is the end that nobody ordered.
 func (c *Cluster) exited(ctx actor.Context, e proc.Exit) {
 	c.exit = &e
-	c.why = &Failure{Cause: messages.CauseExited, Err: e.Ending(), WaitedFor: c.waitsFor()}
+	c.why = &Failure{Cause: messages.CauseExited, Err: unordered(e), WaitedFor: c.waitsFor()}
+	if c.leftBehind(ctx, e) {
+		return
+	}
 	if c.link == nil {
 		c.fail(ctx, c.why)
 		return
@@ -41,9 +44,9 @@ func (c *Cluster) spawn(ctx actor.Context) {
 		c.enter(ctx, messages.ClusterAwaiting, c.awaiting)
 		return
 	}
-	*c.past = past{waiting: c.successor, slow: c.past.slow}
+	*c.past = past{settled: true, waiting: c.successor, slow: c.past.slow}
 	instance := c.mint.New(time.Now(), uint32(c.plan.ID))
-	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance)}
+	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance), Owner: c.options.Owner}
 	if c.options.asksItself() {
 		c.begin(ctx)
 		return
@@ -86,6 +89,7 @@ func (c *Cluster) start(ctx actor.Context) {
 		Dir:    c.options.Dir,
 		Env:    plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.life, c.options.ExtraEnv, c.options.TokenByHello),
 		Output: c.output(), Folders: c.options.Folders,
+		Mark: c.runMark(),
 	}
 	send, instance := world.Sender(ctx), c.life.Instance
 	c.cancel = c.W.Start(spec, func(p proc.Process, err error) { send(runStarted{instance, p, err}) })

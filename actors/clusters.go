@@ -101,6 +101,10 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		s.leased(ctx, m)
 	case messages.TakeBack:
 		s.takeBack(ctx, m)
+	case leftovers:
+		s.endLeftovers(ctx, m)
+	case seekAgain:
+		s.seekLeftovers(ctx, m.tries)
 	case messages.Serve:
 		s.serve(ctx, m)
 	case messages.Release:

@@ -16,6 +16,7 @@ type ranges struct {
 	lease    messages.Lease
 	releases []messages.Release // under way
 	draining bool               // StopAll is under way
+	seeking  bool               // it is unknown what an earlier life left
 	told     messages.Standing  // what MasterLink heard last
 }
 
@@ -46,20 +47,7 @@ func (s *ClusterSupervisor) takeBack(ctx actor.Context, m messages.TakeBack) {
 	for _, r := range m.Ranges {
 		s.serveSince(ctx, messages.Serve{Range: r.Range}, r.Epoch)
 	}
-	names, err := s.w.List()
-	if err != nil {
-		s.w.Log.Error().Err(err).Msg("state folder cannot be listed; a process of an earlier life may be left")
-	}
-	for _, name := range names {
-		id, is := recordedCluster(name)
-		if !is || s.wards[id] != nil {
-			continue
-		}
-		w := &ward{Cluster: plan.Cluster{ID: id}, stray: true}
-		s.wards[id] = w
-		s.spawn(ctx, w)
-		s.end(ctx, w, forget)
-	}
+	s.seekLeftovers(ctx, 0)
 }
 
 // serve takes one more range.
@@ -69,7 +57,7 @@ func (s *ClusterSupervisor) serve(ctx actor.Context, m messages.Serve) {
 
 // serveSince is serve by an order of an epoch.
 func (s *ClusterSupervisor) serveSince(ctx actor.Context, m messages.Serve, epoch int64) {
-	cut, reason := s.admit(m)
+	cut, reason := s.admit(m) // a leftover of the same cluster ends first
 	if reason != "" {
 		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
 		return
@@ -81,14 +69,20 @@ func (s *ClusterSupervisor) serveSince(ctx actor.Context, m messages.Serve, epoc
 		return
 	}
 	for _, c := range cut {
-		s.wards[c.ID] = &ward{Cluster: c}
+		if w := s.wards[c.ID]; w != nil {
+			w.Cluster, w.stray, w.then = c, false, again
+		} else {
+			s.wards[c.ID] = &ward{Cluster: c}
+		}
 		if brought := slices.DeleteFunc(slices.Clone(m.Sessions), func(o messages.Session) bool { return !c.Shards.Contains(o.Shard) }); len(brought) > 0 {
 			ctx.Send(s.house.Sessions, messages.SessionsBrought{Cluster: c.ID, Sessions: brought})
 		}
 	}
 	s.served = append(s.served, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: epoch})
 	for _, c := range cut {
-		s.spawn(ctx, s.wards[c.ID])
+		if w := s.wards[c.ID]; !w.ending {
+			s.spawn(ctx, w)
+		}
 	}
 	s.settle(ctx)
 }
@@ -114,7 +108,7 @@ func (s *ClusterSupervisor) admit(m messages.Serve) (cut []plan.Cluster, reason 
 	}
 	cut = plan.Cut(m.Range, s.settings.ShardsPerCluster)
 	for _, c := range cut {
-		if w := s.wards[c.ID]; w != nil {
+		if w := s.wards[c.ID]; w != nil && !w.stray {
 			return nil, fmt.Sprintf("range %s is not aligned to whole clusters of %d shards: cluster %s has shards %s here already",
 				m.Range, s.settings.ShardsPerCluster, c.ID, w.Shards)
 		}
@@ -228,7 +222,7 @@ func (s *ClusterSupervisor) settle(ctx actor.Context) {
 		}
 		return done
 	})
-	if s.draining && len(s.wards) == 0 {
+	if s.draining && len(s.wards) == 0 && !s.seeking {
 		s.draining = false
 		ctx.Send(ctx.Parent(), messages.AllStopped{})
 	}

@@ -351,6 +351,8 @@ func (m *MasterLink) allStopped(ctx actor.Context) {
 	m.orders.shutdowns, m.lease.stopping = nil, false
 	m.unhold(ctx)
 	if m.stopping {
+		m.memory.Ranges, m.memory.Epochs = nil, nil
+		m.save(ctx)
 		ctx.Stop(ctx.Self())
 	}
 }

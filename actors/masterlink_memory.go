@@ -85,8 +85,12 @@ func (m *MasterLink) takeBack(ctx actor.Context) {
 	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.served()})
 }
 
-// keepServed writes down what is served and what is about to be. What is being drained is not.
+// keepServed writes down what is served and what is about to be. What is being drained is not, but for a stop of CONTROL that is not over: a kill in its middle leaves bots
+// that the next life takes back.
 func (m *MasterLink) keepServed(ctx actor.Context) {
+	if m.stopping {
+		return
+	}
 	k := &m.memory
 	s := m.settings
 	ranges := slices.Clone(m.orders.pending)

@@ -42,6 +42,7 @@ type ClusterOptions struct {
 	Sockets          string   // what a socket's path begins with; the process's snowflake follows
 	Logs             string   // folder of the output files; "" lets the bots inherit our output
 	Folders          []string // of our own, made again before every start where somebody removed them
+	Owner            string   // names this installation of CONTROL on its machine, in the environment of its bots
 
 	Protocol messages.Protocol
 	Ready    ReadyRule // with ProtocolEnv

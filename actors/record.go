@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"syscall"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -60,27 +58,22 @@ func (o ClusterOptions) fingerprint(s messages.Settings, c plan.Cluster) string 
 	return hex.EncodeToString(sum[:8])
 }
 
-// What a cluster hears of its record.
-type (
-	recorded struct {
-		life messages.Snowflake
-		err  error
-	}
-	found struct {
-		process proc.Process
-		err     error
-	}
-)
+// recorded is the disk's answer.
+type recorded struct {
+	life messages.Snowflake
+	err  error
+}
 
-// These may come after their cluster has stopped; that is no news.
+// IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
 func (recorded) IgnoreDeadLetterLogging() {}
-func (found) IgnoreDeadLetterLogging()    {}
 
-// past is what a cluster's actor leaves to the one that takes its place, besides the record.
+// past is what a cluster's actor leaves to the one that takes its place.
 type past struct {
-	buried  bool // its process is known dead
-	waiting bool // the record of its process is a successor's
-	slow    int  // starts in a row that were too slow
+	settled bool    // what earlier lives of CONTROL left is known
+	record  *record // what was written last in this life, whether the disk took it or not; nil: nothing
+	buried  bool    // its process is known dead
+	waiting bool    // the record of its process is a successor's
+	slow    int     // starts in a row that were too slow
 }
 
 // inherit makes the record of a successor that of the cluster's process.
@@ -90,158 +83,46 @@ func (c *Cluster) inherit(ctx actor.Context) {
 	c.W.Remove(successorName(c.plan.ID), func(error) {}) // a record of the dead does no harm
 }
 
-// stray is a successor that an earlier life of CONTROL started and did not live to use.
-type stray struct{ process proc.Process }
-
-// IgnoreDeadLetterLogging: it may come after the cluster has stopped.
-func (stray) IgnoreDeadLetterLogging() {}
-
-// endStray ends a successor of an earlier life.
-func (c *Cluster) endStray(ctx actor.Context) {
-	data, err := c.W.Load(successorName(c.plan.ID))
-	var r record
-	if err != nil || data == nil || json.Unmarshal(data, &r) != nil {
-		return
-	}
-	send := world.Sender(ctx)
-	c.W.Find(r.Mark, func(p proc.Process, err error) {
-		if err == nil {
-			send(stray{p})
-		}
-	})
-	c.W.Remove(successorName(c.plan.ID), func(error) {})
-}
-
-// recall looks whether an earlier life left a process, and begins to search for it.
-func (c *Cluster) recall(ctx actor.Context) (left bool) {
-	if !c.reborn { // else the successor is one of this life
-		c.endStray(ctx)
-	}
-	name := recordName(c.plan.ID)
-	if c.past.waiting {
-		name = successorName(c.plan.ID)
-	}
+// readRecord reads a record of an earlier life; nil where there is none, and where it is no record, which it never becomes: an error may pass.
+func (c *Cluster) readRecord(name string) (*record, error) {
 	data, err := c.W.Load(name)
-	var r record
-	if err == nil && data != nil {
-		err = json.Unmarshal(data, &r)
+	if err != nil || data == nil {
+		return nil, err
+	}
+	r := &record{}
+	if err = json.Unmarshal(data, r); err == nil && r.Mark.Env == "" && r.Mark.PID == 0 {
+		err = errors.New("it names no process")
 	}
 	if err != nil {
-		c.Log.Warn().Err(err).Str("file", name).Msg("record cannot be read; a process it spoke of is not found")
+		c.Log.Warn().Err(err).Str("file", name).Msg("file holds no record; the process is searched by its environment")
+		return nil, nil
 	}
-	if err != nil || data == nil {
-		return false
-	}
-	c.life, c.started, c.served, c.changed = r.Life, c.W.FromWall(r.Started), r.Served, r.Spec != c.options.fingerprint(c.settings, c.plan)
-	if now := time.Now(); c.started.After(now) { // the clock was ahead
-		c.started = now
-	}
-	c.enter(ctx, messages.ClusterAdopting, c.adopting)
-	send := world.Sender(ctx)
-	c.cancel = c.W.Find(r.Mark, func(p proc.Process, err error) { send(found{p, err}) })
-	return true
-}
-
-// adopting waits for the process of an earlier life: found, it is greeted as if it had just been started; gone, another one is.
-func (c *Cluster) adopting(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
-	case found:
-		var gone *proc.GoneError
-		switch {
-		case m.err == nil:
-			c.adopted = true
-			c.own(ctx, m.process)
-			if c.past.waiting {
-				c.inherit(ctx)
-			}
-			c.meet(ctx)
-		case errors.As(m.err, &gone):
-			ctx.Send(c.house.Herald, messages.ClusterDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Cause: messages.CauseExited,
-				Err: "the process ended while CONTROL was away", Exit: gone.Exit.String()})
-			c.bury(ctx)
-			c.spawn(ctx)
-		case errors.Is(m.err, errors.ErrUnsupported): // no process can be found here
-			c.bury(ctx)
-			c.spawn(ctx)
-		default: // it may live: a second one would double its shards
-			c.cancel = nil
-			c.fail(ctx, &Failure{Cause: messages.CauseStartFailed, Err: "whether the process of an earlier life lives is not known: " + m.err.Error()})
-		}
-	case world.Recovered: // what was found may be lost to a panic of ours
-		c.recallAnew(ctx)
-	case messages.StopRun:
-		c.enter(ctx, messages.ClusterKilling, c.takingLeave)
-	default:
-		c.always(ctx)
-	}
-}
-
-// recallAnew searches once more.
-func (c *Cluster) recallAnew(ctx actor.Context) {
-	c.detach()
-	if !c.recall(ctx) {
-		c.stopped(ctx)
-	}
-}
-
-// seek looks whether a process that was killed is there still.
-func (c *Cluster) seek(ctx actor.Context) {
-	send := world.Sender(ctx)
-	c.cancel = c.W.Find(c.mark(proc.Mark{PID: c.process.PID(), Started: c.process.Started()}), func(p proc.Process, err error) { send(found{p, err}) })
-}
-
-// sought takes what came of that.
-func (c *Cluster) sought(ctx actor.Context, m found) {
-	var gone *proc.GoneError
-	if c.process != nil && errors.As(m.err, &gone) {
-		c.ended(ctx, gone.Exit)
-		return
-	}
-	if c.cancel != nil { // it is there: its death is awaited already
-		c.cancel()
-		c.cancel = nil
-	}
-}
-
-// takingLeave waits for the process of an earlier life, to end it.
-func (c *Cluster) takingLeave(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
-	case found:
-		if m.err != nil {
-			c.stopped(ctx)
-			return
-		}
-		c.own(ctx, m.process)
-		c.kill(ctx, syscall.SIGTERM, nil)
-	case world.Recovered:
-		if c.recallAnew(ctx); c.cancel != nil {
-			c.enter(ctx, messages.ClusterKilling, c.takingLeave)
-		}
-	case messages.StopRun:
-	default:
-		c.always(ctx)
-	}
+	return r, nil
 }
 
 // intend writes down what is about to be started. The answer is recorded.
 func (c *Cluster) intend(ctx actor.Context) {
-	c.write(ctx, proc.Mark{})
+	c.write(ctx, c.W.Intent())
 }
 
 // note writes down what was started, so that it is found at once.
 func (c *Cluster) note(ctx actor.Context, p proc.Process) {
-	c.write(ctx, proc.Mark{PID: p.PID(), Started: p.Started()})
+	c.write(ctx, p.Mark())
 }
 
 // mark is by what a process of this life is found.
 func (c *Cluster) mark(m proc.Mark) proc.Mark {
-	m.Env, m.Output = "SHARDING_INSTANCE_IPC="+string(c.life.Instance), c.output()
+	m.Env, m.Output = c.runMark(), c.output()
 	return m
 }
+
+// runMark is the entry of the environment that this run's processes hold, and no other's.
+func (c *Cluster) runMark() string { return "SHARDING_INSTANCE_IPC=" + string(c.life.Instance) }
 
 func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	mark = c.mark(mark)
 	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: c.W.AtWall(c.started), Served: c.served}
+	c.past.record = &r
 	send, life := world.Sender(ctx), c.life.Instance
 	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })
 }

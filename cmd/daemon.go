@@ -175,7 +175,7 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source, Weight: float64(c.Machine.Weight)},
 		Cluster: actors.ClusterOptions{
 			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
-			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs,
+			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs, Owner: ownerName(c),
 			Folders:  slices.DeleteFunc([]string{c.Sockets.Dir, logs}, func(dir string) bool { return dir == "" }),
 			Protocol: messages.Protocol(c.Cluster.Protocol), Ready: actors.ReadyRule(ready), Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
@@ -186,6 +186,15 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 		Router:     actors.RouterOptions{Eval: c.IPC.Eval},
 		Behaviours: behaviours,
 	}
+}
+
+// ownerName names an installation of CONTROL on its machine: by its source, for several may see each other's processes and have equal paths, and its state folder.
+func ownerName(c *config.Config) string {
+	dir, err := filepath.Abs(c.State.Dir)
+	if real, failed := filepath.EvalSymlinks(dir); err == nil && failed == nil {
+		dir = real
+	}
+	return c.Machine.Source + ":" + dir
 }
 
 // masterOptions is a configuration as MASTER's actors know it.

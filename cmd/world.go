@@ -30,10 +30,14 @@ func newWorld(files *folder, log zerolog.Logger) *world.World {
 			t := time.AfterFunc(max(d, 0), fn)
 			return func() { t.Stop() }
 		},
-		Dial:    dial,
-		Listen:  master.Listen,
-		Start:   proc.Start,
-		Find:    proc.Find,
+		Dial:   dial,
+		Listen: master.Listen,
+		Start:  proc.Start,
+		Find:   proc.Find,
+		Intent: proc.Intent,
+		Holders: func(prefix string, done func([]string, error)) {
+			go func() { done(proc.Holders(prefix)) }()
+		},
 		Save:    files.save,
 		Load:    files.load,
 		Remove:  files.remove,

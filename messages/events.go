@@ -44,6 +44,7 @@ type ClusterState string
 
 const (
 	ClusterAdopting   ClusterState = "adopting"  // looking for the process of an earlier life of CONTROL
+	ClusterUnknown    ClusterState = "unknown"   // whether the process of an earlier life of CONTROL lives is unknown; nothing is started before it is known
 	ClusterAwaiting   ClusterState = "awaiting"  // to be started as soon as MASTER says the token
 	ClusterReserving  ClusterState = "reserving" // waiting for the buckets of a bot that cannot ask for permits itself
 	ClusterSpawning   ClusterState = "spawning"
@@ -155,6 +156,14 @@ type (
 		Cluster ClusterID `json:"cluster"`
 		Shards  string    `json:"shards"`
 		PID     int       `json:"pid"`
+	}
+	// ClusterInDoubt: whether the previous process of a cluster lives cannot be found out, for the reason in Err. Nothing is started for the cluster, and the search is
+	// repeated, up to 30 s apart, until it answers; the cluster then goes on by itself. What to do is to remove the reason: give access to the file or folder, free
+	// descriptors, or end the process that Err names.
+	ClusterInDoubt struct {
+		Cluster ClusterID `json:"cluster"`
+		Shards  string    `json:"shards"`
+		Err     string    `json:"err"`
 	}
 	// ClusterDied: a cluster's run ended unordered; it is restarted.
 	ClusterDied struct {
@@ -340,6 +349,7 @@ func (ClusterMoved) Event() (string, Level)          { return "cluster.moved", L
 func (ShardMoved) Event() (string, Level)            { return "shard.moved", LevelDebug }
 func (ClusterReady) Event() (string, Level)          { return "cluster.ready", LevelInfo }
 func (ClusterAdopted) Event() (string, Level)        { return "cluster.adopted", LevelInfo }
+func (ClusterInDoubt) Event() (string, Level)        { return "cluster.unknown", LevelError }
 func (ClusterDied) Event() (string, Level)           { return "cluster.died", LevelWarn }
 func (ClusterGaveUp) Event() (string, Level)         { return "cluster.gave_up", LevelError }
 func (ClusterFatal) Event() (string, Level)          { return "cluster.fatal", LevelError }

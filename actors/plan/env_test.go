@@ -11,7 +11,7 @@ import (
 var (
 	someSettings = messages.Settings{Token: "the-bot-token", ShardCount: 25, MaxConcurrency: 16, ShardsPerCluster: 10}
 	someCluster  = Cluster{ID: 2, Shards: messages.ShardRange{First: 20, Last: 24}}
-	someLife     = Life{Manager: "111", Instance: "222", Socket: "/run/x/222"}
+	someLife     = Life{Manager: "111", Instance: "222", Socket: "/run/x/222", Owner: "m1:/var/x"}
 )
 
 func TestEnvironment(t *testing.T) {
@@ -19,7 +19,7 @@ func TestEnvironment(t *testing.T) {
 		"NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json", "NODE_UNIQUE_ID=1"}
 	extra := []string{"LANG=C", "PATH=/opt/bin"}
 	ours := []string{"CLUSTER_ID=2", "CLUSTER_COUNT=3", "SHARD_IDS=20,21,22,23,24", "SHARDS=[20,21,22,23,24]", "SHARD_COUNT=25", "MAX_CONCURRENCY=16",
-		"SHARDING_MANAGER_IPC=111", "SHARDING_INSTANCE_IPC=222", "SHARDING_INSTANCE=2", "DISCLUSTER_SOCKET=/run/x/222"}
+		"SHARDING_MANAGER_IPC=111", "SHARDING_INSTANCE_IPC=222", "SHARDING_INSTANCE=2", "DISCLUSTER_SOCKET=/run/x/222", "DISCLUSTER_OWNER=m1:/var/x#2"}
 	for _, c := range []struct {
 		name    string
 		byHello bool
@@ -33,6 +33,19 @@ func TestEnvironment(t *testing.T) {
 				t.Errorf("\n got %q\nwant %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A cluster of another installation is none of ours, however alike their names.
+func TestOwnedCluster(t *testing.T) {
+	for value, want := range map[string]messages.ClusterID{"m1:/var/x#0": 0, "m1:/var/x#17": 17, "m1:/var/x#-1": -1, "m1:/var/x#01": -1, "m1:/var/x#": -1, "m1:/var/x": -1,
+		"m1:/var/xy#1": -1, "m11:/var/x#1": -1, "": -1} {
+		if id, ok := OwnedCluster("m1:/var/x", value); ok != (want >= 0) || ok && id != want {
+			t.Errorf("%q: cluster %d, %v", value, id, ok)
+		}
+	}
+	if mark := OwnerMark("m1:/var/x", 3); mark != OwnedBy("m1:/var/x")+"3" {
+		t.Errorf("mark %q", mark)
 	}
 }
 

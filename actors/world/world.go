@@ -31,9 +31,14 @@ type World struct {
 	// whether it is on disk yet or not; a missing file is nil, nil.
 	Save func(name string, data []byte, done func(error))
 	Load func(name string) ([]byte, error)
-	// Find finds a process that an earlier life started. done is called once: with the process, with proc.ErrGone when it is dead, or with another error when nobody knows.
+	// Find finds a process that an earlier life started. done is called once: with the process, with proc.ErrGone when it is dead and nothing of it is left, or with
+	// another error when that is unknown.
 	// cancel abandons the search, and lets go of a process whose Wait was never called without harming it.
 	Find func(m proc.Mark, done func(proc.Process, error)) (cancel func())
+	// Intent returns the mark of a process that is about to be started: its boot, and a moment before its start.
+	Intent func() proc.Mark
+	// Holders lists the values of an environment variable of the running processes that begin with prefix, "NAME=beginning".
+	Holders func(prefix string, done func(values []string, err error))
 	// Remove deletes a small file, List names all of them; in the order of Save.
 	Remove func(name string, done func(error))
 	List   func() ([]string, error)

@@ -25,7 +25,11 @@ type Env struct {
 	SickAfter  time.Duration // its site answers 500 from then on; 0: never
 	DieAfter   time.Duration // it ends with exit 1 then; 0: never
 	IgnoreTerm bool
+	Background bool // it goes on in a process of its own, and the one that was started ends with exit 0
 }
+
+// background is how long a bot takes to put itself into the background.
+const background = 200 * time.Millisecond
 
 // Library is whose pace a bot has.
 type Library int
@@ -61,6 +65,12 @@ func (l Library) inTurn() bool { return l != DiscordJS }
 
 // Program is what the process does.
 func (e Env) Program(p *sim.Proc) {
+	if e.Background {
+		e.Background = false
+		p.Fork(e.Program)
+		p.After(background, func() { p.Exit(0, "") })
+		return
+	}
 	b := newBot(SDK{Discord: e.Discord, Up: e.Up, NoSessions: true}, p)
 	b.silent = true
 	b.fatal = func(*shard, int, string) { p.Exit(1, "fatal\n") }

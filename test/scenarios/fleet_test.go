@@ -263,7 +263,7 @@ func options(name string) actors.Options {
 		Version: "test", Hostname: name, PID: 4242, CPUs: 2,
 		Master: actors.Master{URL: masterURL, Source: name},
 		Cluster: actors.ClusterOptions{
-			Command: []string{"bot"}, BaseEnv: []string{"PATH=/bin", "CONTROL_SECRET=x"}, Sockets: "/run/" + name + "/", Logs: "/log",
+			Command: []string{"bot"}, BaseEnv: []string{"PATH=/bin", "CONTROL_SECRET=x"}, Sockets: "/run/" + name + "/", Logs: "/log", Owner: name,
 			Protocol:     messages.ProtocolSDK,
 			HelloTimeout: 30 * time.Second, ReadyTimeout: time.Minute, Heartbeat: 5 * time.Second, StopGrace: 8 * time.Second, KillGrace: 2 * time.Second,
 			OnLost: messages.OnLostAutonomous,

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -38,6 +37,9 @@ type Host struct {
 	Blind bool
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
+	// FindErr, when set, is what every search for processes ends with, and ReadErr says what every Load of a file does, and List as the file "".
+	FindErr error
+	ReadErr func(name string) error
 	// HookErr is what every Hook ends with; Hooks is what was run.
 	HookErr error
 	Hooks   []Hook
@@ -83,6 +85,7 @@ func NewHost(l *Loop, n *Net, name string) *Host {
 
 // Boot starts a life: the World of one CONTROL or MASTER, and the prefix of its actors' names. One host runs one at a time.
 func (h *Host) Boot() (w *world.World, prefix string) {
+	h.flush()
 	b := &boot{queued: map[string][]byte{}}
 	h.boot = b
 	h.boots++
@@ -113,13 +116,25 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 			if data, queued := b.queued[name]; queued {
 				return data, nil
 			}
+			if err := h.readErr(name); err != nil {
+				return nil, err
+			}
 			return h.files[name], nil
 		},
 		Remove: func(name string, done func(error)) {
 			h.disk(b, name, nil, done)
 		},
-		List: func() ([]string, error) { return slices.Sorted(maps.Keys(h.files)), nil },
-		Find: func(m proc.Mark, done func(proc.Process, error)) func() { return h.find(b, m, done) },
+		List: func() ([]string, error) {
+			if err := h.readErr(""); err != nil {
+				return nil, err
+			}
+			return slices.Sorted(maps.Keys(h.files)), nil
+		},
+		Find:   func(m proc.Mark, done func(proc.Process, error)) func() { return h.find(b, m, done) },
+		Intent: func() proc.Mark { return proc.Mark{Started: uint64(h.pid), Boot: "sim"} },
+		Holders: func(prefix string, done func([]string, error)) {
+			h.loop.After(h.net.delay(h.Name, h.Name), alive(func() { done(h.holders(prefix), h.FindErr) }))
+		},
 		Grep: func(file string, line *regexp.Regexp, done func(error)) func() {
 			return h.grep(file, line, alive(func() { done(nil) }))
 		},
@@ -319,52 +334,3 @@ func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) fu
 		}
 	}
 }
-
-// disk replaces one file, or removes it for nil data, behind all that was asked for before it. A life that is dead by then has not done it.
-func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
-	b.queued[name] = data
-	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow)))) // a process may start sooner
-	if at.Before(b.disk) {
-		at = b.disk
-	}
-	b.disk = at
-	h.loop.After(time.Until(at), func() {
-		if b.dead {
-			return
-		}
-		switch {
-		case h.DiskErr != nil:
-		case data == nil:
-			delete(h.files, name)
-		default:
-			h.files[name] = data
-		}
-		done(h.DiskErr)
-	})
-}
-
-// diskSlow is the longest that the disk takes for one file.
-const diskSlow = 8 * time.Millisecond
-
-// find gives a living process to another life of its host's CONTROL.
-func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func() {
-	return h.loop.After(h.net.delay(h.Name, h.Name), func() {
-		if b.dead {
-			return
-		}
-		for _, p := range h.Processes() {
-			if slices.Contains(p.Spec.Env, m.Env) && (m.PID == 0 || m.PID == p.pid && m.Started == p.Started()) {
-				p.boot, p.exited = b, nil
-				done(p, nil)
-				return
-			}
-		}
-		done(nil, &proc.GoneError{Exit: proc.Exit{Code: -1}})
-	})
-}
-
-// ErrDiskFull is a DiskErr.
-var ErrDiskFull = errors.New("no space left on device")
-
-// File is a small file.
-func (h *Host) File(name string) string { return string(h.files[name]) }

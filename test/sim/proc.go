@@ -28,6 +28,7 @@ type Proc struct {
 	exited  func(proc.Exit)
 	gone    bool
 	stopped bool
+	wiped   bool
 	later   []func() // what waits for SIGCONT
 	printed []string
 	ends    []*end
@@ -37,8 +38,26 @@ type Proc struct {
 // PID is the process id.
 func (p *Proc) PID() int { return p.pid }
 
-// Started implements proc.Process: pids are never used twice here.
-func (p *Proc) Started() uint64 { return uint64(p.pid) }
+// Mark implements proc.Process: pids are never used twice here.
+func (p *Proc) Mark() proc.Mark { return proc.Mark{PID: p.pid, Started: uint64(p.pid), Boot: "sim"} }
+
+// Wipe overwrites the environment that others see, as a process does that sets its title.
+func (p *Proc) Wipe() { p.wiped = true }
+
+// holds reports whether others see one of the entries in the environment.
+func (p *Proc) holds(entries ...string) bool {
+	return !p.wiped && slices.ContainsFunc(entries, func(e string) bool { return e != "" && slices.Contains(p.Spec.Env, e) })
+}
+
+// Fork starts a process with the same environment in a session of its own, which nobody supervises.
+func (p *Proc) Fork(program Program) {
+	h := p.Host
+	h.pid++
+	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, boot: p.boot, OnSignal: func(syscall.Signal) {}}
+	child.Spec.Output = ""
+	h.procs[child.pid] = child
+	h.loop.After(h.net.delay(h.Name, h.Name), func() { child.Do(func() { program(child) }) })
+}
 
 // Wall is the machine's wall clock.
 func (p *Proc) Wall() time.Time { return time.Now().Add(p.Host.Clock) }
@@ -189,8 +208,14 @@ func (p *Proc) end(e proc.Exit) {
 		p.OnEnd()
 	}
 	p.Host.loop.After(p.Host.net.delay(p.Host.Name, p.Host.Name), func() {
-		if p.exited != nil && !p.boot.dead {
-			p.exited(e)
+		if p.exited == nil || p.boot.dead {
+			return
 		}
+		if p.Host.FindErr != nil {
+			e.Doubt = p.Host.FindErr.Error()
+		} else {
+			e.Left = p.Host.sweep(p.Spec.Mark)
+		}
+		p.exited(e)
 	})
 }

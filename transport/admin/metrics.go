@@ -116,7 +116,7 @@ var (
 		messages.CauseStartFailed, messages.CauseShardsLost, messages.CauseFatal, messages.CauseInternal}
 	identifyCauses = []messages.IdentifyCause{messages.CauseStart, messages.CauseCrash, messages.CauseReidentify, messages.CauseOperator}
 	alertChannels  = []messages.AlertChannel{messages.AlertHook, messages.AlertWebhook}
-	clusterStates  = []messages.ClusterState{messages.ClusterAdopting, messages.ClusterAwaiting, messages.ClusterReserving, messages.ClusterSpawning, messages.ClusterGreeting,
+	clusterStates  = []messages.ClusterState{messages.ClusterAdopting, messages.ClusterUnknown, messages.ClusterAwaiting, messages.ClusterReserving, messages.ClusterSpawning, messages.ClusterGreeting,
 		messages.ClusterConnecting, messages.ClusterServing, messages.ClusterDraining, messages.ClusterKilling, messages.ClusterWaiting, messages.ClusterStopped,
 		messages.ClusterFailed, messages.ClusterDetached}
 	shardStates = []messages.ShardState{messages.ShardIdle, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardIdentifying, messages.ShardResuming,

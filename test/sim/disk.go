@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"errors"
+	"time"
+)
+
+// This file is the disk of a Host: its small files, and what goes wrong with them.
+
+// disk replaces one file, or removes it for nil data, behind all that was asked for before it. A life that is dead by then has not done it.
+func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
+	b.queued[name] = data
+	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow)))) // a process may start sooner
+	if at.Before(b.disk) {
+		at = b.disk
+	}
+	b.disk = at
+	h.loop.After(time.Until(at), func() {
+		if b.dead {
+			return
+		}
+		switch {
+		case h.DiskErr != nil:
+		case data == nil:
+			delete(h.files, name)
+		default:
+			h.files[name] = data
+		}
+		done(h.DiskErr)
+	})
+}
+
+// diskSlow is the longest that the disk takes for one file.
+const diskSlow = 8 * time.Millisecond
+
+// readErr is why a file cannot be read.
+func (h *Host) readErr(name string) error {
+	if h.ReadErr == nil {
+		return nil
+	}
+	return h.ReadErr(name)
+}
+
+// Damage puts other bytes into a file, as a disk may.
+func (h *Host) Damage(name string, data []byte) { h.files[name] = data }
+
+// flush writes what a life that ended in order has asked for, as its program does before it exits.
+func (h *Host) flush() {
+	if h.boot == nil || h.boot.dead || h.DiskErr != nil {
+		return
+	}
+	for name, data := range h.boot.queued {
+		if h.files[name] = data; data == nil {
+			delete(h.files, name)
+		}
+	}
+	h.boot.dead = true
+}
+
+// ErrDiskFull is a DiskErr.
+var ErrDiskFull = errors.New("no space left on device")
+
+// File is a small file.
+func (h *Host) File(name string) string { return string(h.files[name]) }
