@@ -267,7 +267,7 @@ func (c *Cluster) over(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, messages.KillAllowed, runStarted, runExited, recorded, found,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, messages.KillAllowed, runStarted, runExited, recorded, noteDue, found,
 		messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, woke, probeEnded, shareDue:
 	default:
@@ -340,6 +340,8 @@ func (c *Cluster) always(ctx actor.Context) {
 		if m.life == c.life.Instance {
 			c.saved(ctx, m)
 		}
+	case noteDue:
+		c.renote(ctx, m)
 	case messages.Settings:
 		c.settings = m
 	case messages.Permit:

@@ -25,6 +25,9 @@ func (s *ClusterSupervisor) recovered(ctx actor.Context) {
 		}
 	}
 	s.lookOut(ctx, false)
+	if s.seeking {
+		s.seekLeftovers(ctx, 0)
+	}
 	s.settle(ctx)
 }
 

@@ -65,7 +65,7 @@ func (m *MasterLink) retell(ctx actor.Context, child *actor.PID) {
 		}
 	case child.Equal(m.house.Clusters) && (m.stopping || m.lease.stopping || len(m.orders.shutdowns) > 0):
 		ctx.Send(child, messages.StopAll{Reason: "ordered before"})
-	case child.Equal(m.house.Clusters):
+	case child.Equal(m.house.Clusters) && m.recalled:
 		back := messages.TakeBack{Settings: m.settings, Ranges: m.memory.served()}
 		if m.doubtful {
 			back.Settings.Token = ""

@@ -51,6 +51,8 @@ type MasterLink struct {
 	lease    lease
 	doubtful bool // what was taken back may be another machine's by now: what of it does not run waits for MASTER's word
 	memory   linkMemory
+	recalled bool              // memory is what the last life left
+	unread   int               // tries to read it
 	last     map[int]time.Time // per bucket, of the gate
 	share    *messages.Share   // of the day's budget, as the gate has it on disk
 	standing messages.Standing
@@ -106,7 +108,6 @@ func (m *MasterLink) dialing(ctx actor.Context) {
 	case *actor.Started:
 		m.house = houseOf(ctx.Self())
 		m.spawnHouse(ctx)
-		m.remember(ctx)
 		m.dial(ctx)
 	case linkOpened:
 		m.opened(ctx, msg)
@@ -210,6 +211,9 @@ func (m *MasterLink) always(ctx actor.Context) {
 			ctx.Stop(ctx.Self())
 		case !m.stopping:
 			m.stopping = true
+			if !m.recalled { // what runs is found and ended without it
+				ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings})
+			}
 			ctx.Send(m.house.Clusters, messages.StopAll{Reason: msg.Reason})
 		}
 	case linkSaved:
@@ -232,7 +236,7 @@ func (m *MasterLink) always(ctx actor.Context) {
 }
 
 func (m *MasterLink) dial(ctx actor.Context) {
-	if m.stopping {
+	if m.stopping || !m.recalled && !m.remember(ctx) {
 		return
 	}
 	send := world.Sender(ctx)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
@@ -53,10 +54,20 @@ type linkSaved struct{ err error }
 // IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
 func (linkSaved) IgnoreDeadLetterLogging() {}
 
-// remember takes over what the last life left, and makes a name for this installation at its first start.
-func (m *MasterLink) remember(ctx actor.Context) {
+// remember takes over what the last life left, and makes a name for this installation at its first start. It reports false where the disk does not let it: a new
+// installation would end the bots of this one, so that it waits.
+func (m *MasterLink) remember(ctx actor.Context) bool {
 	data, err := m.W.Load(linkFile)
-	if err == nil && data != nil {
+	if err != nil {
+		if m.unread == 0 {
+			m.raise(ctx, messages.StateUnreadable{File: linkFile, Err: err.Error()})
+		}
+		m.In(ctx, plan.SearchAgain(m.unread, m.W.Rand()))
+		m.unread++
+		return false
+	}
+	m.recalled = true
+	if data != nil {
 		err = json.Unmarshal(data, &m.memory)
 	}
 	if err != nil {
@@ -67,6 +78,7 @@ func (m *MasterLink) remember(ctx actor.Context) {
 		m.save(ctx)
 	}
 	m.takeBack(ctx)
+	return true
 }
 
 // takeBack lets the clusters look for what an earlier life served.
@@ -108,6 +120,9 @@ func (m *MasterLink) keepServed(ctx actor.Context) {
 }
 
 func (m *MasterLink) save(ctx actor.Context) {
+	if !m.recalled { // what is there must not be lost
+		return
+	}
 	data, err := json.Marshal(m.memory)
 	if err != nil {
 		panic(err) // a text and a number

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -127,10 +128,27 @@ func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })
 }
 
-// saved says once that the disk takes no record: the bots go on, but the next life of CONTROL will not find this one's processes.
+// noteAgain is how soon a record that the disk did not take is written again; noteDue is the time for it.
+const noteAgain = 10 * time.Second
+
+type noteDue struct{ life messages.Snowflake }
+
+// IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
+func (noteDue) IgnoreDeadLetterLogging() {}
+
+// saved reports once that the disk takes no record, and tries again: without one the next life of CONTROL has the environment alone to find the process by.
 func (c *Cluster) saved(ctx actor.Context, m recorded) {
 	if m.err != nil && !c.unsaved {
 		ctx.Send(c.house.Herald, messages.StateUnwritable{File: recordName(c.plan.ID), Err: m.err.Error()})
 	}
-	c.unsaved = m.err != nil
+	if c.unsaved = m.err != nil; c.unsaved && c.process != nil {
+		c.After(ctx, noteAgain, noteDue{m.life})
+	}
+}
+
+// renote writes the record of a process that lives again.
+func (c *Cluster) renote(ctx actor.Context, m noteDue) {
+	if m.life == c.life.Instance && c.process != nil && c.exit == nil {
+		c.note(ctx, c.process)
+	}
 }

@@ -11,7 +11,7 @@ var eventKinds = []Event{
 	MachineJoined{}, MachineLeft{}, MachineLost{}, MachineReplaced{}, MachineForgotten{}, FleetDoubled{}, MachineOutdated{}, MachineRefused{}, MachineDuplicate{}, MachineSaid{},
 	FleetAsked{}, FleetPlaced{}, FleetOperational{}, IdentifiesHeld{}, IdentifyBudgetLow{}, IdentifyImpossible{}, IdentifyUnaccounted{}, ShardsRecommended{}, DiscordUnreachable{}, TokenRefused{},
 	FleetOrderMoved{},
-	ClusterInDoubt{},
+	ClusterInDoubt{}, StateUnreadable{},
 }
 
 // AnnounceEvents adds the events of an operator's own behaviours to EventNames, so that hooks.events may name them. Call it before cmd.Main, from one goroutine.

@@ -310,6 +310,12 @@ type (
 		Refused int       `json:"refused"`
 		Err     string    `json:"err,omitempty"`
 	}
+	// StateUnreadable: a file of the state folder exists and cannot be read. CONTROL links to no MASTER and starts nothing before it can: the file says what runs here. Give
+	// access to it, or mend the disk.
+	StateUnreadable struct {
+		File string `json:"file"`
+		Err  string `json:"err"`
+	}
 	// StateUnwritable: the state folder takes no file; what it would have held is lost with this process.
 	StateUnwritable struct {
 		File string `json:"file"`
@@ -383,6 +389,7 @@ func (ClusterFlapping) Event() (string, Level)  { return "cluster.flapping", Lev
 func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", LevelWarn }
 func (ControlBroken) Event() (string, Level)    { return "control.broken", LevelError }
 func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
+func (StateUnreadable) Event() (string, Level)  { return "state.unreadable", LevelError }
 func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }
 
 // Event is an error, or for the figures alone.

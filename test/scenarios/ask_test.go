@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -242,4 +243,35 @@ func (f *fleet) stopControl(m *machine) time.Duration {
 	f.system.Root.Send(m.root, messages.Stop{Reason: "an operator"})
 	f.must("CONTROL stops", time.Minute, func() bool { return m.gone })
 	return f.loop.Now() - began
+}
+
+// blind makes every search for processes of a machine end without an answer, and every small file unreadable, or one of the two.
+func (f *fleet) blind(m *machine) {
+	if what := f.loop.Rand.IntN(3); what != 0 {
+		m.FindErr = f.findErr()
+	} else {
+		m.ReadErr = func(string) error { return syscall.EIO }
+	}
+}
+
+// see ends blind.
+func (f *fleet) see(m *machine) { m.FindErr, m.ReadErr = nil, nil }
+
+// title lets one of a machine's processes overwrite its environment, if a record tells of it: without either nobody could find it.
+func (f *fleet) title(m *machine) {
+	all := m.Bots()
+	if len(all) == 0 {
+		return
+	}
+	p := all[f.loop.Rand.IntN(len(all))]
+	if strings.Contains(m.File("cluster-"+p.Env("CLUSTER_ID")+".json"), fmt.Sprintf(`"pid":%d,`, p.PID())) {
+		p.Wipe()
+	}
+}
+
+// helper lets one of a machine's processes start another in a session of its own.
+func (f *fleet) helper(m *machine) {
+	if all := m.Bots(); len(all) > 0 {
+		all[f.loop.Rand.IntN(len(all))].Fork(func(*sim.Proc) {})
+	}
 }

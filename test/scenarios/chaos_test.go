@@ -42,6 +42,9 @@ var faults = []func(*chaos){
 	(*chaos).trouble, (*chaos).trouble,
 	(*chaos).starve,
 	(*chaos).clock,
+	func(c *chaos) { c.blind(c.m) }, func(c *chaos) { c.see(c.m) }, func(c *chaos) { c.see(c.m) },
+	func(c *chaos) { c.title(c.m) },
+	func(c *chaos) { c.helper(c.m) },
 }
 
 func (c *chaos) rand(n int) int              { return c.loop.Rand.IntN(n) }
@@ -138,6 +141,7 @@ func (c *chaos) calm() {
 	c.recovery()
 	c.discordFault(rules.Fault{Kind: rules.FaultThaw, Shard: rules.All})
 	c.m.DiskErr, c.m.StartErr = nil, nil
+	c.see(c.m)
 	c.pass(time.Second) // what is under way comes in
 }
 
@@ -173,7 +177,7 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	}
 	c.calm()
 	f.mustWithHelp(c.m, chaosClusters, "every shard READY once the faults have stopped", c.recovered(), func() bool {
-		return f.owned(chaosShards)() && len(c.m.Processes()) == chaosClusters
+		return f.owned(chaosShards)() && len(c.m.Bots()) == chaosClusters
 	})
 	f.must("the link is back", 40*time.Second, func() bool { return f.master.Link("m1") != nil })
 	starts := 0

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// everything is what goes wrong in a run of it: bots, CONTROL, MASTER, the net, Discord and our own code. A disk that takes no record is left to the chaos: a CONTROL that
-// dies beside it cannot find its processes again.
+// everything is what goes wrong in a run of it: bots, CONTROL, MASTER, the net, Discord and our own code.
 type everything struct {
 	*fleet
 	m      *machine
@@ -40,6 +40,17 @@ var wrongs = []func(*everything){
 		}
 	},
 	func(e *everything) { e.setClock(e.m.Host) },
+	func(e *everything) { // the disk takes nothing, or does again
+		e.m.DiskErr = nil
+		if e.loop.Rand.IntN(2) == 0 {
+			e.m.DiskErr = sim.ErrDiskFull
+		}
+	},
+	func(e *everything) { e.blind(e.m) },
+	func(e *everything) { e.see(e.m) },
+	func(e *everything) { e.see(e.m) },
+	func(e *everything) { e.title(e.m) },
+	func(e *everything) { e.helper(e.m) },
 	func(e *everything) { e.setClock(e.own.Host) },
 	func(e *everything) { // the machine can start nothing for a while
 		e.m.StartErr = nil
@@ -114,8 +125,10 @@ func TestEverything(t *testing.T) {
 		if !e.master {
 			e.own.start()
 		}
+		f.see(e.m)
+		e.m.DiskErr = nil
 		f.pass(time.Minute) // a frozen one wakes
-		ok := func() bool { return f.owned(24)() && len(e.m.Processes()) == 3 }
+		ok := func() bool { return f.owned(24)() && len(e.m.Bots()) == 3 }
 		for end := f.loop.Now() + 10*time.Minute; !ok() && f.loop.Now() < end; {
 			f.mend()
 			for id := range messages.ClusterID(3) {
@@ -128,6 +141,6 @@ func TestEverything(t *testing.T) {
 		f.must("every shard READY once it stops", time.Second, ok)
 		f.pass(time.Minute)
 		want(f, "owned", f.owned(24)(), true)
-		want(f, "processes", len(e.m.Processes()), 3)
+		want(f, "processes", len(e.m.Bots()), 3)
 	})
 }

@@ -45,7 +45,7 @@ func (f *fleet) one() *machine {
 // everywhere counts the processes of all machines.
 func (f *fleet) everywhere() (n int) {
 	for _, m := range f.inOrder() {
-		n += len(m.Processes())
+		n += len(m.Bots())
 	}
 	return n
 }

@@ -102,6 +102,11 @@ var fleetFaults = []func(*fleetChaos){
 			c.own.order("", messages.UndrainMachine{Source: c.any().Name})
 		}
 	},
+	func(c *fleetChaos) { c.blind(c.any()) },
+	func(c *fleetChaos) { c.see(c.any()) },
+	func(c *fleetChaos) { c.see(c.any()) },
+	func(c *fleetChaos) { c.title(c.any()) },
+	func(c *fleetChaos) { c.helper(c.any()) },
 	func(c *fleetChaos) { c.setClock(c.any().Host) }, // not MASTER's: by its clock the slots are counted, and one that is set between two lives of it moves them
 	func(c *fleetChaos) { c.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },
 	func(c *fleetChaos) {
@@ -119,6 +124,7 @@ func (c *fleetChaos) kill(m *machine) {
 func (c *fleetChaos) calm() {
 	c.net.Heal("master", sim.DiscordPlace)
 	for _, m := range c.inOrder() {
+		c.see(m)
 		c.net.Heal(m.Name, "master")
 		c.net.Heal(m.Name, sim.DiscordPlace)
 		m.StartErr = nil

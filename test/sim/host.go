@@ -241,6 +241,11 @@ func (h *Host) PowerOff() {
 	}
 }
 
+// Bots lists the living processes that CONTROL started, without what they started.
+func (h *Host) Bots() []*Proc {
+	return slices.DeleteFunc(h.Processes(), func(p *Proc) bool { return p.Forked() })
+}
+
 // Processes lists the living processes in the order of their pids.
 func (h *Host) Processes() []*Proc {
 	var all []*Proc

@@ -29,6 +29,7 @@ type Proc struct {
 	gone    bool
 	stopped bool
 	wiped   bool
+	forked  bool     // by another process here
 	later   []func() // what waits for SIGCONT
 	printed []string
 	ends    []*end
@@ -49,11 +50,14 @@ func (p *Proc) holds(entries ...string) bool {
 	return !p.wiped && slices.ContainsFunc(entries, func(e string) bool { return e != "" && slices.Contains(p.Spec.Env, e) })
 }
 
+// Forked reports whether another process here started it.
+func (p *Proc) Forked() bool { return p.forked }
+
 // Fork starts a process with the same environment in a session of its own, which nobody supervises.
 func (p *Proc) Fork(program Program) {
 	h := p.Host
 	h.pid++
-	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, boot: p.boot, OnSignal: func(syscall.Signal) {}}
+	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, boot: p.boot, forked: true, OnSignal: func(syscall.Signal) {}}
 	child.Spec.Output = ""
 	h.procs[child.pid] = child
 	h.loop.After(h.net.delay(h.Name, h.Name), func() { child.Do(func() { program(child) }) })
