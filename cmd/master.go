@@ -33,6 +33,11 @@ func (p *program) master() *cobra.Command {
 			book := newLog(c, new(threshold), os.Stderr)
 			p.log.Store(book)
 			log := book.Logger
+			unlock, err := lockToken(c, "MASTER", log)
+			if err != nil {
+				return err
+			}
+			defer unlock()
 			m, err := startMaster(cmd.Context(), newSystem(log), masterOptions(c), c.State.Dir, log)
 			if err != nil {
 				return err

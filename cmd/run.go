@@ -23,7 +23,7 @@ func (p *program) run() *cobra.Command {
 			"SIGTERM and SIGINT end it, and with it the bots, or not, as cluster.on_stop says; a second one ends it at once, and leaves the bots.\n" +
 			"SIGHUP reads the configuration anew, and says what of it needs more. SIGUSR2 is what `control upgrade` sends.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d := &daemon{program: p, level: new(threshold), hide: func() {}, load: func() (*config.Config, error) {
+			d := &daemon{program: p, level: new(threshold), hide: func() {}, unlock: func() {}, load: func() (*config.Config, error) {
 				c, err := load()
 				if err == nil {
 					err = readyToRun(c, args)
@@ -65,6 +65,7 @@ type daemon struct {
 	seen    *adminIn     // MASTER's own socket, where it is inside
 	failed  <-chan error // why it cannot go on
 	hide    func()       // ends the showing of the bots' output
+	unlock  func()       // lets go of the token
 	systemd *systemd
 }
 
@@ -84,7 +85,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before anybody can know our pid
 	defer signal.Stop(signals)
-	defer func() { d.hide() }() // start sets it
+	defer func() { d.hide(); d.unlock() }() // start sets them
 	if err := d.start(ctx); err != nil {
 		return err
 	}
@@ -128,6 +129,11 @@ func (d *daemon) start(ctx context.Context) error {
 	}
 	system := newSystem(d.log.Logger)
 	if c.Embedded() {
+		unlock, err := lockToken(&c, "CONTROL", d.log.Logger)
+		if err != nil {
+			return err
+		}
+		d.unlock = unlock
 		embed(&c)
 		o := masterOptions(&c)
 		o.Alone = true

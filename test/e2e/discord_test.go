@@ -101,7 +101,7 @@ func (d *discord) wellBehaved() {
 
 // settings are what makes CONTROL's clusters use this Discord.
 func (d *discord) settings() settings {
-	return settings{"discord.api": d.base, "cluster.env.DISCORD_API": d.base}
+	return settings{"discord.api": d.base, "discord.token": token, "cluster.env.DISCORD_API": d.base}
 }
 
 // The reference bot against a Discord of its own, all by environment, as README says: READY, and gone within the grace.

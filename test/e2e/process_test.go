@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/discluster/control/messages"
 )
 
 // Secrets of every test: whoever shows one fails (process.silent).
@@ -269,7 +271,7 @@ func run(t *testing.T, s settings, command ...string) *process {
 // runEnv is the environment of run.
 func runEnv(t *testing.T, s settings) []string {
 	t.Helper()
-	all := settings{"state.dir": folder(t), "machine.source": "e2e", "discord.token": token}
+	all := settings{"state.dir": folder(t), "machine.source": "e2e", "discord.token": token + "." + messages.Secret(t.Name()).Fingerprint()} // one bot a test: two of one token refuse each other
 	maps.Copy(all, s)
 	return all.variables()
 }

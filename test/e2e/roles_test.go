@@ -46,6 +46,10 @@ var roles = map[string]func() int{
 	"talks-much": talksMuch,
 	"stubborn":   func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
 	"asks":       asks,
+	"titled":     titled,
+	"background": background,
+	"helped":     helped,
+	"waits":      func() int { fmt.Println("Logged in"); return untilTold() },
 }
 
 // play is the whole life of a cluster process with a role.
