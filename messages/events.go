@@ -157,14 +157,6 @@ type (
 		Shards  string    `json:"shards"`
 		PID     int       `json:"pid"`
 	}
-	// ClusterInDoubt: whether the previous process of a cluster lives cannot be found out, for the reason in Err. Nothing is started for the cluster, and the search is
-	// repeated, up to 30 s apart, until it answers; the cluster then goes on by itself. What to do is to remove the reason: give access to the file or folder, free
-	// descriptors, or end the process that Err names.
-	ClusterInDoubt struct {
-		Cluster ClusterID `json:"cluster"`
-		Shards  string    `json:"shards"`
-		Err     string    `json:"err"`
-	}
 	// ClusterDied: a cluster's run ended unordered; it is restarted.
 	ClusterDied struct {
 		Cluster   ClusterID    `json:"cluster"`
@@ -310,12 +302,6 @@ type (
 		Refused int       `json:"refused"`
 		Err     string    `json:"err,omitempty"`
 	}
-	// StateUnreadable: a file of the state folder exists and cannot be read. CONTROL links to no MASTER and starts nothing before it can: the file says what runs here. Give
-	// access to it, or mend the disk.
-	StateUnreadable struct {
-		File string `json:"file"`
-		Err  string `json:"err"`
-	}
 	// StateUnwritable: the state folder takes no file; what it would have held is lost with this process.
 	StateUnwritable struct {
 		File string `json:"file"`
@@ -355,7 +341,6 @@ func (ClusterMoved) Event() (string, Level)          { return "cluster.moved", L
 func (ShardMoved) Event() (string, Level)            { return "shard.moved", LevelDebug }
 func (ClusterReady) Event() (string, Level)          { return "cluster.ready", LevelInfo }
 func (ClusterAdopted) Event() (string, Level)        { return "cluster.adopted", LevelInfo }
-func (ClusterInDoubt) Event() (string, Level)        { return "cluster.unknown", LevelError }
 func (ClusterDied) Event() (string, Level)           { return "cluster.died", LevelWarn }
 func (ClusterGaveUp) Event() (string, Level)         { return "cluster.gave_up", LevelError }
 func (ClusterFatal) Event() (string, Level)          { return "cluster.fatal", LevelError }
@@ -389,7 +374,6 @@ func (ClusterFlapping) Event() (string, Level)  { return "cluster.flapping", Lev
 func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", LevelWarn }
 func (ControlBroken) Event() (string, Level)    { return "control.broken", LevelError }
 func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
-func (StateUnreadable) Event() (string, Level)  { return "state.unreadable", LevelError }
 func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }
 
 // Event is an error, or for the figures alone.
