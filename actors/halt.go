@@ -50,7 +50,9 @@ func (m *MasterLink) resume(ctx actor.Context, h messages.Halt) {
 		m.memory.Halted, m.settings.Halted = nil, false
 		m.raise(ctx, messages.FleetResumed{CloseCode: was.Code, Token: was.Token})
 		ctx.Send(m.house.Gate, m.settings)
-		ctx.Send(m.house.Clusters, m.settings)
+		if !m.doubtful { // else the clusters get them once MASTER has confirmed what is served here
+			ctx.Send(m.house.Clusters, m.settings)
+		}
 	}
 	m.save(ctx)
 }
