@@ -218,6 +218,7 @@ func TestResumeFleet(t *testing.T) {
 		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4014})
 		f.must("everything is stopped", 20*time.Second, func() bool { return f.everywhere() == 0 && own.saw("fleet.halted") == 1 })
 		away := f.machines["m2"]
+		f.must("it has written the halt down", time.Second, func() bool { return strings.Contains(away.File("link.json"), `"halted"`) })
 		f.crash(away)
 		away.gone = true
 		if f.loop.Rand.IntN(2) == 0 {
