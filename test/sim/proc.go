@@ -29,7 +29,7 @@ type Proc struct {
 	gone    bool
 	stopped bool
 	wiped   bool
-	forked  bool     // by another process here
+	parent  *Proc    // that forked it; nil: CONTROL started it
 	later   []func() // what waits for SIGCONT
 	printed []string
 	ends    []*end
@@ -51,13 +51,16 @@ func (p *Proc) holds(entries ...string) bool {
 }
 
 // Forked reports whether another process here started it.
-func (p *Proc) Forked() bool { return p.forked }
+func (p *Proc) Forked() bool { return p.parent != nil }
+
+// Parent is the process that started it; nil: CONTROL did.
+func (p *Proc) Parent() *Proc { return p.parent }
 
 // Fork starts a process with the same environment in a session of its own, which nobody supervises.
 func (p *Proc) Fork(program Program) {
 	h := p.Host
 	h.pid++
-	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, boot: p.boot, forked: true, OnSignal: func(syscall.Signal) {}}
+	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, boot: p.boot, parent: p, OnSignal: func(syscall.Signal) {}}
 	child.Spec.Output = ""
 	h.procs[child.pid] = child
 	h.loop.After(h.net.delay(h.Name, h.Name), func() { child.Do(func() { program(child) }) })
