@@ -1,0 +1,150 @@
+package test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/discluster/control/messages"
+)
+
+// documents reads every Markdown page of the repository, by its path from the top.
+func documents(t *testing.T) map[string]string {
+	pages := map[string]string{}
+	err := fs.WalkDir(os.DirFS(".."), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || d.Name() == ".git"):
+			return fs.SkipDir
+		case path.Ext(name) == ".md":
+			text, err := os.ReadFile(filepath.Join("..", name))
+			pages[name] = string(text)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages
+}
+
+// The handbook has a row for every event, with its level, what it means and what to do.
+func TestHandbookHasEveryEvent(t *testing.T) {
+	rows := map[string]bool{}
+	form := regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| (?:debug|info|warn|error)[a-z, ]* \\| [^|]{8,} \\| [^|]+ \\|$")
+	for _, row := range form.FindAllStringSubmatch(documents(t)["cmd/control/README.md"], -1) {
+		if rows[row[1]] {
+			t.Errorf("%s has two rows", row[1])
+		}
+		rows[row[1]] = true
+	}
+	for _, name := range messages.EventNames() {
+		if !rows[name] {
+			t.Errorf("cmd/control/README.md has no row for the event %s: its level, meaning, and what to do", name)
+		}
+		delete(rows, name)
+	}
+	for name := range rows {
+		t.Errorf("cmd/control/README.md has a row for %s, which is no event", name)
+	}
+}
+
+// A newcomer reads README to its end.
+func TestReadmeIsShort(t *testing.T) {
+	if n := strings.Count(documents(t)["README.md"], "\n"); n > 150 {
+		t.Errorf("README.md has %d lines: want at most 150", n)
+	}
+}
+
+// Every link between the documents leads somewhere.
+func TestLinksResolve(t *testing.T) {
+	pages := documents(t)
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for name, text := range pages {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			file := name
+			if target != "" {
+				file = path.Join(path.Dir(name), target)
+			}
+			if _, err := os.Stat(filepath.Join("..", file)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", name, m[1])
+				continue
+			}
+			if anchor != "" && !anchors(pages[file])[anchor] {
+				t.Errorf("%s links to %s: no such heading", name, m[1])
+			}
+		}
+	}
+}
+
+// anchors returns the headings of a page, as links name them.
+func anchors(page string) map[string]bool {
+	all := map[string]bool{}
+	for line := range strings.Lines(page) {
+		if title := strings.TrimLeft(line, "#"); title != line && strings.HasPrefix(title, " ") {
+			slug := strings.Map(func(r rune) rune {
+				switch {
+				case r == ' ':
+					return '-'
+				case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+					return unicode.ToLower(r)
+				}
+				return -1
+			}, strings.TrimSpace(title))
+			all[slug] = true
+		}
+	}
+	return all
+}
+
+// Every section that a comment refers to is a heading of the document it names.
+func TestReferencesResolve(t *testing.T) {
+	pages := documents(t)
+	headings := map[string]bool{}
+	for name, of := range map[string]string{"transport/ipc/PROTOCOL.md": "PROTOCOL", "transport/master/PROTOCOL.md": "PROTOCOL", "actors/DESIGN.md": "DESIGN"} {
+		for _, m := range regexp.MustCompile(`(?m)^## (§?[A-Z0-9]+)`).FindAllStringSubmatch(pages[name], -1) {
+			headings[of+" "+strings.TrimSuffix(m[1], ".")] = true
+		}
+	}
+	reference := regexp.MustCompile(`\b(PROTOCOL|DESIGN) (§?[A-Z]?[0-9]+)(?:[–-]([A-Z][0-9]+))?(?:, ([A-Z][0-9]+)\b)?`)
+	all, err := repository(os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, s := range all {
+		for _, m := range reference.FindAllStringSubmatch(s.text, -1) {
+			for _, section := range m[2:] {
+				if section == "" {
+					continue
+				}
+				if seen++; !headings[m[1]+" "+section] {
+					t.Errorf("%s refers to %s, which has no such section", s.path, fmt.Sprint(m[1], " ", section))
+				}
+			}
+		}
+		if s.path == "test/docs_test.go" {
+			continue
+		}
+		for _, absent := range []string{"WIRE " + "A", "WIRE " + "B", "STYLE " + "R", "TRAPS" + ".md"} {
+			if strings.Contains(s.text, absent) {
+				t.Errorf("%s refers to %q, which is not in the repository", s.path, absent)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no reference found: the pattern is wrong")
+	}
+}
