@@ -71,7 +71,7 @@ type Cluster struct {
 	// SocketPrefix is what the path of a stock Discordoo's socket begins with: its ipc.socketRoot and appspace. Only with protocol: discordoo.
 	// CONTROL_CLUSTER__SOCKET_PREFIX. Default: /tmp/ddoo.
 	SocketPrefix string `koanf:"socket_prefix"`
-	// Ready is when a bot of protocol env is ready: after 30s (of its start), log "regular expression" (in a line of its output), or an address of its own that answers with
+	// Ready is when a bot of protocol env is ready: after 30s (of its start: assumed ready then, and no sooner than 30 s and 6.5 s a shard), log "regular expression" (in a line of its output), or an address of its own that answers with
 	// 2xx then; in it {cluster} is the cluster's id and {9000+cluster} the sum. Only with protocol: env. CONTROL_CLUSTER__READY. Default: after 30s.
 	Ready string `koanf:"ready"`
 	// Probe is an address of such a bot that answers with 2xx as long as it is well, asked every heartbeat_interval; six failures in a row, and it is killed. Only with
