@@ -17,11 +17,11 @@ type Loan struct {
 // Heard takes what a machine says it has left, and returns how much it spent alone since it said so last. fresh: it was linked again since it was told its latest share, which
 // it will hear of no more if it has not. known: it may be told another one.
 func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, known bool) {
-	switch {
-	case left.ID == l.Latest.ID:
+	switch left.ID {
+	case l.Latest.ID:
 		spent = max(l.Latest.Remaining-left.Remaining, 0)
 		l.Latest.Remaining -= spent
-	case left.ID == l.before.ID:
+	case l.before.ID:
 		spent = max(l.before.Remaining-left.Remaining, 0)
 		l.before.Remaining -= spent
 		if !fresh {

@@ -5,7 +5,9 @@ package bench
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -51,8 +53,11 @@ func obey(name string, do func(order) (figures, error)) error {
 	}
 	for {
 		var o order
-		if in.Decode(&o) != nil {
+		switch err := in.Decode(&o); {
+		case errors.Is(err, io.EOF):
 			return nil
+		case err != nil:
+			return err
 		}
 		f, err := do(o)
 		if err != nil {

@@ -79,7 +79,7 @@ func newStage(b testing.TB) *stage {
 // spawn starts a process of the stage, which ends with it.
 func (s *stage) spawn(env []string, program string, args ...string) (pid int) {
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "HOME="+s.dir, ordersVariable+"="+s.orders())
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, ordersVariable + "=" + s.orders()}, env...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

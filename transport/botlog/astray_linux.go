@@ -24,7 +24,7 @@ func idOf(info os.FileInfo) (id fileID, known bool) {
 	if !known || !info.Mode().IsRegular() {
 		return id, false
 	}
-	return fileID{uint64(stat.Dev), stat.Ino}, true
+	return fileID{stat.Dev, stat.Ino}, true
 }
 
 // Astray returns the file that a writer has open for its output where that is no longer one of the folder's: another program removed it, or gave it another name, and what is

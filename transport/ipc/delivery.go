@@ -30,8 +30,9 @@ type Delivery struct {
 // Read fills d with a frame and reports whether it is a Delivery; every other frame is for DecodeFromManager. An error is a Delivery that breaks a rule.
 func (d *Delivery) Read(frame []byte) (bool, error) {
 	var g glance
-	if look(frame, &g) != nil || string(g.kind.of(frame)) != `"`+messageType+`"` || !g.d.there() || frame[g.d.from] != '{' {
-		return false, nil
+	odd := look(frame, &g)
+	if odd != nil || string(g.kind.of(frame)) != `"`+messageType+`"` || !g.d.there() || frame[g.d.from] != '{' {
+		return false, nil //nolint:nilerr // DecodeFromManager says what is odd about it
 	}
 	op, number := whole(g.op.of(frame))
 	t, plain := plainText(g.t.of(frame))

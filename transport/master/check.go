@@ -76,13 +76,7 @@ func check(name string, m any) error {
 		c.shardRange("shardRange", m.Range)
 		c.sessions(m.Sessions)
 	case messages.Heartbeat:
-		within(&c, "seq", m.Seq, 0, wholeMax)
-		c.ranges(m.Ranges)
-		within(&c, "clusters.serving", m.Clusters.Serving, 0, shardsMax)
-		within(&c, "clusters.starting", m.Clusters.Starting, 0, shardsMax)
-		within(&c, "clusters.failed", m.Clusters.Failed, 0, shardsMax)
-		within(&c, "shards_ready", m.ShardsReady, 0, shardsMax)
-		c.share(m.Share)
+		c.heartbeat(m)
 	case messages.PermitRequest:
 		c.text("id", m.ID)
 		within(&c, "shard", m.Shard, 0, shardsMax-1)
@@ -121,6 +115,16 @@ func (c *checks) initialise(m messages.Initialise) {
 	c.place(m.Machine)
 	within(c, "epoch", m.Epoch, 0, wholeMax)
 	said(c, "lease_ms", m.LeaseMS, 1, durationMax)
+}
+
+func (c *checks) heartbeat(m messages.Heartbeat) {
+	within(c, "seq", m.Seq, 0, wholeMax)
+	c.ranges(m.Ranges)
+	within(c, "clusters.serving", m.Clusters.Serving, 0, shardsMax)
+	within(c, "clusters.starting", m.Clusters.Starting, 0, shardsMax)
+	within(c, "clusters.failed", m.Clusters.Failed, 0, shardsMax)
+	within(c, "shards_ready", m.ShardsReady, 0, shardsMax)
+	c.share(m.Share)
 }
 
 // connect either grants a range or makes a spare.

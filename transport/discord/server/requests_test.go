@@ -54,7 +54,7 @@ func TestRequests(t *testing.T) {
 			[]string{chunk + ` "username":"user 12",`, chunk + ` "username":"user 120",`, chunk + ` "presences":[]`}},
 		{"by id, and a stranger", members(`"user_ids":["` + user(7) + `",5],"limit":0`), intentsAll,
 			[]string{chunk + ` "username":"user 7",`, chunk + ` "chunk_index":0,"chunk_count":1,"not_found":["5"]}`}},
-		{"a guild in a list, as some libraries write it", fmt.Sprintf(`{"op":8,"d":{"guild_id":["%d"],"user_ids":"%s","limit":0}}`, guild, user(7)), intentsAll,
+		{"a guild in a list, as some libraries write it", fmt.Sprintf(`{"op":8,"d":{"guild_id":["%d"],"user_ids":%q,"limit":0}}`, guild, user(7)), intentsAll,
 			[]string{chunk + ` "username":"user 7",`}},
 		{"a nonce that is too long", members(`"user_ids":[],"nonce":"` + strings.Repeat("x", nonceMax+1) + `"`), intentsAll, []string{chunk + ` "chunk_count":1}`}},
 	} {
