@@ -111,20 +111,8 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		s.release(ctx, m)
 	case messages.StopAll:
 		s.stopAll(ctx)
-	case messages.DrainCluster:
-		s.onWard(ctx, "drain", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
-	case messages.StopCluster:
-		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.endFor(ctx, w, rest, messages.StopRun{Final: true}) })
-	case messages.RestartCluster:
-		s.onWard(ctx, "restart", m.Cluster, func(w *ward) {
-			w.fresh = w.fresh || m.Fresh
-			ctx.Send(s.house.Gate, messages.Forgive{Cluster: m.Cluster})
-			s.end(ctx, w, again)
-		})
-	case messages.AcceptMaster:
-		s.forgetEpochs(ctx)
-	case messages.RollingRestart:
-		s.startRolling(ctx)
+	case messages.DrainCluster, messages.StopCluster, messages.RestartCluster, messages.RollingRestart, messages.AcceptMaster:
+		s.ordered(ctx, m)
 	case messages.Survey:
 		s.survey(ctx, m)
 	case messages.Booted:
@@ -169,6 +157,26 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		for _, w := range s.wards {
 			w.calm()
 		}
+	}
+}
+
+// ordered carries out an operator's order.
+func (s *ClusterSupervisor) ordered(ctx actor.Context, order any) {
+	switch m := order.(type) {
+	case messages.DrainCluster:
+		s.onWard(ctx, "drain", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
+	case messages.StopCluster:
+		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.endFor(ctx, w, rest, messages.StopRun{Final: true}) })
+	case messages.RestartCluster:
+		s.onWard(ctx, "restart", m.Cluster, func(w *ward) {
+			w.fresh = w.fresh || m.Fresh
+			ctx.Send(s.house.Gate, messages.Forgive{Cluster: m.Cluster})
+			s.end(ctx, w, again)
+		})
+	case messages.RollingRestart:
+		s.startRolling(ctx)
+	case messages.AcceptMaster:
+		s.forgetEpochs(ctx)
 	}
 }
 
