@@ -62,7 +62,7 @@ type Cluster struct {
 
 // pauses of a Cluster.
 const (
-	redialEvery  = 50 * time.Millisecond  // a socket appears some 0.2 s after exec (WIRE A3)
+	redialEvery  = 50 * time.Millisecond  // a socket appears some 0.2 s after exec (PROTOCOL A3)
 	relinkWithin = 5 * time.Second        // for a socket that closed while its process lives
 	lastWords    = 100 * time.Millisecond // for reading what a dead process wrote; it is there already, unless a child of it holds the socket
 )

@@ -16,7 +16,7 @@ import (
 	codec "github.com/discluster/control/transport/ipc"
 )
 
-// ipc is a Cluster's conversation with its process: Discordoo's packets and ours (WIRE A3, B2).
+// ipc is a Cluster's conversation with its process: Discordoo's packets and ours (PROTOCOL A3, B2).
 type ipc struct {
 	link     transport.Link // nil: not open
 	seated   transport.Link // the last one on which HELLO was answered
@@ -72,7 +72,7 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 	c.greet(ctx)
 }
 
-// greetEvery is how often a bot that did not answer HELLO gets another one (WIRE A3.1).
+// greetEvery is how often a bot that did not answer HELLO gets another one (PROTOCOL A3.1).
 const greetEvery = time.Second
 
 // greetAgain is the time for that.
@@ -107,7 +107,7 @@ func (c *Cluster) waitingToProceed(ctx actor.Context) {
 	}
 }
 
-// bootedFor is how long a bot waits for HELLO (WIRE A3.6), less a margin: the one before it has to have drained by then.
+// bootedFor is how long a bot waits for HELLO (PROTOCOL A3.6), less a margin: the one before it has to have drained by then.
 const bootedFor = 25 * time.Second
 
 func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
@@ -186,7 +186,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.keep(ctx, p.Sessions, nil)
 		c.passSessions(ctx) // its last word
 	case messages.Operation: // the Router has those it knows
-		if p.Op == messages.IPCHello { // which no instance says, but was a heartbeat once (WIRE A1)
+		if p.Op == messages.IPCHello { // which no instance says, but was a heartbeat once (PROTOCOL A1)
 			c.wrong(ctx, "the bot answers HELLO with op 2: it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work")
 		}
 	case messages.Destroying:

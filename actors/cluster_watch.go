@@ -17,7 +17,7 @@ import (
 // beatSlack is how much later than two intervals a heartbeat may come, as a share of the interval.
 const beatSlack = 10
 
-// An instance that sends no heartbeats, a stock Discordoo, is asked for a sign of life by HELLO, which it answers at any time (WIRE A3, Liveness). It may be as busy as node
+// An instance that sends no heartbeats, a stock Discordoo, is asked for a sign of life by HELLO, which it answers at any time (PROTOCOL A3, Liveness). It may be as busy as node
 // lets it be: only so many unanswered in a row mean that it hangs.
 const probesMissed = 6
 

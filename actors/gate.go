@@ -19,7 +19,7 @@ import (
 //	   ▲                                     │
 //	   └──────────────── LinkDown ───────────┘
 //
-// pacing: it grants by its own Pacer, in the machine's slots where there are several machines (WIRE B3). asking: every wish goes to MASTER, and every report too.
+// pacing: it grants by its own Pacer, in the machine's slots where there are several machines (PROTOCOL B3). asking: every wish goes to MASTER, and every report too.
 // When a bucket may be used is on disk before its permit is given, so that the next life of CONTROL breaks no limit of this one.
 type IdentifyGate struct {
 	world.States
@@ -256,7 +256,7 @@ func (g *IdentifyGate) newPacer() *plan.Pacer {
 	return p
 }
 
-// pace is the way back from asking: MASTER is away, and nothing is sent before what it granted to anybody is over (WIRE B3).
+// pace is the way back from asking: MASTER is away, and nothing is sent before what it granted to anybody is over (PROTOCOL B3).
 func (g *IdentifyGate) pace(ctx actor.Context) {
 	g.Enter("pacing", g.pacing)
 	g.pacer = g.newPacer()

@@ -22,7 +22,7 @@ import (
 // These benchmarks are the Router on real sockets, each in turns with a floor on the same sockets: what the machine takes for the same bytes on the same ways, with nobody
 // who looks at them. The instances are bare sockets in both.
 
-const ff = 0x0C // ends a frame (WIRE A1)
+const ff = 0x0C // ends a frame (PROTOCOL A1)
 
 // bare is an instance's end of a socket.
 type bare struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what SessionBook tells MASTER, and takes from it: whoever serves a range next resumes where its last owner stopped (WIRE B1, op 11).
+// This file is what SessionBook tells MASTER, and takes from it: whoever serves a range next resumes where its last owner stopped (PROTOCOL B1, op 11).
 
 // telling is how far MASTER is told.
 type telling struct {
@@ -21,7 +21,7 @@ type telling struct {
 }
 
 const (
-	tellEvery         = 5 * time.Second // seqs that moved (WIRE B1)
+	tellEvery         = 5 * time.Second // seqs that moved (PROTOCOL B1)
 	sessionsPerPacket = 1000            // of some 300 bytes each; a frame has at most 1 MiB
 )
 

@@ -202,7 +202,7 @@ func (m *MasterLink) clock(ctx actor.Context, now *messages.UnixMillis, asked ti
 	}
 }
 
-// atOnce is how soon an answer comes that shows MASTER's clock as well as slots need it: that of two machines may differ by 500 ms (WIRE B3). One that waited in the socket while
+// atOnce is how soon an answer comes that shows MASTER's clock as well as slots need it: that of two machines may differ by 500 ms (PROTOCOL B3). One that waited in the socket while
 // we slept shows nothing.
 const atOnce = 500 * time.Millisecond
 

@@ -23,7 +23,7 @@ const (
 	freeLeast   = 256 << 20 // bytes of the state folder's disk: the output of bots goes there, too
 	filesLeast  = 4096      // open files: two for each cluster, and what a bot has of its own
 	reachWithin = 5 * time.Second
-	clockMost   = time.Second // machines that pace themselves do so by the clock (WIRE B3); Discord's Date has whole seconds
+	clockMost   = time.Second // machines that pace themselves do so by the clock (PROTOCOL B3); Discord's Date has whole seconds
 )
 
 // well and amiss make findings.

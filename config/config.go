@@ -248,9 +248,9 @@ func defaults() *Config {
 	return &Config{
 		Discord: Discord{API: "https://discord.com"},
 		Cluster: Cluster{
-			HelloTimeout:      30 * time.Second, // a stock Discordoo ends 30 s after it began to listen (WIRE A3)
+			HelloTimeout:      30 * time.Second, // a stock Discordoo ends 30 s after it began to listen (PROTOCOL A3)
 			ReadyTimeout:      60 * time.Second,
-			HeartbeatInterval: 5 * time.Second, // Discordoo's own figure (WIRE A3)
+			HeartbeatInterval: 5 * time.Second, // Discordoo's own figure (PROTOCOL A3)
 			StopGrace:         8 * time.Second, // with KillGrace inside the 10 s that container runtimes give
 			KillGrace:         2 * time.Second,
 			Protocol:          string(messages.ProtocolSDK),
@@ -262,11 +262,11 @@ func defaults() *Config {
 		},
 		Identify: Identify{Margin: 100 * time.Millisecond, PermitTTL: 2 * time.Second},
 		Fleet: Fleet{
-			Listen:            ":8642", // upstream MASTER's port (WIRE A6)
+			Listen:            ":8642", // upstream MASTER's port (PROTOCOL A6)
 			Wait:              45 * time.Second,
 			Grace:             30 * time.Second,
 			OnMasterLoss:      OnMasterLossKeep,
-			Lease:             20 * time.Second, // WIRE B1, Clocks
+			Lease:             20 * time.Second, // PROTOCOL B1, Clocks
 			HeartbeatInterval: 5 * time.Second,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8643"},

@@ -34,7 +34,7 @@ func (c *Config) derive(env func(name string) string, host string, root bool) {
 	setDefault(&c.Machine.Source, host)
 	switch messages.Protocol(c.Cluster.Protocol) {
 	case messages.ProtocolDiscordoo:
-		setDefault(&c.Cluster.SocketPrefix, "/tmp/ddoo") // node-ipc's socketRoot and Discordoo's appspace (WIRE A1)
+		setDefault(&c.Cluster.SocketPrefix, "/tmp/ddoo") // node-ipc's socketRoot and Discordoo's appspace (PROTOCOL A1)
 	case messages.ProtocolEnv:
 		setDefault(&c.Cluster.Ready, "after 30s")
 	}

@@ -2,7 +2,7 @@ package messages
 
 import "encoding/json"
 
-// IPCOp is the opcode of a packet between CONTROL and a cluster process: Discordoo's numbering since v0.11, and our 7 (WIRE A1, B2).
+// IPCOp is the opcode of a packet between CONTROL and a cluster process: Discordoo's numbering since v0.11, and our 7 (PROTOCOL A1, B2).
 type IPCOp int
 
 const (
@@ -27,7 +27,7 @@ const (
 	TDrain      = "DRAIN"
 )
 
-// Types of dispatch that travel as Operation (WIRE A4, B2).
+// Types of dispatch that travel as Operation (PROTOCOL A4, B2).
 const (
 	TMessage        = "MESSAGE"
 	TBroadcastEval  = "BROADCAST_EVAL"
@@ -46,7 +46,7 @@ const (
 // errors?:[{cluster, shard?, error}]}: clusters says whose results these are. To an instance that announced the protocol, the answers of BROADCAST_EVAL have clusters and
 // errors too, those of CACHE_OPERATE errors, and a MESSAGE or PRESENCE_UPDATE that did not reach everyone is answered by op 4 of its type, {event_id, errors}.
 
-// CacheOpMost is the last cache operation that a stock instance survives (WIRE A1).
+// CacheOpMost is the last cache operation that a stock instance survives (PROTOCOL A1).
 const CacheOpMost = 12
 
 // FromInstance is any packet a cluster process may send. The set is closed.
@@ -59,15 +59,15 @@ type FromManager interface{ fromManager() }
 type Protocol string
 
 const (
-	ProtocolSDK       Protocol = "sdk"       // Discordoo's IPC and our additions (WIRE B2): it asks for permits
-	ProtocolDiscordoo Protocol = "discordoo" // Discordoo's IPC alone (WIRE A1–A4)
+	ProtocolSDK       Protocol = "sdk"       // Discordoo's IPC and our additions (PROTOCOL B2): it asks for permits
+	ProtocolDiscordoo Protocol = "discordoo" // Discordoo's IPC alone (PROTOCOL A1–A4)
 	ProtocolEnv       Protocol = "env"       // none: its environment tells it its shards, and a rule whether it is ready
 )
 
 // ProtocolVersion is ours, in Hello and Identify; a peer without it is a stock Discordoo.
 const ProtocolVersion = 1
 
-// Hello (op 2, CONTROL → instance) opens the conversation and, repeated, probes for life. The first five fields are Discordoo's (WIRE A3), the rest B2.
+// Hello (op 2, CONTROL → instance) opens the conversation and, repeated, probes for life. The first five fields are Discordoo's (PROTOCOL A3), the rest B2.
 // An instance that announced sessions starts its shards on the second Hello, which brings Sessions, perhaps none.
 type Hello struct {
 	ID                  Snowflake    `json:"id"` // SHARDING_MANAGER_IPC
@@ -117,12 +117,12 @@ const (
 	InstanceDraining = "draining"
 )
 
-// Connected (op 0, instance → CONTROL): every shard of the instance had READY or RESUMED. EventID is the instance's snowflake (WIRE A3).
+// Connected (op 0, instance → CONTROL): every shard of the instance had READY or RESUMED. EventID is the instance's snowflake (PROTOCOL A3).
 type Connected struct {
 	EventID Snowflake `json:"event_id"`
 }
 
-// Failure (op 4 without "t", instance → CONTROL): the bot could not start and is about to exit. Code is ours (WIRE B2), 0 where only the text tells.
+// Failure (op 4 without "t", instance → CONTROL): the bot could not start and is about to exit. Code is ours (PROTOCOL B2), 0 where only the text tells.
 type Failure struct {
 	EventID Snowflake    `json:"event_id"`
 	Error   FailureError `json:"error"`
@@ -136,17 +136,17 @@ type FailureError struct {
 	Code    int    `json:"code,omitempty"`
 }
 
-// Destroying (op 0, both ways): end for good, closing the shards with 1000; echoed by the instance, which then exits 0 (WIRE A3).
+// Destroying (op 0, both ways): end for good, closing the shards with 1000; echoed by the instance, which then exits 0 (PROTOCOL A3).
 type Destroying struct {
 	EventID Snowflake `json:"event_id"`
 }
 
-// InvalidSession (op 6, instance → CONTROL): our Hello bore another manager's id (WIRE A3).
+// InvalidSession (op 6, instance → CONTROL): our Hello bore another manager's id (PROTOCOL A3).
 type InvalidSession struct {
 	ID Snowflake `json:"id"`
 }
 
-// IPCBeat (op 7, both ways): asked by the instance, answered with the same EventID (WIRE B2).
+// IPCBeat (op 7, both ways): asked by the instance, answered with the same EventID (PROTOCOL B2).
 type IPCBeat struct {
 	ID      Snowflake    `json:"id"`
 	EventID Snowflake    `json:"event_id"`
@@ -154,7 +154,7 @@ type IPCBeat struct {
 	Lapsed  bool         `json:"lapsed,omitempty"`   // in the answer: MASTER is away, and what the instance serves may be another's by now
 }
 
-// ShardStatus (op 0 SHARD, instance → CONTROL) is a shard's state and figures (WIRE B2).
+// ShardStatus (op 0 SHARD, instance → CONTROL) is a shard's state and figures (PROTOCOL B2).
 type ShardStatus struct {
 	EventID   Snowflake    `json:"event_id,omitempty"`
 	Shard     int          `json:"shard_id"`
@@ -179,21 +179,21 @@ const (
 	ShardFailed        ShardState = "failed"
 )
 
-// InstanceSessions (op 0 SESSIONS, instance → CONTROL): sessions that moved, and shards whose session is gone (WIRE B2).
+// InstanceSessions (op 0 SESSIONS, instance → CONTROL): sessions that moved, and shards whose session is gone (PROTOCOL B2).
 type InstanceSessions struct {
 	EventID  Snowflake `json:"event_id,omitempty"`
 	Sessions []Session `json:"sessions,omitempty"`
 	Gone     []int     `json:"gone,omitempty"`
 }
 
-// PermitAsk (op 0 PERMIT, instance → CONTROL) comes before every IDENTIFY to Discord, never before a RESUME (WIRE B2).
+// PermitAsk (op 0 PERMIT, instance → CONTROL) comes before every IDENTIFY to Discord, never before a RESUME (PROTOCOL B2).
 type PermitAsk struct {
 	EventID Snowflake     `json:"event_id"`
 	Shard   int           `json:"shard_id"`
 	Cause   IdentifyCause `json:"cause"`
 }
 
-// PermitGrant (op 0 PERMIT, CONTROL → instance) answers PermitAsk; the times count from its arrival (WIRE B2).
+// PermitGrant (op 0 PERMIT, CONTROL → instance) answers PermitAsk; the times count from its arrival (PROTOCOL B2).
 type PermitGrant struct {
 	EventID      Snowflake    `json:"event_id"`
 	Shard        int          `json:"shard_id"`
@@ -204,32 +204,32 @@ type PermitGrant struct {
 	Reason       string       `json:"reason,omitempty"`
 }
 
-// PermitSent (op 0 PERMIT, instance → CONTROL) is written right after the IDENTIFY frame, or with Sent false when the permit was thrown away (WIRE B2).
+// PermitSent (op 0 PERMIT, instance → CONTROL) is written right after the IDENTIFY frame, or with Sent false when the permit was thrown away (PROTOCOL B2).
 type PermitSent struct {
 	EventID Snowflake `json:"event_id"`
 	Shard   int       `json:"shard_id"`
 	Sent    bool      `json:"sent"`
 }
 
-// Reconnect (op 0 RECONNECT, CONTROL → instance): close the shard with 4000 and resume it (WIRE B2).
+// Reconnect (op 0 RECONNECT, CONTROL → instance): close the shard with 4000 and resume it (PROTOCOL B2).
 type Reconnect struct {
 	EventID Snowflake `json:"event_id"`
 	Shard   int       `json:"shard_id"`
 }
 
-// Drain (op 0 DRAIN, CONTROL → instance): stop reading, let handlers end until the deadline, close every shard with 4000, answer Drained, exit 0 (WIRE B2).
+// Drain (op 0 DRAIN, CONTROL → instance): stop reading, let handlers end until the deadline, close every shard with 4000, answer Drained, exit 0 (PROTOCOL B2).
 type Drain struct {
 	EventID    Snowflake    `json:"event_id"`
 	DeadlineMS Milliseconds `json:"deadline_ms"` // from now
 }
 
-// Drained (op 0 DRAIN, instance → CONTROL) answers Drain with the sessions at their exact seq (WIRE B2).
+// Drained (op 0 DRAIN, instance → CONTROL) answers Drain with the sessions at their exact seq (PROTOCOL B2).
 type Drained struct {
 	EventID  Snowflake `json:"event_id"`
 	Sessions []Session `json:"sessions"`
 }
 
-// Operation is any other packet, both ways: evals, messages, cache operations, presences, members (WIRE A4), and what this version does not know.
+// Operation is any other packet, both ways: evals, messages, cache operations, presences, members (PROTOCOL A4), and what this version does not know.
 // Its data is kept as it came.
 type Operation struct {
 	Op   IPCOp
@@ -258,7 +258,7 @@ func (Reconnect) fromManager()   {}
 func (Drain) fromManager()       {}
 func (Operation) fromManager()   {}
 
-// FatalCode reports whether a gateway close code can be cured by no restart (WIRE B5).
+// FatalCode reports whether a gateway close code can be cured by no restart (PROTOCOL B5).
 func FatalCode(code int) bool {
 	switch code {
 	case 4004, 4010, 4011, 4012, 4013, 4014:

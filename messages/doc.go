@@ -3,8 +3,8 @@
 //	ids.go        Secret, times and units, ShardRange, ClusterID, Place
 //	snowflake.go  Discordoo's 128-bit ids
 //	session.go    what a shard needs to RESUME elsewhere
-//	master.go     CONTROL ⇄ MASTER: packets of the websocket (WIRE A6, B1)
-//	cluster.go    CONTROL ⇄ cluster process: packets of the unix socket (WIRE A1–A4, B2)
+//	master.go     CONTROL ⇄ MASTER: packets of the websocket (PROTOCOL A6, B1)
+//	cluster.go    CONTROL ⇄ cluster process: packets of the unix socket (PROTOCOL A1–A4, B2)
 //	env.go        the variables a bot's environment gets from CONTROL alone
 //	fleet.go      actor ⇄ actor inside CONTROL, and the commands an operator's behaviour may send
 //	view.go       how a machine stands, and what is ordered of it: desk ⇄ admin API

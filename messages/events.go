@@ -1,6 +1,6 @@
 package messages
 
-// Event is something that happened, for people: its name in log, metric, hook and MASTER is the same, and its JSON fields are the log's (STYLE R18, R20).
+// Event is something that happened, for people: its name in log, metric, hook and MASTER is the same, and its JSON fields are the log's.
 type Event interface {
 	// Event gives the dotted name and how loud it is.
 	Event() (name string, level Level)

@@ -85,7 +85,7 @@ type (
 		Machines   int          `json:"machines"`
 		TookMS     Milliseconds `json:"took_ms"` // since MASTER's start
 	}
-	// IdentifiesHeld: machines that are away may identify by themselves at any time, or have all the slots (WIRE B3): MASTER lets nobody identify until they return, have
+	// IdentifiesHeld: machines that are away may identify by themselves at any time, or have all the slots (PROTOCOL B3): MASTER lets nobody identify until they return, have
 	// certainly stopped, or are forgotten.
 	IdentifiesHeld struct {
 		Sources []string `json:"sources"`

@@ -12,7 +12,7 @@ type Settings struct {
 	Place            Place
 	Permits          bool          // MASTER grants identifies; false: this machine paces itself
 	ClockAhead       time.Duration // MASTER's clock minus ours, less the way of the quickest packet of this link
-	SlotsAhead       time.Duration // the same, by links that answered at once: what slots are reckoned by (WIRE B3)
+	SlotsAhead       time.Duration // the same, by links that answered at once: what slots are reckoned by (PROTOCOL B3)
 	Halted           bool          // nothing may identify with this token
 }
 
@@ -76,7 +76,7 @@ type Lease struct {
 }
 
 // AcceptMaster (desk → masterlink → clusters) is an operator's order: forget which epochs were obeyed, so that the MASTER that is there now is obeyed, though one with a later epoch
-// was known: its clock went back, or it runs elsewhere. The way out of close code 4007 (WIRE B1).
+// was known: its clock went back, or it runs elsewhere. The way out of close code 4007 (PROTOCOL B1).
 type AcceptMaster struct{}
 
 // Standing (clusters → masterlink) is what this machine serves now, sent at every change.

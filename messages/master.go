@@ -2,7 +2,7 @@ package messages
 
 import "encoding/json"
 
-// MasterOp is the opcode of a packet of the MASTER link, its "o" key. 0–8 are upstream's (discluster/master src/constants.ts), 9–11 ours (WIRE B1).
+// MasterOp is the opcode of a packet of the MASTER link, its "o" key. 0–8 are upstream's (discluster/master src/constants.ts), 9–11 ours (PROTOCOL B1).
 type MasterOp int
 
 const (
@@ -26,7 +26,7 @@ type FromMaster interface{ fromMaster() }
 // FromControl is any packet CONTROL may send. The set is closed.
 type FromControl interface{ fromControl() }
 
-// Features a peer may announce (WIRE B1, B2). Nothing is used that was not announced.
+// Features a peer may announce (PROTOCOL B1, B2). Nothing is used that was not announced.
 const (
 	FeatureInfo      = "info"
 	FeatureHeartbeat = "heartbeat"
@@ -39,7 +39,7 @@ const (
 )
 
 // Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.
-// Source: discluster/master src/control.ts sendInitialise; the optional fields: WIRE B1. A nil pointer means the peer did not say.
+// Source: discluster/master src/control.ts sendInitialise; the optional fields: PROTOCOL B1. A nil pointer means the peer did not say.
 type Initialise struct {
 	Token             Secret        `json:"token"`
 	HeartbeatInterval *Milliseconds `json:"heartbeat_interval"`
@@ -54,7 +54,7 @@ type Initialise struct {
 	Now               *UnixMillis   `json:"now,omitempty"`     // MASTER's clock
 }
 
-// Connect (op 6, MASTER → CONTROL) grants a range, or makes this machine a spare. Upstream: shardRange and redundant; id and sessions: WIRE B1.
+// Connect (op 6, MASTER → CONTROL) grants a range, or makes this machine a spare. Upstream: shardRange and redundant; id and sessions: PROTOCOL B1.
 type Connect struct {
 	Range     *ShardRange `json:"shardRange"` // nil when redundant
 	Redundant bool        `json:"redundant"`  // hold the link, run nothing
@@ -62,7 +62,7 @@ type Connect struct {
 	Sessions  []Session   `json:"sessions,omitempty"`
 }
 
-// Offload (op 3, MASTER → CONTROL): stop serving the range, keep its sessions (WIRE B1).
+// Offload (op 3, MASTER → CONTROL): stop serving the range, keep its sessions (PROTOCOL B1).
 type Offload struct {
 	ID       string       `json:"id,omitempty"`
 	Range    ShardRange   `json:"shardRange"`
@@ -70,7 +70,7 @@ type Offload struct {
 	WithinMS Milliseconds `json:"within_ms,omitempty"` // what handlers may still take; 0: what a drain gives them. Set where another machine serves the range already
 }
 
-// Shutdown (op 4, MASTER → CONTROL): stop every cluster; the link stays (WIRE B1).
+// Shutdown (op 4, MASTER → CONTROL): stop every cluster; the link stays (PROTOCOL B1).
 type Shutdown struct {
 	ID     string `json:"id,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -89,7 +89,7 @@ func (h *Halt) Lifts(other Halt) bool {
 	return h != nil && h.Token == other.Token && h.Epoch >= other.Epoch
 }
 
-// Command (op 2, MASTER → CONTROL) is an operator's order passed down the link (WIRE B1). Answered by Ack with the same id: any number with Progress, then one with OK.
+// Command (op 2, MASTER → CONTROL) is an operator's order passed down the link (PROTOCOL B1). Answered by Ack with the same id: any number with Progress, then one with OK.
 type Command struct {
 	ID   string          `json:"id"`
 	Name string          `json:"name"`
@@ -110,7 +110,7 @@ type RestartClusterArgs struct {
 	Fresh   bool      `json:"fresh,omitempty"` // it identifies; else it resumes
 }
 
-// MasterError (op 7, both ways) tells of something that did not work. Upstream: code and message; the rest: WIRE B1.
+// MasterError (op 7, both ways) tells of something that did not work. Upstream: code and message; the rest: PROTOCOL B1.
 type MasterError struct {
 	Code    int         `json:"code"` // a close code, or 0
 	Message string      `json:"message"`
@@ -135,7 +135,7 @@ type Share struct {
 	Reserve   int   `json:"reserve"`   // of what remains, what is kept from that which crashed
 }
 
-// PermitAnswer (op 10, MASTER → CONTROL) grants or puts off one identify (WIRE B1).
+// PermitAnswer (op 10, MASTER → CONTROL) grants or puts off one identify (PROTOCOL B1).
 type PermitAnswer struct {
 	ID           string       `json:"id"`
 	Granted      bool         `json:"granted"`
@@ -147,7 +147,7 @@ type PermitAnswer struct {
 	Reason       string       `json:"reason,omitempty"`         // when not: "budget", "halted"
 }
 
-// Info (op 0, CONTROL → MASTER) says what this machine is and serves; sent after every Initialise and at every change of a range (WIRE B1).
+// Info (op 0, CONTROL → MASTER) says what this machine is and serves; sent after every Initialise and at every change of a range (PROTOCOL B1).
 type Info struct {
 	Hostname         string             `json:"hostname"`
 	Version          string             `json:"version"`
@@ -188,7 +188,7 @@ const (
 	RangeReleased    RangeState = "released" // said in acks alone: an offload is done
 )
 
-// Fatal (op 1, CONTROL → MASTER): a close code that no restart cures (4004, 4010–4014). Our fields: WIRE B1.
+// Fatal (op 1, CONTROL → MASTER): a close code that no restart cures (4004, 4010–4014). Our fields: PROTOCOL B1.
 type Fatal struct {
 	Code    int        `json:"code"` // 4004 also for a token that REST refused
 	Message string     `json:"message"`
@@ -197,7 +197,7 @@ type Fatal struct {
 	Reason  string     `json:"reason,omitempty"`
 }
 
-// Ack (op 8, CONTROL → MASTER) answers an order: a connect, offload or shutdown by State, a command by OK (WIRE B1).
+// Ack (op 8, CONTROL → MASTER) answers an order: a connect, offload or shutdown by State, a command by OK (PROTOCOL B1).
 type Ack struct {
 	ID       string          `json:"id,omitempty"`
 	Op       *MasterOp       `json:"op,omitempty"`
@@ -210,7 +210,7 @@ type Ack struct {
 	Progress string          `json:"progress,omitempty"`
 }
 
-// Heartbeat (op 9, CONTROL → MASTER), every heartbeat_interval ± 5 % (WIRE B1).
+// Heartbeat (op 9, CONTROL → MASTER), every heartbeat_interval ± 5 % (PROTOCOL B1).
 type Heartbeat struct {
 	Seq         int64         `json:"seq"`
 	Ranges      []RangeInfo   `json:"ranges"`
@@ -226,7 +226,7 @@ type ClusterCounts struct {
 	Failed   int `json:"failed"`
 }
 
-// PermitRequest (op 10, CONTROL → MASTER) asks for one identify (WIRE B1).
+// PermitRequest (op 10, CONTROL → MASTER) asks for one identify (PROTOCOL B1).
 type PermitRequest struct {
 	ID         string        `json:"id"`
 	Shard      int           `json:"shard"`
@@ -238,7 +238,7 @@ type PermitRequest struct {
 	Now        *UnixMillis   `json:"now,omitempty"`        // CONTROL's clock; with it MASTER may grant before it is time, by InMS
 }
 
-// PermitReport (op 10, CONTROL → MASTER) says what became of a granted permit (WIRE B1).
+// PermitReport (op 10, CONTROL → MASTER) says what became of a granted permit (PROTOCOL B1).
 type PermitReport struct {
 	ID         string      `json:"id"`
 	Sent       bool        `json:"sent"`                 // false: not used, the bucket is free
@@ -256,7 +256,7 @@ const (
 	CauseOperator   IdentifyCause = "operator"
 )
 
-// SessionsMoved (op 11, CONTROL → MASTER) keeps MASTER's copy of the sessions fresh (WIRE B1).
+// SessionsMoved (op 11, CONTROL → MASTER) keeps MASTER's copy of the sessions fresh (PROTOCOL B1).
 type SessionsMoved struct {
 	Sessions []Session `json:"sessions,omitempty"`
 	Gone     []int     `json:"gone,omitempty"` // shards whose session is invalid
@@ -280,7 +280,7 @@ func (PermitRequest) fromControl() {}
 func (PermitReport) fromControl()  {}
 func (SessionsMoved) fromControl() {}
 
-// Close codes of the MASTER link (WIRE A6, B1).
+// Close codes of the MASTER link (PROTOCOL A6, B1).
 const (
 	CloseUnauthorised     = 4001
 	CloseMalformedRequest = 4002
@@ -290,5 +290,5 @@ const (
 	CloseStaleEpoch       = 4007
 )
 
-// CodeMalformed is the code of upstream's answer to a packet it cannot read; never a close code (WIRE A6).
+// CodeMalformed is the code of upstream's answer to a packet it cannot read; never a close code (PROTOCOL A6).
 const CodeMalformed = 4004

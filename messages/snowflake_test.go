@@ -70,7 +70,7 @@ func TestRecordedSnowflakesBothWays(t *testing.T) {
 	}
 }
 
-// Upstream's documentation says "worker 11, shard 99, increment 5" of a number that is not that (WIRE A5).
+// Upstream's documentation says "worker 11, shard 99, increment 5" of a number that is not that (PROTOCOL A5).
 func TestDocumentationTrap(t *testing.T) {
 	const documented, meant = Snowflake("1128425170719486862453931925225603077"), Snowflake("1128425170719486896937258638592966661")
 	got, err := documented.Parts()
@@ -83,7 +83,7 @@ func TestDocumentationTrap(t *testing.T) {
 	}
 }
 
-// A manager and its first instance, as one process made them (WIRE A5).
+// A manager and its first instance, as one process made them (PROTOCOL A5).
 func TestMintCountsOverEveryShard(t *testing.T) {
 	m := Mint{Worker: 24153}
 	at := time.UnixMilli(snowflakeEpoch)

@@ -57,7 +57,7 @@ type Target struct {
 // Greeting is what a listener knows of a new link.
 type Greeting struct {
 	Remote        string // address of the peer
-	Authorization string // these four are handshake headers (WIRE A6, B1)
+	Authorization string // these four are handshake headers (PROTOCOL A6, B1)
 	Source        string
 	Instance      string
 	UserAgent     string

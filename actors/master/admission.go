@@ -16,7 +16,7 @@ import (
 
 // This file is who MASTER lets in, what it tells them, and what it hears first.
 
-// admit lets a link in or closes it, as upstream does: authorization first, then the source, then whether that source is linked already (WIRE A6, B1).
+// admit lets a link in or closes it, as upstream does: authorization first, then the source, then whether that source is linked already (PROTOCOL A6, B1).
 // It gives the seat, nil when the link was closed.
 func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 	g := m.greeting
@@ -115,7 +115,7 @@ func (f *Fleet) greet(ctx actor.Context, s *seat) {
 	}
 	s.epoch = f.epoch
 	ctx.Send(s.pid, greet{i})
-	if s.instance == "" && !s.informed { // not of WIRE B1: it may know no info either
+	if s.instance == "" && !s.informed { // not of PROTOCOL B1: it may know no info either
 		f.After(ctx, speakWithin, saidNothing{s.source, s.link})
 	}
 }
@@ -129,7 +129,7 @@ type saidNothing struct {
 // IgnoreDeadLetterLogging: it may come after MASTER has stopped.
 func (saidNothing) IgnoreDeadLetterLogging() {}
 
-// speakWithin is how long a CONTROL that speaks WIRE A alone, as far as its greeting tells, may take to say something of itself. After that it is taken for one that never does.
+// speakWithin is how long a CONTROL that speaks PROTOCOL A6 alone, as far as its greeting tells, may take to say something of itself. After that it is taken for one that never does.
 const speakWithin = 10 * time.Second
 
 // informed takes a CONTROL at its word: what it serves is its own.

@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Life names one run of a cluster process: its ids and its socket, new at every start (WIRE A2).
+// Life names one run of a cluster process: its ids and its socket, new at every start (PROTOCOL A2).
 type Life struct {
 	Manager  messages.Snowflake `json:"manager"`
 	Instance messages.Snowflake `json:"instance"`
@@ -32,7 +32,7 @@ func OwnedCluster(owner, value string) (id messages.ClusterID, ok bool) {
 	return messages.ClusterID(n), ok && err == nil && n >= 0 && strconv.Itoa(n) == text
 }
 
-// Environment is the whole environment of a cluster process (WIRE B4): base without what is ours, then ours, then extra, which wins.
+// Environment is the whole environment of a cluster process (PROTOCOL B4): base without what is ours, then ours, then extra, which wins.
 // tokenByHello keeps the token out of it: it then travels in HELLO.
 func Environment(base []string, s messages.Settings, c Cluster, life Life, extra []string, tokenByHello bool) []string {
 	var env []string

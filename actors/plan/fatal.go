@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// closeCodeText is how stock Discordoo words a fatal close; the text is all there is (WIRE A3.4).
+// closeCodeText is how stock Discordoo words a fatal close; the text is all there is (PROTOCOL A3.4).
 var closeCodeText = regexp.MustCompile(`received close code (\d{4})`)
 
 // FatalCode is the close code of a bot's failure that no restart cures, or 0: from the SDK by code, from stock Discordoo by its text. A token that REST refused is 4004.

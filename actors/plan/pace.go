@@ -15,10 +15,10 @@ const IdentifyEvery = 5 * time.Second
 // early by no more.
 const Lead = 100 * time.Millisecond
 
-// lostReport is how long after its time to live a permit that nobody reported still counts as about to be used (WIRE B1, DESIGN §5).
+// lostReport is how long after its time to live a permit that nobody reported still counts as about to be used (PROTOCOL B1, DESIGN §5).
 const lostReport = time.Second
 
-// Slots of a machine that paces itself beside others (WIRE B3).
+// Slots of a machine that paces itself beside others (PROTOCOL B3).
 const (
 	slotLength = 6 * time.Second
 	slotWindow = 500 * time.Millisecond

@@ -6,7 +6,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Waits before MASTER is dialled again (WIRE B1).
+// Waits before MASTER is dialled again (PROTOCOL B1).
 const (
 	// RetryEvery is the seed's pace of dialling a MASTER that was never there or refused us, ± 10 % (discluster/control README, "Basic Mechanism").
 	RetryEvery = 30 * time.Second

@@ -43,8 +43,8 @@ func Bookings(shards messages.ShardRange, maxConcurrency int) []Booking {
 
 // How long a bot that paces itself may take.
 const (
-	stockPace   = 15 * time.Second // a stock Discordoo's own, between two of its shards, whatever max_concurrency (WIRE A3.9)
-	startMargin = 5 * time.Minute  // beyond its pace: it retries what Discord refuses, and tells nobody (WIRE A3.5)
+	stockPace   = 15 * time.Second // a stock Discordoo's own, between two of its shards, whatever max_concurrency (PROTOCOL A3.9)
+	startMargin = 5 * time.Minute  // beyond its pace: it retries what Discord refuses, and tells nobody (PROTOCOL A3.5)
 )
 
 // StockStart is how long a stock Discordoo may take from HELLO until all of its shards are connected.

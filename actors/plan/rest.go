@@ -2,7 +2,7 @@ package plan
 
 import "time"
 
-// Emergency is what clusters are told of Discord's REST API (WIRE A1, IpcEmergencyOpCodes).
+// Emergency is what clusters are told of Discord's REST API (PROTOCOL A1, IpcEmergencyOpCodes).
 type Emergency int
 
 const (
@@ -11,7 +11,7 @@ const (
 	GlobalRateLimitHit               Emergency = 3
 )
 
-// What Discord allows one address, and upstream's manager counts by (WIRE A4).
+// What Discord allows one address, and upstream's manager counts by (PROTOCOL A4).
 const (
 	restPerWindow   = 50
 	restWindow      = time.Second

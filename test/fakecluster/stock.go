@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// Stock is a stock Discordoo (v0.11 or later) with every quirk WIRE A1–A4 tells of, and what may be odd about its author's part. The zero value, with Discord set, is a
+// Stock is a stock Discordoo (v0.11 or later) with every quirk PROTOCOL A1–A4 tells of, and what may be odd about its author's part. The zero value, with Discord set, is a
 // bot as most are.
 type Stock struct {
 	Discord *sim.Discord
@@ -29,7 +29,7 @@ type Stock struct {
 	Hears      func(v Voice, op messages.Operation) bool // told of every operation; false: it is answered as usual
 }
 
-// Figures of a stock Discordoo (WIRE A3).
+// Figures of a stock Discordoo (PROTOCOL A3).
 const (
 	stockPace   = 15 * time.Second // between its shards
 	stockPrefix = "/tmp/ddoo"

@@ -26,13 +26,13 @@ type foreign struct {
 	began, up time.Duration // zero: not yet
 }
 
-// knowledge is how much of WIRE B1 a foreign CONTROL knows.
+// knowledge is how much of PROTOCOL B1 a foreign CONTROL knows.
 type knowledge int
 
 const (
 	ofSlots knowledge = iota // info, and its machine
 	ofInfo                   // info alone
-	ofAcks                   // no info: it says how far it is in its answers to a connect (WIRE A6)
+	ofAcks                   // no info: it says how far it is in its answers to a connect (PROTOCOL A6)
 	ofKinds                  // how many there are
 )
 

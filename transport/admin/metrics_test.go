@@ -78,7 +78,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// STYLE R19: control_, a noun, a base unit; _total counts.
+// A metric is named control_, a noun and a base unit; _total counts.
 func TestMetricNames(t *testing.T) {
 	form := regexp.MustCompile(`^control_[a-z]+(_[a-z]+)*$`)
 	seen := map[string]bool{}

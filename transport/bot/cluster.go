@@ -15,7 +15,7 @@ import (
 // Version is this SDK's, as CONTROL shows it.
 const Version = "0.1.0"
 
-// helloTimeout is how long Join listens for the first HELLO (WIRE A3, 6).
+// helloTimeout is how long Join listens for the first HELLO (PROTOCOL A3, 6).
 const helloTimeout = 30 * time.Second
 
 // Stop is how the shards are to end.

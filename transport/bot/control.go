@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	beatEvery = 5 * time.Second // where HELLO says nothing (WIRE B2)
+	beatEvery = 5 * time.Second // where HELLO says nothing (PROTOCOL B2)
 	beatsLost = 2               // heartbeats without an answer, after which CONTROL is lost (DESIGN §1)
 )
 

@@ -100,7 +100,7 @@ func Handle(name string, handle Handler) Option {
 	}
 }
 
-// Operations handles what else other clusters ask by way of CONTROL: evals and cache operations of stock bots, members, and messages without Messages (WIRE A4). The answer,
+// Operations handles what else other clusters ask by way of CONTROL: evals and cache operations of stock bots, members, and messages without Messages (PROTOCOL A4). The answer,
 // if any, is sent back; it must repeat the event_id. handle is called in order and must not block. Without it evals and cache operations are refused, so that nobody waits for
 // an answer, and the rest is ignored.
 func Operations(handle func(messages.Operation) (answer *messages.Operation)) Option {

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	figuresEvery  = 5 * time.Second // WIRE B2: the reader has ten thousand shards
+	figuresEvery  = 5 * time.Second // PROTOCOL B2: the reader has ten thousand shards
 	sessionsEvery = time.Second     // how old a seq in CONTROL's book may be (DESIGN §5)
 )
 
@@ -145,7 +145,7 @@ func (c *Cluster) tellFigures() {
 	}
 }
 
-// tellConnected tells that every shard was ready: once to each CONTROL, for one that adopts us can not know (WIRE A3).
+// tellConnected tells that every shard was ready: once to each CONTROL, for one that adopts us can not know (PROTOCOL A3).
 func (c *Cluster) tellConnected() {
 	if c.ready && c.line != nil && !c.line.connected {
 		c.line.connected = true

@@ -35,7 +35,7 @@ func Clusters(ids ...messages.ClusterID) Targets {
 // OwnersOf are the clusters that have these shards, each once. Which shard a guild is on says ShardOf.
 func OwnersOf(shards ...int) Targets { return Targets{shards: shards} }
 
-// ShardOf is the shard that a guild is on (WIRE B5).
+// ShardOf is the shard that a guild is on (PROTOCOL B5).
 func (c *Cluster) ShardOf(guild uint64) int { return int((guild >> 22) % uint64(c.ShardCount())) }
 
 // address returns to which clusters, or to the owners of which shards, something goes. One of them is nil.

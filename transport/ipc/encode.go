@@ -44,7 +44,7 @@ func EncodeFromInstance(m messages.FromInstance) ([]byte, error) {
 }
 
 // EncodeFromManager writes what CONTROL says. Refused are a message that breaks a rule of its own, an Operation that should have been a message of its own,
-// and what makes a real cluster process crash (WIRE A1). Which cache operations a stock process survives is for the sender to know.
+// and what makes a real cluster process crash (PROTOCOL A1). Which cache operations a stock process survives is for the sender to know.
 func EncodeFromManager(m messages.FromManager) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Hello:
@@ -90,7 +90,7 @@ func writeOperation(m messages.Operation) ([]byte, error) {
 	return seal(m.Op, m.T, m.Data)
 }
 
-// survivable refuses what the real cluster process dereferences without looking: it exits 1 (WIRE A1).
+// survivable refuses what the real cluster process dereferences without looking: it exits 1 (PROTOCOL A1).
 func survivable(m messages.Operation) error {
 	dispatch := m.Op == messages.IPCDispatch && (m.T == "MESSAGE" || m.T == "PRESENCE_UPDATE")
 	if dispatch || m.Op == messages.IPCCacheOperate {
@@ -107,7 +107,7 @@ type helloWire struct {
 	Token string `json:"token,omitempty"`
 }
 
-// revealed is the one place here where a secret is written out (WIRE B2, cluster.token: hello).
+// revealed is the one place here where a secret is written out (PROTOCOL B2, cluster.token: hello).
 func revealed(m messages.Hello) helloWire {
 	if m.Sessions != nil && *m.Sessions == nil {
 		m.Sessions = &[]messages.Session{} // "none", where null would mean "not said"

@@ -9,11 +9,11 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// MaxFrame is the longest frame in bytes, its separator not counted. Upstream has no limit and was tested with this one (WIRE A1, B2).
+// MaxFrame is the longest frame in bytes, its separator not counted. Upstream has no limit and was tested with this one (PROTOCOL A1, B2).
 // A longer one ends the link of its reader; Send refuses it.
 const MaxFrame = 8 << 20
 
-// separator ends every frame: a form feed, which JSON escapes within strings and forbids outside (WIRE A1).
+// separator ends every frame: a form feed, which JSON escapes within strings and forbids outside (PROTOCOL A1).
 const separator = 0x0C
 
 // readBuffer is how many bytes are asked of the socket at once: half of what node writes at once is as quick, and every cluster has one.

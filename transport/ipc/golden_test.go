@@ -135,7 +135,7 @@ func TestTracedBytesComeBackExactly(t *testing.T) {
 	}
 }
 
-// The whole conversation of WIRE A3, as values.
+// The whole conversation of PROTOCOL A3, as values.
 func TestTracedConversation(t *testing.T) {
 	const (
 		boss     = "14386345434290659167418524605215670272"

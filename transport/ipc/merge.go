@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// How the answers to a cache operation become one (WIRE A1).
+// How the answers to a cache operation become one (PROTOCOL A1).
 const (
 	serializeBoolean = 0 // whether one is true
 	serializeArray   = 1 // all in one list, lists taken apart
@@ -16,7 +16,7 @@ const (
 	serializeMost    = serializeNumbers
 )
 
-// Merge makes one result of the answers to a cache operation, as upstream's manager does (WIRE A4); mode is Parcel.Serialize. A result that its mode cannot take is left
+// Merge makes one result of the answers to a cache operation, as upstream's manager does (PROTOCOL A4); mode is Parcel.Serialize. A result that its mode cannot take is left
 // out, and named. nil: there is nothing to tell.
 func Merge(mode int, results [][]byte) (merged []byte, odd []int) {
 	switch mode {

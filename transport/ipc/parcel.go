@@ -9,7 +9,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Parcel is an operation on its way between clusters (WIRE A4, B2): the frame as it came, and what routing has to know of it. What bots say to each other in it is
+// Parcel is an operation on its way between clusters (PROTOCOL A4, B2): the frame as it came, and what routing has to know of it. What bots say to each other in it is
 // neither decoded nor changed; a hop writes its own event_id over the one that is there, and no more.
 type Parcel struct {
 	Op     messages.IPCOp
@@ -35,7 +35,7 @@ type Parcel struct {
 // Limits of what is addressed and asked.
 const (
 	targetsMax = 100_000 // ten times the shards of the largest bot there is: upstream's "all" is a list of them
-	eventMax   = 100     // bytes of an event_id: a snowflake has 39 (WIRE A5)
+	eventMax   = 100     // bytes of an event_id: a snowflake has 39 (PROTOCOL A5)
 	timeoutMax = 5 * 60 * 1000
 )
 

@@ -80,7 +80,7 @@ func check(m any) error {
 	return nil
 }
 
-// checkHello also refuses what upstream takes without a look and then misreads: no shards, no total, a shard over the total (WIRE A3, 8).
+// checkHello also refuses what upstream takes without a look and then misreads: no shards, no total, a shard over the total (PROTOCOL A3, 8).
 func checkHello(m messages.Hello) error {
 	if len(m.Shards) == 0 {
 		return errors.New("shards []: want at least one")

@@ -7,7 +7,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Talk is what a cluster process writes to others by way of CONTROL (WIRE A4, B2): a MESSAGE, a REQUEST, or the answer to one. Encode writes it; the value in it, which is the
+// Talk is what a cluster process writes to others by way of CONTROL (PROTOCOL A4, B2): a MESSAGE, a REQUEST, or the answer to one. Encode writes it; the value in it, which is the
 // bot's own, is marshalled once.
 type Talk struct {
 	T     string

@@ -28,7 +28,7 @@ const (
 // rangeRule is what shardRange holds, in words.
 var rangeRule = fmt.Sprintf("[first,last] with 0 <= first <= last < %d", shardsMax)
 
-// check tells the first rule of WIRE B1 that a packet breaks, nil when it breaks none. Both codecs ask it, so that what is refused is never written either.
+// check tells the first rule of PROTOCOL B1 that a packet breaks, nil when it breaks none. Both codecs ask it, so that what is refused is never written either.
 func check(name string, m any) error {
 	c := checks{packet: name}
 	switch m := m.(type) {

@@ -13,11 +13,11 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// packetRule is what every frame of the link is (WIRE B1).
+// packetRule is what every frame of the link is (PROTOCOL B1).
 const packetRule = `a JSON object {"d":object,"o":opcode}`
 
 // DecodeFromMaster reads one frame that MASTER sent. Unknown fields are ignored; a packet without "d" is read as if it were {}.
-// Upstream's sendError may write a MasterError with opcode 1 (WIRE A6); it is read as one.
+// Upstream's sendError may write a MasterError with opcode 1 (PROTOCOL A6); it is read as one.
 //
 // Errors: *UnknownOpError, *MalformedError, *FieldError, or what messages.ShardRange says of a range.
 func DecodeFromMaster(frame []byte) (messages.FromMaster, error) {

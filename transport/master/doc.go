@@ -1,4 +1,4 @@
-// Package master is both ends of the websocket between CONTROL and MASTER (WIRE A6, B1).
+// Package master is both ends of the websocket between CONTROL and MASTER (PROTOCOL A6, B1).
 //
 //	codec.go   frames ↔ messages.FromMaster, messages.FromControl
 //	wire.go    where the bytes differ from the message: the token, shardRange, lists that are never null

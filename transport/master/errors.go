@@ -30,7 +30,7 @@ func (e *MalformedError) Error() string {
 
 func (e *MalformedError) Unwrap() error { return e.Cause }
 
-// FieldError says that a field of a packet breaks its rule (WIRE B1).
+// FieldError says that a field of a packet breaks its rule (PROTOCOL B1).
 type FieldError struct {
 	Packet string // "initialise"
 	Field  string // as on the wire, "shard_count"
@@ -60,7 +60,7 @@ func shown(b []byte) string {
 	return fmt.Sprintf("%#q", b)
 }
 
-// opName names an opcode in errors, by WIRE's word for it.
+// opName names an opcode in errors, by the word that PROTOCOL B1 has for it.
 func opName(op messages.MasterOp) string {
 	names := [...]string{"info", "fatal", "command", "offload", "shutdown", "initialise", "connect", "error", "ack", "heartbeat", "permit", "sessions"}
 	if op < 0 || int(op) >= len(names) {

@@ -14,13 +14,13 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// MaxFrame is the size limit of a frame both ways, in bytes: upstream's maxPayload (WIRE A6, B1).
+// MaxFrame is the size limit of a frame both ways, in bytes: upstream's maxPayload (PROTOCOL A6, B1).
 // Send refuses a longer one; a longer one received ends the link with close code 1009.
 const MaxFrame = 1 << 20
 
 const (
-	pingEvery = 5 * time.Second  // both ways, so that a link with nothing to say shows life (WIRE B1, Clocks)
-	silence   = 10 * time.Second // without one byte from the peer: it is dead (WIRE B1, Clocks)
+	pingEvery = 5 * time.Second  // both ways, so that a link with nothing to say shows life (PROTOCOL B1, Clocks)
+	silence   = 10 * time.Second // without one byte from the peer: it is dead (PROTOCOL B1, Clocks)
 	writeWait = 10 * time.Second // for one frame to leave; a peer that takes nothing for so long holds up everything behind it
 	closeWait = time.Second      // for the whole of an ending: queued frames, our close frame, the peer's
 
@@ -32,7 +32,7 @@ const (
 //
 //	open ──── Close, the peer's close, an error: leave ────▶ leaving ──── done, or closeWait: cut ────▶ cut
 //
-// A binary message is no packet (WIRE A6: "ANY binary frame" is malformed, even valid JSON). It is delivered as a frame of words that no codec takes,
+// A binary message is no packet (PROTOCOL A6: "ANY binary frame" is malformed, even valid JSON). It is delivered as a frame of words that no codec takes,
 // so that it is refused, logged and counted where every malformed frame is.
 type link struct {
 	ws      *websocket.Conn

@@ -21,7 +21,7 @@ func wireInitialise(m messages.Initialise) initialise {
 	return initialise{Token: m.Token.Reveal(), HeartbeatInterval: m.HeartbeatInterval, Initialise: m}
 }
 
-// connect writes no range as [], as upstream does (WIRE A6).
+// connect writes no range as [], as upstream does (PROTOCOL A6).
 type connect struct {
 	Range json.RawMessage `json:"shardRange"`
 	messages.Connect

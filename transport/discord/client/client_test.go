@@ -161,7 +161,7 @@ func TestFatal(t *testing.T) {
 			want(t, "told", c.take(), []string{fmt.Sprintf("failed %d", code)})
 		})
 	}
-	want(t, "text", (&FatalError{4004, "fake 4004"}).Error(), "shard can not be connected because it received close code 4004 with reason fake 4004") // WIRE A3
+	want(t, "text", (&FatalError{4004, "fake 4004"}).Error(), "shard can not be connected because it received close code 4004 with reason fake 4004") // PROTOCOL A3
 }
 
 // TestHeart: the first beat comes after interval × rand, then one every interval; op 1 is answered, but not twice a second; the seq is the last that came.

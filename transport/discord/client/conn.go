@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	closeFinal  = 1000 // ends the session (WIRE B5)
+	closeFinal  = 1000 // ends the session (PROTOCOL B5)
 	closeResume = 4000 // keeps it
 
 	dialTimeout  = 10 * time.Second // of TCP, TLS and the handshake together
 	writeTimeout = 10 * time.Second // a peer that takes no bytes for that long is gone
 	closeTimeout = time.Second      // for the peer's half of the closing handshake: without it unread bytes would reset the connection, and our code be lost
-	frameMax     = 4096             // bytes of a frame to Discord (WIRE B5)
+	frameMax     = 4096             // bytes of a frame to Discord (PROTOCOL B5)
 	readMax      = 64 << 20         // bytes of a frame from Discord, which states no limit; its largest, a big guild, are a few MiB
 	urlTries     = 8                // connections in a row at a session's own URL, 91 s, after which its RESUME tries the general one: that host may be gone for good
 )
@@ -31,7 +31,7 @@ type FatalError struct {
 	Reason string
 }
 
-// Error is Discordoo's text, which operators know (WIRE A3).
+// Error is Discordoo's text, which operators know (PROTOCOL A3).
 func (e *FatalError) Error() string {
 	return fmt.Sprintf("shard can not be connected because it received close code %d with reason %s", e.Code, e.Reason)
 }
@@ -58,7 +58,7 @@ type connection struct {
 	deaf   bool          // we did not read all the time since the last heartbeat: a missing answer proves nothing
 }
 
-// address is where to connect: base with the version and encoding we speak. A RESUME must use the same (WIRE B5).
+// address is where to connect: base with the version and encoding we speak. A RESUME must use the same (PROTOCOL B5).
 func address(base string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
@@ -101,7 +101,7 @@ func (c *Client) connection(handler context.Context) error {
 	case messages.FatalCode(code):
 		closed, _ := errors.AsType[*websocket.CloseError](err)
 		c.halt(&FatalError{Code: code, Reason: closed.Text})
-	case code == 4007 || code == 4009: // invalid seq, session timed out (WIRE B5)
+	case code == 4007 || code == 4009: // invalid seq, session timed out (PROTOCOL B5)
 		c.forget()
 	}
 	return err

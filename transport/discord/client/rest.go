@@ -30,10 +30,10 @@ type SessionLimit struct {
 // UnauthorizedError says that REST refused the token (401): nothing but another token helps.
 type UnauthorizedError struct{}
 
-// Error is Discordoo's text, which operators know (WIRE A3).
+// Error is Discordoo's text, which operators know (PROTOCOL A3).
 func (*UnauthorizedError) Error() string { return "Invalid token provided" }
 
-// CloseCode is the gateway's for the same thing: authentication failed (WIRE B1).
+// CloseCode is the gateway's for the same thing: authentication failed (PROTOCOL B1).
 func (*UnauthorizedError) CloseCode() int { return 4004 }
 
 const (

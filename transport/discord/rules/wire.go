@@ -180,7 +180,7 @@ const (
 	CloseDisallowedIntents    = 4014
 )
 
-// EndsSession reports whether a close by Discord with this code leaves nothing to resume (WIRE B5).
+// EndsSession reports whether a close by Discord with this code leaves nothing to resume (PROTOCOL B5).
 func EndsSession(code int) bool {
 	switch code {
 	case CloseAuthenticationFailed, CloseInvalidSeq, CloseSessionTimedOut, CloseInvalidShard,
