@@ -31,7 +31,7 @@ func (c Clocks) SteadyAhead() time.Duration { return c.shown.Sub(c.began.Round(0
 
 // AtWall returns a time as the wall clock shows it, by the clock as it is set now.
 func (c Clocks) AtWall(t time.Time) messages.UnixMillis {
-	return messages.At(c.wall().Round(0).Add(t.Sub(time.Now())))
+	return messages.At(c.wall().Round(0).Add(time.Until(t)))
 }
 
 // FromWall returns when the wall clock showed at, by the clock as it is set now.

@@ -29,7 +29,7 @@ func (r Real) Program(p *sim.Proc) {
 		default:
 		}
 	}
-	b := &real{Real: r, p: p}
+	b := &realBot{Real: r, p: p}
 	p.OnEnd = func() {
 		end()
 		for _, g := range b.gateways {
@@ -57,8 +57,8 @@ func (r Real) Program(p *sim.Proc) {
 	}()
 }
 
-// real is one life of a Real.
-type real struct {
+// realBot is one life of a Real.
+type realBot struct {
 	Real
 	p        *sim.Proc
 	cluster  *sdk.Cluster
@@ -66,9 +66,9 @@ type real struct {
 }
 
 // do makes fn a step of the loop, as the process: never when it is gone, later when it is stopped.
-func (b *real) do(fn func()) { b.p.Host.Post(func() { b.p.Do(fn) }) }
+func (b *realBot) do(fn func()) { b.p.Host.Post(func() { b.p.Do(fn) }) }
 
-func (b *real) listen(path string, accept func(transport.Link)) (stop func(), err error) {
+func (b *realBot) listen(path string, accept func(transport.Link)) (stop func(), err error) {
 	var unlisten func()
 	b.do(func() {
 		unlisten, _ = b.p.Listen(path, func(l transport.Link) { accept(&guestLink{bot: b, link: l}) }) // no other process of this machine has its socket
@@ -78,7 +78,7 @@ func (b *real) listen(path string, accept func(transport.Link)) (stop func(), er
 
 // guestLink is a link whose end is used by goroutines beside the loop.
 type guestLink struct {
-	bot  *real
+	bot  *realBot
 	link transport.Link
 
 	mu    sync.Mutex
@@ -117,7 +117,7 @@ func (l *guestLink) Close(code int, reason string) {
 }
 
 // serve is one shard, connection after connection.
-func (b *real) serve(ctx context.Context, s *sdk.Shard) error {
+func (b *realBot) serve(ctx context.Context, s *sdk.Shard) error {
 	cause, fails := messages.CauseStart, 0
 	var resumed time.Time
 	for {
@@ -150,13 +150,14 @@ func (b *real) serve(ctx context.Context, s *sdk.Shard) error {
 
 // realGateway is one connection of a shard.
 type realGateway struct {
-	bot     *real
+	bot     *realBot
 	shard   *sdk.Shard
 	out     chan rules.Output
 	cause   messages.IdentifyCause
 	gateway *sim.Gateway // the loop's alone
 	ready   bool
 	acked   bool
+	every   time.Duration // between heartbeats
 }
 
 func (g *realGateway) send(in func(rules.Conn) rules.Input) { g.bot.do(func() { g.gateway.Send(in) }) }
@@ -180,42 +181,24 @@ func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 	})
 	leave := func(code int) { b.do(func() { g.gateway.Close(code) }) }
 	var beat, again <-chan time.Time
-	var every time.Duration
 	for {
 		select {
 		case o := <-g.out:
 			switch o := o.(type) {
 			case rules.Hello:
-				g.acked, every = true, o.Interval
-				beat = time.After(every / 2)
+				g.every = o.Interval
+				beat = time.After(g.every / 2)
 				g.begin(asking, permits)
-			case rules.Ready:
-				g.ready = true
-				g.shard.SetSession(messages.Session{SessionID: o.SessionID, Seq: o.Seq, ResumeGatewayURL: "wss://resume"})
-				g.shard.State(messages.ShardReady, 0)
-			case rules.Resumed:
-				g.ready = true
-				g.moved(o.Seq)
-				g.shard.State(messages.ShardReady, 0)
-			case rules.Event:
-				g.moved(o.Seq)
-			case rules.Ack:
-				g.acked = true
 			case rules.Reconnect:
 				leave(4000)
 				return false, false
 			case rules.InvalidSession:
-				if !o.Resumable {
-					g.shard.SessionGone()
-				}
 				again = time.After(time.Second)
 			case rules.Close:
-				g.shard.State(messages.ShardDisconnected, o.Code)
-				if rules.EndsSession(o.Code) {
-					g.shard.SessionGone()
-				}
+				g.heard(o)
 				return true, false
 			}
+			g.heard(o)
 		case <-again:
 			again = nil
 			g.begin(asking, permits)
@@ -237,7 +220,7 @@ func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 			}
 			g.acked = false
 			g.send(func(c rules.Conn) rules.Input { return rules.Heartbeat{Conn: c} })
-			beat = time.After(every)
+			beat = time.After(g.every)
 		case <-g.shard.Reconnect():
 			leave(4000)
 			return false, false
@@ -251,6 +234,33 @@ func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 		case <-ctx.Done():
 			leave(4000)
 			return false, true
+		}
+	}
+}
+
+// heard tells the SDK what Discord said.
+func (g *realGateway) heard(o rules.Output) {
+	switch o := o.(type) {
+	case rules.Hello, rules.Ack:
+		g.acked = true
+	case rules.Ready:
+		g.ready = true
+		g.shard.SetSession(messages.Session{SessionID: o.SessionID, Seq: o.Seq, ResumeGatewayURL: "wss://resume"})
+		g.shard.State(messages.ShardReady, 0)
+	case rules.Resumed:
+		g.ready = true
+		g.moved(o.Seq)
+		g.shard.State(messages.ShardReady, 0)
+	case rules.Event:
+		g.moved(o.Seq)
+	case rules.InvalidSession:
+		if !o.Resumable {
+			g.shard.SessionGone()
+		}
+	case rules.Close:
+		g.shard.State(messages.ShardDisconnected, o.Code)
+		if rules.EndsSession(o.Code) {
+			g.shard.SessionGone()
 		}
 	}
 }

@@ -223,7 +223,7 @@ func (f *file) terms(e ast.Expr) {
 
 // add notes a mutant. before holds %d where its number goes.
 func (f *file) add(what string, n ast.Node, before, after string) {
-	f.addNamed(mutant{name: fmt.Sprintf("%s %s: %s `%s`", f.path, f.in, what, f.source(n))}, n, before, after)
+	f.addNamed(mutant{name: fmt.Sprintf("%s %s: %s %#q", f.path, f.in, what, f.source(n))}, n, before, after)
 }
 
 func (f *file) addNamed(m mutant, n ast.Node, before, after string) {

@@ -142,22 +142,8 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 			h.Hooks = append(h.Hooks, Hook{argv, string(input)})
 			h.loop.After(h.net.delay(h.Name, h.Name), alive(func() { done(h.HookErr) }))
 		},
-		Unlink: func(string) {},
-		Fetch: func(r world.Request, done func(world.Response, error)) func() {
-			if site := h.sites[r.URL]; site != nil {
-				return h.ask(r, site, func(r world.Response, err error) { alive(func() { done(r, err) })() })
-			}
-			if h.net.isCut(h.Name, DiscordPlace) {
-				return h.loop.After(r.Timeout, alive(func() { done(world.Response{}, fmt.Errorf("%s %s: no answer within %v", r.Method, r.URL, r.Timeout)) }))
-			}
-			return h.loop.After(h.net.Latency(), alive(func() {
-				if h.HTTP == nil {
-					done(world.Response{}, fmt.Errorf("%s %s: connection refused", r.Method, r.URL))
-					return
-				}
-				done(h.HTTP(r))
-			}))
-		},
+		Unlink:  func(string) {},
+		Fetch:   func(r world.Request, done func(world.Response, error)) func() { return h.fetch(r, alive, done) },
 		Rand:    h.loop.Rand.Float64,
 		Starved: func() bool { return h.scarce && !h.Blind },
 		Props: func(name string, _ actor.MailboxProducer) []actor.PropsOption {
@@ -173,6 +159,23 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		w.Secrets = nil
 	}
 	return w, prefix
+}
+
+// fetch does one HTTP request: to a process of this host, or to Discord.
+func (h *Host) fetch(r world.Request, alive func(func()) func(), done func(world.Response, error)) (cancel func()) {
+	if site := h.sites[r.URL]; site != nil {
+		return h.ask(r, site, func(r world.Response, err error) { alive(func() { done(r, err) })() })
+	}
+	if h.net.isCut(h.Name, DiscordPlace) {
+		return h.loop.After(r.Timeout, alive(func() { done(world.Response{}, fmt.Errorf("%s %s: no answer within %v", r.Method, r.URL, r.Timeout)) }))
+	}
+	return h.loop.After(h.net.Latency(), alive(func() {
+		if h.HTTP == nil {
+			done(world.Response{}, fmt.Errorf("%s %s: connection refused", r.Method, r.URL))
+			return
+		}
+		done(h.HTTP(r))
+	}))
 }
 
 // panics makes an actor panic where Panic says so.

@@ -47,7 +47,9 @@ func Pick[T any](mutant int, original, mutated T) T {
 }
 
 // Times returns d, multiplied by factor where the mutant is alive.
-func Times(mutant int, factor, d time.Duration) time.Duration { return Pick(mutant, d, factor*d) }
+func Times(mutant int, factor int64, d time.Duration) time.Duration {
+	return Pick(mutant, d, time.Duration(factor*int64(d)))
+}
 
 // recorder returns a function that appends each number to a file, once; nil for no file. It writes at once: a test that fails may end its process in any way.
 func recorder(file string) func(mutant int) {
