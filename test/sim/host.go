@@ -90,17 +90,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 	h.boot = b
 	h.boots++
 	prefix = fmt.Sprintf("%s%s.%d.", h.loop.Prefix, h.Name, h.boots)
-	alive := func(fn func()) func() {
-		return func() {
-			switch {
-			case b.dead:
-			case b.frozen:
-				b.missed = append(b.missed, fn)
-			default:
-				fn()
-			}
-		}
-	}
+	alive := b.alive
 	w = &world.World{
 		Clocks: world.NewClocks(func() time.Time { return time.Now().Add(h.Clock) }),
 		After:  func(d time.Duration, fn func()) func() { return h.loop.After(d, alive(fn)) },
@@ -159,6 +149,19 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		w.Secrets = nil
 	}
 	return w, prefix
+}
+
+// alive makes fn something that only a living CONTROL or MASTER does: later where it is frozen.
+func (b *boot) alive(fn func()) func() {
+	return func() {
+		switch {
+		case b.dead:
+		case b.frozen:
+			b.missed = append(b.missed, fn)
+		default:
+			fn()
+		}
+	}
 }
 
 // fetch does one HTTP request: to a process of this host, or to Discord.
