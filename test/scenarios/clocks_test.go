@@ -193,3 +193,17 @@ func TestClockWasAhead(t *testing.T) {
 		})
 	}
 }
+
+// The wall clock of a machine is set again and again while it identifies: a permit that is not to be used yet is not used sooner.
+func TestClockIsSetWhileIdentifying(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 2})
+		f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		for end := f.loop.Now() + 3*time.Minute; f.loop.Now() < end; {
+			f.pass(time.Duration(f.loop.Rand.IntN(4000)) * time.Millisecond)
+			m.Clock = time.Duration(f.loop.Rand.IntN(20)-10) * time.Second
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(48))
+	})
+}

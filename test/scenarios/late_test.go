@@ -28,17 +28,17 @@ func TestForgetIsTooLate(t *testing.T) {
 // CONTROL sleeps while a permit of MASTER's lies in its socket, and wakes when it is over: it is not used, and asked for again.
 func TestPermitBehindASleep(t *testing.T) {
 	seedsOf(t, 20, func(f *fleet) {
-		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 2})
+		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 2})
 		f.withOwnMaster(2)
 		f.add("m1", f.good(nil), sesame, mortal)
 		f.add("m2", f.good(nil), sesame, mortal)
 		f.must("they have begun", 2*time.Minute, func() bool { return f.identifies() >= 2 })
-		for range 3 {
+		for range 12 {
 			f.pass(time.Duration(f.loop.Rand.IntN(5000)) * time.Millisecond)
 			f.one().Freeze(time.Duration(1000+f.loop.Rand.IntN(6000)) * time.Millisecond)
 			f.pass(5 * time.Second)
 		}
-		f.must("every shard READY", 3*time.Minute, f.owned(16))
+		f.must("every shard READY", 5*time.Minute, f.owned(48))
 	})
 }
 
