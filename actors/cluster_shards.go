@@ -74,7 +74,11 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	}
 	grant := messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted, RetryAfterMS: messages.Millis(p.RetryAfter), Reason: p.Reason}
 	if p.Granted { // an overdue one is thrown away by the bot, and asked for again
-		grant.UseWithinMS, grant.UseBefore = messages.Millis(max(time.Until(p.UseBefore), time.Millisecond)), new(c.W.AtWall(p.UseBefore))
+		left := max(time.Until(p.UseBefore), time.Millisecond)
+		grant.UseWithinMS, grant.UseBefore = messages.Millis(left), new(c.W.AtWall(p.UseBefore))
+		if up := c.W.Uptime(); up > 0 {
+			grant.UseBeforeUp = messages.Millis(up + left)
+		}
 	}
 	switch s := c.shards[p.Shard]; {
 	case s == nil || s.wish == nil:

@@ -293,7 +293,7 @@ func (m *MasterLink) info(ctx actor.Context) {
 // announced reports whether MASTER said that it knows a feature.
 func (m *MasterLink) announced(feature string) bool { return slices.Contains(m.features, feature) }
 
-// speaks reports whether MASTER takes the packet: an upstream MASTER takes fatal, error and ack alone (PROTOCOL A6, A6).
+// speaks reports whether MASTER takes the packet: an upstream MASTER takes fatal, error and ack alone (PROTOCOL A6).
 func (m *MasterLink) speaks(p messages.FromControl) bool {
 	switch p.(type) {
 	case messages.Info:

@@ -46,6 +46,7 @@ func newWorld(files *folder, log zerolog.Logger) *world.World {
 		Hook:    hook,
 		Unlink:  func(path string) { go unlinkSocket(path) },
 		Fetch:   fetch,
+		Uptime:  ipc.Uptime,
 		Rand:    rand.Float64,
 		Starved: func() bool { return false },
 		Log:     log,

@@ -199,7 +199,8 @@ type PermitGrant struct {
 	Shard        int          `json:"shard_id"`
 	Granted      bool         `json:"granted"`
 	UseWithinMS  Milliseconds `json:"use_within_ms,omitempty"`
-	UseBefore    *UnixMillis  `json:"use_before,omitempty"` // the same as a moment, for a bot that may have slept: both ends have one clock
+	UseBefore    *UnixMillis  `json:"use_before,omitempty"`    // the same as a moment, for a bot that may have slept: both ends have one clock
+	UseBeforeUp  Milliseconds `json:"use_before_up,omitempty"` // the same as the machine's uptime, which nobody can set (CLOCK_BOOTTIME)
 	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"`
 	Reason       string       `json:"reason,omitempty"`
 }

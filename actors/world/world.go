@@ -52,6 +52,8 @@ type World struct {
 	Fetch func(r Request, done func(Response, error)) (cancel func())
 	// Starved reports whether this machine was short of CPU time within the last seconds, so that whoever is late may be well. It reads what is known, and never blocks.
 	Starved func() bool
+	// Uptime is how long the machine has been up, by a clock that all of its processes read and nobody can set; 0 where there is none.
+	Uptime func() time.Duration
 	// Rand is a number in [0,1).
 	Rand func() float64
 	// Props returns what an actor is spawned with beside its own. It may replace the wanted mailbox:

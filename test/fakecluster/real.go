@@ -40,6 +40,7 @@ func (r Real) Program(p *sim.Proc) {
 		Lookup:  func(name string) (string, bool) { v := p.Env(name); return v, v != "" },
 		Listen:  b.listen,
 		Wall:    p.Wall,
+		Uptime:  p.Host.Uptime,
 		Signals: func() (<-chan os.Signal, func()) { return term, func() {} },
 	}
 	go func() {

@@ -128,7 +128,7 @@ func (s *shard) granted(m messages.PermitGrant) {
 		})
 		return
 	}
-	overdue := m.UseBefore != nil && !s.p.Wall().Before(m.UseBefore.Time())
+	overdue := m.UseBefore != nil && !s.p.Wall().Before(m.UseBefore.Time()) || m.UseBeforeUp > 0 && s.p.Host.Uptime() >= m.UseBeforeUp.Duration()
 	used := !overdue && s.gateway != nil && s.greets && s.session.SessionID == "" && !s.ended
 	if used {
 		s.identify()

@@ -134,6 +134,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		},
 		Unlink:  func(string) {},
 		Fetch:   func(r world.Request, done func(world.Response, error)) func() { return h.fetch(r, alive, done) },
+		Uptime:  h.Uptime,
 		Rand:    h.loop.Rand.Float64,
 		Starved: func() bool { return h.scarce && !h.Blind },
 		Props: func(name string, _ actor.MailboxProducer) []actor.PropsOption {

@@ -69,6 +69,9 @@ func (p *Proc) Fork(program Program) {
 // Wall is the machine's wall clock.
 func (p *Proc) Wall() time.Time { return time.Now().Add(p.Host.Clock) }
 
+// Uptime is how long the machine has been up.
+func (h *Host) Uptime() time.Duration { return time.Hour + h.loop.Now() }
+
 // Up is how long the process has been there.
 func (p *Proc) Up() time.Duration { return time.Since(p.began) }
 

@@ -30,6 +30,7 @@ type options struct {
 	listen  func(path string, accept func(transport.Link)) (stop func(), err error)
 	signals func() (term <-chan os.Signal, stop func())
 	wall    func() time.Time
+	uptime  func() time.Duration
 }
 
 // Machine is what a process takes from the machine it runs on. A simulation gives Join another one than the operating system's.
@@ -42,18 +43,22 @@ type Machine struct {
 	Signals func() (term <-chan os.Signal, stop func())
 	// Wall reads the wall clock, which CONTROL's packets show; it may be set at any moment.
 	Wall func() time.Time
+	// Uptime is how long the machine has been up, as CONTROL reads it, too; 0 where that is unknown.
+	Uptime func() time.Duration
 }
 
 // On makes the process one of another machine.
 func On(m Machine) Option {
-	return func(o *options) { o.lookup, o.listen, o.signals, o.wall = m.Lookup, m.Listen, m.Signals, m.Wall }
+	return func(o *options) {
+		o.lookup, o.listen, o.signals, o.wall, o.uptime = m.Lookup, m.Listen, m.Signals, m.Wall, m.Uptime
+	}
 }
 
 // grace is how long handlers may work on after a SIGTERM or DESTROYING, which name no deadline; CONTROL drains its clusters within 8 s (DESIGN §6).
 const grace = 5 * time.Second
 
 func defaults() options {
-	return options{grace: grace, log: slog.Default(), lookup: os.LookupEnv, listen: ipc.Listen, signals: terminations, wall: time.Now}
+	return options{grace: grace, log: slog.Default(), lookup: os.LookupEnv, listen: ipc.Listen, signals: terminations, wall: time.Now, uptime: ipc.Uptime}
 }
 
 // terminations are the SIGTERMs of this process.

@@ -116,7 +116,8 @@ func (p *Permit) Overdue() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	late := func(now, until time.Time) bool { return !until.IsZero() && !now.Before(until) }
-	return c.isStopping() || c.line != p.answer.line || late(time.Now(), p.answer.until) || late(c.opt.wall().Round(0), p.answer.before)
+	return c.isStopping() || c.line != p.answer.line || late(time.Now(), p.answer.until) || late(c.opt.wall().Round(0), p.answer.before) ||
+		p.answer.UseBeforeUp > 0 && c.opt.uptime() >= p.answer.UseBeforeUp.Duration()
 }
 
 // Sent tells that the IDENTIFY was written; to be called right after that.

@@ -67,6 +67,7 @@ func check(m any) error {
 		return cmp.Or(
 			within("shard_id", m.Shard, 0, shardsMax-1),
 			within("use_within_ms", m.UseWithinMS, 0, durationMax),
+			within("use_before_up", m.UseBeforeUp, 0, wholeMax),
 			within("retry_after_ms", m.RetryAfterMS, 0, durationMax))
 	case messages.PermitSent:
 		return cmp.Or(briefText("event_id", m.EventID), within("shard_id", m.Shard, 0, shardsMax-1))

@@ -1,0 +1,26 @@
+package ipc
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Uptime is the kernel's.
+func TestUptime(t *testing.T) {
+	before := Uptime()
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		t.Skip(err)
+	}
+	seconds, err := strconv.ParseFloat(strings.Fields(string(text))[0], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := time.Duration(seconds * float64(time.Second))
+	if after := Uptime(); said < before-20*time.Millisecond || said > after+20*time.Millisecond {
+		t.Errorf("uptime %v to %v, the kernel says %v", before, after, said)
+	}
+}
