@@ -21,6 +21,7 @@ type Counts struct {
 	InvalidTokens  int        `json:"invalid_tokens"` // IDENTIFY, RESUME and REST with a token Discord does not accept
 	Resumes        int        `json:"resumes"`
 	ResumesRefused int        `json:"resumes_refused"`
+	Expired        int        `json:"expired"`         // sessions that nobody resumed in time
 	Duplicates     int        `json:"duplicates"`      // pairs of sessions of one [shard, count] with a connection each, ever
 	DuplicatesOpen int        `json:"duplicates_open"` // now
 	RateLimited    int        `json:"rate_limited"`    // connections closed with 4008

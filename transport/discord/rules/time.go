@@ -90,6 +90,7 @@ func (d *Discord) silence(c *conn) {
 // expire ends a session that has waited SessionWindow, unless it was resumed meanwhile: then a later loss has set a deadline of its own.
 func (d *Discord) expire(s *session, at time.Time) {
 	if d.sessions[s.id] == s && s.conn == nil && !s.lostAt.Add(d.c.SessionWindow).After(at) {
+		d.score.Expired++
 		d.end(s)
 	}
 }
