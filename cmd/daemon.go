@@ -191,8 +191,8 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 // ownerName names an installation of CONTROL on its machine: by its source, for several may see each other's processes and have equal paths, and its state folder.
 func ownerName(c *config.Config) string {
 	dir, err := filepath.Abs(c.State.Dir)
-	if real, failed := filepath.EvalSymlinks(dir); err == nil && failed == nil {
-		dir = real
+	if target, failed := filepath.EvalSymlinks(dir); err == nil && failed == nil {
+		dir = target
 	}
 	return c.Machine.Source + ":" + dir
 }

@@ -28,7 +28,7 @@ func eachEnviron(fn func(pid int, environ []byte, err error) error) error {
 		return err
 	}
 	names, err := proc.Readdirnames(-1)
-	if err = errors.Join(err, proc.Close()); err != nil {
+	if err := errors.Join(err, proc.Close()); err != nil {
 		return err
 	}
 	buf, self := make([]byte, 16<<10), false
@@ -103,8 +103,8 @@ func leaderOf(m Mark) (leader int, err error) {
 		case err != nil:
 			return err
 		case holds(environ, m.Env):
-			if group, err := syscall.Getpgid(pid); err != nil || group != pid {
-				return nil
+			if group, gone := syscall.Getpgid(pid); gone != nil || group != pid {
+				return nil //nolint:nilerr // it leads no group, or has ended
 			}
 			if _, started, err := look(pid); err == nil && (leader == 0 || started < since) {
 				leader, since = pid, started
