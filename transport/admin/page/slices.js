@@ -17,7 +17,7 @@ export class Slices {
 		const began = this.now();
 		this.waiting = false;
 		while (this.left > 0) {
-			if (this.next >= this.list.length)
+			if (this.next >= this.list.length) this.next = 0;
 			this.left--;
 			this.one(this.list, this.next++);
 			if (this.left > 0 && this.now() - began > sliceMax) {
