@@ -205,6 +205,13 @@ func otherUser() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	go func() { // or its backlog is full at some time, and the kernel refuses
+		for {
+			if peer, _, err := syscall.Accept(fd); err == nil {
+				_ = syscall.Close(peer)
+			}
+		}
+	}()
 	return untilTold()
 }
 
