@@ -16,8 +16,8 @@ const MaxFrame = 8 << 20
 // separator ends every frame: a form feed, which JSON escapes within strings and forbids outside (PROTOCOL A1).
 const separator = 0x0C
 
-// readBuffer is how many bytes are asked of the socket at once: half of what node writes at once is as quick, and every cluster has one.
-const readBuffer = 32 << 10
+// readBuffer is how many bytes are asked of the socket at once. Every cluster has one: a quarter of what node writes at once.
+const readBuffer = 16 << 10
 
 // frameReader cuts a stream into frames, however its bytes arrive.
 type frameReader struct{ in *bufio.Reader }
