@@ -121,3 +121,21 @@ func TestPermitGivenBack(t *testing.T) {
 		l.hears("0s PERMIT? 7 start", "0s DRAINED 99")
 	})
 }
+
+// A process that got no CPU time reads an old grant late. Its wall clock may have been set back meanwhile; the machine's uptime cannot be.
+func TestPermitOfLongAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := join(t, newWorld(t), hello(), nil)
+		up := time.Hour
+		c.opt.uptime = func() time.Duration { return up }
+		a := wants(t.Context(), c.shard(6))
+		before := messages.At(time.Now().Add(time.Hour)) // the clock was set back by an hour
+		l.send(messages.PermitGrant{EventID: l.lastAsk(), Shard: 6, Granted: true, UseWithinMS: 1500, UseBefore: &before, UseBeforeUp: messages.Millis(up + time.Millisecond)})
+		if !a.isDone() || a.err != nil {
+			t.Fatal("no permit", a.err)
+		}
+		want(t, "overdue in time", a.permit.Overdue(), false)
+		up += time.Millisecond
+		want(t, "overdue", a.permit.Overdue(), true)
+	})
+}
