@@ -97,7 +97,8 @@ func (c *Cluster) assume(ctx actor.Context) {
 // anything is a line of output.
 var anything = regexp.MustCompile(`.`)
 
-// listen waits for the bot's first output. One that was taken back may have written it long ago: then it counts as written now, which keeps its buckets for longer.
+// listen waits for the bot's first output. One that was taken back may have written it long ago:
+// then it counts as written now, which keeps its buckets for longer.
 func (c *Cluster) listen(ctx actor.Context) {
 	if c.output() == "" {
 		return

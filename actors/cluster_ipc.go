@@ -107,7 +107,8 @@ func (c *Cluster) waitingToProceed(ctx actor.Context) {
 	}
 }
 
-// bootedFor is how long a bot waits for HELLO (PROTOCOL A3.6), less a margin: the one before it has to have drained by then.
+// bootedFor is how long a bot waits for HELLO (PROTOCOL A3.6), less a margin: the one before it has
+// to have drained by then.
 const bootedFor = 25 * time.Second
 
 func (c *Cluster) closed(ctx actor.Context, m socketEnded) {

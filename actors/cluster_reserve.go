@@ -117,7 +117,8 @@ func (c *Cluster) holdsAll() {
 	c.held = len(c.bookings)
 }
 
-// letGo gives the buckets back. identified: the bot may have used them, as one may that died while CONTROL was away.
+// letGo gives the buckets back. identified: the bot may have used them, as one may that died while
+// CONTROL was away.
 func (c *Cluster) letGo(ctx actor.Context, identified bool) {
 	if c.State() == string(messages.ClusterAdopting) && !c.options.asksItself() {
 		c.holdsAll()

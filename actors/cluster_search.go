@@ -14,8 +14,9 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file is how a Cluster finds what ran before it: the process of an earlier life of CONTROL, or of the actor whose place it takes. An error of the search is no answer:
-// nothing is started while the previous process may live.
+// This file is how a Cluster finds what ran before it: the process of an earlier life of CONTROL,
+// or of the actor whose place it takes. An error of the search is no answer: nothing is started
+// while the previous process may live.
 
 // search is what a Cluster has to find out.
 type search struct {
@@ -113,7 +114,8 @@ func (c *Cluster) adopting(ctx actor.Context) {
 	}
 }
 
-// unknown repeats a search that found no answer, up to half a minute apart and without end. An order to stop is carried out once the answer is there.
+// unknown repeats a search that found no answer, up to half a minute apart and without end. An
+// order to stop is carried out once the answer is there.
 func (c *Cluster) unknown(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case found:
@@ -169,7 +171,8 @@ func (c *Cluster) doubt(ctx actor.Context, why error) {
 	c.search.tries++
 }
 
-// adopt takes a process back: it is greeted as if it had just been started, or ended if that was ordered.
+// adopt takes a process back: it is greeted as if it had just been started, or ended if that was
+// ordered.
 func (c *Cluster) adopt(ctx actor.Context, p proc.Process) {
 	r := c.search.record
 	c.past.settled, c.past.record = true, r
@@ -235,7 +238,8 @@ func (c *Cluster) lost(ctx actor.Context, m found) {
 	}
 }
 
-// leftBehind looks for what a dead process left behind, where its exit does not say that nothing is. What is to follow its end waits for the answer.
+// leftBehind looks for what a dead process left behind, where its exit does not say that nothing
+// is. What is to follow its end waits for the answer.
 func (c *Cluster) leftBehind(ctx actor.Context, e proc.Exit) (unknown bool) {
 	if e.Doubt == "" {
 		return false

@@ -103,7 +103,8 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 // grantsKept is how many permits a shard may have without a report of any.
 const grantsKept = 8
 
-// answeredWish ends a shard's wait for a permit. Nothing else does, whatever its connection goes through: the bot asks once, and waits. From then on it is the bot's turn.
+// answeredWish ends a shard's wait for a permit. Nothing else does, whatever its connection goes
+// through: the bot asks once, and waits. From then on it is the bot's turn.
 func (c *Cluster) answeredWish(ctx actor.Context, shard int, event messages.Snowflake, then time.Time) {
 	if s := c.shards[shard]; s != nil && s.wish != nil && s.wish.EventID == event {
 		s.wish = nil
@@ -178,7 +179,8 @@ func (c *Cluster) arrived(ctx actor.Context) {
 	}
 }
 
-// noteDown keeps how long a shard is not READY, and since when that is its own affair: while it waits for a permit that it asked for it waits for us.
+// noteDown keeps how long a shard is not READY, and since when that is its own affair: while it
+// waits for a permit that it asked for it waits for us.
 func (s *shard) noteDown(now time.Time) {
 	switch {
 	case s.state == messages.ShardReady:

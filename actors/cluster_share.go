@@ -11,8 +11,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is a cluster's share of what all clusters of the machine have in common: the gate, the book of sessions, the event bus, and behind them the link to MASTER. What a bot
-// says goes on at once within its share. What comes faster waits here, of each shard the newest only, so that a bot that floods CONTROL delays itself alone.
+// This file is a cluster's share of what all clusters of the machine have in common: the gate, the
+// book of sessions, the event bus, and behind them the link to MASTER. What a bot says goes on at
+// once within its share. What comes faster waits here, of each shard the newest only, so that a bot
+// that floods CONTROL delays itself alone.
 
 // shares is what a cluster may pass on, and what waits.
 type shares struct {
@@ -36,8 +38,9 @@ type shareDue struct{ life messages.Snowflake }
 // IgnoreDeadLetterLogging: it may come after its cluster has stopped.
 func (shareDue) IgnoreDeadLetterLogging() {}
 
-// newShares returns the shares of a cluster of so many shards: a start takes each of them through five states, and a reconnect through four; a shard asks for a permit each 5 s at
-// most, and has a new session as often.
+// newShares returns the shares of a cluster of so many shards: a start takes each of them through
+// five states, and a reconnect through four; a shard asks for a permit each 5 s at most, and has a
+// new session as often.
 func newShares(shards int) shares {
 	n := float64(shards)
 	return shares{
@@ -118,7 +121,8 @@ func (c *Cluster) ask(ctx actor.Context, s *shard) {
 	ctx.Request(c.house.Gate, messages.WantPermit{ID: s.wishID, Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: s.wish.Shard, Cause: cause})
 }
 
-// permitSent passes on what became of a permit, or that a wish was taken back. A permit that this actor does not know may be one from before it panicked.
+// permitSent passes on what became of a permit, or that a wish was taken back. A permit that this
+// actor does not know may be one from before it panicked.
 func (c *Cluster) permitSent(ctx actor.Context, p messages.PermitSent) {
 	id, granted := c.grants[p.EventID]
 	delete(c.grants, p.EventID)
@@ -138,7 +142,8 @@ func (c *Cluster) permitSent(ctx actor.Context, p messages.PermitSent) {
 	}
 }
 
-// keep hands what the instance says of its sessions to the book. Only what it announced is believed.
+// keep hands what the instance says of its sessions to the book. Only what it announced is
+// believed.
 func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []int) {
 	if !c.has(messages.FeatureSessions) {
 		return

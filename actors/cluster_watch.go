@@ -17,8 +17,9 @@ import (
 // beatSlack is how much later than two intervals a heartbeat may come, as a share of the interval.
 const beatSlack = 10
 
-// An instance that sends no heartbeats, a stock Discordoo, is asked for a sign of life by HELLO, which it answers at any time (PROTOCOL A3, Liveness). It may be as busy as node
-// lets it be: only so many unanswered in a row mean that it hangs.
+// An instance that sends no heartbeats, a stock Discordoo, is asked for a sign of life by HELLO,
+// which it answers at any time (PROTOCOL A3, Liveness). It may be as busy as node lets it be: only
+// so many unanswered in a row mean that it hangs.
 const probesMissed = 6
 
 // arm sets the one timeout to the next moment at which something must have happened. A dying cluster has another use for it.
@@ -57,8 +58,8 @@ func (c *Cluster) nextDeadline() time.Time {
 	return next
 }
 
-// muteAt is when two heartbeats are missed, on whatever link; and, once that is seen, when what lies in the socket has been read. Without a link none can come: that is
-// forgiven once.
+// muteAt is when two heartbeats are missed, on whatever link; and, once that is seen, when what
+// lies in the socket has been read. Without a link none can come: that is forgiven once.
 func (c *Cluster) muteAt() time.Time {
 	at := c.lastBeat.Add(2 * c.options.Heartbeat)
 	if c.doubted.After(c.lastBeat) {

@@ -10,8 +10,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how ClusterSupervisor ends what an earlier life of CONTROL left of clusters that are not served here: found by its records, and by the environment of what
-// runs where the disk took none.
+// This file is how ClusterSupervisor ends what an earlier life of CONTROL left of clusters that are
+// not served here: found by its records, and by the environment of what runs where the disk took
+// none.
 
 // leftovers is what was found. An error says why it may not be all.
 type leftovers struct {

@@ -115,7 +115,8 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	}
 }
 
-// hold notes the trouble of this machine that keeps a cluster from starting, and reports it where it is another one than before; zero: it is over.
+// hold notes the trouble of this machine that keeps a cluster from starting, and reports it where
+// it is another one than before; zero: it is over.
 func (s *ClusterSupervisor) hold(ctx actor.Context, w *ward, h held) {
 	before := w.held
 	if w.held = h; before.cause == h.cause {
@@ -128,7 +129,8 @@ func (s *ClusterSupervisor) hold(ctx actor.Context, w *ward, h held) {
 	ctx.Send(s.house.Herald, messages.ClusterHeld{On: on, Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Err: h.err, Cure: h.cure})
 }
 
-// killWanted lets one cluster at a time kill a process that is late while the machine is short of CPU time.
+// killWanted lets one cluster at a time kill a process that is late while the machine is short of
+// CPU time.
 func (s *ClusterSupervisor) killWanted(ctx actor.Context, m messages.KillWanted) {
 	last := s.wards[messages.ClusterID(s.turn.Of())]
 	if w := s.wards[m.Cluster]; w != nil && !w.ending && s.turn.Take(int(m.Cluster), last == nil || last.state == messages.ClusterServing || last.state == messages.ClusterFailed, time.Now()) {

@@ -12,7 +12,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Commander carries out what an operator orders by way of MASTER (PROTOCOL B1, op 2): it passes the order on, watches what comes of it, and answers.
+// Commander carries out what an operator orders by way of MASTER (PROTOCOL B1, op 2): it passes the
+// order on, watches what comes of it, and answers.
 type Commander struct {
 	world.States
 	house House

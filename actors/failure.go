@@ -47,7 +47,8 @@ func unstarted(err error) *Failure {
 	return f
 }
 
-// root returns what is at the bottom of an error: the kernel's own word, without the file that this try was about.
+// root returns what is at the bottom of an error: the kernel's own word, without the file that this
+// try was about.
 func root(err error) error {
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
@@ -60,7 +61,8 @@ func starving(err string) held {
 	return held{cause: "cpu", err: err, cure: "give the machine fewer shards, or more processors; late processes are given more time meanwhile"}
 }
 
-// asPlanned returns the failure as the three-restart rule takes it. outage: Discord's, as this machine sees it.
+// asPlanned returns the failure as the three-restart rule takes it. outage: Discord's, as this
+// machine sees it.
 func (f *Failure) asPlanned(outage bool) plan.Failure {
 	return plan.Failure{Cause: f.Cause, UpFor: f.Up, Detail: f.Detail(), Unstarted: f.Unstarted, Starved: f.Starved, Outage: outage}
 }

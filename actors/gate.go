@@ -19,8 +19,10 @@ import (
 //	   ▲                                     │
 //	   └──────────────── LinkDown ───────────┘
 //
-// pacing: it grants by its own Pacer, in the machine's slots where there are several machines (PROTOCOL B3). asking: every wish goes to MASTER, and every report too.
-// When a bucket may be used is on disk before its permit is given, so that the next life of CONTROL breaks no limit of this one.
+// pacing: it grants by its own Pacer, in the machine's slots where there are several machines
+// (PROTOCOL B3). asking: every wish goes to MASTER, and every report too. When a bucket may be used
+// is on disk before its permit is given, so that the next life of CONTROL breaks no limit of this
+// one.
 type IdentifyGate struct {
 	world.States
 	house    House
@@ -256,7 +258,8 @@ func (g *IdentifyGate) newPacer() *plan.Pacer {
 	return p
 }
 
-// pace is the way back from asking: MASTER is away, and nothing is sent before what it granted to anybody is over (PROTOCOL B3).
+// pace is the way back from asking: MASTER is away, and nothing is sent before what it granted to
+// anybody is over (PROTOCOL B3).
 func (g *IdentifyGate) pace(ctx actor.Context) {
 	g.Enter("pacing", g.pacing)
 	g.pacer = g.newPacer()
@@ -340,8 +343,9 @@ func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
 	}
 }
 
-// age is how long ago MASTER granted a permit, by its clock as far as we know that: at least, and at most. The wall clock counts a time in which the machine was suspended, and
-// the steady clock is right where the wall clock was set while the answer waited for us.
+// age is how long ago MASTER granted a permit, by its clock as far as we know that: at least, and
+// at most. The wall clock counts a time in which the machine was suspended, and the steady clock is
+// right where the wall clock was set while the answer waited for us.
 func (g *IdentifyGate) age(m messages.PermitAnswer) (least, most time.Duration) {
 	if m.Now == nil {
 		return 0, 0

@@ -47,7 +47,8 @@ type keptBucket struct {
 	Until   messages.UnixMillis `json:"until"`
 }
 
-// recall takes over the buckets that the clusters of an earlier life keep, so that they can be given back. until is by the clock of today.
+// recall takes over the buckets that the clusters of an earlier life keep, so that they can be
+// given back. until is by the clock of today.
 func (g *IdentifyGate) recall(kept []keptBucket) {
 	now := time.Now()
 	for _, k := range kept {
@@ -183,7 +184,8 @@ func (g *IdentifyGate) reportOf(m messages.PermitUsed) messages.PermitReport {
 // owedMax bounds what MASTER is owed: more than a machine has clusters and buckets.
 const owedMax = 4096
 
-// owe keeps the report of a bucket for MASTER, which is away and may have granted it: it would be kept for minutes.
+// owe keeps the report of a bucket for MASTER, which is away and may have granted it: it would be
+// kept for minutes.
 func (g *IdentifyGate) owe(m messages.PermitUsed) {
 	if p := g.out[m.ID]; p != nil && p.hold && len(g.owed) < owedMax {
 		g.owed = append(g.owed, g.reportOf(m))

@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what the gate spends of the day's budget while MASTER is away: this machine's share, and no more. It is on disk before a permit is given.
+// This file is what the gate spends of the day's budget while MASTER is away: this machine's share,
+// and no more. It is on disk before a permit is given.
 
 // ownShare is this machine's share. Without one it knows no limit.
 type ownShare struct {

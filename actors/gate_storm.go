@@ -9,8 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file slows down a cluster that identifies too often, before it burns the day's budget of the whole bot. Its process lives on, and what it may identify later it is
-// granted later, by itself.
+// This file slows down a cluster that identifies too often, before it burns the day's budget of the
+// whole bot. Its process lives on, and what it may identify later it is granted later, by itself.
 
 // storms is what a cluster identified of late.
 type storms struct {
@@ -52,8 +52,9 @@ func (s *storms) ask(m messages.WantPermit) (wait time.Duration, held bool) {
 	return wait, s.own.Held()
 }
 
-// holdsBack reports whether a wish has to wait because its cluster identifies too often. It is dropped then: whoever wants to identify asks again, with the same wish, within
-// half a minute. What a storm lets through leaves the reserve of the day's budget alone, as what crashed does.
+// holdsBack reports whether a wish has to wait because its cluster identifies too often. It is
+// dropped then: whoever wants to identify asks again, with the same wish, within half a minute.
+// What a storm lets through leaves the reserve of the day's budget alone, as what crashed does.
 func (g *IdentifyGate) holdsBack(ctx actor.Context, m *messages.WantPermit) bool {
 	_, asked := g.askers[m.ID]
 	if asked || m.Kept || g.out[m.ID] != nil || m.Cause == messages.CauseOperator {

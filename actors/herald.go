@@ -10,8 +10,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Herald tells every event to those who should know: the log, whoever subscribed, and MASTER where it concerns MASTER. None of them gets a secret: what a bot or a peer said is in
-// the texts of events.
+// Herald tells every event to those who should know: the log, whoever subscribed, and MASTER where
+// it concerns MASTER. None of them gets a secret: what a bot or a peer said is in the texts of
+// events.
 type Herald struct {
 	w           *world.World
 	house       House
@@ -19,7 +20,8 @@ type Herald struct {
 	stalls      plan.Stalls
 }
 
-// HeraldName is the name of the event bus's actor, below MasterLink's: what lies outside the actors may send it events.
+// HeraldName is the name of the event bus's actor, below MasterLink's: what lies outside the actors
+// may send it events.
 const HeraldName = "herald"
 
 func newHerald(w *world.World, house House) *actor.Props {

@@ -91,7 +91,8 @@ func (h *hooks) next(ctx actor.Context) {
 // lossesEvery is how often lost alerts are reported at most.
 const lossesEvery = 10 * time.Minute
 
-// losses reports the alerts that a channel did not deliver: the first within lossesEvery as an error, all of them for the figures.
+// losses reports the alerts that a channel did not deliver: the first within lossesEvery as an
+// error, all of them for the figures.
 type losses struct {
 	by       messages.AlertChannel
 	herald   *actor.PID

@@ -54,8 +54,9 @@ type linkSaved struct{ err error }
 // IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
 func (linkSaved) IgnoreDeadLetterLogging() {}
 
-// remember takes over what the last life left, and makes a name for this installation at its first start. It reports false where the disk does not let it: a new
-// installation would end the bots of this one, so that it waits.
+// remember takes over what the last life left, and makes a name for this installation at its first
+// start. It reports false where the disk does not let it: a new installation would end the bots of
+// this one, so that it waits.
 func (m *MasterLink) remember(ctx actor.Context) bool {
 	data, err := m.W.Load(linkFile)
 	if err != nil {
@@ -97,8 +98,9 @@ func (m *MasterLink) takeBack(ctx actor.Context) {
 	ctx.Send(m.house.Clusters, messages.TakeBack{Settings: m.settings, Ranges: k.served()})
 }
 
-// keepServed writes down what is served and what is about to be. What is being drained is not, but for a stop of CONTROL that is not over: a kill in its middle leaves bots
-// that the next life takes back.
+// keepServed writes down what is served and what is about to be. What is being drained is not, but
+// for a stop of CONTROL that is not over: a kill in its middle leaves bots that the next life takes
+// back.
 func (m *MasterLink) keepServed(ctx actor.Context) {
 	if m.stopping {
 		return

@@ -14,7 +14,8 @@ import (
 	codec "github.com/discluster/control/transport/master"
 )
 
-// orders is what MasterLink remembers of MASTER's orders: state is the truth, acks are hints, and an order that comes twice is answered from memory (PROTOCOL B1).
+// orders is what MasterLink remembers of MASTER's orders: state is the truth, acks are hints, and
+// an order that comes twice is answered from memory (PROTOCOL B1).
 type orders struct {
 	connects  map[messages.ShardRange]string // the id of the connect that granted a range
 	offloads  []messages.Offload             // under way
@@ -216,7 +217,8 @@ func (o *orders) underWay(id string) bool {
 		slices.Contains(o.commands, id)
 }
 
-// hasToWait reports whether a connect has to wait for a lease, or for the end of another order: stopping has the greater force (PROTOCOL B1, "Order of force").
+// hasToWait reports whether a connect has to wait for a lease, or for the end of another order:
+// stopping has the greater force (PROTOCOL B1, "Order of force").
 func (m *MasterLink) hasToWait(p messages.Connect) bool {
 	inTheWay := func(o messages.Offload) bool { return m.word != shardingOf(m.settings) || o.Range.Overlaps(*p.Range) }
 	return m.lease.over() || len(m.orders.shutdowns) > 0 || p.Range != nil && slices.ContainsFunc(m.orders.offloads, inTheWay)
@@ -293,7 +295,8 @@ func (m *MasterLink) info(ctx actor.Context) {
 // announced reports whether MASTER said that it knows a feature.
 func (m *MasterLink) announced(feature string) bool { return slices.Contains(m.features, feature) }
 
-// speaks reports whether MASTER takes the packet: an upstream MASTER takes fatal, error and ack alone (PROTOCOL A6).
+// speaks reports whether MASTER takes the packet: an upstream MASTER takes fatal, error and ack
+// alone (PROTOCOL A6).
 func (m *MasterLink) speaks(p messages.FromControl) bool {
 	switch p.(type) {
 	case messages.Info:

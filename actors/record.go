@@ -84,7 +84,8 @@ func (c *Cluster) inherit(ctx actor.Context) {
 	c.W.Remove(successorName(c.plan.ID), func(error) {}) // a record of the dead does no harm
 }
 
-// readRecord reads a record of an earlier life; nil where there is none, and where it is no record, which it never becomes: an error may pass.
+// readRecord reads a record of an earlier life; nil where there is none, and where it is no record,
+// which it never becomes: an error may pass.
 func (c *Cluster) readRecord(name string) (*record, error) {
 	data, err := c.W.Load(name)
 	if err != nil || data == nil {
@@ -128,7 +129,8 @@ func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })
 }
 
-// noteAgain is how soon a record that the disk did not take is written again; noteDue is the time for it.
+// noteAgain is how soon a record that the disk did not take is written again; noteDue is the time
+// for it.
 const noteAgain = 10 * time.Second
 
 type noteDue struct{ life messages.Snowflake }
@@ -136,7 +138,8 @@ type noteDue struct{ life messages.Snowflake }
 // IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
 func (noteDue) IgnoreDeadLetterLogging() {}
 
-// saved reports once that the disk takes no record, and tries again: without one the next life of CONTROL has the environment alone to find the process by.
+// saved reports once that the disk takes no record, and tries again: without one the next life of
+// CONTROL has the environment alone to find the process by.
 func (c *Cluster) saved(ctx actor.Context, m recorded) {
 	if m.err != nil && !c.unsaved {
 		ctx.Send(c.house.Herald, messages.StateUnwritable{File: recordName(c.plan.ID), Err: m.err.Error()})

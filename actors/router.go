@@ -17,7 +17,8 @@ import (
 	codec "github.com/discluster/control/transport/ipc"
 )
 
-// Router carries what clusters say to each other by way of CONTROL (PROTOCOL A4, B2). It has one state.
+// Router carries what clusters say to each other by way of CONTROL (PROTOCOL A4, B2). It has one
+// state.
 //
 //	cluster 0 ──MESSAGE──▶ Router ──▶ each cluster addressed, as it came
 //	cluster 0 ──request──▶ Router ──its own event_id──▶ each cluster addressed, once
@@ -199,8 +200,10 @@ func (r *Router) pass(ctx actor.Context, from *line, p *codec.Parcel) {
 	}
 }
 
-// pick finds whom a parcel is for, each cluster once and in the order they are named, and why the rest cannot be reached. What it gives is good until it is called again.
-// To a stock sender a cluster that does not exist is nothing to tell: its "all" are as many clusters as there are shards (PROTOCOL A4).
+// pick finds whom a parcel is for, each cluster once and in the order they are named, and why the
+// rest cannot be reached. What it gives is good until it is called again. To a stock sender a
+// cluster that does not exist is nothing to tell: its "all" are as many clusters as there are
+// shards (PROTOCOL A4).
 func (r *Router) pick(p *codec.Parcel, from *line) ([]*line, []codec.TargetError) {
 	var failed []codec.TargetError
 	r.round++
@@ -318,7 +321,8 @@ func (r *Router) tellOverflow(ctx actor.Context, l *line, err error) {
 	l.refused, l.sayAt = 0, now.Add(overflowSaid)
 }
 
-// emergency is a cluster's news that Discord's REST API refuses everybody: all of this machine hear of it, as upstream's manager does (PROTOCOL A4).
+// emergency is a cluster's news that Discord's REST API refuses everybody: all of this machine hear
+// of it, as upstream's manager does (PROTOCOL A4).
 func (r *Router) emergency(ctx actor.Context, p *codec.Parcel) {
 	now := time.Now()
 	if until := r.W.FromWall(p.Until); until.After(now) && until.Before(now.Add(emergencyMax)) {

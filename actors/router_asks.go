@@ -101,7 +101,8 @@ func (r *Router) objection(from *line, p *codec.Parcel) string {
 	return ""
 }
 
-// unanswerable is why a cluster cannot be asked this: a stock bot dies of a cache operation that it does not know (PROTOCOL A1), and has no handlers.
+// unanswerable is why a cluster cannot be asked this: a stock bot dies of a cache operation that it
+// does not know (PROTOCOL A1), and has no handlers.
 func unanswerable(l *line, p *codec.Parcel) string {
 	switch {
 	case !l.stock:

@@ -166,7 +166,8 @@ var departures = map[string]string{
 		`"result":{"name":"Error","message":"cluster 1111111111: CONTROL itself: it runs no code and handles no request of clusters"}}}`,
 }
 
-// Upstream's manager and two real instances, every operation of PROTOCOL A4: the instances say to our Router what they said then, and get what they got then.
+// Upstream's manager and two real instances, every operation of PROTOCOL A4: the instances say to
+// our Router what they said then, and get what they got then.
 func TestRecordedOperations(t *testing.T) {
 	for file, operations := range map[string]int{"official-2x2-ops.wire.jsonl": 20, "official-unknown-targets.wire.jsonl": 5} {
 		t.Run(file, func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what SessionBook tells MASTER, and takes from it: whoever serves a range next resumes where its last owner stopped (PROTOCOL B1, op 11).
+// This file is what SessionBook tells MASTER, and takes from it: whoever serves a range next
+// resumes where its last owner stopped (PROTOCOL B1, op 11).
 
 // telling is how far MASTER is told.
 type telling struct {

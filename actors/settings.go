@@ -168,7 +168,8 @@ func (m *MasterLink) accept(ctx actor.Context) {
 	}
 }
 
-// forgetEpochs obeys whatever MASTER comes next. What is served is by no order of any MASTER until that one confirms it.
+// forgetEpochs obeys whatever MASTER comes next. What is served is by no order of any MASTER until
+// that one confirms it.
 func (m *MasterLink) forgetEpochs(ctx actor.Context) {
 	m.memory.Epoch, m.settings.Epoch = 0, 0
 	m.memory.Resumed = nil // of a later epoch it would lift the halts to come
@@ -202,12 +203,15 @@ func (m *MasterLink) clock(ctx actor.Context, now *messages.UnixMillis, asked ti
 	}
 }
 
-// atOnce is how soon an answer comes that shows MASTER's clock as well as slots need it: that of two machines may differ by 500 ms (PROTOCOL B3). One that waited in the socket while
-// we slept shows nothing.
+// atOnce is how soon an answer comes that shows MASTER's clock as well as slots need it: that of
+// two machines may differ by 500 ms (PROTOCOL B3). One that waited in the socket while we slept
+// shows nothing.
 const atOnce = 500 * time.Millisecond
 
-// hear is clock for the settings, and reports whether they changed. The quickest packet shows MASTER's clock best; an answer that came at once and looks late proves that a clock
-// was set. How old a packet is goes by the wall clock, for it may have waited while the machine was suspended; the slots go by the steady one, for they are to stay where they are.
+// hear is clock for the settings, and reports whether they changed. The quickest packet shows
+// MASTER's clock best; an answer that came at once and looks late proves that a clock was set. How
+// old a packet is goes by the wall clock, for it may have waited while the machine was suspended;
+// the slots go by the steady one, for they are to stay where they are.
 func (m *MasterLink) hear(now *messages.UnixMillis, asked time.Time) (changed bool) {
 	if now == nil {
 		return false

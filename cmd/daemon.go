@@ -188,7 +188,8 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 	}
 }
 
-// ownerName names an installation of CONTROL on its machine: by its source, for several may see each other's processes and have equal paths, and its state folder.
+// ownerName names an installation of CONTROL on its machine: by its source, for several may see
+// each other's processes and have equal paths, and its state folder.
 func ownerName(c *config.Config) string {
 	dir, err := filepath.Abs(c.State.Dir)
 	if target, failed := filepath.EvalSymlinks(dir); err == nil && failed == nil {

@@ -61,7 +61,8 @@ func discordCommand() *cobra.Command {
 	return cmd
 }
 
-// certify has c serve TLS, and returns the file with the certificate that its clients have to trust.
+// certify has c serve TLS, and returns the file with the certificate that its clients have to
+// trust.
 func certify(c *server.Config) (path string, err error) {
 	if c.Certificate, err = server.NewCertificate(time.Now()); err != nil {
 		return "", err

@@ -130,7 +130,8 @@ func follow(ctx context.Context, w *botlog.Follower, shown func() error, failed 
 	}
 }
 
-// showOutput shows what the bots write from now on beside the daemon's own log, for a person before a terminal. stop waits until the last of it is shown, or the terminal takes nothing.
+// showOutput shows what the bots write from now on beside the daemon's own log, for a person before
+// a terminal. stop waits until the last of it is shown, or the terminal takes nothing.
 func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	out := bufio.NewWriter(os.Stderr)
 	w := &botlog.Follower{Dir: dir, Say: func(l botlog.Line) { writeLine(out, l) }}

@@ -11,16 +11,19 @@ import (
 	"github.com/discluster/control/transport/master"
 )
 
-// links counts what goes over the links of one World, by what they lead to, and knows when all have closed.
+// links counts what goes over the links of one World, by what they lead to, and knows when all have
+// closed.
 type links struct {
 	master, ipc traffic
 	open        sync.WaitGroup
 }
 
-// settleLimit is how long the links may take to close at the end: a little more than a link takes for its last frames (transport.Link).
+// settleLimit is how long the links may take to close at the end: a little more than a link takes
+// for its last frames (transport.Link).
 const settleLimit = 1500 * time.Millisecond
 
-// settle waits until every link has closed, so that the last frames are on their way when the process ends: else the peer hears of a link that broke. The actors have ended.
+// settle waits until every link has closed, so that the last frames are on their way when the
+// process ends: else the peer hears of a link that broke. The actors have ended.
 func (l *links) settle() {
 	closed := make(chan struct{})
 	go func() { l.open.Wait(); close(closed) }()

@@ -43,9 +43,11 @@ type logbook struct {
 	queue *logQueue
 }
 
-// newLog returns the log on out: JSON lines, or for people where out is a terminal. from is set to its level. No line shows a secret of the configuration.
+// newLog returns the log on out: JSON lines, or for people where out is a terminal. from is set to
+// its level. No line shows a secret of the configuration.
 //
-// The loss of its reader ends no process: SIGPIPE is caught, and not ignored, for what is ignored stays so in bots and hooks.
+// The loss of its reader ends no process: SIGPIPE is caught, and not ignored, for what is ignored
+// stays so in bots and hooks.
 func newLog(c *config.Config, from *threshold, out io.Writer) *logbook {
 	secrets.Learn(c.Secrets()...)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -17,11 +17,13 @@ var (
 	logsLost atomic.Uint64
 )
 
-// logQueueMax is how many bytes of the log wait for a reader that stalls. What comes then is lost, and counted.
+// logQueueMax is how many bytes of the log wait for a reader that stalls. What comes then is lost,
+// and counted.
 const logQueueMax = 4 << 20
 
-// logQueue is the log's way out: lines are redacted and queued, and a goroutine writes them. Write never blocks and never fails, whatever the reader of the log does.
-// Lines that are lost, to a full queue or a failed write, are reported in the log once it takes lines again.
+// logQueue is the log's way out: lines are redacted and queued, and a goroutine writes them. Write
+// never blocks and never fails, whatever the reader of the log does. Lines that are lost, to a full
+// queue or a failed write, are reported in the log once it takes lines again.
 type logQueue struct {
 	out    io.Writer
 	format func(io.Writer) io.Writer // of our own lines
@@ -100,7 +102,8 @@ func (q *logQueue) next() queued {
 	return next
 }
 
-// wrote counts a line that could not be written; after one that was, and with room in the queue again, it reports the lines that are lost.
+// wrote counts a line that could not be written; after one that was, and with room in the queue
+// again, it reports the lines that are lost.
 func (q *logQueue) wrote(err error) {
 	q.mu.Lock()
 	if err != nil {

@@ -44,7 +44,8 @@ func testLog(out io.Writer) *logbook {
 	return newLog(&config.Config{Log: config.Log{Level: "info", Format: config.FormatJSON}}, new(threshold), out)
 }
 
-// A reader that stalls blocks nobody. What does not fit is counted, and said as soon as the log is read again.
+// A reader that stalls blocks nobody. What does not fit is counted, and said as soon as the log is
+// read again.
 func TestLogOfAStalledReader(t *testing.T) {
 	v, before := &valve{}, logsLost.Load()
 	v.stalled.Lock()

@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-// pressure watches whether this machine is so short of CPU time that processes are late by seconds: by its own lateness, and by what the kernel reports (Linux): tasks had to
-// wait for most of a second (/proc/pressure/cpu), and many want to run (/proc/loadavg). A machine that is merely busy has the first, and its processes are late by little.
+// pressure watches whether this machine is so short of CPU time that processes are late by seconds:
+// by its own lateness, and by what the kernel reports (Linux): tasks had to wait for most of a
+// second (/proc/pressure/cpu), and many want to run (/proc/loadavg). A machine that is merely busy
+// has the first, and its processes are late by little.
 type pressure struct {
 	began time.Time
 	until atomic.Int64 // the machine counts as short of CPU time until then, in nanoseconds since began
@@ -61,7 +63,8 @@ func (p *pressure) look(now time.Time, took time.Duration) {
 	}
 }
 
-// read returns how long some task has had to wait for CPU time since the machine was started; false where the kernel does not report it.
+// read returns how long some task has had to wait for CPU time since the machine was started; false
+// where the kernel does not report it.
 func (p *pressure) read() (waited time.Duration, known bool) {
 	text, err := os.ReadFile(p.stalls)
 	if err != nil {

@@ -20,20 +20,25 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file keeps two programs of one machine from identifying one bot: a CONTROL with its MASTER inside, or a MASTER, holds a lock by the token's fingerprint. CONTROLs that
-// have a MASTER elsewhere share its token and hold none.
+// This file keeps two programs of one machine from identifying one bot: a CONTROL with its MASTER
+// inside, or a MASTER, holds a lock by the token's fingerprint. CONTROLs that have a MASTER
+// elsewhere share its token and hold none.
 //
-// On Linux the lock is the name of an abstract unix socket, which the kernel frees when its holder dies or is replaced by exec, and which all users of a network namespace
-// share: two containers with networks of their own do not see each other. Elsewhere it is a file in the folder for temporary files, which often is one user's.
+// On Linux the lock is the name of an abstract unix socket, which the kernel frees when its holder
+// dies or is replaced by exec, and which all users of a network namespace share: two containers
+// with networks of their own do not see each other. Elsewhere it is a file in the folder for
+// temporary files, which often is one user's.
 
-// tokenLockMax is how much of what another program says of itself is shown; tokenLockWait how long it may take to say it.
+// tokenLockMax is how much of what another program says of itself is shown; tokenLockWait how long
+// it may take to say it.
 const (
 	tokenLockMax  = 512
 	tokenLockWait = time.Second
 )
 
-// lockToken takes the lock for as long as this program runs, or until release. An error names the program that has it. What keeps the lock itself from working is logged
-// and is no reason to leave the bots down.
+// lockToken takes the lock for as long as this program runs, or until release. An error names the
+// program that has it. What keeps the lock itself from working is logged and is no reason to leave
+// the bots down.
 func lockToken(c *config.Config, role string, log zerolog.Logger) (release func(), err error) {
 	name := "discluster-token-" + messages.Secret(strings.TrimRight(c.Discord.API, "/")+"\n"+c.Discord.Token.Reveal()).Fingerprint()
 	self := fmt.Sprintf("%s with pid %d and state.dir %s", role, os.Getpid(), c.State.Dir)

@@ -12,7 +12,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// One program a machine has a token; another one is told who. Another token, or another Discord, is another bot.
+// One program a machine has a token; another one is told who. Another token, or another Discord, is
+// another bot.
 func TestTokenLock(t *testing.T) {
 	with := func(token, api string) *config.Config {
 		c := &config.Config{}

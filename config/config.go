@@ -71,15 +71,18 @@ type Cluster struct {
 	// SocketPrefix is what the path of a stock Discordoo's socket begins with: its ipc.socketRoot and appspace. Only with protocol: discordoo.
 	// CONTROL_CLUSTER__SOCKET_PREFIX. Default: /tmp/ddoo.
 	SocketPrefix string `koanf:"socket_prefix"`
-	// Ready is when a bot of protocol env is ready: after 30s (of its start: assumed ready then, and no sooner than 30 s and 6.5 s a shard), log "regular expression" (in a line of its output), or an address of its own that answers with
-	// 2xx then; in it {cluster} is the cluster's id and {9000+cluster} the sum. Only with protocol: env. CONTROL_CLUSTER__READY. Default: after 30s.
+	// Ready is when a bot of protocol env is ready: after 30s (of its start: assumed ready then, and
+	// no sooner than 30 s and 6.5 s a shard), log "regular expression" (in a line of its output), or
+	// an address of its own that answers with 2xx then; in it {cluster} is the cluster's id and
+	// {9000+cluster} the sum. Only with protocol: env. CONTROL_CLUSTER__READY. Default: after 30s.
 	Ready string `koanf:"ready"`
 	// Probe is an address of such a bot that answers with 2xx as long as it is well, asked every heartbeat_interval; six failures in a row, and it is killed. Only with
 	// protocol: env. CONTROL_CLUSTER__PROBE. Default: none, its exit alone tells.
 	Probe string `koanf:"probe"`
 	// Dir is where it runs. CONTROL_CLUSTER__DIR. Default: the folder CONTROL was started in.
 	Dir string `koanf:"dir" flag:"folder the bot runs in"`
-	// Env is added to its environment, one variable each, and wins over CONTROL's own. CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
+	// Env is added to its environment, one variable each, and wins over CONTROL's own.
+	// CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
 	Env map[string]string `koanf:"env"`
 	// ShardsPerCluster is how many shards a process carries. CONTROL_CLUSTER__SHARDS_PER_CLUSTER. Default: 0, which is max_concurrency where that is over 1, else 10.
 	ShardsPerCluster int `koanf:"shards_per_cluster" flag:"shards a process carries; 0: by max_concurrency"`

@@ -25,7 +25,8 @@ const (
 	snowflakeLen = 39
 	// beatMin is the least interval of a heartbeat: below it the beats of a large fleet are the load.
 	beatMin = 100 * time.Millisecond
-	// beatForgiven is what MASTER adds to the interval before a silent CONTROL is dead, offered how long Discord's sessions are taken for alive (PROTOCOL B1, B5).
+	// beatForgiven is what MASTER adds to the interval before a silent CONTROL is dead, offered how
+	// long Discord's sessions are taken for alive (PROTOCOL B1, B5).
 	beatForgiven = 15 * time.Second
 	offered      = 60 * time.Second
 	// leaseMargin is what the end of a lease may take: a second for handlers, and the death of what does not obey (MASTER reckons with as much).

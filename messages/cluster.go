@@ -2,7 +2,8 @@ package messages
 
 import "encoding/json"
 
-// IPCOp is the opcode of a packet between CONTROL and a cluster process: Discordoo's numbering since v0.11, and our 7 (PROTOCOL A1, B2).
+// IPCOp is the opcode of a packet between CONTROL and a cluster process: Discordoo's numbering
+// since v0.11, and our 7 (PROTOCOL A1, B2).
 type IPCOp int
 
 const (
@@ -67,8 +68,9 @@ const (
 // ProtocolVersion is ours, in Hello and Identify; a peer without it is a stock Discordoo.
 const ProtocolVersion = 1
 
-// Hello (op 2, CONTROL → instance) opens the conversation and, repeated, probes for life. The first five fields are Discordoo's (PROTOCOL A3), the rest B2.
-// An instance that announced sessions starts its shards on the second Hello, which brings Sessions, perhaps none.
+// Hello (op 2, CONTROL → instance) opens the conversation and, repeated, probes for life. The first
+// five fields are Discordoo's (PROTOCOL A3), the rest B2. An instance that announced sessions
+// starts its shards on the second Hello, which brings Sessions, perhaps none.
 type Hello struct {
 	ID                  Snowflake    `json:"id"` // SHARDING_MANAGER_IPC
 	EventID             Snowflake    `json:"event_id"`
@@ -117,12 +119,14 @@ const (
 	InstanceDraining = "draining"
 )
 
-// Connected (op 0, instance → CONTROL): every shard of the instance had READY or RESUMED. EventID is the instance's snowflake (PROTOCOL A3).
+// Connected (op 0, instance → CONTROL): every shard of the instance had READY or RESUMED. EventID
+// is the instance's snowflake (PROTOCOL A3).
 type Connected struct {
 	EventID Snowflake `json:"event_id"`
 }
 
-// Failure (op 4 without "t", instance → CONTROL): the bot could not start and is about to exit. Code is ours (PROTOCOL B2), 0 where only the text tells.
+// Failure (op 4 without "t", instance → CONTROL): the bot could not start and is about to exit.
+// Code is ours (PROTOCOL B2), 0 where only the text tells.
 type Failure struct {
 	EventID Snowflake    `json:"event_id"`
 	Error   FailureError `json:"error"`
@@ -136,7 +140,8 @@ type FailureError struct {
 	Code    int    `json:"code,omitempty"`
 }
 
-// Destroying (op 0, both ways): end for good, closing the shards with 1000; echoed by the instance, which then exits 0 (PROTOCOL A3).
+// Destroying (op 0, both ways): end for good, closing the shards with 1000; echoed by the instance,
+// which then exits 0 (PROTOCOL A3).
 type Destroying struct {
 	EventID Snowflake `json:"event_id"`
 }
@@ -179,21 +184,24 @@ const (
 	ShardFailed        ShardState = "failed"
 )
 
-// InstanceSessions (op 0 SESSIONS, instance → CONTROL): sessions that moved, and shards whose session is gone (PROTOCOL B2).
+// InstanceSessions (op 0 SESSIONS, instance → CONTROL): sessions that moved, and shards whose
+// session is gone (PROTOCOL B2).
 type InstanceSessions struct {
 	EventID  Snowflake `json:"event_id,omitempty"`
 	Sessions []Session `json:"sessions,omitempty"`
 	Gone     []int     `json:"gone,omitempty"`
 }
 
-// PermitAsk (op 0 PERMIT, instance → CONTROL) comes before every IDENTIFY to Discord, never before a RESUME (PROTOCOL B2).
+// PermitAsk (op 0 PERMIT, instance → CONTROL) comes before every IDENTIFY to Discord, never before
+// a RESUME (PROTOCOL B2).
 type PermitAsk struct {
 	EventID Snowflake     `json:"event_id"`
 	Shard   int           `json:"shard_id"`
 	Cause   IdentifyCause `json:"cause"`
 }
 
-// PermitGrant (op 0 PERMIT, CONTROL → instance) answers PermitAsk; the times count from its arrival (PROTOCOL B2).
+// PermitGrant (op 0 PERMIT, CONTROL → instance) answers PermitAsk; the times count from its arrival
+// (PROTOCOL B2).
 type PermitGrant struct {
 	EventID      Snowflake    `json:"event_id"`
 	Shard        int          `json:"shard_id"`
@@ -205,33 +213,37 @@ type PermitGrant struct {
 	Reason       string       `json:"reason,omitempty"`
 }
 
-// PermitSent (op 0 PERMIT, instance → CONTROL) is written right after the IDENTIFY frame, or with Sent false when the permit was thrown away (PROTOCOL B2).
+// PermitSent (op 0 PERMIT, instance → CONTROL) is written right after the IDENTIFY frame, or with
+// Sent false when the permit was thrown away (PROTOCOL B2).
 type PermitSent struct {
 	EventID Snowflake `json:"event_id"`
 	Shard   int       `json:"shard_id"`
 	Sent    bool      `json:"sent"`
 }
 
-// Reconnect (op 0 RECONNECT, CONTROL → instance): close the shard with 4000 and resume it (PROTOCOL B2).
+// Reconnect (op 0 RECONNECT, CONTROL → instance): close the shard with 4000 and resume it (PROTOCOL
+// B2).
 type Reconnect struct {
 	EventID Snowflake `json:"event_id"`
 	Shard   int       `json:"shard_id"`
 }
 
-// Drain (op 0 DRAIN, CONTROL → instance): stop reading, let handlers end until the deadline, close every shard with 4000, answer Drained, exit 0 (PROTOCOL B2).
+// Drain (op 0 DRAIN, CONTROL → instance): stop reading, let handlers end until the deadline, close
+// every shard with 4000, answer Drained, exit 0 (PROTOCOL B2).
 type Drain struct {
 	EventID    Snowflake    `json:"event_id"`
 	DeadlineMS Milliseconds `json:"deadline_ms"` // from now
 }
 
-// Drained (op 0 DRAIN, instance → CONTROL) answers Drain with the sessions at their exact seq (PROTOCOL B2).
+// Drained (op 0 DRAIN, instance → CONTROL) answers Drain with the sessions at their exact seq
+// (PROTOCOL B2).
 type Drained struct {
 	EventID  Snowflake `json:"event_id"`
 	Sessions []Session `json:"sessions"`
 }
 
-// Operation is any other packet, both ways: evals, messages, cache operations, presences, members (PROTOCOL A4), and what this version does not know.
-// Its data is kept as it came.
+// Operation is any other packet, both ways: evals, messages, cache operations, presences, members
+// (PROTOCOL A4), and what this version does not know. Its data is kept as it came.
 type Operation struct {
 	Op   IPCOp
 	T    string          // "" where the packet had none

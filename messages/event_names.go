@@ -14,7 +14,8 @@ var eventKinds = []Event{
 	ClusterInDoubt{}, StateUnreadable{},
 }
 
-// AnnounceEvents adds the events of an operator's own behaviours to EventNames, so that hooks.events may name them. Call it before cmd.Main, from one goroutine.
+// AnnounceEvents adds the events of an operator's own behaviours to EventNames, so that
+// hooks.events may name them. Call it before cmd.Main, from one goroutine.
 func AnnounceEvents(own ...Event) { eventKinds = append(eventKinds, own...) }
 
 // EventNames returns the names of all events, in alphabetical order, each once.

@@ -45,7 +45,8 @@ type (
 		ShardsPerCluster int    `json:"shards_per_cluster"`
 		Ranges           int    `json:"ranges"`
 	}
-	// MachineRefused: a link was closed before it was one. Of many within a short time not all are reported: Times counts those since the last event.
+	// MachineRefused: a link was closed before it was one. Of many within a short time not all are
+	// reported: Times counts those since the last event.
 	MachineRefused struct {
 		Remote    string `json:"remote"`
 		Source    string `json:"source,omitempty"`
@@ -85,8 +86,9 @@ type (
 		Machines   int          `json:"machines"`
 		TookMS     Milliseconds `json:"took_ms"` // since MASTER's start
 	}
-	// IdentifiesHeld: machines that are away may identify by themselves at any time, or have all the slots (PROTOCOL B3): MASTER lets nobody identify until they return, have
-	// certainly stopped, or are forgotten.
+	// IdentifiesHeld: machines that are away may identify by themselves at any time, or have all the
+	// slots (PROTOCOL B3): MASTER lets nobody identify until they return, have certainly stopped, or
+	// are forgotten.
 	IdentifiesHeld struct {
 		Sources []string `json:"sources"`
 		Hint    string   `json:"hint"`
@@ -100,8 +102,9 @@ type (
 		ResetInMS Milliseconds `json:"reset_in_ms"`
 		Alone     bool         `json:"alone,omitempty"` // MASTER is away, and the figures are those of this machine's share: it waits for MASTER
 	}
-	// IdentifyUnaccounted: Discord counted more identifies than were granted, and all of them are of the one budget: at its end Discord resets the token. Find who
-	// identifies, as Likely has it. Reported every ten minutes while it goes on.
+	// IdentifyUnaccounted: Discord counted more identifies than were granted, and all of them are of
+	// the one budget: at its end Discord resets the token. Find who identifies, as Likely has it.
+	// Reported every ten minutes while it goes on.
 	IdentifyUnaccounted struct {
 		Unaccounted int    `json:"identifies_unaccounted"` // since it was reported last
 		Granted     int    `json:"identifies_granted"`     // since Discord's answer before
@@ -118,8 +121,9 @@ type (
 		Total   int           `json:"identifies_total"`
 		Reserve int           `json:"reserve"` // kept from what crashed
 	}
-	// ShardsRecommended: Discord recommends another number of shards than are served, or, with CloseCode, refused a shard of this number and was asked again. Only an
-	// operator changes it: fleet.shards, and a restart of MASTER.
+	// ShardsRecommended: Discord recommends another number of shards than are served, or, with
+	// CloseCode, refused a shard of this number and was asked again. Only an operator changes it:
+	// fleet.shards, and a restart of MASTER.
 	ShardsRecommended struct {
 		ShardCount  int    `json:"shard_count"`
 		Recommended int    `json:"recommended"`

@@ -75,8 +75,9 @@ type Lease struct {
 	Lapsed bool
 }
 
-// AcceptMaster (desk → masterlink → clusters) is an operator's order: forget which epochs were obeyed, so that the MASTER that is there now is obeyed, though one with a later epoch
-// was known: its clock went back, or it runs elsewhere. The way out of close code 4007 (PROTOCOL B1).
+// AcceptMaster (desk → masterlink → clusters) is an operator's order: forget which epochs were
+// obeyed, so that the MASTER that is there now is obeyed, though one with a later epoch was known:
+// its clock went back, or it runs elsewhere. The way out of close code 4007 (PROTOCOL B1).
 type AcceptMaster struct{}
 
 // Standing (clusters → masterlink) is what this machine serves now, sent at every change.
@@ -144,8 +145,9 @@ type HeldBack struct {
 	For        time.Duration // until the next one
 }
 
-// KillWanted (cluster → clusters): its process is late, while the machine is short of CPU time, and was given time enough; it may be killed once KillAllowed comes, which is
-// not before no other process is being replaced for that.
+// KillWanted (cluster → clusters): its process is late, while the machine is short of CPU time, and
+// was given time enough; it may be killed once KillAllowed comes, which is not before no other
+// process is being replaced for that.
 type KillWanted struct{ Cluster ClusterID }
 
 // KillAllowed (clusters → cluster) answers KillWanted.
@@ -184,7 +186,8 @@ type DropPermits struct{ Cluster ClusterID }
 // last. It goes into Info.
 type PaceHandedOver struct{ Last map[int]time.Time }
 
-// ShareLeft (gate → masterlink) is what is on disk of this machine's share of the day's budget. It goes into Heartbeat. The Share itself comes from MASTER (masterlink → gate).
+// ShareLeft (gate → masterlink) is what is on disk of this machine's share of the day's budget. It
+// goes into Heartbeat. The Share itself comes from MASTER (masterlink → gate).
 type ShareLeft struct{ Share Share }
 
 // LinkUp (masterlink → gate) follows Settings when the link is there; LinkDown comes when it is gone.

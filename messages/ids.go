@@ -54,8 +54,8 @@ type UnixMillis int64
 // At gives the moment t.
 func At(t time.Time) UnixMillis { return UnixMillis(t.UnixMilli()) }
 
-// Time gives m as Go has it. A clock that is wrong by centuries shows the nearest of the years 1938 and 2110: what is between two such moments, and the sum of two such times,
-// fits a time.Duration.
+// Time gives m as Go has it. A clock that is wrong by centuries shows the nearest of the years 1938
+// and 2110: what is between two such moments, and the sum of two such times, fits a time.Duration.
 func (m UnixMillis) Time() time.Time {
 	return time.UnixMilli(int64(min(max(m, momentLeast), momentMost)))
 }
@@ -72,7 +72,8 @@ func Left(until time.Time) time.Duration {
 // LookAtLeft is how often what must end in time looks at what is left, since a timer alone may come too late.
 const LookAtLeft = time.Second
 
-// ShardRange is First..Last, both included, 0-based; on the wire [first,last]. PROTOCOL B1 settles "inclusive", which upstream states nowhere.
+// ShardRange is First..Last, both included, 0-based; on the wire [first,last]. PROTOCOL B1 settles
+// "inclusive", which upstream states nowhere.
 type ShardRange struct{ First, Last int }
 
 // Len is the number of shards.
@@ -139,7 +140,8 @@ func (c ClusterID) In(text string) string {
 	})
 }
 
-// Place is a machine's seat in the fleet, for the pace without MASTER (PROTOCOL B3): number Index of Of. Number 1 of 1 has no slot.
+// Place is a machine's seat in the fleet, for the pace without MASTER (PROTOCOL B3): number Index
+// of Of. Number 1 of 1 has no slot.
 type Place struct {
 	Index int `json:"index"`
 	Of    int `json:"of"`

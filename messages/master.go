@@ -2,7 +2,8 @@ package messages
 
 import "encoding/json"
 
-// MasterOp is the opcode of a packet of the MASTER link, its "o" key. 0–8 are upstream's (discluster/master src/constants.ts), 9–11 ours (PROTOCOL B1).
+// MasterOp is the opcode of a packet of the MASTER link, its "o" key. 0–8 are upstream's
+// (discluster/master src/constants.ts), 9–11 ours (PROTOCOL B1).
 type MasterOp int
 
 const (
@@ -39,7 +40,8 @@ const (
 )
 
 // Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.
-// Source: discluster/master src/control.ts sendInitialise; the optional fields: PROTOCOL B1. A nil pointer means the peer did not say.
+// Source: discluster/master src/control.ts sendInitialise; the optional fields: PROTOCOL B1. A nil
+// pointer means the peer did not say.
 type Initialise struct {
 	Token             Secret        `json:"token"`
 	HeartbeatInterval *Milliseconds `json:"heartbeat_interval"`
@@ -54,7 +56,8 @@ type Initialise struct {
 	Now               *UnixMillis   `json:"now,omitempty"`     // MASTER's clock
 }
 
-// Connect (op 6, MASTER → CONTROL) grants a range, or makes this machine a spare. Upstream: shardRange and redundant; id and sessions: PROTOCOL B1.
+// Connect (op 6, MASTER → CONTROL) grants a range, or makes this machine a spare. Upstream:
+// shardRange and redundant; id and sessions: PROTOCOL B1.
 type Connect struct {
 	Range     *ShardRange `json:"shardRange"` // nil when redundant
 	Redundant bool        `json:"redundant"`  // hold the link, run nothing
@@ -89,7 +92,8 @@ func (h *Halt) Lifts(other Halt) bool {
 	return h != nil && h.Token == other.Token && h.Epoch >= other.Epoch
 }
 
-// Command (op 2, MASTER → CONTROL) is an operator's order passed down the link (PROTOCOL B1). Answered by Ack with the same id: any number with Progress, then one with OK.
+// Command (op 2, MASTER → CONTROL) is an operator's order passed down the link (PROTOCOL B1).
+// Answered by Ack with the same id: any number with Progress, then one with OK.
 type Command struct {
 	ID   string          `json:"id"`
 	Name string          `json:"name"`
@@ -110,7 +114,8 @@ type RestartClusterArgs struct {
 	Fresh   bool      `json:"fresh,omitempty"` // it identifies; else it resumes
 }
 
-// MasterError (op 7, both ways) tells of something that did not work. Upstream: code and message; the rest: PROTOCOL B1.
+// MasterError (op 7, both ways) tells of something that did not work. Upstream: code and message;
+// the rest: PROTOCOL B1.
 type MasterError struct {
 	Code    int         `json:"code"` // a close code, or 0
 	Message string      `json:"message"`
@@ -127,7 +132,8 @@ type HeartbeatAck struct {
 	Share   *Share      `json:"share,omitempty"` // nil: as it was told before; only to who said its own in Heartbeat
 }
 
-// Share is what one machine may identify of the day's budget while MASTER is away. Without one a machine knows no limit.
+// Share is what one machine may identify of the day's budget while MASTER is away. Without one a
+// machine knows no limit.
 type Share struct {
 	ID        int64 `json:"id"`        // tells one share from another; 0: there is none
 	Total     int   `json:"total"`     // as it was given
@@ -147,7 +153,8 @@ type PermitAnswer struct {
 	Reason       string       `json:"reason,omitempty"`         // when not: "budget", "halted"
 }
 
-// Info (op 0, CONTROL → MASTER) says what this machine is and serves; sent after every Initialise and at every change of a range (PROTOCOL B1).
+// Info (op 0, CONTROL → MASTER) says what this machine is and serves; sent after every Initialise
+// and at every change of a range (PROTOCOL B1).
 type Info struct {
 	Hostname         string             `json:"hostname"`
 	Version          string             `json:"version"`
@@ -188,7 +195,8 @@ const (
 	RangeReleased    RangeState = "released" // said in acks alone: an offload is done
 )
 
-// Fatal (op 1, CONTROL → MASTER): a close code that no restart cures (4004, 4010–4014). Our fields: PROTOCOL B1.
+// Fatal (op 1, CONTROL → MASTER): a close code that no restart cures (4004, 4010–4014). Our fields:
+// PROTOCOL B1.
 type Fatal struct {
 	Code    int        `json:"code"` // 4004 also for a token that REST refused
 	Message string     `json:"message"`
@@ -197,7 +205,8 @@ type Fatal struct {
 	Reason  string     `json:"reason,omitempty"`
 }
 
-// Ack (op 8, CONTROL → MASTER) answers an order: a connect, offload or shutdown by State, a command by OK (PROTOCOL B1).
+// Ack (op 8, CONTROL → MASTER) answers an order: a connect, offload or shutdown by State, a command
+// by OK (PROTOCOL B1).
 type Ack struct {
 	ID       string          `json:"id,omitempty"`
 	Op       *MasterOp       `json:"op,omitempty"`
@@ -290,5 +299,6 @@ const (
 	CloseStaleEpoch       = 4007
 )
 
-// CodeMalformed is the code of upstream's answer to a packet it cannot read; never a close code (PROTOCOL A6).
+// CodeMalformed is the code of upstream's answer to a packet it cannot read; never a close code
+// (PROTOCOL A6).
 const CodeMalformed = 4004

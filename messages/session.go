@@ -1,6 +1,7 @@
 package messages
 
-// Session is what a shard needs to RESUME in another process (Discord docs, Gateway: Resuming; PROTOCOL B1 op 11).
+// Session is what a shard needs to RESUME in another process (Discord docs, Gateway: Resuming;
+// PROTOCOL B1 op 11).
 type Session struct {
 	Shard            int        `json:"shard"`
 	ShardCount       int        `json:"shard_count"` // a session of another count is not offered

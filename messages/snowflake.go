@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// Snowflake is Discordoo's id: a decimal number of up to 128 bits, compared as text and never written as a JSON number (PROTOCOL A5).
+// Snowflake is Discordoo's id: a decimal number of up to 128 bits, compared as text and never
+// written as a JSON number (PROTOCOL A5).
 //
 //	ms since 2021-01-01 (42) << 86 | worker (32) << 54 | shard (32) << 22 | increment (22)
 type Snowflake string
 
-// ManagerShard is the shard field of every manager's snowflake; a bot whose manager has another runs standalone (PROTOCOL A2).
+// ManagerShard is the shard field of every manager's snowflake; a bot whose manager has another
+// runs standalone (PROTOCOL A2).
 const ManagerShard = 1111111111
 
 // snowflakeEpoch is 2021-01-01T00:00:00Z in unix milliseconds (PROTOCOL A5).

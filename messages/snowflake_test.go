@@ -70,7 +70,8 @@ func TestRecordedSnowflakesBothWays(t *testing.T) {
 	}
 }
 
-// Upstream's documentation says "worker 11, shard 99, increment 5" of a number that is not that (PROTOCOL A5).
+// Upstream's documentation says "worker 11, shard 99, increment 5" of a number that is not that
+// (PROTOCOL A5).
 func TestDocumentationTrap(t *testing.T) {
 	const documented, meant = Snowflake("1128425170719486862453931925225603077"), Snowflake("1128425170719486896937258638592966661")
 	got, err := documented.Parts()

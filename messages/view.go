@@ -244,8 +244,10 @@ func ShardStateOf(letter byte) ShardState {
 	return ShardIdle
 }
 
-// Ready reports whether the machine does what it is there for, and why not: the number of the bot's shards is known, every cluster that no operator stopped serves, and
-// each of its shards is READY, or was less than ten seconds ago. A machine that was given no shards, a spare, is ready while it is linked to MASTER.
+// Ready reports whether the machine does what it is there for, and why not: the number of the bot's
+// shards is known, every cluster that no operator stopped serves, and each of its shards is READY,
+// or was less than ten seconds ago. A machine that was given no shards, a spare, is ready while it
+// is linked to MASTER.
 func (v View) Ready() (ready bool, why string) {
 	c := v.Machine.Clusters
 	late, stuck := 0, (*StuckShard)(nil)

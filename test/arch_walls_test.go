@@ -185,7 +185,8 @@ func actorsHaveNoEffects(all []source) (complaints []string) {
 	return complaints
 }
 
-// clocksAreNotMixed wants every time that comes from a file or a packet, or goes there, to pass world.Clocks.
+// clocksAreNotMixed wants every time that comes from a file or a packet, or goes there, to pass
+// world.Clocks.
 func clocksAreNotMixed(all []source) (complaints []string) {
 	for _, s := range code(all) {
 		if !fits("actors/...", s.dir()) || fits("actors/world", s.dir()) {

@@ -16,8 +16,9 @@ import (
 
 // This file is who MASTER lets in, what it tells them, and what it hears first.
 
-// admit lets a link in or closes it, as upstream does: authorization first, then the source, then whether that source is linked already (PROTOCOL A6, B1).
-// It gives the seat, nil when the link was closed.
+// admit lets a link in or closes it, as upstream does: authorization first, then the source, then
+// whether that source is linked already (PROTOCOL A6, B1). It gives the seat, nil when the link was
+// closed.
 func (f *Fleet) admit(ctx actor.Context, m linkCame) *seat {
 	g := m.greeting
 	s := f.seats[g.Source]
@@ -129,7 +130,8 @@ type saidNothing struct {
 // IgnoreDeadLetterLogging: it may come after MASTER has stopped.
 func (saidNothing) IgnoreDeadLetterLogging() {}
 
-// speakWithin is how long a CONTROL that speaks PROTOCOL A6 alone, as far as its greeting tells, may take to say something of itself. After that it is taken for one that never does.
+// speakWithin is how long a CONTROL that speaks PROTOCOL A6 alone, as far as its greeting tells,
+// may take to say something of itself. After that it is taken for one that never does.
 const speakWithin = 10 * time.Second
 
 // informed takes a CONTROL at its word: what it serves is its own.

@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what the governor answers, and reports, when the day's budget does not allow what somebody wants.
+// This file is what the governor answers, and reports, when the day's budget does not allow what
+// somebody wants.
 
 // Limits of the budget's talk.
 const (
@@ -17,7 +18,8 @@ const (
 	recountEvery = time.Minute // Discord is asked no more often, however many are put off
 )
 
-// putOff tells a machine that the day's identifies are used up, but for the reserve, or that what is left is not enough for its wish.
+// putOff tells a machine that the day's identifies are used up, but for the reserve, or that what
+// is left is not enough for its wish.
 func (g *Governor) putOff(ctx actor.Context, a asker, w plan.Want, now time.Time) {
 	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present(now) { // it is lent to machines that are there, and will be lent no more
 		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})

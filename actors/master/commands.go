@@ -111,8 +111,10 @@ func (f *Fleet) ownerOf(id messages.ClusterID) *seat {
 	return nil
 }
 
-// command sends a command to a machine, and waits for its end. Its id follows from the order's: who asks a MASTER that was started anew for the same order again is answered
-// by each machine for what it did, or is at, by the word of the last one (PROTOCOL B1: a repeated id is answered from memory).
+// command sends a command to a machine, and waits for its end. Its id follows from the order's: who
+// asks a MASTER that was started anew for the same order again is answered by each machine for what
+// it did, or is at, by the word of the last one (PROTOCOL B1: a repeated id is answered from
+// memory).
 func (f *Fleet) command(ctx actor.Context, o *openOrder, s *seat, name string, args any) {
 	raw, err := json.Marshal(args)
 	if err != nil {

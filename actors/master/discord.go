@@ -70,7 +70,8 @@ func (f *Fleet) ask(ctx actor.Context) {
 	}, func(r world.Response, err error) { send(discordSaid{r, err}) })
 }
 
-// askRecommended asks Discord how many shards it recommends, because it refused one of this number; the answer is reported once in a while, however many it refuses.
+// askRecommended asks Discord how many shards it recommends, because it refused one of this number;
+// the answer is reported once in a while, however many it refuses.
 func (f *Fleet) askRecommended(ctx actor.Context, code int) {
 	if f.refusal == 0 && time.Since(f.refused) > freshFor {
 		f.refusal = code
@@ -78,7 +79,8 @@ func (f *Fleet) askRecommended(ctx actor.Context, code int) {
 	}
 }
 
-// recommend reports what Discord recommends: after a refusal in any case, else when it is another number than before, and the operator left it to Discord.
+// recommend reports what Discord recommends: after a refusal in any case, else when it is another
+// number than before, and the operator left it to Discord.
 func (f *Fleet) recommend(shards int) {
 	switch {
 	case f.refusal != 0:
@@ -196,7 +198,8 @@ func (f *Fleet) recounted(ctx actor.Context, m discordSaid) {
 	f.recommend(g.Shards)
 }
 
-// follow takes another max_concurrency of Discord's: every machine is told before the governor grants by it.
+// follow takes another max_concurrency of Discord's: every machine is told before the governor
+// grants by it.
 func (f *Fleet) follow(ctx actor.Context, maxConcurrency int) {
 	if f.options.MaxConcurrency > 0 || maxConcurrency == f.settings.maxConcurrency {
 		return

@@ -34,7 +34,8 @@ type (
 func (graceOver) IgnoreDeadLetterLogging() {}
 func (forgetDue) IgnoreDeadLetterLogging() {}
 
-// returnWithin is how long a CONTROL may take to come back to a MASTER that was away: its longest wait between two dials, 30 s + 10 % (PROTOCOL B1), and its greeting.
+// returnWithin is how long a CONTROL may take to come back to a MASTER that was away: its longest
+// wait between two dials, 30 s + 10 % (PROTOCOL B1), and its greeting.
 const returnWithin = 36 * time.Second
 
 // expect gives a machine that is away the time to come back.

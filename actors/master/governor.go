@@ -86,8 +86,9 @@ type (
 	pulse struct{ chain int }
 )
 
-// Who sleeps does not hear that links end. A machine paces itself no sooner than 17 s after it heard of us last (10 s of silence, and 7 s: PROTOCOL B3). What ended is known, or
-// silent for 10 s, within restFor.
+// Who sleeps does not hear that links end. A machine paces itself no sooner than 17 s after it
+// heard of us last (10 s of silence, and 7 s: PROTOCOL B3). What ended is known, or silent for 10
+// s, within restFor.
 const (
 	pulseEvery = 5 * time.Second
 	restFor    = 11 * time.Second

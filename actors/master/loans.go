@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what of the day's budget the machines may spend while MASTER is away. Each hears of its share by the ack of a heartbeat, and says in the next what it has.
+// This file is what of the day's budget the machines may spend while MASTER is away. Each hears of
+// its share by the ack of a heartbeat, and says in the next what it has.
 
 // loans is what the governor has lent.
 type loans struct {

@@ -230,8 +230,8 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	}
 }
 
-// framesOfOne is the share that one CONTROL has of MASTER: at once, the wishes of all shards of the largest machine. Beyond it its link is read no faster than that, and its own
-// packets wait.
+// framesOfOne is the share that one CONTROL has of MASTER: at once, the wishes of all shards of the
+// largest machine. Beyond it its link is read no faster than that, and its own packets wait.
 var framesOfOne = plan.Share{Burst: 20_000, PerSecond: 5_000}
 
 // tookDue is the time to read on.
@@ -249,7 +249,8 @@ func (m *Machine) took(ctx actor.Context) {
 	m.link.Took()
 }
 
-// told returns how many errors of the CONTROL the next event stands for; 0: there is none, for a CONTROL may err without end.
+// told returns how many errors of the CONTROL the next event stands for; 0: there is none, for a
+// CONTROL may err without end.
 func (m *Machine) told() int {
 	times, _ := m.peer.Pass(time.Now())
 	return times

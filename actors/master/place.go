@@ -14,7 +14,8 @@ import (
 
 // This file is who serves what: what nobody serves is given away, and what a machine says it serves is its own unless another one was given it.
 
-// connectMax is how many shards one order grants at most: their sessions travel with it, and a frame has at most 1 MiB (PROTOCOL B1).
+// connectMax is how many shards one order grants at most: their sessions travel with it, and a
+// frame has at most 1 MiB (PROTOCOL B1).
 const connectMax = 1000
 
 // largeStart is how many shards are enough to ask Discord anew how many may identify today; where nobody serves yet, before they are given to anybody.

@@ -9,8 +9,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is when the governor has Discord asked before it grants: max_concurrency may be another one than it was, above all after Discord threw out sessions, and a grant
-// by the old one breaks the limit.
+// This file is when the governor has Discord asked before it grants: max_concurrency may be another
+// one than it was, above all after Discord threw out sessions, and a grant by the old one breaks
+// the limit.
 
 // questions is what the governor knows of Discord's answers.
 type questions struct {
@@ -58,7 +59,8 @@ func (q *questions) fresh(at time.Time) bool {
 	return !q.follows || q.heard.After(q.doubted) && at.Sub(q.heard) <= answerFor
 }
 
-// consult asks Discord where the next grant needs it, and returns how long that grant has to wait for the answer; 0: it need not.
+// consult asks Discord where the next grant needs it, and returns how long that grant has to wait
+// for the answer; 0: it need not.
 func (g *Governor) consult(ctx actor.Context, now time.Time) (wait time.Duration) {
 	at := g.pacer.Soonest(now)
 	if at.IsZero() || at.Sub(now) > askAhead || g.fresh(at) {

@@ -8,7 +8,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how MASTER obeys a Discord that wants not to be asked, also after it was started again: whoever asks nevertheless is locked out for longer.
+// This file is how MASTER obeys a Discord that wants not to be asked, also after it was started
+// again: whoever asks nevertheless is locked out for longer.
 
 // discordFile is a file of the state folder, and refusalKept what it holds.
 const discordFile = "discord.json"

@@ -74,8 +74,10 @@ func (s *seat) state() messages.MachineState {
 	}
 }
 
-// ready reports whether a machine can be given shards: it said what it is, and knows its slots. One that paces itself is told them before its first shard, and may know nothing
-// of such (PROTOCOL B1: machine is a field like any other, which a peer may ignore): it starts in its turn, and MASTER grants nothing while it is away.
+// ready reports whether a machine can be given shards: it said what it is, and knows its slots. One
+// that paces itself is told them before its first shard, and may know nothing of such (PROTOCOL B1:
+// machine is a field like any other, which a peer may ignore): it starts in its turn, and MASTER
+// grants nothing while it is away.
 func (s *seat) ready() bool {
 	return s.link != nil && s.informed && (s.paces || s.settled())
 }

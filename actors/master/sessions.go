@@ -7,7 +7,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Sessions is the last session of every shard, as the machine that has the shard told it (PROTOCOL B1, op 11). Whoever is given a range gets its sessions with the order.
+// Sessions is the last session of every shard, as the machine that has the shard told it (PROTOCOL
+// B1, op 11). Whoever is given a range gets its sessions with the order.
 type Sessions struct {
 	world.States
 	shards  []kept             // by shard

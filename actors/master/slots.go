@@ -10,8 +10,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is who may identify when MASTER is away (PROTOCOL B3): every machine has slots of its own, and knows them before it is given a shard. A newcomer gets slots that
-// nobody has, or half of another machine's once that one has said that it knows. While a machine is away MASTER grants nothing in its slots.
+// This file is who may identify when MASTER is away (PROTOCOL B3): every machine has slots of its
+// own, and knows them before it is given a shard. A newcomer gets slots that nobody has, or half of
+// another machine's once that one has said that it knows. While a machine is away MASTER grants
+// nothing in its slots.
 
 // slots is what the fleet knows of them beside its seats.
 type slots struct {

@@ -11,8 +11,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is the turns of CONTROLs that did not announce permits (PROTOCOL B1): they pace themselves, so each starts its ranges alone, one after the other, while the governor
-// grants nothing. Whose turn it is follows from what the machines say they serve, so that a MASTER that starts anew knows it too.
+// This file is the turns of CONTROLs that did not announce permits (PROTOCOL B1): they pace
+// themselves, so each starts its ranges alone, one after the other, while the governor grants
+// nothing. Whose turn it is follows from what the machines say they serve, so that a MASTER that
+// starts anew knows it too.
 
 // turnDue: whatever was granted before a turn was chosen is used and over.
 type turnDue struct {

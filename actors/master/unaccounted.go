@@ -10,8 +10,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what becomes of identifies that nobody granted: a bot that asks for no permits begins sessions as it likes, and another program may use the token. Only Discord
-// counts them, so it is asked more often while something looks unwell.
+// This file is what becomes of identifies that nobody granted: a bot that asks for no permits
+// begins sessions as it likes, and another program may use the token. Only Discord counts them, so
+// it is asked more often while something looks unwell.
 
 // watch is what the governor knows of them.
 type watch struct {
@@ -21,7 +22,8 @@ type watch struct {
 	toldAt  time.Time
 }
 
-// budgetKnown (fleet → governor) is Discord's answer. blind: there are machines whose identifies are not known here. away are those that are known and not linked.
+// budgetKnown (fleet → governor) is Discord's answer. blind: there are machines whose identifies
+// are not known here. away are those that are known and not linked.
 type budgetKnown struct {
 	budget plan.Budget
 	blind  bool
@@ -49,7 +51,8 @@ func (f *Fleet) discordSays(g plan.GatewayBot) budgetKnown {
 	return k
 }
 
-// held notes that a bot which cannot ask is about to be started. One that died may have died of what it did to Discord.
+// held notes that a bot which cannot ask is about to be started. One that died may have died of
+// what it did to Discord.
 func (g *Governor) held(ctx actor.Context, w plan.Want, now time.Time) {
 	if w.Hold == 0 {
 		return

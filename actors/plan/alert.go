@@ -23,7 +23,8 @@ func Alarming(e messages.Event, names []string) bool {
 	return level >= messages.LevelWarn
 }
 
-// Alerts reports whether a channel delivers an event: it is alarming, and not the loss of the channel's own alerts, which would be lost as well.
+// Alerts reports whether a channel delivers an event: it is alarming, and not the loss of the
+// channel's own alerts, which would be lost as well.
 func Alerts(by messages.AlertChannel, e messages.Event, names []string) bool {
 	lost, is := e.(messages.AlertsLost)
 	return Alarming(e, names) && !(is && (lost.By == by || lost.Quiet))

@@ -8,7 +8,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// closeCodeText is how stock Discordoo words a fatal close; the text is all there is (PROTOCOL A3.4).
+// closeCodeText is how stock Discordoo words a fatal close; the text is all there is (PROTOCOL
+// A3.4).
 var closeCodeText = regexp.MustCompile(`received close code (\d{4})`)
 
 // FatalCode is the close code of a bot's failure that no restart cures, or 0: from the SDK by code, from stock Discordoo by its text. A token that REST refused is 4004.
@@ -26,7 +27,8 @@ func FatalCode(e messages.FailureError) int {
 	return code
 }
 
-// fatalHints is what an operator has to change after a fatal close code (Discord docs, Gateway Close Event Codes).
+// fatalHints is what an operator has to change after a fatal close code (Discord docs, Gateway
+// Close Event Codes).
 var fatalHints = map[int]string{
 	4004: "Discord does not accept the token: set discord.token to the bot's current one, from Discord's developer portal, and restart MASTER",
 	4010: "Discord does not accept this shard: fleet.shards has to change, to the number that Discord recommends or, for a very large bot, a multiple of it; 0 asks Discord",

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// GatewayBot is what Discord says of a bot: how many shards it is to have, and how many of them may identify (Discord docs, Get Gateway Bot).
+// GatewayBot is what Discord says of a bot: how many shards it is to have, and how many of them may
+// identify (Discord docs, Get Gateway Bot).
 type GatewayBot struct {
 	Shards           int // that Discord recommends, ≥ 1
 	Total, Remaining int // identifies a day, and of today's
@@ -53,7 +54,8 @@ func (e *GatewayBotError) Error() string {
 	return text
 }
 
-// ReadGatewayBot reads an answer to GET GatewayBotPath: its status, its headers by their canonical names, its body. Whatever cannot be gone by is a GatewayBotError.
+// ReadGatewayBot reads an answer to GET GatewayBotPath: its status, its headers by their canonical
+// names, its body. Whatever cannot be gone by is a GatewayBotError.
 func ReadGatewayBot(status int, header map[string]string, body []byte, now time.Time) (g GatewayBot, err error) {
 	if status != statusOK {
 		e := &GatewayBotError{Status: status, Why: "want 200"}
@@ -138,7 +140,8 @@ const (
 	WaitMost = 24 * time.Hour
 )
 
-// obeyed is how long a refusal is to be obeyed: by its header, in seconds or as a date, and else by its body.
+// obeyed is how long a refusal is to be obeyed: by its header, in seconds or as a date, and else by
+// its body.
 func obeyed(header string, body []byte, now time.Time) time.Duration {
 	wait := limitedWait
 	var said struct {
@@ -161,8 +164,9 @@ func secondsOf(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second))
 }
 
-// AskDiscordAfter returns how long to wait before Discord is asked again: as it said; 1, 2, 4 s and so on up to five minutes after an answer that makes no sense, and up
-// to 16 s where there was none. tries counts the questions since it last gave an answer to go by, random is in [0,1).
+// AskDiscordAfter returns how long to wait before Discord is asked again: as it said; 1, 2, 4 s and
+// so on up to five minutes after an answer that makes no sense, and up to 16 s where there was
+// none. tries counts the questions since it last gave an answer to go by, random is in [0,1).
 func AskDiscordAfter(err error, tries int, random float64) time.Duration {
 	var answer *GatewayBotError
 	switch {

@@ -61,7 +61,8 @@ func StuckReason(state messages.ShardState) string {
 	}
 }
 
-// WaitsForDiscord reports whether a shard's state is that of one that Discord keeps waiting, which no restart shortens.
+// WaitsForDiscord reports whether a shard's state is that of one that Discord keeps waiting, which
+// no restart shortens.
 func WaitsForDiscord(state messages.ShardState) bool {
 	return state == messages.ShardConnecting || state == messages.ShardDisconnected
 }

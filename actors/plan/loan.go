@@ -2,11 +2,14 @@ package plan
 
 import "github.com/discluster/control/messages"
 
-// While MASTER is away nobody knows the day's budget, and Discord resets the token of a bot that exceeds it. So every machine has a share of it beforehand, which it may
-// spend alone. MASTER grants nothing of what it has lent: of a machine it cannot see it assumes that everything is spent. Half of what is left is never lent, so that MASTER
-// can go on granting while shares are made smaller.
+// While MASTER is away nobody knows the day's budget, and Discord resets the token of a bot that
+// exceeds it. So every machine has a share of it beforehand, which it may spend alone. MASTER
+// grants nothing of what it has lent: of a machine it cannot see it assumes that everything is
+// spent. Half of what is left is never lent, so that MASTER can go on granting while shares are
+// made smaller.
 
-// Loan is the most that one machine can spend without MASTER, by what it was told and may have heard.
+// Loan is the most that one machine can spend without MASTER, by what it was told and may have
+// heard.
 type Loan struct {
 	Latest   messages.Share // told last
 	before   messages.Share // that it had when it was told that
@@ -14,8 +17,9 @@ type Loan struct {
 	MostDead int            // of that for what crashed: its reserve stays
 }
 
-// Heard takes what a machine says it has left, and returns how much it spent alone since it said so last. fresh: it was linked again since it was told its latest share, which
-// it will hear of no more if it has not. known: it may be told another one.
+// Heard takes what a machine says it has left, and returns how much it spent alone since it said so
+// last. fresh: it was linked again since it was told its latest share, which it will hear of no
+// more if it has not. known: it may be told another one.
 func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, known bool) {
 	switch left.ID {
 	case l.Latest.ID:
@@ -42,7 +46,8 @@ func (l Loan) Lend(s messages.Share) Loan {
 	return l
 }
 
-// Share returns the share of a machine that has shards of all, where lent is what the others may spend.
+// Share returns the share of a machine that has shards of all, where lent is what the others may
+// spend.
 func (b Budget) Share(shards, all, lent int) messages.Share {
 	if all < 1 || b.Total == 0 {
 		return messages.Share{}
@@ -53,7 +58,8 @@ func (b Budget) Share(shards, all, lent int) messages.Share {
 	return messages.Share{Total: n, Remaining: n, Reserve: reserve}
 }
 
-// AllowsBeside is Allows beside machines that may spend lent without MASTER, and of it lentDead for what crashed.
+// AllowsBeside is Allows beside machines that may spend lent without MASTER, and of it lentDead for
+// what crashed.
 func (b Budget) AllowsBeside(cause messages.IdentifyCause, n, out, lent, lentDead int) bool {
 	if b.Total > 0 && n > b.Remaining-lent {
 		return false
@@ -62,7 +68,8 @@ func (b Budget) AllowsBeside(cause messages.IdentifyCause, n, out, lent, lentDea
 	return b.Allows(cause, n, out)
 }
 
-// Alone is a share as the budget of a machine whose MASTER is away: what nobody says is whole again stays spent.
+// Alone is a share as the budget of a machine whose MASTER is away: what nobody says is whole again
+// stays spent.
 func Alone(s messages.Share) Budget {
 	if s.ID == 0 {
 		return Budget{}

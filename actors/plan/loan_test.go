@@ -64,7 +64,8 @@ func TestLoan(t *testing.T) {
 	hear(share(8, 27, 5), false, 0, 25, 20, true) // it gave back what it did not use: that is not lent again
 }
 
-// Whatever is lost on the way between MASTER and its machines, all of them together spend no more than there is, and those that crashed leave the reserve.
+// Whatever is lost on the way between MASTER and its machines, all of them together spend no more
+// than there is, and those that crashed leave the reserve.
 func TestLoansNeverExceedTheBudget(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -15,7 +15,8 @@ const IdentifyEvery = 5 * time.Second
 // early by no more.
 const Lead = 100 * time.Millisecond
 
-// lostReport is how long after its time to live a permit that nobody reported still counts as about to be used (PROTOCOL B1, DESIGN §5).
+// lostReport is how long after its time to live a permit that nobody reported still counts as about
+// to be used (PROTOCOL B1, DESIGN §5).
 const lostReport = time.Second
 
 // Slots of a machine that paces itself beside others (PROTOCOL B3).

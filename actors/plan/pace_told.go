@@ -18,7 +18,8 @@ func (p *Pacer) Used(key int, t time.Time) {
 	}
 }
 
-// Told takes the word of an owner that a bucket was, or may yet be, used at t. What lies ahead its next word replaces: it knows better by then.
+// Told takes the word of an owner that a bucket was, or may yet be, used at t. What lies ahead its
+// next word replaces: it knows better by then.
 func (p *Pacer) Told(owner string, key int, t, now time.Time) {
 	if key < 0 || key >= p.maxConcurrency {
 		return
@@ -35,8 +36,9 @@ func (p *Pacer) Told(owner string, key int, t, now time.Time) {
 	b.told[owner] = p.after(t)
 }
 
-// Believed returns at, when a bucket was, or may yet be, used by the word of a peer whose clock may be wrong, but no later than the longest permit may be out: one that
-// keeps a bucket for held at most.
+// Believed returns at, when a bucket was, or may yet be, used by the word of a peer whose clock may
+// be wrong, but no later than the longest permit may be out: one that keeps a bucket for held at
+// most.
 func (p *Pacer) Believed(at, now time.Time, held time.Duration) time.Time {
 	if latest := now.Add(max(p.ttl, held)); at.After(latest) {
 		return latest

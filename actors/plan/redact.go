@@ -15,10 +15,12 @@ import (
 // Redacted replaces every secret that a text holds.
 const Redacted = "[redacted]"
 
-// SecretMin is the length in bytes from which on a secret is redacted. A shorter one is found in ordinary words: hiding these would hide the log, and point at the secret.
+// SecretMin is the length in bytes from which on a secret is redacted. A shorter one is found in
+// ordinary words: hiding these would hide the log, and point at the secret.
 const SecretMin = 8
 
-// Secrets are texts that must not be passed on. A Secrets is never changed, only replaced by With; the zero value knows what a token of Discord looks like.
+// Secrets are texts that must not be passed on. A Secrets is never changed, only replaced by With;
+// the zero value knows what a token of Discord looks like.
 type Secrets struct{ all []known }
 
 // known is one secret, as it is and as fold gives it.
@@ -33,8 +35,11 @@ func (s Secrets) With(secret messages.Secret) Secrets {
 	return Secrets{append(slices.Clone(s.all), k)}
 }
 
-// Text returns a text with every secret in it replaced by Redacted. A secret is found however its characters are written: broken over lines or by white space, with escapes of
-// JSON, at any depth, or of a URL. What looks like a bot's token is one: after its own restart CONTROL serves bots whose token MASTER has yet to send. A piece of a secret is found where a text was cut: at its beginning and end, and beside an ellipsis or a quotation mark.
+// Text returns a text with every secret in it replaced by Redacted. A secret is found however its
+// characters are written: broken over lines or by white space, with escapes of JSON, at any depth,
+// or of a URL. What looks like a bot's token is one: after its own restart CONTROL serves bots
+// whose token MASTER has yet to send. A piece of a secret is found where a text was cut: at its
+// beginning and end, and beside an ellipsis or a quotation mark.
 func (s Secrets) Text(text string) string {
 	if len(text) < SecretMin/2 {
 		return text
@@ -64,7 +69,8 @@ func (s Secrets) Text(text string) string {
 	return b.String()
 }
 
-// Event returns an event with every text in it redacted. What the event shares with others stays as it is.
+// Event returns an event with every text in it redacted. What the event shares with others stays as
+// it is.
 func (s Secrets) Event(e messages.Event) messages.Event {
 	clean := reflect.New(reflect.TypeOf(e)).Elem()
 	clean.Set(reflect.ValueOf(e))
@@ -74,7 +80,8 @@ func (s Secrets) Event(e messages.Event) messages.Event {
 	return clean.Interface().(messages.Event)
 }
 
-// value redacts the texts of a value that can be set, and reports whether there was a secret. Lists and what pointers lead to are replaced, never changed.
+// value redacts the texts of a value that can be set, and reports whether there was a secret. Lists
+// and what pointers lead to are replaced, never changed.
 func (s Secrets) value(v reflect.Value) (changed bool) {
 	switch v.Kind() {
 	case reflect.String:
@@ -113,7 +120,8 @@ func (s Secrets) value(v reflect.Value) (changed bool) {
 	return changed
 }
 
-// folded is a text without what may stand between or in place of the characters of a secret, and where each of its bytes came from.
+// folded is a text without what may stand between or in place of the characters of a secret, and
+// where each of its bytes came from.
 type folded struct {
 	text  []byte
 	spans []span
@@ -122,7 +130,8 @@ type folded struct {
 // span is a piece of the text that was folded.
 type span struct{ from, to int32 }
 
-// fold drops white space and backslashes, and undoes escapes of JSON and URLs. A secret is folded in the same way, so that it is found as it is written, too.
+// fold drops white space and backslashes, and undoes escapes of JSON and URLs. A secret is folded
+// in the same way, so that it is found as it is written, too.
 func fold(s string) folded {
 	f := folded{make([]byte, 0, len(s)), make([]span, 0, len(s))}
 	for i := 0; i < len(s); {
@@ -154,7 +163,8 @@ func fold(s string) folded {
 	return f
 }
 
-// unicode adds the character of the escape whose backslashes begin at from and whose u is at u, and returns where the text goes on.
+// unicode adds the character of the escape whose backslashes begin at from and whose u is at u, and
+// returns where the text goes on.
 func (f *folded) unicode(s string, from, u int) (next int) {
 	r, ok := hex(s, u+1, 4)
 	if !ok {
@@ -166,7 +176,8 @@ func (f *folded) unicode(s string, from, u int) (next int) {
 	return u + 5
 }
 
-// percent adds the byte of an escape of URLs at i, or the percent sign, and returns where the text goes on.
+// percent adds the byte of an escape of URLs at i, or the percent sign, and returns where the text
+// goes on.
 func (f *folded) percent(s string, i int) (next int) {
 	b, next := int(s[i]), i+1
 	if n, ok := hex(s, i+1, 2); ok {
@@ -231,7 +242,8 @@ func each(text []byte, piece string) iter.Seq[int] {
 	}
 }
 
-// A token of Discord is three texts of base64 with dots between them: the decimal digits of the bot's id, a time, and a signature.
+// A token of Discord is three texts of base64 with dots between them: the decimal digits of the
+// bot's id, a time, and a signature.
 const (
 	idLeast, idMost     = 23, 28
 	timeLeast, timeMost = 6, 7

@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// Repaced returns a pacer for another max_concurrency, which Discord may change at any time. The buckets are others then, and nothing tells which of them a shard used: whatever
-// was used, or may yet be by a permit that is out, counts for all. What waits goes on waiting; what is kept stays kept.
+// Repaced returns a pacer for another max_concurrency, which Discord may change at any time. The
+// buckets are others then, and nothing tells which of them a shard used: whatever was used, or may
+// yet be by a permit that is out, counts for all. What waits goes on waiting; what is kept stays
+// kept.
 func (p *Pacer) Repaced(maxConcurrency int, now time.Time) *Pacer {
 	n := NewPacer(maxConcurrency, p.ttl, p.margin)
 	n.slots, n.ahead, n.notBefore = p.slots, p.ahead, p.notBefore

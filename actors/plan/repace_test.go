@@ -7,7 +7,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// A pacer for another max_concurrency grants nothing before all that was used, or may yet be, is 5 s old, and keeps what is kept.
+// A pacer for another max_concurrency grants nothing before all that was used, or may yet be, is 5
+// s old, and keeps what is kept.
 func TestRepaced(t *testing.T) {
 	const ttl, margin = 2 * time.Second, 100 * time.Millisecond
 	for _, c := range []struct {

@@ -8,7 +8,8 @@ import (
 
 // A bot that cannot ask for permits has every bucket of its shards kept for it before it is started, until all its shards are READY or it is dead.
 const (
-	// HoldFor is how long a bucket is kept, at least, without being asked for again: what a CONTROL that died leaves busy.
+	// HoldFor is how long a bucket is kept, at least, without being asked for again: what a CONTROL
+	// that died leaves busy.
 	HoldFor = 90 * time.Second
 	// HoldMost is how long it is kept at most.
 	HoldMost = 5 * time.Minute
@@ -52,17 +53,19 @@ func StockStart(shards messages.ShardRange) time.Duration {
 	return time.Duration(shards.Len()-1)*stockPace + startMargin
 }
 
-// How long a bot of no protocol may take to identify. It is the slowest of the libraries that counts: Discord is broken by a bot that is later than its bucket is kept.
+// How long a bot of no protocol may take to identify. It is the slowest of the libraries that
+// counts: Discord is broken by a bot that is later than its bucket is kept.
 const (
 	envBoot = 30 * time.Second // from exec to its first identify
 	envWoke = 10 * time.Second // from its first output to that, where that is later
-	// envPace is the most that a library leaves between two shards: discord.js 14 waits 5 s and up to 1.5 s more. eris leaves 5 to 5.5 s, discord.py 5 s and what
-	// connecting takes. Some know nothing of max_concurrency, so that all shards of a cluster go one after the other.
+	// envPace is the most that a library leaves between two shards: discord.js 14 waits 5 s and up to
+	// 1.5 s more. eris leaves 5 to 5.5 s, discord.py 5 s and what connecting takes. Some know nothing
+	// of max_concurrency, so that all shards of a cluster go one after the other.
 	envPace = 6500 * time.Millisecond
 )
 
-// Identified returns the moment by which a bot that cannot ask has sent its last identify: one that was started at started, and gave its first sign of life at woke,
-// zero while there is none.
+// Identified returns the moment by which a bot that cannot ask has sent its last identify: one that
+// was started at started, and gave its first sign of life at woke, zero while there is none.
 func Identified(p messages.Protocol, shards messages.ShardRange, started, woke time.Time) time.Time {
 	first := started.Add(envBoot)
 	if p == messages.ProtocolDiscordoo {
@@ -74,7 +77,8 @@ func Identified(p messages.Protocol, shards messages.ShardRange, started, woke t
 	return first.Add(time.Duration(shards.Len()) * envPace)
 }
 
-// EnvSoonest is how long a bot that knows max_concurrency takes at least from its first identify to its last: one that claims to be ready sooner has shards to start.
+// EnvSoonest is how long a bot that knows max_concurrency takes at least from its first identify to
+// its last: one that claims to be ready sooner has shards to start.
 func EnvSoonest(shards messages.ShardRange, maxConcurrency int) time.Duration {
 	most := 0
 	for _, b := range Bookings(shards, maxConcurrency) {
@@ -88,16 +92,19 @@ func EnvStart(shards messages.ShardRange) time.Duration {
 	return envBoot + time.Duration(shards.Len())*envPace + startMargin
 }
 
-// Holding returns how long a bucket must be kept from now on, without being asked for again, for a process that has sent its last identify by last.
+// Holding returns how long a bucket must be kept from now on, without being asked for again, for a
+// process that has sent its last identify by last.
 func Holding(last, now time.Time) time.Duration {
 	return min(max(last.Sub(now), HoldFor), HoldMost)
 }
 
-// assumedAfter is how long a process whose readiness is only assumed must have lived for its start to count as one that worked.
+// assumedAfter is how long a process whose readiness is only assumed must have lived for its start
+// to count as one that worked.
 const assumedAfter = 5 * time.Minute
 
-// ServedFor returns how long a process counts as having served that was ready for up, and lived for lived. One that was only assumed ready may have died while it started:
-// it has served once it lived for minutes.
+// ServedFor returns how long a process counts as having served that was ready for up, and lived for
+// lived. One that was only assumed ready may have died while it started: it has served once it
+// lived for minutes.
 func ServedFor(assumed bool, up, lived time.Duration) time.Duration {
 	if assumed && lived < assumedAfter {
 		return 0

@@ -73,7 +73,8 @@ func TestPacerHoldsNothingInSlots(t *testing.T) {
 	}
 }
 
-// A bucket is kept until the slowest library has sent its last identify, reckoned from the bot's first sign of life.
+// A bucket is kept until the slowest library has sent its last identify, reckoned from the bot's
+// first sign of life.
 func TestIdentified(t *testing.T) {
 	started := time.Unix(1000, 0)
 	at := func(s float64) time.Time { return started.Add(time.Duration(s * float64(time.Second))) }

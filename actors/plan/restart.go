@@ -23,7 +23,8 @@ const (
 	brokenWindow = time.Minute
 )
 
-// heldFactor is how much longer each wait for trouble that passes is than the one before, in halves: slow enough that a deployment of seconds costs seconds.
+// heldFactor is how much longer each wait for trouble that passes is than the one before, in
+// halves: slow enough that a deployment of seconds costs seconds.
 const heldFactor = 3
 
 // History is what is remembered of one cluster's deaths. The zero value is a fresh budget.
@@ -35,7 +36,8 @@ type History struct {
 	broken []time.Time   // panics of ours, the newest brokenCount
 }
 
-// Class is whose failure it is. Only the bot's own consumes a restart; what passes by itself is waited out.
+// Class is whose failure it is. Only the bot's own consumes a restart; what passes by itself is
+// waited out.
 type Class int
 
 const (
@@ -108,7 +110,8 @@ type Verdict struct {
 	Flapping bool          // say cluster.flapping
 }
 
-// Restart is the three-restart rule: it takes one more failure into the history and returns what to do. random is in [0,1).
+// Restart is the three-restart rule: it takes one more failure into the history and returns what to
+// do. random is in [0,1).
 func Restart(h History, f Failure, now time.Time, random float64) (History, Verdict) {
 	class := ClassOf(f)
 	switch h.held = h.held * heldFactor / 2; {

@@ -8,7 +8,8 @@ const (
 	searchMost  = 30 * time.Second
 )
 
-// SearchAgain returns how long to wait after a search that found no answer, the first being number 0. random is in [0,1).
+// SearchAgain returns how long to wait after a search that found no answer, the first being number
+// 0. random is in [0,1).
 func SearchAgain(number int, random float64) time.Duration {
 	return Jitter(min(searchFirst<<min(number, 10), searchMost), jitter, random)
 }

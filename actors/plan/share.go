@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Share is what one of several may use of what all have in common: Burst at once, and then PerSecond. A new one is full.
+// Share is what one of several may use of what all have in common: Burst at once, and then
+// PerSecond. A new one is full.
 type Share struct {
 	Burst     int
 	PerSecond float64 // more than 0
@@ -43,7 +44,8 @@ type Quota struct {
 	untold int
 }
 
-// Pass reports whether one more may be reported, and how many that stands for: itself, and those before it that were not.
+// Pass reports whether one more may be reported, and how many that stands for: itself, and those
+// before it that were not.
 func (q *Quota) Pass(now time.Time) (times int, ok bool) {
 	q.untold++
 	if !q.Take(now) {
@@ -53,5 +55,6 @@ func (q *Quota) Pass(now time.Time) (times int, ok bool) {
 	return times, true
 }
 
-// Peer returns the quota of what one peer can have reported as often as it likes: its errors, its refusals, what of it cannot be read.
+// Peer returns the quota of what one peer can have reported as often as it likes: its errors, its
+// refusals, what of it cannot be read.
 func Peer() Quota { return Quota{Share: Share{Burst: 20, PerSecond: 1. / 6}} }

@@ -2,9 +2,10 @@ package plan
 
 import "github.com/discluster/control/messages"
 
-// The slots of PROTOCOL B3 are handed out as remainders: Place{i, n} owns every slot k with k mod n == i. Machines need not have the same n. One that gives a newcomer half of
-// its slots, {i, n} → {i, 2n} and {i+n, 2n}, only ever loses some, so that nobody else has to know: at no moment, whoever has heard of it and whoever has not, do two
-// machines own one slot.
+// The slots of PROTOCOL B3 are handed out as remainders: Place{i, n} owns every slot k with k mod n
+// == i. Machines need not have the same n. One that gives a newcomer half of its slots, {i, n} →
+// {i, 2n} and {i+n, 2n}, only ever loses some, so that nobody else has to know: at no moment,
+// whoever has heard of it and whoever has not, do two machines own one slot.
 
 // whole is every slot there is.
 var whole = messages.Place{Index: 0, Of: 1}

@@ -2,9 +2,11 @@ package plan
 
 import "time"
 
-// A cluster that identifies more often within stormWindow burns the day's budget of the whole bot. One that can resume nothing identifies at each start: those that the
-// three-restart rule grants it are no storm. Sessions that Discord ended are not the bot's doing, and are counted for each shard alone: what goes on after so many is no
-// incident of Discord's any more, or one that has to be waited out.
+// A cluster that identifies more often within stormWindow burns the day's budget of the whole bot.
+// One that can resume nothing identifies at each start: those that the three-restart rule grants it
+// are no storm. Sessions that Discord ended are not the bot's doing, and are counted for each shard
+// alone: what goes on after so many is no incident of Discord's any more, or one that has to be
+// waited out.
 const (
 	stormFactor      = 2
 	stormFactorBlind = MaxRestarts + 1
@@ -14,7 +16,8 @@ const (
 	InvalidatedMost = 6
 )
 
-// What a storm is slowed down to: a batch of identifies, a wait, a batch, and each wait twice as long as the one before.
+// What a storm is slowed down to: a batch of identifies, a wait, a batch, and each wait twice as
+// long as the one before.
 const (
 	stormFirst   = time.Minute
 	stormLongest = 4 * time.Hour
@@ -28,7 +31,8 @@ func StormAfter(shards int, blind bool) int {
 	return stormFactor * shards
 }
 
-// Storm slows down what identifies too often, so that a day's budget lasts: it holds back, and ends nothing. The zero value has seen nothing.
+// Storm slows down what identifies too often, so that a day's budget lasts: it holds back, and ends
+// nothing. The zero value has seen nothing.
 type Storm struct {
 	sent  []time.Time   // within stormWindow
 	wait  time.Duration // before the next batch; 0: nothing is held back
@@ -60,8 +64,9 @@ func (s Storm) Count(now time.Time) int {
 	return n
 }
 
-// Ask returns how long n identifies that are wanted at now are held back; 0: they are let through. most of them within the window are no storm, and batch is let through at
-// once in one. A storm is over when nothing was wanted for the length of the window, and twice the last wait.
+// Ask returns how long n identifies that are wanted at now are held back; 0: they are let through.
+// most of them within the window are no storm, and batch is let through at once in one. A storm is
+// over when nothing was wanted for the length of the window, and twice the last wait.
 func (s Storm) Ask(now time.Time, n, most, batch int) (Storm, time.Duration) {
 	if s.Held() && now.Sub(s.asked) >= max(stormWindow, 2*s.wait) {
 		s = Storm{sent: s.sent}

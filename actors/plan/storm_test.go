@@ -45,7 +45,8 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// A storm is over when nothing is wanted for long enough, and not before: the wait goes on growing while it blows.
+// A storm is over when nothing is wanted for long enough, and not before: the wait goes on growing
+// while it blows.
 func TestStormEnds(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -23,8 +23,9 @@ func (t *Transit) Took(sent, now time.Time) time.Duration {
 	return took - least
 }
 
-// Heard takes note of a message, and gives Ahead. quick: it answers one that was sent at most within ago; if it looks later than that, one of the clocks was set, and what was
-// known of them is forgotten.
+// Heard takes note of a message, and gives Ahead. quick: it answers one that was sent at most
+// within ago; if it looks later than that, one of the clocks was set, and what was known of them is
+// forgotten.
 func (t *Transit) Heard(sent, now time.Time, quick bool, within time.Duration) time.Duration {
 	if t.Took(sent, now) > within && quick {
 		*t = Transit{}

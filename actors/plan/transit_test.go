@@ -23,7 +23,8 @@ func TestTransit(t *testing.T) {
 	}
 }
 
-// One of the clocks is set: an answer that came at once shows it, another message does not, for it may have waited.
+// One of the clocks is set: an answer that came at once shows it, another message does not, for it
+// may have waited.
 func TestTransitAfterAClockWasSet(t *testing.T) {
 	for _, set := range []time.Duration{time.Hour, -time.Hour} { // the sender's
 		for _, quick := range []bool{true, false} {

@@ -6,13 +6,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Clocks read and write times that leave this life. A machine has three clocks, and no two of them may be compared:
+// Clocks read and write times that leave this life. A machine has three clocks, and no two of them
+// may be compared:
 //
 //   - time.Now measures. It never jumps, and means nothing outside.
 //   - The wall clock is for files, which the next life reads. It may be wrong, and may be set at any moment.
 //   - The steady clock is for packets: the wall clock as this life began, and what was measured since. A peer reckons with differences of it.
 //
-// AtWall and FromWall lead from the first to the second and back, AtSteady and FromSteady to the third.
+// AtWall and FromWall lead from the first to the second and back, AtSteady and FromSteady to the
+// third.
 type Clocks struct {
 	wall         func() time.Time
 	began, shown time.Time // when this life began, and what the wall clock showed

@@ -14,8 +14,9 @@ import (
 
 // World is everything that lies outside a mailbox. cmd fills it with the machine's own; test/sim with a seeded one.
 //
-// No function blocks. A callback is called later, never from within the call that took it, on no particular goroutine: all it may do is send to an actor.
-// No function is for time.Now: it is simulated in a bubble; what World seams is the order of things, and the clocks that may be wrong.
+// No function blocks. A callback is called later, never from within the call that took it, on no
+// particular goroutine: all it may do is send to an actor. No function is for time.Now: it is
+// simulated in a bubble; what World seams is the order of things, and the clocks that may be wrong.
 type World struct {
 	// Clocks are for what is written to a file or a packet: see there.
 	Clocks
@@ -31,13 +32,16 @@ type World struct {
 	// whether it is on disk yet or not; a missing file is nil, nil.
 	Save func(name string, data []byte, done func(error))
 	Load func(name string) ([]byte, error)
-	// Find finds a process that an earlier life started. done is called once: with the process, with proc.ErrGone when it is dead and nothing of it is left, or with
-	// another error when that is unknown.
-	// cancel abandons the search, and lets go of a process whose Wait was never called without harming it.
+	// Find finds a process that an earlier life started. done is called once: with the process, with
+	// proc.ErrGone when it is dead and nothing of it is left, or with another error when that is
+	// unknown. cancel abandons the search, and lets go of a process whose Wait was never called
+	// without harming it.
 	Find func(m proc.Mark, done func(proc.Process, error)) (cancel func())
-	// Intent returns the mark of a process that is about to be started: its boot, and a moment before its start.
+	// Intent returns the mark of a process that is about to be started: its boot, and a moment before
+	// its start.
 	Intent func() proc.Mark
-	// Holders lists the values of an environment variable of the running processes that begin with prefix, "NAME=beginning".
+	// Holders lists the values of an environment variable of the running processes that begin with
+	// prefix, "NAME=beginning".
 	Holders func(prefix string, done func(values []string, err error))
 	// Remove deletes a small file, List names all of them; in the order of Save.
 	Remove func(name string, done func(error))
@@ -50,9 +54,11 @@ type World struct {
 	Unlink func(path string)
 	// Fetch does one HTTP request.
 	Fetch func(r Request, done func(Response, error)) (cancel func())
-	// Starved reports whether this machine was short of CPU time within the last seconds, so that whoever is late may be well. It reads what is known, and never blocks.
+	// Starved reports whether this machine was short of CPU time within the last seconds, so that
+	// whoever is late may be well. It reads what is known, and never blocks.
 	Starved func() bool
-	// Uptime is how long the machine has been up, by a clock that all of its processes read and nobody can set; 0 where there is none.
+	// Uptime is how long the machine has been up, by a clock that all of its processes read and nobody
+	// can set; 0 where there is none.
 	Uptime func() time.Duration
 	// Rand is a number in [0,1).
 	Rand func() float64

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// bareInstance is a cluster process that does no more than a socket can: it answers HELLO and evals, and measures what it is told to, with frames that are made beforehand.
-// Its reader does all of it, so that no other goroutine has to be woken.
+// bareInstance is a cluster process that does no more than a socket can: it answers HELLO and
+// evals, and measures what it is told to, with frames that are made beforehand. Its reader does all
+// of it, so that no other goroutine has to be woken.
 type bareInstance struct {
 	*conn
 	answer answerer

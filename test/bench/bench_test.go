@@ -19,7 +19,8 @@ type rival struct {
 	cpu            time.Duration
 }
 
-// turns measures the first rival, the floor, and the others in turns, and reports each beside the floor: medians over the turns.
+// turns measures the first rival, the floor, and the others in turns, and reports each beside the
+// floor: medians over the turns.
 func turns(b *testing.B, n int, rivals ...*rival) {
 	for _, r := range rivals {
 		r.run(r.stage) // warm
@@ -59,7 +60,8 @@ func asking(asker, n int, targets ...int) func(*stage) figures {
 	return func(s *stage) figures { return s.do(asker, order{Do: "ask", N: n, Targets: targets}) }
 }
 
-// BenchmarkRequests is requests of one cluster: to CONTROL, which answers by itself; to another cluster; and to eight. The floor of the third is what one would write first.
+// BenchmarkRequests is requests of one cluster: to CONTROL, which answers by itself; to another
+// cluster; and to eight. The floor of the third is what one would write first.
 func BenchmarkRequests(b *testing.B) {
 	raw, sdk := onControl(b, "bare", clusters), onControl(b, "sdk", clusters)
 	b.Run("to-control", func(b *testing.B) {

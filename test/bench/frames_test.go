@@ -23,7 +23,8 @@ type conn struct {
 
 func newConn(c net.Conn) *conn { return &conn{c, bufio.NewReaderSize(c, 64<<10)} }
 
-// next returns the next frame, its separator included, in bytes that are good until it is called again.
+// next returns the next frame, its separator included, in bytes that are good until it is called
+// again.
 func (c *conn) next() ([]byte, error) { return c.in.ReadSlice(separator) }
 
 // packet is a frame as it is on the socket.

@@ -1,12 +1,14 @@
 //go:build linux
 
-// Package bench measures the shipped daemon: `control run` with its bots as processes of their own, over real sockets, beside a bare relay in CONTROL's place that is measured
-// in turns with it. What a message takes is then a ratio in one run, on one machine, whatever else that machine does.
+// Package bench measures the shipped daemon: `control run` with its bots as processes of their own,
+// over real sockets, beside a bare relay in CONTROL's place that is measured in turns with it. What
+// a message takes is then a ratio in one run, on one machine, whatever else that machine does.
 //
 //	task bench
 //
-// The processes that take part are this test binary with a role in its environment; the benchmark gives them their orders (orders_test.go: a line of JSON
-// each way). The CPU time of other processes is read from /proc, so that all of it is Linux only.
+// The processes that take part are this test binary with a role in its environment; the benchmark
+// gives them their orders (orders_test.go: a line of JSON each way). The CPU time of other
+// processes is read from /proc, so that all of it is Linux only.
 package bench
 
 import (

@@ -17,8 +17,8 @@ import (
 // orders is the address where processes come for their orders.
 const ordersVariable = "BENCH_ORDERS"
 
-// order is what a process is asked to measure: N requests to the clusters, each after the answer to the one before; or N messages one way, of which another process is
-// told that it receives them.
+// order is what a process is asked to measure: N requests to the clusters, each after the answer to
+// the one before; or N messages one way, of which another process is told that it receives them.
 type order struct {
 	Do      string `json:"do"` // "ask", "send", "receive"
 	Targets []int  `json:"targets,omitempty"`

@@ -7,15 +7,17 @@ import (
 	"net"
 )
 
-// A bare socket holds its sender up, the Router refuses what is too much for a reader, and the SDK drops what is too much for a handler: so the receiver pays the sender a
-// credit for each batch of messages, and no more of them are under way than this.
+// A bare socket holds its sender up, the Router refuses what is too much for a reader, and the SDK
+// drops what is too much for a handler: so the receiver pays the sender a credit for each batch of
+// messages, and no more of them are under way than this.
 const (
 	batch            = 16
 	inFlight         = 2 << 20 // bytes
 	inFlightMessages = 768
 )
 
-// paced sends n messages of a size, each with send, and waits for credits where too many are under way. It ends when all were received.
+// paced sends n messages of a size, each with send, and waits for credits where too many are under
+// way. It ends when all were received.
 func paced(earned net.Conn, n, size int, send func() error) error {
 	credit := make(chan struct{}, n/batch+1)
 	go func() {

@@ -16,7 +16,8 @@ import (
 // socketsVariable lists the sockets of the instances that a relay stands in for CONTROL at.
 const socketsVariable = "BENCH_SOCKETS"
 
-// relay dials its instances, says HELLO, and then carries what they say as its kind does. It ends when an instance does.
+// relay dials its instances, says HELLO, and then carries what they say as its kind does. It ends
+// when an instance does.
 func relay(carry func(all []*conn) error) error {
 	var all []*conn
 	for id, path := range strings.Split(os.Getenv(socketsVariable), ":") {
@@ -53,7 +54,8 @@ func dialled(path string) (*conn, error) {
 	}
 }
 
-// answerItself answers every request of its one instance, as CONTROL answers one that is for nobody.
+// answerItself answers every request of its one instance, as CONTROL answers one that is for
+// nobody.
 func answerItself(all []*conn) error {
 	answer := newAnswerer("[]")
 	for {
@@ -67,7 +69,8 @@ func answerItself(all []*conn) error {
 	}
 }
 
-// passOn passes frames on between two instances, and looks for nothing but their ends. What has come at once goes on at once.
+// passOn passes frames on between two instances, and looks for nothing but their ends. What has
+// come at once goes on at once.
 func passOn(all []*conn) error {
 	ended := make(chan error, 2)
 	for i, from := range all {
@@ -91,7 +94,8 @@ func passOn(all []*conn) error {
 	return <-ended
 }
 
-// naively asks the others what the last one asks, as one would write it first: every frame decoded, and encoded again.
+// naively asks the others what the last one asks, as one would write it first: every frame decoded,
+// and encoded again.
 func naively(all []*conn) error {
 	type frame struct {
 		Type string         `json:"type"`

@@ -72,7 +72,8 @@ func TestGaveUp(t *testing.T) {
 	}
 }
 
-// What this machine lacks is reported once, at once, with what to do, and never counted. The cluster starts by itself when it is there.
+// What this machine lacks is reported once, at once, with what to do, and never counted. The
+// cluster starts by itself when it is there.
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

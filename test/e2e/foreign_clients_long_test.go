@@ -14,7 +14,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// library is a bot on a library as it is, which says what it does in the lines of node/clients/lines.mjs.
+// library is a bot on a library as it is, which says what it does in the lines of
+// node/clients/lines.mjs.
 type library struct {
 	name      string
 	from      registry
@@ -69,7 +70,8 @@ type guest struct {
 	d *discord
 }
 
-// host starts the Discord that a client takes for Discord: two shards of three guilds with 120 members each.
+// host starts the Discord that a client takes for Discord: two shards of three guilds with 120
+// members each.
 func (c library) host(t *testing.T, args ...string) *discord {
 	t.Helper()
 	args = append([]string{"--guilds", "3", "--guild-members", "120", "--jitter", "20ms"}, args...)
@@ -110,7 +112,8 @@ func (g *guest) wants(word string, n int) [][]string {
 	return g.said(word)
 }
 
-// heard wants the messages of each shard without a gap and without one twice, and returns how many there are.
+// heard wants the messages of each shard without a gap and without one twice, and returns how many
+// there are.
 func (g *guest) heard() (n int) {
 	g.t.Helper()
 	last := map[string]int64{}
@@ -125,8 +128,10 @@ func (g *guest) heard() (n int) {
 	return n
 }
 
-// Every library takes the simulated Discord for Discord: it finds its guilds, hears its messages, registers commands, writes, sets its presence, joins a voice channel and gets all
-// members. Its shards resume after op 7, closes and a lost connection, and hear what they have missed; they identify again when Discord ends their sessions.
+// Every library takes the simulated Discord for Discord: it finds its guilds, hears its messages,
+// registers commands, writes, sets its presence, joins a voice channel and gets all members. Its
+// shards resume after op 7, closes and a lost connection, and hear what they have missed; they
+// identify again when Discord ends their sessions.
 func TestForeignClients(t *testing.T) {
 	t.Parallel()
 	for _, c := range libraries {
@@ -240,7 +245,8 @@ func (g *guest) replays() {
 	eventually(g.t, "new events are heard", func() bool { return g.heard() > n+1 })
 }
 
-// identifies makes a fault that ends the sessions, once Discord takes an IDENTIFY of each shard again, and wants both in new ones.
+// identifies makes a fault that ends the sessions, once Discord takes an IDENTIFY of each shard
+// again, and wants both in new ones.
 func (g *guest) identifies(fault string) {
 	g.t.Helper()
 	before, identified := g.d.stats(), len(g.said("identified"))

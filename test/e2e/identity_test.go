@@ -14,7 +14,8 @@ import (
 
 // This file is bots that make it hard to find them again, and what CONTROL does about it.
 
-// titled is a bot that overwrites the memory of its environment, as libraries do that set a process's title.
+// titled is a bot that overwrites the memory of its environment, as libraries do that set a
+// process's title.
 func titled() int {
 	if err := wipe(); err != nil {
 		fmt.Println(err)
@@ -85,7 +86,8 @@ func alone(more settings) settings {
 	return s
 }
 
-// pid is the process of the only cluster that is ready. It is killed at the end of the test, for it may not be found by its mark.
+// pid is the process of the only cluster that is ready. It is killed at the end of the test, for it
+// may not be found by its mark.
 func (p *process) pid() int {
 	p.t.Helper()
 	pid, _ := p.line("cluster.ready")["pid"].(float64)
@@ -99,7 +101,8 @@ func runs(pid int) bool {
 	return err == nil && !strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " Z")
 }
 
-// Bots whose environment says nothing are taken back by their pid and start time: after a death of CONTROL, by an upgrade, and an ordered stop ends them.
+// Bots whose environment says nothing are taken back by their pid and start time: after a death of
+// CONTROL, by an upgrade, and an ordered stop ends them.
 func TestFoundWithoutItsEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string][]string{
@@ -143,7 +146,8 @@ func TestFoundWithoutItsEnvironment(t *testing.T) {
 	}
 }
 
-// A bot that puts itself in the background is one bot at most: it is ended before the next try, and the reason is reported.
+// A bot that puts itself in the background is one bot at most: it is ended before the next try, and
+// the reason is reported.
 func TestBackground(t *testing.T) {
 	t.Parallel()
 	p := run(t, alone(settings{roleSetting: "background", "cluster.ready": "after 1m"}), self)
@@ -157,7 +161,8 @@ func TestBackground(t *testing.T) {
 	p.stop()
 }
 
-// A helper in a session of its own ends with its bot: by an ordered stop, and before the next start.
+// A helper in a session of its own ends with its bot: by an ordered stop, and before the next
+// start.
 func TestHelper(t *testing.T) {
 	t.Parallel()
 	p := run(t, alone(settings{roleSetting: "helped"}), self)
@@ -178,7 +183,8 @@ func TestHelper(t *testing.T) {
 	p.stop()
 }
 
-// Two CONTROLs, or a MASTER and a CONTROL, with one token: the second one refuses, names the first, and starts nothing.
+// Two CONTROLs, or a MASTER and a CONTROL, with one token: the second one refuses, names the first,
+// and starts nothing.
 func TestOneToken(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 2, 2)

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The log of a running bot is renamed and the other's removed, as a log rotation would: each is reported once, and doctor names both.
+// The log of a running bot is renamed and the other's removed, as a log rotation would: each is
+// reported once, and doctor names both.
 func TestLogsMoved(t *testing.T) {
 	t.Parallel()
 	state := folder(t)

@@ -38,7 +38,8 @@ func TestDiscordJSUnderControl(t *testing.T) {
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
 
-// A node that starts CONTROL gives it a channel of its own, by number: the bots of CONTROL do not have that file, and must not be told of it.
+// A node that starts CONTROL gives it a channel of its own, by number: the bots of CONTROL do not
+// have that file, and must not be told of it.
 func TestDiscordJSUnderControlUnderNode(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 1, 1)

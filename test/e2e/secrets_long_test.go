@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// A bot writes its token into its output, whole, over two lines and as JSON escapes it, and dies until CONTROL gives up. Nothing that CONTROL passes on has it: not the log, the
-// API, the hooks or the webhook. The bot's own log file, which its operator reads, does.
+// A bot writes its token into its output, whole, over two lines and as JSON escapes it, and dies
+// until CONTROL gives up. Nothing that CONTROL passes on has it: not the log, the API, the hooks or
+// the webhook. The bot's own log file, which its operator reads, does.
 func TestSecretsNowhere(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 1, 1)

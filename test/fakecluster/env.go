@@ -34,8 +34,9 @@ const background = 200 * time.Millisecond
 // Library is whose pace a bot has.
 type Library int
 
-// The libraries, as they start their shards. All of them leave 5 s between two shards, and here 300 ms more: the net of a simulation is late by less until a shard has
-// connected and identified, and what a library does against itself is not ours.
+// The libraries, as they start their shards. All of them leave 5 s between two shards, and here 300
+// ms more: the net of a simulation is late by less until a shard has connected and identified, and
+// what a library does against itself is not ours.
 const (
 	DiscordJS Library = iota // 5 s and up to 1.5 s more, each bucket for itself
 	DiscordPy                // 5 s and the time that connecting takes, one shard after the other whatever max_concurrency

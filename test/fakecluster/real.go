@@ -15,7 +15,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Real is a bot on the real SDK: transport/bot runs as it does in a process of its own, over the simulated machine. Only its shards are written for the simulated Discord.
+// Real is a bot on the real SDK: transport/bot runs as it does in a process of its own, over the
+// simulated machine. Only its shards are written for the simulated Discord.
 type Real struct{ Discord *sim.Discord }
 
 // Program is what the process does.
@@ -163,7 +164,8 @@ type realGateway struct {
 
 func (g *realGateway) send(in func(rules.Conn) rules.Input) { g.bot.do(func() { g.gateway.Send(in) }) }
 
-// run speaks with Discord until the connection ends. wait: the next one is not to be opened at once; over: there is none.
+// run speaks with Discord until the connection ends. wait: the next one is not to be opened at
+// once; over: there is none.
 func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 	b := g.bot
 	asking, forget := context.WithCancel(ctx)

@@ -51,7 +51,8 @@ type SDK struct {
 	EventRate     int  // events a second that each READY shard tells of; 0: it tells of none
 }
 
-// patient is how long a process that listens waits for its first HELLO (PROTOCOL A3, 6; transport/bot does the same).
+// patient is how long a process that listens waits for its first HELLO (PROTOCOL A3, 6;
+// transport/bot does the same).
 const patient = 30 * time.Second
 
 // Program is what the process does.

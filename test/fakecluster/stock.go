@@ -12,8 +12,8 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// Stock is a stock Discordoo (v0.11 or later) with every quirk PROTOCOL A1–A4 tells of, and what may be odd about its author's part. The zero value, with Discord set, is a
-// bot as most are.
+// Stock is a stock Discordoo (v0.11 or later) with every quirk PROTOCOL A1–A4 tells of, and what
+// may be odd about its author's part. The zero value, with Discord set, is a bot as most are.
 type Stock struct {
 	Discord *sim.Discord
 	Up      func(shard int, up bool) // as SDK.Up

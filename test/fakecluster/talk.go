@@ -41,7 +41,8 @@ func (b *bot) operation(m messages.Operation) {
 	}
 }
 
-// answer answers what another cluster asks: evals and requests with the cluster's number, cache operations with 1, requests for members with none.
+// answer answers what another cluster asks: evals and requests with the cluster's number, cache
+// operations with 1, requests for members with none.
 func (b *bot) answer(m messages.Operation) {
 	var d struct {
 		EventID messages.Snowflake `json:"event_id"`

@@ -10,7 +10,8 @@ import (
 	"github.com/discluster/control/transport/master"
 )
 
-// Options are what the MASTER says of itself, and its quirks. The zero value is upstream's MASTER as shipped (PROTOCOL A6).
+// Options are what the MASTER says of itself, and its quirks. The zero value is upstream's MASTER
+// as shipped (PROTOCOL A6).
 type Options struct {
 	Authorization  string
 	Initialise     messages.Initialise // sent to every CONTROL that is let in
@@ -23,7 +24,8 @@ type Options struct {
 	KnownForEver bool // upstream's bug: a source that was ever connected is refused with 4003
 }
 
-// Upstream is the MASTER of PROTOCOL A6: no shard_count as shipped, no features, op 0 refused, no ack, a source refused for ever once it was known.
+// Upstream is the MASTER of PROTOCOL A6: no shard_count as shipped, no features, op 0 refused, no
+// ack, a source refused for ever once it was known.
 func Upstream(token messages.Secret) Options {
 	return Options{Initialise: messages.Initialise{Token: token, HeartbeatInterval: new(messages.Milliseconds(50000))}, KnownForEver: true}
 }

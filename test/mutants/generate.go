@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// mutant is one small fault in the code. All mutants are built at once; live.On(number) switches one on.
+// mutant is one small fault in the code. All mutants are built at once; live.On(number) switches
+// one on.
 type mutant struct {
 	number int
 	file   string // from the top of the repository
@@ -19,7 +20,8 @@ type mutant struct {
 	breaks string // the promise behind a mutant of the table; empty for a generated one
 }
 
-// edit inserts text at an offset of a file. Only insertions: mutants nest, and lines keep their numbers.
+// edit inserts text at an offset of a file. Only insertions: mutants nest, and lines keep their
+// numbers.
 type edit struct {
 	at   int
 	text string
@@ -51,7 +53,8 @@ func parse(path string, text []byte) (*file, error) {
 	return f, err
 }
 
-// generate finds every mutant that the syntax offers: each statement left out, each condition true and false, each operand of one left out, each time zero and long.
+// generate finds every mutant that the syntax offers: each statement left out, each condition true
+// and false, each operand of one left out, each time zero and long.
 func (f *file) generate() {
 	for _, d := range f.tree.Decls {
 		fn, is := d.(*ast.FuncDecl)
@@ -110,7 +113,8 @@ func functionName(fn *ast.FuncDecl) string {
 	return t.(*ast.Ident).Name + "." + fn.Name.Name
 }
 
-// onlySaid are statements that nothing depends on: what is logged, and what is told to who looks on.
+// onlySaid are statements that nothing depends on: what is logged, and what is told to who looks
+// on.
 var onlySaid = regexp.MustCompile(`\bLog\.|\blog\.|ouse\.Herald\b|^panic\(`)
 
 // statements leaves out each statement that can be.
@@ -177,7 +181,8 @@ func (f *file) operands(e ast.Expr) {
 	}
 }
 
-// times changes how long something waits: the time given to In, After and Add is nothing, or twenty times as long; each part of a sum is nothing.
+// times changes how long something waits: the time given to In, After and Add is nothing, or twenty
+// times as long; each part of a sum is nothing.
 func (f *file) times(call *ast.CallExpr) {
 	sel, is := call.Fun.(*ast.SelectorExpr)
 	if !is {

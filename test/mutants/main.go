@@ -1,4 +1,5 @@
-// Mutants checks the tests: it puts small faults into the code that carries an invariant, one at a time, and wants a test to fail for each.
+// Mutants checks the tests: it puts small faults into the code that carries an invariant, one at a
+// time, and wants a test to fail for each.
 //
 //	go run ./test/mutants                    every mutant
 //	go run ./test/mutants -budget 5m         a sample that changes every day, in five minutes
@@ -6,9 +7,11 @@
 //	go run ./test/mutants -run 'TestLease'   by these tests alone, to see whether a new one kills what it is for
 //	go run ./test/mutants -list              their names
 //
-// All mutants are in one build, each behind a condition (live.On), so that one costs no more than the tests that kill it. The checkout is not touched: go build -overlay takes
-// the rewritten files from a temporary folder. First every test runs without a mutant and notes which mutants it reaches; then each mutant meets the tests that reach it, the
-// unit tests first, then one seed of each story, then more.
+// All mutants are in one build, each behind a condition (live.On), so that one costs no more than
+// the tests that kill it. The checkout is not touched: go build -overlay takes the rewritten files
+// from a temporary folder. First every test runs without a mutant and notes which mutants it
+// reaches; then each mutant meets the tests that reach it, the unit tests first, then one seed of
+// each story, then more.
 //
 //	generate.go    mutants from the syntax, and how they are put into a file
 //	table.go       the files, and mutants by hand
@@ -16,7 +19,8 @@
 //	known.go       survivors that no test kills so far
 //	run.go         build, survey, judge
 //
-// A mutant that no test kills is a survivor: the exit code is 1. It gets a test, or, where it changes nothing, a line in equivalent.go. The list in known.go only gets shorter.
+// A mutant that no test kills is a survivor: the exit code is 1. It gets a test, or, where it
+// changes nothing, a line in equivalent.go. The list in known.go only gets shorter.
 package main
 
 import (
@@ -126,7 +130,8 @@ func run(ctx context.Context, o *options) (survivors int, err error) {
 	return report(verdicts, len(chosen), o.order), err
 }
 
-// report prints what became of the mutants, by file, and how to see each survivor again that is not known. It returns how many of these there are.
+// report prints what became of the mutants, by file, and how to see each survivor again that is not
+// known. It returns how many of these there are.
 func report(all []verdict, chosen int, order uint64) (survivors int) {
 	type score struct{ killed, survived, known int }
 	var sum score

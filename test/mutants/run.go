@@ -50,7 +50,8 @@ type bench struct {
 	only    *regexp.Regexp // of the tests
 }
 
-// collect returns every mutant of the repository at top, and the files rewritten with them. An anchor of the tables that fits nowhere, or twice, is an error.
+// collect returns every mutant of the repository at top, and the files rewritten with them. An
+// anchor of the tables that fits nowhere, or twice, is an error.
 func collect(top string) (all []mutant, rewritten map[string][]byte, err error) {
 	files := map[string]*file{}
 	var wrong []error
@@ -106,7 +107,8 @@ func collect(top string) (all []mutant, rewritten map[string][]byte, err error) 
 	return all, rewritten, errors.Join(wrong...)
 }
 
-// build builds the tests of every package that has mutants, and the stories: once for all mutants, and without touching the checkout.
+// build builds the tests of every package that has mutants, and the stories: once for all mutants,
+// and without touching the checkout.
 func (b *bench) build(ctx context.Context, rewritten map[string][]byte) error {
 	overlay := map[string]string{}
 	packages := []string{storiesPackage}
@@ -201,13 +203,15 @@ type verdict struct {
 	took    time.Duration
 }
 
-// quick is what a test may cost to be tried with every mutant that it reaches; a costlier one is tried only where few others reach it.
+// quick is what a test may cost to be tried with every mutant that it reaches; a costlier one is
+// tried only where few others reach it.
 const (
 	quick = time.Second
 	few   = 5
 )
 
-// judge runs the tests that reach a mutant until one fails: the unit tests, one seed of each story, then as many as asked for.
+// judge runs the tests that reach a mutant until one fails: the unit tests, one seed of each story,
+// then as many as asked for.
 func (b *bench) judge(ctx context.Context, m mutant) verdict {
 	v := verdict{mutant: m}
 	began := time.Now()

@@ -19,7 +19,8 @@ var carriers = []string{
 // bystanders are files that match, and carry none: what people read, and nothing depends on.
 var bystanders = []string{"actors/plan/chronicle.go", "actors/plan/alert.go", "actors/plan/webhook.go", "actors/plan/forecast.go", "actors/plan/doc.go"}
 
-// promises are the kinds of mutants that no test may let live, by the text that a mutant changes. Those of no kind are only tried with -kinds other.
+// promises are the kinds of mutants that no test may let live, by the text that a mutant changes.
+// Those of no kind are only tried with -kinds other.
 var promises = map[string]*regexp.Regexp{
 	"persist": regexp.MustCompile(`: drop .*\b(Save|Remove|save|write|intend|note|record|remember|forget|inherit)\b`),
 	"delay":   regexp.MustCompile(`: (never wait|wait long|wait without) `),
@@ -29,7 +30,8 @@ var promises = map[string]*regexp.Regexp{
 	"search":  regexp.MustCompile("`.*\\b(gone|Gone|GoneError|Find|Is|As|found|recall|seek|sought|stray|adopted)\\b"),
 }
 
-// kinds are the promises that a mutant breaks: those of its text, "table" for one by hand, "other" for none.
+// kinds are the promises that a mutant breaks: those of its text, "table" for one by hand, "other"
+// for none.
 func kinds(m mutant) (all []string) {
 	for _, kind := range slices.Sorted(maps.Keys(promises)) {
 		if promises[kind].MatchString(m.name) {

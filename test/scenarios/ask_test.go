@@ -245,7 +245,8 @@ func (f *fleet) stopControl(m *machine) time.Duration {
 	return f.loop.Now() - began
 }
 
-// blind makes every search for processes of a machine end without an answer, and every small file unreadable, or one of the two.
+// blind makes every search for processes of a machine end without an answer, and every small file
+// unreadable, or one of the two.
 func (f *fleet) blind(m *machine) {
 	if what := f.loop.Rand.IntN(3); what != 0 {
 		m.FindErr = f.findErr()
@@ -257,7 +258,8 @@ func (f *fleet) blind(m *machine) {
 // see ends blind.
 func (f *fleet) see(m *machine) { m.FindErr, m.ReadErr = nil, nil }
 
-// title lets one of a machine's processes overwrite its environment, if a record tells of it: without either nobody could find it.
+// title lets one of a machine's processes overwrite its environment, if a record tells of it:
+// without either nobody could find it.
 func (f *fleet) title(m *machine) {
 	all := m.Bots()
 	if len(all) == 0 {

@@ -184,7 +184,8 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	for _, n := range f.starts {
 		starts += n
 	}
-	// A bot without CPU time sends no heartbeat: Discord closes it with 4009, or keeps its session for a minute only.
+	// A bot without CPU time sends no heartbeat: Discord closes it with 4009, or keeps its session for
+	// a minute only.
 	counts := f.discord.Rules.Counts()
 	if most := starts*chaosConcurrency + c.ended + counts.TimedOut + counts.Expired; counts.Identifies > most {
 		f.t.Fatalf("%d identifies of %d starts, and %d ended, %d timed out and %d expired sessions: want at most %d",

@@ -159,7 +159,8 @@ func tells(text string) bool {
 	return strings.Contains(disguises.Replace(text), token.Reveal())
 }
 
-// disguises undoes what bots and JSON do to the token. A line break may be escaped twice: in JSON that is a text of JSON.
+// disguises undoes what bots and JSON do to the token. A line break may be escaped twice: in JSON
+// that is a text of JSON.
 var disguises = strings.NewReplacer("\n", "", `\n`, "", `\\n`, "", `\\u002e`, ".", `\u002e`, ".")
 
 // tap is MASTER's end of a link, where the token must never come back.

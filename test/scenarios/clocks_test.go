@@ -108,7 +108,8 @@ func TestSlotsBehindASleep(t *testing.T) {
 	})
 }
 
-// The wall clock of one side is set while both serve, by hours, once and back. No limit is broken, and every shard identifies again about as soon as ever.
+// The wall clock of one side is set while both serve, by hours, once and back. No limit is broken,
+// and every shard identifies again about as soon as ever.
 func TestClockIsSetWhileServing(t *testing.T) {
 	for name, host := range map[string]func(m *machine, own *ownMaster) *sim.Host{
 		"CONTROL's": func(m *machine, _ *ownMaster) *sim.Host { return m.Host },
@@ -135,7 +136,8 @@ func TestClockIsSetWhileServing(t *testing.T) {
 	}
 }
 
-// CONTROL dies, and its clock is set before it starts again. It takes its processes back, and what was READY stays so.
+// CONTROL dies, and its clock is set before it starts again. It takes its processes back, and what
+// was READY stays so.
 func TestClockIsSetBetweenLives(t *testing.T) {
 	for _, wrong := range []time.Duration{3 * time.Hour, -3 * time.Hour} {
 		t.Run(wrong.String(), func(t *testing.T) {
@@ -158,8 +160,8 @@ func TestClockIsSetBetweenLives(t *testing.T) {
 	}
 }
 
-// The clocks were a day ahead when a machine wrote down what it obeyed, served and identified, and are right when everything is started again: MASTER is obeyed, and what is
-// served goes on.
+// The clocks were a day ahead when a machine wrote down what it obeyed, served and identified, and
+// are right when everything is started again: MASTER is obeyed, and what is served goes on.
 func TestClockWasAhead(t *testing.T) {
 	for _, live := range []bool{false, true} {
 		t.Run(fmt.Sprintf("bots live on: %v", live), func(t *testing.T) {
@@ -194,7 +196,8 @@ func TestClockWasAhead(t *testing.T) {
 	}
 }
 
-// The wall clock of a machine is set again and again while it identifies: a permit that is not to be used yet is not used sooner.
+// The wall clock of a machine is set again and again while it identifies: a permit that is not to
+// be used yet is not used sooner.
 func TestClockIsSetWhileIdentifying(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 2})

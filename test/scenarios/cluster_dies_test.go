@@ -103,7 +103,8 @@ func TestSocketLostForGood(t *testing.T) {
 	})
 }
 
-// A bot opens and closes its socket forever, answers HELLO now and then, and sends no heartbeat: it is restarted within the time that any mute bot has, as a mute one.
+// A bot opens and closes its socket forever, answers HELLO now and then, and sends no heartbeat: it
+// is restarted within the time that any mute bot has, as a mute one.
 func TestSocketThatFlaps(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		every := time.Duration(1+f.loop.Rand.IntN(4000)) * time.Millisecond

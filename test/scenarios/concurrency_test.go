@@ -9,10 +9,12 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Discord's max_concurrency is another one from some moment on, up or down. No identify comes too early by the new figure (I1), whoever paces: it reaches the pacer and every
-// machine before the next grant.
+// Discord's max_concurrency is another one from some moment on, up or down. No identify comes too
+// early by the new figure (I1), whoever paces: it reaches the pacer and every machine before the
+// next grant.
 
-// concurrency changes it at a moment at which no permit is out: one that was granted before nobody can call back.
+// concurrency changes it at a moment at which no permit is out: one that was granted before nobody
+// can call back.
 func (f *fleet) concurrency(n int) {
 	f.t.Helper()
 	f.must("a moment without an identify", 5*time.Minute, func() bool {
@@ -82,7 +84,8 @@ func TestConcurrencyChangesDuringAStart(t *testing.T) {
 	})
 }
 
-// It changes while MASTER is away, or cannot reach Discord. Once it can, the first grant is by the new figure.
+// It changes while MASTER is away, or cannot reach Discord. Once it can, the first grant is by the
+// new figure.
 func TestConcurrencyChangesBehindMaster(t *testing.T) {
 	for _, dead := range []bool{true, false} {
 		t.Run(fmt.Sprint("dead ", dead), func(t *testing.T) {

@@ -238,7 +238,8 @@ func TestDeskFigures(t *testing.T) {
 	})
 }
 
-// Before Discord is reached a machine that is linked to its MASTER has nothing to serve, and is not ready; a spare is.
+// Before Discord is reached a machine that is linked to its MASTER has nothing to serve, and is not
+// ready; a spare is.
 func TestReadyNeedsDiscord(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})

@@ -15,8 +15,9 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// envFleet is a fleet with our own MASTER whose bots know their environment alone: each boots for as long as it likes, up to 25 s in silence, or for a minute when it says that
-// it is alive, and starts its shards at the pace of some library.
+// envFleet is a fleet with our own MASTER whose bots know their environment alone: each boots for
+// as long as it likes, up to 25 s in silence, or for a minute when it says that it is alive, and
+// starts its shards at the pace of some library.
 func (f *fleet) envFleet(machines, shards, maxConcurrency, perCluster int, odd func(*fakecluster.Env)) *ownMaster {
 	f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency, IdentifyTotal: 100000})
 	own := f.withOwnMaster(machines, func(o *master.Options) { o.ShardsPerCluster = perCluster })
@@ -44,7 +45,8 @@ func (f *fleet) upTo(most time.Duration) time.Duration {
 	return time.Duration(f.loop.Rand.Int64N(int64(most) + 1))
 }
 
-// Bots that pace themselves, each library in its own way, break no limit by their default rule: while they start, while they die, and while their CONTROL is away.
+// Bots that pace themselves, each library in its own way, break no limit by their default rule:
+// while they start, while they die, and while their CONTROL is away.
 func TestEnvLibraries(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		machines, maxConcurrency := 1+f.loop.Rand.IntN(2), 1<<f.loop.Rand.IntN(3)
@@ -73,8 +75,8 @@ func TestEnvLibraries(t *testing.T) {
 	})
 }
 
-// Nothing says that a bot is ready whose rule is a time: that is what its machine says, too, and one that dies a while later again and again is given up like any that
-// never starts.
+// Nothing says that a bot is ready whose rule is a time: that is what its machine says, too, and
+// one that dies a while later again and again is given up like any that never starts.
 func TestEnvIsAssumedReady(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{DieAfter: 2 * time.Minute} }, environment(actors.ReadyRule{After: 30 * time.Second}))
@@ -88,7 +90,8 @@ func TestEnvIsAssumedReady(t *testing.T) {
 	})
 }
 
-// A bot whose rule is true before all of its shards can be READY has said something else: its buckets stay its own.
+// A bot whose rule is true before all of its shards can be READY has said something else: its
+// buckets stay its own.
 func TestEnvThatIsReadyTooSoon(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.envs(12, 2, func(cluster string, _ int) fakecluster.Env {
@@ -100,7 +103,8 @@ func TestEnvThatIsReadyTooSoon(t *testing.T) {
 	})
 }
 
-// A bot that died while its CONTROL was away is back at once: nobody uses the buckets that were kept for it, whether it served or still started.
+// A bot that died while its CONTROL was away is back at once: nobody uses the buckets that were
+// kept for it, whether it served or still started.
 func TestEnvIsBackAtOnce(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.envFleet(1, 5, 1, 5, nil)

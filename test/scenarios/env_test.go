@@ -177,7 +177,8 @@ func TestEnvIsReplaced(t *testing.T) {
 	})
 }
 
-// A bot that held its buckets until it was ready, and CONTROL beside it, die while it serves: the next one waits for the buckets no longer than an identify needs.
+// A bot that held its buckets until it was ready, and CONTROL beside it, die while it serves: the
+// next one waits for the buckets no longer than an identify needs.
 func TestEnvDiesWhileControlIsAway(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		rule := environment(actors.ReadyRule{Log: regexp.MustCompile("up")})

@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// everything is what goes wrong in a run of it: bots, CONTROL, MASTER, the net, Discord and our own code.
+// everything is what goes wrong in a run of it: bots, CONTROL, MASTER, the net, Discord and our own
+// code.
 type everything struct {
 	*fleet
 	m      *machine

@@ -13,7 +13,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// flood is one packet of a bot that floods CONTROL: wishes, each taken back by the next packet, reports of permits that nobody gave, sessions that never were, shards that come and go.
+// flood is one packet of a bot that floods CONTROL: wishes, each taken back by the next packet,
+// reports of permits that nobody gave, sessions that never were, shards that come and go.
 func flood(v fakecluster.Voice, i int) {
 	event, shard := messages.Snowflake(fmt.Sprint(100_000+i)), i%4
 	switch i % 8 {
@@ -32,7 +33,8 @@ func flood(v fakecluster.Voice, i int) {
 	}
 }
 
-// A bot floods CONTROL with 2,000 packets a second. The link to MASTER stays, carries little of it, and the other cluster identifies as soon as it does without the flood.
+// A bot floods CONTROL with 2,000 packets a second. The link to MASTER stays, carries little of it,
+// and the other cluster identifies as soon as it does without the flood.
 func TestOneBotFloods(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		var v fakecluster.Voice
@@ -77,7 +79,8 @@ func TestOneBotFloods(t *testing.T) {
 	})
 }
 
-// MASTER sends errors and orders that cannot be obeyed, without end. Few of them are reported, with how many they stand for, and what is served goes on.
+// MASTER sends errors and orders that cannot be obeyed, without end. Few of them are reported, with
+// how many they stand for, and what is served goes on.
 func TestMasterFloods(t *testing.T) {
 	seedsOf(t, 3, func(f *fleet) {
 		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
@@ -108,7 +111,8 @@ func TestMasterFloods(t *testing.T) {
 	})
 }
 
-// Links with a wrong authorization knock at MASTER without end: few are reported, and CONTROLs come in as ever.
+// Links with a wrong authorization knock at MASTER without end: few are reported, and CONTROLs come
+// in as ever.
 func TestKnocks(t *testing.T) {
 	seedsOf(t, 3, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 4, MaxConcurrency: 4})
@@ -125,7 +129,8 @@ func TestKnocks(t *testing.T) {
 	})
 }
 
-// A CONTROL sends MASTER 20,000 packets a second. MASTER reads them no faster than that machine's share allows, and another machine is served meanwhile.
+// A CONTROL sends MASTER 20,000 packets a second. MASTER reads them no faster than that machine's
+// share allows, and another machine is served meanwhile.
 func TestOneMachineFloods(t *testing.T) {
 	seedsOf(t, 1, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 4, MaxConcurrency: 4})

@@ -15,8 +15,9 @@ import (
 
 func typeOf(msg any) string { return reflect.TypeOf(msg).String() }
 
-// A shard whose session Discord ends again and again burns the budget of the whole bot: its identifies are held back, its process and the other shards go on, and it is READY
-// by itself once Discord lets it be.
+// A shard whose session Discord ends again and again burns the budget of the whole bot: its
+// identifies are held back, its process and the other shards go on, and it is READY by itself once
+// Discord lets it be.
 func TestIdentifyStorm(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
@@ -54,7 +55,8 @@ func TestIdentifyStormIsForgiven(t *testing.T) {
 	})
 }
 
-// Discord invalidates every session, and does so again, and again: that is no bot's fault. All are READY again at once, for one identify a shard each time.
+// Discord invalidates every session, and does so again, and again: that is no bot's fault. All are
+// READY again at once, for one identify a shard each time.
 func TestInvalidationWaves(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 8})
@@ -80,7 +82,8 @@ func TestInvalidationWaves(t *testing.T) {
 	})
 }
 
-// A bot that serves for a while and dies without its sessions, all day: it is slowed down, that is said once, and the reserve of the day's budget is never touched.
+// A bot that serves for a while and dies without its sessions, all day: it is slowed down, that is
+// said once, and the reserve of the day's budget is never touched.
 func TestBurningBot(t *testing.T) {
 	seedsOf(t, 2, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 10, IdentifyTotal: 200})
@@ -147,7 +150,8 @@ func TestStuckShard(t *testing.T) {
 	}
 }
 
-// A shard that waits for a permit which it never asked for is reported and makes the machine unready, be it at its start or after it was READY; its cluster is started again.
+// A shard that waits for a permit which it never asked for is reported and makes the machine
+// unready, be it at its start or after it was READY; its cluster is started again.
 func TestShardWaitsForNothing(t *testing.T) {
 	for _, cause := range []messages.IdentifyCause{messages.CauseStart, messages.CauseReidentify} {
 		seedsOf(t, 5, func(f *fleet) {
@@ -201,7 +205,8 @@ func TestStartWithoutGateway(t *testing.T) {
 	})
 }
 
-// Discord is away when the fleet starts: that is an outage, no shard is stuck, and everything comes up by itself.
+// Discord is away when the fleet starts: that is an outage, no shard is stuck, and everything comes
+// up by itself.
 func TestStartInOutage(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(20, 10, ours(initialise(20, 10)), nil, withDesk)

@@ -81,7 +81,8 @@ func TestHaltsAlone(t *testing.T) {
 	})
 }
 
-// A halted machine is not ready for as long as it is halted, also in the next life of CONTROL, and the event names what to change.
+// A halted machine is not ready for as long as it is halted, also in the next life of CONTROL, and
+// the event names what to change.
 func TestHaltIsSaid(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
@@ -106,7 +107,8 @@ func TestHaltIsSaid(t *testing.T) {
 	})
 }
 
-// Discord refuses a shard of this number: its cluster is stopped once, the others go on, and MASTER asks what Discord recommends, though the operator set their number.
+// Discord refuses a shard of this number: its cluster is stopped once, the others go on, and MASTER
+// asks what Discord recommends, though the operator set their number.
 func TestWrongShardCount(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 8})

@@ -13,7 +13,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// threeServe is a machine with its own MASTER on which every shard is READY: 24 shards in 3 clusters.
+// threeServe is a machine with its own MASTER on which every shard is READY: 24 shards in 3
+// clusters.
 func (f *fleet) threeServe() (*machine, *ownMaster) {
 	f.t.Helper()
 	f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8})
@@ -35,7 +36,8 @@ func unreadable(name string) error {
 	return nil
 }
 
-// Bots that set their title, and so overwrite their environment, are taken back by pid and start time.
+// Bots that set their title, and so overwrite their environment, are taken back by pid and start
+// time.
 func TestAdoptsWhatSetItsTitle(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m, _ := f.threeServe()
@@ -53,8 +55,8 @@ func TestAdoptsWhatSetItsTitle(t *testing.T) {
 	})
 }
 
-// No search answers, or no record can be read, after CONTROL was killed. Nothing is started for as long, which is said once a cluster. Then the living are taken back and the
-// dead replaced.
+// No search answers, or no record can be read, after CONTROL was killed. Nothing is started for as
+// long, which is said once a cluster. Then the living are taken back and the dead replaced.
 func TestUnknownIsNotDead(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m, _ := f.threeServe()
@@ -91,7 +93,8 @@ func TestUnknownIsNotDead(t *testing.T) {
 	})
 }
 
-// Orders while it is unknown whether a process lives: nothing is started, and what was ordered is done once that is known.
+// Orders while it is unknown whether a process lives: nothing is started, and what was ordered is
+// done once that is known.
 func TestOrdersInDoubt(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m, _ := f.threeServe()
@@ -116,7 +119,8 @@ func TestOrdersInDoubt(t *testing.T) {
 	})
 }
 
-// A range is given back while it is unknown whether its processes live: MASTER does not hear that they are gone before they are.
+// A range is given back while it is unknown whether its processes live: MASTER does not hear that
+// they are gone before they are.
 func TestReleaseInDoubt(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(16, 8, ours(initialise(16, 8)), nil)
@@ -136,7 +140,8 @@ func TestReleaseInDoubt(t *testing.T) {
 	})
 }
 
-// Records are torn for good. What runs is found by its environment and ended, and another process started.
+// Records are torn for good. What runs is found by its environment and ended, and another process
+// started.
 func TestTornRecords(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m, _ := f.threeServe()
@@ -163,7 +168,8 @@ func TestTornRecords(t *testing.T) {
 	})
 }
 
-// The disk is full from the start, and CONTROL is killed: no process is doubled, and none is left of a range that is given to nobody here.
+// The disk is full from the start, and CONTROL is killed: no process is doubled, and none is left
+// of a range that is given to nobody here.
 func TestFullDiskAndADeath(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8})
@@ -185,7 +191,8 @@ func TestFullDiskAndADeath(t *testing.T) {
 	})
 }
 
-// A bot that puts itself in the background: at most one copy, the cause is said, it is given up by the rule, and nothing is left.
+// A bot that puts itself in the background: at most one copy, the cause is said, it is given up by
+// the rule, and nothing is left.
 func TestBackground(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Background: true} }, environment(actors.ReadyRule{After: 30 * time.Second}))
@@ -237,7 +244,8 @@ func TestHelpers(t *testing.T) {
 	})
 }
 
-// CONTROL is killed in the middle of an ordered stop: the next one takes back what still runs, and no order is refused.
+// CONTROL is killed in the middle of an ordered stop: the next one takes back what still runs, and
+// no order is refused.
 func TestStopIsInterrupted(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8})

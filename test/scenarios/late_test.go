@@ -7,7 +7,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// This file is what comes too late: a timer that speaks of an absence that is over, an answer that lay in a socket.
+// This file is what comes too late: a timer that speaks of an absence that is over, an answer that
+// lay in a socket.
 
 // A machine is away for most of an hour, and is forgotten in none of the hours after it came back.
 func TestForgetIsTooLate(t *testing.T) {
@@ -25,7 +26,8 @@ func TestForgetIsTooLate(t *testing.T) {
 	})
 }
 
-// CONTROL sleeps while a permit of MASTER's lies in its socket, and wakes when it is over: it is not used, and asked for again.
+// CONTROL sleeps while a permit of MASTER's lies in its socket, and wakes when it is over: it is
+// not used, and asked for again.
 func TestPermitBehindASleep(t *testing.T) {
 	seedsOf(t, 20, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 2})
@@ -42,7 +44,8 @@ func TestPermitBehindASleep(t *testing.T) {
 	})
 }
 
-// MASTER dies while it grants, and each machine paces itself from then on: what was granted to one is over before another begins.
+// MASTER dies while it grants, and each machine paces itself from then on: what was granted to one
+// is over before another begins.
 func TestMasterDiesWhileItGrants(t *testing.T) {
 	seedsOf(t, 20, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 32, MaxConcurrency: 2}, 2)
@@ -57,7 +60,8 @@ func TestMasterDiesWhileItGrants(t *testing.T) {
 	})
 }
 
-// A machine is away twice in a row. The grace of its first absence says nothing of the second: it has all of it to come back.
+// A machine is away twice in a row. The grace of its first absence says nothing of the second: it
+// has all of it to come back.
 func TestGraceIsOfOneAbsence(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 8}, 2)

@@ -13,9 +13,11 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// This file is what one life of CONTROL leaves to the next: each fact that is on disk because a crash at the wrong moment would cost a process, a session or the pace.
+// This file is what one life of CONTROL leaves to the next: each fact that is on disk because a
+// crash at the wrong moment would cost a process, a session or the pace.
 
-// A rolling restart is done, and CONTROL dies. The next life knows the processes that run, not the ones that they took the place of.
+// A rolling restart is done, and CONTROL dies. The next life knows the processes that run, not the
+// ones that they took the place of.
 func TestNextLifeKnowsTheSuccessors(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 10})
@@ -36,7 +38,8 @@ func TestNextLifeKnowsTheSuccessors(t *testing.T) {
 	})
 }
 
-// The machine cannot start the bot for a minute and a half: what the dead process left is too old by then, and is not offered. Before that it is.
+// The machine cannot start the bot for a minute and a half: what the dead process left is too old
+// by then, and is not offered. Before that it is.
 func TestSessionsGrowOld(t *testing.T) {
 	for name, tc := range map[string]struct {
 		away     time.Duration
@@ -58,7 +61,8 @@ func TestSessionsGrowOld(t *testing.T) {
 	}
 }
 
-// A fresh restart is ordered, and CONTROL and the bot die before the new process is READY: the next life does not know the old sessions either.
+// A fresh restart is ordered, and CONTROL and the bot die before the new process is READY: the next
+// life does not know the old sessions either.
 func TestFreshIsFreshForTheNextLife(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.cast(func(_ string, start int) fakecluster.SDK {
@@ -78,7 +82,8 @@ func TestFreshIsFreshForTheNextLife(t *testing.T) {
 	})
 }
 
-// MASTER brings the sessions of a machine that died, and CONTROL dies before its bots have taken them: they are in the next life's book.
+// MASTER brings the sessions of a machine that died, and CONTROL dies before its bots have taken
+// them: they are in the next life's book.
 func TestBroughtSessionsOutliveControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		slow := f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{Boot: 5 * time.Second} })
@@ -94,7 +99,8 @@ func TestBroughtSessionsOutliveControl(t *testing.T) {
 	})
 }
 
-// MASTER says that there is a lease from now on, and CONTROL dies. The next life, which MASTER does not reach, ends its clusters in time.
+// MASTER says that there is a lease from now on, and CONTROL dies. The next life, which MASTER does
+// not reach, ends its clusters in time.
 func TestLeaseIsRemembered(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(16, 16, ours(initialise(16, 16)), nil)
@@ -110,8 +116,8 @@ func TestLeaseIsRemembered(t *testing.T) {
 	})
 }
 
-// A bot that paces itself takes long to boot, identifies at last, and the machine loses its power. The next life keeps the bucket from that moment on, not from when it was asked for
-// first.
+// A bot that paces itself takes long to boot, identifies at last, and the machine loses its power.
+// The next life keeps the bucket from that moment on, not from when it was asked for first.
 func TestReservationIsRemembered(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.envs(1, 1, func(_ string, start int) fakecluster.Env {
@@ -129,7 +135,8 @@ func TestReservationIsRemembered(t *testing.T) {
 	})
 }
 
-// A bot that only its environment knows was ready once. The next life of CONTROL does not wait for that again.
+// A bot that only its environment knows was ready once. The next life of CONTROL does not wait for
+// that again.
 func TestServedIsRemembered(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		rule := environment(actors.ReadyRule{After: time.Minute})

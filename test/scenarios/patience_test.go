@@ -23,8 +23,9 @@ var troubles = []error{
 	&proc.SpecError{Thing: "folder", Value: "/run/bots", Rule: "is gone and cannot be made again: permission denied", Kind: proc.ErrFolder},
 }
 
-// A machine lacks what a start needs, from the first start on or while it serves, for seconds or for hours: that is said once for each cluster and each trouble, consumes no
-// restart, and is over by itself within the longest wait once the trouble is.
+// A machine lacks what a start needs, from the first start on or while it serves, for seconds or
+// for hours: that is said once for each cluster and each trouble, consumes no restart, and is over
+// by itself within the longest wait once the trouble is.
 func TestHostTrouble(t *testing.T) {
 	for _, serving := range []bool{false, true} {
 		t.Run(fmt.Sprintf("serving %v", serving), func(t *testing.T) {
@@ -60,7 +61,8 @@ func TestHostTrouble(t *testing.T) {
 	}
 }
 
-// One trouble follows another: each is said. What the bot does for its own fault is counted as ever, whatever lies between.
+// One trouble follows another: each is said. What the bot does for its own fault is counted as
+// ever, whatever lies between.
 func TestHostTroubleBesideABadBot(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{ExitAfter: 1} }))
@@ -77,7 +79,8 @@ func TestHostTroubleBesideABadBot(t *testing.T) {
 	})
 }
 
-// No process of a machine gets CPU time for a while, at any time: whoever is late is well, and none is killed. A bot that hangs is found out as ever afterwards.
+// No process of a machine gets CPU time for a while, at any time: whoever is late is well, and none
+// is killed. A bot that hangs is found out as ever afterwards.
 func TestStarvation(t *testing.T) {
 	for _, start := range []bool{true, false} {
 		t.Run(fmt.Sprintf("at the start %v", start), func(t *testing.T) {
@@ -106,8 +109,8 @@ func TestStarvation(t *testing.T) {
 	}
 }
 
-// The machine gets no CPU time for many minutes: what is late is killed in the end, one process at a time, and none of that consumes a restart. It is said, and it is over by
-// itself.
+// The machine gets no CPU time for many minutes: what is late is killed in the end, one process at
+// a time, and none of that consumes a restart. It is said, and it is over by itself.
 func TestLongStarvation(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 40, MaxConcurrency: 10}, ours(initialise(40, 10)), f.good(nil))
@@ -134,7 +137,8 @@ func TestLongStarvation(t *testing.T) {
 	})
 }
 
-// A bot is too slow for the time that it has, and nothing says that the machine is short of CPU time: each start has more time than the one before.
+// A bot is too slow for the time that it has, and nothing says that the machine is short of CPU
+// time: each start has more time than the one before.
 func TestSlowStart(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 50 * time.Second}}))

@@ -50,7 +50,8 @@ func TestRealSDK(t *testing.T) {
 	})
 }
 
-// The chaos, with the real SDK in two of three clusters. Where several of its goroutines are awake the runtime chooses: a seed that fails need not fail again.
+// The chaos, with the real SDK in two of three clusters. Where several of its goroutines are awake
+// the runtime chooses: a seed that fails need not fail again.
 func TestChaosOfTheRealSDK(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) { chaosOf(f, f.real("0", "2")) })
 }

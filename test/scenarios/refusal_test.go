@@ -11,8 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Discord wants not to be asked for hours, and is not, however often MASTER is started again meanwhile. It is reported, with what an operator can do who cannot wait. Then
-// everything starts.
+// Discord wants not to be asked for hours, and is not, however often MASTER is started again
+// meanwhile. It is reported, with what an operator can do who cannot wait. Then everything starts.
 func TestDiscordWantsNotToBeAsked(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 4})

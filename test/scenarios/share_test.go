@@ -9,8 +9,10 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// MASTER is away for hours, and every four minutes a bot dies that can resume nothing. Discord's token is not reset, and the reserve stays: each machine spends its share, and
-// reports that it waits. It does so although its CONTROL is started again meanwhile, and although Discord's day ends, of which it cannot know. When MASTER is back, so is everything.
+// MASTER is away for hours, and every four minutes a bot dies that can resume nothing. Discord's
+// token is not reset, and the reserve stays: each machine spends its share, and reports that it
+// waits. It does so although its CONTROL is started again meanwhile, and although Discord's day
+// ends, of which it cannot know. When MASTER is back, so is everything.
 func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 48 + f.loop.Rand.IntN(150)

@@ -213,7 +213,8 @@ func TestStockRolls(t *testing.T) {
 	})
 }
 
-// What a stock bot identifies is counted by its starts: one that burns them is started more slowly, and no more slowly than that.
+// What a stock bot identifies is counted by its starts: one that burns them is started more slowly,
+// and no more slowly than that.
 func TestStockStorm(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.stocks(1, 1, func(string, int) fakecluster.Stock { return fakecluster.Stock{DieAfter: 20 * time.Second} })

@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// stranger identifies with the fleet's token so many times, slowly enough for Discord, from somewhere else.
+// stranger identifies with the fleet's token so many times, slowly enough for Discord, from
+// somewhere else.
 func (f *fleet) stranger(times int) {
 	for range times {
 		g := f.discord.Open("stranger", func(rules.Output) {})
@@ -24,7 +25,8 @@ func (f *fleet) stranger(times int) {
 	}
 }
 
-// A second program spends identifies of the fleet's token: it is reported, with how many, and what is likely behind it. Nothing is while only the fleet does.
+// A second program spends identifies of the fleet's token: it is reported, with how many, and what
+// is likely behind it. Nothing is while only the fleet does.
 func TestStrangersIdentifiesAreReported(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 4})
@@ -46,7 +48,8 @@ func TestStrangersIdentifiesAreReported(t *testing.T) {
 	})
 }
 
-// Where a bot that cannot ask has just been started, Discord is asked at once: one that begins sessions again and again is reported within two minutes.
+// Where a bot that cannot ask has just been started, Discord is asked at once: one that begins
+// sessions again and again is reported within two minutes.
 func TestEnvBotThatLoopsIsReported(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		own := f.envFleet(1, 5, 1, 5, func(e *fakecluster.Env) { e.Boot, e.Silent = time.Second, 0 })

@@ -7,7 +7,8 @@ import (
 
 // This file is the disk of a Host: its small files, and what goes wrong with them.
 
-// disk replaces one file, or removes it for nil data, behind all that was asked for before it. A life that is dead by then has not done it.
+// disk replaces one file, or removes it for nil data, behind all that was asked for before it. A
+// life that is dead by then has not done it.
 func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
 	b.queued[name] = data
 	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow)))) // a process may start sooner

@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// guests are programs of real code, on goroutines of their own, in the same bubble. Between two steps of the loop they run until they wait, and what they want done is a step of
-// its own. The runtime chooses their order where several are awake, so a run with guests has not one trace a seed.
+// guests are programs of real code, on goroutines of their own, in the same bubble. Between two
+// steps of the loop they run until they wait, and what they want done is a step of its own. The
+// runtime chooses their order where several are awake, so a run with guests has not one trace a
+// seed.
 type guests struct {
 	mu      sync.Mutex
 	present bool

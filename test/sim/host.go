@@ -33,11 +33,13 @@ type Host struct {
 	StartErr error
 	// Clock is how far the wall clock is ahead of the others'; it may be changed at any moment.
 	Clock time.Duration
-	// Blind lets a World not know that its machine is short of CPU time, as a kernel without pressure information does.
+	// Blind lets a World not know that its machine is short of CPU time, as a kernel without pressure
+	// information does.
 	Blind bool
 	// DiskErr, when set, is what every Save ends with.
 	DiskErr error
-	// FindErr, when set, is what every search for processes ends with, and ReadErr says what every Load of a file does, and List as the file "".
+	// FindErr, when set, is what every search for processes ends with, and ReadErr says what every
+	// Load of a file does, and List as the file "".
 	FindErr error
 	ReadErr func(name string) error
 	// HookErr is what every Hook ends with; Hooks is what was run.
@@ -216,7 +218,8 @@ func (h *Host) Freeze(d time.Duration) {
 // scarceFor is how long a World goes on knowing that its machine was short of CPU time.
 const scarceFor = 10 * time.Second
 
-// Starve lets no process of the machine run for d; what each would have done it does at the end, all together.
+// Starve lets no process of the machine run for d; what each would have done it does at the end,
+// all together.
 func (h *Host) Starve(d time.Duration) {
 	h.starved, h.scarce = true, true
 	h.loop.After(d, func() {

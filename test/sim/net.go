@@ -10,13 +10,15 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// deadAfter is how long a cut link lives on before both ends notice (PROTOCOL B1, Clocks: dead after 10 s of silence).
+// deadAfter is how long a cut link lives on before both ends notice (PROTOCOL B1, Clocks: dead
+// after 10 s of silence).
 const deadAfter = 10 * time.Second
 
 // resendEvery is how often a frame that met a cut is tried again, as TCP does.
 const resendEvery = 200 * time.Millisecond
 
-// frameMax is the longest frame in bytes, a cluster socket's (PROTOCOL B2); a longer one ends its link.
+// frameMax is the longest frame in bytes, a cluster socket's (PROTOCOL B2); a longer one ends its
+// link.
 const frameMax = 8 << 20
 
 // Net carries whole frames between named places: machines, "discord", "master".

@@ -137,7 +137,8 @@ func (p *Proc) After(d time.Duration, fn func()) (cancel func()) {
 // Exit ends the process by itself, tail being the last of its output.
 func (p *Proc) Exit(code int, tail string) { p.end(proc.Exit{Code: code, Tail: tail}) }
 
-// Indiscreet is what bots write into their last words: the token, in the ways it is met in the output of programs.
+// Indiscreet is what bots write into their last words: the token, in the ways it is met in the
+// output of programs.
 func (p *Proc) Indiscreet() string {
 	token := p.Env("DISCORD_TOKEN")
 	if token == "" {

@@ -124,7 +124,8 @@ type pools struct {
 	all map[string]int
 }
 
-// enter counts one more, until done is called; done is nil where the open ones are as many as there may be.
+// enter counts one more, until done is called; done is nil where the open ones are as many as there
+// may be.
 func (p *pools) enter(from string) (open int, done func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

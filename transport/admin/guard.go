@@ -139,7 +139,8 @@ type knocks struct {
 // knocksEvery is how often it is said that requests are refused.
 const knocksEvery = time.Minute
 
-// count counts one more, and returns how many there were since it was said last; 0: it is too soon to say it.
+// count counts one more, and returns how many there were since it was said last; 0: it is too soon
+// to say it.
 func (k *knocks) count(now time.Time) (n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -160,7 +161,8 @@ func visitor(r *http.Request) string {
 	return host
 }
 
-// What a visitor may ask for, refused or not: changes are made by people, reads by a handful of dashboards. A wrong token costs as much as many reads, so that nobody guesses.
+// What a visitor may ask for, refused or not: changes are made by people, reads by a handful of
+// dashboards. A wrong token costs as much as many reads, so that nobody guesses.
 const (
 	changesPerSecond, changesAtOnce = 5, 20
 	readsPerSecond, readsAtOnce     = 100, 200
@@ -182,7 +184,8 @@ func (v *visits) take(from string, read bool, cost float64, now time.Time) bool 
 	return v.of(from).take(read, cost, now)
 }
 
-// of returns the budget of a visitor. Of too many, the one that asked least lately is forgotten; mu is held.
+// of returns the budget of a visitor. Of too many, the one that asked least lately is forgotten; mu
+// is held.
 func (v *visits) of(from string) *budget {
 	b := v.all[from]
 	if b != nil {

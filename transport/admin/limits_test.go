@@ -42,7 +42,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// Connections that are held and not used shut nobody out: neither the unix socket nor a probe over TCP.
+// Connections that are held and not used shut nobody out: neither the unix socket nor a probe over
+// TCP.
 func TestIdleConnections(t *testing.T) {
 	dir := t.TempDir()
 	s, at := serve(t, Options{}, &stub{view: aView()})
@@ -71,7 +72,8 @@ func TestIdleConnections(t *testing.T) {
 	answer.Body.Close()
 }
 
-// Who guesses is slowed down, told so once, and hung up on; another address and the unix socket do not notice.
+// Who guesses is slowed down, told so once, and hung up on; another address and the unix socket do
+// not notice.
 func TestWrongTokens(t *testing.T) {
 	var said []messages.AdminRefused
 	s, at := serve(t, Options{Token: "the right token", Refused: func(e messages.AdminRefused) { said = append(said, e) }}, &stub{view: aView()})

@@ -12,7 +12,8 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// ownRegistry is the figures of this process itself: process_*, go_*, and the lines that its log lost.
+// ownRegistry is the figures of this process itself: process_*, go_*, and the lines that its log
+// lost.
 func ownRegistry(logsLost func() uint64) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
@@ -48,7 +49,8 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	promhttp.HandlerFor(prometheus.Gatherers{seen, s.own()}, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
 }
 
-// metric describes one of ours: named control_, a noun and a base unit (_total counts), its labels from closed sets, but for cluster, of which there are as many as processes.
+// metric describes one of ours: named control_, a noun and a base unit (_total counts), its labels
+// from closed sets, but for cluster, of which there are as many as processes.
 func metric(name, help string, labels ...string) *prometheus.Desc {
 	metricNames = append(metricNames, "control_"+name)
 	return prometheus.NewDesc("control_"+name, help, labels, nil)

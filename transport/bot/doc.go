@@ -12,7 +12,8 @@
 // answer, unless Operations handles it. What is asked is a packet of ours, REQUEST, so that names of handlers are never run as code by a stock bot, and so that Ask works
 // where an operator has switched evals off.
 //
-// The package carries the rest (PROTOCOL A3, B2): the socket, heartbeats, sessions, drains, SIGTERM. When CONTROL goes away, to be upgraded or because it crashed, the bot goes on:
+// The package carries the rest (PROTOCOL A3, B2): the socket, heartbeats, sessions, drains,
+// SIGTERM. When CONTROL goes away, to be upgraded or because it crashed, the bot goes on:
 //
 //	         HELLO                Run                DRAIN, DESTROYING, SIGTERM
 //	joining ───────▶ idle ──────────────▶ serving ─────────────────────────────▶ draining ──▶ Run returns nil

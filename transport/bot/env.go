@@ -10,7 +10,8 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// environment is what CONTROL gives a process at its start (PROTOCOL B4). The shards come with HELLO.
+// environment is what CONTROL gives a process at its start (PROTOCOL B4). The shards come with
+// HELLO.
 type environment struct {
 	socket            string // where to listen
 	manager, instance messages.Snowflake

@@ -7,7 +7,8 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// Send passes an operation of ours on to other clusters, by way of CONTROL (PROTOCOL A4): for what Tell and Ask do not say. An error is one that did not leave.
+// Send passes an operation of ours on to other clusters, by way of CONTROL (PROTOCOL A4): for what
+// Tell and Ask do not say. An error is one that did not leave.
 func (c *Cluster) Send(op messages.Operation) error {
 	frame, err := ipc.EncodeFromInstance(op)
 	if err != nil {
@@ -32,7 +33,8 @@ func (c *Cluster) delivered(d ipc.Delivery) {
 	}
 }
 
-// operate handles another operation of another cluster and returns the answer, nil where there is none. The handler must be free to call us.
+// operate handles another operation of another cluster and returns the answer, nil where there is
+// none. The handler must be free to call us.
 func (c *Cluster) operate(op messages.Operation) *messages.Operation {
 	if c.opt.operation == nil {
 		return refusal(op)
@@ -42,7 +44,8 @@ func (c *Cluster) operate(op messages.Operation) *messages.Operation {
 	return c.opt.operation(op)
 }
 
-// refusal answers a request for an eval, a cache operation or members as upstream answers a failed one (PROTOCOL A4): a Go bot runs no scripts and keeps no cache here.
+// refusal answers a request for an eval, a cache operation or members as upstream answers a failed
+// one (PROTOCOL A4): a Go bot runs no scripts and keeps no cache here.
 func refusal(op messages.Operation) *messages.Operation {
 	var d struct {
 		EventID messages.Snowflake `json:"event_id"`

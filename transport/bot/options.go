@@ -33,7 +33,8 @@ type options struct {
 	uptime  func() time.Duration
 }
 
-// Machine is what a process takes from the machine it runs on. A simulation gives Join another one than the operating system's.
+// Machine is what a process takes from the machine it runs on. A simulation gives Join another one
+// than the operating system's.
 type Machine struct {
 	// Lookup returns an environment variable, and whether it is set.
 	Lookup func(name string) (value string, set bool)
@@ -105,9 +106,10 @@ func Handle(name string, handle Handler) Option {
 	}
 }
 
-// Operations handles what else other clusters ask by way of CONTROL: evals and cache operations of stock bots, members, and messages without Messages (PROTOCOL A4). The answer,
-// if any, is sent back; it must repeat the event_id. handle is called in order and must not block. Without it evals and cache operations are refused, so that nobody waits for
-// an answer, and the rest is ignored.
+// Operations handles what else other clusters ask by way of CONTROL: evals and cache operations of
+// stock bots, members, and messages without Messages (PROTOCOL A4). The answer, if any, is sent
+// back; it must repeat the event_id. handle is called in order and must not block. Without it evals
+// and cache operations are refused, so that nobody waits for an answer, and the rest is ignored.
 func Operations(handle func(messages.Operation) (answer *messages.Operation)) Option {
 	return func(o *options) { o.operation = handle }
 }

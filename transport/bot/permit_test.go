@@ -122,7 +122,8 @@ func TestPermitGivenBack(t *testing.T) {
 	})
 }
 
-// A process that got no CPU time reads an old grant late. Its wall clock may have been set back meanwhile; the machine's uptime cannot be.
+// A process that got no CPU time reads an old grant late. Its wall clock may have been set back
+// meanwhile; the machine's uptime cannot be.
 func TestPermitOfLongAgo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := join(t, newWorld(t), hello(), nil)

@@ -145,7 +145,8 @@ func (c *Cluster) tellFigures() {
 	}
 }
 
-// tellConnected tells that every shard was ready: once to each CONTROL, for one that adopts us can not know (PROTOCOL A3).
+// tellConnected tells that every shard was ready: once to each CONTROL, for one that adopts us can
+// not know (PROTOCOL A3).
 func (c *Cluster) tellConnected() {
 	if c.ready && c.line != nil && !c.line.connected {
 		c.line.connected = true

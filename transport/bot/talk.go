@@ -38,7 +38,8 @@ func OwnersOf(shards ...int) Targets { return Targets{shards: shards} }
 // ShardOf is the shard that a guild is on (PROTOCOL B5).
 func (c *Cluster) ShardOf(guild uint64) int { return int((guild >> 22) % uint64(c.ShardCount())) }
 
-// address returns to which clusters, or to the owners of which shards, something goes. One of them is nil.
+// address returns to which clusters, or to the owners of which shards, something goes. One of them
+// is nil.
 func (c *Cluster) address(to Targets) (clusters, shards []int) {
 	switch {
 	case to.all:

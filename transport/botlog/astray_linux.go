@@ -27,8 +27,10 @@ func idOf(info os.FileInfo) (id fileID, known bool) {
 	return fileID{stat.Dev, stat.Ino}, true
 }
 
-// Astray returns the file that a writer has open for its output where that is no longer one of the folder's: another program removed it, or gave it another name, and what is
-// written goes on into it. name is what the kernel calls it; "" where all is well, where it cannot be known, and where the bot itself sent its output elsewhere.
+// Astray returns the file that a writer has open for its output where that is no longer one of the
+// folder's: another program removed it, or gave it another name, and what is written goes on into
+// it. name is what the kernel calls it; "" where all is well, where it cannot be known, and where
+// the bot itself sent its output elsewhere.
 func Astray(dir string, w Writer) (name string) {
 	files, _ := Files(dir)
 	f, name := openAstray(w, idsOf(files))

@@ -21,7 +21,8 @@ func writer(t *testing.T, out *os.File) Writer {
 	return Writer{Cluster: 3, PID: c.Process.Pid}
 }
 
-// A file that was removed or renamed under its bot is kept within its limit, and reported; one that is in its place is not.
+// A file that was removed or renamed under its bot is kept within its limit, and reported; one that
+// is in its place is not.
 func TestAstray(t *testing.T) {
 	const limit = 1 << 20
 	for name, c := range map[string]struct {

@@ -33,8 +33,10 @@ type Keeper struct {
 	hopeless bool // the file system can free nothing: not tried again
 }
 
-// Pass looks at every file once, and frees what is over the limits. Call it every second or so: in between a file grows without a limit. What cannot be done is an error,
-// and everything else is done. The file of a writer that is astray (Astray) is kept within its limit, too, and returned by its writer.
+// Pass looks at every file once, and frees what is over the limits. Call it every second or so: in
+// between a file grows without a limit. What cannot be done is an error, and everything else is
+// done. The file of a writer that is astray (Astray) is kept within its limit, too, and returned by
+// its writer.
 func (k *Keeper) Pass(writers []Writer) (astray map[Writer]string, err error) {
 	files, err := Files(k.Dir)
 	errs := []error{err}

@@ -1,7 +1,9 @@
-// Package door bounds the connections that a listener holds, so that no peer can shut others out by holding many.
+// Package door bounds the connections that a listener holds, so that no peer can shut others out by
+// holding many.
 //
-// A connection is idle until its owner says what it is busy with. Where there is no room for a new one, the one that was idle for longest is closed in its place: the new one may be the
-// operator's. Only when all are busy the new one is closed.
+// A connection is idle until its owner says what it is busy with. Where there is no room for a new
+// one, the one that was idle for longest is closed in its place: the new one may be the operator's.
+// Only when all are busy the new one is closed.
 package door
 
 import (
@@ -45,7 +47,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit takes a connection in, in place of an idle one where there is no room, and reports whether it did.
+// admit takes a connection in, in place of an idle one where there is no room, and reports whether
+// it did.
 func (l *Listener) admit(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +74,8 @@ func (l *Listener) admit(c *Conn) bool {
 	return room
 }
 
-// evict closes the connection that is idle for longest, of those that may be, and reports whether there was one. mu is held.
+// evict closes the connection that is idle for longest, of those that may be, and reports whether
+// there was one. mu is held.
 func (l *Listener) evict(may func(*Conn) bool) bool {
 	i := slices.IndexFunc(l.open, func(o *Conn) bool { return o.busy == 0 && may(o) })
 	if i < 0 {

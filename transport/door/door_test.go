@@ -36,7 +36,8 @@ func (q *queue) Accept() (net.Conn, error) {
 	return next, nil
 }
 
-// dial lets a peer of an address in, and returns both ends; nil for the inner one where it is closed instead.
+// dial lets a peer of an address in, and returns both ends; nil for the inner one where it is
+// closed instead.
 func dial(t *testing.T, l *Listener, from string) (in *Conn, out net.Conn) {
 	t.Helper()
 	inner, out := net.Pipe()

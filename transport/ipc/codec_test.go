@@ -22,7 +22,8 @@ const aSession = `{"shard":3,"shard_count":16,"session_id":"abc","seq":42,"resum
 
 var theSession = messages.Session{Shard: 3, ShardCount: 16, SessionID: "abc", Seq: 42, ResumeGatewayURL: "wss://g", At: 1700000000000}
 
-// Both directions of every packet, ours included (PROTOCOL B2): the text gives the value, the value gives the text.
+// Both directions of every packet, ours included (PROTOCOL B2): the text gives the value, the value
+// gives the text.
 func TestPacketsBothWays(t *testing.T) {
 	const instance, manager = false, true
 	for _, c := range []struct {

@@ -15,7 +15,8 @@ type kind struct {
 	t  string
 }
 
-// kindOf drops a "t" where it decides nothing: upstream looks at it in dispatches alone, and an error with "t" is a failed eval (PROTOCOL A4).
+// kindOf drops a "t" where it decides nothing: upstream looks at it in dispatches alone, and an
+// error with "t" is a failed eval (PROTOCOL A4).
 func kindOf(op messages.IPCOp, t string) kind {
 	if op == messages.IPCDispatch || op == messages.IPCError {
 		return kind{op, t}
@@ -105,7 +106,8 @@ func read[M any](d json.RawMessage) (M, error) {
 	return m, check(m)
 }
 
-// readPermit tells an ask from a report: only the report says whether the IDENTIFY was sent (PROTOCOL B2).
+// readPermit tells an ask from a report: only the report says whether the IDENTIFY was sent
+// (PROTOCOL B2).
 func readPermit(d json.RawMessage) (messages.FromInstance, error) {
 	if object(d) == nil && present(d, []string{"sent"}) == nil {
 		return read[messages.PermitSent](d)

@@ -7,8 +7,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Delivery is what another cluster wrote, or CONTROL's answer to this one, as it reaches a cluster process: found by one pass over the frame, its values not decoded.
-// Its raw fields are parts of that frame; nil where it has none.
+// Delivery is what another cluster wrote, or CONTROL's answer to this one, as it reaches a cluster
+// process: found by one pass over the frame, its values not decoded. Its raw fields are parts of
+// that frame; nil where it has none.
 type Delivery struct {
 	Op    messages.IPCOp // IPCDispatch or IPCError
 	T     string         // MESSAGE, REQUEST, or of an error PRESENCE_UPDATE
@@ -27,7 +28,8 @@ type Delivery struct {
 	TimeoutMS messages.Milliseconds // of a REQUEST; 0: not said
 }
 
-// Read fills d with a frame and reports whether it is a Delivery; every other frame is for DecodeFromManager. An error is a Delivery that breaks a rule.
+// Read fills d with a frame and reports whether it is a Delivery; every other frame is for
+// DecodeFromManager. An error is a Delivery that breaks a rule.
 func (d *Delivery) Read(frame []byte) (bool, error) {
 	var g glance
 	odd := look(frame, &g)

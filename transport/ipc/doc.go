@@ -1,4 +1,5 @@
-// Package ipc carries packets between CONTROL and one cluster process over a unix stream socket, in Discordoo's framing and numbering (PROTOCOL A1–A4, B2).
+// Package ipc carries packets between CONTROL and one cluster process over a unix stream socket, in
+// Discordoo's framing and numbering (PROTOCOL A1–A4, B2).
 //
 // The cluster process listens, CONTROL dials. Both ends are here, so that a Go bot (transport/bot) and CONTROL cannot disagree:
 //

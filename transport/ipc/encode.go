@@ -43,8 +43,9 @@ func EncodeFromInstance(m messages.FromInstance) ([]byte, error) {
 	return nil, fmt.Errorf("write ipc packet: %T is no message of a cluster process", m)
 }
 
-// EncodeFromManager writes what CONTROL says. Refused are a message that breaks a rule of its own, an Operation that should have been a message of its own,
-// and what makes a real cluster process crash (PROTOCOL A1). Which cache operations a stock process survives is for the sender to know.
+// EncodeFromManager writes what CONTROL says. Refused are a message that breaks a rule of its own,
+// an Operation that should have been a message of its own, and what makes a real cluster process
+// crash (PROTOCOL A1). Which cache operations a stock process survives is for the sender to know.
 func EncodeFromManager(m messages.FromManager) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Hello:
@@ -90,7 +91,8 @@ func writeOperation(m messages.Operation) ([]byte, error) {
 	return seal(m.Op, m.T, m.Data)
 }
 
-// survivable refuses what the real cluster process dereferences without looking: it exits 1 (PROTOCOL A1).
+// survivable refuses what the real cluster process dereferences without looking: it exits 1
+// (PROTOCOL A1).
 func survivable(m messages.Operation) error {
 	dispatch := m.Op == messages.IPCDispatch && (m.T == "MESSAGE" || m.T == "PRESENCE_UPDATE")
 	if dispatch || m.Op == messages.IPCCacheOperate {

@@ -10,7 +10,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// messageType is the only "type" of an envelope that means anything; node-ipc calls it the event's name (PROTOCOL A1).
+// messageType is the only "type" of an envelope that means anything; node-ipc calls it the event's
+// name (PROTOCOL A1).
 const messageType = "__DDOO__.MESSAGE"
 
 // envelope is a whole frame as it was read.
@@ -45,8 +46,9 @@ const (
 	Malformed Fault = "malformed" // an envelope whose packet breaks a rule, which Err names
 )
 
-// FrameError is the error of DecodeFromInstance and DecodeFromManager, always as a pointer.
-// The caller counts it and reads on, as upstream's reader does (PROTOCOL A1). Its text may quote the field that is wrong, never a text of free form: a HELLO may bear the token.
+// FrameError is the error of DecodeFromInstance and DecodeFromManager, always as a pointer. The
+// caller counts it and reads on, as upstream's reader does (PROTOCOL A1). Its text may quote the
+// field that is wrong, never a text of free form: a HELLO may bear the token.
 type FrameError struct {
 	Fault Fault
 	Err   error

@@ -1,6 +1,7 @@
 package ipc
 
-// field is a key of a packet's data that CONTROL or the SDK looks at. Everything else in it is the bots' own.
+// field is a key of a packet's data that CONTROL or the SDK looks at. Everything else in it is the
+// bots' own.
 type field int
 
 const (

@@ -9,14 +9,17 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// MaxFrame is the longest frame in bytes, its separator not counted. Upstream has no limit and was tested with this one (PROTOCOL A1, B2).
-// A longer one ends the link of its reader; Send refuses it.
+// MaxFrame is the longest frame in bytes, its separator not counted. Upstream has no limit and was
+// tested with this one (PROTOCOL A1, B2). A longer one ends the link of its reader; Send refuses
+// it.
 const MaxFrame = 8 << 20
 
-// separator ends every frame: a form feed, which JSON escapes within strings and forbids outside (PROTOCOL A1).
+// separator ends every frame: a form feed, which JSON escapes within strings and forbids outside
+// (PROTOCOL A1).
 const separator = 0x0C
 
-// readBuffer is how many bytes are asked of the socket at once. Every cluster has one: a quarter of what node writes at once.
+// readBuffer is how many bytes are asked of the socket at once. Every cluster has one: a quarter of
+// what node writes at once.
 const readBuffer = 16 << 10
 
 // frameReader cuts a stream into frames, however its bytes arrive.

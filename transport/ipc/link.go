@@ -256,7 +256,8 @@ func (l *link) readEnded(err error) error {
 	return l.reason
 }
 
-// write writes what is queued, whole frames at a time, until nothing is left. Upstream's reader needs the tail of what it read to be a frame's end (PROTOCOL A1).
+// write writes what is queued, whole frames at a time, until nothing is left. Upstream's reader
+// needs the tail of what it read to be a frame's end (PROTOCOL A1).
 func (l *link) write() {
 	for {
 		batch := l.take()

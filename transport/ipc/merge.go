@@ -16,8 +16,9 @@ const (
 	serializeMost    = serializeNumbers
 )
 
-// Merge makes one result of the answers to a cache operation, as upstream's manager does (PROTOCOL A4); mode is Parcel.Serialize. A result that its mode cannot take is left
-// out, and named. nil: there is nothing to tell.
+// Merge makes one result of the answers to a cache operation, as upstream's manager does (PROTOCOL
+// A4); mode is Parcel.Serialize. A result that its mode cannot take is left out, and named. nil:
+// there is nothing to tell.
 func Merge(mode int, results [][]byte) (merged []byte, odd []int) {
 	switch mode {
 	case serializeBoolean:

@@ -9,8 +9,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Parcel is an operation on its way between clusters (PROTOCOL A4, B2): the frame as it came, and what routing has to know of it. What bots say to each other in it is
-// neither decoded nor changed; a hop writes its own event_id over the one that is there, and no more.
+// Parcel is an operation on its way between clusters (PROTOCOL A4, B2): the frame as it came, and
+// what routing has to know of it. What bots say to each other in it is neither decoded nor changed;
+// a hop writes its own event_id over the one that is there, and no more.
 type Parcel struct {
 	Op     messages.IPCOp
 	T      string // "" but in dispatches and errors

@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// checkPeer refuses a peer that does not run as uid: who says HELLO owns the bot, and who answers it gets the token (PROTOCOL A3, Liveness).
+// checkPeer refuses a peer that does not run as uid: who says HELLO owns the bot, and who answers
+// it gets the token (PROTOCOL A3, Liveness).
 func checkPeer(conn *net.UnixConn, uid int) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {

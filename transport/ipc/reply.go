@@ -15,7 +15,8 @@ type TargetError struct {
 	Err     string             `json:"error"`
 }
 
-// Reply is CONTROL's answer to a request, to be written by Encode. Errors and Clusters are ours, for an asker that announced the protocol (PROTOCOL B2).
+// Reply is CONTROL's answer to a request, to be written by Encode. Errors and Clusters are ours,
+// for an asker that announced the protocol (PROTOCOL B2).
 type Reply struct {
 	Op       messages.IPCOp
 	T        string

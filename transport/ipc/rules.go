@@ -81,7 +81,8 @@ func check(m any) error {
 	return nil
 }
 
-// checkHello also refuses what upstream takes without a look and then misreads: no shards, no total, a shard over the total (PROTOCOL A3, 8).
+// checkHello also refuses what upstream takes without a look and then misreads: no shards, no
+// total, a shard over the total (PROTOCOL A3, 8).
 func checkHello(m messages.Hello) error {
 	if len(m.Shards) == 0 {
 		return errors.New("shards []: want at least one")
@@ -136,7 +137,8 @@ func checkShards(field string, ids []int, total int) error {
 	return nil
 }
 
-// Bounds of the numbers that a peer says. What is beyond them is a mistake, and would be obeyed: as a list too long for memory, or a time that overflows.
+// Bounds of the numbers that a peer says. What is beyond them is a mistake, and would be obeyed: as
+// a list too long for memory, or a time that overflows.
 const (
 	shardsMax   = 1_000_000 // as on the link to MASTER
 	countMax    = 100_000

@@ -7,8 +7,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Talk is what a cluster process writes to others by way of CONTROL (PROTOCOL A4, B2): a MESSAGE, a REQUEST, or the answer to one. Encode writes it; the value in it, which is the
-// bot's own, is marshalled once.
+// Talk is what a cluster process writes to others by way of CONTROL (PROTOCOL A4, B2): a MESSAGE, a
+// REQUEST, or the answer to one. Encode writes it; the value in it, which is the bot's own, is
+// marshalled once.
 type Talk struct {
 	T     string
 	Event messages.Snowflake
@@ -24,7 +25,8 @@ type Talk struct {
 	TimeoutMS messages.Milliseconds // of a REQUEST
 }
 
-// Encode writes the frame. Event must be a snowflake and the raw fields valid JSON, as json.Marshal makes it.
+// Encode writes the frame. Event must be a snowflake and the raw fields valid JSON, as json.Marshal
+// makes it.
 func (k Talk) Encode() []byte {
 	b := make([]byte, 0, len(k.Message)+len(k.Data)+len(k.Result)+len(k.Name)+8*(len(k.Clusters)+len(k.Shards))+240)
 	b = append(append(append(b, `{"type":"`+messageType+`","data":{"op":0,"t":"`...), k.T...), `","d":{"event_id":"`...)

@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Bounds of what a peer says. What is beyond them is a mistake, and would be obeyed: as a list too long for memory, or a time that overflows.
+// Bounds of what a peer says. What is beyond them is a mistake, and would be obeyed: as a list too
+// long for memory, or a time that overflows.
 const (
 	shardsMax    = 1_000_000 // shard_count and every shard: a hundred times the largest bots
 	countMax     = 100_000   // machines, shards of a cluster, identifies at once: what config allows
@@ -28,7 +29,8 @@ const (
 // rangeRule is what shardRange holds, in words.
 var rangeRule = fmt.Sprintf("[first,last] with 0 <= first <= last < %d", shardsMax)
 
-// check tells the first rule of PROTOCOL B1 that a packet breaks, nil when it breaks none. Both codecs ask it, so that what is refused is never written either.
+// check tells the first rule of PROTOCOL B1 that a packet breaks, nil when it breaks none. Both
+// codecs ask it, so that what is refused is never written either.
 func check(name string, m any) error {
 	c := checks{packet: name}
 	switch m := m.(type) {

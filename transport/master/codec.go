@@ -82,7 +82,8 @@ func DecodeFromControl(frame []byte) (messages.FromControl, error) {
 	}
 }
 
-// EncodeFromMaster writes a packet of MASTER's. A packet that breaks its rules is not written: *FieldError; a text for people that is too long is cut.
+// EncodeFromMaster writes a packet of MASTER's. A packet that breaks its rules is not written:
+// *FieldError; a text for people that is too long is cut.
 func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Initialise:
@@ -109,7 +110,8 @@ func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 	}
 }
 
-// EncodeFromControl writes a packet of CONTROL's. A packet that breaks its rules is not written: *FieldError; a text for people that is too long is cut.
+// EncodeFromControl writes a packet of CONTROL's. A packet that breaks its rules is not written:
+// *FieldError; a text for people that is too long is cut.
 func EncodeFromControl(m messages.FromControl) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Info:

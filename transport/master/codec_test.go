@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// TestRefused tells what each end says of frames it cannot take. The bytes of the first block are what upstream's MASTER was probed with (PROTOCOL A6).
+// TestRefused tells what each end says of frames it cannot take. The bytes of the first block are
+// what upstream's MASTER was probed with (PROTOCOL A6).
 func TestRefused(t *testing.T) {
 	const object = `want a JSON object {"d":object,"o":opcode}`
 	both := []struct{ name, frame, want string }{

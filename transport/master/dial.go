@@ -22,9 +22,11 @@ const handshakeWait = 10 * time.Second
 
 // Dial opens a link to MASTER at to.URL, "ws://…" or "wss://…", with to.Header in the handshake. No proxy is used, whatever the environment says.
 //
-// done is called once, never from within Dial: with a link, or with an error that says what is there instead (nothing reachable, no websocket, bad TLS, silence).
-// MASTER refuses after a handshake that succeeded, by a close code (PROTOCOL A6): that is a link that ends, no error here.
-// cancel abandons the attempt, of which done is then told, and closes a link whose Receive was never called.
+// done is called once, never from within Dial: with a link, or with an error that says what is
+// there instead (nothing reachable, no websocket, bad TLS, silence). MASTER refuses after a
+// handshake that succeeded, by a close code (PROTOCOL A6): that is a link that ends, no error here.
+// cancel abandons the attempt, of which done is then told, and closes a link whose Receive was
+// never called.
 func Dial(to transport.Target, done func(transport.Link, error)) (cancel func()) {
 	return dialer{netDial: new(net.Dialer).DialContext}.dial(to, done)
 }

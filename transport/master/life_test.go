@@ -22,7 +22,8 @@ func TestIdleLinkLives(t *testing.T) {
 	})
 }
 
-// TestUpstreamNeverPings holds that pongs alone keep a link: upstream's MASTER answers pings and sends none (PROTOCOL A6).
+// TestUpstreamNeverPings holds that pongs alone keep a link: upstream's MASTER answers pings and
+// sends none (PROTOCOL A6).
 func TestUpstreamNeverPings(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		ws, in := b.raw(t, nil)

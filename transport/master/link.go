@@ -14,8 +14,8 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// MaxFrame is the size limit of a frame both ways, in bytes: upstream's maxPayload (PROTOCOL A6, B1).
-// Send refuses a longer one; a longer one received ends the link with close code 1009.
+// MaxFrame is the size limit of a frame both ways, in bytes: upstream's maxPayload (PROTOCOL A6,
+// B1). Send refuses a longer one; a longer one received ends the link with close code 1009.
 const MaxFrame = 1 << 20
 
 const (
@@ -32,8 +32,9 @@ const (
 //
 //	open ──── Close, the peer's close, an error: leave ────▶ leaving ──── done, or closeWait: cut ────▶ cut
 //
-// A binary message is no packet (PROTOCOL A6: "ANY binary frame" is malformed, even valid JSON). It is delivered as a frame of words that no codec takes,
-// so that it is refused, logged and counted where every malformed frame is.
+// A binary message is no packet (PROTOCOL A6: "ANY binary frame" is malformed, even valid JSON). It
+// is delivered as a frame of words that no codec takes, so that it is refused, logged and counted
+// where every malformed frame is.
 type link struct {
 	ws      *websocket.Conn
 	written chan struct{} // closed when the writer has ended

@@ -15,7 +15,8 @@ import (
 	"github.com/discluster/control/transport/door"
 )
 
-// Limits of a listener, links and handshakes together. A connection on which no handshake is done gives way to a new one (transport/door).
+// Limits of a listener, links and handshakes together. A connection on which no handshake is done
+// gives way to a new one (transport/door).
 const (
 	MaxConnections = 4096
 	maxOfAddress   = 3072 // a whole fleet may come from behind one address
@@ -25,9 +26,11 @@ const (
 // headerBytes bounds the headers of a handshake.
 const headerBytes = 16 << 10
 
-// Listen accepts links at address ("host:8642", port 0 for any) on every path, as upstream's MASTER does (PROTOCOL A6), until stop, and says where it listens.
-// stop ends no link. accept is called for every websocket, whatever its greeting says: refusing it by a close code is MASTER's business.
-// A handshake with an Origin header comes from a browser and is refused with 403: a page an operator visits must not speak to his MASTER.
+// Listen accepts links at address ("host:8642", port 0 for any) on every path, as upstream's MASTER
+// does (PROTOCOL A6), until stop, and says where it listens. stop ends no link. accept is called
+// for every websocket, whatever its greeting says: refusing it by a close code is MASTER's
+// business. A handshake with an Origin header comes from a browser and is refused with 403: a page
+// an operator visits must not speak to his MASTER.
 func Listen(address string, accept func(transport.Link, transport.Greeting)) (at string, stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -72,7 +75,8 @@ func serve(listener net.Listener, accept func(transport.Link, transport.Greeting
 	}
 }
 
-// greeting is what the handshake says; of a header with several lines, all, as node joins them (PROTOCOL A6).
+// greeting is what the handshake says; of a header with several lines, all, as node joins them
+// (PROTOCOL A6).
 func greeting(r *http.Request) transport.Greeting {
 	said := func(name string) string { return strings.Join(r.Header.Values(name), ", ") }
 	return transport.Greeting{

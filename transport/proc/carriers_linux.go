@@ -15,13 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file is what the environments of running processes show: which of them hold an entry that we gave to a bot. A process may overwrite its environment, or hide it, so
-// that what is not found here may still live; where a pid is known it alone decides (locate).
+// This file is what the environments of running processes show: which of them hold an entry that we
+// gave to a bot. A process may overwrite its environment, or hide it, so that what is not found
+// here may still live; where a pid is known it alone decides (locate).
 
 // environMax is how much of one environment is read.
 const environMax = 8 << 20
 
-// eachEnviron gives fn the environment of every process but our own, each entry between two zero bytes, or why it cannot be read. A zombie and a kernel thread have none.
+// eachEnviron gives fn the environment of every process but our own, each entry between two zero
+// bytes, or why it cannot be read. A zombie and a kernel thread have none.
 func eachEnviron(fn func(pid int, environ []byte, err error) error) error {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -90,8 +92,9 @@ func holds(environ []byte, entries ...string) bool {
 	return false
 }
 
-// leaderOf finds the process that leads its group and holds the entry of m: of several, which a bot may start, the first. Without one it is ErrGone, unless a process that
-// started since then hides its environment and may be it.
+// leaderOf finds the process that leads its group and holds the entry of m: of several, which a bot
+// may start, the first. Without one it is ErrGone, unless a process that started since then hides
+// its environment and may be it.
 func leaderOf(m Mark) (leader int, err error) {
 	since, hidden := uint64(0), 0
 	err = eachEnviron(func(pid int, environ []byte, err error) error {
@@ -123,14 +126,16 @@ func leaderOf(m Mark) (leader int, err error) {
 	return 0, ErrGone
 }
 
-// mayBe reports whether a process whose environment is hidden may be one of ours that started since then: it leads its group and has our user.
+// mayBe reports whether a process whose environment is hidden may be one of ours that started since
+// then: it leads its group and has our user.
 func mayBe(pid int, since uint64) bool {
 	_, started, err := look(pid)
 	group, _ := syscall.Getpgid(pid)
 	return err == nil && started >= since && group == pid && ours(pid)
 }
 
-// ours reports whether a process has our user. Its folder in /proc does not say: one that hides belongs to root there.
+// ours reports whether a process has our user. Its folder in /proc does not say: one that hides
+// belongs to root there.
 func ours(pid int) bool {
 	status, err := readProc(pid, "status")
 	if err != nil {
@@ -141,7 +146,8 @@ func ours(pid int) bool {
 	return len(fields) > 0 && fields[0] == strconv.Itoa(os.Getuid())
 }
 
-// memberOf finds a living member of a group whose leader is gone, which has our user and started no sooner than the leader; 0 for none.
+// memberOf finds a living member of a group whose leader is gone, which has our user and started no
+// sooner than the leader; 0 for none.
 func memberOf(group int, since uint64) (pid int, err error) {
 	if syscall.Kill(-group, 0) == syscall.ESRCH || syscall.Kill(group, 0) == nil {
 		return 0, nil // no such group, or that of another process which has the number by now
@@ -167,7 +173,8 @@ func memberOf(group int, since uint64) (pid int, err error) {
 // endRounds is how often end looks: what is killed may have forked a moment before.
 const endRounds = 20
 
-// end kills every process that holds one of the entries, with the group it leads, until none is left. n counts them. An error says why one may be left.
+// end kills every process that holds one of the entries, with the group it leads, until none is
+// left. n counts them. An error says why one may be left.
 func end(entries ...string) (n int, err error) {
 	if strings.Join(entries, "") == "" {
 		return 0, nil
@@ -204,7 +211,8 @@ func last(pids map[int]bool) (pid int) {
 	return pid
 }
 
-// kill kills a process that holds one of the entries, and its group where it leads one or where the leader is dead. The pidfd keeps the signal from another process that has the pid by now.
+// kill kills a process that holds one of the entries, and its group where it leads one or where the
+// leader is dead. The pidfd keeps the signal from another process that has the pid by now.
 func kill(pid int, entries ...string) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -241,7 +249,8 @@ func awaitGone(pids []int) {
 	}
 }
 
-// Holders lists the values of a variable in the environments of the running processes, each once, where they begin with prefix ("NAME=beginning").
+// Holders lists the values of a variable in the environments of the running processes, each once,
+// where they begin with prefix ("NAME=beginning").
 func Holders(prefix string) (values []string, err error) {
 	seen := map[string]bool{}
 	name, _, _ := strings.Cut(prefix, "=")

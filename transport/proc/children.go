@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// expected are the pids of our children that a goroutine here waits for; ReapOrphans leaves them alone.
-// Forks hold the lock shared until the pid is noted, so that no child is dead and unknown.
+// expected are the pids of our children that a goroutine here waits for; ReapOrphans leaves them
+// alone. Forks hold the lock shared until the pid is noted, so that no child is dead and unknown.
 var expected = struct {
 	sync.RWMutex
 	noting sync.Mutex

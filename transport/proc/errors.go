@@ -58,7 +58,8 @@ func check(spec Spec) (path string, err error) {
 	return path, nil
 }
 
-// makeFolders makes what the process needs and somebody removed: logind ends XDG_RUNTIME_DIR with the last login, and cleaners take what looks old.
+// makeFolders makes what the process needs and somebody removed: logind ends XDG_RUNTIME_DIR with
+// the last login, and cleaners take what looks old.
 func makeFolders(dirs []string) error {
 	for _, dir := range dirs {
 		switch err := os.MkdirAll(dir, 0o700); {

@@ -19,11 +19,15 @@ func (e *GoneError) Error() string { return ErrGone.Error() + ": " + e.Exit.Stri
 // Unwrap gives ErrGone.
 func (e *GoneError) Unwrap() error { return ErrGone }
 
-// Find looks for the process that m marks and returns at once. done is called exactly once, on another goroutine: with the process; with a *GoneError when it is dead;
-// with ErrCancelled when cancel came first; with anything else (no /proc, no descriptors, errors.ErrUnsupported) when it is unknown whether it lives.
+// Find looks for the process that m marks and returns at once. done is called exactly once, on
+// another goroutine: with the process; with a *GoneError when it is dead; with ErrCancelled when
+// cancel came first; with anything else (no /proc, no descriptors, errors.ErrUnsupported) when it
+// is unknown whether it lives.
 //
-// A process is the one that was marked when it has its pid and start time in the same boot, whatever it made of its environment. Without a pid it is the leader of its
-// group that holds m.Env. Where it is dead, what holds m.Env or m.Owner is killed before done is called: a bot whose wrapper died in our absence would run twice.
+// A process is the one that was marked when it has its pid and start time in the same boot,
+// whatever it made of its environment. Without a pid it is the leader of its group that holds
+// m.Env. Where it is dead, what holds m.Env or m.Owner is killed before done is called: a bot whose
+// wrapper died in our absence would run twice.
 //
 // The exit of a child of ours, which it still is after an exec in place, is known as if it had been started by us; that of a stranger is Exit{Code: -1}.
 // cancel harms no process. One that was found, claimed or not, goes on being watched, so that it leaves no zombie, and the next Find gives it again, to its new owner alone.

@@ -35,7 +35,8 @@ func Intent() Mark {
 	return Mark{Boot: boot(), Started: uint64(time.Duration(up.Nano()) / tick)}
 }
 
-// locate finds the process of m. dead: it has ended, and waits to be reaped. ErrGone: there is none.
+// locate finds the process of m. dead: it has ended, and waits to be reaped. ErrGone: there is
+// none.
 func locate(m Mark) (c child, dead bool, err error) {
 	if m.Boot != "" && boot() != "" && m.Boot != boot() {
 		return child{}, false, ErrGone // no process survives its boot
@@ -114,7 +115,8 @@ func look(pid int) (state byte, started uint64, err error) {
 	return fields[0][0], started, err
 }
 
-// lookAt reads what the kernel shows of a process, from field 3 of proc_pid_stat(5) on; ErrGone when there is none.
+// lookAt reads what the kernel shows of a process, from field 3 of proc_pid_stat(5) on; ErrGone
+// when there is none.
 func lookAt(pid int) ([]string, error) {
 	text, err := readProc(pid, "stat")
 	if err != nil {
@@ -136,7 +138,8 @@ func readProc(pid int, name string) (string, error) {
 	return string(text), nil
 }
 
-// goneOr is ErrGone where err comes of the end of a process; without /proc the same error means nothing.
+// goneOr is ErrGone where err comes of the end of a process; without /proc the same error means
+// nothing.
 func goneOr(pid int, err error) error {
 	if errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist) && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return ErrGone

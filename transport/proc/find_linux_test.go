@@ -110,7 +110,8 @@ func TestFindOfWhatIsGone(t *testing.T) {
 	}
 }
 
-// A process that set its title, or hides its memory, shows another environment, or none: its pid and start time decide.
+// A process that set its title, or hides its memory, shows another environment, or none: its pid
+// and start time decide.
 func TestFindGoesByPidAndStart(t *testing.T) {
 	leakless(t)
 	m, c := unwatched(t, "sleep", "1000")

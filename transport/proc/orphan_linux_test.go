@@ -99,7 +99,8 @@ func TestStrangerWithoutPidfd(t *testing.T) {
 	}
 }
 
-// left is a process with an entry in its environment that runs in a session of its own, as a daemon and a detached helper do.
+// left is a process with an entry in its environment that runs in a session of its own, as a daemon
+// and a detached helper do.
 func left(t *testing.T, entry string) (pid int) {
 	t.Helper()
 	cmd := exec.Command("setsid", "-f", "sh", "-c", "echo $$; exec sleep 1000 >/dev/null 2>&1")
@@ -115,7 +116,8 @@ func left(t *testing.T, entry string) (pid int) {
 	return pid
 }
 
-// A bot puts itself into the background, or leaves a helper there: whatever has its mark ends with it.
+// A bot puts itself into the background, or leaves a helper there: whatever has its mark ends with
+// it.
 func TestNothingWithTheMarkOutlivesItsProcess(t *testing.T) {
 	leakless(t)
 	m := newMark()
@@ -151,7 +153,8 @@ func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
 	}
 }
 
-// The leader died, and what is left of its group shows nothing: that it is the bot cannot be excluded.
+// The leader died, and what is left of its group shows nothing: that it is the bot cannot be
+// excluded.
 func TestFindDoesNotKnowWhoseGroupItIs(t *testing.T) {
 	m, word := orphan(t, "parent")
 	m.Boot, m.Env = boot(), newMark().Env

@@ -8,7 +8,10 @@
 //	Find ────────────────┘ of an earlier life
 //	   └─▶ done(error)
 //
-// start.go is the first line, find.go and find_linux.go the other; carriers_linux.go what holds a mark; output.go the file and its tail; oom.go what the kernel says about memory; children.go and reap_linux.go whom we reap; errors.go why a start failed; proc_linux.go and proc_other.go how an exit is noticed.
+// start.go is the first line, find.go and find_linux.go the other; carriers_linux.go what holds a
+// mark; output.go the file and its tail; oom.go what the kernel says about memory; children.go and
+// reap_linux.go whom we reap; errors.go why a start failed; proc_linux.go and proc_other.go how an
+// exit is noticed.
 package proc
 
 import (
@@ -58,7 +61,8 @@ func (e Exit) String() string {
 // crashes are the signals that a process brings upon itself (signal(7)).
 var crashes = []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS}
 
-// Ending is what is known of an end that we did not bring about: "the process ended by itself", or which signal ended it. The kernel does not tell who sent one.
+// Ending is what is known of an end that we did not bring about: "the process ended by itself", or
+// which signal ended it. The kernel does not tell who sent one.
 func (e Exit) Ending() string {
 	switch {
 	case e.OOM:
@@ -77,25 +81,28 @@ func (e Exit) Ending() string {
 // Process is one process that was started. Its methods never block and may be called from anywhere.
 type Process interface {
 	PID() int
-	// Mark identifies the process by its pid, start time and boot; the caller adds what its environment holds.
+	// Mark identifies the process by its pid, start time and boot; the caller adds what its
+	// environment holds.
 	Mark() Mark
-	// Wait claims the process: exited is called exactly once, after the process is reaped and its group and what holds its mark are swept. Called once; never from
-	// within Wait.
-	// A process that nobody claims is killed when its Start is cancelled.
+	// Wait claims the process: exited is called exactly once, after the process is reaped and its
+	// group and what holds its mark are swept. Called once; never from within Wait. A process that
+	// nobody claims is killed when its Start is cancelled.
 	Wait(exited func(Exit))
 	// Signal sends sig to the whole group, and does nothing once the process is reaped.
 	Signal(sig syscall.Signal)
 }
 
-// Mark identifies a process to a later life of CONTROL. Its pid and start time in the same boot decide; the
-// environment, which a process may overwrite or hide, decides only where they were never written down.
+// Mark identifies a process to a later life of CONTROL. Its pid and start time in the same boot
+// decide; the environment, which a process may overwrite or hide, decides only where they were
+// never written down.
 type Mark struct {
 	PID     int    `json:"pid,omitempty"`     // 0: unknown
 	Started uint64 `json:"started,omitempty"` // kernel's start time of the process; without a pid, it started then or later
 	Boot    string `json:"boot,omitempty"`    // boot that Started counts from; "" unknown
 	Env     string `json:"env"`               // "NAME=value" in the environment of this run, and of no other
 	Output  string `json:"output,omitempty"`  // its Spec.Output, a file of this run alone; "" for an Exit without Tail
-	// Owner is a "NAME=value" in the environment of every run of one cluster. Where the process is gone, whatever
-	// holds it is killed. It is never part of a record: only the caller knows that no other run is to live.
+	// Owner is a "NAME=value" in the environment of every run of one cluster. Where the process is
+	// gone, whatever holds it is killed. It is never part of a record: only the caller knows that no
+	// other run is to live.
 	Owner string `json:"-"`
 }

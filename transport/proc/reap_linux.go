@@ -16,12 +16,14 @@ import (
 const (
 	// reapEvery is how often orphans are looked for without a signal, which the kernel merges.
 	reapEvery = time.Second
-	// inheritedFor is how long the children that a program before ours left in this process, by exec in place, are kept for Find.
+	// inheritedFor is how long the children that a program before ours left in this process, by exec
+	// in place, are kept for Find.
 	inheritedFor = time.Minute
 )
 
-// ReapOrphans reaps dead children that no goroutine here waits for, until ctx ends, and then closes the channel that it returns at once. Such come to pid 1 of a container: every process there whose parent dies before it. Without a
-// reaper each stays in the table of processes, which has an end.
+// ReapOrphans reaps dead children that no goroutine here waits for, until ctx ends, and then closes
+// the channel that it returns at once. Such come to pid 1 of a container: every process there whose
+// parent dies before it. Without a reaper each stays in the table of processes, which has an end.
 func ReapOrphans(ctx context.Context) (ended <-chan struct{}) {
 	inherited := map[int]bool{}
 	for pid := range childrenOf(os.Getpid()) {

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Orphans that come to us are reaped as soon as they are dead, and the exit of every child of ours stays its own.
+// Orphans that come to us are reaped as soon as they are dead, and the exit of every child of ours
+// stays its own.
 func TestReapOrphans(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil { // as pid 1 would be
 		t.Fatal(err)

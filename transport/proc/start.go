@@ -104,7 +104,8 @@ func (p *process) start(spec Spec) error {
 	return nil
 }
 
-// watch waits for the leader's end, takes the rest of its group and what holds its mark along, and tells.
+// watch waits for the leader's end, takes the rest of its group and what holds its mark along, and
+// tells.
 func (p *process) watch() {
 	p.child.await()
 	p.mu.Lock()

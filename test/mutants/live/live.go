@@ -1,4 +1,5 @@
-// Package live chooses which mutant of a build is alive. Only code that test/mutants has rewritten imports it: one build holds every mutant, and the environment picks one.
+// Package live chooses which mutant of a build is alive. Only code that test/mutants has rewritten
+// imports it: one build holds every mutant, and the environment picks one.
 package live
 
 import (
@@ -8,7 +9,8 @@ import (
 	"time"
 )
 
-// The environment of a run: Chosen holds the number of the one mutant that is alive; Reached names a file that gets the number of every mutant whose code ran.
+// The environment of a run: Chosen holds the number of the one mutant that is alive; Reached names
+// a file that gets the number of every mutant whose code ran.
 const (
 	Chosen  = "MUTANT"
 	Reached = "MUTANTS_REACHED"
@@ -51,7 +53,8 @@ func Times(mutant int, factor int64, d time.Duration) time.Duration {
 	return Pick(mutant, d, time.Duration(factor*int64(d)))
 }
 
-// recorder returns a function that appends each number to a file, once; nil for no file. It writes at once: a test that fails may end its process in any way.
+// recorder returns a function that appends each number to a file, once; nil for no file. It writes
+// at once: a test that fails may end its process in any way.
 func recorder(file string) func(mutant int) {
 	if file == "" {
 		return nil

@@ -6,9 +6,11 @@
 //	   │   └──────────────────────────────────────────▶ resuming ────────────┘ RESUMED
 //	   └──── 0, 1, 2, 4 … 30 s ± 20 % ──── disconnected ◀──── any of them, when its connection ends
 //
-// A session survives every end but op 9 false, 4007 and 4009; a fatal close code ends Run. What it does on the wire is Discord's documentation of gateway v10 (PROTOCOL B5).
-// It knows nothing of clusters: whoever uses it gives it a Permit hook, which is asked before every IDENTIFY, and may hand the session on to another process.
-// It sends nothing of the bot's own, only what keeps the connection; a bot answers by REST.
+// A session survives every end but op 9 false, 4007 and 4009; a fatal close code ends Run. What it
+// does on the wire is Discord's documentation of gateway v10 (PROTOCOL B5). It knows nothing of
+// clusters: whoever uses it gives it a Permit hook, which is asked before every IDENTIFY, and may
+// hand the session on to another process. It sends nothing of the bot's own, only what keeps the
+// connection; a bot answers by REST.
 package client
 
 import (

@@ -58,7 +58,8 @@ type connection struct {
 	deaf   bool          // we did not read all the time since the last heartbeat: a missing answer proves nothing
 }
 
-// address is where to connect: base with the version and encoding we speak. A RESUME must use the same (PROTOCOL B5).
+// address is where to connect: base with the version and encoding we speak. A RESUME must use the
+// same (PROTOCOL B5).
 func address(base string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {

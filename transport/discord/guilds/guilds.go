@@ -1,7 +1,9 @@
-// Package guilds renders the guilds of the simulated Discord: guild k, from 1 on, with its channels, roles and members, and what is written in it.
+// Package guilds renders the guilds of the simulated Discord: guild k, from 1 on, with its
+// channels, roles and members, and what is written in it.
 //
-// Everything is a function of the guild's id and of its Shape, so that a guild which is not asked for costs no memory. Objects have every field that Discord sends
-// and that some library reads (https://discord.com/developers/docs/resources/guild and its neighbours, v10).
+// Everything is a function of the guild's id and of its Shape, so that a guild which is not asked
+// for costs no memory. Objects have every field that Discord sends and that some library reads
+// (https://discord.com/developers/docs/resources/guild and its neighbours, v10).
 package guilds
 
 import (
@@ -50,10 +52,12 @@ func (s Shape) MemberCount() int { return s.withDefaults().Members }
 // ID returns the id of guild k, the one that belongs to shard k mod shard_count.
 func ID(k int) uint64 { return uint64(k) << partBits }
 
-// Number returns k of the guild that an object of a guild belongs to; ids of other things have no meaning here.
+// Number returns k of the guild that an object of a guild belongs to; ids of other things have no
+// meaning here.
 func Number(id uint64) int { return int(id >> partBits) }
 
-// First returns the guild in which a shard's numbered messages are written: the first of the shard's guilds, 0 without one.
+// First returns the guild in which a shard's numbered messages are written: the first of the
+// shard's guilds, 0 without one.
 func First(shard, count, guilds int) uint64 {
 	k := shard
 	if k == 0 {
@@ -65,7 +69,8 @@ func First(shard, count, guilds int) uint64 {
 	return ID(k)
 }
 
-// A guild's objects have the guild's id in their upper bits, as if all had been made in one millisecond: kind and number are the lower 22.
+// A guild's objects have the guild's id in their upper bits, as if all had been made in one
+// millisecond: kind and number are the lower 22.
 const (
 	partBits   = 22
 	kindBits   = 3
@@ -92,10 +97,12 @@ func is(id uint64, kind int) (n int, ok bool) {
 	return int(low & (1<<numberBits - 1)), int(low>>numberBits) == kind && Number(id) > 0
 }
 
-// Bot is the id of the application and of its user: they are the same for every application made since 2016.
+// Bot is the id of the application and of its user: they are the same for every application made
+// since 2016.
 const Bot = 81384788765712384
 
-// TokenPrefix returns what a token begins with as Discord forms it, the bot's id in base64: some libraries read the application's id there.
+// TokenPrefix returns what a token begins with as Discord forms it, the bot's id in base64: some
+// libraries read the application's id there.
 func TokenPrefix() string { return base64.RawStdEncoding.EncodeToString([]byte(Text(Bot))) + "." }
 
 // User returns the user id of member n of a guild; member 0 is the bot.

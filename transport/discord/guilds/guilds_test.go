@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// paths are the keys of a JSON value, as "roles[].colors.primary_color"; of a list those of its first element.
+// paths are the keys of a JSON value, as "roles[].colors.primary_color"; of a list those of its
+// first element.
 func paths(v any, at string, into *[]string) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -27,7 +28,8 @@ func paths(v any, at string, into *[]string) {
 	}
 }
 
-// The shape of everything a library reads, key by key: a key that goes is one that some library dies without.
+// The shape of everything a library reads, key by key: a key that goes is one that some library
+// dies without.
 func TestObjects(t *testing.T) {
 	shape, guild := Shape{}, ID(3)
 	channel := VoiceChannel(guild)

@@ -77,7 +77,8 @@ type Colors struct {
 	Tertiary  *int `json:"tertiary_color"`
 }
 
-// Channel is a category, text or voice channel of a guild (resources/channel). In GUILD_CREATE it has no guild_id.
+// Channel is a category, text or voice channel of a guild (resources/channel). In GUILD_CREATE it
+// has no guild_id.
 type Channel struct {
 	ID                   string     `json:"id"`
 	Type                 int        `json:"type"`

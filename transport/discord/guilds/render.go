@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// membersSent is how many members a GUILD_CREATE brings at most: Discord's default large_threshold. A guild with more is large, and op 8 asks for the rest.
+// membersSent is how many members a GUILD_CREATE brings at most: Discord's default large_threshold.
+// A guild with more is large, and op 8 asks for the rest.
 const membersSent = 50
 
 // Channel types (resources/channel, "Channel Types").
@@ -32,7 +33,8 @@ func (s Shape) Guild(id uint64) Guild {
 	}
 }
 
-// Create returns the "d" of a guild's GUILD_CREATE, with the voice states given (without guild_id and member).
+// Create returns the "d" of a guild's GUILD_CREATE, with the voice states given (without guild_id
+// and member).
 func (s Shape) Create(id uint64, voice []VoiceState) Created {
 	count := s.MemberCount()
 	c := Created{
@@ -56,7 +58,8 @@ func (s Shape) RoleList(id uint64) []Role {
 	return roles
 }
 
-// ChannelList returns a guild's channels: a category, the text channels and a voice channel in it. withGuild: each has its guild_id, as in REST.
+// ChannelList returns a guild's channels: a category, the text channels and a voice channel in it.
+// withGuild: each has its guild_id, as in REST.
 func (s Shape) ChannelList(id uint64, withGuild bool) []Channel {
 	category := part(id, kindCategory, 0)
 	parent := Text(category)
@@ -81,7 +84,8 @@ func channel(id uint64, kind int, name string) Channel {
 	return Channel{ID: Text(id), Type: kind, Name: name, PermissionOverwrites: []struct{}{}}
 }
 
-// Member returns member n of a guild: the bot for 0, then users. Every second one has the first role.
+// Member returns member n of a guild: the bot for 0, then users. Every second one has the first
+// role.
 func (s Shape) Member(guild uint64, n int) Member {
 	user := userObject(User(guild, n), username(n), n == 0)
 	m := Member{User: &user, Roles: []string{}, JoinedAt: stamp(guild)}
@@ -110,15 +114,16 @@ func (s Shape) ByUser(guild, user uint64) (n int, ok bool) {
 	return n, ok && Number(user) == Number(guild) && n > 0 && n < s.MemberCount()
 }
 
-// InChannel returns the guild that a text or voice channel belongs to; false where no guild has such a channel.
+// InChannel returns the guild that a text or voice channel belongs to; false where no guild has
+// such a channel.
 func (s Shape) InChannel(channel uint64) (guild uint64, ok bool) {
 	n, isText := is(channel, kindText)
 	ok = isText && n < s.withDefaults().Channels || channel == VoiceChannel(channel) && Number(channel) > 0
 	return ID(Number(channel)), ok
 }
 
-// Numbered returns the "d" of the MESSAGE_CREATE that is a shard's n-th event: its content is n, its author the guild's first user.
-// Without a guild (0) it is written in a private channel.
+// Numbered returns the "d" of the MESSAGE_CREATE that is a shard's n-th event: its content is n,
+// its author the guild's first user. Without a guild (0) it is written in a private channel.
 func (s Shape) Numbered(guild uint64, shard int, n int64) MessageObject {
 	id := uint64(n)<<partBits | uint64(shard+1)&(1<<partBits-1)
 	m := message(id, uint64(shard+1), strconv.FormatInt(n, 10))

@@ -70,7 +70,8 @@ func (d *Discord) pass(in Identify) bool {
 // bucketsMax bounds max_concurrency: a hundred times what Discord gives the largest bots.
 const bucketsMax = 10_000
 
-// rebucket changes max_concurrency. The last IDENTIFY of each bucket counts in the one that its shard is in from now on.
+// rebucket changes max_concurrency. The last IDENTIFY of each bucket counts in the one that its
+// shard is in from now on.
 func (d *Discord) rebucket(maxConcurrency int) {
 	d.c.MaxConcurrency = maxConcurrency
 	old := d.buckets

@@ -31,7 +31,8 @@ type Heartbeat struct {
 	Seq  *int64
 }
 
-// Other is any other known op a client may send (31, 43): it counts toward the 120 sends a minute and needs a session.
+// Other is any other known op a client may send (31, 43): it counts toward the 120 sends a minute
+// and needs a session.
 type Other struct{ Conn Conn }
 
 // Malformed is a frame that could not be understood: Code is CloseUnknownOpcode, CloseDecodeError or CloseInvalidVersion.
@@ -58,7 +59,8 @@ type Emit struct {
 	Data  []byte // JSON of "d"; not changed after; nil: null
 }
 
-// Dispatch is an event of one guild, for every session that has the guild now. It is not counted among the emitted ones.
+// Dispatch is an event of one guild, for every session that has the guild now. It is not counted
+// among the emitted ones.
 type Dispatch struct {
 	Guild uint64
 	Type  string
@@ -109,8 +111,9 @@ type Resumed struct {
 	Shard int
 }
 
-// Event (op 0) is any other dispatch. Three kinds are the caller's to render, by guilds, and have no Data: an Answer, which has a Body,
-// a GUILD_CREATE of the start, and a MESSAGE_CREATE that is but a number.
+// Event (op 0) is any other dispatch. Three kinds are the caller's to render, by guilds, and have
+// no Data: an Answer, which has a Body, a GUILD_CREATE of the start, and a MESSAGE_CREATE that is
+// but a number.
 type Event struct {
 	Conn       Conn
 	Seq        int64
@@ -180,7 +183,8 @@ const (
 	CloseDisallowedIntents    = 4014
 )
 
-// EndsSession reports whether a close by Discord with this code leaves nothing to resume (PROTOCOL B5).
+// EndsSession reports whether a close by Discord with this code leaves nothing to resume (PROTOCOL
+// B5).
 func EndsSession(code int) bool {
 	switch code {
 	case CloseAuthenticationFailed, CloseInvalidSeq, CloseSessionTimedOut, CloseInvalidShard,

@@ -24,7 +24,8 @@ const (
 // resumePath is where resume_gateway_url points: not the path of /gateway/bot, so that a RESUME at the wrong address shows.
 const resumePath = "/gateway"
 
-// anySlashes serves an address of the gateway however many slashes its client puts between it and the query; h would redirect, which no websocket client follows.
+// anySlashes serves an address of the gateway however many slashes its client puts between it and
+// the query; h would redirect, which no websocket client follows.
 func anySlashes(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := strings.TrimRight(r.URL.Path, "/"); path == "" || path == resumePath {
@@ -34,7 +35,8 @@ func anySlashes(h http.Handler) http.Handler {
 	})
 }
 
-// apiVersions are the versions of Discord's API that are served, by gateway and REST alike. What this server does is the same in each of them.
+// apiVersions are the versions of Discord's API that are served, by gateway and REST alike. What
+// this server does is the same in each of them.
 var apiVersions = []int{9, 10}
 
 // conn is one gateway connection: two lines, and the websocket between them and the client.
@@ -89,7 +91,8 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	<-written
 }
 
-// negotiate reads the address's version, encoding and compression. A close code above 0, and its reason, name what the server does not speak.
+// negotiate reads the address's version, encoding and compression. A close code above 0, and its
+// reason, name what the server does not speak.
 func negotiate(r *http.Request) (version int, p *packer, code int, reason string) {
 	q := r.URL.Query()
 	version, _ = strconv.Atoi(q.Get("v"))

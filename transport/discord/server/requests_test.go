@@ -24,7 +24,8 @@ func inGuild(t *testing.T, members, intents int) *bot {
 	return b
 }
 
-// What a client asks for, and the events that answer it: type and a part of "d" each. An ACK after them shows that no more came.
+// What a client asks for, and the events that answer it: type and a part of "d" each. An ACK after
+// them shows that no more came.
 func TestRequests(t *testing.T) {
 	guild, channel := guilds.ID(1), guilds.VoiceChannel(guilds.ID(1))
 	user := func(n int) string { return fmt.Sprint(guilds.User(guild, n)) }

@@ -50,7 +50,8 @@ func (s *Server) routes() http.Handler {
 	return http.MaxBytesHandler(anySlashes(mux), bodyMax)
 }
 
-// routeAPI adds one version of Discord's REST API; base is the method and the beginning of its addresses.
+// routeAPI adds one version of Discord's REST API; base is the method and the beginning of its
+// addresses.
 func (s *Server) routeAPI(mux *http.ServeMux, base string) {
 	mux.HandleFunc(base+"/gateway", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"url": gatewayURL(r)})
@@ -86,8 +87,9 @@ type application struct {
 	Flags               int               `json:"flags"`
 }
 
-// gatewayURL is the gateway as the client reached us. Like Discord's it ends without a slash: clients append their query, with or without one.
-// A client that was led here, though it asked for Discord by name, is named the address it came to: nothing leads it to another.
+// gatewayURL is the gateway as the client reached us. Like Discord's it ends without a slash:
+// clients append their query, with or without one. A client that was led here, though it asked for
+// Discord by name, is named the address it came to: nothing leads it to another.
 func gatewayURL(r *http.Request) string {
 	scheme, host := "ws://", r.Host
 	if r.TLS != nil {

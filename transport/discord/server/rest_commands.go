@@ -11,16 +11,19 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Limits of application commands (interactions/application-commands, "Registering a Command"): by scope, whatever their type; and the scopes that are kept.
+// Limits of application commands (interactions/application-commands, "Registering a Command"): by
+// scope, whatever their type; and the scopes that are kept.
 const (
 	commandsMax      = 130 // 100 slash commands, and 15 for each of two menus
 	commandScopesMax = 10_000
 )
 
-// command is an application command as REST has it; what a client sends beyond the names here comes back as it was.
+// command is an application command as REST has it; what a client sends beyond the names here comes
+// back as it was.
 type command map[string]any
 
-// commands are the application's, by scope: "" for the global ones, else a guild's id. Safe for concurrent use.
+// commands are the application's, by scope: "" for the global ones, else a guild's id. Safe for
+// concurrent use.
 type commands struct {
 	mu     sync.Mutex
 	scopes map[string][]command
@@ -67,7 +70,8 @@ func (s *Server) listCommands(_ *http.Request, scope string) (any, *refusal) {
 	return append([]command{}, s.commands.scopes[scope]...), nil
 }
 
-// putCommands replaces all commands of a scope. One that keeps its name and type keeps its id, as at Discord.
+// putCommands replaces all commands of a scope. One that keeps its name and type keeps its id, as
+// at Discord.
 func (s *Server) putCommands(r *http.Request, scope string) (any, *refusal) {
 	var list []command
 	if no := readForm(r, &list); no != nil {

@@ -24,13 +24,15 @@ const (
 	codeInvalidForm    = 50035
 )
 
-// membersPage is how many members GET /guilds/{id}/members brings, by default and at most (resources/guild, "List Guild Members").
+// membersPage is how many members GET /guilds/{id}/members brings, by default and at most
+// (resources/guild, "List Guild Members").
 const (
 	membersPage    = 1
 	membersPageMax = 1000
 )
 
-// routeGuilds adds what a client may ask of guilds, their channels and members; api is the beginning of the addresses.
+// routeGuilds adds what a client may ask of guilds, their channels and members; api is the
+// beginning of the addresses.
 func (s *Server) routeGuilds(mux *http.ServeMux, api string) {
 	get := func(path string, f func(*http.Request) (any, *refusal)) {
 		mux.HandleFunc("GET "+api+path, s.authorized(func(w http.ResponseWriter, r *http.Request, _ rules.GatewayBot) {
@@ -141,7 +143,8 @@ func page(r *http.Request, usual, most int) (after uint64, limit int, no *refusa
 	return after, limit, nil
 }
 
-// listMembers gives members by their number: user ids rise with it, and the bot, whatever its id, is the first.
+// listMembers gives members by their number: user ids rise with it, and the bot, whatever its id,
+// is the first.
 func (s *Server) listMembers(r *http.Request) (any, *refusal) {
 	guild, no := s.guildOf(r)
 	if no != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// What a bot asks of guilds and writes in them: each row one request, by an id of guild 2, and what its answer has.
+// What a bot asks of guilds and writes in them: each row one request, by an id of guild 2, and what
+// its answer has.
 func TestGuildRoutes(t *testing.T) {
 	guild := guilds.ID(2)
 	ids := strings.NewReplacer("GUILD", guilds.Text(guild), "TEXT", guilds.Text(guilds.TextChannel(guild, 1)), "VOICE", guilds.Text(guilds.VoiceChannel(guild)),
@@ -62,7 +63,8 @@ func TestGuildRoutes(t *testing.T) {
 	}
 }
 
-// A message that the bot writes is heard by the shard that has the guild, and by no other; it is counted, but not among the emitted events.
+// A message that the bot writes is heard by the shard that has the guild, and by no other; it is
+// counted, but not among the emitted events.
 func TestMessageIsHeard(t *testing.T) {
 	s, base := start(t, Config{Rules: rules.Config{Guilds: 2, ShardCount: 2, MaxConcurrency: 2}})
 	b, other := hello(t, base), hello(t, base)

@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// contentMax is the longest content of a message, in characters (resources/message, "Create Message").
+// contentMax is the longest content of a message, in characters (resources/message, "Create
+// Message").
 const contentMax = 2000
 
 // routeMessages adds what a bot writes; api is the beginning of the addresses.
@@ -78,7 +79,8 @@ func (s *Server) messageID() uint64 {
 	}
 }
 
-// readForm decodes a body as Discord takes it: JSON, or a form whose payload_json is it (with files, which are dropped). Unknown fields are ignored, as at Discord.
+// readForm decodes a body as Discord takes it: JSON, or a form whose payload_json is it (with
+// files, which are dropped). Unknown fields are ignored, as at Discord.
 func readForm(r *http.Request, v any) *refusal {
 	bad := func(err error) *refusal {
 		return &refusal{http.StatusBadRequest, codeInvalidForm, "Invalid Form Body: " + err.Error()}

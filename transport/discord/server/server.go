@@ -1,4 +1,5 @@
-// Package server is the simulated Discord: REST and gateway (v9 and v10) over real HTTP and websockets, around the pure rules of transport/discord/rules.
+// Package server is the simulated Discord: REST and gateway (v9 and v10) over real HTTP and
+// websockets, around the pure rules of transport/discord/rules.
 //
 //	bot ──frames──▶ reader ──▶ in line ──▶ ┌───────┐ ──▶ out line ──▶ writer ──frames──▶ bot
 //	                           (jitter)    │ owner │     (jitter)
@@ -106,7 +107,8 @@ func New(c Config) *Server {
 	return s
 }
 
-// Listen serves on addr ("127.0.0.1:0" for any free port) and gives the base of the REST addresses, "http://127.0.0.1:port", or https with a Certificate. Called once.
+// Listen serves on addr ("127.0.0.1:0" for any free port) and gives the base of the REST addresses,
+// "http://127.0.0.1:port", or https with a Certificate. Called once.
 func (s *Server) Listen(addr string) (base string, err error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

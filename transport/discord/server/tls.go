@@ -21,10 +21,12 @@ var (
 	certificateAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 )
 
-// certificateLife is how long the certificate is good for. It is made at each start, and its key never leaves the process.
+// certificateLife is how long the certificate is good for. It is made at each start, and its key
+// never leaves the process.
 const certificateLife = 7 * 24 * time.Hour
 
-// Certificate is a throw-away certificate that signs itself: a client that trusts PEM takes this server for Discord.
+// Certificate is a throw-away certificate that signs itself: a client that trusts PEM takes this
+// server for Discord.
 type Certificate struct {
 	PEM  []byte // without the key
 	pair tls.Certificate

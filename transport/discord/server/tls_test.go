@@ -14,7 +14,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A client that trusts the certificate reaches REST and gateway, by this machine's names and by Discord's; its gateway addresses are wss.
+// A client that trusts the certificate reaches REST and gateway, by this machine's names and by
+// Discord's; its gateway addresses are wss.
 func TestTLS(t *testing.T) {
 	certificate, err := NewCertificate(time.Now())
 	must(t, err)
