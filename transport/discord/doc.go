@@ -3,4 +3,7 @@
 //   - rules: Discord's limits and sessions as a pure value with Step. Simulations call it directly.
 //   - server: REST and gateway over real HTTP and websockets around rules: the simulated Discord.
 //   - client: a small gateway client for the reference bot.
+//   - guilds: the guilds of the simulated Discord.
+//   - cache: what a session has said about its guilds, to give another process a start.
+//   - splice: JSON read and rewritten without decoding it.
 package discord

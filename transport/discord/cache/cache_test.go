@@ -1,0 +1,233 @@
+package cache_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/discluster/control/transport/discord/cache"
+)
+
+// stories is how many random stories are read; SIM_SEED reads one of them.
+const stories = 1000
+
+// TestLateReader reads stories twice: a reader that was there from the beginning, and one that began
+// at a random cut, from the cache's READY and guilds. In the end they must know the same.
+func TestLateReader(t *testing.T) {
+	seeds := list(stories, func(i int) uint64 { return uint64(i) })
+	if one, err := strconv.ParseUint(os.Getenv("SIM_SEED"), 10, 64); err == nil {
+		seeds = []uint64{one}
+	}
+	for _, seed := range seeds {
+		s := story{rand.New(rand.NewPCG(seed, 0))}
+		events := []event{s.ready()}
+		for i := range 2 + s.IntN(2) {
+			events = append(events, s.guildCreate(fmt.Sprint("20", i)))
+		}
+		for range 60 {
+			events = append(events, s.next())
+		}
+		cut := 1 + s.IntN(len(events))
+		if differ(events, cut) == "" {
+			continue
+		}
+		for i := len(events) - 1; i > 0; i-- { // leave out what does not matter
+			fewer, at := slices.Delete(slices.Clone(events), i, i+1), cut
+			if i < cut {
+				at--
+			}
+			if differ(fewer, at) != "" {
+				events, cut = fewer, at
+			}
+		}
+		var b strings.Builder
+		for i, e := range events {
+			if i == cut {
+				b.WriteString("--- cut\n")
+			}
+			fmt.Fprintf(&b, "%s %s\n", e.kind, e.d)
+		}
+		t.Fatalf("SIM_SEED=%d:\n%s\n%s", seed, b.String(), differ(events, cut))
+	}
+}
+
+// differ returns what the two readers do not agree on.
+func differ(events []event, cut int) string {
+	var early, late reader
+	var c cache.Cache
+	for i, e := range events {
+		if i == cut {
+			late.begin(&c)
+		}
+		early.read(e)
+		if i >= cut {
+			late.read(e)
+		} else {
+			c.Apply(e.kind, []byte(e.d))
+		}
+	}
+	if cut == len(events) {
+		late.begin(&c)
+	}
+	a, b := strings.Split(early.truth(), "\n"), strings.Split(late.truth(), "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			from := max(0, i-12)
+			return fmt.Sprintf("truth:\n%s\nlate reader:\n%s", strings.Join(a[from:min(len(a), i+6)], "\n"), strings.Join(b[from:min(len(b), i+6)], "\n"))
+		}
+	}
+	if len(a) != len(b) {
+		return "one knows more than the other"
+	}
+	return ""
+}
+
+// begin reads what the cache has for a new session.
+func (r *reader) begin(c *cache.Cache) {
+	r.read(event{"READY", string(c.Ready("local", "ws://here"))})
+	for _, id := range c.Guilds() {
+		kind, d := c.Guild(id)
+		r.read(event{kind, string(d)})
+	}
+}
+
+// TestReady shows what is replaced in READY, and that all else stays.
+func TestReady(t *testing.T) {
+	var c cache.Cache
+	c.Apply("READY", []byte(`{"v":10,"user":{"id":"7","new":[1]},"guilds":[{"id":"1","unavailable":true},{"id":"2","unavailable":true}],"session_id":"a","_trace":["x"],"resume_gateway_url":"wss://discord"}`))
+	c.Apply("GUILD_DELETE", []byte(`{"id":"1"}`))
+	c.Apply("GUILD_CREATE", []byte(`{"id":"3","presences":[{"user":{"id":"7"}}],"members":[{"user":{"id":"7","username":"o"}},{"user":{"id":"8"}}],"voice_states":[]}`))
+	c.Apply("USER_UPDATE", []byte(`{"id":"7","username":"n"}`))
+	c.Apply("GUILD_DELETE", []byte(`{"id":"3","unavailable":tru`)) // not JSON
+	want(t, "ready", string(c.Ready("local", "ws://h/p")), `{"v":10,"user":{"id":"7","new":[1],"username":"n"},"guilds":[{"id":"2","unavailable":true},{"id":"3","unavailable":true}],"session_id":"local","_trace":["x"],"resume_gateway_url":"ws://h/p","private_channels":[]}`)
+	want(t, "guilds", c.Guilds(), []uint64{3})
+	kind, d := c.Guild(3)
+	want(t, "guild", kind+string(d), `GUILD_CREATE{"id":"3","presences":[],"members":[{"user":{"id":"7","username":"n"}}],"voice_states":[],"unavailable":false}`)
+	c.Apply("GUILD_DELETE", []byte(`{"id":"2","unavailable":true}`))
+	kind, d = c.Guild(2)
+	want(t, "guild", kind+string(d), `GUILD_DELETE{"id":"2","unavailable":true}`)
+	want(t, "guilds", c.Guilds(), []uint64{2, 3})
+}
+
+func want(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s:\n got %v\nwant %v", what, got, want)
+	}
+}
+
+// TestClosed: a guild among so many that it is compressed is the same when it is needed again.
+func TestClosed(t *testing.T) {
+	var c cache.Cache
+	c.Apply("READY", []byte(`{"user":{"id":"7"},"guilds":[]}`))
+	const n = 200
+	for i := 1; i <= n; i++ {
+		c.Apply("GUILD_CREATE", guild(i))
+	}
+	before := c.Size()
+	if limit := n * 10 << 10; before > limit {
+		t.Errorf("%d guilds of %d bytes take %d, want %d at most", n, len(guild(1)), before, limit)
+	}
+	for i := 1; i <= n; i++ {
+		c.Apply("MESSAGE_CREATE", fmt.Appendf(nil, `{"id":"9000","guild_id":"%d","channel_id":"%d"}`, i, i*1000))
+		c.Apply("CHANNEL_UPDATE", fmt.Appendf(nil, `{"id":"%d","guild_id":"%d","name":"new"}`, i*1000+1, i))
+	}
+	for i := 1; i <= n; i++ {
+		_, got := c.Guild(uint64(i))
+		var g struct {
+			Name     string
+			Channels []struct {
+				ID   string
+				Name string
+				Last string `json:"last_message_id"`
+			}
+		}
+		if err := json.Unmarshal(got, &g); err != nil {
+			t.Fatal(err)
+		}
+		if g.Channels[0].Last != "9000" || g.Channels[1].Name != "new" || len(g.Channels) != 100 || g.Name != fmt.Sprint("guild ", i) {
+			t.Fatalf("guild %d is %.300s", i, got)
+		}
+	}
+}
+
+// guild is a guild of 25 KB, with names that differ as they do at Discord.
+func guild(n int) []byte {
+	r := rand.New(rand.NewPCG(uint64(n), 1))
+	b := fmt.Appendf(nil, `{"id":"%d","name":"guild %d","members":[],"voice_states":[],"threads":[],"channels":[`, n, n)
+	for i := range 100 {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"id":"%d","type":0,"name":"%x","position":%d,"parent_id":"%d","topic":null,"nsfw":false,"rate_limit_per_user":0,"last_message_id":"%d","last_pin_timestamp":null,"permission_overwrites":[],"flags":0}`,
+			n*1000+i, r.Uint64(), i, r.Uint64()>>4, i)
+	}
+	return append(b, `]}`...)
+}
+
+// FuzzApply: whatever comes, nothing panics, and what the cache makes of it is JSON.
+func FuzzApply(f *testing.F) {
+	s := story{rand.New(rand.NewPCG(1, 2))}
+	for range 300 {
+		e := s.next()
+		f.Add(e.kind, []byte(e.d))
+	}
+	f.Fuzz(func(t *testing.T, kind string, d []byte) {
+		var c cache.Cache
+		for _, e := range []event{s.ready(), {"GUILD_CREATE", `{"id":"200","channels":[{"id":"300"}],"threads":[{"id":"400"}],"members":[],"voice_states":[]}`}} {
+			c.Apply(e.kind, []byte(e.d))
+		}
+		c.Apply(kind, d)
+		if !c.Begun() {
+			return
+		}
+		if text := c.Ready("s", "u"); !json.Valid(text) {
+			t.Fatalf("READY is %q", text)
+		}
+		for _, id := range c.Guilds() {
+			if _, text := c.Guild(id); !json.Valid(text) {
+				t.Fatalf("guild %d is %q", id, text)
+			}
+		}
+	})
+}
+
+// BenchmarkMessage is the event of which there are most; 0 allocations.
+func BenchmarkMessage(b *testing.B) {
+	var c cache.Cache
+	c.Apply("READY", []byte(`{"user":{"id":"7"},"guilds":[]}`))
+	c.Apply("GUILD_CREATE", guild(1))
+	d := fmt.Appendf(nil, `{"id":"9000","channel_id":"1000","content":%q,"guild_id":"1"}`, strings.Repeat("x", 2000))
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Apply("MESSAGE_CREATE", d)
+	}
+}
+
+// BenchmarkGuild is a closed guild that is given to a bot: as it is, and with a message to add.
+func BenchmarkGuild(b *testing.B) {
+	b.Run("quiet", func(b *testing.B) { benchmarkGuild(b, func(*cache.Cache) {}) })
+	b.Run("message", func(b *testing.B) {
+		benchmarkGuild(b, func(c *cache.Cache) {
+			c.Apply("MESSAGE_CREATE", []byte(`{"id":"9000","channel_id":"1000","guild_id":"1"}`))
+		})
+	})
+}
+
+func benchmarkGuild(b *testing.B, then func(*cache.Cache)) {
+	var c cache.Cache
+	c.Apply("READY", []byte(`{"user":{"id":"7"},"guilds":[]}`))
+	for i := 1; i <= 100; i++ {
+		c.Apply("GUILD_CREATE", guild(i))
+	}
+	then(&c)
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Guild(1)
+	}
+}
