@@ -21,17 +21,17 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// adminSocket and masterSocket, in the state folder, are where the commands of this machine's operator reach CONTROL, and a MASTER, alone or inside a
-// CONTROL.
+// adminSocket and masterSocket name the sockets in the state folder by which commands on this
+// machine reach CONTROL and MASTER (on its own or embedded in CONTROL).
 const (
 	adminSocket  = "admin.sock"
 	masterSocket = "master.sock"
 )
 
-// adminRetry is how often an address that is taken is tried again.
+// adminRetry is the pause between two attempts to listen at an address that is taken.
 const adminRetry = 10 * time.Second
 
-// adminOptions is a configuration as the admin server knows it. It reads the certificate.
+// adminOptions returns the admin server's options of a configuration. It reads the certificate.
 func adminOptions(c *config.Config) (admin.Options, error) {
 	o := admin.Options{Hosts: c.Admin.Hosts, Token: c.Admin.Token}
 	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil {
@@ -49,59 +49,61 @@ func adminOptions(c *config.Config) (admin.Options, error) {
 	return o, nil
 }
 
-// desk is the actor that an admin server asks.
-type desk struct {
+// adminQueries passes an admin server's requests to the actor that answers them.
+type adminQueries struct {
 	system *actor.ActorSystem
 	pid    *actor.PID
 }
 
-func (d desk) Look(m messages.Look)     { d.system.Root.Send(d.pid, m) }
-func (d desk) Follow(m messages.Follow) { d.system.Root.Send(d.pid, m) }
-func (d desk) Order(m messages.Order)   { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) Look(m messages.Look)     { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) Follow(m messages.Follow) { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) Order(m messages.Order)   { d.system.Root.Send(d.pid, m) }
 
-// deskBehaviour is the desk of a machine, which has this to say at its start.
-func deskBehaviour(c *config.Config, news []messages.Event) actors.Behaviour {
-	host, _ := os.Hostname() // one that is not known is not shown
+// statusBehaviour returns the actor that answers the admin API; news are the events it reports when
+// it starts.
+func statusBehaviour(c *config.Config, news []messages.Event) actors.Behaviour {
+	host, _ := os.Hostname() // shown only if known
 	return actors.Desk(actors.DeskOptions{
 		Source: c.Machine.Source, Version: versionText(), Host: host, MasterURL: c.Master.URL, PID: os.Getpid(), Started: startedAt, News: news,
 	})
 }
 
-// adminIn is the admin server of one CONTROL, or of a MASTER alone.
-type adminIn struct {
-	server  *admin.Server
-	at      atomic.Pointer[string] // where it listens; nil: nowhere yet
-	missing []messages.Event       // what did not work
-	ended   chan struct{}
-	close   func()
+// adminListener is the admin server of a CONTROL or of a MASTER, with its two addresses.
+type adminListener struct {
+	server   *admin.Server
+	at       atomic.Pointer[string] // the TCP address it listens at; nil: none so far
+	failures []messages.Event       // addresses that could not be had at the start
+	ended    chan struct{}
+	close    func()
 }
 
-// openAdmin lets a server be reached: by a socket in the state folder, and at admin.listen. Where one of them cannot be had all else runs on without: the bots matter more.
-// The address is tried again.
-func openAdmin(c *config.Config, socket string, server func(admin.Options) *admin.Server, told func(messages.Event), log zerolog.Logger) (*adminIn, error) {
+// openAdmin starts a server on the socket in the state folder and at admin.listen. An address that
+// cannot be had is no error, for the bots matter more: it is in failures, and admin.listen is
+// retried. report gets the server's events.
+func openAdmin(c *config.Config, socket string, server func(admin.Options) *admin.Server, report func(messages.Event), log zerolog.Logger) (*adminListener, error) {
 	o, err := adminOptions(c)
 	if err != nil {
 		return nil, err
 	}
-	o.Refused = func(e messages.AdminRefused) { told(e) }
+	o.Refused = func(e messages.AdminRefused) { report(e) }
 	o.LogsLost = logsLost.Load
 	o.Broken = func(route string, err error) { log.Error().Err(err).Str("route", route).Msg("admin panicked") }
-	a := &adminIn{server: server(o), ended: make(chan struct{})}
+	a := &adminListener{server: server(o), ended: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.ended); a.server.Close() })
 	if err := a.server.ListenUnix(filepath.Join(c.State.Dir, socket)); err != nil {
-		a.missing = append(a.missing, messages.AdminUnavailable{Listen: socket, Err: err.Error()})
+		a.failures = append(a.failures, messages.AdminUnavailable{Listen: socket, Err: err.Error()})
 	}
 	if c.Admin.Listen == "" {
 		return a, nil
 	}
 	if err := a.listen(c.Admin.Listen, log); err != nil {
-		a.missing = append(a.missing, messages.AdminUnavailable{Listen: c.Admin.Listen, Err: err.Error()})
-		go a.insist(c.Admin.Listen, log)
+		a.failures = append(a.failures, messages.AdminUnavailable{Listen: c.Admin.Listen, Err: err.Error()})
+		go a.retry(c.Admin.Listen, log)
 	}
 	return a, nil
 }
 
-func (a *adminIn) listen(at string, log zerolog.Logger) error {
+func (a *adminListener) listen(at string, log zerolog.Logger) error {
 	at, err := a.server.Listen(at)
 	if err == nil {
 		a.at.Store(&at)
@@ -110,8 +112,8 @@ func (a *adminIn) listen(at string, log zerolog.Logger) error {
 	return err
 }
 
-// insist tries an address until it is free.
-func (a *adminIn) insist(at string, log zerolog.Logger) {
+// retry listens at an address as soon as it is free.
+func (a *adminListener) retry(at string, log zerolog.Logger) {
 	ticker := time.NewTicker(adminRetry)
 	defer ticker.Stop()
 	for {

@@ -7,7 +7,7 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// An address that is named is one that requests may be for; all of them at once is none.
+// Requests may be for the host that admin.listen names; an unspecified address names none.
 func TestAdminHosts(t *testing.T) {
 	for listen, want := range map[string][]string{
 		"127.0.0.1:8643": {"a.example", "127.0.0.1"}, "10.0.0.5:8643": {"a.example", "10.0.0.5"}, "box.example:1": {"a.example", "box.example"},

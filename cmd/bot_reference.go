@@ -17,13 +17,17 @@ import (
 	"github.com/discluster/control/transport/discord/client"
 )
 
-// referenceIntents are GUILDS and GUILD_MESSAGES: what the reference bot looks at, none of it privileged (Discord docs, Gateway Intents).
+// referenceIntents are GUILDS and GUILD_MESSAGES, neither of them privileged (Discord docs, Gateway
+// Intents).
 const referenceIntents = 1<<0 | 1<<9
 
-// runBot is the reference cluster: a bot that keeps its shards connected and counts their events, to try a fleet with and to copy from. It keeps nothing between two events,
-// which is why it may announce bot.Resume: a RESUME brings all it needs. DISCORD_API is the base of Discord's REST API, by default https://discord.com.
+// runBot runs the reference cluster: a bot that keeps its shards connected and counts their events,
+// to try a fleet with and to copy from. It keeps nothing between two events, so it may announce
+// bot.Resume: a RESUME brings all it needs. DISCORD_API is the base of Discord's REST API, by
+// default https://discord.com. Its log lines go to log.
 //
-// It returns nil once CONTROL, or a SIGTERM, has stopped it, and the error that ended it otherwise; CONTROL was then told. log takes its lines.
+// It returns nil after CONTROL or a SIGTERM stopped it, else the error that ended it, which was
+// reported to CONTROL.
 func runBot(ctx context.Context, log io.Writer) error {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	c, err := bot.Join(ctx, bot.Resume(), bot.Intents(referenceIntents), bot.Log(logger))
@@ -37,20 +41,20 @@ func runBot(ctx context.Context, log io.Writer) error {
 	return c.Run(ctx, r.serve)
 }
 
-// reference is what the shards of the reference cluster share.
+// reference holds what the shards of the reference cluster share.
 type reference struct {
 	c   *bot.Cluster
 	log *slog.Logger
 	api string
 
-	mu      sync.Mutex // held while one shard asks for all
-	gateway string     // its URL, once known
+	mu      sync.Mutex // held while one shard asks for all of them
+	gateway string     // the gateway's URL; "": not asked for
 }
 
-// serve is the life of one shard: the SDK's half on one side, the gateway client's on the other.
+// serve runs one shard: it connects the SDK's shard with a gateway client.
 func (r *reference) serve(ctx context.Context, s *bot.Shard) error {
 	var latency, guilds, events atomic.Int64
-	guilds.Store(-1) // not known before READY
+	guilds.Store(-1) // unknown before READY
 	resume := s.Session()
 	if resume != nil {
 		guilds.Store(int64(len(resume.Guilds)))
@@ -83,7 +87,7 @@ func (r *reference) serve(ctx context.Context, s *bot.Shard) error {
 	return cl.Run(ctx)
 }
 
-// relay passes CONTROL's orders on to a shard's client, until it has ended.
+// relay passes CONTROL's orders to a shard's client until ended is closed.
 func (r *reference) relay(s *bot.Shard, cl *client.Client, ended <-chan struct{}) {
 	for {
 		select {
@@ -99,7 +103,7 @@ func (r *reference) relay(s *bot.Shard, cl *client.Client, ended <-chan struct{}
 	}
 }
 
-// findGateway asks Discord once for all shards.
+// findGateway returns the gateway's URL. It asks Discord once for all shards.
 func (r *reference) findGateway(ctx context.Context) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,21 +21,22 @@ import (
 
 const testManager messages.Snowflake = "14386345434290659167418524605215670272"
 
-// patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+// waitLimit bounds every wait of these tests.
+const waitLimit = 20 * time.Second
 
-// boss is a scripted CONTROL of one cluster with shards 0 and 1, over a real socket. It grants every permit and answers every heartbeat.
-type boss struct {
-	t     *testing.T
-	link  transport.Link
-	said  chan messages.FromInstance // what the cluster said, heartbeats and permits apart
-	asked int                        // permits; read once the cluster has ended
-	gone  chan struct{}
-	ended chan error // what runBot returned
+// fakeControl is a scripted CONTROL of one cluster with shards 0 and 1, over a real socket. It
+// grants every permit and answers every heartbeat.
+type fakeControl struct {
+	t       *testing.T
+	link    transport.Link
+	packets chan messages.FromInstance // what the cluster sent, without heartbeats and permits
+	permits int                        // asked for; read after the cluster has ended
+	gone    chan struct{}
+	ended   chan error // what runBot returned
 }
 
-// employ starts a reference bot and greets it, the second time with sessions.
-func employ(t *testing.T, api, token string, sessions ...messages.Session) *boss {
+// startBot starts a reference bot and sends it HELLO twice, the second time with sessions.
+func startBot(t *testing.T, api, token string, sessions ...messages.Session) *fakeControl {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "b") // t.TempDir is too long for a socket
 	if err != nil {
@@ -49,7 +50,7 @@ func employ(t *testing.T, api, token string, sessions ...messages.Session) *boss
 	} {
 		t.Setenv(name, value)
 	}
-	b := &boss{t: t, said: make(chan messages.FromInstance, 1000), gone: make(chan struct{}), ended: make(chan error, 1)}
+	b := &fakeControl{t: t, packets: make(chan messages.FromInstance, 1000), gone: make(chan struct{}), ended: make(chan error, 1)}
 	go func() { b.ended <- runBot(t.Context(), io.Discard) }()
 	b.dial(socket)
 	hello := messages.Hello{ID: testManager, EventID: "1", HeartbeatIntervalMS: 5000, Shards: []int{0, 1}, TotalShards: 2, Protocol: 1}
@@ -60,10 +61,10 @@ func employ(t *testing.T, api, token string, sessions ...messages.Session) *boss
 	return b
 }
 
-// dial opens the link as soon as the bot listens.
-func (b *boss) dial(socket string) {
+// dial opens the link when the bot listens.
+func (b *fakeControl) dial(socket string) {
 	b.t.Helper()
-	until := time.Now().Add(patience)
+	until := time.Now().Add(waitLimit)
 	type dialled struct {
 		link transport.Link
 		err  error
@@ -74,7 +75,7 @@ func (b *boss) dial(socket string) {
 		d := <-done
 		if d.err == nil {
 			b.link = d.link
-			d.link.Receive(b.hear, func(error) { close(b.gone) })
+			d.link.Receive(b.receive, func(error) { close(b.gone) })
 			return
 		}
 		if time.Now().After(until) {
@@ -83,25 +84,25 @@ func (b *boss) dial(socket string) {
 	}
 }
 
-// hear is one packet from the cluster.
-func (b *boss) hear(frame []byte) {
+// receive handles one packet from the cluster.
+func (b *fakeControl) receive(frame []byte) {
 	defer b.link.Took()
 	m, err := ipc.DecodeFromInstance(bytes.Clone(frame))
 	if err != nil {
-		b.t.Errorf("cluster said %s: %v", frame, err)
+		b.t.Errorf("cluster sent %s: %v", frame, err)
 	}
 	switch m := m.(type) {
 	case messages.IPCBeat:
 		b.send(messages.IPCBeat{ID: testManager, EventID: m.EventID})
 	case messages.PermitAsk:
-		b.asked++
+		b.permits++
 		b.send(messages.PermitGrant{EventID: m.EventID, Shard: m.Shard, Granted: true, UseWithinMS: 5000})
 	default:
-		b.said <- m
+		b.packets <- m
 	}
 }
 
-func (b *boss) send(m messages.FromManager) {
+func (b *fakeControl) send(m messages.FromManager) {
 	frame, err := ipc.EncodeFromManager(m)
 	if err == nil {
 		err = b.link.Send(frame)
@@ -111,38 +112,38 @@ func (b *boss) send(m messages.FromManager) {
 	}
 }
 
-// expect awaits the cluster's next packet of type M; others are passed over.
-func expect[M messages.FromInstance](b *boss) M {
+// expect waits for the cluster's next packet of type M and skips others.
+func expect[M messages.FromInstance](b *fakeControl) M {
 	b.t.Helper()
 	return await(b, func(M) bool { return true })
 }
 
-// await awaits the cluster's next packet of type M that is good.
-func await[M messages.FromInstance](b *boss, good func(M) bool) M {
+// await waits for the cluster's next packet of type M that is good and skips others.
+func await[M messages.FromInstance](b *fakeControl, good func(M) bool) M {
 	b.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(waitLimit)
 	for {
 		select {
-		case m := <-b.said:
+		case m := <-b.packets:
 			if m, ok := m.(M); ok && good(m) {
 				return m
 			}
 		case <-timeout:
 			var m M
-			b.t.Fatalf("no %T within %s", m, patience)
+			b.t.Fatalf("no %T within %s", m, waitLimit)
 		}
 	}
 }
 
-// leave awaits the end of the bot.
-func (b *boss) leave() error {
+// waitEnd waits for the end of the bot and returns its error.
+func (b *fakeControl) waitEnd() error {
 	b.t.Helper()
 	select {
 	case err := <-b.ended:
 		<-b.gone
 		return err
-	case <-time.After(patience):
-		b.t.Fatalf("the bot has not ended within %s", patience)
+	case <-time.After(waitLimit):
+		b.t.Fatalf("the bot has not ended within %s", waitLimit)
 		return nil
 	}
 }
@@ -158,10 +159,11 @@ func discord(t *testing.T) (*server.Server, string) {
 	return s, base
 }
 
-// TestReferenceBot is the life of a cluster and of its successor: identify, serve, reconnect, drain; resume without a permit, destroy.
+// The first cluster identifies, serves, reconnects and drains; the next one resumes without a
+// permit and is destroyed.
 func TestReferenceBot(t *testing.T) {
 	d, api := discord(t)
-	b := employ(t, api, "good")
+	b := startBot(t, api, "good")
 	before := expect[messages.InstanceSessions](b).Sessions[0]
 	expect[messages.Connected](b)
 	ready := func(shard int) func(messages.ShardStatus) bool {
@@ -175,28 +177,28 @@ func TestReferenceBot(t *testing.T) {
 	})
 	b.send(messages.Drain{EventID: "3", DeadlineMS: 5000})
 	drained := expect[messages.Drained](b)
-	if err := b.leave(); err != nil || len(drained.Sessions) != 2 {
+	if err := b.waitEnd(); err != nil || len(drained.Sessions) != 2 {
 		t.Fatalf("runBot: %v, drained with %v", err, drained.Sessions)
 	}
-	d.Emit(rules.Emit{Shard: 0}) // nobody is there to hear it
+	d.Emit(rules.Emit{Shard: 0}) // while no bot is connected
 
-	next := employ(t, api, "good", drained.Sessions...)
+	next := startBot(t, api, "good", drained.Sessions...)
 	await(next, func(m messages.ShardStatus) bool { return m.State == messages.ShardResuming })
 	expect[messages.Connected](next)
 	next.send(messages.Destroying{EventID: "4"})
 	expect[messages.Destroying](next)
-	if err := next.leave(); err != nil {
+	if err := next.waitEnd(); err != nil {
 		t.Errorf("runBot: %v", err)
 	}
 	score := d.Stats()
 	got := fmt.Sprintf("permits %d+%d, identifies %d, violations %d, resumes %d, refused %d, elsewhere %d, duplicates %d, lost %d, sessions %d",
-		b.asked, next.asked, score.Identifies, score.Violations, score.Resumes, score.ResumesRefused, score.ResumesElsewhere, score.Duplicates, score.Events.Lost, score.Sessions)
+		b.permits, next.permits, score.Identifies, score.Violations, score.Resumes, score.ResumesRefused, score.ResumesElsewhere, score.Duplicates, score.Events.Lost, score.Sessions)
 	if want := "permits 2+0, identifies 2, violations 0, resumes 3, refused 0, elsewhere 0, duplicates 0, lost 0, sessions 0"; got != want {
 		t.Errorf("Discord saw\n  %s\nwant\n  %s", got, want)
 	}
 }
 
-// TestReferenceBotFails: what no restart cures is told with its code.
+// A failure that no restart cures is reported with its code.
 func TestReferenceBotFails(t *testing.T) {
 	for _, test := range []struct {
 		name, token string
@@ -210,7 +212,7 @@ func TestReferenceBotFails(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, api := discord(t)
-			b := employ(t, api, test.token)
+			b := startBot(t, api, test.token)
 			if test.fault != nil {
 				expect[messages.Connected](b)
 				if err := d.Fault(*test.fault); err != nil {
@@ -221,24 +223,24 @@ func TestReferenceBotFails(t *testing.T) {
 			if f.Error.Code != test.code || !strings.Contains(f.Error.Message, test.text) {
 				t.Errorf("FAILURE %+v, want code %d and %q", f.Error, test.code, test.text)
 			}
-			if err := b.leave(); err == nil || !strings.Contains(err.Error(), test.text) {
+			if err := b.waitEnd(); err == nil || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("runBot: %v", err)
 			}
 		})
 	}
 }
 
-// TestReferenceBotInOutage: a Discord that is away is waited for, and a drain does not wait for it.
+// The bot waits for a Discord that is away; a drain does not.
 func TestReferenceBotInOutage(t *testing.T) {
 	d, api := discord(t)
 	if err := d.Fault(rules.Fault{Kind: rules.FaultOutageOn}); err != nil {
 		t.Fatal(err)
 	}
-	b := employ(t, api, "good")
+	b := startBot(t, api, "good")
 	await(b, func(m messages.ShardStatus) bool { return m.State == messages.ShardDisconnected })
 	b.send(messages.Drain{EventID: "3", DeadlineMS: 20_000})
 	expect[messages.Drained](b)
-	if err := b.leave(); err != nil {
+	if err := b.waitEnd(); err != nil {
 		t.Errorf("runBot: %v", err)
 	}
 }

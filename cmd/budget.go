@@ -21,7 +21,7 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// budget is what Discord allows a bot: GET /gateway/bot (Discord docs, Gateway).
+// budget holds Discord's limits for a bot: GET /gateway/bot (Discord docs, Gateway).
 type budget struct {
 	Shards         int `json:"recommended_shards"`
 	Total          int `json:"total"`
@@ -30,25 +30,26 @@ type budget struct {
 	MaxConcurrency int `json:"max_concurrency"`
 }
 
-// reset is when the budget is full again.
+// reset returns when the budget is full again, as text.
 func (b *budget) reset() string {
 	return "in " + (time.Duration(b.ResetAfterMS) * time.Millisecond).Round(time.Minute).String()
 }
 
-// discordAnswer is what Discord said.
+// discordAnswer is Discord's answer to askDiscord.
 type discordAnswer struct {
 	took   time.Duration
-	ahead  time.Duration // our clock before Discord's, to the second
+	ahead  time.Duration // how far our clock is ahead of Discord's, to the second
 	budget *budget       // nil without a token
 }
 
-// refusedToken is Discord's word that it does not know the token.
-type refusedToken struct{ error }
+// tokenRefusedError reports that Discord does not know the token.
+type tokenRefusedError struct{ error }
 
-// staying takes a redirect for an answer: Discord's API sends none.
-var staying = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+// noRedirects returns a redirect as the answer: Discord's API sends none.
+var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// askDiscord asks for the budget, or, without a token, for the gateway's address.
+// askDiscord asks Discord for the budget, or, without a token, for the gateway's address. It fails
+// with a tokenRefusedError if Discord does not know the token.
 func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
@@ -64,19 +65,19 @@ func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err 
 		r.Header.Set("Authorization", "Bot "+conf.Discord.Token.Reveal())
 	}
 	began := time.Now()
-	answer, err := staying.Do(r)
+	answer, err := noRedirects.Do(r)
 	if err != nil {
 		return a, fmt.Errorf("%s: %w", r.URL.Host, withoutAddress(err))
 	}
 	defer answer.Body.Close()
 	a.took = time.Since(began)
 	if at, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
-		a.ahead = began.Add(a.took / 2).Sub(at.Add(time.Second / 2)) // its second is cut off
+		a.ahead = began.Add(a.took / 2).Sub(at.Add(time.Second / 2)) // Date is cut to the second
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, world.ResponseMax))
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
-		return a, &refusedToken{errors.New("token refused: Discord does not know it (401)")}
+		return a, &tokenRefusedError{errors.New("token refused: Discord does not know it (401)")}
 	case err != nil:
 		return a, fmt.Errorf("%s: %w", r.URL.Host, err)
 	case conf.Discord.Token == "":
@@ -93,7 +94,8 @@ func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err 
 	return a, nil
 }
 
-// spending is what `control identify-budget --json` says. What could not be asked is absent.
+// spending is the answer of `control identify-budget --json`. A source that could not be asked is
+// absent.
 type spending struct {
 	Discord *budget               `json:"discord,omitempty"`
 	Machine *admin.IdentifyAnswer `json:"machine,omitempty"`
@@ -104,10 +106,10 @@ func identifyBudgetCommand() *cobra.Command {
 	var forPrograms, ofMaster bool
 	c := &cobra.Command{
 		Use:   "identify-budget",
-		Short: "says how many identifies Discord allows yet, and what this machine spent",
-		Long: "identify-budget asks Discord, where the configuration here has the bot's token, and the CONTROL that runs here, if one does; with --master it asks the MASTER that runs\n" +
-			"here what it counts itself, with what it keeps for a start. It spends no identify.\n" +
-			"Discord allows a number of them within 24 hours, and resets the bot's token when they are exceeded.",
+		Short: "Show how many identifies are left today, and how many this machine spent",
+		Long: "Ask Discord, if the configuration has the bot's token, and the CONTROL that runs on this machine, if there is one.\n" +
+			"With --master, ask the MASTER that runs on this machine for its own count and its reserve. No identify is spent.\n" +
+			"Discord allows a number of identifies within 24 hours, and resets the bot's token when a bot exceeds it.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conf, err := load()
@@ -117,7 +119,7 @@ func identifyBudgetCommand() *cobra.Command {
 			if ofMaster {
 				return newCaller(conf.State.Dir, forPrograms, cmd.OutOrStdout()).at("MASTER", masterSocket).fleetBudget(cmd.Context())
 			}
-			s, err := spent(cmd.Context(), conf)
+			s, err := askBudgets(cmd.Context(), conf)
 			if err != nil {
 				return err
 			}
@@ -128,20 +130,20 @@ func identifyBudgetCommand() *cobra.Command {
 			return nil
 		},
 	}
-	load = configured(c)
+	load = configFlags(c)
 	c.Flags().BoolVar(&forPrograms, "json", false, "answer in JSON")
 	c.Flags().BoolVar(&ofMaster, masterFlag, false, "ask the MASTER that runs on this machine")
 	return c
 }
 
-// fleetBudget says what MASTER counts.
+// fleetBudget prints MASTER's count of the day's identifies.
 func (c *caller) fleetBudget(ctx context.Context) error {
 	var v messages.FleetView
 	if _, err := c.get(ctx, "/api/v1/fleet", &v); err != nil {
 		return err
 	}
 	if v.Budget == nil {
-		return errors.New("MASTER does not know what Discord allows: it has not been told yet")
+		return errors.New("the budget is unknown: MASTER has no answer of Discord so far")
 	}
 	raw, err := json.Marshal(v.Budget)
 	if err != nil {
@@ -151,8 +153,8 @@ func (c *caller) fleetBudget(ctx context.Context) error {
 	return nil
 }
 
-// spent asks both who know; it fails when neither can be asked.
-func spent(ctx context.Context, conf *config.Config) (s spending, err error) {
+// askBudgets asks the CONTROL of this machine and Discord. It fails if neither answers.
+func askBudgets(ctx context.Context, conf *config.Config) (s spending, err error) {
 	var here admin.IdentifyAnswer
 	_, err = newCaller(conf.State.Dir, true, io.Discard).get(ctx, "/api/v1/identify", &here)
 	if err == nil {
@@ -161,18 +163,18 @@ func spent(ctx context.Context, conf *config.Config) (s spending, err error) {
 	if conf.Discord.Token == "" {
 		return s, err
 	}
-	a, unheard := askDiscord(ctx, conf)
-	if s.Discord = a.budget; s.Discord != nil || s.Machine != nil && unheard == nil {
+	a, failed := askDiscord(ctx, conf)
+	if s.Discord = a.budget; s.Discord != nil || s.Machine != nil && failed == nil {
 		return s, nil
 	}
-	return s, errors.Join(unheard, err)
+	return s, errors.Join(failed, err)
 }
 
 func (s spending) print(w io.Writer) {
 	if b := s.Discord; b != nil {
 		fmt.Fprintf(w, "Discord  %d of %d identifies are left, full again %s; %d every 5 s; it recommends %d shards\n", b.Remaining, b.Total, b.reset(), b.MaxConcurrency, b.Shards)
 	} else {
-		fmt.Fprintln(w, "Discord  not asked: there is no token in the configuration here; ask on MASTER's machine")
+		fmt.Fprintln(w, "Discord  not asked: the configuration has no token; ask on MASTER's machine")
 	}
 	m := s.Machine
 	if m == nil {

@@ -23,17 +23,18 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// caller talks to the CONTROL of a state folder, or to the MASTER, by its socket.
+// caller talks to the CONTROL or MASTER of a state folder, by its socket.
 type caller struct {
 	dir  string
-	who  string // CONTROL or MASTER
-	key  string // of what is posted: given twice it is done once; "": it has none
+	peer string // CONTROL or MASTER
+	key  string // idempotency key of what is posted; "": none
 	http *http.Client
 	json bool // the answer is for programs
 	out  io.Writer
 }
 
-// Limits of a caller. What a CONTROL answers is no longer than answerMax; one that is upgraded is back within returnWithin.
+// Limits of a caller: clientWithin for a request, answerMax and eventMax in bytes. A CONTROL that
+// is upgraded is back within returnWithin.
 const (
 	clientWithin = 15 * time.Second
 	answerMax    = 64 << 20
@@ -47,7 +48,7 @@ type unreachableError struct{ error }
 
 func (u unreachableError) Unwrap() error { return u.error }
 
-// problemError is an answer that is no success.
+// problemError is an answer with an HTTP status over 299.
 type problemError struct {
 	status int
 	admin.Problem
@@ -55,10 +56,11 @@ type problemError struct {
 
 func (p *problemError) Error() string { return p.Message }
 
-// asking gives a command the flags of those that ask a running CONTROL, and what makes their caller once they are parsed.
-func asking(c *cobra.Command) (connect func() (*caller, error)) {
+// connectFlags adds the flags that find a running CONTROL to a command. connect returns its caller
+// after the flags were parsed.
+func connectFlags(c *cobra.Command) (connect func() (*caller, error)) {
 	file := c.Flags().StringP("config", "c", "", "configuration file (YAML), the one CONTROL was started with")
-	c.Flags().String("state.dir", "", "state folder of the CONTROL that is asked")
+	c.Flags().String("state.dir", "", "state folder of the CONTROL to ask")
 	forPrograms := c.Flags().Bool("json", false, "answer in JSON")
 	return func() (*caller, error) {
 		conf, err := config.Load(*file, os.Environ(), c.Flags())
@@ -73,7 +75,7 @@ func asking(c *cobra.Command) (connect func() (*caller, error)) {
 	}
 }
 
-// masterFlag lets a command ask MASTER.
+// masterFlag makes a command ask MASTER instead of CONTROL.
 const masterFlag = "master"
 
 func newCaller(dir string, json bool, out io.Writer) *caller {
@@ -81,10 +83,10 @@ func newCaller(dir string, json bool, out io.Writer) *caller {
 	return c.at("CONTROL", adminSocket)
 }
 
-// at makes it talk to one of those in the state folder.
-func (c *caller) at(who, socket string) *caller {
+// at returns a caller of the peer behind a socket of the same state folder.
+func (c *caller) at(peer, socket string) *caller {
 	path := filepath.Join(c.dir, socket)
-	return &caller{dir: c.dir, who: who, json: c.json, out: c.out, http: &http.Client{Transport: &http.Transport{
+	return &caller{dir: c.dir, peer: peer, json: c.json, out: c.out, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", path)
@@ -92,12 +94,12 @@ func (c *caller) at(who, socket string) *caller {
 	}}}
 }
 
-// get asks, and gives the answer as it came, and in into.
+// get returns the answer to a GET as it came, and decodes it into into.
 func (c *caller) get(ctx context.Context, path string, into any) (raw []byte, err error) {
 	return c.ask(ctx, http.MethodGet, path, nil, into)
 }
 
-// post changes something.
+// post returns the answer to a POST of body as it came, and decodes it into into.
 func (c *caller) post(ctx context.Context, path string, body, into any) (raw []byte, err error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -119,12 +121,13 @@ func (c *caller) ask(ctx context.Context, method, path string, body []byte, into
 		err = json.Unmarshal(raw, into)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("answer of %s: %w", c.who, err)
+		return nil, fmt.Errorf("answer of %s: %w", c.peer, err)
 	}
 	return raw, nil
 }
 
-// send sends a request; the answer is a success, and its body the caller's to close.
+// send sends a request and returns a successful answer; close its body. Any other answer is a
+// problemError, and none an unreachableError.
 func (c *caller) send(ctx context.Context, method, path string, body []byte, accept string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
@@ -137,20 +140,20 @@ func (c *caller) send(ctx context.Context, method, path string, body []byte, acc
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return nil, unreachableError{fmt.Errorf("state.dir %s: no %s answers there: %w; name another folder by --config or --state.dir", c.dir, c.who, withoutAddress(err))}
+		return nil, unreachableError{fmt.Errorf("state.dir %s: no %s answers there: %w; name another folder by --config or --state.dir", c.dir, c.peer, withoutAddress(err))}
 	}
 	if answer.StatusCode < 300 {
 		return answer, nil
 	}
 	defer answer.Body.Close()
-	var said struct{ Error admin.Problem }
-	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&said); err != nil {
-		said.Error.Message = answer.Status
+	var failure struct{ Error admin.Problem }
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&failure); err != nil {
+		failure.Error.Message = answer.Status
 	}
-	return nil, &problemError{answer.StatusCode, said.Error}
+	return nil, &problemError{answer.StatusCode, failure.Error}
 }
 
-// show prints an answer: as it came, or as table draws it.
+// show prints an answer: as it came with --json, else as table draws it.
 func (c *caller) show(raw []byte, table func(w io.Writer)) {
 	if c.json {
 		fmt.Fprintln(c.out, strings.TrimSpace(string(raw)))
@@ -163,18 +166,19 @@ func (c *caller) show(raw []byte, table func(w io.Writer)) {
 type event struct {
 	id    uint64
 	name  string
-	text  []byte         // the whole, as it came
-	field map[string]any // its fields
-	gap   bool           // no event, but word that some are not kept
+	text  []byte // the whole line, as it came
+	field map[string]any
+	gap   bool // no event: some are no longer kept
 }
 
-// follow hears every event after one, from a level on, until stop says so or ctx ends. A CONTROL that goes away is waited for, for a while: it may be upgraded.
-func (c *caller) follow(ctx context.Context, after uint64, least messages.Level, hear func(event) (stop bool)) error {
+// follow passes every event after an id, from a level on, to handle, until that returns true or ctx
+// ends. If CONTROL goes away, follow waits for it for returnWithin: it may be upgraded.
+func (c *caller) follow(ctx context.Context, after uint64, least messages.Level, handle func(event) (stop bool)) error {
 	last, seen := after, time.Now()
 	for {
 		stopped, err := c.stream(ctx, last, least, func(e event) bool {
 			last, seen = max(last, e.id), time.Now()
-			return hear(e)
+			return handle(e)
 		})
 		var gone unreachableError
 		switch {
@@ -194,8 +198,8 @@ func (c *caller) follow(ctx context.Context, after uint64, least messages.Level,
 	}
 }
 
-// stream is one connection of follow. It ends without an error when CONTROL ends it.
-func (c *caller) stream(ctx context.Context, after uint64, least messages.Level, hear func(event) (stop bool)) (stopped bool, err error) {
+// stream is one connection of follow. It returns no error when CONTROL ends it.
+func (c *caller) stream(ctx context.Context, after uint64, least messages.Level, handle func(event) (stop bool)) (stopped bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	path := "/api/v1/events?level=" + least.String()
@@ -218,7 +222,7 @@ func (c *caller) stream(ctx context.Context, after uint64, least messages.Level,
 		case "data":
 			e, err := readEvent([]byte(value))
 			e.gap, gap = gap, false
-			if err != nil || hear(e) {
+			if err != nil || handle(e) {
 				return true, err
 			}
 		}
@@ -232,7 +236,7 @@ func readEvent(text []byte) (e event, err error) {
 		Event string `json:"event"`
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber() // as it came
+	d.UseNumber() // keeps numbers as they came
 	if err := errors.Join(json.Unmarshal(text, &head), d.Decode(&e.field)); err != nil {
 		return e, fmt.Errorf("event of CONTROL: %w", err)
 	}

@@ -16,7 +16,7 @@ func clustersCommand() *cobra.Command {
 	var connect func() (*caller, error)
 	c := &cobra.Command{
 		Use:   "clusters",
-		Short: "lists this machine's clusters",
+		Short: "List this machine's clusters",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect()
@@ -32,7 +32,7 @@ func clustersCommand() *cobra.Command {
 			return nil
 		},
 	}
-	connect = asking(c)
+	connect = connectFlags(c)
 	return c
 }
 
@@ -56,7 +56,7 @@ func printClusters(w io.Writer, now time.Time, all []messages.ClusterView) {
 	})
 }
 
-// worst is the highest latency.
+// worst returns the highest latency.
 func worst(all []messages.Milliseconds) (most messages.Milliseconds) {
 	for _, l := range all {
 		most = max(most, l)
@@ -75,7 +75,7 @@ func shardsCommand() *cobra.Command {
 	var connect func() (*caller, error)
 	c := &cobra.Command{
 		Use:   "shards",
-		Short: "lists this machine's shards",
+		Short: "List this machine's shards",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect()
@@ -97,6 +97,6 @@ func shardsCommand() *cobra.Command {
 			return nil
 		},
 	}
-	connect = asking(c)
+	connect = connectFlags(c)
 	return c
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// configured gives a command the flags of a configuration, and what reads it once they are parsed. The variables of also are set beside those there are.
-func configured(c *cobra.Command, also ...string) (load func() (*config.Config, error)) {
+// configFlags adds the flags of a configuration to a command. load reads the configuration after
+// the flags were parsed, with the variables of also besides those of the environment.
+func configFlags(c *cobra.Command, also ...string) (load func() (*config.Config, error)) {
 	file := c.Flags().StringP("config", "c", "", "configuration file (YAML)")
 	config.Flags(c.Flags())
 	return func() (*config.Config, error) {
@@ -22,7 +23,7 @@ func configured(c *cobra.Command, also ...string) (load func() (*config.Config, 
 	}
 }
 
-// configurationGood begins what `config check` says of a good one.
+// configurationGood begins the output of `config check` for a valid configuration.
 const configurationGood = "the configuration is good"
 
 func configCommand() *cobra.Command {
@@ -30,7 +31,7 @@ func configCommand() *cobra.Command {
 	var forRun bool
 	check := &cobra.Command{
 		Use:   "check [flags] [-- bot command]",
-		Short: "says what is wrong with a configuration, and starts nothing",
+		Short: "Check a configuration without starting anything",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := load()
 			if err == nil && forRun {
@@ -47,9 +48,9 @@ func configCommand() *cobra.Command {
 			return err
 		},
 	}
-	load = configured(check)
+	load = configFlags(check)
 	check.Flags().BoolVar(&forRun, "run", false, "check what `control run` needs as well")
-	parent := &cobra.Command{Use: "config", Short: "about configurations"}
+	parent := &cobra.Command{Use: "config", Short: "Work with configurations"}
 	parent.AddCommand(check)
 	return parent
 }

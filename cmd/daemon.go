@@ -30,16 +30,16 @@ import (
 type control struct {
 	system *actor.ActorSystem
 	root   *actor.PID
-	ended  <-chan struct{} // closed when its root actor is gone
+	ended  <-chan struct{} // closed when its root actor has ended
 	files  *folder
 	links  *links
 	lock   *flock.Flock
-	limit  time.Duration // for an ordered stop
+	limit  time.Duration // of an ordered stop
 
-	admin *adminIn
+	admin *adminListener
 }
 
-// Limits of an end, beside those of the configuration.
+// Limits of a stop and of the locks, besides those of the configuration.
 const (
 	detachLimit = 5 * time.Second // for actors that leave their bots serving
 	flushLimit  = 2 * time.Second // for the disk
@@ -47,15 +47,16 @@ const (
 	lockStep    = 10 * time.Millisecond
 )
 
-// place is what a CONTROL has of the machine for itself.
-type place struct {
-	logs string // folder for its bots' output; "" where they share ours
+// claimedDirs holds the folders of one CONTROL, whose lock it has.
+type claimedDirs struct {
+	logs string // folder for its bots' output; "": they share CONTROL's own
 	lock *flock.Flock
 }
 
-// claim makes the folders and takes the lock. Before it nothing is to be started: another CONTROL may be at work there.
-func claim(c *config.Config) (*place, error) {
-	p := &place{lock: flock.New(filepath.Join(c.State.Dir, "lock"))}
+// claimDirs makes the folders and takes the lock. Start nothing before it: another CONTROL may run
+// on these folders.
+func claimDirs(c *config.Config) (*claimedDirs, error) {
+	p := &claimedDirs{lock: flock.New(filepath.Join(c.State.Dir, "lock"))}
 	if c.Cluster.Logs == config.LogsFile {
 		p.logs = logFolder(c)
 	}
@@ -67,7 +68,9 @@ func claim(c *config.Config) (*place, error) {
 			return nil, usageError{fmt.Errorf("%s %s: %w", f.key, f.dir, err)}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockLimit) // one that was killed a moment ago, or who looks whether it is held, lets go by then
+	// A CONTROL that was just killed, or a command that looks whether the lock is held, releases it
+	// by then.
+	ctx, cancel := context.WithTimeout(context.Background(), lockLimit)
 	defer cancel()
 	switch mine, err := p.lock.TryLockContext(ctx, lockStep); {
 	case err != nil && !errors.Is(err, context.DeadlineExceeded):
@@ -75,60 +78,62 @@ func claim(c *config.Config) (*place, error) {
 	case !mine:
 		return nil, usageError{fmt.Errorf("state.dir %s: another CONTROL runs on it; each needs a state folder of its own", c.State.Dir)}
 	}
-	_ = os.WriteFile(p.lock.Path(), fmt.Appendln(nil, os.Getpid()), 0o600) // for `control upgrade`, which says when it is not there
+	// `control upgrade` reads the pid, and reports if it is missing.
+	_ = os.WriteFile(p.lock.Path(), fmt.Appendln(nil, os.Getpid()), 0o600)
 	return p, nil
 }
 
-// startControl spawns the actors of the CONTROL at a place. name is the root actor's.
-func startControl(system *actor.ActorSystem, name string, c *config.Config, at *place, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
+// startControl spawns the actors of a CONTROL in the folders it claimed. name is the root actor's.
+func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs *claimedDirs, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
 	files := newFolder(c.State.Dir)
 	w, boxes, lines := countedWorld(files, log)
-	short := newPressure()
-	w.Starved = short.starved
+	cpu := newPressure()
+	w.Starved = cpu.starved
 	shown, err := openAdmin(c, adminSocket, func(o admin.Options) *admin.Server {
 		o.Mailboxes, o.Links = boxes.depths, lines.figures
-		return admin.New(o, desk{system, system.NewLocalPID(name + "/" + actors.DeskName)}, nil)
+		return admin.New(o, adminQueries{system, system.NewLocalPID(name + "/" + actors.DeskName)}, nil)
 	}, func(e messages.Event) { system.Root.Send(system.NewLocalPID(name+"/"+actors.HeraldName), e) }, log)
 	if err != nil {
 		return nil, err
 	}
-	if at.logs != "" {
+	if dirs.logs != "" {
 		limits := botlog.Limits{Life: int64(c.Cluster.LogMax), Past: int64(c.Cluster.LogKeep)}
-		behaviours = append([]actors.Behaviour{logKeeper(at.logs, limits)}, behaviours...)
+		behaviours = append([]actors.Behaviour{logKeeper(dirs.logs, limits)}, behaviours...)
 	}
-	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, at.logs, append(behaviours, deskBehaviour(c, shown.missing)))), name)
+	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, dirs.logs, append(behaviours, statusBehaviour(c, shown.failures)))), name)
 	if err != nil {
 		shown.close()
 		return nil, err
 	}
 	ended := watch(system, root)
-	go short.watch(ended)
-	return &control{system: system, admin: shown, root: root, ended: ended, files: files, links: lines, lock: at.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	go cpu.watch(ended)
+	return &control{system: system, admin: shown, root: root, ended: ended, files: files, links: lines, lock: dirs.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
-// stop drains the clusters and ends the actors; an error says that it took too long, or that the disk did.
+// stop drains the clusters and ends the actors. It fails if that, or writing the state, takes too
+// long.
 func (c *control) stop(reason string) error { return c.end(messages.Stop{Reason: reason}, c.limit) }
 
-// detach ends the actors, and leaves every bot serving.
+// detach ends the actors and leaves every bot serving.
 func (c *control) detach(reason string) error {
 	return c.end(messages.Stop{Reason: reason, Detach: true}, detachLimit)
 }
 
-// end ends the actors, writes what they have said, and lets go of the state folder.
+// end ends the actors, writes the state and releases the state folder.
 func (c *control) end(m messages.Stop, limit time.Duration) (err error) {
 	defer func() { _ = c.lock.Unlock() }()
-	defer c.admin.close() // after the last event, which somebody may wait for
+	defer c.admin.close() // after the last event, which a client may wait for
 	c.system.Root.Send(c.root, m)
 	select {
 	case <-c.ended:
 	case <-time.After(limit):
 		err = fmt.Errorf("stop: clusters did not end within %v", limit)
 	}
-	c.links.settle()
+	c.links.waitClosed()
 	return errors.Join(err, c.files.flush(flushLimit))
 }
 
-// makeFolder makes a folder of our own and proves that it can be written to.
+// makeFolder makes a folder of CONTROL's own and checks that it is writable.
 func makeFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -139,12 +144,12 @@ func makeFolder(dir string) error {
 	}
 	_, err = probe.WriteString("probe")
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		err = nil // a full disk is no reason to leave the bots down; what cannot be kept on it is said when it happens
+		err = nil // the bots run on a full disk too; a file that cannot be written is reported later
 	}
 	return errors.Join(err, probe.Close(), os.Remove(probe.Name()))
 }
 
-// watch closes the channel when an actor is gone.
+// watch returns a channel that is closed when an actor has ended.
 func watch(system *actor.ActorSystem, pid *actor.PID) <-chan struct{} {
 	gone := make(chan struct{})
 	system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
@@ -159,17 +164,18 @@ func watch(system *actor.ActorSystem, pid *actor.PID) <-chan struct{} {
 	return gone
 }
 
-// controlOptions is a configuration as the actors know it.
+// controlOptions returns the actors' options of a configuration.
 func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour) actors.Options {
 	hostname, err := os.Hostname()
 	if err != nil {
 		hostname = c.Machine.Source
 	}
 	var env []string
-	for _, name := range slices.Sorted(maps.Keys(c.Cluster.Env)) { // always alike: a bot whose environment is another's is not taken back
+	// Sorted, for a bot is adopted only if its environment is the same.
+	for _, name := range slices.Sorted(maps.Keys(c.Cluster.Env)) {
 		env = append(env, name+"="+c.Cluster.Env[name])
 	}
-	ready, _ := c.Cluster.ReadyRule() // validated where it counts
+	ready, _ := c.Cluster.ReadyRule() // validated with the configuration
 	return actors.Options{
 		Version: versionText(), Hostname: hostname, PID: os.Getpid(), CPUs: runtime.NumCPU(), Memory: memory(),
 		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source, Weight: float64(c.Machine.Weight)},
@@ -188,8 +194,8 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 	}
 }
 
-// ownerName names an installation of CONTROL on its machine: by its source, for several may see
-// each other's processes and have equal paths, and its state folder.
+// ownerName returns the name of an installation of CONTROL: its source and its state folder. The
+// folder is not enough, for several containers may see each other's processes and have equal paths.
 func ownerName(c *config.Config) string {
 	dir, err := filepath.Abs(c.State.Dir)
 	if target, failed := filepath.EvalSymlinks(dir); err == nil && failed == nil {
@@ -198,7 +204,7 @@ func ownerName(c *config.Config) string {
 	return c.Machine.Source + ":" + dir
 }
 
-// masterOptions is a configuration as MASTER's actors know it.
+// masterOptions returns the options of MASTER's actors of a configuration.
 func masterOptions(c *config.Config) master.Options {
 	o := master.Options{
 		Listen: c.Fleet.Listen, Authorization: c.Master.Authorization, Token: c.Discord.Token, API: c.Discord.API,
@@ -212,20 +218,20 @@ func masterOptions(c *config.Config) master.Options {
 	return o
 }
 
-// masterIn is one MASTER of this process.
-type masterIn struct {
+// localMaster is one MASTER of this process.
+type localMaster struct {
 	system *actor.ActorSystem
 	root   *actor.PID
 	ended  <-chan struct{}
 	files  *folder
 	links  *links
-	failed <-chan error // why it cannot go on
-	at     string       // where it listens
-	news   *bulletin
+	failed <-chan error // the error that ended it
+	at     string       // the address it listens at
+	events *eventLog
 }
 
 // startMaster spawns MASTER and waits until it listens.
-func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Options, state string, log zerolog.Logger) (*masterIn, error) {
+func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Options, state string, log zerolog.Logger) (*localMaster, error) {
 	listening, failed := make(chan string, 1), make(chan error, 1)
 	o.Listening = func(at string) { listening <- at }
 	o.Failed = func(err error) {
@@ -234,8 +240,8 @@ func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Option
 		default:
 		}
 	}
-	news := newBulletin("MASTER")
-	o.Told = news.told
+	news := newEventLog("MASTER")
+	o.Told = news.add
 	files := newFolder(state)
 	w, lines := newWorld(files, log), &links{}
 	w.Listen = lines.listen
@@ -243,7 +249,7 @@ func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Option
 	if err != nil {
 		return nil, err
 	}
-	m := &masterIn{system: system, root: root, ended: watch(system, root), files: files, links: lines, failed: failed, news: news}
+	m := &localMaster{system: system, root: root, ended: watch(system, root), files: files, links: lines, failed: failed, events: news}
 	select {
 	case m.at = <-listening:
 		return m, nil
@@ -254,25 +260,25 @@ func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Option
 	}
 }
 
-func (m *masterIn) stop() error {
+func (m *localMaster) stop() error {
 	m.system.Root.Send(m.root, master.Stop{})
 	select {
 	case <-m.ended:
-		m.links.settle()
+		m.links.waitClosed()
 		return m.files.flush(flushLimit)
 	case <-time.After(5 * time.Second):
 		return errors.New("stop: MASTER did not end within 5s")
 	}
 }
 
-// embed makes a configuration use a MASTER of its own: on loopback, with a secret that nobody else has.
+// embed makes a configuration use an embedded MASTER, on loopback and with a secret of its own.
 func embed(c *config.Config) {
 	c.Fleet.Listen = "127.0.0.1:0"
 	c.Fleet.Expect = 1
 	c.Master.Authorization = messages.Secret(rand.Text())
 }
 
-// memory is the machine's memory in bytes, 0 where it is not known.
+// memory returns the machine's memory in bytes, 0 if it is unknown.
 func memory() int64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

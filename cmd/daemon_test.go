@@ -7,7 +7,8 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// A configuration that says the same gives the same bots: those that run are taken back only if they would be started so again.
+// Equal configurations return equal options: a running bot is adopted only if it would be started
+// the same way again.
 func TestControlOptionsAreAlike(t *testing.T) {
 	c := &config.Config{}
 	c.Cluster.Env = map[string]string{}

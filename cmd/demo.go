@@ -24,7 +24,7 @@ import (
 	"github.com/discluster/control/transport/discord/server"
 )
 
-// demo is one demonstration: Discord, MASTER, machines and their bots, all on this one.
+// demo runs a simulated Discord, MASTER, several CONTROLs and their bots on this machine.
 type demo struct {
 	shards, maxConcurrency, machines, spares int
 	once, roll                               bool
@@ -36,13 +36,13 @@ type demo struct {
 	log     zerolog.Logger
 	discord *server.Server
 	base    string // of Discord
-	master  *masterIn
-	shown   *adminIn            // MASTER's
+	master  *localMaster
+	shown   *adminListener      // MASTER's
 	running map[string]*control // by the machine's name
 	view    *view
 }
 
-// Limits of a demonstration: more is what a simulation is for.
+// Limits of a demo; larger fleets are for `control rehearse`.
 const (
 	demoShardsMax   = 2000
 	demoMachinesMax = 50
@@ -52,7 +52,7 @@ func (p *program) demo() *cobra.Command {
 	d := &demo{}
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "shows everything on this machine: simulated Discord, MASTER, CONTROL, real cluster processes",
+		Short: "Run everything on this machine: simulated Discord, MASTER, CONTROL, real cluster processes",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.out = cmd.OutOrStdout()
@@ -65,14 +65,14 @@ func (p *program) demo() *cobra.Command {
 	f := c.Flags()
 	f.IntVar(&d.shards, "shards", 32, "shards of the bot")
 	f.IntVar(&d.maxConcurrency, "max-concurrency", 16, "identifies per 5 s")
-	f.IntVar(&d.machines, "machines", 1, "CONTROLs, each as on a machine of its own")
-	f.IntVar(&d.spares, "spares", 0, "of these machines, how many stay without shards until another one dies")
-	f.DurationVar(&d.jitter, "jitter", 80*time.Millisecond, "latency to Discord of 0 to this, each way")
-	f.DurationVar(&d.killEvery, "kill-every", 0, "kill a cluster process every so often")
-	f.DurationVar(&d.killMachine, "kill-machine", 0, "so long after all is up, a machine dies for good: its CONTROL and its bots")
-	f.DurationVar(&d.last, "for", 0, "run for this long without a person, then do as --once does")
-	f.BoolVar(&d.roll, "rolling-restart", false, "once all is up, give every cluster a new process, one at a time")
-	f.BoolVar(&d.once, "once", false, "bring it up, print the score, take it down; exit 0 only if all was well")
+	f.IntVar(&d.machines, "machines", 1, "number of CONTROLs, each as on a machine of its own")
+	f.IntVar(&d.spares, "spares", 0, "how many of these machines serve nothing until another one dies")
+	f.DurationVar(&d.jitter, "jitter", 80*time.Millisecond, "highest latency to Discord, each way; it is random from 0")
+	f.DurationVar(&d.killEvery, "kill-every", 0, "kill a cluster process at this interval; 0: never")
+	f.DurationVar(&d.killMachine, "kill-machine", 0, "kill a machine, its CONTROL and its bots, this long after every shard is READY; 0: never")
+	f.DurationVar(&d.last, "for", 0, "run for this long, then end as --once does; 0: until Ctrl-C")
+	f.BoolVar(&d.roll, "rolling-restart", false, "replace every process, one at a time, when every shard is READY")
+	f.BoolVar(&d.once, "once", false, "start, print the score and stop; fail unless every shard was READY without a violation")
 	return c
 }
 
@@ -91,12 +91,12 @@ func (d *demo) check() error {
 	case d.killEvery < 0 || d.killMachine < 0 || d.last < 0:
 		return errors.New("--kill-every, --kill-machine, --for: want no negative time")
 	case d.killMachine > 0 && d.machines < 2:
-		return errors.New("--kill-machine: want at least 2 --machines: somebody has to take over")
+		return errors.New("--kill-machine: want at least 2 --machines, for another must take over")
 	}
 	return nil
 }
 
-// run brings everything up, lets it be looked at, and takes it down.
+// run starts everything, keeps it running as the flags say, and stops it.
 func (d *demo) run(ctx context.Context) (err error) {
 	if d.dir, err = os.MkdirTemp("", "control-demo-"); err != nil {
 		return err
@@ -121,13 +121,13 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return errors.Join(up, stopped, d.verdict(counts))
 }
 
-// openLog writes the log to a file, so that the screen stays the demo's.
+// openLog returns a log in a file, which keeps the terminal for the demo.
 func (d *demo) openLog() (zerolog.Logger, error) {
 	f, err := os.OpenFile(filepath.Join(d.dir, "control.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	return newLog(&config.Config{Log: config.Log{Level: "info", Format: config.FormatJSON}}, new(threshold), f).Logger, err
 }
 
-// start brings up Discord, MASTER and the machines.
+// start starts Discord, MASTER and the machines.
 func (d *demo) start(ctx context.Context) (err error) {
 	token := messages.Secret("demo-" + rand.Text())
 	d.secret = messages.Secret(rand.Text())
@@ -157,11 +157,11 @@ func (d *demo) start(ctx context.Context) (err error) {
 			}
 		}
 		c.Master.URL = "ws://" + d.master.at
-		at, err := claim(c)
+		dirs, err := claimDirs(c)
 		if err != nil {
 			return err
 		}
-		machine, err := startControl(system, c.Machine.Source, c, at, []actors.Behaviour{d.view.behaviour(c.Machine.Source)}, d.log.With().Str("machine", c.Machine.Source).Logger())
+		machine, err := startControl(system, c.Machine.Source, c, dirs, []actors.Behaviour{d.view.behaviour(c.Machine.Source)}, d.log.With().Str("machine", c.Machine.Source).Logger())
 		if err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// configure is the configuration of one machine, as a file would say it.
+// configure returns the configuration of one machine.
 func (d *demo) configure(i int, self string, token messages.Secret) (*config.Config, error) {
 	dir := filepath.Join(d.dir, fmt.Sprintf("m%d", i+1))
 	c, err := config.Load("", []string{
@@ -186,7 +186,8 @@ func (d *demo) configure(i int, self string, token messages.Secret) (*config.Con
 	return c, nil
 }
 
-// awaitReady waits until every shard is READY, no longer than a start may take.
+// awaitReady waits until every shard is READY. It fails after the longest time that a start may
+// take.
 func (d *demo) awaitReady(ctx context.Context) error {
 	limit := time.Minute + 2*rules.Config{MaxConcurrency: d.maxConcurrency}.Floor(d.shards)
 	late := time.NewTimer(limit)
@@ -203,7 +204,7 @@ func (d *demo) awaitReady(ctx context.Context) error {
 	}
 }
 
-// tailOfLog is the last of the log, for a demo that failed: its folder is about to go.
+// tailOfLog returns the end of the log, for a demo that failed: its folder is removed next.
 func (d *demo) tailOfLog() string {
 	text, err := os.ReadFile(filepath.Join(d.dir, "control.log"))
 	if err != nil {
@@ -212,7 +213,7 @@ func (d *demo) tailOfLog() string {
 	return "\n" + string(text[max(0, len(text)-4<<10):])
 }
 
-// show lets the running demo be looked at: until Ctrl-C, for --for, or not at all with --once.
+// show keeps the demo running until Ctrl-C or for --for; with --once it returns at once.
 func (d *demo) show(ctx context.Context) error {
 	var end <-chan time.Time
 	switch {
@@ -244,13 +245,13 @@ func (d *demo) show(ctx context.Context) error {
 			if pids := d.view.pids(); len(pids) > 0 {
 				pid := pids[mathrand.IntN(len(pids))]
 				d.view.say("killing process %d", pid)
-				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone by itself
+
 			}
 		}
 	}
 }
 
-// rollAll restarts every cluster, with --rolling-restart.
+// rollAll restarts every cluster if --rolling-restart is set.
 func (d *demo) rollAll(ctx context.Context) error {
 	if !d.roll {
 		return nil
@@ -260,7 +261,7 @@ func (d *demo) rollAll(ctx context.Context) error {
 	return d.view.roll(ctx)
 }
 
-// settle gives what was killed last the time to come back.
+// settle waits until every shard is READY again after the last kill.
 func (d *demo) settle(ctx context.Context) error {
 	if d.killEvery == 0 && d.killMachine == 0 {
 		return nil
@@ -273,7 +274,7 @@ func (d *demo) settle(ctx context.Context) error {
 	return nil
 }
 
-// stop takes everything down, and says what is left.
+// stop stops everything. It fails if a process is left.
 func (d *demo) stop() error {
 	var errs []error
 	if len(d.running) > 0 {
@@ -304,7 +305,7 @@ func (d *demo) stop() error {
 	return errors.Join(errs...)
 }
 
-// verdict is what Discord says of the whole run.
+// verdict prints the simulated Discord's score of the whole run. It fails on a violation.
 func (d *demo) verdict(c rules.Counts) error {
 	if d.roll || d.last > 0 {
 		fmt.Fprintf(d.out, "score at Discord in the end: %d identifies of %d shards, %d resumes, %d violations, %d duplicates, %d events lost, %d doubled\n",
@@ -319,7 +320,7 @@ func (d *demo) verdict(c rules.Counts) error {
 	return nil
 }
 
-// report prints the table, the score, and what to try.
+// report prints the table of clusters, the score and commands to try.
 func (d *demo) report(took time.Duration) {
 	d.view.table()
 	score := d.discord.Score()
@@ -342,6 +343,6 @@ func (d *demo) report(took time.Duration) {
 			fmt.Fprintf(d.out, "page of %-10s http://%s/\n", name, *at)
 		}
 	}
-	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table and watch it return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n", d.base)
+	fmt.Fprintf(d.out, "\ntry: kill -9 a pid of the table, and see its cluster return\n     curl -d '{\"kind\":\"reconnect\"}' %s/faults\n", d.base)
 	fmt.Fprintf(d.out, "     control clusters --state.dir=%s/m1, and status --master --state.dir=%s, or any other command\n     Ctrl-C ends it\n\n", d.dir, d.dir)
 }

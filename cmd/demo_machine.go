@@ -5,7 +5,8 @@ import (
 	"syscall"
 )
 
-// loseMachine ends a machine of the demo as a power cut would: nothing on it says goodbye, or comes back.
+// loseMachine ends a machine of the demo as a power cut would: nothing on it closes its connections
+// or comes back.
 func (d *demo) loseMachine() error {
 	serving := d.view.serving()
 	if len(serving) == 0 {
@@ -14,18 +15,19 @@ func (d *demo) loseMachine() error {
 	name := serving[mathrand.IntN(len(serving))]
 	pids := d.view.pidsOf(name)
 	d.view.say("machine %s dies, with %d cluster processes", name, len(pids))
-	if err := d.running[name].detach("the machine dies"); err != nil { // its CONTROL is one of this process, and must not see what comes
+	// Its CONTROL is in this process and must not see its bots die.
+	if err := d.running[name].detach("the machine dies"); err != nil {
 		return err
 	}
 	delete(d.running, name)
 	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone by itself
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
 	}
 	d.view.lost(name)
 	return nil
 }
 
-// serving is the machines that run something.
+// serving returns the machines that run a process.
 func (v *view) serving() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -38,7 +40,7 @@ func (v *view) serving() []string {
 	return all
 }
 
-// pidsOf is what runs on one machine.
+// pidsOf returns the pids of the processes on one machine.
 func (v *view) pidsOf(machine string) []int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -51,7 +53,7 @@ func (v *view) pidsOf(machine string) []int {
 	return all
 }
 
-// lost forgets a machine.
+// lost removes a machine from the view.
 func (v *view) lost(machine string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -18,9 +18,9 @@ func discordCommand() *cobra.Command {
 	var c server.Config
 	cmd := &cobra.Command{
 		Use:   "discord",
-		Short: "runs a simulated Discord, with its limits",
-		Long: "discord answers REST and gateway as Discord does, holds every bot to its limits, and keeps a score at /stats. POST /faults makes things go wrong.\n" +
-			"Point a bot at it by DISCORD_API. A library that speaks https alone needs --tls, and has to trust the certificate that the output names.",
+		Short: "Run a simulated Discord with its limits",
+		Long: "Answer REST and gateway as Discord does, enforce Discord's limits, and keep a score at /stats. POST /faults injects a fault.\n" +
+			"DISCORD_API points a bot at it. A library that supports only https needs --tls, and must trust the certificate that the output names.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.Rules.Token = token
@@ -46,23 +46,22 @@ func discordCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&listen, "listen", "127.0.0.1:8645", "where to listen, host:port")
-	f.StringVar(&token, "token", "x", "the bot token that is accepted; disgo finds its application's id in one that begins with "+guilds.TokenPrefix())
+	f.StringVar(&listen, "listen", "127.0.0.1:8645", "address to listen at, host:port")
+	f.StringVar(&token, "token", "x", "the bot token that is accepted; disgo reads its application's id from a token that begins with "+guilds.TokenPrefix())
 	f.IntVar(&c.Rules.ShardCount, "shards", 1, "recommended number of shards")
 	f.IntVar(&c.Rules.MaxConcurrency, "max-concurrency", 1, "identifies per 5 s")
-	f.IntVar(&c.Rules.Guilds, "guilds", 0, "guilds the bot is in")
+	f.IntVar(&c.Rules.Guilds, "guilds", 0, "number of the bot's guilds")
 	f.IntVar(&c.Shape.Members, "guild-members", 0, "members of each guild; 0: 3")
 	f.IntVar(&c.Shape.Channels, "guild-channels", 0, "text channels of each guild; 0: 2")
 	f.IntVar(&c.Shape.Roles, "guild-roles", 0, "roles of each guild beside @everyone; 0: 2")
 	f.BoolVar(&secure, "tls", false, "serve https and wss, with a certificate made for this run; the output names its file")
-	f.DurationVar(&c.Jitter, "jitter", 0, "latency of 0 to this, each way")
+	f.DurationVar(&c.Jitter, "jitter", 0, "highest latency, each way; it is random from 0")
 	f.Float64Var(&c.EventsPerSecond, "events", 0, "events per second and shard")
 	f.DurationVar(&c.Rules.SessionWindow, "session-window", 90*time.Second, "how long a session outlives its connection")
 	return cmd
 }
 
-// certify has c serve TLS, and returns the file with the certificate that its clients have to
-// trust.
+// certify makes c serve TLS. It returns the file with the certificate that clients must trust.
 func certify(c *server.Config) (path string, err error) {
 	if c.Certificate, err = server.NewCertificate(time.Now()); err != nil {
 		return "", err

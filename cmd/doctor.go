@@ -13,12 +13,12 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// finding is what one check found.
+// finding is one result of a check.
 type finding struct {
 	Check string `json:"check"`
 	State string `json:"state"` // fine, doubtful or bad
 	Found string `json:"found"`
-	Cure  string `json:"cure,omitempty"` // what to do, where it is not fine
+	Cure  string `json:"cure,omitempty"` // what to do, unless it is fine
 }
 
 const (
@@ -27,19 +27,19 @@ const (
 	bad      = "bad"
 )
 
-// check is one thing that doctor looks at. It may find several things.
+// check is one check of doctor. It may return several findings.
 type check struct {
 	name string
-	look func(ctx context.Context, p *patient) []finding
+	look func(ctx context.Context, t *target) []finding
 }
 
-// patient is what the checks look at.
-type patient struct {
+// target is the configuration that is checked, and a caller of its CONTROL.
+type target struct {
 	conf   *config.Config
 	caller *caller
 }
 
-// checks is everything that doctor looks at, in the order in which it is told: what comes first is the cause of what comes behind it.
+// checks are doctor's checks in the order of the output: a cause comes before its consequences.
 var checks = []check{
 	{"command", checkCommand},
 	{"folders", checkFolders},
@@ -56,9 +56,9 @@ func doctorCommand() *cobra.Command {
 	var forPrograms bool
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "looks for what is wrong on this machine, and says what to do",
-		Long: "doctor looks at the configuration, folders, limits, clock, the running CONTROL, Discord and MASTER. It changes nothing, and spends no identify.\n" +
-			"It fails when something is bad; what is doubtful may be meant.",
+		Short: "Find problems of this machine, with what to do about each",
+		Long: "Check the configuration, folders, limits, clock, the running CONTROL, Discord and MASTER. Nothing is changed, and no identify is spent.\n" +
+			"The command fails if a finding is bad. A doubtful one may be intended.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			found := examine(cmd.Context(), load)
@@ -72,29 +72,29 @@ func doctorCommand() *cobra.Command {
 				}
 			}
 			if n > 0 {
-				return fmt.Errorf("doctor: %d of %d checks are bad", n, len(found))
+				return fmt.Errorf("doctor: %d of %d findings are bad", n, len(found))
 			}
 			return nil
 		},
 	}
-	load = configured(c)
+	load = configFlags(c)
 	c.Flags().BoolVar(&forPrograms, "json", false, "answer in JSON")
 	return c
 }
 
-// examine makes every check there can be: with a broken configuration, that is one.
+// examine runs every check. With a broken configuration it returns only the errors of that.
 func examine(ctx context.Context, load func() (*config.Config, error)) (all []finding) {
 	conf, err := load()
 	if err != nil {
 		for line := range strings.Lines(errors.Unwrap(err).Error()) {
-			all = append(all, finding{"configuration", bad, strings.TrimSpace(line), "correct it; `control config check` says when it is good"})
+			all = append(all, finding{"configuration", bad, strings.TrimSpace(line), "correct it, then run `control config check`"})
 		}
 		return all
 	}
 	all = append(all, finding{Check: "configuration", State: fine, Found: "it can be read"})
-	p := &patient{conf, newCaller(conf.State.Dir, true, io.Discard)}
+	t := &target{conf, newCaller(conf.State.Dir, true, io.Discard)}
 	for _, c := range checks {
-		for _, f := range c.look(ctx, p) {
+		for _, f := range c.look(ctx, t) {
 			f.Check = c.name
 			all = append(all, f)
 		}

@@ -18,28 +18,31 @@ import (
 	"github.com/discluster/control/transport/botlog"
 )
 
-// Limits of what is fine.
+// Limits of what counts as fine.
 const (
-	freeLeast   = 256 << 20 // bytes of the state folder's disk: the output of bots goes there, too
-	filesLeast  = 4096      // open files: two for each cluster, and what a bot has of its own
+	freeLeast   = 256 << 20 // free bytes on the state folder's disk, which also holds the bots' output
+	filesLeast  = 4096      // open files: two for each cluster, besides the bots' own
 	reachWithin = 5 * time.Second
-	clockMost   = time.Second // machines that pace themselves do so by the clock (PROTOCOL B3); Discord's Date has whole seconds
+	// clockMost is the resolution of Discord's Date. Machines that pace themselves go by the clock
+	// (PROTOCOL B3).
+	clockMost = time.Second
 )
 
-// well and amiss make findings.
-func well(format string, args ...any) finding {
+// ok and problem return a finding.
+func ok(format string, args ...any) finding {
 	return finding{State: fine, Found: fmt.Sprintf(format, args...)}
 }
 
-func amiss(state, cure, format string, args ...any) finding {
+func problem(state, cure, format string, args ...any) finding {
 	return finding{State: state, Found: fmt.Sprintf(format, args...), Cure: cure}
 }
 
-// checkCommand looks for the bot's program as the system will: from the folder it runs in, where it is named by a path.
-func checkCommand(_ context.Context, p *patient) []finding {
-	c := p.conf.Cluster
+// checkCommand looks for the bot's program as exec does: a relative path is relative to the folder
+// the bot runs in.
+func checkCommand(_ context.Context, t *target) []finding {
+	c := t.conf.Cluster
 	if len(c.Command) == 0 {
-		return []finding{amiss(doubtful, "nothing to do where it is given behind `control run --`, or where only MASTER runs", "cluster.command is not set")}
+		return []finding{problem(doubtful, "nothing to do if it follows `control run --`, or if only MASTER runs here", "cluster.command is not set")}
 	}
 	program := c.Command[0]
 	if filepath.Base(program) != program && !filepath.IsAbs(program) {
@@ -47,129 +50,129 @@ func checkCommand(_ context.Context, p *patient) []finding {
 	}
 	path, err := exec.LookPath(program)
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return []finding{amiss(bad, "name a program that is there and can be executed, or correct PATH", "cluster.command: %v", err)}
+		return []finding{problem(bad, "name an executable program, or correct PATH", "cluster.command: %v", err)}
 	}
-	return []finding{well("cluster.command is %s", path)}
+	return []finding{ok("cluster.command is %s", path)}
 }
 
-// checkFolders looks at what is CONTROL's own.
-func checkFolders(_ context.Context, p *patient) (all []finding) {
-	for _, f := range []struct{ key, dir string }{{"state.dir", p.conf.State.Dir}, {"sockets.dir", p.conf.Sockets.Dir}} {
+// checkFolders checks the folders of CONTROL and the space on their disk.
+func checkFolders(_ context.Context, t *target) (all []finding) {
+	for _, f := range []struct{ key, dir string }{{"state.dir", t.conf.State.Dir}, {"sockets.dir", t.conf.Sockets.Dir}} {
 		info, err := os.Stat(f.dir)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			all = append(all, amiss(doubtful, "nothing to do: CONTROL makes it; with another configuration there may be another one", "%s %s is not there", f.key, f.dir))
+			all = append(all, problem(doubtful, "nothing to do: CONTROL creates it; a CONTROL with another configuration may have another one", "%s %s does not exist", f.key, f.dir))
 		case err != nil:
-			all = append(all, amiss(bad, "give this user the right to it", "%s: %v", f.key, err))
+			all = append(all, problem(bad, "give this user access", "%s: %v", f.key, err))
 		case !info.IsDir():
-			all = append(all, amiss(bad, "name a folder", "%s %s is no folder", f.key, f.dir))
+			all = append(all, problem(bad, "name a folder", "%s %s is not a folder", f.key, f.dir))
 		case info.Mode().Perm()&0o077 != 0:
-			all = append(all, amiss(doubtful, "chmod 700 "+f.dir, "%s %s can be entered by others (%s)", f.key, f.dir, info.Mode().Perm()))
+			all = append(all, problem(doubtful, "chmod 700 "+f.dir, "%s %s is accessible to others (%s)", f.key, f.dir, info.Mode().Perm()))
 		default:
-			all = append(all, well("%s %s", f.key, f.dir))
+			all = append(all, ok("%s %s", f.key, f.dir))
 		}
 	}
 	var disk syscall.Statfs_t
-	if err := syscall.Statfs(p.conf.State.Dir, &disk); err == nil {
+	if err := syscall.Statfs(t.conf.State.Dir, &disk); err == nil {
 		if free := disk.Bavail * uint64(disk.Bsize); free < freeLeast {
-			all = append(all, amiss(bad, "make room: sessions that cannot be written cost an identify a shard", "state.dir: %d MB are free", free>>20))
+			all = append(all, problem(bad, "free disk space: a session that cannot be written costs an identify", "state.dir: %d MB are free", free>>20))
 		}
 	}
 	return all
 }
 
-// checkLimits looks at what the system allows us.
-func checkLimits(context.Context, *patient) (all []finding) {
+// checkLimits checks the limits of this process and the machine's memory.
+func checkLimits(context.Context, *target) (all []finding) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil {
 		if files.Max < filesLeast {
-			all = append(all, amiss(doubtful, "raise it (LimitNOFILE= of a systemd unit, ulimit -n)", "%d open files are allowed", files.Max))
+			all = append(all, problem(doubtful, "raise it (LimitNOFILE= of a systemd unit, ulimit -n)", "%d open files are allowed", files.Max))
 		} else {
-			all = append(all, well("%d open files are allowed", files.Max))
+			all = append(all, ok("%d open files are allowed", files.Max))
 		}
 	}
 	if bytes := memory(); bytes > 0 {
-		all = append(all, well("%d MB of memory", bytes>>20))
+		all = append(all, ok("%d MB of memory", bytes>>20))
 	}
 	return all
 }
 
-// checkControl asks the one that runs.
-func checkControl(ctx context.Context, p *patient) (all []finding) {
-	pid, err := runningIn(p.conf.State.Dir)
+// checkControl asks the CONTROL that runs on the state folder.
+func checkControl(ctx context.Context, t *target) (all []finding) {
+	pid, err := runningIn(t.conf.State.Dir)
 	if err != nil {
-		return []finding{amiss(doubtful, "start it, where it should run; name its configuration, where it does", "%v", err)}
+		return []finding{problem(doubtful, "start it if it should run here; name its configuration if it runs", "%v", err)}
 	}
 	var v messages.View
-	if _, err := p.caller.get(ctx, "/api/v1/machine", &v); err != nil {
-		return []finding{amiss(bad, "its log says why; where it is stuck, kill it and start it again: the bots go on meanwhile", "CONTROL %d runs, and does not answer: %v", pid, err)}
+	if _, err := t.caller.get(ctx, "/api/v1/machine", &v); err != nil {
+		return []finding{problem(bad, "look at its log; if it is stuck, kill it and start it again: the bots keep serving", "CONTROL %d runs but does not answer: %v", pid, err)}
 	}
-	all = append(all, well("CONTROL %d runs, version %s", pid, v.Machine.Version))
+	all = append(all, ok("CONTROL %d runs, version %s", pid, v.Machine.Version))
 	if v.Machine.Version != versionText() {
-		all = append(all, amiss(doubtful, "`control upgrade` lets it become this program; the bots stay", "this program is version %s", versionText()))
+		all = append(all, problem(doubtful, "`control upgrade` replaces it by this program; the bots keep serving", "this program is version %s", versionText()))
 	}
 	if ready, why := v.Ready(); !ready {
-		all = append(all, amiss(bad, "`control status` and `control events` say more; `control restart` gives what failed a fresh budget", "%s", why))
+		all = append(all, problem(bad, "look at `control status` and `control events`; `control restart` gives a failed cluster a fresh budget of restarts", "%s", why))
 	}
 	if !v.Machine.Master.Up {
-		all = append(all, amiss(bad, "see MASTER below; the bots go on meanwhile", "no link to MASTER since %s: %s", messages.Stamp(v.Machine.Master.Since), v.Machine.Master.Err))
+		all = append(all, problem(bad, "see MASTER below; the bots keep serving", "no link to MASTER since %s: %s", messages.Stamp(v.Machine.Master.Since), v.Machine.Master.Err))
 	}
 	return all
 }
 
-// checkLogs looks whether the bots still write to the files that CONTROL gave them.
-func checkLogs(ctx context.Context, p *patient) (all []finding) {
-	dir := logFolder(p.conf)
+// checkLogs checks that the bots write to the files that CONTROL opened for them.
+func checkLogs(ctx context.Context, t *target) (all []finding) {
+	dir := logFolder(t.conf)
 	var v messages.View
-	if _, err := runningIn(p.conf.State.Dir); err != nil || p.conf.Cluster.Logs != config.LogsFile {
+	if _, err := runningIn(t.conf.State.Dir); err != nil || t.conf.Cluster.Logs != config.LogsFile {
 		return nil
 	}
-	if _, err := p.caller.get(ctx, "/api/v1/machine", &v); err != nil {
-		return nil // CONTROL above says so
+	if _, err := t.caller.get(ctx, "/api/v1/machine", &v); err != nil {
+		return nil // checkControl reports it
 	}
 	for _, c := range v.Clusters {
 		if file := botlog.Astray(dir, botlog.Writer{Cluster: c.Cluster, PID: c.PID}); c.PID > 0 && file != "" {
-			all = append(all, amiss(doubtful, fmt.Sprintf("take %s out of log rotation, cluster.log_max keeps it small; `control restart %s` begins a new file", dir, c.Cluster),
-				"the log of cluster %s was removed or renamed by another program: it goes on into %s", c.Cluster, file))
+			all = append(all, problem(doubtful, fmt.Sprintf("take %s out of log rotation, for cluster.log_max limits it; `control restart %s` begins a new file", dir, c.Cluster),
+				"another program removed or renamed the log of cluster %s: its bot now writes to %s", c.Cluster, file))
 		}
 	}
 	if len(all) == 0 {
-		all = append(all, well("in %s", dir))
+		all = append(all, ok("in %s", dir))
 	}
 	return all
 }
 
-// checkAPI looks whether the address can be had.
-func checkAPI(_ context.Context, p *patient) []finding {
-	at := p.conf.Admin.Listen
-	if _, err := adminOptions(p.conf); err != nil {
-		return []finding{amiss(bad, "name a certificate and its key", "%v", err)}
+// checkAPI checks that the address of the API can be had, or that CONTROL listens there.
+func checkAPI(_ context.Context, t *target) []finding {
+	at := t.conf.Admin.Listen
+	if _, err := adminOptions(t.conf); err != nil {
+		return []finding{problem(bad, "name a certificate and its key", "%v", err)}
 	}
 	if at == "" {
-		return []finding{well("by the socket in state.dir alone")}
+		return []finding{ok("only by the socket in state.dir")}
 	}
 	l, err := net.Listen("tcp", at)
 	if err == nil {
 		_ = l.Close()
 	}
-	_, absent := runningIn(p.conf.State.Dir)
+	_, absent := runningIn(t.conf.State.Dir)
 	switch {
 	case err == nil && absent == nil:
-		return []finding{amiss(doubtful, "its log says why; it was started with another admin.listen, or tries again every 10 s", "CONTROL runs, and nobody listens at %s", at)}
+		return []finding{problem(doubtful, "look at its log: it was started with another admin.listen, or retries every 10 s", "CONTROL runs, but nothing listens at %s", at)}
 	case err != nil && absent != nil:
-		return []finding{amiss(doubtful, "stop who is there, or set admin.listen", "admin.listen: %v", err)}
+		return []finding{problem(doubtful, "stop the program that listens there, or change admin.listen", "admin.listen: %v", err)}
 	}
-	return []finding{well("at %s", at)}
+	return []finding{ok("at %s", at)}
 }
 
-// checkMaster looks whether MASTER can be reached; it says nothing to it.
-func checkMaster(ctx context.Context, p *patient) []finding {
-	if p.conf.Embedded() {
-		return []finding{well("inside CONTROL")}
+// checkMaster checks that MASTER accepts a connection. It sends nothing.
+func checkMaster(ctx context.Context, t *target) []finding {
+	if t.conf.Embedded() {
+		return []finding{ok("inside CONTROL")}
 	}
-	u, err := url.Parse(p.conf.Master.URL)
+	u, err := url.Parse(t.conf.Master.URL)
 	if err != nil {
-		return []finding{amiss(bad, "correct it", "master.url: %v", err)}
+		return []finding{problem(bad, "correct it", "master.url: %v", err)}
 	}
 	port := u.Port()
 	if port == "" {
@@ -184,28 +187,29 @@ func checkMaster(ctx context.Context, p *patient) []finding {
 		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", at)
 	}
 	if err != nil {
-		return []finding{amiss(bad, "start MASTER, open the way to it, or correct master.url", "%s: %v", p.conf.Master.URL, err)}
+		return []finding{problem(bad, "start MASTER, allow the connection, or correct master.url", "%s: %v", t.conf.Master.URL, err)}
 	}
 	_ = conn.Close()
-	return []finding{well("%s can be reached", p.conf.Master.URL)}
+	return []finding{ok("%s can be reached", t.conf.Master.URL)}
 }
 
-// checkDiscord asks Discord whether it is there, what time it is, and, with the token, what may be spent.
-func checkDiscord(ctx context.Context, p *patient) (all []finding) {
-	answer, err := askDiscord(ctx, p.conf)
-	var refused *refusedToken
+// checkDiscord checks that Discord answers, the difference of the clocks and, with a token, the
+// budget.
+func checkDiscord(ctx context.Context, t *target) (all []finding) {
+	answer, err := askDiscord(ctx, t.conf)
+	var refused *tokenRefusedError
 	switch {
 	case errors.As(err, &refused):
-		return []finding{amiss(bad, "give the bot another token, in Discord's developer portal and here", "%v", err)}
+		return []finding{problem(bad, "make another token in Discord's developer portal, and set it here", "%v", err)}
 	case err != nil:
-		return []finding{amiss(bad, "open the way to it, or correct discord.api", "%v", err)}
+		return []finding{problem(bad, "allow the connection, or correct discord.api", "%v", err)}
 	}
-	all = append(all, well("%s answers in %v", p.conf.Discord.API, answer.took.Round(time.Millisecond)))
+	all = append(all, ok("%s answers in %v", t.conf.Discord.API, answer.took.Round(time.Millisecond)))
 	if ahead := answer.ahead.Round(time.Second); ahead > clockMost || ahead < -clockMost {
-		all = append(all, amiss(bad, "let the clock be set (chrony, systemd-timesyncd): machines that pace themselves do so by it", "our clock is %v ahead of Discord's", ahead))
+		all = append(all, problem(bad, "synchronise the clock (chrony, systemd-timesyncd): identifies are paced by it", "our clock is %v ahead of Discord's", ahead))
 	}
 	if b := answer.budget; b != nil && b.Remaining < b.Shards {
-		all = append(all, amiss(doubtful, "let nothing identify that can resume; it is filled again "+b.reset(), "%d identifies are left of %d, and Discord recommends %d shards", b.Remaining, b.Total, b.Shards))
+		all = append(all, problem(doubtful, "restart no bot that cannot resume; the budget is full again "+b.reset(), "%d identifies are left of %d, and Discord recommends %d shards", b.Remaining, b.Total, b.Shards))
 	}
 	return all
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// discordStub is a Discord as far as doctor asks it.
+// discordStub is a Discord that answers doctor's requests.
 type discordStub struct {
 	status    int
 	ahead     time.Duration // of its clock
@@ -38,8 +38,8 @@ func (d discordStub) start(t *testing.T) (base string) {
 	return s.URL
 }
 
-// nobody is an address of this machine at which nobody listens.
-func nobody(t *testing.T) string {
+// closedAddress returns an address of this machine at which nothing listens.
+func closedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,8 +49,8 @@ func nobody(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// somebody is an address of this machine at which somebody listens.
-func somebody(t *testing.T) string {
+// takenAddress returns an address of this machine at which the test listens.
+func takenAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,7 +60,7 @@ func somebody(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// Doctor finds each thing that is wrong, says what to do, and calls nothing else bad.
+// Doctor finds each problem, returns what to do, and reports nothing else as bad.
 func TestDoctor(t *testing.T) {
 	for name, c := range map[string]struct {
 		discord discordStub
@@ -71,27 +71,27 @@ func TestDoctor(t *testing.T) {
 	}{
 		"all is well":            {discord: discordStub{remaining: 900}, check: "Discord", state: fine, found: "answers in"},
 		"a broken configuration": {env: func(string) []string { return []string{"CONTROL_LOG__LEVEL=loud"} }, check: "configuration", state: bad, found: `log.level "loud"`},
-		"a program that is not":  {env: func(string) []string { return []string{"CONTROL_CLUSTER__COMMAND=no-such-bot"} }, check: "command", state: bad, found: "no-such-bot"},
+		"a missing program":      {env: func(string) []string { return []string{"CONTROL_CLUSTER__COMMAND=no-such-bot"} }, check: "command", state: bad, found: "no-such-bot"},
 		"a program in its folder": {env: func(dir string) []string {
 			return []string{"CONTROL_CLUSTER__COMMAND=./bot", "CONTROL_CLUSTER__DIR=" + dir}
 		}, check: "command", state: fine, found: "/bot"},
-		"a folder for all":      {env: func(dir string) []string { return []string{"CONTROL_STATE__DIR=" + dir + "/open"} }, check: "folders", state: doubtful, found: "can be entered by others"},
-		"a folder that is none": {env: func(dir string) []string { return []string{"CONTROL_STATE__DIR=" + dir + "/bot"} }, check: "folders", state: bad, found: "is no folder"},
-		"a folder that is not":  {env: func(dir string) []string { return []string{"CONTROL_STATE__DIR=" + dir + "/none"} }, check: "folders", state: doubtful, found: "is not there"},
-		"no CONTROL":            {check: "CONTROL", state: doubtful, found: "no CONTROL runs on it"},
+		"an open folder":   {env: func(dir string) []string { return []string{"CONTROL_STATE__DIR=" + dir + "/open"} }, check: "folders", state: doubtful, found: "is accessible to others"},
+		"a file as folder": {env: func(dir string) []string { return []string{"CONTROL_STATE__DIR=" + dir + "/bot"} }, check: "folders", state: bad, found: "is not a folder"},
+		"a missing folder": {env: func(dir string) []string { return []string{"CONTROL_STATE__DIR=" + dir + "/none"} }, check: "folders", state: doubtful, found: "does not exist"},
+		"no CONTROL":       {check: "CONTROL", state: doubtful, found: "no CONTROL runs on it"},
 		"no certificate": {env: func(dir string) []string {
 			return []string{"CONTROL_ADMIN__TLS_CERT=" + dir + "/bot", "CONTROL_ADMIN__TLS_KEY=" + dir + "/bot"}
 		}, check: "API", state: bad, found: "admin.tls_cert"},
-		"an API nowhere":           {env: func(string) []string { return []string{"CONTROL_ADMIN__LISTEN="} }, check: "API", state: fine, found: "alone"},
-		"a token that is refused":  {discord: discordStub{status: 401}, check: "Discord", state: bad, found: "does not know it"},
-		"Discord is down":          {discord: discordStub{status: 503}, check: "Discord", state: bad, found: "503"},
-		"a clock behind":           {discord: discordStub{remaining: 900, ahead: time.Minute}, check: "Discord", state: bad, found: "our clock is -"},
-		"a clock ahead":            {discord: discordStub{remaining: 900, ahead: -time.Minute}, check: "Discord", state: bad, found: "our clock is "},
-		"a budget that is low":     {discord: discordStub{remaining: 19}, check: "Discord", state: doubtful, found: "19 identifies are left of 1000"},
-		"a MASTER that is not":     {env: func(string) []string { return []string{"CONTROL_MASTER__URL=ws://" + nobody(t)} }, check: "MASTER", state: bad, found: "refused"},
-		"a MASTER that is inside":  {check: "MASTER", state: fine, found: "inside"},
-		"an address that is taken": {env: func(string) []string { return []string{"CONTROL_ADMIN__LISTEN=" + somebody(t)} }, check: "API", state: doubtful, found: "address already in use"},
-		"an address that is none":  {env: func(string) []string { return []string{"CONTROL_ADMIN__LISTEN=127.0.0.1:1x"} }, check: "configuration", state: bad, found: "admin.listen"},
+		"an API without address":  {env: func(string) []string { return []string{"CONTROL_ADMIN__LISTEN="} }, check: "API", state: fine, found: "only by the socket"},
+		"a token that is refused": {discord: discordStub{status: 401}, check: "Discord", state: bad, found: "does not know it"},
+		"Discord is down":         {discord: discordStub{status: 503}, check: "Discord", state: bad, found: "503"},
+		"a clock behind":          {discord: discordStub{remaining: 900, ahead: time.Minute}, check: "Discord", state: bad, found: "our clock is -"},
+		"a clock ahead":           {discord: discordStub{remaining: 900, ahead: -time.Minute}, check: "Discord", state: bad, found: "our clock is "},
+		"a budget that is low":    {discord: discordStub{remaining: 19}, check: "Discord", state: doubtful, found: "19 identifies are left of 1000"},
+		"no MASTER":               {env: func(string) []string { return []string{"CONTROL_MASTER__URL=ws://" + closedAddress(t)} }, check: "MASTER", state: bad, found: "refused"},
+		"an embedded MASTER":      {check: "MASTER", state: fine, found: "inside"},
+		"a taken address":         {env: func(string) []string { return []string{"CONTROL_ADMIN__LISTEN=" + takenAddress(t)} }, check: "API", state: doubtful, found: "address already in use"},
+		"an invalid address":      {env: func(string) []string { return []string{"CONTROL_ADMIN__LISTEN=127.0.0.1:1x"} }, check: "configuration", state: bad, found: "admin.listen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

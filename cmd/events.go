@@ -21,8 +21,8 @@ func eventsCommand() *cobra.Command {
 	var level string
 	c := &cobra.Command{
 		Use:   "events",
-		Short: "lists what happened, and with -f goes on as it happens",
-		Long:  "events lists what CONTROL keeps of its last events. With -f it goes on until Ctrl-C, across an upgrade of CONTROL, too.",
+		Short: "List the last events; with -f, follow them",
+		Long:  "List the last events that CONTROL keeps. With -f, go on until Ctrl-C, also over an upgrade of CONTROL.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			least, err := messages.ParseLevel(level)
@@ -52,15 +52,15 @@ func eventsCommand() *cobra.Command {
 			}
 			err = c.follow(cmd.Context(), kept.LastEvent, least, func(e event) bool { c.printEvent(e); return false })
 			if errors.Is(err, context.Canceled) {
-				return nil // Ctrl-C is how it ends
+				return nil // by Ctrl-C
 			}
 			return err
 		},
 	}
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on as events come")
-	c.Flags().StringVar(&level, "level", messages.LevelInfo.String(), "the least level: debug, info, warn or error")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "print further events as they come")
+	c.Flags().StringVar(&level, "level", messages.LevelInfo.String(), "lowest level to show: debug, info, warn or error")
 	c.Flags().Bool(masterFlag, false, "ask the MASTER that runs on this machine")
-	connect = asking(c)
+	connect = connectFlags(c)
 	return c
 }
 
@@ -70,7 +70,7 @@ type jsonText []byte
 // UnmarshalJSON is part of json.Unmarshaler.
 func (t *jsonText) UnmarshalJSON(b []byte) error { *t = slices.Clone(b); return nil }
 
-// printEvent prints an event on a line: when, how loud, what, and its fields.
+// printEvent prints an event on one line: time, level, name and fields.
 func (c *caller) printEvent(e event) {
 	if c.json {
 		fmt.Fprintln(c.out, string(e.text))

@@ -12,39 +12,40 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// patience is a behaviour: a cluster that gave up gets another chance after a while.
-type patience struct {
-	world *world.World
-	house actors.House
+// reviver is a behaviour that restarts a cluster ten minutes after it gave up.
+type reviver struct {
+	world     *world.World
+	addresses actors.House
 }
 
-// again is what patience tells itself when the time is over: whatever happens outside comes back as a message.
-type again struct{ cluster messages.ClusterID }
+// restartDue is the timer's message: whatever happens outside the actor comes back as a message.
+type restartDue struct{ cluster messages.ClusterID }
 
-func (p *patience) Receive(ctx actor.Context) {
+func (r *reviver) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(p.house.Herald, messages.Subscribe{})
+		ctx.Request(r.addresses.Herald, messages.Subscribe{})
 	case messages.ClusterGaveUp:
 		fmt.Printf("cluster %d gave up on shards %s\n", m.Cluster, m.Shards)
 		send := world.Sender(ctx)
-		p.world.After(10*time.Minute, func() { send(again{m.Cluster}) })
-	case again:
-		ctx.Send(p.house.Clusters, messages.RestartCluster{Cluster: m.cluster})
+		r.world.After(10*time.Minute, func() { send(restartDue{m.Cluster}) })
+	case restartDue:
+		ctx.Send(r.addresses.Clusters, messages.RestartCluster{Cluster: m.cluster})
 	}
 }
 
-var patient = actors.Behaviour{
-	Name:  "patience",
-	Actor: func(w *world.World, h actors.House) actor.Actor { return &patience{w, h} },
+var revive = actors.Behaviour{
+	Name:  "reviver",
+	Actor: func(w *world.World, h actors.House) actor.Actor { return &reviver{w, h} },
 }
 
-// The whole of an operator's own main.
+// This is the whole main of an operator with a behaviour of their own.
 func ExampleWith() {
-	cmd.Main(cmd.With(patient))
+	cmd.Main(cmd.With(revive))
 }
 
-// A behaviour is tested by the messages it gets and sends: here stubs stand where its World and its neighbours are.
+// A behaviour is tested by the messages it gets and sends, with stubs for its World and its
+// neighbours.
 func ExampleWith_test() {
 	system, done := actor.NewActorSystem(), make(chan bool)
 	herald := actor.PropsFromFunc(func(ctx actor.Context) {
@@ -58,13 +59,13 @@ func ExampleWith_test() {
 			close(done)
 		}
 	})
-	house := actors.House{Herald: system.Root.Spawn(herald), Clusters: system.Root.Spawn(clusters)}
+	addresses := actors.House{Herald: system.Root.Spawn(herald), Clusters: system.Root.Spawn(clusters)}
 	w := &world.World{After: func(d time.Duration, fn func()) (cancel func()) {
 		fmt.Println("waiting", d)
 		go fn()
 		return func() {}
 	}}
-	system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return patient.Actor(w, house) }))
+	system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return revive.Actor(w, addresses) }))
 	<-done
 
 	// Output:

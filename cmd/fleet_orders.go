@@ -13,49 +13,50 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// machineFlag and fleetFlag make an order one to MASTER: of a machine as a whole, or of a cluster wherever it is.
+// machineFlag and fleetFlag send an order to MASTER: for a whole machine, or for a cluster on
+// whatever machine it runs.
 const (
 	machineFlag = "machine"
 	fleetFlag   = "fleet"
 )
 
-// fleetOrder is an order to the MASTER of this machine. It is waited for by the events that bear its id.
+// fleetOrder is an order to the MASTER of this machine. The events with its id report how it ends.
 type fleetOrder struct {
-	what  string // "drain machine m2"
-	hurts string // what it does to the bot, for the question whether that is meant; "": nothing
-	path  string // behind /api/v1/fleet
-	body  any    // nil: none
+	what   string // "drain machine m2"
+	impact string // its effect on the bot, for the confirmation; "": none
+	path   string // behind /api/v1/fleet
+	body   any    // nil: none
 }
 
-// ofMachine is an order that concerns one machine.
-func ofMachine(verb, source, hurts string) *fleetOrder {
-	return &fleetOrder{what: verb + " machine " + source, hurts: hurts, path: "/machines/" + url.PathEscape(source) + "/" + verb}
+// ofMachine returns an order for one machine.
+func ofMachine(verb, source, impact string) *fleetOrder {
+	return &fleetOrder{what: verb + " machine " + source, impact: impact, path: "/machines/" + url.PathEscape(source) + "/" + verb}
 }
 
 func resumeFleetCommand() *cobra.Command {
 	return fleetCommand(&cobra.Command{
-		Use: "resume-fleet", Short: "ends a halt of the fleet",
-		Long: "resume-fleet lets a fleet start again that was halted because Discord refused the bot's token or its intents. That is to be mended first. Sessions that\n" +
-			"are young enough are resumed, all other shards identify. MASTER runs on this machine.",
+		Use: "resume-fleet", Short: "End a halt of the fleet",
+		Long: "Start a fleet again that was halted because Discord refused the bot's token or its intents. Correct those first.\n" +
+			"Sessions that Discord still knows are resumed; all other shards identify. Run it on MASTER's machine.",
 		Args: cobra.NoArgs,
 	}, false, func([]string) *fleetOrder { return &fleetOrder{what: "resume fleet", path: "/resume"} })
 }
 
 func forgetMachineCommand() *cobra.Command {
 	return fleetCommand(&cobra.Command{
-		Use: "forget-machine <machine>", Short: "gives the shards of a machine that is dead to others",
-		Long: "forget-machine gives what a machine served to others at once, without the grace, and frees its name. The machine has no link to MASTER, and is known to be dead: where\n" +
-			"its bots still run, its shards have two owners. MASTER runs on this machine.",
+		Use: "forget-machine <machine>", Short: "Give the shards of a dead machine to others",
+		Long: "Give the shards of a machine to others at once, without waiting for the grace, and free its name. The machine has no link to MASTER.\n" +
+			"Make sure that it is dead: if its bots still run, its shards have two owners. Run it on MASTER's machine.",
 		Args: cobra.ExactArgs(1),
 	}, true, func(args []string) *fleetOrder {
 		return ofMachine("forget", args[0], "its shards are given to others, whether it is dead or not")
 	})
 }
 
-// fleetCommand is a command that gives an order to MASTER alone.
-func fleetCommand(c *cobra.Command, hurts bool, order func(args []string) *fleetOrder) *cobra.Command {
+// fleetCommand returns a command that sends an order to MASTER. harmful: it asks for confirmation.
+func fleetCommand(c *cobra.Command, harmful bool, order func(args []string) *fleetOrder) *cobra.Command {
 	var connect func() (*caller, error)
-	var how manner
+	var how orderFlags
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		to, err := connect()
 		if err != nil {
@@ -69,25 +70,25 @@ func fleetCommand(c *cobra.Command, hurts bool, order func(args []string) *fleet
 		}
 		return offerMachines(cmd.Context(), connect), cobra.ShellCompDirectiveNoFileComp
 	}
-	how.flags(c, hurts)
-	connect = asking(c)
+	how.flags(c, harmful)
+	connect = connectFlags(c)
 	return c
 }
 
-// manner is how an order is given.
-type manner struct {
-	sure  bool // that it is meant
-	leave bool // it is not waited for
+// orderFlags are the flags of every order.
+type orderFlags struct {
+	yes    bool // do not ask for confirmation
+	noWait bool // do not wait for the end
 }
 
-func (m *manner) flags(c *cobra.Command, hurts bool) {
-	if hurts {
-		c.Flags().BoolVarP(&m.sure, "yes", "y", false, "do not ask whether that is meant")
+func (o *orderFlags) flags(c *cobra.Command, harmful bool) {
+	if harmful {
+		c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask for confirmation")
 	}
-	c.Flags().BoolVar(&m.leave, "no-wait", false, "give the order, and do not wait for its end")
+	c.Flags().BoolVar(&o.noWait, "no-wait", false, "send the order without waiting for its end")
 }
 
-// offerMachines is what a shell may offer for a machine: every one that MASTER knows.
+// offerMachines returns the shell completions of a machine's name: every machine that MASTER knows.
 func offerMachines(ctx context.Context, connect func() (*caller, error)) (all []cobra.Completion) {
 	c, err := connect()
 	if err != nil {
@@ -103,46 +104,48 @@ func offerMachines(ctx context.Context, connect func() (*caller, error)) (all []
 	return all
 }
 
-// carryOut gives the order, once it is meant, and waits for its end.
-func (o *fleetOrder) carryOut(cmd *cobra.Command, c *caller, how manner) error {
-	if o.hurts != "" && !how.sure {
-		if err := confirm(cmd, o.what+": "+o.hurts); err != nil {
+// carryOut asks for confirmation, sends the order and waits for its end.
+func (o *fleetOrder) carryOut(cmd *cobra.Command, c *caller, how orderFlags) error {
+	if o.impact != "" && !how.yes {
+		if err := confirm(cmd, o.what+": "+o.impact); err != nil {
 			return err
 		}
 	}
-	if err := o.give(cmd.Context(), c.at("MASTER", masterSocket), how.leave); err != nil {
+	if err := o.send(cmd.Context(), c.at("MASTER", masterSocket), how.noWait); err != nil {
 		return fmt.Errorf("%s: %w", o.what, err)
 	}
 	return nil
 }
 
-// give gives the order. To a MASTER that was started anew meanwhile it is given again: that one goes on with it.
-func (o *fleetOrder) give(ctx context.Context, c *caller, leave bool) error {
+// send sends the order and waits for its end unless noWait. To a MASTER that was restarted since it
+// sends the order again: that MASTER goes on with it.
+func (o *fleetOrder) send(ctx context.Context, c *caller, noWait bool) error {
 	body := o.body
 	if body == nil {
 		body = struct{}{}
 	}
 	c.key = rand.Text()
 	for first := true; ; first = false {
-		var given admin.FleetOrderAnswer
-		if _, err := c.post(ctx, "/api/v1/fleet"+o.path, body, &given); err != nil || leave || given.Done && !first {
+		var answer admin.FleetOrderAnswer
+		if _, err := c.post(ctx, "/api/v1/fleet"+o.path, body, &answer); err != nil || noWait || answer.Done && !first {
 			return err
 		}
-		if again, err := o.wait(ctx, c, given); !again {
+		if again, err := o.wait(ctx, c, answer); !again {
 			return err
 		}
 	}
 }
 
-// wait waits for the end of an order that was given. again: some events are not kept, and it may have ended.
-func (o *fleetOrder) wait(ctx context.Context, c *caller, given admin.FleetOrderAnswer) (again bool, err error) {
-	var ended error
-	err = c.follow(ctx, given.After, messages.LevelInfo, func(e event) (over bool) {
+// wait waits for the end of an order that was sent. It returns again if events are missing, so that
+// the order may have ended unseen.
+func (o *fleetOrder) wait(ctx context.Context, c *caller, answer admin.FleetOrderAnswer) (again bool, err error) {
+	var failed error
+	err = c.follow(ctx, answer.After, messages.LevelInfo, func(e event) (stop bool) {
 		if again = e.gap; again {
 			c.printEvent(e)
 			return true
 		}
-		if e.field["order_id"] != given.ID {
+		if e.field["order_id"] != answer.ID {
 			return false
 		}
 		c.printEvent(e)
@@ -150,13 +153,13 @@ func (o *fleetOrder) wait(ctx context.Context, c *caller, given admin.FleetOrder
 		case messages.FleetOrderDone:
 			return true
 		case messages.FleetOrderFailed, messages.FleetOrderRefused:
-			ended = fmt.Errorf("%v", e.field["err"])
+			failed = fmt.Errorf("%v", e.field["err"])
 			return true
 		}
 		return false
 	})
 	if errors.Is(err, context.Canceled) {
-		return false, errors.New("not waited for: the order stands")
+		return false, errors.New("stopped waiting; the order is still carried out")
 	}
-	return again, errors.Join(err, ended)
+	return again, errors.Join(err, failed)
 }

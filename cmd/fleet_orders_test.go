@@ -11,30 +11,31 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// fleetStub is a MASTER that answers every order alike, and then tells this. One that it was given before is done.
+// fleetStub is a MASTER that answers every order with verdict and then sends the events of follow.
+// An order that it has received before is done.
 type fleetStub struct {
 	verdict messages.Verdict
 	follow  func(id string) messages.Telling
 
-	view  messages.FleetView
-	given messages.FleetOrder
+	view     messages.FleetView
+	received messages.FleetOrder
 }
 
 func (s *fleetStub) LookAtFleet(m messages.FleetLook) { m.Answer(s.view) }
 
 func (s *fleetStub) OrderFleet(m messages.FleetOrder) {
 	verdict := s.verdict
-	if m.ID == s.given.ID {
+	if m.ID == s.received.ID {
 		verdict = messages.Verdict{Done: true}
 	}
-	s.given = m
+	s.received = m
 	m.Answer(verdict)
 }
 
-func (s *fleetStub) Follow(m messages.Follow) { m.Tell(s.follow(s.given.ID)) }
+func (s *fleetStub) Follow(m messages.Follow) { m.Tell(s.follow(s.received.ID)) }
 
-// tells are events, with ids from 11 on.
-func tells(all ...messages.Event) (t messages.Telling) {
+// eventBatch returns events with ids from 11 on.
+func eventBatch(all ...messages.Event) (t messages.Telling) {
 	for i, e := range all {
 		t.Last = uint64(11 + i)
 		t.Events = append(t.Events, messages.Told{ID: t.Last, Machine: "MASTER", Event: e})
@@ -42,7 +43,7 @@ func tells(all ...messages.Event) (t messages.Telling) {
 	return t
 }
 
-// An order to the fleet ends as the events of its own id say; others' are not shown.
+// An order to the fleet ends with the events of its own id; those of other orders are not shown.
 func TestFleetOrderEnds(t *testing.T) {
 	moved := func(id string, state messages.FleetOrderState, err string) messages.Event {
 		return messages.FleetOrderMoved{OrderID: id, Order: "drain machine m1", State: state, Err: err}
@@ -55,14 +56,14 @@ func TestFleetOrderEnds(t *testing.T) {
 		want    string
 	}{
 		"done": {messages.Verdict{After: 10}, func(id string) messages.Telling {
-			return tells(moved("another", messages.FleetOrderFailed, "no"), moved(id, messages.FleetOrderRunning, ""), moved(id, messages.FleetOrderDone, ""))
+			return eventBatch(moved("another", messages.FleetOrderFailed, "no"), moved(id, messages.FleetOrderRunning, ""), moved(id, messages.FleetOrderDone, ""))
 		}, nil, "", "state=done"},
 		"failed": {messages.Verdict{After: 10}, func(id string) messages.Telling {
-			return tells(moved(id, messages.FleetOrderFailed, "machine m2 was lost"))
+			return eventBatch(moved(id, messages.FleetOrderFailed, "machine m2 was lost"))
 		}, nil, "drain machine m1: machine m2 was lost", "state=failed"},
-		"MASTER was started anew": {messages.Verdict{After: 10}, func(string) messages.Telling { return messages.Telling{Gap: true, Last: 99} }, nil, "", "no longer kept"},
-		"refused":                 {messages.Verdict{Refusal: messages.RefusedNow, Reason: "there is no other machine"}, nil, nil, "drain machine m1: there is no other machine", ""},
-		"not waited for":          {messages.Verdict{After: 10}, nil, []string{"--no-wait"}, "", ""},
+		"MASTER was restarted": {messages.Verdict{After: 10}, func(string) messages.Telling { return messages.Telling{Gap: true, Last: 99} }, nil, "", "no longer kept"},
+		"refused":              {messages.Verdict{Refusal: messages.RefusedNow, Reason: "there is no other machine"}, nil, nil, "drain machine m1: there is no other machine", ""},
+		"not waited for":       {messages.Verdict{After: 10}, nil, []string{"--no-wait"}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stub := &fleetStub{verdict: c.verdict, follow: c.follow}
@@ -73,17 +74,17 @@ func TestFleetOrderEnds(t *testing.T) {
 			if !strings.Contains(out, c.want) || strings.Contains(out, "another") {
 				t.Errorf("%q, want %q", out, c.want)
 			}
-			if d := (messages.DrainMachine{Source: "m1"}); stub.given.Directive != d {
-				t.Errorf("MASTER was given %+v", stub.given.Directive)
+			if d := (messages.DrainMachine{Source: "m1"}); stub.received.Directive != d {
+				t.Errorf("MASTER received %+v", stub.received.Directive)
 			}
 		})
 	}
 }
 
-// drainAt is `control drain --machine m1` where this MASTER runs.
+// drainAt runs `control drain --machine m1` on the machine of this MASTER.
 func drainAt(t *testing.T, stub *fleetStub, args ...string) (out string, err error) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "") // whose name is short enough for a socket
+	dir, err := os.MkdirTemp("", "") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,8 @@ func drainAt(t *testing.T, stub *fleetStub, args ...string) (out string, err err
 	return text.String(), err
 }
 
-// How a fleet stands, for people: a machine that is drained, one of whose clusters nothing is known yet, and a budget that is nearly spent.
+// The status of a fleet shows a drained machine, a machine whose clusters are unknown, and a budget
+// that is nearly spent.
 func TestPrintFleet(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	v := messages.FleetView{At: at, Started: at.Add(-time.Hour), State: "serving", ShardCount: 8, ShardsReady: 8,
@@ -118,8 +120,8 @@ func TestPrintFleet(t *testing.T) {
 		printFleet(&text, v)
 		return text.String()
 	}
-	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare", "not said yet",
-		"m4       box   lost for 1m0s  none     -      not known", "m5       box   away for 1s    0-7      8/8    1 serving"} {
+	for _, want := range []string{"8 of 8 READY", "LOW      5 of 1000 identifies are left, 5 of them kept for a start, full again in 1h30m", "drained", "spare", "unknown",
+		"m4       box   lost for 1m0s  none     -      unknown", "m5       box   away for 1s    0-7      8/8    1 serving"} {
 		if got := drawn(); !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}

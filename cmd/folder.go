@@ -14,17 +14,18 @@ import (
 	"time"
 )
 
-// folder holds small files of JSON that are replaced whole: whoever dies, at any instant, leaves the old one or the new one. It is written by one goroutine, in order;
-// who reads sees what was asked for last, written or not.
+// folder stores small JSON files that are replaced whole: a process that dies at any instant leaves
+// the old or the new one. One goroutine writes them in order; load returns the last data saved,
+// written or not.
 type folder struct {
 	dir   string
 	tasks chan func()
 
 	mu      sync.Mutex
-	changes map[string]*change // by file, the last that was asked for and is not done
+	changes map[string]*change // by file, the last one that waits
 }
 
-// change is what a file is to become.
+// change is a write or a removal of a file.
 type change struct {
 	data   []byte
 	remove bool
@@ -39,7 +40,7 @@ const (
 
 var errDiskBehind = errors.New("disk is too slow: 256 writes are waiting")
 
-// lockFile lies in the same folder and is no small file of an actor's.
+// lockFile is in the same folder, but is not one of its files.
 const lockFile = "lock"
 
 func newFolder(dir string) *folder {
@@ -52,30 +53,30 @@ func newFolder(dir string) *folder {
 	return f
 }
 
-// save does not wait for the platter: what has to survive is our own death, not the machine's.
+// save does not sync to the disk: a file survives the death of CONTROL, not that of the machine.
 func (f *folder) save(name string, data []byte, done func(error)) {
-	f.ask(name, &change{data: data, done: done})
+	f.enqueue(name, &change{data: data, done: done})
 }
 
-// remove deletes a file; one that is not there is removed.
+// remove deletes a file. A missing file is no error.
 func (f *folder) remove(name string, done func(error)) {
-	f.ask(name, &change{remove: true, done: done})
+	f.enqueue(name, &change{remove: true, done: done})
 }
 
-// ask puts a change behind all others.
-func (f *folder) ask(name string, c *change) {
+// enqueue adds a change to the queue. done gets errDiskBehind if that is full.
+func (f *folder) enqueue(name string, c *change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	select {
-	case f.tasks <- func() { c.done(f.do(name, c)) }:
+	case f.tasks <- func() { c.done(f.apply(name, c)) }:
 		f.changes[name] = c
 	default:
 		go c.done(errDiskBehind)
 	}
 }
 
-// do makes a change.
-func (f *folder) do(name string, c *change) (err error) {
+// apply writes or removes a file.
+func (f *folder) apply(name string, c *change) (err error) {
 	path := filepath.Join(f.dir, name)
 	if c.remove {
 		if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {
@@ -92,11 +93,13 @@ func (f *folder) do(name string, c *change) (err error) {
 	return err
 }
 
-// page is what the kernel copies at once: who dies has written all of it, or nothing.
+// page is the size that the kernel copies at once: a process that dies has written all of it or
+// nothing.
 const page = 4096
 
-// replace writes beside the file and renames; but what fits a page fills one, with spaces, and is written over the one that is there. To make a file may take a disk
-// fifty times as long, and a full one may refuse it.
+// replace writes a new file and renames it. Data that fits a page is padded to one with spaces and
+// overwrites the page in place: creating a file can take a disk fifty times as long, and a full one
+// refuses it.
 func replace(path string, data []byte) error {
 	if len(data) <= page {
 		data = append(bytes.Clone(data), bytes.Repeat([]byte(" "), page-len(data))...)
@@ -125,7 +128,7 @@ func overwrite(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// flush waits until all that was asked for so far is done, for limit at most.
+// flush waits until every queued change is done, for limit at most.
 func (f *folder) flush(limit time.Duration) error {
 	late := time.After(limit)
 	done := make(chan struct{})
@@ -138,11 +141,11 @@ func (f *folder) flush(limit time.Duration) error {
 	case <-done:
 		return nil
 	case <-late:
-		return fmt.Errorf("disk is too slow: what was to be written is not within %v", limit)
+		return fmt.Errorf("disk is too slow: writes did not end within %v", limit)
 	}
 }
 
-// load reads a file; one that is not there is nil.
+// load returns the data of a file, nil if there is none.
 func (f *folder) load(name string) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,7 +166,7 @@ func (f *folder) load(name string) ([]byte, error) {
 	return bytes.TrimRight(data, " "), err
 }
 
-// list names every file in order.
+// list returns the names of all files, sorted.
 func (f *folder) list() ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

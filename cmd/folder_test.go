@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// settled waits until everything that was asked of f is done.
+// settled waits until every change of f is done.
 func settled(t *testing.T, f *folder) {
 	t.Helper()
 	done := make(chan error)
@@ -30,7 +30,7 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFolder(dir)
-	hold := make(chan struct{}) // so that the first look is at what is not done yet
+	hold := make(chan struct{}) // the first look is before anything is written
 	f.tasks <- func() { <-hold }
 	failed := func(err error) {
 		if err != nil {
@@ -61,25 +61,25 @@ func TestFolder(t *testing.T) {
 		t.Errorf("left: %v", f.changes)
 	}
 	f = newFolder(dir)
-	look("in another life")
+	look("after a restart")
 }
 
 func TestFolderThatCannotBeWritten(t *testing.T) {
-	f := newFolder("/proc/no/such/folder") // where not even root makes one
+	f := newFolder("/proc/no/such/folder") // not even root can create it
 	done := make(chan error, 1)
 	f.save("a", []byte("1"), func(err error) { done <- err })
 	if err := <-done; err == nil {
 		t.Error("no error")
 	}
 	if got, err := f.load("a"); got != nil || err != nil {
-		t.Errorf("got %q, %v: what was not written", got, err)
+		t.Errorf("got %q, %v: it was not written", got, err)
 	}
 	if names, err := f.list(); len(names) != 0 || err != nil {
 		t.Errorf("got %v, %v", names, err)
 	}
 }
 
-// A folder that somebody removed is made again by the next file.
+// The next file creates a folder again that another program removed.
 func TestFolderThatIsGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "control")
 	f := newFolder(dir)
@@ -120,7 +120,7 @@ func TestFolderFlush(t *testing.T) {
 	f.tasks <- func() { <-hold }
 	f.save("a", []byte("1"), func(error) {})
 	if err := f.flush(time.Millisecond); err == nil {
-		t.Error("flushed, and the disk hangs")
+		t.Error("flushed although the disk hangs")
 	}
 	close(hold)
 	if err := f.flush(time.Minute); err != nil {
@@ -131,7 +131,8 @@ func TestFolderFlush(t *testing.T) {
 	}
 }
 
-// A file that fits a page stays the same file when it is written again, with nothing of what it was; one that grows beyond is a file of its own.
+// A file that fits a page is overwritten in place and keeps nothing of its old data; a larger one
+// becomes another file.
 func TestFolderWritesOver(t *testing.T) {
 	f := newFolder(t.TempDir())
 	path := filepath.Join(f.dir, "a")

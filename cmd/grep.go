@@ -13,11 +13,12 @@ import (
 )
 
 const (
-	grepEvery = 100 * time.Millisecond // a look at what a file has more
-	lineMax   = 64 << 10               // of a longer line each piece is looked at
+	grepEvery = 100 * time.Millisecond // the pause between two reads at the end of a file
+	lineMax   = 64 << 10               // bytes; a longer line is matched in pieces
 )
 
-// grep waits in the background until a line of a file that is being written matches.
+// grep waits in the background until a line of a growing file matches, and calls done then or with
+// an error.
 func grep(file string, line *regexp.Regexp, done func(error)) (cancel func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -52,7 +53,7 @@ func grepNow(ctx context.Context, file string, line *regexp.Regexp) error {
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, lineMax)
-	var piece []byte // of a line whose end is not there yet
+	var piece []byte // the beginning of an unfinished line
 	for {
 		text, err := in.ReadSlice('\n')
 		piece = append(piece, text...)

@@ -45,7 +45,7 @@ func TestGrep(t *testing.T) {
 	stop()
 	select {
 	case err := <-done:
-		t.Errorf("cancelled, and told: %v", err)
+		t.Errorf("cancelled, but done was called: %v", err)
 	case <-time.After(3 * grepEvery):
 	}
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// hookDrain is how long a hook that was killed, or that left a child with its stdin, may keep us.
+// hookDrain bounds the wait for a hook that was killed, or that left its stdin to a child.
 const hookDrain = time.Second
 
-// hook runs one command of the operator's in a process group of its own and returns at once: input on its stdin, its output dropped, the group killed after limit.
-// It gets our environment without what is CONTROL's own, and without the token.
+// hook runs a command of the operator in a process group of its own and returns at once. The
+// command gets input on its stdin and CONTROL's environment without CONTROL_* and the token. Its
+// output is dropped, and the group is killed after limit.
 func hook(argv []string, input []byte, limit time.Duration, done func(error)) {
 	go func() { done(hookNow(argv, input, limit)) }()
 }
@@ -28,7 +29,7 @@ func hookNow(argv []string, input []byte, limit time.Duration) error {
 	defer cancel()
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	c.Env = hookEnv(withoutSystemd(os.Environ()))
-	c.Stdin = bytes.NewReader(input) // stdout and stderr are /dev/null: there is nothing to bound
+	c.Stdin = bytes.NewReader(input) // stdout and stderr are /dev/null
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = hookDrain
@@ -43,7 +44,7 @@ func hookNow(argv []string, input []byte, limit time.Duration) error {
 	}
 }
 
-// hookEnv is what a hook sees of our environment.
+// hookEnv returns the part of an environment that a hook gets.
 func hookEnv(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool {
 		return strings.HasPrefix(kv, "CONTROL_") || strings.HasPrefix(kv, "DISCORD_TOKEN=")

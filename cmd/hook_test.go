@@ -12,8 +12,8 @@ import (
 	"github.com/discluster/control/actors/world"
 )
 
-// hooked runs a hook to its end.
-func hooked(limit time.Duration, input string, argv ...string) error {
+// runHook runs a hook to its end.
+func runHook(limit time.Duration, input string, argv ...string) error {
 	done := make(chan error)
 	hook(argv, []byte(input), limit, func(err error) { done <- err })
 	return <-done
@@ -25,7 +25,7 @@ func TestHook(t *testing.T) {
 	t.Setenv("DISCORD_TOKEN", "hunter2")
 	t.Setenv("OPERATORS_OWN", "yes")
 	out := filepath.Join(dir, "out")
-	if err := hooked(time.Minute, "{}\n", "sh", "-c", `cat > "$0"; env >> "$0"; echo lost`, out); err != nil {
+	if err := runHook(time.Minute, "{}\n", "sh", "-c", `cat > "$0"; env >> "$0"; echo lost`, out); err != nil {
 		t.Fatal(err)
 	}
 	got, _ := os.ReadFile(out)
@@ -45,17 +45,17 @@ func TestHook(t *testing.T) {
 		if strings.HasPrefix(name, "hangs") {
 			limit = 50 * time.Millisecond
 		}
-		if err := hooked(limit, "{}", c.argv...); err == nil || err.Error() != c.want {
+		if err := runHook(limit, "{}", c.argv...); err == nil || err.Error() != c.want {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
 	}
-	if err := hooked(time.Minute, strings.Repeat("x", 1<<20), "true"); err != nil {
+	if err := runHook(time.Minute, strings.Repeat("x", 1<<20), "true"); err != nil {
 		t.Errorf("a hook that does not read its input: %v", err)
 	}
 }
 
-// An address may be a secret.
-func TestFetchTellsNoAddress(t *testing.T) {
+// The path of an address may be a secret.
+func TestFetchErrorsHideAddress(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	at := server.URL
 	server.Close()

@@ -16,28 +16,29 @@ import (
 	"github.com/discluster/control/transport/botlog"
 )
 
-// keepEvery is how often the bots' output is looked at: the longest that a file may grow beyond its limit.
+// keepEvery is the pause between two passes over the bots' output: a file may exceed its limit that
+// long.
 const keepEvery = time.Second
 
-// logKeeper is the behaviour that keeps the output of the bots within its limits.
+// logKeeper returns the behaviour that keeps the output of the bots within its limits.
 func logKeeper(dir string, limits botlog.Limits) actors.Behaviour {
 	return actors.Behaviour{Name: "logkeeper", Actor: func(w *world.World, h actors.House) actor.Actor {
-		return &keeper{w: w, house: h, files: &botlog.Keeper{Dir: dir, Limits: limits}, writers: map[messages.ClusterID]int{}, astray: map[botlog.Writer]string{}}
+		return &keeper{w: w, addresses: h, files: &botlog.Keeper{Dir: dir, Limits: limits}, writers: map[messages.ClusterID]int{}, astray: map[botlog.Writer]string{}}
 	}}
 }
 
-// keeper has one pass at a time under way: the next begins a while after its answer.
+// keeper runs one pass at a time; the next begins keepEvery after its end.
 type keeper struct {
-	w       *world.World
-	house   actors.House
-	files   *botlog.Keeper
-	writers map[messages.ClusterID]int // the pids of the bots
-	astray  map[botlog.Writer]string   // whose files were removed or renamed, as the last pass found
-	said    string                     // the last reason said
-	cancel  func()
+	w         *world.World
+	addresses actors.House
+	files     *botlog.Keeper
+	writers   map[messages.ClusterID]int // the pids of the bots
+	astray    map[botlog.Writer]string   // the files that the last pass found removed or renamed
+	lastErr   string                     // the error reported last
+	cancel    func()
 }
 
-// What it tells itself.
+// Messages of a keeper to itself.
 type (
 	passDue struct{}
 	passed  struct {
@@ -46,15 +47,15 @@ type (
 	}
 )
 
-// IgnoreDeadLetterLogging marks a pass that outlived its actor as nothing to report.
+// IgnoreDeadLetterLogging keeps a pass that outlived its actor out of the log.
 func (passDue) IgnoreDeadLetterLogging() {}
 func (passed) IgnoreDeadLetterLogging()  {}
 
-// Receive is its only state.
+// Receive is the only state of a keeper.
 func (k *keeper) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(k.house.Herald, messages.Subscribe{})
+		ctx.Request(k.addresses.Herald, messages.Subscribe{})
 		k.next(ctx)
 	case world.Recovered:
 		k.next(ctx)
@@ -76,13 +77,13 @@ func (k *keeper) Receive(ctx actor.Context) {
 	case passed:
 		for w, file := range m.astray {
 			if k.astray[w] != file {
-				ctx.Send(k.house.Herald, messages.LogsMoved{Cluster: w.Cluster, PID: w.PID, File: file})
+				ctx.Send(k.addresses.Herald, messages.LogsMoved{Cluster: w.Cluster, PID: w.PID, File: file})
 			}
 		}
 		k.astray = m.astray
-		if m.err != nil && m.err.Error() != k.said {
-			k.said = m.err.Error()
-			ctx.Send(k.house.Herald, messages.LogsUnkept{Err: oneLine(m.err)})
+		if m.err != nil && m.err.Error() != k.lastErr {
+			k.lastErr = m.err.Error()
+			ctx.Send(k.addresses.Herald, messages.LogsUnkept{Err: oneLine(m.err)})
 		}
 		k.next(ctx)
 	case *actor.Stopping:
@@ -90,7 +91,7 @@ func (k *keeper) Receive(ctx actor.Context) {
 	}
 }
 
-// next has a pass made in a while.
+// next schedules the next pass.
 func (k *keeper) next(ctx actor.Context) {
 	if k.cancel != nil {
 		k.cancel()
@@ -99,25 +100,26 @@ func (k *keeper) next(ctx actor.Context) {
 	k.cancel = k.w.After(keepEvery, func() { send(passDue{}) })
 }
 
-// followEvery is how often a file that is followed is looked at.
+// followEvery is the pause between two reads of a file that is followed.
 const followEvery = 200 * time.Millisecond
 
-// follow shows what the bots write, until ctx ends. failed is told why something of it cannot be read, when the reason changes.
-func follow(ctx context.Context, w *botlog.Follower, shown func() error, failed func(error)) error {
+// follow passes the bots' output to w until ctx ends, and calls flush after each round. failed gets
+// the error of a read when it changes.
+func follow(ctx context.Context, w *botlog.Follower, flush func() error, failed func(error)) error {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
-	said := ""
+	lastErr := ""
 	for {
 		last := ctx.Err() != nil
 		more, err := w.Round()
-		if err != nil && err.Error() != said {
-			said = err.Error()
+		if err != nil && err.Error() != lastErr {
+			lastErr = err.Error()
 			failed(err)
 		}
 		if last {
 			w.Close()
 		}
-		if err := shown(); err != nil || last {
+		if err := flush(); err != nil || last {
 			return err
 		}
 		if more {
@@ -130,8 +132,8 @@ func follow(ctx context.Context, w *botlog.Follower, shown func() error, failed 
 	}
 }
 
-// showOutput shows what the bots write from now on beside the daemon's own log, for a person before
-// a terminal. stop waits until the last of it is shown, or the terminal takes nothing.
+// showOutput prints the bots' further output beside the daemon's log, for a person at a terminal.
+// stop waits until all of it is printed, for logFlush at most.
 func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	out := bufio.NewWriter(os.Stderr)
 	w := &botlog.Follower{Dir: dir, Say: func(l botlog.Line) { writeLine(out, l) }}
@@ -142,7 +144,8 @@ func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = follow(ctx, w, out.Flush, func(err error) { d.log.Warn().Err(err).Msg("output of the bots cannot be shown") }) // where a terminal is gone nobody is there to tell
+		failed := func(err error) { d.log.Warn().Err(err).Msg("cannot show the bots' output") }
+		_ = follow(ctx, w, out.Flush, failed) // an error of the terminal cannot be shown on it
 	}()
 	return func() {
 		cancel()
@@ -153,7 +156,7 @@ func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	}, nil
 }
 
-// writeLine writes a line behind the name of its cluster.
+// writeLine writes a line after the number of its cluster.
 func writeLine(out io.Writer, l botlog.Line) {
 	if l.Note {
 		fmt.Fprintf(out, "%d | -- %s\n", l.Cluster, l.Text)

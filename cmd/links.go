@@ -11,42 +11,41 @@ import (
 	"github.com/discluster/control/transport/master"
 )
 
-// links counts what goes over the links of one World, by what they lead to, and knows when all have
-// closed.
+// links counts the traffic of one World's links by kind, and can wait until all have closed.
 type links struct {
 	master, ipc traffic
 	open        sync.WaitGroup
 }
 
-// settleLimit is how long the links may take to close at the end: a little more than a link takes
-// for its last frames (transport.Link).
-const settleLimit = 1500 * time.Millisecond
+// closeLimit bounds the wait for the links to close: a little more than a link takes for its last
+// frames (transport.Link).
+const closeLimit = 1500 * time.Millisecond
 
-// settle waits until every link has closed, so that the last frames are on their way when the
-// process ends: else the peer hears of a link that broke. The actors have ended.
-func (l *links) settle() {
+// waitClosed waits until every link has closed, so that the last frames are sent before the process
+// ends; else the peer would see a broken link. Call it after the actors have ended.
+func (l *links) waitClosed() {
 	closed := make(chan struct{})
 	go func() { l.open.Wait(); close(closed) }()
 	select {
 	case <-closed:
-	case <-time.After(settleLimit):
+	case <-time.After(closeLimit):
 	}
 }
 
-// count counts a link from now on.
+// count returns a link whose traffic is counted in t.
 func (l *links) count(link transport.Link, t *traffic) transport.Link {
 	return &counted{Link: link, traffic: t, all: &l.open}
 }
 
-// listen is World.Listen with links that are counted, as MASTER's.
+// listen is World.Listen with counted links, as MASTER has them.
 func (l *links) listen(address string, accept func(transport.Link, transport.Greeting)) (string, func(), error) {
 	return master.Listen(address, func(link transport.Link, g transport.Greeting) { accept(l.count(link, &l.master), g) })
 }
 
-// traffic is counted over all links of a kind.
+// traffic holds the counters of all links of a kind.
 type traffic struct{ open, framesIn, framesOut, bytesIn, bytesOut, refused atomic.Int64 }
 
-// figures are those of the admin server.
+// figures returns the counters as the admin server shows them.
 func (t *traffic) figures() admin.Traffic {
 	return admin.Traffic{Open: t.open.Load(), FramesIn: t.framesIn.Load(), FramesOut: t.framesOut.Load(), BytesIn: t.bytesIn.Load(), BytesOut: t.bytesOut.Load(), Refused: t.refused.Load()}
 }
@@ -55,7 +54,7 @@ func (l *links) figures() map[string]admin.Traffic {
 	return map[string]admin.Traffic{"master": l.master.figures(), "ipc": l.ipc.figures()}
 }
 
-// dial is World.Dial with links that are counted.
+// dial is World.Dial with counted links.
 func (l *links) dial(to transport.Target, done func(transport.Link, error)) func() {
 	t := &l.master
 	if strings.HasPrefix(to.URL, "unix:") {
@@ -97,7 +96,7 @@ func (c *counted) Send(frame []byte) error { return c.sent(frame, c.Link.Send(fr
 // Offer is part of transport.Link.
 func (c *counted) Offer(frame []byte) error { return c.sent(frame, c.Link.Offer(frame)) }
 
-// sent counts a frame that was taken, or was not.
+// sent counts a frame that was accepted or refused.
 func (c *counted) sent(frame []byte, err error) error {
 	if err != nil {
 		c.refused.Add(1)

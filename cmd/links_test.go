@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// scriptedLink is a link that delivers what a test wants, and refuses long frames.
+// scriptedLink is a link that delivers a test's frames and refuses long ones.
 type scriptedLink struct {
 	transport.Link
 	frame  func([]byte)
@@ -50,7 +50,7 @@ func TestLinksAreCounted(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	settled := make(chan struct{})
-	go func() { l.settle(); close(settled) }()
+	go func() { l.waitClosed(); close(settled) }()
 	select {
 	case <-settled:
 		t.Error("settled with an open link")

@@ -19,35 +19,36 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// Protoactor keeps its actors in 1024 of these maps: 32 shards in each would be 2.8 MB of nothing.
+// Protoactor keeps its actors in 1024 of these maps; 32 shards in each would take 2.8 MB.
 func init() { cmap.SHARD_COUNT = 1 }
 
-// threshold is the least level that is written, of a logger and of all that are derived from it; it may change while they write.
+// threshold is the lowest level that a logger and all loggers derived from it write. It may change
+// while they are in use.
 type threshold struct{ level atomic.Int32 }
 
-// Sample implements zerolog.Sampler. It is asked before a line is made.
+// Sample implements zerolog.Sampler. Zerolog calls it before it formats a line.
 func (t *threshold) Sample(level zerolog.Level) bool { return level >= zerolog.Level(t.level.Load()) }
 
-// set takes a level as config names it.
+// set sets the level to one of the configuration's names.
 func (t *threshold) set(name string) {
 	level, err := zerolog.ParseLevel(name)
 	if err != nil {
-		level = zerolog.InfoLevel // config has checked it
+		level = zerolog.InfoLevel // config has validated it
 	}
 	t.level.Store(int32(level))
 }
 
-// logbook is the log of a process, and the queue that its lines leave by.
+// logbook is the logger of a process with the queue that its lines pass through.
 type logbook struct {
 	zerolog.Logger
 	queue *logQueue
 }
 
-// newLog returns the log on out: JSON lines, or for people where out is a terminal. from is set to
-// its level. No line shows a secret of the configuration.
+// newLog returns the log on out: JSON lines, or readable ones if out is a terminal. It sets from to
+// the configured level. No line shows a secret of the configuration.
 //
-// The loss of its reader ends no process: SIGPIPE is caught, and not ignored, for what is ignored
-// stays so in bots and hooks.
+// The process goes on if nothing reads the log: SIGPIPE is caught. It is not ignored, for bots and
+// hooks would inherit that.
 func newLog(c *config.Config, from *threshold, out io.Writer) *logbook {
 	secrets.Learn(c.Secrets()...)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -61,8 +62,8 @@ func newLog(c *config.Config, from *threshold, out io.Writer) *logbook {
 	return &logbook{zerolog.New(format(queue)).Sample(from).With().Timestamp().Logger(), queue}
 }
 
-// lastWords writes to stderr before the process ends, or gives up where nobody reads it.
-func lastWords(text string) {
+// printLast writes a line to stderr before the process ends. It gives up after logFlush.
+func printLast(text string) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -74,22 +75,23 @@ func lastWords(text string) {
 	}
 }
 
-// logFlush is how long the end of a process waits for the reader of its log.
+// logFlush bounds how long a process that ends waits for the reader of its log.
 const logFlush = time.Second
 
-// isTerminal reports whether a person is likely to read w.
+// isTerminal reports whether w is a terminal, which a person reads.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// newSystem makes the actor system. Protoactor's own lines come at warn and above, and never show what a message holds: a dead letter would print a token.
+// newSystem returns an actor system. Protoactor's own log lines are kept from warn on and show no
+// content of a message: that of a dead letter may hold a token.
 func newSystem(log zerolog.Logger) *actor.ActorSystem {
 	log = log.With().Str("lib", "protoactor").Logger()
 	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(libraryLog{log}) }))
 }
 
-// libraryLog is a slog.Handler that shows types where slog would show values.
+// libraryLog is a slog.Handler that shows the types of values instead of the values.
 type libraryLog struct{ log zerolog.Logger }
 
 func (h libraryLog) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }

@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// The level can change while derived loggers are in use; a line without a level always comes.
+// The level can change while derived loggers are in use; a line without a level is always written.
 func TestThreshold(t *testing.T) {
 	var out strings.Builder
 	var from threshold
@@ -22,13 +22,13 @@ func TestThreshold(t *testing.T) {
 	derived.Warn().Msg("four")
 	derived.Log().Msg("five")
 	log.queue.flush(time.Minute)
-	var said []string
+	var written []string
 	for _, word := range []string{"one", "two", "three", "four", "five"} {
 		if strings.Contains(out.String(), word) {
-			said = append(said, word)
+			written = append(written, word)
 		}
 	}
-	if got := strings.Join(said, " "); got != "two three five" {
-		t.Errorf("said %s", got)
+	if got := strings.Join(written, " "); got != "two three five" {
+		t.Errorf("written: %s", got)
 	}
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/discluster/control/actors/world"
 )
 
-// What a process has once: the secrets that it knows, and how many lines of its log it lost.
+// The secrets that this process knows, and how many lines of its log were lost.
 var (
 	secrets  = &world.Secrets{}
 	logsLost atomic.Uint64
 )
 
-// logQueueMax is how many bytes of the log wait for a reader that stalls. What comes then is lost,
-// and counted.
+// logQueueMax bounds the bytes of the log that wait for a slow reader. Lines beyond it are lost and
+// counted.
 const logQueueMax = 4 << 20
 
-// logQueue is the log's way out: lines are redacted and queued, and a goroutine writes them. Write
-// never blocks and never fails, whatever the reader of the log does. Lines that are lost, to a full
-// queue or a failed write, are reported in the log once it takes lines again.
+// logQueue redacts and queues the lines of the log, and a goroutine writes them. Write never blocks
+// and never fails, whatever the reader does. Lines that a full queue or a failed write lost are
+// reported in the log as soon as a line is written again.
 type logQueue struct {
 	out    io.Writer
-	format func(io.Writer) io.Writer // of our own lines
+	format func(io.Writer) io.Writer // of the queue's own lines
 
 	mu      sync.Mutex
 	more    sync.Cond
@@ -35,7 +35,7 @@ type logQueue struct {
 	lost    uint64
 }
 
-// queued is a line, or the mark of a flush, which is closed when all lines before it are out.
+// queued is a line, or the mark of a flush, which is closed when all lines before it are written.
 type queued struct {
 	line []byte
 	mark chan struct{}
@@ -48,7 +48,7 @@ func newLogQueue(out io.Writer, format func(io.Writer) io.Writer) *logQueue {
 	return q
 }
 
-// Write takes one line.
+// Write queues one line.
 func (q *logQueue) Write(line []byte) (int, error) {
 	clean := []byte(secrets.Text(string(line)))
 	q.mu.Lock()
@@ -63,7 +63,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// flush waits until what was written before is out, or the limit is over.
+// flush waits until every line queued before it is written, for limit at most.
 func (q *logQueue) flush(limit time.Duration) {
 	mark := make(chan struct{})
 	q.mu.Lock()
@@ -76,7 +76,7 @@ func (q *logQueue) flush(limit time.Duration) {
 	}
 }
 
-// run writes what waits, for the life of the process.
+// run writes the queued lines until the process ends.
 func (q *logQueue) run() {
 	for {
 		next := q.next()
@@ -89,7 +89,7 @@ func (q *logQueue) run() {
 	}
 }
 
-// next waits for what is to be written next.
+// next waits for a queued line or mark and returns it.
 func (q *logQueue) next() queued {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -102,8 +102,8 @@ func (q *logQueue) next() queued {
 	return next
 }
 
-// wrote counts a line that could not be written; after one that was, and with room in the queue
-// again, it reports the lines that are lost.
+// wrote counts a line that could not be written. After one that was, and if the queue has room
+// again, it reports the lines that were lost.
 func (q *logQueue) wrote(err error) {
 	q.mu.Lock()
 	if err != nil {
@@ -118,7 +118,7 @@ func (q *logQueue) wrote(err error) {
 	q.mu.Unlock()
 	report := &checked{Writer: q.out}
 	log := zerolog.New(q.format(report)).With().Timestamp().Logger()
-	log.Warn().Uint64("lines", lost).Msg("log lines were lost: the log was not read in time")
+	log.Warn().Uint64("lines", lost).Msg("log lines lost: the log was not read in time")
 	if report.err != nil {
 		q.mu.Lock()
 		q.lost += lost
@@ -126,13 +126,13 @@ func (q *logQueue) wrote(err error) {
 	}
 }
 
-// lose counts lines. mu is held.
+// lose counts lost lines. mu is held.
 func (q *logQueue) lose(n uint64) {
 	q.lost += n
 	logsLost.Add(n)
 }
 
-// checked keeps the error of a writer.
+// checked keeps the last error of a writer.
 type checked struct {
 	io.Writer
 	err error

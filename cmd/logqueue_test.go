@@ -33,7 +33,7 @@ func (v *valve) Write(b []byte) (int, error) {
 	return v.text.Write(b)
 }
 
-// lines returns what was taken so far.
+// lines returns the lines taken so far.
 func (v *valve) lines() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -44,8 +44,8 @@ func testLog(out io.Writer) *logbook {
 	return newLog(&config.Config{Log: config.Log{Level: "info", Format: config.FormatJSON}}, new(threshold), out)
 }
 
-// A reader that stalls blocks nobody. What does not fit is counted, and said as soon as the log is
-// read again.
+// A reader that stalls blocks nothing. Lines that do not fit are counted, and reported as soon as
+// the log is read again.
 func TestLogOfAStalledReader(t *testing.T) {
 	v, before := &valve{}, logsLost.Load()
 	v.stalled.Lock()
@@ -68,14 +68,14 @@ func TestLogOfAStalledReader(t *testing.T) {
 		t.Fatalf("%d lines were lost of %d", lost, lines)
 	}
 	if report := fmt.Sprintf(`"lines":%d,`, lost); strings.Count(strings.Join(got, "\n"), report) != 1 {
-		t.Errorf("the log does not say %s once; it ends in %s", report, got[max(0, len(got)-3):])
+		t.Errorf("the log does not hold %s once; it ends in %s", report, got[max(0, len(got)-3):])
 	}
 	if kept := len(got) - 1; kept != lines+1-lost && kept != lines-lost {
 		t.Errorf("%d lines came and %d were lost, of %d", kept, lost, lines+1)
 	}
 }
 
-// A reader that is gone is no reason to end, and one that comes back hears how much it missed.
+// The process goes on if the reader is gone, and reports the lost lines when it comes back.
 func TestLogOfAReaderThatIsGone(t *testing.T) {
 	v := &valve{err: errors.New("broken pipe")}
 	log := testLog(v)
@@ -86,9 +86,9 @@ func TestLogOfAReaderThatIsGone(t *testing.T) {
 	v.mu.Lock()
 	v.err = nil
 	v.mu.Unlock()
-	log.Info().Msg("heard")
+	log.Info().Msg("read")
 	log.queue.flush(time.Minute)
-	if got := v.lines(); len(got) != 2 || !strings.Contains(got[0], "heard") || !strings.Contains(got[1], `"lines":3,`) {
+	if got := v.lines(); len(got) != 2 || !strings.Contains(got[0], "read") || !strings.Contains(got[1], `"lines":3,`) {
 		t.Errorf("got %q", got)
 	}
 }

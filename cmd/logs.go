@@ -23,9 +23,9 @@ func logsCommand() *cobra.Command {
 	var ongoing bool
 	c := &cobra.Command{
 		Use:   "logs [flags] [cluster ...]",
-		Short: "shows what this machine's bots wrote, whether CONTROL runs or not",
-		Long: "logs shows the last lines of each cluster, or of those that are named, from the files in the state folder (state.dir, as the configuration says).\n" +
-			"With -f it goes on as they grow, over restarts of the bots and of CONTROL. What is said about the lines goes to stderr.",
+		Short: "Show the output of this machine's bots, whether CONTROL runs or not",
+		Long: "Show the last lines of each cluster, or of the clusters named, from the files in the state folder (state.dir of the configuration).\n" +
+			"With -f, go on as they grow, over restarts of the bots and of CONTROL. Notes about the files go to stderr.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			only, err := clusterIDs(args)
 			if err != nil {
@@ -39,19 +39,19 @@ func logsCommand() *cobra.Command {
 				return err
 			}
 			dir := logFolder(conf)
-			if err := haveRun(conf, dir, only); err != nil {
+			if err := checkRan(conf, dir, only); err != nil {
 				return err
 			}
 			return showLogs(cmd.Context(), cmd, &botlog.Follower{Dir: dir, Only: only}, lines, ongoing)
 		},
 	}
-	load = configured(c)
-	c.Flags().IntVarP(&lines, "lines", "n", 100, "how many of the last lines of each cluster")
-	c.Flags().BoolVarP(&ongoing, "follow", "f", false, "go on as the bots write")
+	load = configFlags(c)
+	c.Flags().IntVarP(&lines, "lines", "n", 100, "how many lines of each cluster to show")
+	c.Flags().BoolVarP(&ongoing, "follow", "f", false, "print further lines as the bots write them")
 	return c
 }
 
-// logFolder is where the bots' output is kept.
+// logFolder returns the folder that holds the bots' output.
 func logFolder(c *config.Config) string { return filepath.Join(c.State.Dir, "logs") }
 
 // clusterIDs reads the clusters of a command line.
@@ -66,15 +66,15 @@ func clusterIDs(args []string) (ids []messages.ClusterID, err error) {
 	return ids, nil
 }
 
-// haveRun says which of the clusters have no output here.
-func haveRun(c *config.Config, dir string, only []messages.ClusterID) error {
+// checkRan fails if one of the clusters, or every cluster if only is empty, has no output in dir.
+func checkRan(c *config.Config, dir string, only []messages.ClusterID) error {
 	files, err := botlog.Files(dir)
 	if err != nil {
 		return err
 	}
 	why := ""
 	if c.Cluster.Logs == config.LogsInherit {
-		why = "; cluster.logs is inherit: what the bots write is with CONTROL's own output"
+		why = "; cluster.logs is inherit: the bots' output is in CONTROL's own"
 	}
 	var here []messages.ClusterID
 	for _, f := range files {
@@ -86,13 +86,14 @@ func haveRun(c *config.Config, dir string, only []messages.ClusterID) error {
 	}
 	for _, id := range only {
 		if !slices.Contains(here, id) {
-			return fmt.Errorf("cluster %d has not run here: in %s is the output of %v%s", id, dir, here, why)
+			return fmt.Errorf("cluster %d has not run here: %s holds the output of %v%s", id, dir, here, why)
 		}
 	}
 	return nil
 }
 
-// showLogs prints to the command's output, and what is said about the lines to stderr. A line bears its cluster's number where there may be several.
+// showLogs prints the lines to the command's output and notes about them to stderr. A line has the
+// number of its cluster if there may be several.
 func showLogs(ctx context.Context, cmd *cobra.Command, w *botlog.Follower, lines int, ongoing bool) error {
 	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 	files, err := botlog.Files(w.Dir)
@@ -103,7 +104,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, w *botlog.Follower, lines
 	w.Say = func(l botlog.Line) {
 		switch {
 		case l.Note:
-			_ = out.Flush() // so that both come in order; an error comes again
+			_ = out.Flush() // keeps the order of both; the next write returns its error again
 			writeLine(cmd.ErrOrStderr(), l)
 		case alone:
 			_, _ = out.Write(l.Text) // bufio keeps the error

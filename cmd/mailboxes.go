@@ -7,7 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// mailboxes knows the mailbox of every actor of one World, to count what waits in it.
+// mailboxes holds the mailbox of every actor of one World, to count the messages that wait.
 type mailboxes struct {
 	mu  sync.Mutex
 	all map[string]actor.Mailbox // by the actor's name
@@ -15,7 +15,8 @@ type mailboxes struct {
 
 func newMailboxes() *mailboxes { return &mailboxes{all: map[string]actor.Mailbox{}} }
 
-// props keeps the mailbox that an actor wants, in place of an earlier one of its name.
+// props returns props with the wanted mailbox, and counts it in place of an earlier one of that
+// name.
 func (m *mailboxes) props(name string, wanted actor.MailboxProducer) []actor.PropsOption {
 	return []actor.PropsOption{actor.WithMailbox(func() actor.Mailbox {
 		box := wanted()

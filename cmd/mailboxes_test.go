@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/rs/zerolog"
@@ -12,10 +13,11 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// The Router of the daemon runs on the mailbox that it wants, and what waits in it is counted.
+// The daemon's Router runs on its own mailbox, and the messages that wait in it are counted.
 func TestRouterKeepsItsMailbox(t *testing.T) {
-	w, boxes, _ := countedWorld(newFolder(t.TempDir()), zerolog.Nop())
-	w.Dial = func(transport.Target, func(transport.Link, error)) func() { return func() {} } // no MASTER
+	files := newFolder(t.TempDir())
+	w, boxes, _ := countedWorld(files, zerolog.Nop())
+	w.Dial = func(transport.Target, func(transport.Link, error)) func() { return func() {} }
 	system := actor.NewActorSystem()
 	root, err := system.Root.SpawnNamed(actors.New(w, actors.Options{Master: actors.Master{URL: "ws://127.0.0.1:1"}}), "control")
 	if err != nil {
@@ -23,7 +25,10 @@ func TestRouterKeepsItsMailbox(t *testing.T) {
 	}
 	gone := watch(system, root)
 	system.Root.Send(root, messages.Stop{})
-	<-gone // so every actor was spawned
+	<-gone                                           // every actor was spawned
+	if err := files.flush(time.Minute); err != nil { // before t removes the folder
+		t.Error(err)
+	}
 	boxes.mu.Lock()
 	kind := fmt.Sprintf("%T", boxes.all["router"])
 	boxes.mu.Unlock()
@@ -31,6 +36,6 @@ func TestRouterKeepsItsMailbox(t *testing.T) {
 		t.Errorf("the Router's mailbox is a %s", kind)
 	}
 	if _, counted := boxes.depths()["router"]; !counted {
-		t.Error("what waits for the Router is not counted")
+		t.Error("the messages that wait for the Router are not counted")
 	}
 }

@@ -1,26 +1,33 @@
-// Package cmd is the command line: one file a command, flags and wiring. What is decided is decided in actors.
+// Package cmd is the command line: one file a command, with flags and wiring. Decisions are in
+// actors.
 //
-//	run.go      CONTROL, with a MASTER inside where no other is named
-//	master.go   MASTER alone
-//	bot.go      the reference cluster process
-//	discord.go  the simulated Discord alone
-//	demo.go     all of them on this machine, to look at
-//	rehearse.go all of them in simulated time, with faults
-//	config.go   what a configuration says
-//	logs.go     what the bots wrote
-//	version.go  what this binary is
-//	status.go, clusters.go, whereis.go, events.go  how a running CONTROL stands
-//	orders.go   what a running CONTROL is to do, and fleet_orders.go a MASTER
-//	client.go   how both reach it
-//	budget.go   identifies that are left
-//	doctor.go, doctor_checks.go  what is wrong on this machine
-//	daemon.go   what run, master and demo have in common
-//	admin.go, master_admin.go  how a CONTROL and a MASTER are reached
-//	mailboxes.go, links.go     what /metrics has of them
-//	world.go    the machine's own World
-//	logging.go, logqueue.go    where lines go
-//	keep.go     where the bots' lines go
-//	systemd.go  what runs us, and pulse.go what tells it that we live
+// Commands that run something:
+//
+//	run.go, successor.go, reload.go     CONTROL, with an embedded MASTER unless master.url is set
+//	master.go                           MASTER
+//	bot.go, bot_reference.go            the reference cluster process
+//	discord.go                          the simulated Discord
+//	demo.go, demo_machine.go, view.go   all of them on this machine
+//	rehearse.go                         all of them in simulated time, with faults
+//
+// Commands that ask or order:
+//
+//	client.go                           the connection to a running CONTROL or MASTER
+//	status.go, clusters.go, whereis.go, events.go, budget.go
+//	orders.go, fleet_orders.go          orders to CONTROL and to MASTER
+//	upgrade.go                          the upgrade of a running CONTROL
+//	config.go, plan.go, doctor.go, doctor_checks.go, logs.go, version.go
+//
+// Parts of the daemons:
+//
+//	daemon.go                           CONTROL and MASTER as run, master and demo start them
+//	world.go, folder.go, grep.go, hook.go   the World of this machine
+//	admin.go, master_admin.go           the admin API of CONTROL and of MASTER
+//	mailboxes.go, links.go              figures for /metrics
+//	logging.go, logqueue.go, keep.go    the log, and the limits of the bots' output
+//	systemd.go, watchdog.go             notifications to systemd
+//	pressure.go                         whether the machine is short of CPU time
+//	tokenlock.go                        the lock that a bot's token has on a machine
 //
 // A main with more behaviours is five lines: see With.
 package cmd
@@ -40,29 +47,30 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// Exit codes, beside 0.
+// Exit codes besides 0.
 const (
-	exitFailed      = 1 // the command did not do what was asked
+	exitFailed      = 1 // the command failed
 	exitUsage       = 2 // flags, configuration or environment are wrong; nothing was started
-	exitUnreachable = 3 // no CONTROL, or MASTER, answers
+	exitUnreachable = 3 // no CONTROL or MASTER answers
 )
 
-// hurry is when, after the first signal, a second one ends the program at once. Sooner it is an echo: timeout(1) signals us, and then our group.
-const hurry = time.Second
+// echoWindow is how long after the first signal further ones are ignored: timeout(1) signals a
+// process, then its group. A later one ends the program at once.
+const echoWindow = time.Second
 
 // Option changes what Main runs.
 type Option func(*program)
 
-// With adds behaviours to CONTROL: actors of the operator's own.
+// With adds behaviours to CONTROL, which are actors of the operator's own.
 func With(behaviours ...actors.Behaviour) Option {
 	return func(p *program) { p.behaviours = append(p.behaviours, behaviours...) }
 }
 
-// program is what all commands have in common.
+// program holds what all commands share.
 type program struct {
 	behaviours []actors.Behaviour
-	began      bool                    // the command line was understood
-	log        atomic.Pointer[logbook] // of a daemon, for its last words
+	parsed     bool                    // the command line was valid
+	log        atomic.Pointer[logbook] // a daemon's log, flushed when the program ends
 }
 
 // usageError is an error that exits with exitUsage.
@@ -70,13 +78,13 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
-// Main runs the command that the command line names, and ends the program.
+// Main runs the command that the command line names. It ends the program if the command fails.
 func Main(options ...Option) {
 	p := &program{}
 	for _, o := range options {
 		o(p)
 	}
-	if os.Getpid() == 1 { // of a container without an init: its orphans are ours
+	if os.Getpid() == 1 { // in a container without an init, which would reap orphans
 		proc.ReapOrphans(context.Background())
 	}
 	err := p.root().ExecuteContext(p.untilSignal())
@@ -86,16 +94,16 @@ func Main(options ...Option) {
 	if err == nil {
 		return
 	}
-	lastWords("control: " + err.Error())
+	printLast("control: " + err.Error())
 	os.Exit(p.exitCode(err))
 }
 
-// exitCode is what an error ends the program with.
+// exitCode returns the exit code for an error.
 func (p *program) exitCode(err error) int {
 	var usage usageError
 	var unreachable unreachableError
 	switch {
-	case errors.As(err, &usage) || !p.began:
+	case errors.As(err, &usage) || !p.parsed:
 		return exitUsage
 	case errors.As(err, &unreachable):
 		return exitUnreachable
@@ -103,7 +111,8 @@ func (p *program) exitCode(err error) int {
 	return exitFailed
 }
 
-// untilSignal gives a context that the first SIGINT or SIGTERM ends. A second one ends the program at once, as kill -9 would.
+// untilSignal returns a context that the first SIGINT or SIGTERM ends. A second signal ends the
+// program at once, as kill -9 does.
 func (p *program) untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -113,14 +122,14 @@ func (p *program) untilSignal() context.Context {
 		cancel()
 		first := time.Now()
 		for s := range signals {
-			if time.Since(first) < hurry {
+			if time.Since(first) < echoWindow {
 				continue
 			}
 			if log := p.log.Load(); log != nil {
-				log.Warn().Str("signal", s.String()).Msg("stopped at once: bots that still run go on, and the next start takes them back")
+				log.Warn().Str("signal", s.String()).Msg("stopped at once: running bots keep serving until the next start adopts them")
 				log.queue.flush(logFlush)
 			} else {
-				lastWords("control: ended at once, by a second signal")
+				printLast("control: ended by a second signal")
 			}
 			os.Exit(exitFailed)
 		}
@@ -131,13 +140,13 @@ func (p *program) untilSignal() context.Context {
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "control",
-		Short: "runs a large Discord bot",
+		Short: "Run a large Discord bot",
 		Long: "CONTROL runs one machine's share of a large Discord bot as cluster processes; MASTER divides the shards over the machines.\n\n" +
-			"Exit codes: 0 done; 1 failed; 2 flags, configuration or environment are wrong, and nothing was started; 3 no CONTROL, or MASTER, answers.",
+			"Exit codes: 0 done; 1 failed; 2 flags, configuration or environment are wrong, and nothing was started; 3 no CONTROL or MASTER answers.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
-		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
+		PersistentPreRun: func(*cobra.Command, []string) { p.parsed = true },
 	}
 	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),

@@ -14,8 +14,8 @@ func (p *program) master() *cobra.Command {
 	var load func() (*config.Config, error)
 	c := &cobra.Command{
 		Use:   "master",
-		Short: "runs MASTER alone, for several machines",
-		Long:  "master divides the shards of one bot over its CONTROLs. Every CONTROL brings the same master.authorization.",
+		Short: "Run MASTER for several machines",
+		Long:  "Divide the shards of one bot over its CONTROLs. Every CONTROL needs the same master.authorization.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := load()
@@ -29,7 +29,7 @@ func (p *program) master() *cobra.Command {
 			if _, err := adminOptions(c); err != nil {
 				return err
 			}
-			_ = makeFolder(c.State.Dir) // for the socket, which says what it lacks
+			_ = makeFolder(c.State.Dir) // for the socket, which reports an error
 			book := newLog(c, new(threshold), os.Stderr)
 			p.log.Store(book)
 			log := book.Logger
@@ -49,16 +49,16 @@ func (p *program) master() *cobra.Command {
 			defer shown.close()
 			systemd, err := newSystemd(os.Getenv)
 			if err != nil {
-				log.Warn().Err(err).Msg("systemd cannot be told how we are")
+				log.Warn().Err(err).Msg("cannot notify systemd")
 			}
 			if systemd.conn != nil {
-				m.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newPulse(newWorld(m.files, log), systemd, nil, m.root) }))
+				m.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newWatchdog(newWorld(m.files, log), systemd, nil, m.root) }))
 			}
-			systemd.say("READY=1", "STATUS=listens at "+m.at)
+			systemd.notify("READY=1", "STATUS=listening at "+m.at)
 			log.Info().Str("version", versionText()).Str("listen", m.at).Msg("master runs")
 			select {
 			case <-cmd.Context().Done():
-				systemd.say("STOPPING=1")
+				systemd.notify("STOPPING=1")
 				return m.stop()
 			case err := <-m.failed:
 				_ = m.stop()
@@ -66,6 +66,6 @@ func (p *program) master() *cobra.Command {
 			}
 		},
 	}
-	load = configured(c)
+	load = configFlags(c)
 	return c
 }

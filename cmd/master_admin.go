@@ -13,42 +13,43 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// bulletin keeps MASTER's last events, and tells those who follow. MASTER's actor writes, others read.
-type bulletin struct {
+// eventLog keeps MASTER's last events and sends them to its followers. It is safe for concurrent
+// use.
+type eventLog struct {
 	mu  sync.Mutex
 	log *plan.Chronicle
 }
 
-func newBulletin(name string) *bulletin {
-	return &bulletin{log: plan.NewChronicle(name, time.Now())}
+func newEventLog(name string) *eventLog {
+	return &eventLog{log: plan.NewChronicle(name, time.Now())}
 }
 
-func (b *bulletin) told(e messages.Event) {
+func (b *eventLog) add(e messages.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.log.Tell(e, time.Now())
 }
 
-// last is the id of the last event.
-func (b *bulletin) last() uint64 {
+// last returns the id of the last event.
+func (b *eventLog) last() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.log.Last
 }
 
 // Follow is part of admin.Fleet.
-func (b *bulletin) Follow(m messages.Follow) {
+func (b *eventLog) Follow(m messages.Follow) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.log.Follow(m)
 }
 
 // LookAtFleet is part of admin.Fleet.
-func (m *masterIn) LookAtFleet(l messages.FleetLook) { m.system.Root.Send(m.root, l) }
+func (m *localMaster) LookAtFleet(l messages.FleetLook) { m.system.Root.Send(m.root, l) }
 
 // OrderFleet is part of admin.Fleet.
-func (m *masterIn) OrderFleet(o messages.FleetOrder) {
-	after, answer := m.news.last(), o.Answer
+func (m *localMaster) OrderFleet(o messages.FleetOrder) {
+	after, answer := m.events.last(), o.Answer
 	o.Answer = func(v messages.Verdict) {
 		v.After = after
 		answer(v)
@@ -57,21 +58,21 @@ func (m *masterIn) OrderFleet(o messages.FleetOrder) {
 }
 
 // Follow is part of admin.Fleet.
-func (m *masterIn) Follow(f messages.Follow) { m.news.Follow(f) }
+func (m *localMaster) Follow(f messages.Follow) { m.events.Follow(f) }
 
-// openMasterAdmin lets a MASTER be seen.
-func openMasterAdmin(c *config.Config, m *masterIn, log zerolog.Logger) (*adminIn, error) {
-	told := func(e messages.Event) {
+// openMasterAdmin starts the admin server of a MASTER.
+func openMasterAdmin(c *config.Config, m *localMaster, log zerolog.Logger) (*adminListener, error) {
+	report := func(e messages.Event) {
 		e = secrets.Event(e)
 		(&world.World{Log: log}).LogEvent(e)
-		m.news.told(e)
+		m.events.add(e)
 	}
-	a, err := openAdmin(c, masterSocket, func(o admin.Options) *admin.Server { return admin.New(o, nil, m) }, told, log)
+	a, err := openAdmin(c, masterSocket, func(o admin.Options) *admin.Server { return admin.New(o, nil, m) }, report, log)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range a.missing {
-		told(e)
+	for _, e := range a.failures {
+		report(e)
 	}
 	return a, nil
 }

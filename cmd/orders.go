@@ -15,40 +15,40 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// order is one command that changes something: what it asks for, and which events say how it ended.
+// order describes a command that sends an order to CONTROL and waits for the events that end it.
 type order struct {
 	use, short, long string
-	cluster          bool   // it is for one
-	hurts            string // what it does to the bot, for the question whether that is meant; "": nothing
+	cluster          bool   // it takes the number of a cluster
+	impact           string // its effect on the bot, for the confirmation; "": none
 	path             func(id string) string
 	body             func() any
 	flags            func(c *cobra.Command)
 	before           func(ctx context.Context, c *caller, id string) error // nil: nothing
-	over             func(e event) (over bool, err error)
-	fleet            func(id string) *fleetOrder // what it is as an order to MASTER; nil: its flags say that it is none
+	ended            func(e event) (over bool, err error)
+	fleet            func(id string) *fleetOrder // its order to MASTER; nil: none
 }
 
 func restartCommand() *cobra.Command {
 	var b admin.RestartBody
 	var ofFleet bool
-	const hurts = "its shards are away until the new process has them"
+	const impact = "its shards are away until the new process serves them"
 	return (&order{
-		use: "restart <cluster>", short: "gives a cluster a new process",
-		long: "restart ends the process of a cluster and starts another, with a fresh budget of restarts. The new one resumes the sessions of the old one, at no identify, " +
-			"where the bot can; with --fresh it identifies every shard anew.",
-		cluster: true, hurts: hurts,
+		use: "restart <cluster>", short: "Replace the process of a cluster",
+		long: "End the process of a cluster and start another, with a fresh budget of restarts. If the bot can resume, the new process resumes the sessions of the old one\n" +
+			"without an identify; with --fresh it identifies every shard.",
+		cluster: true, impact: impact,
 		path: func(id string) string { return "/api/v1/clusters/" + id + "/restart" },
 		body: func() any { return b },
 		flags: func(c *cobra.Command) {
-			c.Flags().BoolVar(&b.Fresh, "fresh", false, "identify every shard anew")
-			c.Flags().BoolVar(&ofFleet, fleetFlag, false, "wherever in the fleet it is, by the MASTER that runs on this machine")
+			c.Flags().BoolVar(&b.Fresh, "fresh", false, "identify every shard instead of resuming")
+			c.Flags().BoolVar(&ofFleet, fleetFlag, false, "on whatever machine it runs, by the MASTER that runs on this one")
 		},
-		over: comesUp,
+		ended: startEnded,
 		fleet: func(id string) *fleetOrder {
 			if !ofFleet {
 				return nil
 			}
-			return &fleetOrder{what: "restart cluster " + id, hurts: hurts, path: "/clusters/" + id + "/restart", body: b}
+			return &fleetOrder{what: "restart cluster " + id, impact: impact, path: "/clusters/" + id + "/restart", body: b}
 		},
 	}).command()
 }
@@ -56,8 +56,8 @@ func restartCommand() *cobra.Command {
 func undrainCommand() *cobra.Command {
 	var machine string
 	return (&order{
-		use: "undrain <cluster>", short: "starts a cluster that was drained or stopped, or lets a drained machine serve again",
-		long:    "undrain starts a cluster that was drained or stopped. With --machine a machine that was drained is a spare again, or serves.",
+		use: "undrain <cluster>", short: "Start a drained or stopped cluster, or take a drained machine back into use",
+		long:    "Start a cluster that was drained or stopped. With --machine, take a drained machine back into use, as a spare or to serve shards.",
 		cluster: true,
 		flags: func(c *cobra.Command) {
 			c.Flags().StringVar(&machine, machineFlag, "", "a whole machine, by the MASTER that runs on this one")
@@ -77,16 +77,16 @@ func undrainCommand() *cobra.Command {
 			}
 			return err
 		},
-		over: comesUp,
+		ended: startEnded,
 	}).command()
 }
 
 func drainCommand() *cobra.Command {
 	var machine string
 	return (&order{
-		use: "drain <cluster>", short: "ends a cluster's process, its sessions kept for a minute, or empties a machine",
-		long: "drain ends the process of a cluster and leaves it stopped. Its sessions are kept: undrain within a minute resumes them.\n" +
-			"With --machine everything that a machine serves moves to others, with its sessions, at no identify; it is given nothing until it is undrained.",
+		use: "drain <cluster>", short: "Stop a cluster and keep its sessions for a minute, or empty a machine",
+		long: "End the process of a cluster and leave it stopped. Its sessions are kept: undrain within a minute resumes them.\n" +
+			"With --machine, move everything that a machine serves to others, with its sessions and without an identify. It gets no shards until it is undrained.",
 		flags: func(c *cobra.Command) {
 			c.Flags().StringVar(&machine, machineFlag, "", "a whole machine, by the MASTER that runs on this one")
 		},
@@ -96,29 +96,29 @@ func drainCommand() *cobra.Command {
 			}
 			return ofMachine("drain", machine, "everything on it moves to other machines")
 		},
-		cluster: true, hurts: "its shards are away until `control undrain`",
-		path: func(id string) string { return "/api/v1/clusters/" + id + "/drain" },
-		over: goesDown,
+		cluster: true, impact: "its shards are away until `control undrain`",
+		path:  func(id string) string { return "/api/v1/clusters/" + id + "/drain" },
+		ended: stopEnded,
 	}).command()
 }
 
 func stopCommand() *cobra.Command {
 	return (&order{
-		use: "stop <cluster>", short: "ends a cluster's process and its sessions",
-		long:    "stop ends the process of a cluster, and its sessions, and leaves it stopped. undrain starts it again; every shard identifies then.",
-		cluster: true, hurts: "its shards are away, and their sessions lost",
-		path: func(id string) string { return "/api/v1/clusters/" + id + "/stop" },
-		over: goesDown,
+		use: "stop <cluster>", short: "Stop a cluster and end its sessions",
+		long:    "End the process of a cluster and its sessions, and leave it stopped. undrain starts it again; every shard identifies then.",
+		cluster: true, impact: "its shards are away, and their sessions lost",
+		path:  func(id string) string { return "/api/v1/clusters/" + id + "/stop" },
+		ended: stopEnded,
 	}).command()
 }
 
 func rollingRestartCommand() *cobra.Command {
 	var ofFleet bool
 	return (&order{
-		use: "rolling-restart", short: "gives every cluster a new process, one at a time",
-		long: "rolling-restart gives every serving cluster of this machine a new process, one after another, each started before the old one drains: no identify and no event is " +
-			"lost where the bot can resume. It stops at the first cluster that does not come up. With --fleet it is all machines, one after the other.",
-		hurts: "every process of this machine is replaced",
+		use: "rolling-restart", short: "Replace every process, one at a time",
+		long: "Replace the process of every serving cluster of this machine, one after another. Each new process starts before the old one drains: if the bot can resume,\n" +
+			"it costs no identify and no event. Stop at the first cluster that does not come up. With --fleet, do so on all machines, one after the other.",
+		impact: "every process of this machine is replaced",
 		flags: func(c *cobra.Command) {
 			c.Flags().BoolVar(&ofFleet, fleetFlag, false, "every machine, by the MASTER that runs on this one")
 		},
@@ -126,10 +126,10 @@ func rollingRestartCommand() *cobra.Command {
 			if !ofFleet {
 				return nil
 			}
-			return &fleetOrder{what: "rolling restart of the fleet", hurts: "every process of every machine is replaced", path: "/rolling-restart"}
+			return &fleetOrder{what: "rolling restart of the fleet", impact: "every process of every machine is replaced", path: "/rolling-restart"}
 		},
 		path: func(string) string { return "/api/v1/rolling-restart" },
-		over: func(e event) (bool, error) {
+		ended: func(e event) (bool, error) {
 			switch {
 			case e.name == "rolling_restart.moved" && e.field["state"] == "done":
 				return true, nil
@@ -143,12 +143,12 @@ func rollingRestartCommand() *cobra.Command {
 
 func acceptMasterCommand() *cobra.Command {
 	return (&order{
-		use: "accept-master", short: "obeys the MASTER that is there, though a later one was known",
-		long: "accept-master lets this machine obey a MASTER that it refuses (close code 4007): one whose epoch is lower than that of a MASTER obeyed before, because its clock went back, " +
-			"or it is another one. What is served goes on. Say it on every machine that refuses it, and see first that no other MASTER is left: shards may run twice then.",
-		hurts: "a MASTER with a lower epoch than one obeyed before is obeyed; where that one lives, shards run twice",
-		path:  func(string) string { return "/api/v1/accept-master" },
-		over: func(e event) (bool, error) {
+		use: "accept-master", short: "Accept the current MASTER even though a newer one was seen",
+		long: "Accept a MASTER that this machine refuses (close code 4007) because its epoch is lower than that of an earlier one: its clock went back, or it is another MASTER.\n" +
+			"Clusters keep serving. Run it on every machine that refuses that MASTER. Make sure first that no other MASTER is left, or shards may run twice.",
+		impact: "a MASTER with a lower epoch than an earlier one is accepted; if that one still runs, shards run twice",
+		path:   func(string) string { return "/api/v1/accept-master" },
+		ended: func(e event) (bool, error) {
 			switch e.name {
 			case "master.linked":
 				return true, nil
@@ -160,10 +160,11 @@ func acceptMasterCommand() *cobra.Command {
 	}).command()
 }
 
-// comesUp is how a cluster's start ends.
-func comesUp(e event) (over bool, err error) {
+// startEnded reports whether an event ends the wait for a cluster's start, with the error if it
+// failed.
+func startEnded(e event) (over bool, err error) {
 	switch e.name {
-	case "cluster.ready", "cluster.adopted": // adopted: our own code failed on the way
+	case "cluster.ready", "cluster.adopted": // adopted: CONTROL's own code failed on the way
 		return true, nil
 	case "cluster.gave_up", "cluster.fatal", "cluster.identify_storm", "fleet.halted", "order.refused":
 		return true, errors.New(strings.TrimSpace(eventLine(e)))
@@ -173,20 +174,21 @@ func comesUp(e event) (over bool, err error) {
 		}
 	case "order.given":
 		if by := e.field["order"]; by == messages.OrderStop || by == messages.OrderDrain {
-			return true, fmt.Errorf("%v was ordered meanwhile", by)
+			return true, fmt.Errorf("superseded by another order: %v", by)
 		}
 	}
 	return false, nil
 }
 
-// goesDown is how a cluster's stop ends.
-func goesDown(e event) (over bool, err error) {
+// stopEnded reports whether an event ends the wait for a cluster's stop, with the error if it
+// failed.
+func stopEnded(e event) (over bool, err error) {
 	switch e.name {
 	case "order.refused":
 		return true, fmt.Errorf("%v", e.field["err"])
 	case "order.given":
 		if e.field["order"] == messages.OrderRestart {
-			return true, errors.New("a restart was ordered meanwhile")
+			return true, errors.New("superseded by another order: restart")
 		}
 	}
 	return e.name == "cluster.stopped", nil
@@ -194,7 +196,7 @@ func goesDown(e event) (over bool, err error) {
 
 func (o *order) command() *cobra.Command {
 	var connect func() (*caller, error)
-	var how manner
+	var how orderFlags
 	c := &cobra.Command{
 		Use: o.use, Short: o.short, Long: o.long,
 		Args: o.args,
@@ -215,12 +217,12 @@ func (o *order) command() *cobra.Command {
 					return f.carryOut(cmd, c, how)
 				}
 			}
-			if o.hurts != "" && !how.sure {
-				if err := confirm(cmd, o.what(id)+": "+o.hurts); err != nil {
+			if o.impact != "" && !how.yes {
+				if err := confirm(cmd, o.what(id)+": "+o.impact); err != nil {
 					return err
 				}
 			}
-			return o.give(cmd.Context(), c, id, how.leave)
+			return o.send(cmd.Context(), c, id, how.noWait)
 		},
 	}
 	if o.cluster {
@@ -228,7 +230,7 @@ func (o *order) command() *cobra.Command {
 			return offerClusters(cmd.Context(), connect, len(args)), cobra.ShellCompDirectiveNoFileComp
 		}
 	}
-	how.flags(c, o.hurts != "")
+	how.flags(c, o.impact != "")
 	if o.flags != nil {
 		o.flags(c)
 	}
@@ -236,14 +238,14 @@ func (o *order) command() *cobra.Command {
 		if err := c.RegisterFlagCompletionFunc(machineFlag, func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return offerMachines(cmd.Context(), connect), cobra.ShellCompDirectiveNoFileComp
 		}); err != nil {
-			panic(err) // the flag is there
+			panic(err) // the flag exists
 		}
 	}
-	connect = asking(c)
+	connect = connectFlags(c)
 	return c
 }
 
-// args wants a cluster where the order is for one. A machine is named in its place.
+// args requires the number of a cluster if the order takes one, unless a flag names a machine.
 func (o *order) args(c *cobra.Command, args []string) error {
 	machine := c.Flags().Lookup(machineFlag)
 	switch named := machine != nil && machine.Changed; {
@@ -255,10 +257,10 @@ func (o *order) args(c *cobra.Command, args []string) error {
 	return cobra.ExactArgs(1)(c, args)
 }
 
-// offerClusters is what a shell may offer for the first argument: every cluster, and how it stands.
-func offerClusters(ctx context.Context, connect func() (*caller, error), given int) (ids []cobra.Completion) {
+// offerClusters returns the shell completions of the first argument: every cluster with its state.
+func offerClusters(ctx context.Context, connect func() (*caller, error), args int) (ids []cobra.Completion) {
 	c, err := connect()
-	if err != nil || given > 0 {
+	if err != nil || args > 0 {
 		return nil
 	}
 	var all admin.ClustersAnswer
@@ -279,8 +281,8 @@ func (o *order) what(id string) string {
 	return verb + " cluster " + id
 }
 
-// give gives the order, and waits for its end.
-func (o *order) give(ctx context.Context, c *caller, id string, leave bool) error {
+// send sends the order and waits for its end unless noWait.
+func (o *order) send(ctx context.Context, c *caller, id string, noWait bool) error {
 	if o.before != nil {
 		if err := o.before(ctx, c, id); err != nil {
 			return err
@@ -290,36 +292,36 @@ func (o *order) give(ctx context.Context, c *caller, id string, leave bool) erro
 	if o.body != nil {
 		body = o.body()
 	}
-	var given admin.OrderAnswer
-	if _, err := c.post(ctx, o.path(id), body, &given); err != nil {
+	var answer admin.OrderAnswer
+	if _, err := c.post(ctx, o.path(id), body, &answer); err != nil {
 		return fmt.Errorf("%s: %w", o.what(id), err)
 	}
-	if leave {
+	if noWait {
 		return nil
 	}
-	var ended error
-	err := c.follow(ctx, given.After, messages.LevelInfo, func(e event) bool {
+	var failed error
+	err := c.follow(ctx, answer.After, messages.LevelInfo, func(e event) bool {
 		if o.cluster && e.name != "order.refused" && e.name != "fleet.halted" && fmt.Sprint(e.field["cluster"]) != id {
-			return false // of another cluster, or of none
+			return false // of another cluster or of none
 		}
 		c.printEvent(e)
-		over, err := o.over(e)
-		ended = err
+		over, err := o.ended(e)
+		failed = err
 		return over
 	})
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%s: not waited for: the order stands", o.what(id))
+		return fmt.Errorf("%s: stopped waiting; the order is still carried out", o.what(id))
 	}
-	if err = errors.Join(err, ended); err != nil {
+	if err = errors.Join(err, failed); err != nil {
 		return fmt.Errorf("%s: %w", o.what(id), err)
 	}
 	return nil
 }
 
-// confirm asks a person whether that is meant. Without one it wants --yes.
+// confirm asks the person at the terminal for confirmation. It fails without a terminal.
 func confirm(cmd *cobra.Command, what string) error {
 	if !isTerminal(os.Stdin) {
-		return usageError{fmt.Errorf("%s; nobody is there to ask: say --yes", what)}
+		return usageError{fmt.Errorf("%s; stdin is not a terminal: confirm with --yes", what)}
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s. Do it? [y/N] ", what)
 	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')

@@ -10,24 +10,25 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// controlStub is a CONTROL that answers every order alike, and then tells this.
+// controlStub is a CONTROL that answers every order with verdict and then sends the events of
+// follow.
 type controlStub struct {
 	verdict messages.Verdict
 	follow  messages.Telling
 
-	given messages.Directive
+	received messages.Directive
 }
 
 func (s *controlStub) Look(m messages.Look) { m.Answer(messages.View{}) }
 
 func (s *controlStub) Order(m messages.Order) {
-	s.given = m.Directive
+	s.received = m.Directive
 	m.Answer(s.verdict)
 }
 
 func (s *controlStub) Follow(m messages.Follow) { m.Tell(s.follow) }
 
-// accept-master is passed on when it is meant, and ends with the link, or with why there is none.
+// accept-master is sent once it is confirmed, and ends when MASTER is linked or the link fails.
 func TestAcceptMaster(t *testing.T) {
 	given := messages.Verdict{After: 10}
 	for name, c := range map[string]struct {
@@ -38,16 +39,16 @@ func TestAcceptMaster(t *testing.T) {
 		want    string
 		given   bool
 	}{
-		"linked": {given, tells(messages.OrderGiven{Order: messages.OrderAccept}, messages.MasterLinked{Epoch: 6}), []string{"--yes"}, "", "epoch=6", true},
-		"refused for another reason": {given, tells(messages.MasterRefusedUs{CloseCode: 4001, Err: "Unauthorized"}), []string{"--yes"}, "accept-master: Unauthorized",
+		"linked": {given, eventBatch(messages.OrderGiven{Order: messages.OrderAccept}, messages.MasterLinked{Epoch: 6}), []string{"--yes"}, "", "epoch=6", true},
+		"refused for another reason": {given, eventBatch(messages.MasterRefusedUs{CloseCode: 4001, Err: "Unauthorized"}), []string{"--yes"}, "accept-master: Unauthorized",
 			"close_code=4001", true},
-		"nobody there":   {given, tells(messages.MasterUnreachable{Err: "connection refused"}), []string{"--yes"}, "accept-master: connection refused", "", true},
+		"no MASTER":      {given, eventBatch(messages.MasterUnreachable{Err: "connection refused"}), []string{"--yes"}, "accept-master: connection refused", "", true},
 		"nothing to do":  {messages.Verdict{Refusal: messages.RefusedNow, Reason: "MASTER is linked"}, messages.Telling{}, []string{"--yes"}, "MASTER is linked", "", true},
 		"not waited for": {given, messages.Telling{}, []string{"--yes", "--no-wait"}, "", "", true},
-		"not meant":      {given, messages.Telling{}, nil, "say --yes", "", false},
+		"not confirmed":  {given, messages.Telling{}, nil, "confirm with --yes", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "") // whose name is short enough for a socket
+			dir, err := os.MkdirTemp("", "") // t.TempDir is too long for a socket
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,14 +71,14 @@ func TestAcceptMaster(t *testing.T) {
 			if !strings.Contains(text.String(), c.want) {
 				t.Errorf("%q, want %q", text.String(), c.want)
 			}
-			if _, is := stub.given.(messages.AcceptMaster); is != c.given {
-				t.Errorf("CONTROL was given %+v", stub.given)
+			if _, is := stub.received.(messages.AcceptMaster); is != c.given {
+				t.Errorf("CONTROL received %+v", stub.received)
 			}
 		})
 	}
 }
 
-// What ends the wait for an order, beside what was wanted: another order, a halt.
+// The wait for an order ends with its success, another order or a halt.
 func TestOrdersEnd(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -86,15 +87,15 @@ func TestOrdersEnd(t *testing.T) {
 		over  bool
 		err   string
 	}{
-		{"up", comesUp, event{name: "cluster.ready"}, true, ""},
-		{"taken back", comesUp, event{name: "cluster.adopted"}, true, ""},
-		{"up, by itself", comesUp, event{name: "order.given", field: map[string]any{"order": "restart"}}, false, ""},
-		{"up, and stopped", comesUp, event{name: "order.given", field: map[string]any{"order": "stop"}}, true, "stop was ordered meanwhile"},
-		{"up, and drained", comesUp, event{name: "order.given", field: map[string]any{"order": "drain"}}, true, "drain was ordered meanwhile"},
-		{"up, and halted", comesUp, event{name: "fleet.halted"}, true, "fleet.halted"},
-		{"down", goesDown, event{name: "cluster.stopped"}, true, ""},
-		{"down, by itself", goesDown, event{name: "order.given", field: map[string]any{"order": "drain"}}, false, ""},
-		{"down, and up", goesDown, event{name: "order.given", field: map[string]any{"order": "restart"}}, true, "a restart was ordered meanwhile"},
+		{"up", startEnded, event{name: "cluster.ready"}, true, ""},
+		{"taken back", startEnded, event{name: "cluster.adopted"}, true, ""},
+		{"up, by itself", startEnded, event{name: "order.given", field: map[string]any{"order": "restart"}}, false, ""},
+		{"up, and stopped", startEnded, event{name: "order.given", field: map[string]any{"order": "stop"}}, true, "superseded by another order: stop"},
+		{"up, and drained", startEnded, event{name: "order.given", field: map[string]any{"order": "drain"}}, true, "superseded by another order: drain"},
+		{"up, and halted", startEnded, event{name: "fleet.halted"}, true, "fleet.halted"},
+		{"down", stopEnded, event{name: "cluster.stopped"}, true, ""},
+		{"down, by itself", stopEnded, event{name: "order.given", field: map[string]any{"order": "drain"}}, false, ""},
+		{"down, and up", stopEnded, event{name: "order.given", field: map[string]any{"order": "restart"}}, true, "superseded by another order: restart"},
 	} {
 		over, err := c.ends(c.event)
 		if over != c.over || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {

@@ -17,7 +17,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// wavesShown is how many waves are printed one by one.
+// wavesShown is the number of waves that are printed one by one.
 const wavesShown = 12
 
 func planCommand() *cobra.Command {
@@ -26,9 +26,9 @@ func planCommand() *cobra.Command {
 	var resumes, forPrograms bool
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "prints a start, or a restart, before it happens",
-		Long: "plan asks Discord what the bot is to be, as MASTER would, and prints what a start would be like: who gets which shards, which identify together, how long that\n" +
-			"takes at best, and how many of the day's identifies it costs. With --restart it is of a bot whose sessions are alive. Nothing is started.",
+		Short: "Print a start or restart before it happens",
+		Long: "Ask Discord for the shard count and limits, as MASTER does, and print the start: the shards of each machine, the shards that identify together,\n" +
+			"the shortest time it takes, and the identifies it costs. With --restart, print the restart of a bot whose sessions are alive. Nothing is started.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := load()
@@ -48,20 +48,21 @@ func planCommand() *cobra.Command {
 			s.Resumes = resumes
 			f := plan.Foresee(s)
 			if forPrograms {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(foreseen(s, f, reset))
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(newPlanAnswer(s, f, reset))
 			}
 			printPlan(cmd.OutOrStdout(), s, f, reset)
 			return nil
 		},
 	}
-	load = configured(c)
-	c.Flags().IntVar(&machines, "machines", 0, "machines that take part; 0: fleet.expect, or one")
-	c.Flags().BoolVar(&resumes, "restart", false, "of a bot that runs: its sessions are resumed")
+	load = configFlags(c)
+	c.Flags().IntVar(&machines, "machines", 0, "number of machines; 0: fleet.expect, or one")
+	c.Flags().BoolVar(&resumes, "restart", false, "plan the restart of a running bot, which resumes its sessions")
 	c.Flags().BoolVar(&forPrograms, "json", false, "answer in JSON")
 	return c
 }
 
-// startOf is what is known of a start: what is configured, and for the rest Discord's word. reset is when the day's identifies are whole again.
+// startOf returns the parameters of a start: the configured ones, and Discord's for the rest. reset
+// is the time until the day's budget is full again.
 func startOf(ctx context.Context, c *config.Config, machines int) (s plan.Start, reset time.Duration, err error) {
 	s = plan.Start{Shards: c.Fleet.Shards, MaxConcurrency: c.Fleet.MaxConcurrency, PerCluster: c.Cluster.ShardsPerCluster, Machines: machines, Spares: c.Fleet.Spares, Margin: c.Identify.Margin}
 	if c.Discord.Token != "" {
@@ -83,7 +84,7 @@ func startOf(ctx context.Context, c *config.Config, machines int) (s plan.Start,
 		s.Budget = plan.NewBudget(b.Total, b.Remaining, s.Shards, time.Now().Add(reset))
 	}
 	if s.Shards == 0 || s.MaxConcurrency == 0 {
-		return s, 0, usageError{errors.New("without discord.token Discord cannot be asked: set it, or both fleet.shards and fleet.max_concurrency")}
+		return s, 0, usageError{errors.New("discord.token is not set, so Discord cannot be asked: set it, or both fleet.shards and fleet.max_concurrency")}
 	}
 	if s.PerCluster == 0 {
 		s.PerCluster = plan.ShardsPerCluster(s.MaxConcurrency)
@@ -91,25 +92,26 @@ func startOf(ctx context.Context, c *config.Config, machines int) (s plan.Start,
 	return s, reset, nil
 }
 
-// planAnswer is what `control plan --json` says.
+// planAnswer is the answer of `control plan --json`.
 type planAnswer struct {
 	ShardCount       int                     `json:"shard_count"`
 	MaxConcurrency   int                     `json:"max_concurrency"`
 	ShardsPerCluster int                     `json:"shards_per_cluster"`
-	Machines         [][]messages.ShardRange `json:"machines"` // what each gets; empty: a spare
+	Machines         [][]messages.ShardRange `json:"machines"` // the ranges of each; empty: a spare
 	Waves            []planWave              `json:"waves"`
-	LastMS           messages.Milliseconds   `json:"last_ms"` // from the first identify to the last, at best
+	LastMS           messages.Milliseconds   `json:"last_ms"` // at least, first to last identify
 	Identifies       int                     `json:"identifies"`
-	Budget           *planBudget             `json:"identify_budget,omitempty"` // absent: not known
+	Budget           *planBudget             `json:"identify_budget,omitempty"` // absent: unknown
 }
 
-// planWave is what identifies at one moment after the first.
+// planWave holds the shards that identify together, AtMS after the first.
 type planWave struct {
 	AtMS   messages.Milliseconds `json:"at_ms"`
 	Shards messages.ShardRange   `json:"shards"`
 }
 
-// planBudget is what Discord allows before the start, and what is left after it; below 0: so many are lacking.
+// planBudget holds the day's identifies before the start, and those left after it (negative:
+// missing).
 type planBudget struct {
 	Total        int                   `json:"total"`
 	Remaining    int                   `json:"remaining"`
@@ -118,7 +120,7 @@ type planBudget struct {
 	ResetAfterMS messages.Milliseconds `json:"reset_after_ms"`
 }
 
-func foreseen(s plan.Start, f plan.Forecast, reset time.Duration) planAnswer {
+func newPlanAnswer(s plan.Start, f plan.Forecast, reset time.Duration) planAnswer {
 	a := planAnswer{ShardCount: s.Shards, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.PerCluster, Waves: []planWave{}, LastMS: messages.Millis(f.Last), Identifies: f.Identifies}
 	for _, ranges := range f.Machines {
 		a.Machines = append(a.Machines, append([]messages.ShardRange{}, ranges...))
@@ -172,13 +174,13 @@ func printPlan(out io.Writer, s plan.Start, f plan.Forecast, reset time.Duration
 	}
 	switch {
 	case s.Budget.Total == 0:
-		fmt.Fprintf(out, "identifies: %d; how many are left today is not known\n", f.Identifies)
+		fmt.Fprintf(out, "identifies: %d; the day's budget is unknown\n", f.Identifies)
 	case f.Left < 0:
 		fmt.Fprintf(out, "identifies: %d of %d left today: %d too few; there are %d again in %v\n", f.Identifies, s.Budget.Remaining, -f.Left, s.Budget.Total, reset.Round(time.Second))
 	default:
 		fmt.Fprintf(out, "identifies: %d of %d left today, %d remain; there are %d again in %v\n", f.Identifies, s.Budget.Remaining, f.Left, s.Budget.Total, reset.Round(time.Second))
 		if f.Low {
-			fmt.Fprintf(out, "that is the reserve of %d: what crashes after it and cannot resume waits until then\n", s.Budget.Reserve)
+			fmt.Fprintf(out, "that is below the reserve of %d: a bot that crashes after it and cannot resume waits until then\n", s.Budget.Reserve)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/transport/discord/server"
 )
 
-// What a plan says is Discord's word, and what follows from it; nothing is identified for it.
+// A plan follows from Discord's answer and spends no identify.
 func TestPlan(t *testing.T) {
 	d := server.New(server.Config{Rules: rules.Config{Token: "secret", ShardCount: 40, MaxConcurrency: 16, IdentifyTotal: 1000, IdentifyRemaining: 30}})
 	base, err := d.Listen("127.0.0.1:0")
@@ -30,8 +30,8 @@ func TestPlan(t *testing.T) {
 			`"machines":[[[0,31]],[[32,39]],[]]`, `{"at_ms":5100,"shards":[16,31]}`, `"identifies":40,"identify_budget":{"total":1000,"remaining":30,"left":-10,"reserve":40,"reset_after_ms":`}, false},
 		{"a restart, for programs", "secret", []string{"--restart", "--json"}, []string{`"waves":[],"last_ms":0,"identifies":0,`}, false},
 		{"a token that Discord does not know", "wrong", nil, []string{"Discord does not know it (401)"}, true},
-		{"without a token", "", nil, []string{"without discord.token Discord cannot be asked"}, true},
-		{"nobody to ask, nothing to ask", "", []string{"--fleet.shards", "20", "--cluster.shards_per_cluster", "10"}, []string{"without discord.token"}, true},
+		{"without a token", "", nil, []string{"discord.token is not set"}, true},
+		{"without a token, half configured", "", []string{"--fleet.shards", "20", "--cluster.shards_per_cluster", "10"}, []string{"discord.token is not set"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("DISCORD_TOKEN", c.token)

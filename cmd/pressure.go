@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// pressure watches whether this machine is so short of CPU time that processes are late by seconds:
-// by its own lateness, and by what the kernel reports (Linux): tasks had to wait for most of a
-// second (/proc/pressure/cpu), and many want to run (/proc/loadavg). A machine that is merely busy
-// has the first, and its processes are late by little.
+// pressure detects that this machine is so short of CPU time that processes are late by seconds: if
+// its own ticks are late, or if Linux reports both that tasks waited for most of a second
+// (/proc/pressure/cpu) and that many want to run (/proc/loadavg). On a machine that is merely busy
+// only the former holds, and processes are late by little.
 type pressure struct {
 	began time.Time
-	until atomic.Int64 // the machine counts as short of CPU time until then, in nanoseconds since began
+	until atomic.Int64 // end of the shortage, in nanoseconds since began
 
-	stalls string // the files
-	load   string
-	waited time.Duration // that some task had to wait, until the last look
-	known  bool          // waited is
+	stalls string        // path of /proc/pressure/cpu
+	load   string        // path of /proc/loadavg
+	waited time.Duration // total wait of tasks at the last look
+	known  bool          // waited is known
 }
 
 const (
 	pressureEvery = time.Second
-	pressureLate  = 500 * time.Millisecond // a look that is so late was short of CPU time itself
-	pressureShare = 0.8                    // of the time in which some task had to wait
-	pressureTasks = 4                      // that want to run, for each processor
-	pressureFor   = 10 * time.Second       // from the last sign of it
+	pressureLate  = 500 * time.Millisecond // lateness of a tick that shows a shortage
+	pressureShare = 0.8                    // share of the time in which some task waited
+	pressureTasks = 4                      // tasks that want to run, for each processor
+	pressureFor   = 10 * time.Second       // how long a shortage counts after its last sign
 )
 
 func newPressure() *pressure {
@@ -37,7 +37,7 @@ func newPressure() *pressure {
 // starved is World.Starved.
 func (p *pressure) starved() bool { return int64(time.Since(p.began)) < p.until.Load() }
 
-// watch looks every second, until ended.
+// watch looks every second until ended is closed.
 func (p *pressure) watch(ended <-chan struct{}) {
 	ticker := time.NewTicker(pressureEvery)
 	defer ticker.Stop()
@@ -54,7 +54,7 @@ func (p *pressure) watch(ended <-chan struct{}) {
 	}
 }
 
-// look takes what is known at now, took after the last look.
+// look evaluates one tick at now, took after the previous one.
 func (p *pressure) look(now time.Time, took time.Duration) {
 	waited, known := p.read()
 	short := took > pressureEvery+pressureLate || known && p.known && (waited-p.waited).Seconds() > pressureShare*took.Seconds() && p.crowded()
@@ -63,8 +63,8 @@ func (p *pressure) look(now time.Time, took time.Duration) {
 	}
 }
 
-// read returns how long some task has had to wait for CPU time since the machine was started; false
-// where the kernel does not report it.
+// read returns how long some task has waited for CPU time since the machine started, false if the
+// kernel does not report it.
 func (p *pressure) read() (waited time.Duration, known bool) {
 	text, err := os.ReadFile(p.stalls)
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *pressure) read() (waited time.Duration, known bool) {
 	return time.Duration(total) * time.Microsecond, true
 }
 
-// crowded reports whether many tasks want to run at this moment.
+// crowded reports whether many tasks want to run.
 func (p *pressure) crowded() bool {
 	text, err := os.ReadFile(p.load)
 	if err != nil {

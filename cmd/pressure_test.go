@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// A machine is short of CPU time when a look is late, or when tasks waited for most of the time.
+// A machine is short of CPU time if a tick is late, or if tasks waited for most of the time.
 func TestPressure(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		took   time.Duration   // between two looks
-		waited []time.Duration // at each; nil: the kernel does not report it
-		tasks  int             // that want to run, for each processor
+		waited []time.Duration // at each look; nil: the kernel does not report it
+		tasks  int             // tasks that want to run, for each processor
 		want   bool
 	}{
 		{"idle", time.Second, []time.Duration{0, 0}, 1, false},
 		{"busy", time.Second, []time.Duration{time.Hour, time.Hour + 700*time.Millisecond}, 9, false},
-		{"busy, and nobody is late by much", time.Second, []time.Duration{time.Hour, time.Hour + time.Second}, 2, false},
+		{"busy, with few tasks", time.Second, []time.Duration{time.Hour, time.Hour + time.Second}, 2, false},
 		{"starved", time.Second, []time.Duration{time.Hour, time.Hour + 900*time.Millisecond}, 4, true},
-		{"we are late ourselves", 1600 * time.Millisecond, []time.Duration{0, 0}, 1, true},
+		{"a late tick", 1600 * time.Millisecond, []time.Duration{0, 0}, 1, true},
 		{"the kernel does not report it", time.Second, nil, 9, false},
-		{"and we are late", 2 * time.Second, nil, 1, true},
+		{"not reported, and a late tick", 2 * time.Second, nil, 1, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPressure()

@@ -22,7 +22,7 @@ import (
 	"github.com/discluster/control/test/sim/rehearsal"
 )
 
-// shipped are the scenarios that come with the program.
+// shipped holds the scenarios that come with the program.
 //
 //go:embed control/dist/rehearsals/*.yaml
 var shipped efs.FS
@@ -30,30 +30,31 @@ var shipped efs.FS
 const (
 	shippedDir  = "control/dist/rehearsals"
 	scenarioExt = ".yaml"
-	// scenarioMax is how many bytes a scenario may have.
+	// scenarioMax bounds the size of a scenario, in bytes.
 	scenarioMax = 1 << 20
 )
 
-// rehearse is one `control rehearse`.
+// rehearse holds the flags of `control rehearse`.
 type rehearse struct {
 	list, json bool
 	seed       int
 	load       func() (*config.Config, error)
 }
 
-// elsewhere makes a configuration that of a machine whose MASTER is on another one, as it is in every rehearsal.
-const elsewhere = "CONTROL_MASTER__URL=ws://127.0.0.1:8642"
+// externalMaster makes a configuration that of a machine whose MASTER runs on another one, as in
+// every rehearsal.
+const externalMaster = "CONTROL_MASTER__URL=ws://127.0.0.1:8642"
 
 func rehearseCommand() *cobra.Command {
 	r := &rehearse{}
 	c := &cobra.Command{
 		Use:   "rehearse [flags] scenario",
-		Short: "tells what would happen: the whole fleet with faults, in simulated time",
-		Long: "rehearse runs a fleet, MASTER and a simulated Discord in simulated time, makes go wrong what the scenario says, and prints what came of it: how long the start takes,\n" +
-			"what each fault does and how soon it is over, downtime by shard, identifies spent, events raised. No process, socket or file is touched.\n\n" +
-			"The scenario, a YAML file or the name of one that comes with this program (--list), says how large the fleet is; your own configuration says the rest: timeouts, paces,\n" +
-			"the kind of bot. Every machine has the same, and MASTER is on one of its own. The same seed gives the same report.\n\n" +
-			"It ends with 1 where something that the scenario expects did not come out, or Discord's identify limit was broken.",
+		Short: "Simulate the whole fleet with faults, and print what would happen",
+		Long: "Run a fleet, MASTER and a simulated Discord in simulated time, inject the faults of a scenario, and print the results: how long the start takes,\n" +
+			"the effect of each fault and when it is over, downtime by shard, identifies spent, events raised. No process, socket or file is touched.\n\n" +
+			"The scenario is a YAML file or the name of one that comes with this program (--list), and sets the size of the fleet. Your configuration sets the rest: timeouts,\n" +
+			"paces, the kind of bot. Every machine has the same configuration, and MASTER a machine of its own. The same seed gives the same report.\n\n" +
+			"The command fails if an expectation of the scenario was not met, or if Discord's identify limit was broken.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -72,24 +73,24 @@ func rehearseCommand() *cobra.Command {
 			return r.run(cmd, s)
 		},
 	}
-	r.load = configured(c, elsewhere)
+	r.load = configFlags(c, externalMaster)
 	f := c.Flags()
-	f.BoolVar(&r.list, "list", false, "name the scenarios that come with this program")
+	f.BoolVar(&r.list, "list", false, "list the scenarios that come with this program")
 	f.BoolVar(&r.json, "json", false, "print the whole report as JSON")
-	f.IntVar(&r.seed, "seed", 1, "draw what is left to chance from another seed than the scenario's")
+	f.IntVar(&r.seed, "seed", 1, "seed of everything random, instead of the scenario's")
 	return c
 }
 
-// run rehearses a scenario by the configuration, and prints the report.
+// run rehearses a scenario with the configuration and prints the report.
 func (r *rehearse) run(cmd *cobra.Command, s rehearsal.Scenario) error {
 	c, err := r.load()
 	if err != nil {
 		return err
 	}
 	if ready, _ := c.Cluster.ReadyRule(); c.Cluster.Protocol == string(messages.ProtocolEnv) && (ready.After == 0 || c.Cluster.Probe != "") {
-		return usageError{errors.New("rehearse: with protocol: env want ready: after …, and no probe: nobody knows what your bot prints and answers")}
+		return usageError{errors.New("rehearse: with protocol: env want ready: after …, and no probe: what your bot prints and answers is unknown")}
 	}
-	debug.SetGCPercent(200) // a simulation makes much garbage, and keeps little
+	debug.SetGCPercent(200) // a simulation makes much garbage and keeps little
 	began := time.Now()
 	var report *rehearsal.Report
 	sim.Bubble(func() {
@@ -112,12 +113,12 @@ func (r *rehearse) run(cmd *cobra.Command, s rehearsal.Scenario) error {
 	return err
 }
 
-// readScenario reads a file, or what was shipped by that name.
+// readScenario reads a file, or the shipped scenario of that name.
 func readScenario(name string) (s rehearsal.Scenario, err error) {
 	var text []byte
 	if name == filepath.Base(name) && filepath.Ext(name) == "" {
 		if text, err = shipped.ReadFile(path.Join(shippedDir, name+scenarioExt)); err != nil {
-			return s, fmt.Errorf("scenario %q: none of that name comes with this program: --list names them; a file is named with its ending", name)
+			return s, fmt.Errorf("scenario %q: no scenario of that name comes with this program, see --list; name a file with its extension", name)
 		}
 	} else if text, err = readScenarioFile(name); err != nil {
 		return s, fmt.Errorf("scenario: %w", err)
@@ -142,7 +143,7 @@ func readScenarioFile(name string) ([]byte, error) {
 	return text, err
 }
 
-// listScenarios prints the name of each, and the first line of its comment.
+// listScenarios prints the name of each shipped scenario and the first line of its comment.
 func listScenarios(out io.Writer) error {
 	files, err := shipped.ReadDir(shippedDir)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Every scenario that is shipped can be read, and says in its first line what it is.
+// Every shipped scenario can be read, and its first line is a sentence.
 func TestShippedScenarios(t *testing.T) {
 	var list strings.Builder
 	if err := listScenarios(&list); err != nil {
@@ -44,7 +44,7 @@ func TestReadScenario(t *testing.T) {
 	}
 	bad, long := write("bad.yaml", "fleet: {shards: 0}\nuntil: 1m\n"), write("long.yaml", strings.Repeat("#", scenarioMax+1))
 	for name, want := range map[string]string{
-		"no-such":                       `scenario "no-such": none of that name comes with this program: --list names them; a file is named with its ending`,
+		"no-such":                       `scenario "no-such": no scenario of that name comes with this program, see --list; name a file with its extension`,
 		filepath.Join(dir, "none.yaml"): fmt.Sprintf("scenario: open %s: no such file or directory", filepath.Join(dir, "none.yaml")),
 		long:                            fmt.Sprintf("scenario: %s: over 1048576 bytes", long),
 		bad:                             fmt.Sprintf("scenario %s:\nline 1: fleet.shards 0: want 1 to 10000", bad),

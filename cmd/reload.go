@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// reloadable are the settings that a SIGHUP applies. Actors read all others once in their life; an upgrade, to the same program too, gives them another life at no cost.
+// reloadable holds the settings that a SIGHUP applies. Actors read all others when they start; an
+// upgrade, also to the same program, restarts them at no cost.
 var reloadable = map[string]func(d *daemon, c *config.Config){
 	"log.level": func(d *daemon, c *config.Config) {
 		d.config.Log.Level = c.Log.Level
@@ -18,14 +19,16 @@ var reloadable = map[string]func(d *daemon, c *config.Config){
 	"cluster.on_stop": func(d *daemon, c *config.Config) { d.config.Cluster.OnStop = c.Cluster.OnStop },
 }
 
-// restartOnly are the settings that even an upgrade does not take: the bots that run are found by them.
+// restartOnly holds the settings that even an upgrade does not apply: running bots are found by
+// them.
 var restartOnly = []string{"state.dir"}
 
-// reload reads the configuration anew, applies what can be applied, and says by key what was changed and what that needs. A broken one changes nothing.
+// reload reads the configuration again and applies the settings that can be. It logs the keys of
+// all changed settings by what they need. A broken configuration changes nothing.
 func (d *daemon) reload() {
 	c, err := d.load()
 	if err != nil {
-		d.log.Error().Str("err", oneLine(err)).Msg("configuration is broken: nothing is changed")
+		d.log.Error().Str("err", oneLine(err)).Msg("configuration is broken, nothing changed")
 		return
 	}
 	applied, needUpgrade, needRestart := []string{}, []string{}, []string{}
@@ -40,10 +43,10 @@ func (d *daemon) reload() {
 			needUpgrade = append(needUpgrade, key)
 		}
 	}
-	// The level is a field of a line without one: who asks is answered at every log.level.
+	// A line without a level is written at every log.level; its level is a field.
 	d.log.Log().Str(zerolog.LevelFieldName, zerolog.LevelInfoValue).
 		Strs("applied", applied).Strs("need_upgrade", needUpgrade).Strs("need_restart", needRestart).Msg("configuration reloaded")
 }
 
-// oneLine is an error of several lines in one.
+// oneLine returns the text of an error on one line.
 func oneLine(err error) string { return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") }

@@ -16,22 +16,23 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// stubborn is a behaviour that gives a cluster which is given up a fresh budget, and tells the benchmark what it hears.
-type stubborn struct {
-	house actors.House
-	died  chan time.Time
-	pids  chan int
+// reviver is a behaviour that restarts a cluster that gave up, and reports deaths and pids to the
+// benchmark.
+type reviver struct {
+	addresses actors.House
+	died      chan time.Time
+	pids      chan int
 }
 
-func (s *stubborn) Receive(ctx actor.Context) {
+func (s *reviver) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(s.house.Herald, messages.Subscribe{})
+		ctx.Request(s.addresses.Herald, messages.Subscribe{})
 	case messages.ClusterDied:
 		s.died <- time.Now()
 	case messages.ClusterGaveUp:
 		s.died <- time.Now()
-		ctx.Send(s.house.Clusters, messages.RestartCluster{Cluster: m.Cluster})
+		ctx.Send(s.addresses.Clusters, messages.RestartCluster{Cluster: m.Cluster})
 	case messages.ClusterMoved:
 		if m.PID != 0 && m.State == messages.ClusterGreeting {
 			s.pids <- m.PID
@@ -39,8 +40,10 @@ func (s *stubborn) Receive(ctx actor.Context) {
 	}
 }
 
-// BenchmarkKilled is the time from SIGKILL of a cluster process until the whole daemon knows of its death (known), and until the next process runs (running), its intent on
-// disk, each beside the machine's own floor in the same run: kill and wait; kill, wait, fork and exec. The rule's pause before a restart, a second or more, is left out.
+// BenchmarkKilled measures the time from SIGKILL of a cluster process until the whole daemon knows
+// of its death (known), and until the next process runs with its intent on disk (running). Each is
+// beside the machine's floor in the same run: kill and wait; kill, wait, fork and exec. The pause
+// before a restart, a second or more, is left out.
 func BenchmarkKilled(b *testing.B) {
 	argv := []string{"/bin/sleep", "1000"}
 	fork := func() *os.Process {
@@ -50,7 +53,7 @@ func BenchmarkKilled(b *testing.B) {
 		}
 		return p
 	}
-	heard := &stubborn{died: make(chan time.Time, 16), pids: make(chan int, 16)}
+	heard := &reviver{died: make(chan time.Time, 16), pids: make(chan int, 16)}
 	stop := startSleepers(b, argv, heard)
 	defer stop()
 	pid := <-heard.pids
@@ -83,8 +86,9 @@ func BenchmarkKilled(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// startSleepers runs a MASTER and a CONTROL, with their own World but for the pauses before a restart, whose one cluster runs argv.
-func startSleepers(b *testing.B, argv []string, heard *stubborn) (stop func()) {
+// startSleepers runs a MASTER and a CONTROL whose one cluster runs argv, in the machine's World
+// without the pauses before a restart.
+func startSleepers(b *testing.B, argv []string, heard *reviver) (stop func()) {
 	log := zerolog.Nop()
 	system := newSystem(log)
 	m, err := startMaster(b.Context(), system, master.Options{
@@ -97,7 +101,7 @@ func startSleepers(b *testing.B, argv []string, heard *stubborn) (stop func()) {
 	w := newWorld(files, log)
 	after := w.After
 	w.After = func(d time.Duration, fn func()) func() {
-		if 700*time.Millisecond < d && d < 4900*time.Millisecond { // the pauses of plan.Restart, and nobody else's
+		if 700*time.Millisecond < d && d < 4900*time.Millisecond { // only the pauses of plan.Restart
 			d = 0
 		}
 		return after(d, fn)
@@ -110,7 +114,7 @@ func startSleepers(b *testing.B, argv []string, heard *stubborn) (stop func()) {
 		},
 		Identify: actors.IdentifyOptions{TTL: time.Minute},
 		Behaviours: []actors.Behaviour{{Name: "stubborn", Actor: func(_ *world.World, h actors.House) actor.Actor {
-			heard.house = h
+			heard.addresses = h
 			return heard
 		}}},
 	}))

@@ -17,28 +17,28 @@ func (p *program) run() *cobra.Command {
 	var load func() (*config.Config, error)
 	c := &cobra.Command{
 		Use:   "run [flags] [-- bot command]",
-		Short: "runs this machine's clusters",
-		Long: "run keeps the link to MASTER and runs the clusters it is given. Without master.url it has a MASTER inside, which asks Discord itself:\n" +
+		Short: "Run this machine's clusters",
+		Long: "Keep a link to MASTER and run the clusters that it assigns. Without master.url, embed a MASTER that asks Discord itself:\n" +
 			"  DISCORD_TOKEN=... control run -- ./mybot\n\n" +
-			"SIGTERM and SIGINT end it, and with it the bots, or not, as cluster.on_stop says; a second one ends it at once, and leaves the bots.\n" +
-			"SIGHUP reads the configuration anew, and says what of it needs more. SIGUSR2 is what `control upgrade` sends.",
+			"SIGTERM and SIGINT stop CONTROL; cluster.on_stop decides whether its bots stop too. A second signal ends it at once and leaves the bots.\n" +
+			"SIGHUP reads the configuration again and logs the settings that need an upgrade. `control upgrade` sends SIGUSR2.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			d := &daemon{program: p, level: new(threshold), hide: func() {}, unlock: func() {}, load: func() (*config.Config, error) {
+			d := &daemon{program: p, level: new(threshold), stopOutput: func() {}, releaseToken: func() {}, load: func() (*config.Config, error) {
 				c, err := load()
 				if err == nil {
 					err = readyToRun(c, args)
 				}
 				return c, err
 			}}
-			d.checkArgs = append(slices.Concat([]string{"config", "check", "--run"}, given(cmd.Flags()), []string{"--"}), args...)
+			d.checkArgs = append(slices.Concat([]string{"config", "check", "--run"}, setFlags(cmd.Flags()), []string{"--"}), args...)
 			return d.run(cmd.Context())
 		},
 	}
-	load = configured(c)
+	load = configFlags(c)
 	return c
 }
 
-// readyToRun gives c the bot's command of a command line, and says what `control run` lacks.
+// readyToRun sets the bot's command from the command line and validates c for `control run`.
 func readyToRun(c *config.Config, command []string) error {
 	if len(command) > 0 {
 		c.Cluster.Command = command
@@ -50,26 +50,26 @@ func readyToRun(c *config.Config, command []string) error {
 	return err
 }
 
-// daemon is one life of `control run`.
+// daemon is one run of `control run`; an upgrade begins another in the same process.
 type daemon struct {
 	program   *program
-	load      func() (*config.Config, error) // reads the configuration anew, from where it came
-	checkArgs []string                       // what asks another control whether it could run in our place
-	path      string                         // of the program, for the next life
-	config    *config.Config                 // that it was started with, but for what a SIGHUP has changed
+	load      func() (*config.Config, error) // reads the configuration again
+	checkArgs []string                       // for another binary to check its configuration
+	path      string                         // path of the program, for an upgrade
+	config    *config.Config                 // of the start, with the changes of a SIGHUP
 	level     *threshold
 	log       *logbook
 
-	control *control
-	master  *masterIn    // nil: it is elsewhere
-	seen    *adminIn     // MASTER's own socket, where it is inside
-	failed  <-chan error // why it cannot go on
-	hide    func()       // ends the showing of the bots' output
-	unlock  func()       // lets go of the token
-	systemd *systemd
+	control      *control
+	master       *localMaster   // nil: MASTER is elsewhere
+	masterAdmin  *adminListener // the embedded MASTER's socket
+	failed       <-chan error   // the error that ended the embedded MASTER
+	stopOutput   func()         // stops showOutput
+	releaseToken func()         // releases the lock of the token
+	systemd      *systemd
 }
 
-// run runs CONTROL until ctx ends, it ends itself, or another program takes its place.
+// run runs CONTROL until ctx ends, it ends by itself, or an upgrade replaces it.
 func (d *daemon) run(ctx context.Context) (err error) {
 	if d.path, err = ownPath(); err != nil {
 		return err
@@ -80,12 +80,12 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	d.log = newLog(d.config, d.level, os.Stderr)
 	d.program.log.Store(d.log)
 	if d.systemd, err = newSystemd(os.Getenv); err != nil {
-		d.log.Warn().Err(err).Msg("systemd cannot be told how we are")
+		d.log.Warn().Err(err).Msg("cannot notify systemd")
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before anybody can know our pid
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR2) // before the pid is published
 	defer signal.Stop(signals)
-	defer func() { d.hide(); d.unlock() }() // start sets them
+	defer func() { d.stopOutput(); d.releaseToken() }() // start sets them
 	if err := d.start(ctx); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		case <-ctx.Done():
 			return d.stop()
 		case err := <-d.failed:
-			_ = d.control.stop("MASTER cannot go on")
+			_ = d.control.stop("MASTER failed")
 			d.stopMaster()
 			return err
 		case <-d.control.ended:
@@ -115,15 +115,15 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 }
 
-// start takes the state folder and spawns the actors, MASTER's first.
+// start claims the state folder and spawns the actors, MASTER's first.
 func (d *daemon) start(ctx context.Context) error {
-	c := *d.config // what is put in is no setting
-	at, err := claim(&c)
+	c := *d.config // a copy: what is set below is not part of the configuration
+	dirs, err := claimDirs(&c)
 	if err != nil {
 		return err
 	}
-	if at.logs != "" && isTerminal(os.Stderr) {
-		if d.hide, err = d.showOutput(at.logs); err != nil {
+	if dirs.logs != "" && isTerminal(os.Stderr) {
+		if d.stopOutput, err = d.showOutput(dirs.logs); err != nil {
 			return err
 		}
 	}
@@ -133,7 +133,7 @@ func (d *daemon) start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.unlock = unlock
+		d.releaseToken = unlock
 		embed(&c)
 		o := masterOptions(&c)
 		o.Alone = true
@@ -142,51 +142,51 @@ func (d *daemon) start(ctx context.Context) error {
 		}
 		c.Master.URL, d.failed = "ws://"+d.master.at, d.master.failed
 		own := c
-		own.Admin.Listen = "" // that is CONTROL's
-		if d.seen, err = openMasterAdmin(&own, d.master, d.log.Logger); err != nil {
+		own.Admin.Listen = "" // CONTROL listens there
+		if d.masterAdmin, err = openMasterAdmin(&own, d.master, d.log.Logger); err != nil {
 			d.stopMaster()
 			return err
 		}
 	}
-	if d.control, err = startControl(system, "masterlink", &c, at, slices.Concat(d.behaviours(&c), d.program.behaviours), d.log.Logger); err != nil {
+	if d.control, err = startControl(system, "masterlink", &c, dirs, slices.Concat(d.behaviours(&c), d.program.behaviours), d.log.Logger); err != nil {
 		d.stopMaster()
 		return err
 	}
-	d.systemd.say("READY=1")
-	d.note(nil)
+	d.systemd.notify("READY=1")
+	d.writeState(nil)
 	d.log.Info().Str("version", versionText()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
 	return nil
 }
 
-// stop ends CONTROL as an operator asked, and the bots as cluster.on_stop says.
+// stop ends CONTROL on a signal, and its bots if cluster.on_stop is drain.
 func (d *daemon) stop() error {
 	defer d.stopMaster()
-	d.systemd.say("STOPPING=1")
+	d.systemd.notify("STOPPING=1")
 	if d.config.Cluster.OnStop == config.OnStopDetach {
-		d.log.Info().Msg("stopping: the bots go on, and the next start takes them back")
+		d.log.Info().Msg("stopping: bots keep serving until the next start adopts them")
 		return d.control.detach("signal")
 	}
-	d.log.Info().Msg("stopping: clusters are drained")
+	d.log.Info().Msg("stopping: draining clusters")
 	return d.control.stop("signal")
 }
 
-// stopMaster ends the MASTER inside, if there is one.
+// stopMaster ends the embedded MASTER, if there is one.
 func (d *daemon) stopMaster() {
 	if d.master == nil {
 		return
 	}
-	if d.seen != nil {
-		d.seen.close()
+	if d.masterAdmin != nil {
+		d.masterAdmin.close()
 	}
 	if err := d.master.stop(); err != nil {
-		d.log.Warn().Err(err).Msg("MASTER inside did not stop as it should")
+		d.log.Warn().Err(err).Msg("embedded MASTER did not stop in time")
 	}
 }
 
-// behaviours are those that the configuration and systemd ask for.
+// behaviours returns the behaviours that the configuration and systemd ask for.
 func (d *daemon) behaviours(c *config.Config) (all []actors.Behaviour) {
 	if d.systemd.conn != nil {
-		all = append(all, pulseBehaviour(d.systemd, d.master))
+		all = append(all, watchdogBehaviour(d.systemd, d.master))
 	}
 	if len(c.Hooks.Exec) > 0 {
 		all = append(all, actors.Hooks(actors.HookOptions{Command: c.Hooks.Exec, Events: c.Hooks.Events, Timeout: c.Hooks.Timeout, Machine: c.Machine.Source}))

@@ -18,7 +18,7 @@ func statusCommand() *cobra.Command {
 	var ofMaster bool
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "says how this machine stands, or, with --master, the fleet",
+		Short: "Show the status of this machine or, with --master, of the fleet",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect()
@@ -38,11 +38,11 @@ func statusCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&ofMaster, masterFlag, false, "ask the MASTER that runs on this machine")
-	connect = asking(c)
+	connect = connectFlags(c)
 	return c
 }
 
-// fleetStatus says how the fleet stands.
+// fleetStatus prints the status of the fleet.
 func (c *caller) fleetStatus(ctx context.Context) error {
 	var v messages.FleetView
 	raw, err := c.get(ctx, "/api/v1/fleet", &v)
@@ -59,7 +59,7 @@ func printFleet(w io.Writer, v messages.FleetView) {
 		fmt.Fprintln(w, halted+", or `control resume-fleet`")
 	}
 	if b := v.Budget; b != nil && b.Low() {
-		fmt.Fprintf(w, "LOW      %s: what crashes and cannot resume waits until then\n", budgetLine(v.At, b))
+		fmt.Fprintf(w, "LOW      %s: a bot that crashes and cannot resume waits until then\n", budgetLine(v.At, b))
 	}
 	fmt.Fprintln(w)
 	table(w, "MACHINE\tHOST\tLINK\tSHARDS\tREADY\tCLUSTERS", func(row func(string, ...any)) {
@@ -81,29 +81,30 @@ func printFleet(w io.Writer, v messages.FleetView) {
 			clusters := counts(messages.ClusterCount{Serving: m.Clusters.Serving, Starting: m.Clusters.Starting, Failed: m.Clusters.Failed})
 			switch {
 			case m.State == messages.MachineIsLost && len(shards) == 0:
-				row("%s\t%s\t%s\tnone\t-\tnot known", m.Source, m.Host, link)
+				row("%s\t%s\t%s\tnone\t-\tunknown", m.Source, m.Host, link)
 				continue
 			case m.Drained:
 				shards = append(shards, "drained")
 			case len(shards) == 0:
 				shards = []string{"spare"}
 			}
-			if len(m.Ranges) > 0 && m.Clusters == (messages.ClusterCounts{}) { // it comes with a heartbeat, if ever
-				clusters = "not said yet"
+			if len(m.Ranges) > 0 && m.Clusters == (messages.ClusterCounts{}) {
+				clusters = "unknown"
 			}
 			row("%s\t%s\t%s\t%s\t%d/%d\t%s", m.Source, m.Host, link, strings.Join(shards, " "), m.ShardsReady, all, clusters)
 		}
 	})
 }
 
-// budgetLine is how many identifies are left, at a moment.
+// budgetLine returns a line about the identifies that are left at a time.
 func budgetLine(at time.Time, b *messages.IdentifyBudget) string {
 	return fmt.Sprintf("%d of %d identifies are left, %d of them kept for a start, full again in %s", b.Remaining, b.Total, min(b.Reserve, b.Remaining), since(b.ResetAt, at))
 }
 
 const halted = "HALTED   Discord refuses the token or its intents: nothing identifies until there is another token"
 
-// printStatus says how a machine stands: what all is well with is a line, what is not is a row.
+// printStatus prints a machine's status: its totals on lines, and a row for each cluster with a
+// problem.
 func printStatus(w io.Writer, v messages.View) {
 	m := v.Machine
 	fmt.Fprintf(w, "CONTROL  %s, version %s, pid %d on %s, up %s\n", m.Source, m.Version, m.PID, m.Host, since(v.At, m.Started))
@@ -122,7 +123,7 @@ func printStatus(w io.Writer, v messages.View) {
 		fmt.Fprintln(w, halted)
 	}
 	if m.Outage {
-		fmt.Fprintln(w, "OUTAGE   Discord throws out many shards: nobody is restarted for being late")
+		fmt.Fprintln(w, "OUTAGE   many shards cannot reach Discord: no cluster is restarted for being late")
 	}
 	if r := m.Rolling; r != nil {
 		fmt.Fprintf(w, "rolling restart %s %s ago: %d done, %d left %s\n", r.State, since(v.At, r.At), r.Done, r.Left, r.Err)
@@ -139,7 +140,7 @@ func printStatus(w io.Writer, v messages.View) {
 	}
 }
 
-// counts is how many clusters do what, without those that are none.
+// counts returns the numbers of clusters by state, without zeros, as text.
 func counts(n messages.ClusterCount) string {
 	var all []string
 	for _, one := range []struct {
@@ -156,7 +157,7 @@ func counts(n messages.ClusterCount) string {
 	return strings.Join(all, ", ")
 }
 
-// since is how long something lasts, as people say it: "4s", "12m3s", "5h2m", "3d4h".
+// since returns the time from t to now as text: "4s", "12m3s", "5h2m", "3d4h".
 func since(now, t time.Time) string {
 	d := max(now.Sub(t), 0).Round(time.Second)
 	switch {
@@ -168,7 +169,7 @@ func since(now, t time.Time) string {
 	return d.String()
 }
 
-// table draws rows under a head, their cells divided by tabs.
+// table prints rows under a head in aligned columns. Tabs divide the cells.
 func table(w io.Writer, head string, rows func(row func(format string, args ...any))) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, head)

@@ -12,29 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemd is what runs us, and is told how we are (sd_notify(3)). One without a socket tells nobody.
+// systemd sends notifications to the service manager (sd_notify(3)). Without a socket it drops
+// them.
 type systemd struct {
-	conn  net.Conn      // nil: nobody is there to tell
-	watch time.Duration // within this it wants a sign of life; 0: it wants none
+	conn     net.Conn      // nil: not run by systemd
+	watchdog time.Duration // systemd expects WATCHDOG=1 within it; 0: never
 }
 
-// The variables by which systemd says what it wants to know. They are meant for us alone.
+// The variables that systemd sets for this process only.
 const (
 	notifySocket = "NOTIFY_SOCKET"
 	watchdogTime = "WATCHDOG_USEC"
 	watchdogPID  = "WATCHDOG_PID"
 )
 
-// notifyLimit is how long a datagram may wait for its reader.
+// notifyLimit bounds how long a datagram may wait for its reader.
 const notifyLimit = 50 * time.Millisecond
 
-// newSystemd reads what systemd wants. An error means that it will hear nothing of us.
+// newSystemd connects to the socket that the environment names. With an error, systemd gets no
+// notifications, or no watchdog ones.
 func newSystemd(env func(name string) string) (*systemd, error) {
 	path := env(notifySocket)
 	if path == "" {
 		return &systemd{}, nil
 	}
-	conn, err := net.Dial("unixgram", path) // "@" begins an abstract name here as it does there
+	conn, err := net.Dial("unixgram", path) // "@" begins an abstract name in Go as in systemd
 	if err != nil {
 		return &systemd{}, fmt.Errorf("%s: %w", notifySocket, err)
 	}
@@ -47,13 +49,13 @@ func newSystemd(env func(name string) string) (*systemd, error) {
 		if err != nil || usec <= 0 || usec > int64(24*time.Hour/time.Microsecond) {
 			return s, fmt.Errorf("%s %.40q: want microseconds, a day at most", watchdogTime, text)
 		}
-		s.watch = time.Duration(usec) * time.Microsecond
+		s.watchdog = time.Duration(usec) * time.Microsecond
 	}
 	return s, nil
 }
 
-// say tells systemd, "KEY=value" each. Whether it hears is its own affair.
-func (s *systemd) say(what ...string) {
+// notify sends "KEY=value" lines to systemd. Errors are ignored.
+func (s *systemd) notify(what ...string) {
 	if s.conn == nil {
 		return
 	}
@@ -61,15 +63,16 @@ func (s *systemd) say(what ...string) {
 	_, _ = s.conn.Write([]byte(strings.Join(what, "\n")))
 }
 
-// reloading tells that another program takes our place in a moment, and will say when it is ready.
+// reloading notifies systemd that another program replaces this one and will send READY.
 func (s *systemd) reloading() {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) == nil {
-		s.say("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
+		s.notify("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
 	}
 }
 
-// withoutSystemd is an environment without what is said to us alone: a bot that answered it would speak in our name.
+// withoutSystemd returns an environment without systemd's variables: a bot that used them would
+// notify systemd in CONTROL's place.
 func withoutSystemd(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")

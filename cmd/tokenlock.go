@@ -20,29 +20,28 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file keeps two programs of one machine from identifying one bot: a CONTROL with its MASTER
-// inside, or a MASTER, holds a lock by the token's fingerprint. CONTROLs that have a MASTER
+// This file keeps two programs of one machine from identifying one bot: a MASTER, or a CONTROL with
+// an embedded one, holds a lock named by the token's fingerprint. CONTROLs whose MASTER is
 // elsewhere share its token and hold none.
 //
 // On Linux the lock is the name of an abstract unix socket, which the kernel frees when its holder
 // dies or is replaced by exec, and which all users of a network namespace share: two containers
 // with networks of their own do not see each other. Elsewhere it is a file in the folder for
-// temporary files, which often is one user's.
+// temporary files, which may be one user's.
 
-// tokenLockMax is how much of what another program says of itself is shown; tokenLockWait how long
-// it may take to say it.
+// tokenLockMax bounds the description of the holder, in bytes; tokenLockWait the wait for it.
 const (
 	tokenLockMax  = 512
 	tokenLockWait = time.Second
 )
 
-// lockToken takes the lock for as long as this program runs, or until release. An error names the
-// program that has it. What keeps the lock itself from working is logged and is no reason to leave
-// the bots down.
+// lockToken takes the lock until release or the end of this program. It fails if another program
+// holds the lock, and names it. If the lock cannot be used at all, that is logged and the bots run
+// without it.
 func lockToken(c *config.Config, role string, log zerolog.Logger) (release func(), err error) {
 	name := "discluster-token-" + messages.Secret(strings.TrimRight(c.Discord.API, "/")+"\n"+c.Discord.Token.Reveal()).Fingerprint()
 	self := fmt.Sprintf("%s with pid %d and state.dir %s", role, os.Getpid(), c.State.Dir)
-	ctx, cancel := context.WithTimeout(context.Background(), lockLimit) // one that was killed a moment ago is gone by then
+	ctx, cancel := context.WithTimeout(context.Background(), lockLimit) // a killed holder ends in it
 	defer cancel()
 	var holder string
 	if runtime.GOOS == "linux" {
@@ -53,22 +52,22 @@ func lockToken(c *config.Config, role string, log zerolog.Logger) (release func(
 	switch {
 	case holder != "":
 		return nil, usageError{fmt.Errorf("discord.token: another program of this machine runs a bot with it, %q; two would end each other's sessions and break Discord's identify limit. "+
-			"Stop one of them, or let them have one MASTER (master.url)", holder)}
+			"Stop one of them, or give them one MASTER (master.url)", holder)}
 	case err != nil:
-		log.Warn().Err(err).Msg("cannot see whether another program of this machine has the same token")
+		log.Warn().Err(err).Msg("cannot check whether another program of this machine has the same token")
 		return func() {}, nil
 	}
 	return release, nil
 }
 
-// holdSocket listens on an abstract socket, or returns what its holder says of itself.
+// holdSocket listens on an abstract socket, or returns the description of its holder.
 func holdSocket(ctx context.Context, name, self string) (release func(), holder string, err error) {
 	ticker := time.NewTicker(lockStep)
 	defer ticker.Stop()
 	for {
 		l, err := net.Listen("unix", name)
 		if err == nil {
-			go introduce(l, self)
+			go sendHolder(l, self)
 			return func() { _ = l.Close() }, "", nil
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
@@ -77,45 +76,45 @@ func holdSocket(ctx context.Context, name, self string) (release func(), holder 
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return nil, whoHolds(name), nil
+			return nil, readHolder(name), nil
 		}
 	}
 }
 
-// introduce tells whoever connects who holds a socket, until it is closed.
-func introduce(l net.Listener, self string) {
+// sendHolder sends the holder's description to every program that connects, until l is closed.
+func sendHolder(l net.Listener, self string) {
 	for {
 		conn, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // no descriptors: they come back
+		case err != nil: // out of descriptors, for a while
 			<-time.After(tokenLockWait)
 			continue
 		}
 		_ = conn.SetWriteDeadline(time.Now().Add(tokenLockWait))
-		_, _ = io.WriteString(conn, self) // the other end may be gone
+		_, _ = io.WriteString(conn, self) // the other end may have closed
 		_ = conn.Close()
 	}
 }
 
-// whoHolds asks the holder of a socket who it is.
-func whoHolds(name string) string {
-	const nobody = "it does not say which"
+// readHolder returns the description of the holder of a socket.
+func readHolder(name string) string {
+	const unknown = "unknown"
 	conn, err := net.DialTimeout("unix", name, tokenLockWait)
 	if err != nil {
-		return nobody
+		return unknown
 	}
-	defer func() { _ = conn.Close() }() // only read from
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetReadDeadline(time.Now().Add(tokenLockWait))
 	text, err := io.ReadAll(io.LimitReader(conn, tokenLockMax))
 	if err != nil || len(text) == 0 {
-		return nobody
+		return unknown
 	}
 	return string(text)
 }
 
-// holdFile locks a file, or returns what its holder wrote into it.
+// holdFile locks a file and writes self into it, or returns what its holder wrote.
 func holdFile(ctx context.Context, path, self string) (release func(), holder string, err error) {
 	lock := flock.New(path)
 	mine, err := lock.TryLockContext(ctx, lockStep)

@@ -12,8 +12,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// One program a machine has a token; another one is told who. Another token, or another Discord, is
-// another bot.
+// One program of a machine can hold a token, and others get its description. Another token or
+// another Discord is another bot.
 func TestTokenLock(t *testing.T) {
 	with := func(token, api string) *config.Config {
 		c := &config.Config{}
@@ -43,7 +43,7 @@ func TestTokenLock(t *testing.T) {
 	release()
 }
 
-// Where there are no abstract sockets a file does it.
+// A file is the lock where abstract sockets do not exist.
 func TestTokenLockByFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	ctx, cancel := context.WithTimeout(t.Context(), lockLimit)

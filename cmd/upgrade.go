@@ -18,7 +18,8 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// upgradeLimit is how long `control upgrade` waits for the new CONTROL; upgradeStep how often it looks.
+// upgradeLimit bounds how long `control upgrade` waits for the new CONTROL; it looks every
+// upgradeStep.
 const (
 	upgradeLimit = 30 * time.Second
 	upgradeStep  = 20 * time.Millisecond
@@ -29,9 +30,9 @@ func upgradeCommand() *cobra.Command {
 	var pid int
 	c := &cobra.Command{
 		Use:   "upgrade",
-		Short: "lets a running CONTROL become the program that is installed now; its bots go on serving",
-		Long: "upgrade tells the CONTROL of a state folder (state.dir, as the configuration says) to start its program anew in the same process, and waits until it runs.\n" +
-			"The new one takes the bots back as they run: no shard identifies. It reads the configuration anew, too. Where that, or the new program, is no good, nothing happens.",
+		Short: "Upgrade a running CONTROL in place; bots keep serving",
+		Long: "Replace the CONTROL of a state folder (state.dir of the configuration) by the installed program, in the same process, and wait until that runs.\n" +
+			"It adopts the running bots, so that no shard identifies, and reads the configuration again. If the program or the configuration is broken, nothing changes.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := stateFolderOf(pid)
@@ -44,21 +45,21 @@ func upgradeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			said, err := upgrade(cmd.Context(), dir)
+			result, err := upgrade(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), result)
 			return err
 		},
 	}
-	load = configured(c)
-	c.Flags().IntVar(&pid, "pid", 0, "upgrade the CONTROL with this pid, whatever its state folder (Linux only)")
+	load = configFlags(c)
+	c.Flags().IntVar(&pid, "pid", 0, "upgrade the CONTROL with this pid instead of a state folder's (Linux only)")
 	return c
 }
 
-// upgrade has the CONTROL of a state folder upgraded, and says what came of it.
-func upgrade(ctx context.Context, dir string) (said string, err error) {
+// upgrade upgrades the CONTROL of a state folder and returns a line about the new one.
+func upgrade(ctx context.Context, dir string) (result string, err error) {
 	pid, err := runningIn(dir)
 	if err != nil {
 		return "", err
@@ -68,7 +69,7 @@ func upgrade(ctx context.Context, dir string) (said string, err error) {
 		return "", err
 	}
 	if before.PID != pid {
-		return "", fmt.Errorf("state.dir %s: CONTROL %d is only starting", dir, pid)
+		return "", fmt.Errorf("state.dir %s: CONTROL %d is still starting", dir, pid)
 	}
 	began := time.Now()
 	if err := syscall.Kill(pid, syscall.SIGUSR2); err != nil {
@@ -82,7 +83,7 @@ func upgrade(ctx context.Context, dir string) (said string, err error) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return "", fmt.Errorf("CONTROL %d has not started anew within %v; its log says why", pid, time.Since(began).Round(time.Second))
+			return "", fmt.Errorf("CONTROL %d has not restarted within %v; look at its log", pid, time.Since(began).Round(time.Second))
 		}
 		alive := syscall.Kill(pid, 0) == nil
 		now, err := readDaemonState(dir)
@@ -90,16 +91,16 @@ func upgrade(ctx context.Context, dir string) (said string, err error) {
 		case err != nil:
 			return "", err
 		case now.PID == pid && !now.Started.Equal(before.Started):
-			return fmt.Sprintf("CONTROL %d runs %s, started %.2f s after the order; before, it ran %s. Its bots went on.", pid, now.Version, now.Started.Sub(began).Seconds(), before.Version), nil
+			return fmt.Sprintf("CONTROL %d runs %s, started %.2f s after the order; before, it ran %s. Its bots kept serving.", pid, now.Version, now.Started.Sub(began).Seconds(), before.Version), nil
 		case now.Refused != nil && now.Refused.At.After(began):
-			return "", fmt.Errorf("CONTROL %d goes on as it was: %s", pid, now.Refused.Reason)
+			return "", fmt.Errorf("CONTROL %d was not upgraded: %s", pid, now.Refused.Reason)
 		case !alive:
-			return "", fmt.Errorf("CONTROL %d has ended; its log says why. Its bots go on: start it again", pid)
+			return "", fmt.Errorf("CONTROL %d has ended; look at its log. Its bots keep serving: start it again", pid)
 		}
 	}
 }
 
-// runningIn is the pid of the CONTROL that holds the lock of a state folder.
+// runningIn returns the pid of the CONTROL that holds the lock of a state folder.
 func runningIn(dir string) (pid int, err error) {
 	path := filepath.Join(dir, lockFile)
 	text, err := os.ReadFile(path)
@@ -116,7 +117,7 @@ func runningIn(dir string) (pid int, err error) {
 		return 0, fmt.Errorf("state.dir %s: no CONTROL runs on it; name another by --config, --state.dir or --pid", dir)
 	}
 	if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || pid < 1 {
-		return 0, fmt.Errorf("state.dir %s: a CONTROL runs on it, but its lock does not say which", dir)
+		return 0, fmt.Errorf("state.dir %s: a CONTROL runs on it, but its lock holds no pid", dir)
 	}
 	return pid, nil
 }
@@ -132,7 +133,8 @@ func readDaemonState(dir string) (s daemonState, err error) {
 	return s, err
 }
 
-// stateFolderOf is the state folder that a process has locked, by the files that it holds open.
+// stateFolderOf returns the state folder that a process has locked, found by its open files; "" for
+// pid 0.
 func stateFolderOf(pid int) (dir string, err error) {
 	if pid == 0 {
 		return "", nil
@@ -151,5 +153,5 @@ func stateFolderOf(pid int) (dir string, err error) {
 			return filepath.Dir(path), nil
 		}
 	}
-	return "", fmt.Errorf("--pid %d: %w", pid, errors.New("it is no CONTROL that runs"))
+	return "", fmt.Errorf("--pid %d: %w", pid, errors.New("it is not a running CONTROL"))
 }

@@ -11,18 +11,18 @@ import (
 	"github.com/discluster/control/config"
 )
 
-// Who runs on a state folder is known by its lock alone: what a pid in a file says may be long past.
+// Only the lock shows whether a CONTROL runs on a state folder: a pid in a file may be outdated.
 func TestRunningIn(t *testing.T) {
 	c := &config.Config{}
 	c.State.Dir, c.Sockets.Dir = t.TempDir(), t.TempDir()
 	if _, err := runningIn(c.State.Dir); err == nil || !strings.Contains(err.Error(), "no CONTROL runs on it") {
 		t.Errorf("in an empty folder: %v", err)
 	}
-	at, err := claim(c)
+	at, err := claimDirs(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claim(c); err == nil || !strings.Contains(err.Error(), "another CONTROL runs on it") {
+	if _, err := claimDirs(c); err == nil || !strings.Contains(err.Error(), "another CONTROL runs on it") {
 		t.Errorf("a second claim: %v", err)
 	}
 	if pid, err := runningIn(c.State.Dir); pid != os.Getpid() || err != nil {
@@ -43,6 +43,6 @@ func TestRunningIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := runningIn(c.State.Dir); err == nil {
-		t.Error("it runs, and the lock is free")
+		t.Error("a CONTROL runs although the lock is free")
 	}
 }

@@ -12,13 +12,14 @@ import (
 // version is set by the linker for a release (task release).
 var version = ""
 
-// versionText is the release, or what the build knows of itself.
+// versionText returns the release, or versionOf this binary.
 func versionText() string {
 	info, _ := debug.ReadBuildInfo()
 	return cmp.Or(version, versionOf(info))
 }
 
-// versionOf is what a build without a release's name says: its commit, and whether that is all of it; or the version that `go install` asked for.
+// versionOf returns the version of a build that is not a release: its commit, with -dirty for
+// uncommitted changes, or the version that `go install` fetched.
 func versionOf(info *debug.BuildInfo) string {
 	if info == nil {
 		return "devel"
@@ -41,7 +42,7 @@ func versionOf(info *debug.BuildInfo) string {
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "says what this binary is",
+		Short: "Print the version of this binary",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "control %s %s/%s %s\n", versionText(), runtime.GOOS, runtime.GOARCH, runtime.Version())

@@ -19,23 +19,24 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// view shows how the clusters of a demo come up: live on a terminal, line by line elsewhere. It hears of them as any behaviour would.
+// view shows the clusters of a demo: live on a terminal, else line by line. It gets their events as
+// any behaviour does.
 type view struct {
 	out    io.Writer
 	live   bool
 	shards int           // of the whole bot
 	ready  chan struct{} // closed when all shards were READY at once
 
-	mu      sync.Mutex
-	rows    map[rowKey]*row
-	seen    map[int]bool // every pid that was
-	said    int          // shards READY, as shown last
-	drawn   int          // lines of the live block
-	frozen  bool         // the live block is no longer drawn
-	all     bool         // every shard is READY now
-	houses  []viewed
-	rolled  chan messages.RollingRestartMoved
-	changed chan struct{}
+	mu        sync.Mutex
+	rows      map[rowKey]*row
+	seen      map[int]bool // every pid so far
+	lastReady int          // READY shards shown last
+	drawn     int          // lines of the live block
+	frozen    bool         // the live block is no longer drawn
+	all       bool         // every shard is READY
+	machines  []machineActors
+	rolled    chan messages.RollingRestartMoved
+	changed   chan struct{}
 }
 
 type rowKey struct {
@@ -47,7 +48,7 @@ type rowKey struct {
 type row struct {
 	messages.ClusterMoved
 	machine string
-	since   time.Time // of its state
+	since   time.Time // beginning of its state
 	states  map[int]messages.ShardState
 }
 
@@ -55,28 +56,30 @@ func newView(out io.Writer, shards int) *view {
 	return &view{out: out, live: isTerminal(out), shards: shards, ready: make(chan struct{}), rows: map[rowKey]*row{}, seen: map[int]bool{}, rolled: make(chan messages.RollingRestartMoved, 100), changed: make(chan struct{})}
 }
 
-// behaviour is the actor that listens on one machine.
+// behaviour returns the actor that passes one machine's events to the view.
 func (v *view) behaviour(machine string) actors.Behaviour {
-	return actors.Behaviour{Name: "view", Actor: func(_ *world.World, h actors.House) actor.Actor { return &viewer{view: v, machine: machine, house: h} }}
+	return actors.Behaviour{Name: "view", Actor: func(_ *world.World, h actors.House) actor.Actor {
+		return &viewer{view: v, machine: machine, addresses: h}
+	}}
 }
 
 type viewer struct {
-	view    *view
-	machine string
-	house   actors.House
+	view      *view
+	machine   string
+	addresses actors.House
 }
 
 func (a *viewer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(a.house.Herald, messages.Subscribe{})
-		a.view.enter(viewed{ctx.ActorSystem(), a.house})
+		ctx.Request(a.addresses.Herald, messages.Subscribe{})
+		a.view.addMachine(machineActors{ctx.ActorSystem(), a.addresses})
 	case messages.Event:
-		a.view.heard(a.machine, m)
+		a.view.observe(a.machine, m)
 	}
 }
 
-func (v *view) heard(machine string, e messages.Event) {
+func (v *view) observe(machine string, e messages.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch e := e.(type) {
@@ -129,7 +132,7 @@ func (v *view) row(machine string, id messages.ClusterID) *row {
 	return v.rows[key]
 }
 
-// progress looks whether all are READY, and shows how far they are.
+// progress counts the READY shards and shows them. mu is held.
 func (v *view) progress() {
 	ready := 0
 	for _, r := range v.rows {
@@ -149,14 +152,14 @@ func (v *view) progress() {
 	}
 	close(v.changed)
 	v.changed = make(chan struct{})
-	if !v.live && ready != v.said && !v.frozen && (ready%8 == 0 || v.all) {
+	if !v.live && ready != v.lastReady && !v.frozen && (ready%8 == 0 || v.all) {
 		fmt.Fprintf(v.out, "%d of %d shards READY\n", ready, v.shards)
 	}
-	v.said = ready
+	v.lastReady = ready
 	v.draw()
 }
 
-// draw paints the live block anew over the last one.
+// draw paints the live block over the previous one. mu is held.
 func (v *view) draw() {
 	if !v.live || v.frozen {
 		return
@@ -169,12 +172,12 @@ func (v *view) draw() {
 	for _, r := range rows {
 		fmt.Fprintf(&b, "\x1b[K%-4s cluster %-3d %-10s %s\n", r.machine, r.Cluster, r.State, r.tiles())
 	}
-	fmt.Fprintf(&b, "\x1b[K%d of %d shards READY\n", v.said, v.shards)
+	fmt.Fprintf(&b, "\x1b[K%d of %d shards READY\n", v.lastReady, v.shards)
 	v.drawn = len(rows) + 1
 	fmt.Fprint(v.out, b.String())
 }
 
-// tiles is one character a shard.
+// tiles returns one character for each shard.
 func (r *row) tiles() string {
 	var b strings.Builder
 	for _, s := range r.Range.Shards() {
@@ -192,22 +195,22 @@ func (r *row) tiles() string {
 	return b.String()
 }
 
-// line says something, above the live block.
+// line prints a line, unless the live block shows it. mu is held.
 func (v *view) line(format string, args ...any) {
 	if v.live && !v.frozen {
-		return // the block shows it
+		return
 	}
 	fmt.Fprintf(v.out, format+"\n", args...)
 }
 
-// say is line for others.
+// say is line for callers that do not hold mu.
 func (v *view) say(format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.line(format, args...)
 }
 
-// done ends the live block: what follows is lines.
+// done ends the live block; lines follow.
 func (v *view) done() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -237,7 +240,7 @@ func (v *view) sorted() []*row {
 	return all
 }
 
-// pids are the processes that live, as far as is known.
+// pids returns the running processes.
 func (v *view) pids() []int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -250,7 +253,7 @@ func (v *view) pids() []int {
 	return all
 }
 
-// everyPID is every process there ever was.
+// everyPID returns every process so far, sorted.
 func (v *view) everyPID() []int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -262,26 +265,26 @@ func (v *view) everyPID() []int {
 	return all
 }
 
-// viewed is one machine's actors.
-type viewed struct {
-	system *actor.ActorSystem
-	house  actors.House
+// machineActors holds one machine's actors.
+type machineActors struct {
+	system    *actor.ActorSystem
+	addresses actors.House
 }
 
-func (v *view) enter(h viewed) {
+func (v *view) addMachine(h machineActors) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.houses = append(v.houses, h)
+	v.machines = append(v.machines, h)
 }
 
 // roll restarts every cluster of every machine, one at a time, and waits until each serves again.
 func (v *view) roll(ctx context.Context) error {
 	v.say("rolling restart: every cluster gets a new process, one at a time")
 	v.mu.Lock()
-	houses := v.houses
+	houses := v.machines
 	v.mu.Unlock()
 	for _, h := range houses {
-		h.system.Root.Send(h.house.Clusters, messages.RollingRestart{})
+		h.system.Root.Send(h.addresses.Clusters, messages.RollingRestart{})
 		select {
 		case e := <-v.rolled:
 			if e.State != "done" {
@@ -297,7 +300,7 @@ func (v *view) roll(ctx context.Context) error {
 	return nil
 }
 
-// awaitAll waits until every shard is READY, and says whether that came.
+// awaitAll waits until every shard is READY. It returns false if ctx ends before.
 func (v *view) awaitAll(ctx context.Context) bool {
 	for {
 		v.mu.Lock()

@@ -13,7 +13,7 @@ func whereisCommand() *cobra.Command {
 	var connect func() (*caller, error)
 	c := &cobra.Command{
 		Use:   "whereis <guild id>",
-		Short: "says which shard and cluster a guild belongs to",
+		Short: "Show the shard and cluster of a guild",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := connect()
@@ -26,11 +26,11 @@ func whereisCommand() *cobra.Command {
 				return err
 			}
 			c.show(raw, func(w io.Writer) {
-				fmt.Fprintf(w, "guild %s is of shard %d of %d", is.Guild, is.Shard, is.ShardCount)
+				fmt.Fprintf(w, "guild %s is on shard %d of %d", is.Guild, is.Shard, is.ShardCount)
 				switch {
 				case !is.Here:
-					fmt.Fprintln(w, ", which is not of this machine")
-				case is.State == "": // MASTER knows whose it is, and no more
+					fmt.Fprintln(w, ", which this machine does not serve")
+				case is.State == "": // MASTER does not know it
 					fmt.Fprintf(w, ": cluster %d on %s\n", *is.Cluster, is.Machine)
 				default:
 					fmt.Fprintf(w, ": cluster %d on %s, %s\n", *is.Cluster, is.Machine, is.State)
@@ -40,6 +40,6 @@ func whereisCommand() *cobra.Command {
 		},
 	}
 	c.Flags().Bool(masterFlag, false, "ask the MASTER that runs on this machine")
-	connect = asking(c)
+	connect = connectFlags(c)
 	return c
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// newWorld is the machine's own World, with its small files in a folder.
+// newWorld returns the World of this machine, with its small files in a folder.
 func newWorld(files *folder, log zerolog.Logger) *world.World {
 	return &world.World{
 		Clocks: world.NewClocks(time.Now),
@@ -54,7 +54,7 @@ func newWorld(files *folder, log zerolog.Logger) *world.World {
 	}
 }
 
-// countedWorld is newWorld with its mailboxes and links counted, as CONTROL runs in it.
+// countedWorld returns a World whose mailboxes and links are counted, as CONTROL uses it.
 func countedWorld(files *folder, log zerolog.Logger) (*world.World, *mailboxes, *links) {
 	w, boxes, lines := newWorld(files, log), newMailboxes(), &links{}
 	w.Props, w.Dial = boxes.props, lines.dial
@@ -70,7 +70,7 @@ func dial(to transport.Target, done func(transport.Link, error)) func() {
 
 func unlinkSocket(path string) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		_ = os.Remove(path) // what is left is a dead name in a folder of ours
+		_ = os.Remove(path) // a dead name in CONTROL's own folder does no harm
 	}
 }
 
@@ -83,7 +83,8 @@ func fetch(r world.Request, done func(world.Response, error)) func() {
 	return cancel
 }
 
-// fetchNow does one request. Its errors name the host alone: the rest of an address may be a secret, as a webhook's is.
+// fetchNow sends one request. Its errors name only the host: the rest of an address may be a
+// secret, as a webhook's is.
 func fetchNow(ctx context.Context, r world.Request) (world.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
@@ -111,7 +112,7 @@ func fetchNow(ctx context.Context, r world.Request) (world.Response, error) {
 	return world.Response{Status: resp.StatusCode, Header: headersOf(resp.Header), Body: body}, nil
 }
 
-// headersOf picks the headers that somebody reads.
+// headersOf returns the headers that actors read.
 func headersOf(h http.Header) map[string]string {
 	picked := map[string]string{}
 	for _, name := range world.ResponseHeaders {
@@ -122,7 +123,7 @@ func headersOf(h http.Header) map[string]string {
 	return picked
 }
 
-// withoutAddress is what a url.Error wraps.
+// withoutAddress returns the error in a url.Error, which holds no address.
 func withoutAddress(err error) error {
 	var e *url.Error
 	if errors.As(err, &e) {

@@ -112,7 +112,7 @@ func TestOperator(t *testing.T) {
 		code int
 		args []string
 	}{
-		"say --yes":                        {2, []string{"stop", "0"}},
+		"confirm with --yes":               {2, []string{"stop", "0"}},
 		"cluster 9 is not of this machine": {1, []string{"restart", "9", "--yes"}},
 		"it has no process":                {1, []string{"drain", "1", "--yes"}},
 		"only one that was drained":        {1, []string{"undrain", "0"}},

@@ -62,7 +62,7 @@ func TestFleetOperator(t *testing.T) {
 		code int
 		args []string
 	}{
-		"say --yes":                  {2, []string{"drain", "--machine", "m2"}},
+		"confirm with --yes":         {2, []string{"drain", "--machine", "m2"}},
 		"nobody is there to ask":     {2, []string{"rolling-restart", "--fleet"}},
 		`machine "m9" is not known`:  {1, []string{"drain", "--machine", "m9", "--yes"}},
 		"machine m1 is linked":       {1, []string{"forget-machine", "m1", "--yes"}},

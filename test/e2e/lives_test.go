@@ -188,7 +188,7 @@ func TestStopDetaches(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	t.Logf("CONTROL ended in %v", time.Since(began))
-	if len(b.lines("stopping: the bots go on, and the next start takes them back")) != 1 {
+	if len(b.lines("stopping: bots keep serving until the next start adopts them")) != 1 {
 		t.Error("it does not say so")
 	}
 	b.kept(before)
@@ -254,7 +254,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if code := p.exit(); code != 1 {
 		t.Errorf("exit %d", code)
 	}
-	if len(p.lines("stopped at once: bots that still run go on, and the next start takes them back")) != 1 {
+	if len(p.lines("stopped at once: running bots keep serving until the next start adopts them")) != 1 {
 		t.Error("it does not say so")
 	}
 	if now := p.clusters(); !slices.Equal(now, before) {

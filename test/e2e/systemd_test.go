@@ -108,7 +108,7 @@ func TestSystemdIsToldOfMaster(t *testing.T) {
 	p := control(t, append(all.variables(), "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=300000"), "master")
 	eventually(t, "signs of life", func() bool {
 		text := said.String()
-		return strings.Contains(text, "READY=1\nSTATUS=listens at 127.0.0.1:") && strings.Count(text, "WATCHDOG=1\n") > 2
+		return strings.Contains(text, "READY=1\nSTATUS=listening at 127.0.0.1:") && strings.Count(text, "WATCHDOG=1\n") > 2
 	})
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	p.exit()

@@ -120,14 +120,14 @@ func TestUpgradeRefused(t *testing.T) {
 	installed(t, link, "false", "/bin/false")
 	refused("exit status 1", here)
 	installed(t, link, "true", "/bin/true")
-	refused("it is no control", here)
+	refused("it is not a control binary", here)
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
 	refused("no such file", here)
 	refused("no CONTROL runs on it", "--state.dir="+folder(t))
 	refused("no CONTROL that runs", "--pid", strconv.Itoa(os.Getpid()))
-	if n := len(b.lines("upgrade refused: all goes on as it was")); n != 4 {
+	if n := len(b.lines("upgrade refused")); n != 4 {
 		t.Errorf("the log says %d times that an upgrade was refused, want 4", n)
 	}
 	b.kept(before)

@@ -14,20 +14,20 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// told is what systemd hears.
-type told struct {
+// notifications collects the notifications to systemd.
+type notifications struct {
 	mu  sync.Mutex
 	all []string
 }
 
-func (s *told) say(what ...string) {
+func (s *notifications) add(what ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = append(s.all, what...)
 }
 
-// since gives what was said since the last time.
-func (s *told) since() []string {
+// since returns the notifications since the last call.
+func (s *notifications) since() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.all
@@ -35,8 +35,9 @@ func (s *told) since() []string {
 	return all
 }
 
-// startPulse runs a pulse that asks actors every second, one of which hangs while it is told to. feed gives it an event.
-func startPulse(t *testing.T) (heard *told, hang chan chan struct{}, feed func(messages.Event)) {
+// startWatchdog runs a watchdog that asks two actors every second. One of them hangs until a
+// channel sent to hang is closed. feed sends the watchdog an event.
+func startWatchdog(t *testing.T) (heard *notifications, hang chan chan struct{}, feed func(messages.Event)) {
 	t.Helper()
 	system := actor.NewActorSystem()
 	hang = make(chan chan struct{}, 1)
@@ -48,13 +49,13 @@ func startPulse(t *testing.T) (heard *told, hang chan chan struct{}, feed func(m
 		default:
 		}
 	}))
-	heard = &told{}
+	heard = &notifications{}
 	w := &world.World{After: func(d time.Duration, fn func()) func() {
 		timer := time.AfterFunc(d, fn)
 		return func() { timer.Stop() }
 	}}
-	p := newPulse(w, &systemd{watch: 3 * time.Second}, idle, idle, hanging)
-	p.say = heard.say
+	p := newWatchdog(w, &systemd{watchdog: 3 * time.Second}, idle, idle, hanging)
+	p.notify = heard.add
 	pid := system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return p }))
 	t.Cleanup(func() {
 		for _, pid := range []*actor.PID{pid, idle, hanging} {
@@ -66,10 +67,10 @@ func startPulse(t *testing.T) (heard *told, hang chan chan struct{}, feed func(m
 	return heard, hang, func(e messages.Event) { system.Root.Send(pid, e) }
 }
 
-// A sign of life comes as often as is wanted, and not while one actor hangs.
-func TestPulse(t *testing.T) {
+// Notifications come at the interval of systemd, and stop while an actor hangs.
+func TestWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		heard, hang, _ := startPulse(t)
+		heard, hang, _ := startWatchdog(t)
 		signs := func(during time.Duration) (n int) {
 			time.Sleep(during)
 			synctest.Wait()
@@ -96,9 +97,9 @@ func TestPulse(t *testing.T) {
 	})
 }
 
-func TestPulseTellsHowClustersStand(t *testing.T) {
+func TestWatchdogSendsStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		heard, _, feed := startPulse(t)
+		heard, _, feed := startWatchdog(t)
 		moved := func(id messages.ClusterID, state messages.ClusterState, ready int) {
 			feed(messages.ClusterMoved{Cluster: id, Range: messages.ShardRange{First: 10 * int(id), Last: 10*int(id) + 9}, State: state, Ready: ready})
 		}
@@ -118,13 +119,13 @@ func TestPulseTellsHowClustersStand(t *testing.T) {
 		want()
 		moved(1, messages.ClusterStopped, 0)
 		feed(messages.MasterLost{})
-		want("STATUS=1 of 1 clusters serve, 10 of 10 shards are READY; MASTER is out of reach")
+		want("STATUS=1 of 1 clusters serve, 10 of 10 shards are READY; no link to MASTER")
 		feed(messages.MasterLinked{})
 		want("STATUS=1 of 1 clusters serve, 10 of 10 shards are READY")
 	})
 }
 
-func TestSystemdWants(t *testing.T) {
+func TestNewSystemd(t *testing.T) {
 	for name, c := range map[string]struct {
 		env   map[string]string
 		watch time.Duration
@@ -135,10 +136,10 @@ func TestSystemdWants(t *testing.T) {
 		"a socket that is none":    {map[string]string{notifySocket: "/nonexistent/socket"}, 0, "NOTIFY_SOCKET: "},
 	} {
 		s, err := newSystemd(func(key string) string { return c.env[key] })
-		if s == nil || s.watch != c.watch || (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+		if s == nil || s.watchdog != c.watch || (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
 			t.Errorf("%s: %+v, %v", name, s, err)
 		}
-		s.say("READY=1") // to nobody
+		s.notify("READY=1") // dropped without a socket
 	}
 }
 
