@@ -32,6 +32,8 @@ var rooms = []room{
 	{"transport/bot/...", []string{"messages", "transport", "transport/ipc", "transport/bot/..."}, nil},
 	{"transport/...", []string{"messages", "transport/..."}, []string{protoactor, koanf, cobra}},
 	{"actors/plan/...", []string{"messages"}, nil},
+	{"actors/master/fleet", []string{"messages", "actors/plan"}, nil},
+	{"actors/master", []string{"messages", "transport", "transport/master", "actors/world", "actors/plan", "actors/master/fleet"}, []string{koanf, cobra, websocket}},
 	{"actors/...", []string{"messages", "transport", "transport/proc", "transport/master", "transport/ipc", "actors/world", "actors/plan"}, []string{koanf, cobra, websocket}},
 	{"config/...", []string{"messages"}, []string{protoactor, websocket}},
 	{"cmd/control/...", []string{"cmd"}, nil},

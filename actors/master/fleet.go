@@ -1,212 +1,97 @@
 package master
 
 import (
-	"cmp"
+	"crypto/subtle"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 )
 
-// Fleet is MASTER's root: it asks Discord what the bot is to be, lets CONTROLs in, and places the shards.
-//
-//	        shards and limits known            all there, or the wait is over
-//	asking ─────────────────────────▶ gathering ─────────────────────────────▶ serving
-//
-// CONTROLs are let in from the first moment; they are told what the fleet is as soon as it is known.
+// Fleet is MASTER's root actor. It carries out what fleet.Fleet decides, and keeps what that only
+// names by number: links and their actors.
 type Fleet struct {
 	world.States
-	options   Options
-	governor  *actor.PID
-	sessions  *actor.PID
-	stop      func()    // of the listener
-	cancel    func()    // of the question to Discord
-	heard     time.Time // of Discord, last
-	notBefore time.Time // it wants to be asked again
-	tries     int
-	said      string    // the last reason said for knowing nothing of Discord
-	unknown   string    // the last reason logged for not knowing what may identify
-	refusal   int       // close code by which Discord refused a shard of this number, until it is asked what it recommends; 0: none
-	refused   time.Time // when that was answered last
-	advised   int       // shards that Discord recommended last
-	began     time.Time
-	epoch     int64
-	settings  settings
-	seats     map[string]*seat
-	sorted    []*seat // the same by their sources; nil: to be sorted anew
-	machines  int     // spawned so far, for their names
-	orders    int     // given so far, for their ids: a machine that was forgotten remembers those it answered
-	whole     bool    // every shard was READY once
-	halted    *messages.Halt
-	blind     int64          // the epoch in which CONTROLs were greeted without what Discord would say; 0: none was
-	budgeted  bool           // Discord said how many may identify, in this life of ours
-	heir      time.Time      // when the first machine came that serves by an order from before this life of ours; zero: none did
-	deserted  bool           // nobody came as long as CONTROLs were waited for
-	reserved  bool           // the buckets are kept for a machine that paces itself
-	resumed   *messages.Halt // the last halt that an operator lifted, in this life of ours or before
-
-	knocks, doubles plan.Quota // of what is reported of those that are not let in
-
-	slots
-	desk
+	options  Options
+	began    time.Time
+	fleet    *fleet.Fleet
+	governor *actor.PID
+	sessions *actor.PID
+	stop     func() // of the listener
+	cancel   func() // of the question to Discord
+	arrived  int    // links so far
+	links    map[int]transport.Link
+	machines map[int]*actor.PID // of the links that were admitted
 }
 
-// settings is what the whole fleet has in common.
-type settings struct {
-	shards, maxConcurrency, perCluster int
-}
-
-// Limits of a fleet.
-const (
-	machinesMax = 2000 // a thousand, and as many that are away
-	sourceMax   = 255
-)
-
-// knocking is the quota of links that are refused: anyone who reaches the port can make one.
-var knocking = plan.Quota{Share: plan.Share{Burst: 10, PerSecond: 1. / 60}}
-
-// What the fleet's World tells it.
+// What the fleet's World sends it.
 type (
 	linkCame struct {
 		link     transport.Link
 		greeting transport.Greeting
 	}
+	discordAnswered struct {
+		response world.Response
+		err      error
+	}
 	// Stop ends MASTER: its links are closed, its actor ends.
 	Stop struct{}
 )
 
-// New gives the props of MASTER's root actor. Stop it with Stop.
+// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+func (discordAnswered) IgnoreDeadLetterLogging() {}
+
+// said (machine or governor → fleet) is an event to be raised.
+type said struct{ event messages.Event }
+
+// later is a timer of the fleet's.
+type later struct{ event fleet.Event }
+
+// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+func (later) IgnoreDeadLetterLogging() {}
+
+// New returns the props of MASTER's root actor. Stop it with Stop.
 func New(w *world.World, o Options) *actor.Props {
 	return w.Spawn("fleet", func() actor.Actor {
-		f := &Fleet{options: o, seats: map[string]*seat{}, knocks: knocking, doubles: knocking}
-		f.Begin(w, w.Log.With().Str("actor", "fleet").Logger(), "asking", f.asking)
+		f := &Fleet{options: o, links: map[int]transport.Link{}, machines: map[int]*actor.PID{}}
+		f.Begin(w, w.Log.With().Str("actor", "fleet").Logger(), "running", f.running)
 		return f
 	}, actor.WithGuardian(&world.Resume{Log: w.Log}), actor.WithSupervisor(&world.Resume{Log: w.Log}))
 }
 
-func (f *Fleet) asking(ctx actor.Context) {
+func (f *Fleet) running(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		f.start(ctx)
-	case discordSaid:
-		f.answered(ctx, m)
-	case world.Timeout:
-		if f.Expired(m) {
-			f.ask(ctx)
-		}
-	case world.Recovered: // the answer may be what was lost
-		f.cancel = nil
-		f.ask(ctx)
-		f.askOthers(ctx)
-	case informed:
-		f.learned(ctx, m)
-	default:
-		f.always(ctx)
-	}
-}
-
-func (f *Fleet) gathering(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
-	case world.Timeout:
-		switch {
-		case !f.Expired(m):
-		case time.Since(m.Due) > f.options.Heartbeat: // we slept, and CONTROLs have yet to come back
-			f.In(ctx, max(f.options.Wait, returnWithin))
-		case !slices.ContainsFunc(f.inOrder(), func(s *seat) bool { return s.link != nil && s.informed }):
-			f.deserted = true // is it us whom nobody reached? The first who comes tells: one that was in a fleet before begins the wait anew
-		default:
-			f.begin(ctx)
-		}
-	case world.Recovered:
-		f.In(ctx, f.options.Wait)
-		f.askAgain(ctx)
-	case informed:
-		f.informed(ctx, m)
-		switch s := f.seats[m.source]; {
-		case f.complete() && f.present() >= f.options.Expect:
-			f.begin(ctx)
-		case !f.deserted || s == nil || !s.informed:
-		case f.heir.IsZero() && f.inherited.IsZero():
-			f.begin(ctx)
-		default:
-			f.deserted = false
-			f.In(ctx, f.options.Wait)
-		}
-	default:
-		f.always(ctx)
-	}
-}
-
-func (f *Fleet) serving(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
-	case informed:
-		f.informed(ctx, m)
-		f.settle(ctx)
-	case world.Recovered:
-		f.askAgain(ctx)
-		f.expectAll(ctx)
-		f.settle(ctx)
-	default:
-		f.always(ctx)
-	}
-}
-
-// always is what every state does with what it does not name.
-func (f *Fleet) always(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
 	case linkCame:
-		f.welcome(ctx, m)
-	case stands:
-		f.stands(ctx, m)
-	case released:
-		f.released(ctx, m)
-	case answered:
-		f.acked(ctx, m)
-	case parted:
-		f.parted(ctx, m)
-	case counted:
-		f.counted(m)
+		f.arrived++
+		f.links[f.arrived] = m.link
+		f.step(ctx, fleet.Arrived{Link: f.arrived, Authorized: f.authorized(m.greeting), Source: m.greeting.Source, Instance: m.greeting.Instance, Remote: m.greeting.Remote})
+	case fleet.Event:
+		f.step(ctx, m)
+	case later:
+		f.step(ctx, m.event)
+	case discordAnswered:
+		f.cancel = nil
+		f.step(ctx, f.read(m))
+	case messages.FleetOrder:
+		f.step(ctx, fleet.Ordered{FleetOrder: m})
 	case messages.FleetLook:
 		f.show(ctx, m)
-	case graceOver:
-		f.graceOver(ctx, m)
-	case forgetDue:
-		f.forget(ctx, m)
-	case tryAgain:
-		f.tryAgain(ctx, m)
-	case turnDue:
-		f.turnDue(ctx, m)
-	case discordSaid:
-		f.recounted(ctx, m)
-	case recount:
-		f.ask(ctx)
-	case askOthers:
-		f.askOthers(ctx)
-	case saidNothing:
-		ctx.Send(ctx.Self(), informed{source: m.source, link: m.link, assumed: true})
-	case messages.FleetOrder:
-		f.take(ctx, m)
 	case said:
 		f.raise(m.event)
-	case fatal:
-		f.fatal(ctx, m)
+	case world.Recovered:
+		f.cancel = nil
+		f.step(ctx, fleet.Recovered{})
 	case Stop:
 		ctx.Stop(ctx.Self())
 	case *actor.Stopping, *actor.Restarting:
-		if f.stop != nil {
-			f.stop()
-		}
-		if f.cancel != nil {
-			f.cancel()
-		}
-		f.Leave()
+		f.end()
 	case *actor.Terminated:
 	default:
 		f.Unexpected(ctx)
@@ -216,7 +101,7 @@ func (f *Fleet) always(ctx actor.Context) {
 func (f *Fleet) start(ctx actor.Context) {
 	f.W.Secrets.Learn(f.options.Token, f.options.Authorization)
 	f.began = time.Now()
-	f.epoch = int64(f.W.AtSteady(f.began))
+	f.fleet = fleet.New(f.options.fleet(f.W), int64(f.W.AtSteady(f.began)), f.began)
 	f.sessions = f.spawn(ctx, newSessions(f.W), "sessions")
 	send := world.Sender(ctx)
 	at, stop, err := f.W.Listen(f.options.Listen, func(l transport.Link, g transport.Greeting) { send(linkCame{l, g}) })
@@ -228,9 +113,85 @@ func (f *Fleet) start(ctx actor.Context) {
 	if f.options.Listening != nil {
 		f.options.Listening(at)
 	}
-	f.recallRefusal()
-	f.ask(ctx)
-	f.After(ctx, othersAfter, askOthers{})
+	f.step(ctx, fleet.Started{Refusal: f.recallRefusal()})
+}
+
+func (f *Fleet) end() {
+	if f.stop != nil {
+		f.stop()
+	}
+	if f.cancel != nil {
+		f.cancel()
+	}
+}
+
+// authorized reports whether a CONTROL brought the right secret.
+func (f *Fleet) authorized(g transport.Greeting) bool {
+	return subtle.ConstantTimeCompare([]byte(g.Authorization), []byte(f.options.Authorization.Reveal())) == 1
+}
+
+// step takes an event, and carries out what follows from it.
+func (f *Fleet) step(ctx actor.Context, e fleet.Event) {
+	before := f.fleet.State()
+	for _, effect := range f.fleet.Step(e, time.Now()) {
+		f.carryOut(ctx, effect)
+	}
+	if after := f.fleet.State(); after != before {
+		f.Log.Debug().Str("from", string(before)).Str("to", string(after)).Msg("state")
+	}
+}
+
+func (f *Fleet) carryOut(ctx actor.Context, effect fleet.Effect) {
+	switch e := effect.(type) {
+	case fleet.Admit:
+		f.admit(ctx, e)
+	case fleet.Refuse:
+		l := f.links[e.Link]
+		delete(f.links, e.Link)
+		l.Receive(func([]byte) {}, func(error) {})
+		l.Close(e.Code, e.Reason)
+	case fleet.Close:
+		ctx.Send(f.machines[e.Link], closeWith{e.Code, e.Reason})
+	case fleet.End:
+		ctx.Stop(f.machines[e.Link])
+		delete(f.machines, e.Link)
+		delete(f.links, e.Link)
+	case fleet.Greet:
+		e.Initialise.Token, e.Initialise.Now = f.options.Token, new(f.W.AtSteady(time.Now()))
+		ctx.Send(f.machines[e.Link], greet{e.Initialise})
+	case fleet.Send:
+		ctx.Send(f.sessions, order{f.machines[e.Link], e.Packet, e.Confirms})
+	case fleet.Own:
+		ctx.Send(f.sessions, e)
+	case fleet.Pace:
+		f.governor = f.spawn(ctx, newGovernor(f.W, e.Shards, e.MaxConcurrency, f.began, ctx.Self(), f.options), "governor")
+	case fleet.Repace, fleet.Keep, fleet.UsedAll, fleet.Halt, fleet.Resume, fleet.Counting, fleet.Budget, fleet.Unanswered:
+		ctx.Send(f.governor, e)
+	case fleet.AskDiscord:
+		f.ask(ctx)
+	case fleet.After:
+		f.After(ctx, e.For, later{e.Event})
+	case fleet.Raise:
+		f.raise(e.Event)
+	case fleet.Answer:
+		if e.Order.Answer != nil {
+			e.Order.Answer(e.Verdict)
+		}
+	case fleet.Remember:
+		f.rememberRefusal(e.Refusal)
+	case fleet.Warn:
+		f.Log.Warn().Err(e.Err).Msg("the identify budget is unknown")
+	case fleet.Fail:
+		f.options.Failed(e.Err)
+	}
+}
+
+// admit spawns the actor of a link.
+func (f *Fleet) admit(ctx actor.Context, e fleet.Admit) {
+	name := fmt.Sprintf("machine-%d", e.Link)
+	self := ctx.Self()
+	house := house{fleet: self, governor: actor.NewPID(self.Address, self.Id+"/governor"), sessions: f.sessions}
+	f.machines[e.Link] = f.spawn(ctx, newMachine(f.W, name, e.Source, e.Link, f.links[e.Link], house, f.options.Heartbeat), name)
 }
 
 // spawn spawns a child whose name is used once.
@@ -242,65 +203,38 @@ func (f *Fleet) spawn(ctx actor.Context, props *actor.Props, name string) *actor
 	return pid
 }
 
-// know: the fleet is known; who is linked already is told.
-func (f *Fleet) know(ctx actor.Context, g plan.GatewayBot) {
-	s := settings{shards: g.Shards, maxConcurrency: g.MaxConcurrency, perCluster: cmp.Or(f.options.ShardsPerCluster, f.settings.perCluster)}
-	if f.options.Shards > 0 {
-		s.shards = f.options.Shards
-	}
-	if f.options.MaxConcurrency > 0 {
-		s.maxConcurrency = f.options.MaxConcurrency
-	}
-	if s.perCluster == 0 {
-		s.perCluster = plan.ShardsPerCluster(s.maxConcurrency)
-	}
-	f.settings = s
-	if f.blind > 0 {
-		f.epoch++ // what is said from now on is said by who knows that it asks for permits
-	}
-	f.raise(messages.FleetAsked{ShardCount: s.shards, MaxConcurrency: s.maxConcurrency, Remaining: g.Remaining})
-	f.governor = f.spawn(ctx, newGovernor(f.W, s.shards, s.maxConcurrency, f.began, ctx.Self(), f.options), "governor")
-	ctx.Send(f.governor, f.discordSays(g))
-	if f.halted != nil {
-		ctx.Send(f.governor, halted{})
-	}
-	f.Enter("gathering", f.gathering)
-	f.In(ctx, f.options.Wait)
-	for _, seat := range f.inOrder() {
-		f.greet(ctx, seat)
-	}
-}
-
-// begin ends the wait.
-func (f *Fleet) begin(ctx actor.Context) {
-	f.Enter("serving", f.serving)
-	f.seating = time.Now().Add(seatWithin)
-	f.After(ctx, seatWithin, tryAgain{})
-	f.After(ctx, time.Until(f.began.Add(f.options.Lease+leaseMargin)), tryAgain{}) // awaits
-	f.expectAll(ctx)
-	f.judge(ctx)
-	f.carryOutWaiting(ctx)
-	for _, s := range f.inOrder() {
-		f.confirmAll(ctx, s)
-	}
-	f.settle(ctx)
-}
-
-// inOrder is every seat by its source: what is done to several is done in this order.
-func (f *Fleet) inOrder() []*seat {
-	if f.sorted == nil {
-		for _, source := range slices.Sorted(maps.Keys(f.seats)) {
-			f.sorted = append(f.sorted, f.seats[source])
-		}
-	}
-	return f.sorted
-}
-
-// raise tells an event.
+// raise raises an event, without any secret.
 func (f *Fleet) raise(e messages.Event) {
-	e = f.W.Secrets.Event(e) // here, before anyone hears of it
+	e = f.W.Secrets.Event(e)
 	f.W.LogEvent(e)
 	if f.options.Told != nil {
 		f.options.Told(e)
 	}
+}
+
+// shown (fleet → governor): a view that lacks the budget, and the receiver of it.
+type shown struct {
+	view   messages.FleetView
+	answer func(messages.FleetView)
+}
+
+// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+func (shown) IgnoreDeadLetterLogging() {}
+
+// show answers a request for a view; the governor knows the budget.
+func (f *Fleet) show(ctx actor.Context, m messages.FleetLook) {
+	view := f.fleet.View(time.Now())
+	if f.governor == nil {
+		m.Answer(view)
+		return
+	}
+	ctx.Send(f.governor, shown{view, m.Answer})
+}
+
+// show completes a view.
+func (g *Governor) show(m shown) {
+	if b := g.budget.At(time.Now()); b.Total > 0 {
+		m.view.Budget = &messages.IdentifyBudget{Total: b.Total, Remaining: b.Remaining, Reserve: b.Reserve, ResetAt: b.Reset.UTC().Truncate(time.Millisecond)}
+	}
+	m.answer(m.view)
 }

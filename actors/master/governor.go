@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
@@ -72,16 +73,6 @@ type (
 	}
 	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
 	left struct{ source string }
-	// keepTo: nothing is granted outside these slots, where slots are kept.
-	keepTo struct {
-		slots []messages.Place
-		kept  bool
-	}
-	// counting: Discord is being asked how much of the budget is left. budgetKnown is its answer.
-	counting struct{}
-	// halted: nobody identifies any more, until resumed.
-	halted  struct{}
-	resumed struct{}
 	// pulse comes every pulseEvery, numbered by its chain: one that is late proves that we slept.
 	pulse struct{ chain int }
 )
@@ -126,7 +117,10 @@ func (g *Governor) governing(ctx actor.Context) {
 	case used:
 		g.used(m, now)
 		g.next(ctx, now)
-	case keepTo:
+	case fleet.UsedAll:
+		g.used(usedAll(m, now), now)
+		g.next(ctx, now)
+	case fleet.Keep:
 		g.keep(m)
 		g.next(ctx, now)
 	case left:
@@ -143,22 +137,22 @@ func (g *Governor) governing(ctx actor.Context) {
 	case hasLeft:
 		g.lend(ctx, m, now)
 		g.next(ctx, now)
-	case counting:
+	case fleet.Counting:
 		g.count(now)
-	case budgetKnown:
+	case fleet.Budget:
 		g.account(ctx, m, now)
 		g.answered(now)
 		g.next(ctx, now)
-	case unanswered:
+	case fleet.Unanswered:
 		g.failed(now)
 		g.next(ctx, now)
-	case concurrency:
+	case fleet.Repace:
 		g.repace(m, now)
-	case halted:
+	case fleet.Halt:
 		g.Enter("halted", g.halted)
 	case shown:
 		g.show(m)
-	case resumed:
+	case fleet.Resume:
 	case world.Timeout:
 		if g.Expired(m) {
 			g.next(ctx, now)
@@ -191,23 +185,25 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.reported(m, time.Now())
 	case used:
 		g.used(m, time.Now())
-	case keepTo:
+	case fleet.UsedAll:
+		g.used(usedAll(m, time.Now()), time.Now())
+	case fleet.Keep:
 		g.keep(m)
 	case left:
 		g.left(m)
 	case hasLeft:
 		g.lend(ctx, m, time.Now())
-	case resumed:
+	case fleet.Resume:
 		g.Enter("governing", g.governing)
 		g.next(ctx, time.Now())
-	case counting:
+	case fleet.Counting:
 		g.count(time.Now())
-	case budgetKnown:
+	case fleet.Budget:
 		g.account(ctx, m, time.Now())
 		g.answered(time.Now())
-	case unanswered:
+	case fleet.Unanswered:
 		g.failed(time.Now())
-	case concurrency:
+	case fleet.Repace:
 		g.repace(m, time.Now())
 	case shown:
 		g.show(m)
@@ -218,7 +214,7 @@ func (g *Governor) halted(ctx actor.Context) {
 	case world.Recovered:
 		g.pacer.Hold(g.quiet)
 		g.again(ctx, time.Now())
-	case halted, world.Timeout:
+	case fleet.Halt, world.Timeout:
 	default:
 		g.Unexpected(ctx)
 	}
@@ -276,6 +272,15 @@ func (g *Governor) used(m used, now time.Time) {
 	}
 }
 
+// usedAll is the use of every bucket until now.
+func usedAll(m fleet.UsedAll, now time.Time) used {
+	u := used{last: map[int]time.Time{}}
+	for bucket := range m.Buckets {
+		u.last[bucket] = now
+	}
+	return u
+}
+
 // left forgets what a machine waits for.
 func (g *Governor) left(m left) {
 	g.lost(m.source, time.Now())
@@ -283,10 +288,10 @@ func (g *Governor) left(m left) {
 	maps.DeleteFunc(g.askers, func(_ string, a asker) bool { return a.source == m.source })
 }
 
-func (g *Governor) keep(m keepTo) {
+func (g *Governor) keep(m fleet.Keep) {
 	g.pacer.Keep(nil, 0)
-	if m.kept {
-		g.pacer.Keep(append([]messages.Place{}, m.slots...), g.W.SteadyAhead())
+	if m.Slots != nil {
+		g.pacer.Keep(m.Slots, g.W.SteadyAhead())
 	}
 }
 

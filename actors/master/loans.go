@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
@@ -121,6 +122,6 @@ func (g *Governor) allows(w plan.Want, out int) bool {
 func (g *Governor) recount(ctx actor.Context, now time.Time) {
 	if now.Sub(g.asked) >= recountEvery {
 		g.asked = now
-		ctx.Send(g.fleet, recount{})
+		ctx.Send(g.fleet, fleet.Recount{})
 	}
 }

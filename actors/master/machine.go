@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
@@ -23,16 +24,17 @@ type Machine struct {
 	world.States
 	house
 	source   string
+	number   int // of the link
 	link     transport.Link
 	place    *messages.Place // as it was told last
 	interval time.Duration
 	beats    bool // it announced heartbeats
 	informs  bool // it says by info what it serves
 	ranges   []messages.RangeInfo
-	counted  counted    // told last
-	dropped  int        // packets that could not be read
-	peer     plan.Quota // of what the CONTROL has reported
-	frames   plan.Share // of MASTER
+	counted  fleet.Counted // sent last
+	dropped  int           // packets that could not be read
+	peer     plan.Quota    // of what the CONTROL has reported
+	frames   plan.Share    // of MASTER
 	transit  plan.Transit
 	share    *messages.Share // of the day's budget; nil: it was lent none
 }
@@ -70,34 +72,9 @@ func (greet) IgnoreDeadLetterLogging()     {}
 func (deliver) IgnoreDeadLetterLogging()   {}
 func (closeWith) IgnoreDeadLetterLogging() {}
 
-// What a machine tells the fleet.
-type (
-	// informed: the CONTROL said what it is; or, assumed, it did not, and is taken for one that says nothing of itself.
-	informed struct {
-		source  string
-		link    transport.Link
-		info    messages.Info
-		assumed bool
-	}
-	// parted: the link is gone.
-	parted struct {
-		source string
-		link   transport.Link
-		err    error
-	}
-	// said is something to tell people.
-	said struct{ event messages.Event }
-	// fatal: a close code that no restart cures.
-	fatal struct {
-		source string
-		packet messages.Fatal
-		times  int // that its event stands for; 0: it is not reported
-	}
-)
-
-func newMachine(w *world.World, name, source string, link transport.Link, h house, interval time.Duration) *actor.Props {
+func newMachine(w *world.World, name, source string, number int, link transport.Link, h house, interval time.Duration) *actor.Props {
 	return w.Spawn(name, func() actor.Actor {
-		m := &Machine{house: h, source: source, link: link, interval: interval, peer: plan.Peer(), frames: framesOfOne}
+		m := &Machine{house: h, source: source, number: number, link: link, interval: interval, peer: plan.Peer(), frames: framesOfOne}
 		m.Begin(w, w.Log.With().Str("actor", "machine").Str("source", source).Logger(), "greeting", m.greeting)
 		return m
 	})
@@ -175,7 +152,12 @@ func (m *Machine) always(ctx actor.Context) {
 func (m *Machine) gone(ctx actor.Context, err error) {
 	m.Enter("over", m.over)
 	ctx.Send(m.governor, left{m.source})
-	ctx.Request(m.fleet, parted{m.source, m.link, err})
+	p := fleet.Parted{Source: m.source, Link: m.number, Err: err.Error()}
+	var closed *transport.CloseError
+	if errors.As(err, &closed) {
+		p.Code = closed.Code
+	}
+	ctx.Send(m.fleet, p)
 }
 
 // frame reads one packet. What cannot be read is answered as upstream does, and said once a link.
@@ -194,20 +176,20 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		m.alive(ctx)
 		m.ranges, m.informs = p.Ranges, true
 		ctx.Send(m.governor, m.used(p))
-		ctx.Send(m.fleet, informed{source: m.source, link: m.link, info: p})
+		ctx.Send(m.fleet, fleet.Informed{Source: m.source, Link: m.number, Info: p})
 	case messages.Heartbeat:
 		m.alive(ctx)
 		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place, Share: m.share})
 		if p.Share != nil {
 			ctx.Send(m.governor, hasLeft{m.source, ctx.Self(), *p.Share, shardsOf(p.Ranges)})
 		}
-		if c := (counted{m.source, m.link, p.Clusters, p.ShardsReady}); c != m.counted {
+		if c := (fleet.Counted{Source: m.source, Link: m.number, Clusters: p.Clusters, Ready: p.ShardsReady}); c != m.counted {
 			m.counted = c
 			ctx.Send(m.fleet, c)
 		}
 		if !slices.Equal(m.ranges, p.Ranges) {
 			m.ranges = p.Ranges
-			ctx.Send(m.fleet, stands{m.source, m.link, p.Ranges})
+			ctx.Send(m.fleet, fleet.Serves{Source: m.source, Link: m.number, Ranges: p.Ranges})
 		}
 	case messages.PermitRequest:
 		m.sent(p.Now)
@@ -222,7 +204,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 			ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: more(times)}})
 		}
 	case messages.Fatal:
-		ctx.Send(m.fleet, fatal{m.source, p, m.told()})
+		ctx.Send(m.fleet, fleet.Fatal{Source: m.source, Packet: p, Times: m.told()})
 	case messages.SessionsMoved:
 		ctx.Send(m.sessions, moved{m.source, p})
 	case messages.Ack:
@@ -294,14 +276,14 @@ func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	switch {
 	case p.OK != nil || p.Progress != "":
 		p.Error, p.Progress = m.W.Secrets.Text(p.Error), m.W.Secrets.Text(p.Progress)
-		ctx.Send(m.fleet, answered{m.source, m.link, p})
+		ctx.Send(m.fleet, fleet.Acked{Source: m.source, Link: m.number, Ack: p})
 	case p.State == string(messages.RangeReleased) && p.Range != nil:
 		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}}) // before anybody is given the range
-		ctx.Send(m.fleet, released{m.source, m.link, *p.Range})
+		ctx.Send(m.fleet, fleet.Released{Source: m.source, Link: m.number, Shards: *p.Range})
 	case !m.informs && p.Range != nil && (p.State == string(messages.RangeConnecting) || p.State == string(messages.RangeOperational)):
 		m.ranges = slices.DeleteFunc(slices.Clone(m.ranges), func(r messages.RangeInfo) bool { return r.Range.Overlaps(*p.Range) })
 		m.ranges = append(m.ranges, messages.RangeInfo{Range: *p.Range, State: messages.RangeState(p.State)})
-		ctx.Send(m.fleet, stands{m.source, m.link, m.ranges})
+		ctx.Send(m.fleet, fleet.Serves{Source: m.source, Link: m.number, Ranges: m.ranges})
 	}
 }
 

@@ -3,6 +3,8 @@ package master
 import (
 	"time"
 
+	"github.com/discluster/control/actors/master/fleet"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
 
@@ -32,4 +34,13 @@ type Options struct {
 	Failed    func(error)
 	// Told gets every event; nil: nobody does. The same rules.
 	Told func(messages.Event)
+}
+
+// fleet returns what of it the fleet's rules depend on.
+func (o Options) fleet(w *world.World) fleet.Options {
+	return fleet.Options{
+		Shards: o.Shards, MaxConcurrency: o.MaxConcurrency, ShardsPerCluster: o.ShardsPerCluster,
+		Expect: o.Expect, Alone: o.Alone, Spares: o.Spares, Wait: o.Wait, Grace: o.Grace, Lease: o.Lease, Heartbeat: o.Heartbeat, TTL: o.TTL, Margin: o.Margin,
+		Token: o.Token.Fingerprint(), Rand: w.Rand,
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
@@ -28,14 +29,6 @@ const (
 	askAhead     = time.Second        // before the next grant: the answer is there by then
 	answerWithin = time.Second        // a grant is held up for an answer no longer
 	refusedFor   = 15 * time.Second   // when there was no answer, the next question comes after so long
-)
-
-// What the fleet answers.
-type (
-	// concurrency is another max_concurrency.
-	concurrency struct{ max int }
-	// unanswered: Discord did not say how many may identify.
-	unanswered struct{}
 )
 
 func (q *questions) answered(now time.Time) {
@@ -71,7 +64,7 @@ func (g *Governor) consult(ctx actor.Context, now time.Time) (wait time.Duration
 			return 0
 		}
 		g.posed = now
-		ctx.Send(g.fleet, recount{})
+		ctx.Send(g.fleet, fleet.Recount{})
 	}
 	if at.After(now) {
 		return 0
@@ -92,6 +85,6 @@ func (g *Governor) wakeToAsk(wake, now time.Time) time.Time {
 }
 
 // repace takes another max_concurrency. Every machine was told before.
-func (g *Governor) repace(m concurrency, now time.Time) {
-	g.pacer = g.pacer.Repaced(m.max, now)
+func (g *Governor) repace(m fleet.Repace, now time.Time) {
+	g.pacer = g.pacer.Repaced(m.MaxConcurrency, now)
 }

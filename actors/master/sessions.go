@@ -3,6 +3,7 @@ package master
 import (
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
@@ -44,11 +45,6 @@ type (
 		source string
 		packet messages.SessionsMoved
 	}
-	// owns: a machine was given a range.
-	owns struct {
-		source string
-		shards messages.ShardRange
-	}
 	// order is to be sent to a machine; a connect gets its sessions here.
 	order struct {
 		machine *actor.PID
@@ -76,10 +72,10 @@ func (s *Sessions) keeping(ctx actor.Context) {
 				k.id = ""
 			}
 		}
-	case owns:
-		for shard := m.shards.First; shard <= m.shards.Last; shard++ {
+	case fleet.Own:
+		for shard := m.Shards.First; shard <= m.Shards.Last; shard++ {
 			if k := s.of(shard); k != nil {
-				k.owner = m.source
+				k.owner = m.Source
 			}
 		}
 	case order:

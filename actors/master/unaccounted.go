@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
@@ -22,14 +23,6 @@ type watch struct {
 	toldAt  time.Time
 }
 
-// budgetKnown (fleet → governor) is Discord's answer. blind: there are machines whose identifies
-// are not known here. away are those that are known and not linked.
-type budgetKnown struct {
-	budget plan.Budget
-	blind  bool
-	away   []string
-}
-
 const (
 	// watchEvery is how often Discord is asked in any case.
 	watchEvery = 15 * time.Minute
@@ -38,18 +31,6 @@ const (
 	// reportEvery is how often identifies that were not granted are reported.
 	reportEvery = 10 * time.Minute
 )
-
-// discordSays is Discord's answer, and what is known of those who identify.
-func (f *Fleet) discordSays(g plan.GatewayBot) budgetKnown {
-	k := budgetKnown{budget: f.budget(g), blind: f.suspicious()}
-	for _, s := range f.inOrder() {
-		k.blind = k.blind || s.paces
-		if s.link == nil && len(s.ranges) > 0 {
-			k.away = append(k.away, s.source)
-		}
-	}
-	return k
-}
 
 // held notes that a bot which cannot ask is about to be started. One that died may have died of
 // what it did to Discord.
@@ -72,17 +53,17 @@ func (g *Governor) lookAfter(ctx actor.Context, now time.Time) {
 }
 
 // account takes Discord's answer, and reports what of it nobody granted.
-func (g *Governor) account(ctx actor.Context, m budgetKnown, now time.Time) {
-	before, fell := g.budget, g.counted-m.budget.Remaining
-	g.budget, g.counted = g.budget.Corrected(m.budget, g.unseen, g.away()), m.budget.Remaining
-	if m.blind || slices.ContainsFunc(m.away, func(source string) bool { return g.of[source] == nil }) {
+func (g *Governor) account(ctx actor.Context, m fleet.Budget, now time.Time) {
+	before, fell := g.budget, g.counted-m.Remaining
+	g.budget, g.counted = g.budget.Corrected(m.Budget, g.unseen, g.away()), m.Remaining
+	if m.Blind || slices.ContainsFunc(m.Away, func(source string) bool { return g.of[source] == nil }) {
 		return
 	}
-	missing := plan.Unaccounted(before, m.budget, g.away())
+	missing := plan.Unaccounted(before, m.Budget, g.away())
 	if g.missing += missing; missing == 0 || now.Sub(g.toldAt) < reportEvery {
 		return
 	}
-	ctx.Send(g.fleet, said{messages.IdentifyUnaccounted{Unaccounted: g.missing, Granted: fell - missing, Remaining: m.budget.Remaining, Total: m.budget.Total,
+	ctx.Send(g.fleet, said{messages.IdentifyUnaccounted{Unaccounted: g.missing, Granted: fell - missing, Remaining: m.Remaining, Total: m.Total,
 		Likely: plan.UnaccountedBecause(g.missing, g.shards, !g.heldAt.IsZero())}})
 	g.missing, g.toldAt = 0, now
 }

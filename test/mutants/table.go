@@ -11,13 +11,12 @@ var carriers = []string{
 	"actors/gate*.go", "actors/sessions*.go", "actors/record*.go", "actors/lease*.go", "actors/halt*.go",
 	"actors/cluster*.go", "actors/masterlink*.go", "actors/orders.go", "actors/settings.go",
 	"actors/plan/*.go",
-	"actors/master/governor*.go", "actors/master/seat*.go", "actors/master/failover*.go", "actors/master/admission*.go", "actors/master/slots*.go",
-	"actors/master/turns*.go", "actors/master/sessions*.go", "actors/master/halt*.go", "actors/master/discord*.go",
+	"actors/master/governor*.go", "actors/master/sessions*.go", "actors/master/fleet/*.go",
 	"transport/proc/find*.go",
 }
 
 // bystanders are files that match, and carry none: what people read, and nothing depends on.
-var bystanders = []string{"actors/plan/chronicle.go", "actors/plan/alert.go", "actors/plan/webhook.go", "actors/plan/forecast.go", "actors/plan/doc.go"}
+var bystanders = []string{"actors/plan/chronicle.go", "actors/plan/alert.go", "actors/plan/webhook.go", "actors/plan/forecast.go", "actors/plan/doc.go", "actors/master/fleet/view.go", "actors/master/fleet/doc.go"}
 
 // promises are the kinds of mutants that no test may let live, by the text that a mutant changes.
 // Those of no kind are only tried with -kinds other.

@@ -1,0 +1,123 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// Effect is something to be done outside.
+type Effect interface{ effect() }
+
+// What is done at links.
+type (
+	// Admit begins to serve a link.
+	Admit struct {
+		Link   int
+		Source string
+	}
+	// Refuse closes a link that was not admitted.
+	Refuse struct {
+		Link, Code int
+		Reason     string
+	}
+	// Close closes the link of a machine.
+	Close struct {
+		Link, Code int
+		Reason     string
+	}
+	// End forgets a link that is closed.
+	End struct{ Link int }
+	// Greet sends a CONTROL what the fleet is. The bot's token and the time are the actor's to add.
+	Greet struct {
+		Link       int
+		Initialise messages.Initialise
+	}
+	// Send sends an order or a command. A Connect gets the sessions of its shards, unless it Confirms
+	// what the machine serves already. None overtakes another.
+	Send struct {
+		Link     int
+		Packet   messages.FromMaster
+		Confirms bool
+	}
+	// Own makes a machine the one whose reports about the sessions of a range count.
+	Own struct {
+		Source string
+		Shards messages.ShardRange
+	}
+)
+
+// What the governor hears.
+type (
+	// Pace begins to grant permits.
+	Pace struct{ Shards, MaxConcurrency int }
+	// Repace changes max_concurrency. Every machine was greeted with it before.
+	Repace struct{ MaxConcurrency int }
+	// Keep limits grants to these slots; nil lifts the limit.
+	Keep struct{ Slots []messages.Place }
+	// UsedAll: every one of so many buckets may have been used until now.
+	UsedAll struct{ Buckets int }
+	// Halt ends all grants, until Resume.
+	Halt   struct{}
+	Resume struct{}
+	// Counting: Discord is being asked how much of the identify budget is left.
+	Counting struct{}
+	// Budget is its answer. Blind: there are machines whose identifies are unknown. Away are those
+	// that are known and not linked.
+	Budget struct {
+		plan.Budget
+		Blind bool
+		Away  []string
+	}
+	// Unanswered: Discord did not answer.
+	Unanswered struct{}
+)
+
+// What else is done.
+type (
+	// AskDiscord asks Discord for its recommendation and limits; Answered follows.
+	AskDiscord struct{}
+	// After brings an event back once a time has passed.
+	After struct {
+		For   time.Duration
+		Event Event
+	}
+	// Raise raises an event for operators.
+	Raise struct{ Event messages.Event }
+	// Answer answers an operator's order.
+	Answer struct {
+		Order   messages.FleetOrder
+		Verdict messages.Verdict
+	}
+	// Remember keeps a refusal of Discord's for MASTER's next life.
+	Remember struct{ Refusal }
+	// Warn logs why the identify budget is unknown.
+	Warn struct{ Err error }
+	// Fail ends MASTER: it cannot work.
+	Fail struct{ Err error }
+)
+
+func (Admit) effect()      {}
+func (Refuse) effect()     {}
+func (Close) effect()      {}
+func (End) effect()        {}
+func (Greet) effect()      {}
+func (Send) effect()       {}
+func (Own) effect()        {}
+func (Pace) effect()       {}
+func (Repace) effect()     {}
+func (Keep) effect()       {}
+func (UsedAll) effect()    {}
+func (Halt) effect()       {}
+func (Resume) effect()     {}
+func (Counting) effect()   {}
+func (Budget) effect()     {}
+func (Unanswered) effect() {}
+func (AskDiscord) effect() {}
+func (After) effect()      {}
+func (Raise) effect()      {}
+func (Answer) effect()     {}
+func (Remember) effect()   {}
+func (Warn) effect()       {}
+func (Fail) effect()       {}

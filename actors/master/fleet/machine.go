@@ -1,0 +1,125 @@
+package fleet
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// machine is a CONTROL that was linked once in this life of MASTER.
+type machine struct {
+	source   string
+	instance string
+	remote   string
+	link     int // 0: away
+	reported
+	assigned
+
+	losses int       // of its link
+	lostAt time.Time // last
+	due    time.Time // until when it may return
+	over   bool      // its grace: it did not return in time
+	lapsed time.Time // when its ranges were placed elsewhere; zero: they were not
+}
+
+// reported is what a CONTROL reported of itself last. It remains while the machine is away.
+type reported struct {
+	informed bool // since it was linked
+	assumed  bool // it reports nothing of itself
+	host     string
+	capacity plan.Capacity
+	paces    bool                 // itself: it asks for no permits
+	obeys    bool                 // it announced that it knows orders
+	ranges   []messages.RangeInfo // that it serves
+	shards   int                  // and of how many shards in all,
+	per      int                  // in clusters of how many
+	knows    messages.Place       // the slots it believes to have
+	halted   *messages.Halt       // as it reported first
+	counts   Counted
+}
+
+// assigned is what MASTER assigned to a machine, whether the machine has confirmed it or not.
+type assigned struct {
+	epoch    int64 // that it was greeted with
+	granted  []messages.ShardRange
+	leaving  []messages.ShardRange             // of these: it was ordered to let them go
+	turns    map[messages.ShardRange]time.Time // when those of the ranges began that it starts by itself
+	spare    bool                              // it was ordered to be one
+	refused  bool                              // it refused a range of late
+	outdated bool                              // it serves by another sharding than the fleet's, which has to end first
+	drained  *bool                             // by an operator: it gets no ranges; nil: unknown until the machine reports
+	place    messages.Place                    // its slots; zero: none yet
+	donation messages.Place                    // the half that it gives away once it knows its place; zero: none
+}
+
+func newMachine(source string) *machine {
+	return &machine{source: source, assigned: assigned{turns: map[messages.ShardRange]time.Time{}}}
+}
+
+// state returns whether the machine is reached.
+func (m *machine) state() messages.MachineState {
+	switch {
+	case m.link != 0:
+		return messages.MachineIsLinked
+	case m.over:
+		return messages.MachineIsLost
+	default:
+		return messages.MachineIsAway
+	}
+}
+
+// heard reports whether a machine is linked and has reported what it is.
+func (m *machine) heard() bool { return m.link != 0 && m.informed }
+
+// ready reports whether a machine can be given shards: it reported what it is, and knows its slots.
+// One that paces itself hears of them before its first shard, and may ignore them (PROTOCOL B1:
+// machine is a field like any other): it starts in its turn, and MASTER grants nothing while it is
+// away.
+func (m *machine) ready() bool { return m.heard() && (m.paces || m.settled()) }
+
+// settled reports whether a machine knows the slots that are assigned to it.
+func (m *machine) settled() bool { return m.place.Of > 0 && m.knows == m.place }
+
+// takes reports whether a machine may be given shards now.
+func (m *machine) takes() bool {
+	return m.ready() && !m.refused && !m.outdated && !m.isDrained() && len(m.leaving) == 0
+}
+
+func (m *machine) isDrained() bool { return m.drained != nil && *m.drained }
+
+// alone reports whether a machine believes to be the only one: it serves, and has never heard of
+// slots.
+func (m *machine) alone() bool { return m.knows.Of == 0 && len(m.ranges) > 0 }
+
+// stranger reports whether another CONTROL than this machine's has this instance: a new host of the
+// same name, or two hosts that share one by mistake.
+func (m *machine) stranger(instance string) bool {
+	return m.link == 0 && m.instance != "" && instance != m.instance
+}
+
+// places appends the slots of a machine: those assigned to it, and those it may believe to have.
+func (m *machine) places(all []messages.Place) []messages.Place {
+	if m.place.HasSlots() {
+		all = append(all, m.place)
+	}
+	if m.knows.HasSlots() && m.knows != m.place {
+		all = append(all, m.knows)
+	}
+	return all
+}
+
+// stateOf returns how far a machine is with a range; "": it does not serve it.
+func (m *machine) stateOf(g messages.ShardRange) (state messages.RangeState) {
+	for _, r := range m.ranges {
+		if r.Range.Overlaps(g) && state != messages.RangeConnecting {
+			state = r.State
+		}
+	}
+	return state
+}
+
+func (m *machine) cannotObey() error {
+	return fmt.Errorf("machine %s takes no orders: its CONTROL did not announce %q", m.source, messages.FeatureOrders)
+}

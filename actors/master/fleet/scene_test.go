@@ -1,0 +1,313 @@
+package fleet
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts")
+
+// A scene plays events to a Fleet and writes down what follows. Its machines behave as CONTROLs do:
+// they report once they are greeted, serve what they are granted, and let go of what they have to.
+type scene struct {
+	t        *testing.T
+	fleet    *Fleet
+	began    time.Time
+	now      time.Time
+	timers   []timer
+	links    int
+	machines map[string]*control
+	pending  []func() // what the machines do next
+	text     strings.Builder
+}
+
+type timer struct {
+	at    time.Time
+	event Event
+}
+
+// control is a CONTROL as a Fleet sees it.
+type control struct {
+	source, instance string
+	link             int // 0: not linked
+	info             messages.Info
+	silent           bool // it does not report
+	refuses          bool // ranges
+}
+
+func options() Options {
+	return Options{Expect: 1, Wait: 45 * time.Second, Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond,
+		ShardsPerCluster: 4, Token: "t0ken", Rand: func() float64 { return 0.5 }}
+}
+
+// play begins a scene at epoch 1000.
+func play(t *testing.T, change ...func(*Options)) *scene {
+	o := options()
+	for _, c := range change {
+		c(&o)
+	}
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := &scene{t: t, began: began, now: began, machines: map[string]*control{}}
+	s.fleet = New(o, 1000, began)
+	s.do("MASTER starts", Started{})
+	return s
+}
+
+func expect(n int) func(*Options) { return func(o *Options) { o.Expect = n } }
+
+// do plays an event, and all that the machines do because of it.
+func (s *scene) do(text string, e Event) {
+	s.play(text, e)
+	for len(s.pending) > 0 {
+		next := s.pending[0]
+		s.pending = s.pending[1:]
+		next()
+	}
+}
+
+func (s *scene) play(text string, e Event) {
+	before := s.fleet.State()
+	fmt.Fprintf(&s.text, "%-6s %s\n", s.now.Sub(s.began), text)
+	for _, effect := range s.fleet.Step(e, s.now) {
+		if line := s.line(effect); line != "" {
+			fmt.Fprintf(&s.text, "         %s\n", line)
+		}
+		s.react(effect)
+	}
+	if after := s.fleet.State(); after != before {
+		fmt.Fprintf(&s.text, "         ── %s\n", after)
+	}
+}
+
+// skip lets time pass, with the timers that are due in it.
+func (s *scene) skip(d time.Duration) {
+	for end := s.now.Add(d); ; {
+		slices.SortStableFunc(s.timers, func(a, b timer) int { return a.at.Compare(b.at) })
+		if len(s.timers) == 0 || s.timers[0].at.After(end) {
+			s.now = end
+			return
+		}
+		next := s.timers[0]
+		s.timers = s.timers[1:]
+		if next.at.After(s.now) {
+			s.now = next.at
+		}
+		if t, ok := next.event.(Timeout); ok && !s.fleet.expired(t) {
+			continue
+		}
+		s.do("timer: "+timerName(next.event), next.event)
+	}
+}
+
+// sleep lets time pass while MASTER is suspended: its timers come late.
+func (s *scene) sleep(d time.Duration) {
+	s.now = s.now.Add(d)
+	fmt.Fprintf(&s.text, "%-6s MASTER was suspended for %v\n", s.now.Sub(s.began), d)
+	s.skip(0)
+}
+
+func (s *scene) discord(shards, maxConcurrency, remaining int) {
+	s.do(fmt.Sprintf("Discord: %d shards, max_concurrency %d, %d of 1000 identifies left", shards, maxConcurrency, remaining),
+		Answered{Bot: plan.GatewayBot{Shards: shards, MaxConcurrency: maxConcurrency, Total: 1000, Remaining: remaining, ResetAfter: time.Hour}})
+}
+
+// arrive links a machine. What it served before it serves still.
+func (s *scene) arrive(source string, change ...func(*control)) *control {
+	s.links++
+	c := s.machines[source]
+	if c == nil {
+		c = &control{source: source, instance: source + "-1", info: messages.Info{Hostname: source + ".example", Version: "v1", CPUs: 2, MemoryBytes: 1 << 30,
+			Features: []string{messages.FeaturePermits, messages.FeatureOrders}}}
+		s.machines[source] = c
+	}
+	for _, f := range change {
+		f(c)
+	}
+	c.link = s.links
+	s.do(source+" arrives", Arrived{Link: c.link, Authorized: true, Source: source, Instance: c.instance, Remote: "10.0.0.1"})
+	return c
+}
+
+// lose ends a machine's link.
+func (s *scene) lose(source string) {
+	c := s.machines[source]
+	link := c.link
+	c.link = 0
+	s.do(source+" is lost", Parted{Source: source, Link: link, Err: "connection reset"})
+}
+
+// leave is a machine's goodbye, after it stopped everything.
+func (s *scene) leave(source string) {
+	c := s.machines[source]
+	link := c.link
+	c.info.Ranges = nil
+	s.do(source+" stopped everything", Serves{Source: source, Link: link})
+	c.link = 0
+	s.do(source+" says goodbye", Parted{Source: source, Link: link, Code: 1000, Err: "bye"})
+}
+
+// up makes everything READY that a machine serves.
+func (s *scene) up(source string) {
+	c := s.machines[source]
+	for i := range c.info.Ranges {
+		c.info.Ranges[i].State = messages.RangeOperational
+	}
+	s.do(source+" is up", Serves{source, c.link, slices.Clone(c.info.Ranges)})
+}
+
+func (s *scene) order(id string, d messages.FleetDirective) {
+	s.do(fmt.Sprintf("operator: %s (order %s)", d.FleetOrder(), id), Ordered{messages.FleetOrder{ID: id, Directive: d, By: "operator"}})
+}
+
+// serving makes a machine one that serves already, by an order of an epoch.
+func serving(epoch int64, place messages.Place, ranges ...messages.ShardRange) func(*control) {
+	return func(c *control) {
+		c.info.Machine, c.info.ShardCount, c.info.MaxConcurrency, c.info.ShardsPerCluster = place, 16, 1, 4
+		c.info.Ranges = nil
+		for _, r := range ranges {
+			c.info.Ranges = append(c.info.Ranges, messages.RangeInfo{Range: r, State: messages.RangeOperational, Epoch: epoch})
+		}
+	}
+}
+
+// react is what the machines do about an effect.
+func (s *scene) react(effect Effect) {
+	later := func(f func()) { s.pending = append(s.pending, f) }
+	switch e := effect.(type) {
+	case After:
+		s.timers = append(s.timers, timer{s.now.Add(e.For), e.Event})
+	case Greet:
+		if c := s.linked(e.Link); c != nil {
+			c.greeted(e.Initialise)
+			if !c.silent {
+				later(func() { s.report(c, e.Link) })
+			}
+		}
+	case Send:
+		if c := s.linked(e.Link); c != nil {
+			later(func() { s.obey(c, e.Packet) })
+		}
+	}
+}
+
+func (s *scene) linked(link int) *control {
+	for _, c := range s.machines {
+		if c.link == link {
+			return c
+		}
+	}
+	return nil
+}
+
+func (c *control) greeted(i messages.Initialise) {
+	c.info.Epoch = i.Epoch
+	if i.Machine != nil {
+		c.info.Machine = *i.Machine
+	}
+	if i.ShardCount != nil && len(c.info.Ranges) == 0 {
+		c.info.ShardCount, c.info.MaxConcurrency, c.info.ShardsPerCluster = *i.ShardCount, *i.MaxConcurrency, *i.ShardsPerCluster
+	}
+	if i.Drained != nil {
+		c.info.Drained = *i.Drained
+	}
+}
+
+func (s *scene) report(c *control, link int) {
+	if c.link != link {
+		return
+	}
+	i := c.info
+	i.Ranges = slices.Clone(i.Ranges)
+	text := fmt.Sprintf("%s reports: epoch %d, slots %s, serves %s", c.source, i.Epoch, slot(i.Machine), served(i.Ranges))
+	if i.Drained {
+		text += ", drained"
+	}
+	if i.Halted != nil {
+		text += ", halted"
+	}
+	s.play(text, Informed{Source: c.source, Link: link, Info: i})
+}
+
+func (s *scene) obey(c *control, p messages.FromMaster) {
+	if c.link == 0 {
+		return
+	}
+	switch p := p.(type) {
+	case messages.Connect:
+		if p.Range == nil {
+			return
+		}
+		if c.refuses {
+			s.play(c.source+" refuses "+p.Range.String(), Acked{c.source, c.link, messages.Ack{ID: p.ID, OK: new(false), Error: "stopping", Range: p.Range}})
+			return
+		}
+		for _, r := range c.info.Ranges {
+			if r.Range.Overlaps(*p.Range) {
+				return
+			}
+		}
+		c.info.Ranges = append(c.info.Ranges, messages.RangeInfo{Range: *p.Range, State: messages.RangeConnecting, Epoch: c.info.Epoch})
+		s.play(c.source+" starts "+p.Range.String(), Serves{c.source, c.link, slices.Clone(c.info.Ranges)})
+	case messages.Offload:
+		c.info.Ranges = slices.DeleteFunc(c.info.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(p.Range) })
+		s.play(c.source+" let go of "+p.Range.String(), Released{c.source, c.link, p.Range})
+		s.play(c.source+" serves "+served(c.info.Ranges), Serves{c.source, c.link, slices.Clone(c.info.Ranges)})
+	case messages.Shutdown:
+		c.info.Ranges, c.info.Halted = nil, p.Halt
+		s.play(c.source+" stopped everything", Serves{Source: c.source, Link: c.link})
+	case messages.Command:
+		if p.Name == messages.CommandResumeFleet {
+			h := new(messages.Halt)
+			if err := json.Unmarshal(p.Args, h); err != nil {
+				s.t.Fatal(err)
+			}
+			c.info.Halted, c.info.Resumed = nil, h
+		}
+	}
+}
+
+// check compares the transcript with testdata.
+func (s *scene) check() {
+	s.t.Helper()
+	file := filepath.Join("testdata", strings.ReplaceAll(strings.TrimPrefix(s.t.Name(), "TestTranscripts/"), "_", "-")+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(s.text.String()), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got := s.text.String(); got != string(want) {
+		s.t.Errorf("%s differs: -update rewrites it\n%s", file, firstDifference(got, string(want)))
+	}
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(g), len(w)) {
+		var a, b string
+		if i < len(g) {
+			a = g[i]
+		}
+		if i < len(w) {
+			b = w[i]
+		}
+		if a != b {
+			return fmt.Sprintf("line %d\n got %s\nwant %s", i+1, a, b)
+		}
+	}
+	return ""
+}
