@@ -1,0 +1,300 @@
+// Package local is the gateway that a bot speaks to in place of Discord's: it stands between one
+// session of Discord and however many processes of the bot come and go, so that a new process gets
+// READY and its guilds although the session was only resumed. Shard decides; it is a value without
+// clock, goroutine or socket.
+//
+//	Discord ── events ──▶ ring: received, not acknowledged ── acknowledged ──▶ cache
+//	                        │                                                   │
+//	                        └── later events ──▶ bot ◀── READY, GUILD_CREATEs ──┘
+//
+// What counts as delivered is what the bot acknowledges by the sequence in its heartbeats, not what
+// was written to its socket. The cache is that far and no further, so the next process begins where
+// the last one was known to be, and gets the rest from the ring as ordinary events: each at least
+// once, in order, and again only those between the last acknowledgement and the death.
+//
+// A local session numbers READY 1, the guilds 2 to k, and the event of Discord's sequence cut+n as
+// k+n. Its id is <Discord's session>-<k>-<cut>, so that it can be resumed by whoever knows
+// Discord's session, even after this process has died.
+package local
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/discluster/control/transport/discord/cache"
+	"github.com/discluster/control/transport/discord/splice"
+)
+
+// Config is one shard's.
+type Config struct {
+	URL   string        // resume_gateway_url, where the bot finds this gateway
+	Ring  int           // bytes of events that may wait for the bot's acknowledgement
+	Probe time.Duration // between two heartbeats asked of the bot (op 1); 0: asks rarely
+}
+
+// Opcodes of the gateway (Discord docs, Gateway Opcodes) that a Frame has.
+const (
+	OpDispatch       = 0
+	OpHeartbeat      = 1
+	OpInvalidSession = 9
+)
+
+// Frame is one frame for the bot.
+type Frame struct {
+	Op   int
+	Kind string // of a dispatch
+	Seq  int64  // of a dispatch
+	Data []byte // JSON of "d"; nil: null
+}
+
+// Effect is what a step wants beyond frames for the bot: the types below that have effect().
+type Effect interface{ effect() }
+
+// Identify asks for a new session of Discord: the bot identified, and there is none with these
+// intents. A session there was is to be closed.
+type Identify struct {
+	Intents int64
+	Data    []byte // the bot's own IDENTIFY, "d"
+}
+
+// Send asks to send a frame to Discord.
+type Send struct {
+	Op   int
+	Data []byte
+}
+
+// Skipped reports an event that the bot is not given.
+type Skipped struct {
+	Kind string
+	Seq  int64 // Discord's
+	Why  Reason
+}
+
+// Dropped reports events that the bot was never given and never will be: more waited than the ring
+// holds, or Discord's session was lost. A bot that is connected starts over, at no cost.
+type Dropped struct {
+	Events int
+}
+
+func (Identify) effect() {}
+func (Send) effect()     {}
+func (Skipped) effect()  {}
+func (Dropped) effect()  {}
+
+// Shard is one shard's gateway. Its methods are called one at a time, with times that never go back.
+type Shard struct {
+	cfg     Config
+	effects []Effect
+
+	// Discord's side.
+	session  string // "": there is none
+	intents  int64  // of the session, or of the one that was asked for; below 0: none was
+	received int64  // sequence of the last event
+	acked    int64  // sequence of the last event that the bot has acknowledged
+	cache    cache.Cache
+	ring     ring
+	replays  bool            // see Replays
+	voice    map[uint64]bool // guilds where the bot is in a voice channel
+	presence []byte          // "d" of the last op 3
+
+	// The bot's side.
+	runs    uint32  // local sessions so far
+	talk    *talk   // the current one; nil: the bot has not identified
+	waits   bool    // an IDENTIFY waits for Discord's READY
+	hold    bool    // see Hold
+	control []Frame // to be sent before all else
+}
+
+// New returns a shard without a session.
+func New(cfg Config) *Shard { return &Shard{cfg: cfg, intents: -1, voice: map[uint64]bool{}} }
+
+// Restore makes a new shard go on with a session whose RESUME from seq is about to be sent to
+// Discord, and with what the cache knew then.
+func (s *Shard) Restore(session string, seq, intents int64, c cache.Cache) {
+	s.session, s.intents, s.received, s.acked, s.cache = session, intents, seq, seq, c
+}
+
+// Effects returns what the steps since the last call want.
+func (s *Shard) Effects() []Effect {
+	e := s.effects
+	s.effects = nil
+	return e
+}
+
+// Session returns Discord's session and the sequence from which another process should resume it:
+// that of the last event which the bot has acknowledged, and with which the cache agrees.
+func (s *Shard) Session() (id string, seq int64) { return s.session, min(s.acked, s.received) }
+
+// Waiting returns how many bytes of events the bot has not acknowledged, and when the oldest came.
+func (s *Shard) Waiting() (bytes int, since time.Time) {
+	if len(s.ring.events) > 0 {
+		since = s.ring.events[0].at
+	}
+	return s.ring.bytes, since
+}
+
+// Dispatch takes the next event of Discord's session. It keeps d, which must not change after.
+func (s *Shard) Dispatch(now time.Time, seq int64, kind string, d []byte) {
+	if kind == "READY" {
+		s.begin(now, seq, d)
+		return
+	}
+	if s.session == "" || seq <= s.received {
+		return // Discord repeats nothing; after a RESUME this would be what we have
+	}
+	s.received = seq
+	if kind == "RESUMED" { // ours to know
+		s.replays = false
+		return
+	}
+	e := event{seq: seq, kind: kind, data: d, at: now}
+	if made := created(d); s.replays && kind == "INTERACTION_CREATE" && made.Before(now) {
+		e.at = made
+	}
+	if s.talk != nil {
+		e.came = s.talk.run
+	}
+	if kind == "VOICE_STATE_UPDATE" {
+		s.voiceState(&e)
+	}
+	if seq <= s.acked { // a bot that outlived our predecessor has seen it
+		s.cache.Apply(kind, d)
+		return
+	}
+	s.ring.add(e)
+	if s.ring.bytes > s.cfg.Ring {
+		s.overflow()
+	}
+}
+
+// begin starts Discord's new session.
+func (s *Shard) begin(now time.Time, seq int64, d []byte) {
+	if s.session != "" {
+		s.Lost()
+	}
+	s.session = splice.String(splice.Get(d, "session_id"))
+	s.received, s.acked = seq, seq
+	s.cache.Apply("READY", d)
+	if s.waits {
+		s.start(now)
+	}
+}
+
+// created returns when the object of an event was made, which its id says (Discord docs,
+// Snowflakes).
+func created(d []byte) time.Time {
+	const epoch = 1420070400000 // ms
+	return time.UnixMilli(int64(splice.ID(splice.Get(d, "id"))>>22) + epoch)
+}
+
+// Replays says that Discord's session is about to be resumed: what comes before RESUMED is older
+// than its arrival.
+func (s *Shard) Replays() { s.replays = true }
+
+// voiceState notes where the bot is in a voice channel.
+func (s *Shard) voiceState(e *event) {
+	if splice.ID(splice.Get(e.data, "user_id")) != s.cache.Self() {
+		return
+	}
+	guild := splice.ID(splice.Get(e.data, "guild_id"))
+	if splice.IsNull(splice.Get(e.data, "channel_id")) {
+		delete(s.voice, guild)
+		return
+	}
+	s.voice[guild], e.own = true, true
+}
+
+// Lost says that Discord's session cannot be resumed. The bot has to identify again; what it was
+// not given is gone.
+func (s *Shard) Lost() {
+	s.drop(s.received)
+	s.session, s.received, s.acked, s.replays = "", 0, 0, false
+	s.cache, s.ring = cache.Cache{}, ring{}
+	clear(s.voice)
+	s.invalidate()
+}
+
+// overflow gives up the oldest events, down to three quarters of what the ring holds. A bot that
+// was sent all of them goes on: it just does not get them again, should it die now.
+func (s *Shard) overflow() {
+	upTo := s.ring.oldest(s.cfg.Ring / 4 * 3)
+	given := s.talk != nil && s.talk.started() && upTo <= s.talk.seq
+	s.drop(upTo)
+	s.acknowledge(upTo)
+	if !given {
+		s.invalidate()
+	}
+}
+
+// drop reports those events up to a sequence that the bot of now was not sent.
+func (s *Shard) drop(upTo int64) {
+	n := 0
+	for _, e := range s.ring.events {
+		if e.seq <= upTo && (s.talk == nil || e.run != s.talk.run) {
+			n++
+		}
+	}
+	if n > 0 {
+		s.effects = append(s.effects, Dropped{n})
+	}
+}
+
+// invalidate ends the local session.
+func (s *Shard) invalidate() {
+	if s.talk != nil {
+		s.control = append(s.control, Frame{Op: OpInvalidSession, Data: []byte("false")})
+	}
+	s.talk = nil
+}
+
+// acknowledge moves the events up to Discord's sequence seq from the ring into the cache.
+func (s *Shard) acknowledge(seq int64) {
+	if seq <= s.acked {
+		return
+	}
+	s.acked = seq
+	s.ring.take(seq, func(e event) { s.cache.Apply(e.kind, e.data) })
+}
+
+// localID is what a local session is called.
+func localID(session string, k, cut int64) string {
+	return fmt.Sprintf("%s-%d-%d", session, k, cut)
+}
+
+// parseLocal takes a local session's id apart.
+func parseLocal(id string) (session string, k, cut int64, ok bool) {
+	rest, last, ok1 := cutLast(id)
+	session, middle, ok2 := cutLast(rest)
+	k, err1 := strconv.ParseInt(middle, 10, 64)
+	cut, err2 := strconv.ParseInt(last, 10, 64)
+	ok = ok1 && ok2 && err1 == nil && err2 == nil && k > 0 && cut >= 0 && session != ""
+	return session, k, cut, ok
+}
+
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, '-')
+	if i < 0 {
+		return "", "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// Request takes a frame with which the bot asks something of Discord: its presence (op 3), voice
+// (op 4), members (op 8), sounds (op 31), channels (op 43).
+func (s *Shard) Request(op int, d []byte) {
+	if op == opPresence {
+		s.presence = d
+	}
+	s.effects = append(s.effects, Send{op, d})
+}
+
+const (
+	opPresence = 3
+	opVoice    = 4
+)
+
+// Presence returns the bot's last presence, the "d" of an op 3; nil where it has set none. A new
+// session of Discord begins with it.
+func (s *Shard) Presence() []byte { return s.presence }

@@ -1,0 +1,281 @@
+package local
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// talk is a local session: one process of the bot, over any number of connections.
+type talk struct {
+	run       uint32
+	k, cut    int64
+	guilds    []uint64 // those of READY's GUILD_CREATEs: k-1
+	connected bool
+	head      int64     // frames of READY and its guilds that were sent, up to k
+	seq       int64     // Discord's sequence of the last event that was sent, at least cut
+	resumed   int64     // RESUMED comes behind this sequence; below 0: none is due
+	suspect   int64     // the last suspect sent: nothing follows before it is acknowledged
+	until     time.Time // or before this time
+	probe     time.Time // when a heartbeat is asked for next
+	settled   bool      // READY and its guilds are acknowledged
+}
+
+// started reports whether READY and its guilds were sent.
+func (t *talk) started() bool { return t.head == t.k }
+
+// local is the number of Discord's sequence in the local session.
+func (t *talk) local(seq int64) int64 { return t.k + seq - t.cut }
+
+const (
+	endsMax     = 2                       // connections that an event may end
+	suspectWait = 2 * time.Second         // for the acknowledgement of a suspect
+	replyWithin = 2500 * time.Millisecond // Discord takes no answer to an interaction after 3 s
+	fleeting    = 5 * time.Second         // what nobody wants to know later
+)
+
+// Reason is why an event is not given to the bot.
+type Reason string
+
+// The reasons.
+const (
+	Poison Reason = "poison" // connections that got it ended unacknowledged, endsMax of them
+	Late   Reason = "late"   // it is of no use any more
+	Other  Reason = "other"  // it was for another process
+)
+
+// identity is what matters of an IDENTIFY.
+type identity struct {
+	Intents  int64           `json:"intents"`
+	Presence json.RawMessage `json:"presence"`
+}
+
+// Identify takes the bot's IDENTIFY, its "d". The error says what is wrong with it.
+func (s *Shard) Identify(now time.Time, d []byte) error {
+	var i identity
+	if err := json.Unmarshal(d, &i); err != nil {
+		return fmt.Errorf("read IDENTIFY: %w", err)
+	}
+	if i.Intents < 0 {
+		return fmt.Errorf("IDENTIFY has intents %d", i.Intents)
+	}
+	s.talk, s.control, s.waits = nil, nil, false
+	s.acked = min(s.acked, s.received) // a process that was ahead is gone
+	if i.Intents != s.intents {
+		s.Lost()
+		s.intents = i.Intents
+		s.effects = append(s.effects, Identify{i.Intents, d})
+	}
+	if len(i.Presence) > 0 && string(i.Presence) != "null" {
+		if s.session != "" && string(i.Presence) != string(s.presence) {
+			s.effects = append(s.effects, Send{opPresence, i.Presence})
+		}
+		s.presence = i.Presence
+	}
+	if s.session == "" {
+		s.waits = true
+		return nil
+	}
+	s.start(now)
+	return nil
+}
+
+// start begins a local session as of what is acknowledged.
+func (s *Shard) start(now time.Time) {
+	s.waits = false
+	s.runs++
+	guilds := s.cache.Guilds()
+	s.talk = &talk{
+		run: s.runs, k: int64(len(guilds)) + 1, cut: s.acked, guilds: guilds, connected: true,
+		seq: s.acked, resumed: -1, probe: now.Add(s.cfg.Probe),
+	}
+}
+
+// Resume takes the bot's RESUME of a local session. A session that is not this one's, or of which
+// the bot had not seen READY and all guilds, is answered with op 9.
+func (s *Shard) Resume(now time.Time, id string, seq int64) {
+	session, k, cut, ok := parseLocal(id)
+	at := cut + seq - k
+	s.control = nil
+	if !ok || s.session == "" || session != s.session || seq < k || at < s.acked {
+		s.talk = nil
+		s.control = append(s.control, Frame{Op: OpInvalidSession, Data: []byte("false")})
+		return
+	}
+	if s.talk == nil || s.talk.k != k || s.talk.cut != cut {
+		s.runs++
+		s.talk = &talk{run: s.runs, k: k, cut: cut, settled: true}
+	}
+	t := s.talk
+	t.connected, t.head, t.seq, t.resumed = true, k, at, s.received
+	t.suspect, t.probe = 0, now.Add(s.cfg.Probe)
+	s.acknowledge(at)
+}
+
+// Heartbeat takes the sequence of a heartbeat: the bot has handled everything up to it.
+func (s *Shard) Heartbeat(seq int64) {
+	t := s.talk
+	if t == nil || !t.connected || !t.started() || seq < t.k {
+		return
+	}
+	t.settled = true
+	s.acknowledge(min(t.cut+seq-t.k, t.seq))
+}
+
+// Settled reports whether the bot has handled READY and the guilds of it.
+func (s *Shard) Settled() bool { return s.talk != nil && s.talk.settled }
+
+// Hold keeps events back, but not READY and its guilds, until it is called with false: some
+// libraries let events of one shard overtake the guilds of another.
+func (s *Shard) Hold(on bool) { s.hold = on }
+
+// Ask asks the bot for a heartbeat, before it is to stop.
+func (s *Shard) Ask() {
+	if s.talk != nil && s.talk.connected {
+		s.control = append(s.control, Frame{Op: OpHeartbeat})
+	}
+}
+
+// Ended says that the bot's connection ended. If it was not our order, the events it was sent and
+// did not acknowledge are suspects.
+func (s *Shard) Ended(ordered bool) {
+	s.control, s.waits = nil, false
+	t := s.talk
+	if t == nil || !t.connected {
+		return
+	}
+	t.connected = false
+	if ordered {
+		return
+	}
+	for i := range s.ring.after(t.seq) {
+		s.ring.events[i].ends++
+	}
+}
+
+// Died says that the bot's process ended: nobody resumes its session, and where it was in a voice
+// channel it leaves.
+func (s *Shard) Died(ordered bool) {
+	s.Ended(ordered)
+	s.talk = nil
+	guilds := make([]uint64, 0, len(s.voice))
+	for g := range s.voice {
+		guilds = append(guilds, g)
+	}
+	slices.Sort(guilds)
+	for _, g := range guilds {
+		const left = `{"guild_id":"%d","channel_id":null,"self_mute":false,"self_deaf":false}`
+		s.effects = append(s.effects, Send{opVoice, fmt.Appendf(nil, left, g)})
+	}
+}
+
+// Next returns the next frame for the bot, false where there is none now. What it returned counts
+// as sent.
+func (s *Shard) Next(now time.Time) (Frame, bool) {
+	if len(s.control) > 0 {
+		f := s.control[0]
+		s.control = s.control[1:]
+		return f, true
+	}
+	t := s.talk
+	switch {
+	case t == nil || !t.connected:
+		return Frame{}, false
+	case !t.started():
+		return s.nextOfStart(t), true
+	case s.cfg.Probe > 0 && !now.Before(t.probe):
+		t.probe = now.Add(s.cfg.Probe)
+		return Frame{Op: OpHeartbeat}, true
+	}
+	return s.nextEvent(now, t)
+}
+
+// nextOfStart returns READY, then the guilds. Behind the last the bot is asked for a heartbeat.
+func (s *Shard) nextOfStart(t *talk) Frame {
+	t.head++
+	f := Frame{Kind: "READY", Seq: t.head}
+	if t.head == 1 {
+		f.Data = s.cache.Ready(localID(s.session, t.k, t.cut), s.cfg.URL)
+	} else {
+		f.Kind, f.Data = s.cache.Guild(t.guilds[t.head-2])
+	}
+	if t.started() {
+		s.Ask()
+	}
+	return f
+}
+
+// nextEvent returns the next event that is for this bot.
+func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
+	if t.suspect > s.acked && now.Before(t.until) || s.hold {
+		return Frame{}, false
+	}
+	for i := s.ring.after(t.seq); ; i++ {
+		if t.resumed >= 0 && (i == len(s.ring.events) || s.ring.events[i].seq > t.resumed) {
+			t.resumed = -1
+			return Frame{Kind: "RESUMED", Seq: t.local(t.seq), Data: []byte("{}")}, true
+		}
+		if i == len(s.ring.events) {
+			return Frame{}, false
+		}
+		e := &s.ring.events[i]
+		t.seq = e.seq
+		if why := e.refused(now, t.run); why != "" {
+			s.effects = append(s.effects, Skipped{e.kind, e.seq, why})
+			continue
+		}
+		if e.run = t.run; e.ends > 0 {
+			t.suspect, t.until = e.seq, now.Add(suspectWait)
+			s.Ask()
+		}
+		return Frame{Kind: e.kind, Seq: t.local(e.seq), Data: e.data}, true
+	}
+}
+
+// refused returns why an event is not for a bot, "" if it is.
+func (e *event) refused(now time.Time, run uint32) Reason {
+	if e.ends >= endsMax {
+		return Poison
+	}
+	age := now.Sub(e.at)
+	switch e.kind {
+	case "INTERACTION_CREATE": // a second answer fails
+		switch {
+		case e.run != 0 && e.run != run:
+			return Other
+		case age > replyWithin:
+			return Late
+		}
+	case "TYPING_START", "VOICE_CHANNEL_EFFECT_SEND":
+		if age > fleeting {
+			return Late
+		}
+	case "GUILD_MEMBERS_CHUNK", "SOUNDBOARD_SOUNDS", "CHANNEL_INFO", "RATE_LIMITED", // answers
+		"VOICE_SERVER_UPDATE": // of a channel that the bot has left
+		if e.came != run {
+			return Other
+		}
+	case "VOICE_STATE_UPDATE":
+		if e.own && e.came != run {
+			return Other
+		}
+	}
+	return ""
+}
+
+// Wake returns when Next may return more than now, though nothing happens; zero: never.
+func (s *Shard) Wake() time.Time {
+	t := s.talk
+	if t == nil || !t.connected || !t.started() {
+		return time.Time{}
+	}
+	var at time.Time
+	if t.suspect > s.acked {
+		at = t.until
+	}
+	if s.cfg.Probe > 0 && (at.IsZero() || t.probe.Before(at)) {
+		at = t.probe
+	}
+	return at
+}
