@@ -267,7 +267,7 @@ func (c *Cluster) over(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.Tell, messages.Survey, messages.Proceed, messages.KillAllowed, runStarted, runExited, recorded, noteDue, found,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runExited, recorded, noteDue, found,
 		messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, woke, probeEnded, shareDue:
 	default:
@@ -287,7 +287,7 @@ func (c *Cluster) running(ctx actor.Context) {
 	case messages.Permit:
 		c.permit(ctx, m)
 	case messages.SessionsOffered:
-		if m.Life == c.life.Instance {
+		if m.Run == c.life.Instance {
 			c.hello(ctx, &m.Sessions)
 		}
 	default:
@@ -373,9 +373,9 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.setOutage(ctx, m.On)
 	case messages.Lease:
 		c.lease = m
-	case messages.Tell:
+	case messages.ReportAgain:
 		c.tell(ctx)
-	case messages.Survey:
+	case messages.GetSnapshot:
 		c.survey(ctx)
 	case runStarted, runExited, found: // of a life before this one
 	default:

@@ -260,7 +260,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 // one that runs takes it for a probe.
 func (c *Cluster) bringSessions(ctx actor.Context) {
 	if c.has(messages.FeatureSessions) {
-		ctx.Request(c.house.Sessions, messages.SessionsWanted{Cluster: c.plan.ID, Life: c.life.Instance, Shards: c.plan.Shards,
+		ctx.Request(c.house.Sessions, messages.SessionsWanted{Cluster: c.plan.ID, Run: c.life.Instance, Shards: c.plan.Shards,
 			ShardCount: c.settings.ShardCount, Intents: c.intents})
 	}
 }

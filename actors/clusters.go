@@ -113,7 +113,7 @@ func (s *ClusterSupervisor) Receive(ctx actor.Context) {
 		s.stopAll(ctx)
 	case messages.DrainCluster, messages.StopCluster, messages.RestartCluster, messages.RollingRestart, messages.AcceptMaster:
 		s.ordered(ctx, m)
-	case messages.Survey:
+	case messages.GetSnapshot:
 		s.survey(ctx, m)
 	case messages.Booted:
 		s.booted(ctx, m)
@@ -170,7 +170,7 @@ func (s *ClusterSupervisor) ordered(ctx actor.Context, order any) {
 	case messages.RestartCluster:
 		s.onWard(ctx, "restart", m.Cluster, func(w *ward) {
 			w.fresh = w.fresh || m.Fresh
-			ctx.Send(s.house.Gate, messages.Forgive{Cluster: m.Cluster})
+			ctx.Send(s.house.Gate, messages.ResetBudget{Cluster: m.Cluster})
 			s.end(ctx, w, again)
 		})
 	case messages.RollingRestart:

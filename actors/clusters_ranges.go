@@ -14,10 +14,10 @@ import (
 type ranges struct {
 	served   []messages.RangeInfo
 	lease    messages.Lease
-	releases []messages.Release // under way
-	draining bool               // StopAll is under way
-	seeking  bool               // it is unknown what an earlier life left
-	told     messages.Standing  // what MasterLink heard last
+	releases []messages.Release     // under way
+	draining bool                   // StopAll is under way
+	seeking  bool                   // it is unknown what an earlier life left
+	told     messages.MachineStatus // what MasterLink heard last
 }
 
 // configure takes the fleet's settings; a cluster that waits for the token starts.
@@ -181,7 +181,7 @@ func (s *ClusterSupervisor) cutOut(gone messages.ShardRange) {
 
 // settle works out how the machine stands, and tells MasterLink when that changed.
 func (s *ClusterSupervisor) settle(ctx actor.Context) {
-	standing := messages.Standing{}
+	standing := messages.MachineStatus{}
 	for _, w := range s.inOrder() {
 		switch w.state {
 		case messages.ClusterServing:

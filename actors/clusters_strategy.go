@@ -21,7 +21,7 @@ func (s *ClusterSupervisor) recovered(ctx actor.Context) {
 		case w.pid != nil && w.ending:
 			ctx.Send(w.pid, messages.StopRun{})
 		case w.pid != nil:
-			ctx.Send(w.pid, messages.Tell{})
+			ctx.Send(w.pid, messages.ReportAgain{})
 		}
 	}
 	s.lookOut(ctx, false)
@@ -86,7 +86,7 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 	case plan.RestartAfter:
 		w.passing = v.Class.Passes()
 		if !w.served && !w.passing { // the rule alone bounds what a bot that never starts may identify
-			ctx.Send(s.house.Gate, messages.Forgive{Cluster: w.ID})
+			ctx.Send(s.house.Gate, messages.ResetBudget{Cluster: w.ID})
 		}
 		s.say(ctx, w, messages.ClusterWaiting)
 		if !f.Unstarted { // of that cluster.held is said, once

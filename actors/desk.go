@@ -19,9 +19,9 @@ type DeskOptions struct {
 }
 
 // Desk is the behaviour that knows how things stand, for those who look from outside: it keeps a messages.View by the events it hears, what happened last, and the
-// figures since its start. It answers messages.Look, Follow and Order, and passes good orders on.
+// figures since its start. It answers messages.GetView, Follow and Order, and passes good orders on.
 //
-// Events tell what changes; how things stand at its start, and figures that change all the time, such as latencies, it asks for (messages.Survey) when somebody looks.
+// Events tell what changes; how things stand at its start, and figures that change all the time, such as latencies, it asks for (messages.GetSnapshot) when somebody looks.
 func Desk(o DeskOptions) Behaviour {
 	return Behaviour{Name: DeskName, Actor: func(w *world.World, h House) actor.Actor {
 		return &desk{w: w, house: h, news: o.News, picture: newPicture(o), log: plan.NewChronicle(o.Source, now())}
@@ -45,7 +45,7 @@ type desk struct {
 	log      *plan.Chronicle
 	surveyed time.Time // when it was asked for last
 	asked    int       // numbers the surveys
-	looks    []messages.Look
+	looks    []messages.GetView
 }
 
 // surveyDone is the end of the time that the answers have.
@@ -69,15 +69,15 @@ func (d *desk) Receive(ctx actor.Context) {
 		m = plan.Shorten(m)
 		d.picture.heard(m, now())
 		d.log.Tell(m, now())
-	case messages.ClusterStands:
+	case messages.ClusterSnapshot:
 		d.picture.clusterMoved(m.Moved, now())
-	case messages.FleetStands:
+	case messages.FleetSnapshot:
 		d.picture.fleetStands(m)
-	case messages.ShardsStand:
+	case messages.ShardsSnapshot:
 		d.picture.shardsStand(m)
-	case messages.SessionsStand:
+	case messages.SessionsSnapshot:
 		d.picture.sessions = m.Sessions
-	case messages.Look:
+	case messages.GetView:
 		d.look(ctx, m)
 	case surveyDone:
 		if m.asked == d.asked {
@@ -97,13 +97,13 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 func (d *desk) survey(ctx actor.Context) {
 	d.surveyed = time.Now()
 	d.asked++
-	ctx.Request(d.house.Clusters, messages.Survey{})
-	ctx.Request(d.house.Sessions, messages.Survey{})
+	ctx.Request(d.house.Clusters, messages.GetSnapshot{})
+	ctx.Request(d.house.Sessions, messages.GetSnapshot{})
 	send, done := world.Sender(ctx), surveyDone{d.asked}
 	d.w.After(surveyTakes, func() { send(done) })
 }
 
-func (d *desk) look(ctx actor.Context, m messages.Look) {
+func (d *desk) look(ctx actor.Context, m messages.GetView) {
 	d.looks = append(d.looks, m)
 	switch age := time.Since(d.surveyed); {
 	case age > surveyEvery:

@@ -20,7 +20,7 @@ type picture struct {
 // clusterPicture is one cluster. Its view lacks what is written anew for everyone who looks: states and figures of shards.
 type clusterPicture struct {
 	view   messages.ClusterView
-	shards []messages.ShardStanding // in the order of its range
+	shards []messages.ShardSnapshot // in the order of its range
 }
 
 func newPicture(o DeskOptions) *picture {
@@ -150,16 +150,16 @@ func (p *picture) clusterMoved(m messages.ClusterMoved, now time.Time) {
 	c.view.PID, c.view.ShardsReady, c.view.ShardsOut, c.view.Restarts, c.view.Assumed = m.PID, m.Ready, m.Out, m.Restarts, m.Assumed
 }
 
-func unknownShards(r messages.ShardRange) []messages.ShardStanding {
-	return slices.Repeat([]messages.ShardStanding{{State: messages.ShardIdle, Guilds: -1, EventsPerSecond: -1}}, r.Len())
+func unknownShards(r messages.ShardRange) []messages.ShardSnapshot {
+	return slices.Repeat([]messages.ShardSnapshot{{State: messages.ShardIdle, Guilds: -1, EventsPerSecond: -1}}, r.Len())
 }
 
-func (p *picture) fleetStands(m messages.FleetStands) {
+func (p *picture) fleetStands(m messages.FleetSnapshot) {
 	v := &p.machine
 	v.ShardCount, v.MaxConcurrency, v.ShardsPerCluster, v.Halted = m.ShardCount, m.MaxConcurrency, m.ShardsPerCluster, m.Halted
 }
 
-func (p *picture) shardsStand(m messages.ShardsStand) {
+func (p *picture) shardsStand(m messages.ShardsSnapshot) {
 	if c := p.clusters[m.Cluster]; c != nil && c.view.Shards == m.Range && len(m.Shards) == len(c.shards) {
 		c.shards = m.Shards
 	}

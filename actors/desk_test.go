@@ -22,7 +22,7 @@ func TestPictureOfShards(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	stand := func(r messages.ShardRange) {
-		p.shardsStand(messages.ShardsStand{Cluster: 1, Range: r, Shards: []messages.ShardStanding{
+		p.shardsStand(messages.ShardsSnapshot{Cluster: 1, Range: r, Shards: []messages.ShardSnapshot{
 			{State: messages.ShardReady, LatencyMS: 40, Guilds: 3}, {State: messages.ShardResuming, Guilds: -1}, {State: messages.ShardReady, LatencyMS: 60, Guilds: 4}}})
 	}
 	stand(messages.ShardRange{First: 0, Last: 2}) // of another cut

@@ -181,7 +181,7 @@ func (g *IdentifyGate) always(ctx actor.Context) {
 		g.take(ctx, m)
 	case ripe:
 		g.hand(ctx, m.permit)
-	case messages.Forgive:
+	case messages.ResetBudget:
 		delete(g.storms, m.Cluster.String())
 	case world.Recovered:
 		g.saving, g.stale, g.unsent = false, true, slices.Collect(maps.Values(g.out)) // who has its permit takes no second one

@@ -57,7 +57,7 @@ func (m *MasterLink) retell(ctx actor.Context, child *actor.PID) {
 			ctx.Send(child, messages.LinkDown{})
 		}
 	case child.Equal(m.house.Sessions):
-		ctx.Send(child, messages.TellSessions{On: m.link != nil && m.announced(messages.FeatureSessions)})
+		ctx.Send(child, messages.ReportSessions{On: m.link != nil && m.announced(messages.FeatureSessions)})
 		for _, o := range m.orders.offloads {
 			if !slices.ContainsFunc(m.standing.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) }) {
 				ctx.Send(child, messages.HandSessionsOver{ID: o.ID, Range: o.Range})

@@ -93,7 +93,7 @@ func (m *MasterLink) renew(ctx actor.Context) {
 
 // watchLease looks again at the end of the lease, and before: timers stand still while the machine is suspended.
 func (m *MasterLink) watchLease(ctx actor.Context) {
-	m.After(ctx, min(messages.Left(m.lease.until), messages.LookAtLeft), leaseEnds{m.lease.until})
+	m.After(ctx, min(messages.Left(m.lease.until), messages.CheckLeftEvery), leaseEnds{m.lease.until})
 }
 
 // leaseEnds stops every cluster, resumably, when MASTER was away for too long.

@@ -55,7 +55,7 @@ type MasterLink struct {
 	unread   int               // tries to read it
 	last     map[int]time.Time // per bucket, of the gate
 	share    *messages.Share   // of the day's budget, as the gate has it on disk
-	standing messages.Standing
+	standing messages.MachineStatus
 	orders   orders
 	stopping bool
 	detached bool // and the clusters are left serving
@@ -152,7 +152,7 @@ func (m *MasterLink) linked(ctx actor.Context) {
 	case messages.PaceHandedOver:
 		m.last = msg.Last
 		m.info(ctx)
-	case messages.SessionsTold:
+	case messages.SessionsReported:
 		ctx.Send(m.house.Gate, messages.LinkUp{})
 	case messages.PermitRequest:
 		m.send(ctx, msg)
@@ -180,7 +180,7 @@ func (m *MasterLink) always(ctx actor.Context) {
 		if msg.link != nil {
 			msg.link.Close(0, "")
 		}
-	case messages.Standing:
+	case messages.MachineStatus:
 		m.stands(ctx, msg)
 	case messages.ServeRefused:
 		m.orders.pending = slices.DeleteFunc(m.orders.pending, func(r messages.ShardRange) bool { return r == msg.Range })
@@ -228,7 +228,7 @@ func (m *MasterLink) always(ctx actor.Context) {
 		m.share = &msg.Share
 	case messages.Fatal:
 		m.fatal(ctx, msg)
-	case messages.PermitRequest, messages.PermitReport, messages.SessionsMoved, messages.SessionsTold, messages.MasterError, beat: // nobody to tell
+	case messages.PermitRequest, messages.PermitReport, messages.SessionsMoved, messages.SessionsReported, messages.MasterError, beat: // nobody to tell
 	case *actor.Terminated:
 	default:
 		m.Unexpected(ctx)
@@ -283,7 +283,7 @@ func (m *MasterLink) unlink(ctx actor.Context) {
 		ctx.Send(m.house.Gate, m.settings) // with MASTER's clock as it was known last
 	}
 	ctx.Send(m.house.Gate, messages.LinkDown{})
-	ctx.Send(m.house.Sessions, messages.TellSessions{})
+	ctx.Send(m.house.Sessions, messages.ReportSessions{})
 	m.Enter("dialing", m.dialing)
 	ctx.Send(m.house.Clusters, m.leaseNow())
 	if m.feared != nil {

@@ -61,7 +61,7 @@ func (m *MasterLink) packet(ctx actor.Context, p messages.FromMaster) {
 		m.initialise(ctx, p)
 	case messages.MasterError:
 		if times, ok := m.peer.Pass(time.Now()); ok {
-			m.raise(ctx, messages.MasterSaid{Code: p.Code, Message: p.Message, Times: more(times)})
+			m.raise(ctx, messages.MasterReported{Code: p.Code, Message: p.Message, Times: more(times)})
 		}
 	case messages.HeartbeatAck:
 		m.heartbeatAck(ctx, p)
@@ -171,7 +171,7 @@ func (o *orders) cut(r messages.ShardRange) (some bool) {
 }
 
 // stands takes note of what is served now, and tells MASTER what became of its orders.
-func (m *MasterLink) stands(ctx actor.Context, now messages.Standing) {
+func (m *MasterLink) stands(ctx actor.Context, now messages.MachineStatus) {
 	before := m.standing
 	m.standing = now
 	for _, r := range now.Ranges {

@@ -108,8 +108,8 @@ func unanswerable(l *line, p *codec.Parcel) string {
 	case !l.stock:
 	case p.T == messages.TRequest:
 		return "it handles no requests: it is not on an SDK of ours"
-	case p.Op == messages.IPCCacheOperate && (p.CacheOp < 0 || p.CacheOp > messages.CacheOpMost):
-		return fmt.Sprintf("cache operation %d would end it: want 0 to %d", p.CacheOp, messages.CacheOpMost)
+	case p.Op == messages.IPCCacheOperate && (p.CacheOp < 0 || p.CacheOp > messages.CacheOpMax):
+		return fmt.Sprintf("cache operation %d would end it: want 0 to %d", p.CacheOp, messages.CacheOpMax)
 	}
 	return ""
 }

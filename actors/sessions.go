@@ -85,7 +85,7 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 		b.keep(ctx, m)
 	case messages.SessionsWanted:
 		offered := plan.Offer(b.page(m.Cluster).of(m.Shards), m.ShardCount, m.Intents, time.Now())
-		ctx.Respond(messages.SessionsOffered{Life: m.Life, Sessions: offered})
+		ctx.Respond(messages.SessionsOffered{Run: m.Run, Sessions: offered})
 	case messages.SessionsOrphaned:
 		p := b.page(m.Cluster)
 		for shard, k := range p.kept {
@@ -100,14 +100,14 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 		b.brought(ctx, m)
 	case messages.HandSessionsOver:
 		b.handOver(ctx, m)
-	case messages.TellSessions:
+	case messages.ReportSessions:
 		b.tellAll(ctx, m.On)
 	case tellDue:
 		if m.chain == b.chain {
 			b.tellMoved(ctx)
 			b.tellAgain(ctx)
 		}
-	case messages.Survey:
+	case messages.GetSnapshot:
 		b.survey(ctx)
 	case messages.ForgetSessions:
 		clear(b.page(m.Cluster).kept)

@@ -46,7 +46,7 @@ func (b *SessionBook) tellAll(ctx actor.Context, on bool) {
 		}
 	}
 	b.tellMoved(ctx)
-	ctx.Send(b.house.MasterLink, messages.SessionsTold{})
+	ctx.Send(b.house.MasterLink, messages.SessionsReported{})
 	b.tellAgain(ctx)
 }
 

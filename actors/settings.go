@@ -96,7 +96,7 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 	m.leased(ctx, p)
 	ctx.Send(m.house.Gate, s)
 	if m.announced(messages.FeatureSessions) { // told before info: what that shows to be free is given to others at once, with the sessions that MASTER knows
-		ctx.Send(m.house.Sessions, messages.TellSessions{On: true}) // LinkUp follows
+		ctx.Send(m.house.Sessions, messages.ReportSessions{On: true}) // LinkUp follows
 	} else {
 		ctx.Send(m.house.Gate, messages.LinkUp{}) // its answer is followed by info
 	}

@@ -11,18 +11,18 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how those who know answer messages.Survey.
+// This file is how those who know answer messages.GetSnapshot.
 
 // survey tells who asks how every cluster stands, and lets each tell of its shards.
-func (s *ClusterSupervisor) survey(ctx actor.Context, m messages.Survey) {
+func (s *ClusterSupervisor) survey(ctx actor.Context, m messages.GetSnapshot) {
 	if ctx.Sender() == nil {
 		return
 	}
 	if n := s.settings; n.ShardCount > 0 {
-		ctx.Send(ctx.Sender(), messages.FleetStands{ShardCount: n.ShardCount, MaxConcurrency: n.MaxConcurrency, ShardsPerCluster: n.ShardsPerCluster, Halted: n.Halted})
+		ctx.Send(ctx.Sender(), messages.FleetSnapshot{ShardCount: n.ShardCount, MaxConcurrency: n.MaxConcurrency, ShardsPerCluster: n.ShardsPerCluster, Halted: n.Halted})
 	}
 	for _, w := range s.inOrder() {
-		ctx.Send(ctx.Sender(), messages.ClusterStands{Moved: w.standing()})
+		ctx.Send(ctx.Sender(), messages.ClusterSnapshot{Moved: w.standing()})
 		if w.pid != nil {
 			ctx.RequestWithCustomSender(w.pid, m, ctx.Sender())
 		}
@@ -34,10 +34,10 @@ func (c *Cluster) survey(ctx actor.Context) {
 	if ctx.Sender() == nil || c.shards == nil || c.dying() {
 		return
 	}
-	all := make([]messages.ShardStanding, 0, c.plan.Shards.Len())
+	all := make([]messages.ShardSnapshot, 0, c.plan.Shards.Len())
 	for _, id := range c.plan.Shards.Shards() {
 		s := c.shards[id]
-		one := messages.ShardStanding{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready}
+		one := messages.ShardSnapshot{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready}
 		if s.said {
 			one.Stuck = plan.StuckReason(s.state)
 		}
@@ -46,7 +46,7 @@ func (c *Cluster) survey(ctx actor.Context) {
 		}
 		all = append(all, one)
 	}
-	ctx.Send(ctx.Sender(), messages.ShardsStand{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: all})
+	ctx.Send(ctx.Sender(), messages.ShardsSnapshot{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: all})
 }
 
 // survey tells who asks what could be resumed.
@@ -65,5 +65,5 @@ func (b *SessionBook) survey(ctx actor.Context) {
 			all = append(all, one)
 		}
 	}
-	ctx.Send(ctx.Sender(), messages.SessionsStand{Sessions: all})
+	ctx.Send(ctx.Sender(), messages.SessionsSnapshot{Sessions: all})
 }

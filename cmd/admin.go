@@ -55,7 +55,7 @@ type adminQueries struct {
 	pid    *actor.PID
 }
 
-func (d adminQueries) Look(m messages.Look)     { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) Look(m messages.GetView)  { d.system.Root.Send(d.pid, m) }
 func (d adminQueries) Follow(m messages.Follow) { d.system.Root.Send(d.pid, m) }
 func (d adminQueries) Order(m messages.Order)   { d.system.Root.Send(d.pid, m) }
 

@@ -15,13 +15,13 @@ import (
 // An order that it has received before is done.
 type fleetStub struct {
 	verdict messages.Verdict
-	follow  func(id string) messages.Telling
+	follow  func(id string) messages.EventBatch
 
 	view     messages.FleetView
 	received messages.FleetOrder
 }
 
-func (s *fleetStub) LookAtFleet(m messages.FleetLook) { m.Answer(s.view) }
+func (s *fleetStub) LookAtFleet(m messages.GetFleetView) { m.Answer(s.view) }
 
 func (s *fleetStub) OrderFleet(m messages.FleetOrder) {
 	verdict := s.verdict
@@ -32,13 +32,13 @@ func (s *fleetStub) OrderFleet(m messages.FleetOrder) {
 	m.Answer(verdict)
 }
 
-func (s *fleetStub) Follow(m messages.Follow) { m.Tell(s.follow(s.received.ID)) }
+func (s *fleetStub) Follow(m messages.Follow) { m.Deliver(s.follow(s.received.ID)) }
 
 // eventBatch returns events with ids from 11 on.
-func eventBatch(all ...messages.Event) (t messages.Telling) {
+func eventBatch(all ...messages.Event) (t messages.EventBatch) {
 	for i, e := range all {
 		t.Last = uint64(11 + i)
-		t.Events = append(t.Events, messages.Told{ID: t.Last, Machine: "MASTER", Event: e})
+		t.Events = append(t.Events, messages.EventRecord{ID: t.Last, Machine: "MASTER", Event: e})
 	}
 	return t
 }
@@ -50,18 +50,18 @@ func TestFleetOrderEnds(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		verdict messages.Verdict
-		follow  func(id string) messages.Telling
+		follow  func(id string) messages.EventBatch
 		args    []string
 		err     string
 		want    string
 	}{
-		"done": {messages.Verdict{After: 10}, func(id string) messages.Telling {
+		"done": {messages.Verdict{After: 10}, func(id string) messages.EventBatch {
 			return eventBatch(moved("another", messages.FleetOrderFailed, "no"), moved(id, messages.FleetOrderRunning, ""), moved(id, messages.FleetOrderDone, ""))
 		}, nil, "", "state=done"},
-		"failed": {messages.Verdict{After: 10}, func(id string) messages.Telling {
+		"failed": {messages.Verdict{After: 10}, func(id string) messages.EventBatch {
 			return eventBatch(moved(id, messages.FleetOrderFailed, "machine m2 was lost"))
 		}, nil, "drain machine m1: machine m2 was lost", "state=failed"},
-		"MASTER was restarted": {messages.Verdict{After: 10}, func(string) messages.Telling { return messages.Telling{Gap: true, Last: 99} }, nil, "", "no longer kept"},
+		"MASTER was restarted": {messages.Verdict{After: 10}, func(string) messages.EventBatch { return messages.EventBatch{Gap: true, Last: 99} }, nil, "", "no longer kept"},
 		"refused":              {messages.Verdict{Refusal: messages.RefusedNow, Reason: "there is no other machine"}, nil, nil, "drain machine m1: there is no other machine", ""},
 		"not waited for":       {messages.Verdict{After: 10}, nil, []string{"--no-wait"}, "", ""},
 	} {

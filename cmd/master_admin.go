@@ -45,7 +45,7 @@ func (b *eventLog) Follow(m messages.Follow) {
 }
 
 // LookAtFleet is part of admin.Fleet.
-func (m *localMaster) LookAtFleet(l messages.FleetLook) { m.system.Root.Send(m.root, l) }
+func (m *localMaster) LookAtFleet(l messages.GetFleetView) { m.system.Root.Send(m.root, l) }
 
 // OrderFleet is part of admin.Fleet.
 func (m *localMaster) OrderFleet(o messages.FleetOrder) {

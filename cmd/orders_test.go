@@ -14,26 +14,26 @@ import (
 // follow.
 type controlStub struct {
 	verdict messages.Verdict
-	follow  messages.Telling
+	follow  messages.EventBatch
 
 	received messages.Directive
 }
 
-func (s *controlStub) Look(m messages.Look) { m.Answer(messages.View{}) }
+func (s *controlStub) Look(m messages.GetView) { m.Answer(messages.View{}) }
 
 func (s *controlStub) Order(m messages.Order) {
 	s.received = m.Directive
 	m.Answer(s.verdict)
 }
 
-func (s *controlStub) Follow(m messages.Follow) { m.Tell(s.follow) }
+func (s *controlStub) Follow(m messages.Follow) { m.Deliver(s.follow) }
 
 // accept-master is sent once it is confirmed, and ends when MASTER is linked or the link fails.
 func TestAcceptMaster(t *testing.T) {
 	given := messages.Verdict{After: 10}
 	for name, c := range map[string]struct {
 		verdict messages.Verdict
-		follow  messages.Telling
+		follow  messages.EventBatch
 		args    []string
 		err     string
 		want    string
@@ -43,9 +43,9 @@ func TestAcceptMaster(t *testing.T) {
 		"refused for another reason": {given, eventBatch(messages.MasterRefusedUs{CloseCode: 4001, Err: "Unauthorized"}), []string{"--yes"}, "accept-master: Unauthorized",
 			"close_code=4001", true},
 		"no MASTER":      {given, eventBatch(messages.MasterUnreachable{Err: "connection refused"}), []string{"--yes"}, "accept-master: connection refused", "", true},
-		"nothing to do":  {messages.Verdict{Refusal: messages.RefusedNow, Reason: "MASTER is linked"}, messages.Telling{}, []string{"--yes"}, "MASTER is linked", "", true},
-		"not waited for": {given, messages.Telling{}, []string{"--yes", "--no-wait"}, "", "", true},
-		"not confirmed":  {given, messages.Telling{}, nil, "confirm with --yes", "", false},
+		"nothing to do":  {messages.Verdict{Refusal: messages.RefusedNow, Reason: "MASTER is linked"}, messages.EventBatch{}, []string{"--yes"}, "MASTER is linked", "", true},
+		"not waited for": {given, messages.EventBatch{}, []string{"--yes", "--no-wait"}, "", "", true},
+		"not confirmed":  {given, messages.EventBatch{}, nil, "confirm with --yes", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := os.MkdirTemp("", "") // t.TempDir is too long for a socket

@@ -161,7 +161,7 @@ func (v *validation) cluster() {
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		var rule string
 		switch {
-		case slices.Contains(messages.GivenEnv, name):
+		case slices.Contains(messages.ReservedEnv, name):
 			rule = "CONTROL itself gives this variable to every cluster: choose another name"
 		case strings.HasPrefix(name, envPrefix):
 			rule = "no variable of CONTROL's own reaches a bot: choose a name that does not begin with " + envPrefix

@@ -47,8 +47,8 @@ const (
 // errors?:[{cluster, shard?, error}]}: clusters says whose results these are. To an instance that announced the protocol, the answers of BROADCAST_EVAL have clusters and
 // errors too, those of CACHE_OPERATE errors, and a MESSAGE or PRESENCE_UPDATE that did not reach everyone is answered by op 4 of its type, {event_id, errors}.
 
-// CacheOpMost is the last cache operation that a stock instance survives (PROTOCOL A1).
-const CacheOpMost = 12
+// CacheOpMax is the last cache operation that a stock instance survives (PROTOCOL A1).
+const CacheOpMax = 12
 
 // FromInstance is any packet a cluster process may send. The set is closed.
 type FromInstance interface{ fromInstance() }

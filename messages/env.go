@@ -1,11 +1,11 @@
 package messages
 
-// GivenEnv names the variables of a bot's environment that are CONTROL's own (PROTOCOL B4): no
+// ReservedEnv names the variables of a bot's environment that are CONTROL's own (PROTOCOL B4): no
 // operator sets them, and none of CONTROL's own environment is passed on. Some are never given:
 // SHARDING_MANAGER would switch discord.js to another channel, and NODE_… name a channel between
 // CONTROL and a node that started it: a bot on node dies of a file descriptor that it does not
 // have.
-var GivenEnv = []string{
+var ReservedEnv = []string{
 	"DISCORD_TOKEN", "CLUSTER_ID", "CLUSTER_COUNT", "SHARD_IDS", "SHARDS", "SHARD_COUNT", "MAX_CONCURRENCY",
 	"SHARDING_MANAGER_IPC", "SHARDING_INSTANCE_IPC", "SHARDING_INSTANCE", "DISCLUSTER_SOCKET", "DISCLUSTER_OWNER", "SHARDING_MANAGER",
 	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID",

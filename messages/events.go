@@ -108,8 +108,8 @@ type (
 		Err   string `json:"err"`
 		Times int    `json:"times,omitempty"` // that this stands for, where more than one
 	}
-	// MasterSaid: an error packet of MASTER.
-	MasterSaid struct {
+	// MasterReported: an error packet of MASTER.
+	MasterReported struct {
 		Code    int    `json:"code"`
 		Message string `json:"err"`
 		Times   int    `json:"times,omitempty"` // that this stands for, where more than one
@@ -335,7 +335,7 @@ func (MasterRefusedUs) Event() (string, Level)       { return "master.refused", 
 func (LeaseLost) Event() (string, Level)             { return "lease.lost", LevelError }
 func (OrderRefused) Event() (string, Level)          { return "order.refused", LevelError }
 func (PacketDropped) Event() (string, Level)         { return "packet.dropped", LevelWarn }
-func (MasterSaid) Event() (string, Level)            { return "master.error", LevelWarn }
+func (MasterReported) Event() (string, Level)        { return "master.error", LevelWarn }
 func (RangeMoved) Event() (string, Level)            { return "range.moved", LevelInfo }
 func (ClusterMoved) Event() (string, Level)          { return "cluster.moved", LevelDebug }
 func (ShardMoved) Event() (string, Level)            { return "shard.moved", LevelDebug }

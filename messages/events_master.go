@@ -60,8 +60,8 @@ type (
 		First  string `json:"first"` // where the linked one is
 		Second string `json:"second"`
 	}
-	// MachineSaid: an error or a fatal packet of a CONTROL.
-	MachineSaid struct {
+	// MachineReported: an error or a fatal packet of a CONTROL.
+	MachineReported struct {
 		Source    string `json:"source"`
 		Kind      string `json:"kind,omitempty"`
 		CloseCode int    `json:"close_code,omitempty"`
@@ -151,7 +151,7 @@ func (FleetDoubled) Event() (string, Level)        { return "fleet.doubled", Lev
 func (MachineOutdated) Event() (string, Level)     { return "machine.outdated", LevelError }
 func (MachineRefused) Event() (string, Level)      { return "machine.refused", LevelWarn }
 func (MachineDuplicate) Event() (string, Level)    { return "machine.duplicate", LevelError }
-func (MachineSaid) Event() (string, Level)         { return "machine.error", LevelError }
+func (MachineReported) Event() (string, Level)     { return "machine.error", LevelError }
 func (FleetAsked) Event() (string, Level)          { return "fleet.asked", LevelInfo }
 func (FleetPlaced) Event() (string, Level)         { return "fleet.placed", LevelInfo }
 func (FleetOperational) Event() (string, Level)    { return "fleet.operational", LevelInfo }

@@ -28,7 +28,7 @@ type TakeBack struct {
 	Ranges   []RangeInfo // by which orders
 }
 
-// Serve (masterlink → clusters) orders a range to be served. Answered by Standing, or by ServeRefused.
+// Serve (masterlink → clusters) orders a range to be served. Answered by MachineStatus, or by ServeRefused.
 type Serve struct {
 	ID       string // of the order, "" from upstream
 	Range    ShardRange
@@ -80,8 +80,8 @@ type Lease struct {
 // its clock went back, or it runs elsewhere. The way out of close code 4007 (PROTOCOL B1).
 type AcceptMaster struct{}
 
-// Standing (clusters → masterlink) is what this machine serves now, sent at every change.
-type Standing struct {
+// MachineStatus (clusters → masterlink) is what this machine serves now, sent at every change.
+type MachineStatus struct {
 	Ranges      []RangeInfo
 	Clusters    ClusterCounts
 	ShardsReady int
@@ -116,8 +116,8 @@ type StopRun struct {
 	Within time.Duration // what handlers may still take; 0: what a drain gives them
 }
 
-// Tell (clusters → cluster) asks for the cluster's ClusterMoved, or RunStopped, once more.
-type Tell struct{}
+// ReportAgain (clusters → cluster) asks for the cluster's ClusterMoved, or RunStopped, once more.
+type ReportAgain struct{}
 
 // RunStopped (cluster → clusters): the ordered stop is done, the process is gone. Again: it was to be replaced.
 type RunStopped struct {
@@ -156,8 +156,8 @@ type KillAllowed struct{}
 // IgnoreDeadLetterLogging: its cluster may have stopped.
 func (KillAllowed) IgnoreDeadLetterLogging() {}
 
-// Forgive (clusters → gate): what the cluster identified before does not count, for an operator starts it again, or it never properly started.
-type Forgive struct{ Cluster ClusterID }
+// ResetBudget (clusters → gate): what the cluster identified before does not count, for an operator starts it again, or it never properly started.
+type ResetBudget struct{ Cluster ClusterID }
 
 // Outage (clusters → cluster) begins or ends a time in which nobody is restarted for being late.
 type Outage struct{ On bool }
@@ -215,7 +215,7 @@ type KeepSessions struct {
 // SessionsWanted (cluster → sessions) asks what a new process may resume. Answered by SessionsOffered.
 type SessionsWanted struct {
 	Cluster    ClusterID
-	Life       Snowflake // of the process that asks
+	Run        Snowflake // of the process that asks
 	Shards     ShardRange
 	ShardCount int
 	Intents    int64
@@ -223,7 +223,7 @@ type SessionsWanted struct {
 
 // SessionsOffered (sessions → cluster) answers SessionsWanted.
 type SessionsOffered struct {
-	Life     Snowflake
+	Run      Snowflake
 	Sessions []Session
 }
 
@@ -249,12 +249,12 @@ type SessionsHandedOver struct {
 	Sessions []Session
 }
 
-// TellSessions (masterlink → sessions): MASTER is there, and wants to know every session; then, until the link is gone, what becomes of them. Answered by SessionsMoved, as
-// often as there is something to say; SessionsTold follows the first of them.
-type TellSessions struct{ On bool }
+// ReportSessions (masterlink → sessions): MASTER is there, and wants to know every session; then, until the link is gone, what becomes of them. Answered by SessionsMoved, as
+// often as there is something to say; SessionsReported follows the first of them.
+type ReportSessions struct{ On bool }
 
-// SessionsTold (sessions → masterlink): MASTER was told every session there is.
-type SessionsTold struct{}
+// SessionsReported (sessions → masterlink): MASTER was told every session there is.
+type SessionsReported struct{}
 
 // ForgetSessions (clusters → sessions): whoever comes next identifies.
 type ForgetSessions struct{ Cluster ClusterID }

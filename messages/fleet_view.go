@@ -2,11 +2,11 @@ package messages
 
 import "time"
 
-// FleetLook (anybody → MASTER's root) asks for the FleetView. Answer is called once, and must not block.
-type FleetLook struct{ Answer func(FleetView) }
+// GetFleetView (anybody → MASTER's root) asks for the FleetView. Answer is called once, and must not block.
+type GetFleetView struct{ Answer func(FleetView) }
 
 // IgnoreDeadLetterLogging marks what may come after MASTER has ended.
-func (FleetLook) IgnoreDeadLetterLogging() {}
+func (GetFleetView) IgnoreDeadLetterLogging() {}
 
 // FleetView is how the whole fleet stands, as MASTER knows it.
 type FleetView struct {

@@ -69,8 +69,8 @@ func Left(until time.Time) time.Duration {
 	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
 }
 
-// LookAtLeft is how often what must end in time looks at what is left, since a timer alone may come too late.
-const LookAtLeft = time.Second
+// CheckLeftEvery is how often what must end in time looks at what is left, since a timer alone may come too late.
+const CheckLeftEvery = time.Second
 
 // ShardRange is First..Last, both included, 0-based; on the wire [first,last]. PROTOCOL B1 settles
 // "inclusive", which upstream states nowhere.

@@ -8,30 +8,30 @@ import (
 	"time"
 )
 
-// This file is what an operator sees and orders: how a machine stands (View), what happened there (Told), what is to be done (Directive). Its JSON is the admin API's.
+// This file is what an operator sees and orders: how a machine stands (View), what happened there (EventRecord), what is to be done (Directive). Its JSON is the admin API's.
 
-// Survey (behaviour → clusters, sessions) asks how everything stands, for events tell only what changes. Clusters answer by a FleetStands, a ClusterStands for each
-// cluster, and a ShardsStand from each that has a process which said who it is; sessions by a SessionsStand.
-type Survey struct{}
+// GetSnapshot (behaviour → clusters, sessions) asks how everything stands, for events tell only what changes. Clusters answer by a FleetSnapshot, a ClusterSnapshot for each
+// cluster, and a ShardsSnapshot from each that has a process which said who it is; sessions by a SessionsSnapshot.
+type GetSnapshot struct{}
 
-// FleetStands (clusters → who asked) answers Survey: what the fleet has in common, as far as it is known.
-type FleetStands struct {
+// FleetSnapshot (clusters → who asked) answers GetSnapshot: what the fleet has in common, as far as it is known.
+type FleetSnapshot struct {
 	ShardCount, MaxConcurrency, ShardsPerCluster int
 	Halted                                       bool
 }
 
-// ClusterStands (clusters → who asked) answers Survey: what the last ClusterMoved said.
-type ClusterStands struct{ Moved ClusterMoved }
+// ClusterSnapshot (clusters → who asked) answers GetSnapshot: what the last ClusterMoved said.
+type ClusterSnapshot struct{ Moved ClusterMoved }
 
-// ShardsStand (cluster → who asked) answers Survey.
-type ShardsStand struct {
+// ShardsSnapshot (cluster → who asked) answers GetSnapshot.
+type ShardsSnapshot struct {
 	Cluster ClusterID
 	Range   ShardRange
-	Shards  []ShardStanding // in the order of Range
+	Shards  []ShardSnapshot // in the order of Range
 }
 
-// ShardStanding is one shard of a ShardsStand.
-type ShardStanding struct {
+// ShardSnapshot is one shard of a ShardsSnapshot.
+type ShardSnapshot struct {
 	State           ShardState
 	LatencyMS       Milliseconds // of the gateway; 0: not known
 	Guilds          int          // -1: not known
@@ -40,8 +40,8 @@ type ShardStanding struct {
 	Stuck           string       // why it is reported as stuck (ShardStuck); "": it is not
 }
 
-// SessionsStand (sessions → who asked) answers Survey: what could be resumed, without what it takes to do so.
-type SessionsStand struct{ Sessions []SessionView } // by shard, in the order of the clusters
+// SessionsSnapshot (sessions → who asked) answers GetSnapshot: what could be resumed, without what it takes to do so.
+type SessionsSnapshot struct{ Sessions []SessionView } // by shard, in the order of the clusters
 
 // SessionView is one shard's session.
 type SessionView struct {
@@ -52,20 +52,20 @@ type SessionView struct {
 	Orphaned *time.Time `json:"orphaned,omitempty"` // since when no process has it: Discord forgets it then
 }
 
-// Look (anybody → desk) asks for the View. Answer is called once, and must not block.
-type Look struct{ Answer func(View) }
+// GetView (anybody → desk) asks for the View. Answer is called once, and must not block.
+type GetView struct{ Answer func(View) }
 
-// Follow (anybody → desk) asks for the events after one that is known, and for all that come, from a level on. Tell is called at once with what is kept of them, perhaps
+// Follow (anybody → desk) asks for the events after one that is known, and for all that come, from a level on. Deliver is called at once with what is kept of them, perhaps
 // nothing, and then for each, and now and then with nothing; it must not block, and the first false is the last call.
 type Follow struct {
-	After uint64 // 0: what comes from now on
-	Least Level
-	Tell  func(Telling) bool
+	After   uint64 // 0: what comes from now on
+	Least   Level
+	Deliver func(EventBatch) bool
 }
 
-// Telling is what Follow gets at a time.
-type Telling struct {
-	Events []Told
+// EventBatch is what Follow gets at a time.
+type EventBatch struct {
+	Events []EventRecord
 	Last   uint64 // the last event that was considered
 	Gap    bool   // of what came after Follow.After not all is kept
 }
@@ -299,8 +299,8 @@ func (c Counters) Clone() Counters {
 // WaitBounds are the bounds of Counters.Waits, in seconds: Discord lets a shard identify every 5 s, and a cold start of a large bot takes an hour.
 var WaitBounds = []float64{0.1, 1, 5, 15, 60, 300, 900, 3600}
 
-// Told is an event as the desk keeps it.
-type Told struct {
+// EventRecord is an event as the desk keeps it.
+type EventRecord struct {
 	ID      uint64 // rises, from one life of CONTROL to the next, too
 	At      time.Time
 	Machine string
@@ -308,7 +308,7 @@ type Told struct {
 }
 
 // MarshalJSON gives {"id":1767323045678,"event":"cluster.gave_up","at":"2026-01-02T03:04:05.678Z","machine":"blade-7","level":"error", and the event's own fields}.
-func (t Told) MarshalJSON() ([]byte, error) {
+func (t EventRecord) MarshalJSON() ([]byte, error) {
 	name, level := t.Event.Event()
 	return JoinJSON(struct {
 		ID      uint64 `json:"id"`
@@ -370,11 +370,11 @@ func ParseLevel(name string) (Level, error) {
 }
 
 // IgnoreDeadLetterLogging marks what may come after CONTROL, or the cluster that is asked, has ended.
-func (Survey) IgnoreDeadLetterLogging()        {}
-func (FleetStands) IgnoreDeadLetterLogging()   {}
-func (ClusterStands) IgnoreDeadLetterLogging() {}
-func (ShardsStand) IgnoreDeadLetterLogging()   {}
-func (SessionsStand) IgnoreDeadLetterLogging() {}
-func (Look) IgnoreDeadLetterLogging()          {}
-func (Follow) IgnoreDeadLetterLogging()        {}
-func (Order) IgnoreDeadLetterLogging()         {}
+func (GetSnapshot) IgnoreDeadLetterLogging()      {}
+func (FleetSnapshot) IgnoreDeadLetterLogging()    {}
+func (ClusterSnapshot) IgnoreDeadLetterLogging()  {}
+func (ShardsSnapshot) IgnoreDeadLetterLogging()   {}
+func (SessionsSnapshot) IgnoreDeadLetterLogging() {}
+func (GetView) IgnoreDeadLetterLogging()          {}
+func (Follow) IgnoreDeadLetterLogging()           {}
+func (Order) IgnoreDeadLetterLogging()            {}

@@ -81,7 +81,7 @@ func (f *Fleet) running(ctx actor.Context) {
 		f.step(ctx, f.read(m))
 	case messages.FleetOrder:
 		f.step(ctx, fleet.Ordered{FleetOrder: m})
-	case messages.FleetLook:
+	case messages.GetFleetView:
 		f.show(ctx, m)
 	case said:
 		f.raise(m.event)
@@ -222,7 +222,7 @@ type shown struct {
 func (shown) IgnoreDeadLetterLogging() {}
 
 // show answers a request for a view; the governor knows the budget.
-func (f *Fleet) show(ctx actor.Context, m messages.FleetLook) {
+func (f *Fleet) show(ctx actor.Context, m messages.GetFleetView) {
 	view := f.fleet.View(time.Now())
 	if f.governor == nil {
 		m.Answer(view)

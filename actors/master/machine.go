@@ -201,7 +201,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.governor, report{m.source, p, m.sent(p.Now)})
 	case messages.MasterError:
 		if times := m.told(); times > 0 {
-			ctx.Send(m.fleet, said{messages.MachineSaid{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: more(times)}})
+			ctx.Send(m.fleet, said{messages.MachineReported{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: more(times)}})
 		}
 	case messages.Fatal:
 		ctx.Send(m.fleet, fleet.Fatal{Source: m.source, Packet: p, Times: m.told()})

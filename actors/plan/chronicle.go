@@ -34,12 +34,12 @@ func NewChronicle(machine string, now time.Time) *Chronicle {
 // ring holds the last events of a kind.
 type ring struct {
 	most int
-	kept []messages.Told
+	kept []messages.EventRecord
 	at   int    // of the oldest, once it is full
 	lost uint64 // the last id that is not kept, or that was before
 }
 
-func (r *ring) add(t messages.Told) {
+func (r *ring) add(t messages.EventRecord) {
 	if len(r.kept) < r.most {
 		r.kept = append(r.kept, t)
 		return
@@ -50,7 +50,7 @@ func (r *ring) add(t messages.Told) {
 }
 
 // after is what is kept of a level and after an id, in order.
-func (r *ring) after(id uint64, least messages.Level) (all []messages.Told) {
+func (r *ring) after(id uint64, least messages.Level) (all []messages.EventRecord) {
 	for i := range r.kept {
 		t := r.kept[(r.at+i)%len(r.kept)]
 		if _, level := t.Event.Event(); t.ID > id && level >= least {
@@ -62,8 +62,8 @@ func (r *ring) after(id uint64, least messages.Level) (all []messages.Told) {
 
 // Follow tells a follower what is kept, and from now on what comes. Those before it who have had enough are forgotten.
 func (c *Chronicle) Follow(f messages.Follow) {
-	c.tell(messages.Telling{Last: c.Last}, messages.LevelError)
-	if f.Tell(c.Since(f.After, f.Least)) {
+	c.tell(messages.EventBatch{Last: c.Last}, messages.LevelError)
+	if f.Deliver(c.Since(f.After, f.Least)) {
 		c.followers = append(c.followers, f)
 	}
 }
@@ -72,11 +72,11 @@ func (c *Chronicle) Follow(f messages.Follow) {
 func (c *Chronicle) Tell(e messages.Event, now time.Time) {
 	told := c.Add(e, now)
 	_, level := e.Event()
-	c.tell(messages.Telling{Events: []messages.Told{told}, Last: told.ID}, level)
+	c.tell(messages.EventBatch{Events: []messages.EventRecord{told}, Last: told.ID}, level)
 }
 
-func (c *Chronicle) tell(t messages.Telling, level messages.Level) {
-	c.followers = slices.DeleteFunc(c.followers, func(f messages.Follow) bool { return level >= f.Least && !f.Tell(t) })
+func (c *Chronicle) tell(t messages.EventBatch, level messages.Level) {
+	c.followers = slices.DeleteFunc(c.followers, func(f messages.Follow) bool { return level >= f.Least && !f.Deliver(t) })
 }
 
 // Shorten is an event as it is kept: with no more of a dead bot's last words than outputMax.
@@ -89,10 +89,10 @@ func Shorten(e messages.Event) messages.Event {
 }
 
 // Add writes an event down.
-func (c *Chronicle) Add(e messages.Event, now time.Time) messages.Told {
+func (c *Chronicle) Add(e messages.Event, now time.Time) messages.EventRecord {
 	e = Shorten(e)
 	c.Last++
-	t := messages.Told{ID: c.Last, At: now, Machine: c.machine, Event: e}
+	t := messages.EventRecord{ID: c.Last, At: now, Machine: c.machine, Event: e}
 	switch _, level := e.Event(); {
 	case knock(e):
 		c.knocks.add(t)
@@ -114,8 +114,8 @@ func knock(e messages.Event) bool {
 }
 
 // Since is what is kept after an id, 0 being now.
-func (c *Chronicle) Since(id uint64, least messages.Level) messages.Telling {
-	t := messages.Telling{Last: c.Last}
+func (c *Chronicle) Since(id uint64, least messages.Level) messages.EventBatch {
+	t := messages.EventBatch{Last: c.Last}
 	if id == 0 {
 		return t
 	}
@@ -127,6 +127,6 @@ func (c *Chronicle) Since(id uint64, least messages.Level) messages.Telling {
 	if least == messages.LevelDebug {
 		t.Events = append(t.Events, c.moves.after(id, least)...)
 	}
-	slices.SortFunc(t.Events, func(a, b messages.Told) int { return int(a.ID) - int(b.ID) })
+	slices.SortFunc(t.Events, func(a, b messages.EventRecord) int { return int(a.ID) - int(b.ID) })
 	return t
 }

@@ -64,7 +64,7 @@ func TestChronicleFollowers(t *testing.T) {
 	c := NewChronicle("m1", noon)
 	calls := map[string]int{}
 	follow := func(name string, least messages.Level, most int) {
-		c.Follow(messages.Follow{Least: least, Tell: func(messages.Telling) bool { calls[name]++; return calls[name] < most }})
+		c.Follow(messages.Follow{Least: least, Deliver: func(messages.EventBatch) bool { calls[name]++; return calls[name] < most }})
 	}
 	follow("all", messages.LevelDebug, 100)
 	follow("news", messages.LevelInfo, 4)

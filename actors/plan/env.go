@@ -42,7 +42,7 @@ func OwnedCluster(owner, value string) (id messages.ClusterID, ok bool) {
 func Environment(base []string, s messages.Settings, c Cluster, life Life, extra []string, tokenByHello bool) []string {
 	var env []string
 	for _, kv := range base {
-		if name, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(name, "CONTROL_") && !slices.Contains(messages.GivenEnv, name) {
+		if name, _, _ := strings.Cut(kv, "="); !strings.HasPrefix(name, "CONTROL_") && !slices.Contains(messages.ReservedEnv, name) {
 			env = append(env, kv)
 		}
 	}

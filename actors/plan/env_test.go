@@ -62,7 +62,7 @@ func FuzzEnvironment(f *testing.F) {
 				t.Fatalf("%q reaches the bot", kv)
 			}
 		}
-		for _, name := range messages.GivenEnv {
+		for _, name := range messages.ReservedEnv {
 			if !neverGiven(name) && seen[name] != 1 {
 				t.Fatalf("%s is set %d times", name, seen[name])
 			}
@@ -70,7 +70,7 @@ func FuzzEnvironment(f *testing.F) {
 	})
 }
 
-// neverGiven are those names of GivenEnv that no bot has.
+// neverGiven are those names of ReservedEnv that no bot has.
 func neverGiven(name string) bool {
 	return name == "SHARDING_MANAGER" || strings.HasPrefix(name, "NODE_")
 }

@@ -19,7 +19,7 @@ type stage struct {
 	mu        sync.Mutex
 	view      messages.View
 	followers []messages.Follow
-	kept      []messages.Told
+	kept      []messages.EventRecord
 	restless  bool // its figures are others at every look
 	forgetful bool // the next that follow have missed something
 
@@ -61,7 +61,7 @@ func (s *stage) serve(listen string, o admin.Options) (at string) {
 }
 
 // Look is part of admin.Control.
-func (s *stage) Look(m messages.Look) {
+func (s *stage) Look(m messages.GetView) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.view
@@ -82,11 +82,11 @@ func (s *stage) Look(m messages.Look) {
 func (s *stage) Follow(m messages.Follow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	told := messages.Telling{Last: s.view.LastEvent, Gap: s.forgetful && m.After > 1 && m.After < s.view.LastEvent}
+	told := messages.EventBatch{Last: s.view.LastEvent, Gap: s.forgetful && m.After > 1 && m.After < s.view.LastEvent}
 	if m.After > 0 && !told.Gap {
-		told.Events = slices.DeleteFunc(slices.Clone(s.kept), func(e messages.Told) bool { return e.ID <= m.After })
+		told.Events = slices.DeleteFunc(slices.Clone(s.kept), func(e messages.EventRecord) bool { return e.ID <= m.After })
 	}
-	if m.Tell(told) {
+	if m.Deliver(told) {
 		s.followers = append(s.followers, m)
 	}
 }
@@ -100,12 +100,12 @@ func (s *stage) happens(e messages.Event, change func(v *messages.View)) {
 	defer s.mu.Unlock()
 	change(&s.view)
 	s.view.LastEvent++
-	told := messages.Told{ID: s.view.LastEvent, At: time.Now().UTC(), Machine: "stage", Event: e}
+	told := messages.EventRecord{ID: s.view.LastEvent, At: time.Now().UTC(), Machine: "stage", Event: e}
 	if _, level := e.Event(); level > messages.LevelDebug {
 		s.kept = append(s.kept, told)
 	}
 	s.followers = slices.DeleteFunc(s.followers, func(f messages.Follow) bool {
-		return !f.Tell(messages.Telling{Events: []messages.Told{told}, Last: told.ID})
+		return !f.Deliver(messages.EventBatch{Events: []messages.EventRecord{told}, Last: told.ID})
 	})
 }
 
@@ -154,7 +154,7 @@ func (f *fleetStage) OrderFleet(m messages.FleetOrder) {
 }
 
 // LookAtFleet is part of admin.Fleet.
-func (f *fleetStage) LookAtFleet(m messages.FleetLook) {
+func (f *fleetStage) LookAtFleet(m messages.GetFleetView) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.FleetView
@@ -166,7 +166,7 @@ func (f *fleetStage) LookAtFleet(m messages.FleetLook) {
 func (f *fleetStage) Follow(m messages.Follow) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if m.Tell(messages.Telling{Last: 1}) {
+	if m.Deliver(messages.EventBatch{Last: 1}) {
 		f.followers = append(f.followers, m)
 	}
 }
@@ -177,8 +177,8 @@ func (f *fleetStage) lose(i int) {
 	defer f.mu.Unlock()
 	f.Machines[i].Linked = false
 	f.ShardsReady -= f.Machines[i].ShardsReady
-	told := messages.Told{ID: 2, At: time.Now(), Event: messages.MachineLost{Source: f.Machines[i].Source}}
+	told := messages.EventRecord{ID: 2, At: time.Now(), Event: messages.MachineLost{Source: f.Machines[i].Source}}
 	for _, follower := range f.followers {
-		follower.Tell(messages.Telling{Events: []messages.Told{told}, Last: 2})
+		follower.Deliver(messages.EventBatch{Events: []messages.EventRecord{told}, Last: 2})
 	}
 }

@@ -57,7 +57,7 @@ func (b *bot) answer(m messages.Operation) {
 	answer := messages.Operation{Op: m.Op, T: m.T}
 	switch {
 	case m.Op == messages.IPCCacheOperate && d.Op != nil:
-		if b.silent && *d.Op > messages.CacheOpMost { // a stock one dies of it (PROTOCOL A1)
+		if b.silent && *d.Op > messages.CacheOpMax { // a stock one dies of it (PROTOCOL A1)
 			b.p.Exit(1, "TypeError: Cannot read properties of undefined\n")
 			return
 		}

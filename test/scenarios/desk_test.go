@@ -27,7 +27,7 @@ func (f *fleet) ask(m *machine, question any) {
 func (f *fleet) look(m *machine) (v messages.View) {
 	f.t.Helper()
 	answers := 0
-	f.ask(m, messages.Look{Answer: func(a messages.View) { v = a; answers++ }})
+	f.ask(m, messages.GetView{Answer: func(a messages.View) { v = a; answers++ }})
 	f.must("a view", time.Second, func() bool { return answers > 0 })
 	f.pass(time.Second)
 	want(f, "answers", answers, 1)
@@ -113,8 +113,8 @@ func TestDeskAdopts(t *testing.T) {
 		if v.LastEvent <= before.LastEvent {
 			f.t.Fatalf("the next life's last event %d is not after %d", v.LastEvent, before.LastEvent)
 		}
-		var told messages.Telling
-		f.ask(m, messages.Follow{After: before.LastEvent, Tell: func(t messages.Telling) bool { told = t; return false }})
+		var told messages.EventBatch
+		f.ask(m, messages.Follow{After: before.LastEvent, Deliver: func(t messages.EventBatch) bool { told = t; return false }})
 		f.pass(time.Second)
 		want(f, "gap", told.Gap, true)
 		want(f, "last", told.Last, v.LastEvent)
@@ -129,17 +129,17 @@ func TestDeskTells(t *testing.T) {
 		f.serve(m, "c", 0, 15)
 		var heard []uint64
 		slow := 0
-		follow := func(tell func(messages.Telling) bool) {
-			f.ask(m, messages.Follow{After: from, Least: messages.LevelDebug, Tell: tell})
+		follow := func(tell func(messages.EventBatch) bool) {
+			f.ask(m, messages.Follow{After: from, Least: messages.LevelDebug, Deliver: tell})
 		}
-		follow(func(t messages.Telling) bool {
+		follow(func(t messages.EventBatch) bool {
 			want(f, "gap", t.Gap, false)
 			for _, e := range t.Events {
 				heard = append(heard, e.ID)
 			}
 			return true
 		})
-		follow(func(messages.Telling) bool { slow++; return slow < 2 })
+		follow(func(messages.EventBatch) bool { slow++; return slow < 2 })
 		f.processOf(m, "0").Signal(syscall.SIGKILL)
 		f.must("it died", time.Minute, f.sawN("cluster.died", 1))
 		f.must("it serves", time.Minute, f.stateIs(m, 0, messages.ClusterServing))
@@ -158,7 +158,7 @@ func TestFleetView(t *testing.T) {
 		own := f.withOwnMaster(2)
 		look := func() (v messages.FleetView) {
 			answered := false
-			f.system.Root.Send(own.root, messages.FleetLook{Answer: func(a messages.FleetView) { v, answered = a, true }})
+			f.system.Root.Send(own.root, messages.GetFleetView{Answer: func(a messages.FleetView) { v, answered = a, true }})
 			f.must("a view", time.Second, func() bool { return answered })
 			return v
 		}

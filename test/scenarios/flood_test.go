@@ -100,7 +100,7 @@ func TestMasterFloods(t *testing.T) {
 		stood := 0
 		for _, h := range f.events {
 			switch e := h.event.(type) {
-			case messages.MasterSaid:
+			case messages.MasterReported:
 				stood += max(e.Times, 1)
 			case messages.OrderRefused:
 				stood += max(e.Times, 1)

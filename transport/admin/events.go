@@ -26,9 +26,9 @@ const (
 
 // EventsAnswer is GET /api/v1/events without "accept: text/event-stream": what is kept of the events after an id.
 type EventsAnswer struct {
-	LastEvent uint64          `json:"last_event"`
-	Gap       bool            `json:"gap"` // not all is kept
-	Events    []messages.Told `json:"events"`
+	LastEvent uint64                 `json:"last_event"`
+	Gap       bool                   `json:"gap"` // not all is kept
+	Events    []messages.EventRecord `json:"events"`
 }
 
 // events lists or streams. ?after=id begins behind an event, the header Last-Event-ID too; ?level=debug|info|warn|error is the least level, info by default.
@@ -64,15 +64,15 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 
 // list answers with what is kept. Who asks for all misses nothing.
 func (s *Server) list(w http.ResponseWriter, r *http.Request, f messages.Follow, all bool) {
-	t, err := ask(r.Context(), func(answer func(messages.Telling)) {
-		f.Tell = func(t messages.Telling) bool { answer(t); return false }
+	t, err := ask(r.Context(), func(answer func(messages.EventBatch)) {
+		f.Deliver = func(t messages.EventBatch) bool { answer(t); return false }
 		s.follow(f)
 	})
 	if err != nil {
 		failed(w, err)
 		return
 	}
-	answer(w, http.StatusOK, EventsAnswer{t.Last, t.Gap && !all, append([]messages.Told{}, t.Events...)})
+	answer(w, http.StatusOK, EventsAnswer{t.Last, t.Gap && !all, append([]messages.EventRecord{}, t.Events...)})
 }
 
 // stream tells events as they come, for as long as the client listens.
@@ -86,8 +86,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, f messages.Follo
 	defer done()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	tellings := make(chan messages.Telling, tellingsMax)
-	f.Tell = func(t messages.Telling) bool {
+	tellings := make(chan messages.EventBatch, tellingsMax)
+	f.Deliver = func(t messages.EventBatch) bool {
 		if ctx.Err() != nil {
 			return false
 		}
@@ -164,7 +164,7 @@ func (p *pools) total() (n int) {
 }
 
 // withMore is a telling and those that wait behind it: a start of many shards is told in few writes.
-func withMore(t messages.Telling, tellings <-chan messages.Telling) messages.Telling {
+func withMore(t messages.EventBatch, tellings <-chan messages.EventBatch) messages.EventBatch {
 	for len(t.Events) < eventsAtOnce {
 		select {
 		case more := <-tellings:
@@ -184,7 +184,7 @@ type wire struct {
 }
 
 // tell writes events, each with its id. A gap comes first, as an event of that type, with the last id: who kept a picture by events asks for it anew.
-func (l *wire) tell(t messages.Telling) {
+func (l *wire) tell(t messages.EventBatch) {
 	var b strings.Builder
 	if t.Gap {
 		fmt.Fprintf(&b, "event: gap\ndata: {\"last_event\":%d}\n\n", t.Last)

@@ -11,8 +11,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-func told(id uint64, e messages.Event) messages.Told {
-	return messages.Told{ID: id, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Machine: "m1", Event: e}
+func told(id uint64, e messages.Event) messages.EventRecord {
+	return messages.EventRecord{ID: id, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Machine: "m1", Event: e}
 }
 
 // openStream opens a stream, and gives its lines.
@@ -48,7 +48,7 @@ func wantLines(t *testing.T, lines *bufio.Scanner, want ...string) {
 // A stream begins with what is kept after the last event that its reader has, and goes on as events come.
 func TestStream(t *testing.T) {
 	adopted := messages.ClusterAdopted{Cluster: 1, Shards: "4-7", PID: 5}
-	control := &stub{kept: messages.Telling{Gap: true, Last: 8, Events: []messages.Told{told(8, adopted)}}}
+	control := &stub{kept: messages.EventBatch{Gap: true, Last: 8, Events: []messages.EventRecord{told(8, adopted)}}}
 	_, at := serve(t, Options{}, control)
 	lines, _ := openStream(t, at, "?after=3&level=debug", "Last-Event-ID: 6")
 	wantLines(t, lines, "retry: 2000", "", "event: gap", `data: {"last_event":8}`, "",
@@ -56,13 +56,13 @@ func TestStream(t *testing.T) {
 	if f := control.follows[0]; f.After != 6 || f.Least != messages.LevelDebug {
 		t.Errorf("it follows after %d, from level %v on", f.After, f.Least)
 	}
-	control.tell(messages.Telling{Last: 9, Events: []messages.Told{told(9, messages.DiscordOutage{On: true, Out: 3, Shards: 8})}})
+	control.tell(messages.EventBatch{Last: 9, Events: []messages.EventRecord{told(9, messages.DiscordOutage{On: true, Out: 3, Shards: 8})}})
 	wantLines(t, lines, "id: 9", `data: {"id":9,"event":"discord.outage","at":"2026-01-02T03:04:05.000Z","machine":"m1","level":"error","on":true,"shards_out":3,"shards":8}`, "")
 }
 
 // Without the stream's content type the events that are kept are a list; all of them where no id is named.
 func TestEventList(t *testing.T) {
-	control := &stub{kept: messages.Telling{Gap: true, Last: 8, Events: []messages.Told{told(8, messages.MachineLeft{Source: "m2"})}}}
+	control := &stub{kept: messages.EventBatch{Gap: true, Last: 8, Events: []messages.EventRecord{told(8, messages.MachineLeft{Source: "m2"})}}}
 	_, at := serve(t, Options{}, control)
 	for query, gap := range map[string]bool{"": false, "?after=3": true} {
 		_, answer := request(t, at, "GET", "/api/v1/events"+query, "")
@@ -97,7 +97,7 @@ func TestSlowReader(t *testing.T) {
 		if id > 3*tellingsMax {
 			t.Fatal("a reader that does not read is kept")
 		}
-		left = control.tell(messages.Telling{Last: id, Events: []messages.Told{told(id, long)}})
+		left = control.tell(messages.EventBatch{Last: id, Events: []messages.EventRecord{told(id, long)}})
 		if left > 0 && !<-heard {
 			t.Fatal("the quick one was hung up on")
 		}

@@ -192,7 +192,7 @@ func texts[T ~string](all []T) (texts []string) {
 // What comes back has the status and the content type that are described, and, in JSON, the fields.
 func TestOpenAPIAnswers(t *testing.T) {
 	d := describe(t)
-	_, at := serve(t, Options{}, &stub{view: aView(), kept: messages.Telling{Last: 8, Events: []messages.Told{told(8, messages.MachineLeft{Source: "m2"})}}})
+	_, at := serve(t, Options{}, &stub{view: aView(), kept: messages.EventBatch{Last: 8, Events: []messages.EventRecord{told(8, messages.MachineLeft{Source: "m2"})}}})
 	fill := strings.NewReplacer("{cluster}", "1", "{shard}", "5", "{machine}", "m1", "{guild}", "81384788765712384", "{file}", "live.js")
 	for path, methods := range d.Paths {
 		for method, op := range methods {

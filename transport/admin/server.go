@@ -22,14 +22,14 @@ import (
 
 // Control is a machine as the server shows and commands it. No function blocks; what is asked may be answered from any goroutine, or never.
 type Control interface {
-	Look(messages.Look)
+	Look(messages.GetView)
 	Follow(messages.Follow)
 	Order(messages.Order)
 }
 
 // Fleet is the whole fleet as a MASTER's server shows and commands it. The same rules.
 type Fleet interface {
-	LookAtFleet(messages.FleetLook)
+	LookAtFleet(messages.GetFleetView)
 	OrderFleet(messages.FleetOrder)
 	Follow(messages.Follow)
 }
@@ -176,12 +176,12 @@ var errNoAnswer = errors.New("CONTROL does not answer: it is stopping, or stuck"
 
 // look asks how the machine stands.
 func (s *Server) look(ctx context.Context) (messages.View, error) {
-	return ask(ctx, func(answer func(messages.View)) { s.control.Look(messages.Look{Answer: answer}) })
+	return ask(ctx, func(answer func(messages.View)) { s.control.Look(messages.GetView{Answer: answer}) })
 }
 
 // lookAtFleet asks how the fleet stands.
 func (s *Server) lookAtFleet(ctx context.Context) (messages.FleetView, error) {
-	return ask(ctx, func(answer func(messages.FleetView)) { s.fleet.LookAtFleet(messages.FleetLook{Answer: answer}) })
+	return ask(ctx, func(answer func(messages.FleetView)) { s.fleet.LookAtFleet(messages.GetFleetView{Answer: answer}) })
 }
 
 // follow follows the events of the machine, or of MASTER where there is none.

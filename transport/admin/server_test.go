@@ -24,10 +24,10 @@ type stub struct {
 	orders  []messages.Order
 	fleet   []messages.FleetOrder
 	follows []messages.Follow
-	kept    messages.Telling
+	kept    messages.EventBatch
 }
 
-func (s *stub) Look(m messages.Look) { m.Answer(s.view) }
+func (s *stub) Look(m messages.GetView) { m.Answer(s.view) }
 
 func (s *stub) Order(m messages.Order) {
 	s.mu.Lock()
@@ -39,7 +39,7 @@ func (s *stub) Order(m messages.Order) {
 func (s *stub) Follow(m messages.Follow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.Tell(s.kept) {
+	if m.Deliver(s.kept) {
 		s.follows = append(s.follows, m)
 	}
 }
@@ -51,7 +51,7 @@ func (s *stub) OrderFleet(m messages.FleetOrder) {
 	m.Answer(s.verdict)
 }
 
-func (s *stub) LookAtFleet(m messages.FleetLook) { m.Answer(aFleet()) }
+func (s *stub) LookAtFleet(m messages.GetFleetView) { m.Answer(aFleet()) }
 
 // aFleet is two machines, one of them away.
 func aFleet() messages.FleetView {
@@ -65,12 +65,12 @@ func aFleet() messages.FleetView {
 }
 
 // tell tells every follower, and gives how many there are left.
-func (s *stub) tell(t messages.Telling) (left int) {
+func (s *stub) tell(t messages.EventBatch) (left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []messages.Follow
 	for _, f := range s.follows {
-		if f.Tell(t) {
+		if f.Deliver(t) {
 			kept = append(kept, f)
 		}
 	}

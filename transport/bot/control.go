@@ -275,7 +275,7 @@ func (c *Cluster) lost(since time.Time, err error) {
 }
 
 // look is when to look whether a moment has come: timers stand still while the machine is suspended.
-func look(until time.Time) time.Duration { return min(messages.Left(until), messages.LookAtLeft) }
+func look(until time.Time) time.Duration { return min(messages.Left(until), messages.CheckLeftEvery) }
 
 // lease lets us serve until then. A lease is only ever prolonged.
 func (c *Cluster) lease(until time.Time) {
