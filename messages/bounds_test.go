@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// No number of a peer's overflows a time of ours.
+// No number of a peer overflows a time.
 func TestTimesSaturate(t *testing.T) {
 	for _, c := range []struct {
 		ms   Milliseconds

@@ -7,17 +7,17 @@ import "encoding/json"
 type IPCOp int
 
 const (
-	IPCDispatch       IPCOp = 0 // both; "t" says what
+	IPCDispatch       IPCOp = 0 // both; "t" is its type
 	IPCIdentify       IPCOp = 1 // instance → CONTROL
 	IPCHello          IPCOp = 2 // CONTROL → instance
 	IPCCacheOperate   IPCOp = 3 // both
-	IPCError          IPCOp = 4 // instance → CONTROL, and back as a failed eval's answer
+	IPCError          IPCOp = 4 // instance → CONTROL, and back as the answer to a failed eval
 	IPCEmergency      IPCOp = 5 // both
 	IPCInvalidSession IPCOp = 6 // instance → CONTROL
 	IPCHeartbeat      IPCOp = 7 // both, ours
 )
 
-// Types of dispatch ("t") that have a message of their own here.
+// Types of dispatch ("t") that have a message of their own in this file.
 const (
 	TConnected  = "CONNECTED"
 	TDestroying = "DESTROYING"
@@ -36,16 +36,21 @@ const (
 	TGuildMembers   = "GUILD_MEMBERS_REQUEST"
 	TRestructuring  = "RESTRUCTURING"
 	TRestLimitsSync = "REST_LIMITS_SYNC"
-	TRequest        = "REQUEST" // ours, below
+	TRequest        = "REQUEST" // ours, documented below
 )
 
-// A request (op 0 REQUEST, instance → CONTROL → instances) asks a handler by its name:
+// A request (op 0 REQUEST, instance → CONTROL → instances) calls a handler by its name:
 //
 //	{event_id, name, data, shards:[cluster ids] or shard_ids:[Discord shards], from, timeout_ms?}
 //
-// An instance answers {event_id, result}, or op 4 REQUEST {event_id, result:{name,message}}; CONTROL answers the asker once, {event_id, result:[…], clusters:[…],
-// errors?:[{cluster, shard?, error}]}: clusters says whose results these are. To an instance that announced the protocol, the answers of BROADCAST_EVAL have clusters and
-// errors too, those of CACHE_OPERATE errors, and a MESSAGE or PRESENCE_UPDATE that did not reach everyone is answered by op 4 of its type, {event_id, errors}.
+// An instance answers {event_id, result}, or op 4 REQUEST {event_id, result:{name,message}}.
+// CONTROL answers the requester once, with clusters naming the cluster of each result:
+//
+//	{event_id, result:[…], clusters:[…], errors?:[{cluster, shard?, error}]}
+//
+// For an instance that announced the protocol, the answers of BROADCAST_EVAL have clusters and
+// errors too, those of CACHE_OPERATE have errors, and a MESSAGE or PRESENCE_UPDATE that did not
+// reach every cluster is answered by op 4 of its type, {event_id, errors}.
 
 // CacheOpMax is the last cache operation that a stock instance survives (PROTOCOL A1).
 const CacheOpMax = 12
@@ -56,21 +61,23 @@ type FromInstance interface{ fromInstance() }
 // FromManager is any packet CONTROL may send to a cluster process. The set is closed.
 type FromManager interface{ fromManager() }
 
-// Protocol is how a bot is spoken to (DESIGN §9).
+// Protocol is the way CONTROL talks to a bot (DESIGN §9).
 type Protocol string
 
 const (
-	ProtocolSDK       Protocol = "sdk"       // Discordoo's IPC and our additions (PROTOCOL B2): it asks for permits
+	// Discordoo's IPC and our additions (PROTOCOL B2): it asks for permits
+	ProtocolSDK       Protocol = "sdk"
 	ProtocolDiscordoo Protocol = "discordoo" // Discordoo's IPC alone (PROTOCOL A1–A4)
-	ProtocolEnv       Protocol = "env"       // none: its environment tells it its shards, and a rule whether it is ready
+	// none: the bot gets its shards by environment, and a rule decides whether it is ready
+	ProtocolEnv Protocol = "env"
 )
 
 // ProtocolVersion is ours, in Hello and Identify; a peer without it is a stock Discordoo.
 const ProtocolVersion = 1
 
-// Hello (op 2, CONTROL → instance) opens the conversation and, repeated, probes for life. The first
-// five fields are Discordoo's (PROTOCOL A3), the rest B2. An instance that announced sessions
-// starts its shards on the second Hello, which brings Sessions, perhaps none.
+// Hello (op 2, CONTROL → instance) opens the conversation; repeated, it probes whether the instance
+// answers. The first five fields are Discordoo's (PROTOCOL A3), the rest B2. An instance that
+// announced sessions starts its shards on the second Hello, which brings Sessions, perhaps none.
 type Hello struct {
 	ID                  Snowflake    `json:"id"` // SHARDING_MANAGER_IPC
 	EventID             Snowflake    `json:"event_id"`
@@ -83,20 +90,21 @@ type Hello struct {
 	Cluster        *ClusterID   `json:"cluster,omitempty"`
 	ClusterCount   int          `json:"cluster_count,omitempty"`
 	MaxConcurrency int          `json:"max_concurrency,omitempty"`
-	Sessions       *[]Session   `json:"sessions,omitempty"` // nil: not said
+	Sessions       *[]Session   `json:"sessions,omitempty"` // nil: absent
 	OnLost         string       `json:"on_lost,omitempty"`  // OnLostAutonomous or OnLostExit
 	LostAfterMS    Milliseconds `json:"lost_after_ms,omitempty"`
 	LeaseMS        Milliseconds `json:"lease_ms,omitempty"`
 	Token          Secret       `json:"token,omitempty"`
 }
 
-// What a bot does once it lost CONTROL for LostAfterMS (DESIGN §6).
+// What a bot does after LostAfterMS without CONTROL (DESIGN §6).
 const (
 	OnLostAutonomous = "autonomous"
 	OnLostExit       = "exit"
 )
 
-// Identify (op 1, instance → CONTROL) answers a Hello; EventID is the Hello's. Stock Discordoo sends the first two fields alone.
+// Identify (op 1, instance → CONTROL) answers a Hello and carries its EventID. Stock Discordoo
+// sends the first two fields alone.
 type Identify struct {
 	ID      Snowflake `json:"id"`
 	EventID Snowflake `json:"event_id"`
@@ -119,14 +127,14 @@ const (
 	InstanceDraining = "draining"
 )
 
-// Connected (op 0, instance → CONTROL): every shard of the instance had READY or RESUMED. EventID
-// is the instance's snowflake (PROTOCOL A3).
+// Connected (op 0, instance → CONTROL) reports that every shard of the instance had READY or
+// RESUMED. EventID is the instance's snowflake (PROTOCOL A3).
 type Connected struct {
 	EventID Snowflake `json:"event_id"`
 }
 
-// Failure (op 4 without "t", instance → CONTROL): the bot could not start and is about to exit.
-// Code is ours (PROTOCOL B2), 0 where only the text tells.
+// Failure (op 4 without "t", instance → CONTROL) reports that the bot could not start and is about
+// to exit. Code is ours (PROTOCOL B2); 0 where the instance sends only a text.
 type Failure struct {
 	EventID Snowflake    `json:"event_id"`
 	Error   FailureError `json:"error"`
@@ -140,23 +148,26 @@ type FailureError struct {
 	Code    int    `json:"code,omitempty"`
 }
 
-// Destroying (op 0, both ways): end for good, closing the shards with 1000; echoed by the instance,
-// which then exits 0 (PROTOCOL A3).
+// Destroying (op 0, both ways) ends an instance for good: it closes its shards with 1000, echoes
+// the packet and exits 0 (PROTOCOL A3).
 type Destroying struct {
 	EventID Snowflake `json:"event_id"`
 }
 
-// InvalidSession (op 6, instance → CONTROL): our Hello bore another manager's id (PROTOCOL A3).
+// InvalidSession (op 6, instance → CONTROL) reports that our Hello had another manager's id
+// (PROTOCOL A3).
 type InvalidSession struct {
 	ID Snowflake `json:"id"`
 }
 
-// IPCBeat (op 7, both ways): asked by the instance, answered with the same EventID (PROTOCOL B2).
+// IPCBeat (op 7, both ways) is sent by the instance and answered with the same EventID (PROTOCOL
+// B2).
 type IPCBeat struct {
 	ID      Snowflake    `json:"id"`
 	EventID Snowflake    `json:"event_id"`
 	LeaseMS Milliseconds `json:"lease_ms,omitempty"` // in the answer: what is left of the lease
-	Lapsed  bool         `json:"lapsed,omitempty"`   // in the answer: MASTER is away, and what the instance serves may be another's by now
+	// in the answer: MASTER is away, and another machine may serve the same shards now
+	Lapsed bool `json:"lapsed,omitempty"`
 }
 
 // ShardStatus (op 0 SHARD, instance → CONTROL) is a shard's state and figures (PROTOCOL B2).
@@ -167,7 +178,7 @@ type ShardStatus struct {
 	CloseCode int          `json:"close_code,omitempty"`
 	LatencyMS Milliseconds `json:"latency_ms,omitempty"`
 	Guilds    *int         `json:"guilds,omitempty"`
-	Events    *int64       `json:"events,omitempty"` // since the process began
+	Events    *int64       `json:"events,omitempty"` // since the process started
 }
 
 // ShardState is what a shard is doing.
@@ -184,8 +195,8 @@ const (
 	ShardFailed        ShardState = "failed"
 )
 
-// InstanceSessions (op 0 SESSIONS, instance → CONTROL): sessions that moved, and shards whose
-// session is gone (PROTOCOL B2).
+// InstanceSessions (op 0 SESSIONS, instance → CONTROL) lists sessions that advanced, and shards
+// whose session is gone (PROTOCOL B2).
 type InstanceSessions struct {
 	EventID  Snowflake `json:"event_id,omitempty"`
 	Sessions []Session `json:"sessions,omitempty"`
@@ -203,33 +214,35 @@ type PermitAsk struct {
 // PermitGrant (op 0 PERMIT, CONTROL → instance) answers PermitAsk; the times count from its arrival
 // (PROTOCOL B2).
 type PermitGrant struct {
-	EventID      Snowflake    `json:"event_id"`
-	Shard        int          `json:"shard_id"`
-	Granted      bool         `json:"granted"`
-	UseWithinMS  Milliseconds `json:"use_within_ms,omitempty"`
-	UseBefore    *UnixMillis  `json:"use_before,omitempty"`    // the same as a moment, for a bot that may have slept: both ends have one clock
-	UseBeforeUp  Milliseconds `json:"use_before_up,omitempty"` // the same as the machine's uptime, which nobody can set (CLOCK_BOOTTIME)
+	EventID     Snowflake    `json:"event_id"`
+	Shard       int          `json:"shard_id"`
+	Granted     bool         `json:"granted"`
+	UseWithinMS Milliseconds `json:"use_within_ms,omitempty"`
+	// the same as a moment, for a bot that may have been suspended: both ends share one clock
+	UseBefore *UnixMillis `json:"use_before,omitempty"`
+	// the same in the machine's uptime (CLOCK_BOOTTIME), which cannot be set
+	UseBeforeUp  Milliseconds `json:"use_before_up,omitempty"`
 	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"`
 	Reason       string       `json:"reason,omitempty"`
 }
 
-// PermitSent (op 0 PERMIT, instance → CONTROL) is written right after the IDENTIFY frame, or with
-// Sent false when the permit was thrown away (PROTOCOL B2).
+// PermitSent (op 0 PERMIT, instance → CONTROL) follows the IDENTIFY frame at once; Sent is false
+// when the permit was discarded (PROTOCOL B2).
 type PermitSent struct {
 	EventID Snowflake `json:"event_id"`
 	Shard   int       `json:"shard_id"`
 	Sent    bool      `json:"sent"`
 }
 
-// Reconnect (op 0 RECONNECT, CONTROL → instance): close the shard with 4000 and resume it (PROTOCOL
-// B2).
+// Reconnect (op 0 RECONNECT, CONTROL → instance) orders the instance to close the shard with 4000
+// and resume it (PROTOCOL B2).
 type Reconnect struct {
 	EventID Snowflake `json:"event_id"`
 	Shard   int       `json:"shard_id"`
 }
 
-// Drain (op 0 DRAIN, CONTROL → instance): stop reading, let handlers end until the deadline, close
-// every shard with 4000, answer Drained, exit 0 (PROTOCOL B2).
+// Drain (op 0 DRAIN, CONTROL → instance) orders the instance to stop reading, let handlers end
+// until the deadline, close every shard with 4000, answer Drained and exit 0 (PROTOCOL B2).
 type Drain struct {
 	EventID    Snowflake    `json:"event_id"`
 	DeadlineMS Milliseconds `json:"deadline_ms"` // from now
@@ -243,7 +256,7 @@ type Drained struct {
 }
 
 // Operation is any other packet, both ways: evals, messages, cache operations, presences, members
-// (PROTOCOL A4), and what this version does not know. Its data is kept as it came.
+// (PROTOCOL A4), and packets unknown to this version. Its data is kept as received.
 type Operation struct {
 	Op   IPCOp
 	T    string          // "" where the packet had none
@@ -271,7 +284,7 @@ func (Reconnect) fromManager()   {}
 func (Drain) fromManager()       {}
 func (Operation) fromManager()   {}
 
-// FatalCode reports whether a gateway close code can be cured by no restart (PROTOCOL B5).
+// FatalCode reports whether no restart cures a gateway close code (PROTOCOL B5).
 func FatalCode(code int) bool {
 	switch code {
 	case 4004, 4010, 4011, 4012, 4013, 4014:
@@ -280,5 +293,6 @@ func FatalCode(code int) bool {
 	return false
 }
 
-// FleetCode reports whether a fatal close code concerns every shard of the bot, so that the whole fleet stops (DESIGN §4).
+// FleetCode reports whether a fatal close code concerns every shard of the bot, so that the whole
+// fleet stops (DESIGN §4).
 func FleetCode(code int) bool { return code == 4004 || code == 4013 || code == 4014 }

@@ -1,10 +1,10 @@
 package messages
 
 // ReservedEnv names the variables of a bot's environment that are CONTROL's own (PROTOCOL B4): no
-// operator sets them, and none of CONTROL's own environment is passed on. Some are never given:
+// operator sets them, and none of CONTROL's own environment is passed on. Some are never set:
 // SHARDING_MANAGER would switch discord.js to another channel, and NODE_… name a channel between
-// CONTROL and a node that started it: a bot on node dies of a file descriptor that it does not
-// have.
+// CONTROL and a node that started it, by a file descriptor that the bot does not have: a bot on
+// node would crash.
 var ReservedEnv = []string{
 	"DISCORD_TOKEN", "CLUSTER_ID", "CLUSTER_COUNT", "SHARD_IDS", "SHARDS", "SHARD_COUNT", "MAX_CONCURRENCY",
 	"SHARDING_MANAGER_IPC", "SHARDING_INSTANCE_IPC", "SHARDING_INSTANCE", "DISCLUSTER_SOCKET", "DISCLUSTER_OWNER", "SHARDING_MANAGER",

@@ -2,7 +2,7 @@ package messages
 
 import "slices"
 
-// eventKinds is one of each kind of event. A test holds it complete.
+// eventKinds is one of each kind of event. A test checks that it is complete.
 var eventKinds = []Event{
 	MasterLinked{}, MasterLost{}, MasterUnreachable{}, MasterRefusedUs{}, LeaseLost{}, OrderRefused{}, PacketDropped{}, MasterReported{},
 	RangeMoved{}, ClusterMoved{}, ShardMoved{}, ClusterReady{}, ClusterAdopted{}, ClusterDied{}, ClusterGaveUp{}, ClusterHeld{}, ClusterFatal{}, ClusterStoppedByOrder{},

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// EventNames knows every event that there is: each type of this package with a method Event.
+// EventNames lists every event: each type of this package with a method Event.
 func TestEventNames(t *testing.T) {
 	listed := map[string]bool{}
 	for _, e := range eventKinds {

@@ -1,12 +1,15 @@
 package messages
 
-// Event is something that happened, for people: its name in log, metric, hook and MASTER is the same, and its JSON fields are the log's.
+// Event is something that happened, reported to people. Its name is the same in log, metric, hook
+// and MASTER, and its JSON fields are the log's.
 type Event interface {
-	// Event gives the dotted name and how loud it is.
+	// Event returns the dotted name and the level.
 	Event() (name string, level Level)
 }
 
-// Level is how loud an event is: LevelDebug transitions, LevelInfo what an operator planned, LevelWarn we healed it, LevelError a person is needed.
+// Level is the severity of an event: LevelDebug for transitions, LevelInfo for what an operator
+// planned, LevelWarn for trouble that CONTROL recovers from, LevelError for trouble that needs a
+// person.
 type Level int8
 
 const (
@@ -16,53 +19,9 @@ const (
 	LevelError
 )
 
-// Cause is why a cluster's run ended (DESIGN §4).
-type Cause string
-
-const (
-	CauseExited       Cause = "exited"        // the process ended by itself, or by a signal that CONTROL did not send
-	CauseHelloTimeout Cause = "hello_timeout" // no socket, or no right answer to HELLO in time
-	CauseMute         Cause = "mute"          // two heartbeats missed
-	CauseStartTimeout Cause = "start_timeout" // a shard was not READY in time after its identify
-	CauseIPCLost      Cause = "ipc_lost"      // the socket closed and could not be opened again
-	CauseStartFailed  Cause = "start_failed"  // the process could not be started, or the bot said that it failed
-	CauseShardsLost   Cause = "shards_lost"   // shards stayed down
-	CauseFatal        Cause = "fatal"         // a close code that no restart cures
-	CauseInternal     Cause = "internal"      // a panic of ours
-)
-
-// AlertChannel is a way by which events reach an operator.
-type AlertChannel string
-
-const (
-	AlertHook    AlertChannel = "hook"    // hooks.exec
-	AlertWebhook AlertChannel = "webhook" // hooks.webhook
-)
-
-// ClusterState is what a cluster is doing.
-type ClusterState string
-
-const (
-	ClusterAdopting   ClusterState = "adopting"  // looking for the process of an earlier life of CONTROL
-	ClusterUnknown    ClusterState = "unknown"   // whether the process of an earlier life of CONTROL lives is unknown; nothing is started before it is known
-	ClusterAwaiting   ClusterState = "awaiting"  // to be started as soon as MASTER says the token
-	ClusterReserving  ClusterState = "reserving" // waiting for the buckets of a bot that cannot ask for permits itself
-	ClusterSpawning   ClusterState = "spawning"
-	ClusterGreeting   ClusterState = "greeting"
-	ClusterConnecting ClusterState = "connecting"
-	ClusterServing    ClusterState = "serving"
-	ClusterDraining   ClusterState = "draining"
-	ClusterKilling    ClusterState = "killing"
-	ClusterWaiting    ClusterState = "waiting"  // dead, to be restarted
-	ClusterStopped    ClusterState = "stopped"  // by order
-	ClusterFailed     ClusterState = "failed"   // gave up, or fatal
-	ClusterDetached   ClusterState = "detached" // its process serves, but our own code fails on it
-	ClusterGone       ClusterState = "gone"     // no longer of this machine
-)
-
-// Lifecycle of the link to MASTER.
+// Events of the link to MASTER.
 type (
-	// MasterLinked: MASTER accepted us and said what the fleet is.
+	// MasterLinked reports that MASTER accepted this machine and sent the fleet's settings.
 	MasterLinked struct {
 		URL              string   `json:"url"`
 		ShardCount       int      `json:"shard_count"`
@@ -72,29 +31,33 @@ type (
 		Features         []string `json:"features"`
 		Halted           bool     `json:"halted,omitempty"`
 	}
-	// MasterLost: an established link ended; what is served goes on.
+	// MasterLost reports that an established link ended; clusters keep serving.
 	MasterLost struct {
 		Err       string       `json:"err"`
 		CloseCode int          `json:"close_code,omitempty"`
 		RetryInMS Milliseconds `json:"retry_in_ms"`
 	}
-	// MasterUnreachable: no link could be had; said once until it succeeds or the reason changes.
+	// MasterUnreachable reports that no link could be opened: once until one opens or the reason
+	// changes.
 	MasterUnreachable struct {
 		URL       string       `json:"url"`
 		Err       string       `json:"err"`
 		CloseCode int          `json:"close_code,omitempty"`
 		RetryInMS Milliseconds `json:"retry_in_ms"`
 	}
-	// MasterRefusedUs: MASTER closed with 4001, 4002, 4003, 4006 or sent what cannot be obeyed.
+	// MasterRefusedUs reports that MASTER closed with 4001, 4002, 4003 or 4006, or sent what cannot
+	// be obeyed.
 	MasterRefusedUs struct {
 		CloseCode int    `json:"close_code,omitempty"`
 		Err       string `json:"err"`
 	}
-	// LeaseLost: MASTER was away for longer than it lets this machine serve alone; every cluster is stopped.
+	// LeaseLost reports that MASTER was away for longer than it lets this machine serve alone;
+	// every cluster is stopped.
 	LeaseLost struct {
 		LeaseMS Milliseconds `json:"lease_ms"`
 	}
-	// OrderRefused: an order of MASTER could not be obeyed; nothing was done. Of many within a short time not all are reported: Times counts those since the last event.
+	// OrderRefused reports that an order of MASTER could not be obeyed; nothing was done. Of many
+	// within a short time not all are reported: Times counts those since the last event.
 	OrderRefused struct {
 		Order   string     `json:"order"`
 		Cluster *ClusterID `json:"cluster,omitempty"`
@@ -102,40 +65,44 @@ type (
 		Err     string     `json:"err"`
 		Times   int        `json:"times,omitempty"`
 	}
-	// PacketDropped: a packet of MASTER or of a bot could not be read; counted, and the first of each link is said.
+	// PacketDropped reports that a packet of MASTER or of a bot could not be read. All are counted,
+	// the first of each link is reported.
 	PacketDropped struct {
 		From  string `json:"from"`
 		Err   string `json:"err"`
-		Times int    `json:"times,omitempty"` // that this stands for, where more than one
+		Times int    `json:"times,omitempty"` // packets that this event covers, where more than one
 	}
-	// MasterReported: an error packet of MASTER.
+	// MasterReported carries an error packet of MASTER.
 	MasterReported struct {
 		Code    int    `json:"code"`
 		Message string `json:"err"`
-		Times   int    `json:"times,omitempty"` // that this stands for, where more than one
+		// packets that this event covers, where more than one
+		Times int `json:"times,omitempty"`
 	}
 )
 
-// Lifecycle of the machine's ranges and clusters.
+// Events of the machine's ranges and clusters.
 type (
-	// RangeMoved: a range of this machine is in another state.
+	// RangeMoved reports a range's new state.
 	RangeMoved struct {
 		Shards string     `json:"shards"`
 		State  RangeState `json:"state"`
 	}
-	// ClusterMoved: a cluster is in another state, or more of its shards are ready.
+	// ClusterMoved reports a cluster's new state, or that more of its shards are ready.
 	ClusterMoved struct {
-		Cluster  ClusterID    `json:"cluster"`
-		Range    ShardRange   `json:"-"`
-		Shards   string       `json:"shards"`
-		State    ClusterState `json:"state"`
-		PID      int          `json:"pid,omitempty"`
-		Ready    int          `json:"shards_ready"`
-		Out      int          `json:"shards_out,omitempty"` // thrown out by Discord, or unable to reach it
-		Assumed  bool         `json:"assumed,omitempty"`    // that shards are READY: the bot says nothing of them (cluster.ready: after)
-		Restarts int          `json:"restarts"`
+		Cluster ClusterID    `json:"cluster"`
+		Range   ShardRange   `json:"-"`
+		Shards  string       `json:"shards"`
+		State   ClusterState `json:"state"`
+		PID     int          `json:"pid,omitempty"`
+		Ready   int          `json:"shards_ready"`
+		// disconnected by Discord, or unable to reach it
+		Out int `json:"shards_out,omitempty"`
+		// READY is assumed: the bot does not report its shards (cluster.ready: after)
+		Assumed  bool `json:"assumed,omitempty"`
+		Restarts int  `json:"restarts"`
 	}
-	// ShardMoved: a shard is in another state.
+	// ShardMoved reports a shard's new state.
 	ShardMoved struct {
 		Cluster   ClusterID    `json:"cluster"`
 		Shard     int          `json:"shard"`
@@ -143,34 +110,40 @@ type (
 		CloseCode int          `json:"close_code,omitempty"`
 		LatencyMS Milliseconds `json:"latency_ms,omitempty"`
 	}
-	// ClusterReady: every shard of a cluster is READY.
+	// ClusterReady reports that every shard of a cluster is READY.
 	ClusterReady struct {
 		Cluster ClusterID    `json:"cluster"`
 		Shards  string       `json:"shards"`
 		PID     int          `json:"pid"`
-		TookMS  Milliseconds `json:"took_ms"`           // since its process was started
-		Assumed bool         `json:"assumed,omitempty"` // nothing says it: enough time has passed (cluster.ready: after)
+		TookMS  Milliseconds `json:"took_ms"` // since its process was started
+		// READY is assumed: enough time has passed (cluster.ready: after)
+		Assumed bool `json:"assumed,omitempty"`
 	}
-	// ClusterAdopted: the process of an earlier life of CONTROL is ours again, having served all the while.
+	// ClusterAdopted reports that the process of an earlier run of CONTROL, which kept serving, is
+	// supervised again.
 	ClusterAdopted struct {
 		Cluster ClusterID `json:"cluster"`
 		Shards  string    `json:"shards"`
 		PID     int       `json:"pid"`
 	}
-	// ClusterDied: a cluster's run ended unordered; it is restarted.
+	// ClusterDied reports that a cluster's run ended without an order; it is restarted.
 	ClusterDied struct {
-		Cluster   ClusterID    `json:"cluster"`
-		Shards    string       `json:"shards"`
-		PID       int          `json:"pid,omitempty"`
-		Cause     Cause        `json:"cause"`
-		Class     string       `json:"class,omitempty"` // whose failure it is: "bot", "host", "discord"; the bot's alone are counted
-		Err       string       `json:"err"`
-		Exit      string       `json:"exit,omitempty"`
-		Attempt   int          `json:"attempt"` // failed starts in a row; 0 after it had served, or where the failure does not count
+		Cluster ClusterID `json:"cluster"`
+		Shards  string    `json:"shards"`
+		PID     int       `json:"pid,omitempty"`
+		Cause   Cause     `json:"cause"`
+		// the failure's class: "bot", "host", "discord"; only the bot's are counted
+		Class string `json:"class,omitempty"`
+		Err   string `json:"err"`
+		Exit  string `json:"exit,omitempty"`
+		// failed starts in a row; 0 after it had served, or where the failure does not count
+		Attempt   int          `json:"attempt"`
 		RetryInMS Milliseconds `json:"retry_in_ms"`
 	}
-	// ClusterHeld: this machine cannot start a cluster, for trouble that passes: a program, a folder, room on the disk, files, memory or CPU time is missing. The start is
-	// retried, once a minute at least, and costs no restart. Raised once for each trouble, and with On false once it is over. Do what Cure says; nothing else is needed.
+	// ClusterHeld reports that this machine cannot start a cluster, for trouble that passes: a
+	// program, a folder, room on the disk, files, memory or CPU time is missing. The start is
+	// retried, once a minute at least, and costs no restart. Raised once for each trouble, and with
+	// On false once it is over. Cure is what to do; nothing else is needed.
 	ClusterHeld struct {
 		On      bool       `json:"on"`
 		Cluster ClusterID  `json:"cluster"`
@@ -179,7 +152,8 @@ type (
 		Err     string     `json:"err"`
 		Cure    string     `json:"cure,omitempty"`
 	}
-	// ClusterGaveUp: a cluster never properly started in one start and three restarts. Said once; RestartCluster gives a fresh budget.
+	// ClusterGaveUp reports, once, that one start and three restarts of a cluster failed.
+	// RestartCluster gives it a fresh budget.
 	ClusterGaveUp struct {
 		Cluster   ClusterID  `json:"cluster"`
 		Range     ShardRange `json:"-"`
@@ -189,9 +163,10 @@ type (
 		Causes    []string   `json:"causes"` // of each attempt, in order
 		CloseCode int        `json:"close_code,omitempty"`
 		WaitedFor string     `json:"waited_for,omitempty"`
-		Output    string     `json:"output,omitempty"` // the last of what it wrote
+		Output    string     `json:"output,omitempty"` // the end of what it wrote
 	}
-	// ClusterFatal: a close code that no restart cures. Hint is what to change; `control restart` starts the cluster again.
+	// ClusterFatal reports a close code that no restart cures. Hint is what to change; `control
+	// restart` starts the cluster again.
 	ClusterFatal struct {
 		Cluster   ClusterID  `json:"cluster"`
 		Range     ShardRange `json:"-"`
@@ -200,40 +175,46 @@ type (
 		Err       string     `json:"err"`
 		Hint      string     `json:"hint,omitempty"`
 	}
-	// ClusterStoppedByOrder: drained and gone, as ordered.
+	// ClusterStoppedByOrder reports that a cluster was drained and ended, as ordered.
 	ClusterStoppedByOrder struct {
 		Cluster ClusterID `json:"cluster"`
 		Shards  string    `json:"shards"`
 	}
-	// FleetHalted: Discord refuses the token (4004) or its intents (4013, 4014); nothing identifies with it again until an operator gives another one,
-	// or lifts the halt. Hint is what to change first.
+	// FleetHalted reports that Discord refuses the token (4004) or its intents (4013, 4014).
+	// Nothing identifies with it again until an operator sets another one or lifts the halt. Hint
+	// is what to change first.
 	FleetHalted struct {
 		CloseCode int    `json:"close_code"`
 		Token     string `json:"token_fingerprint"`
 		Hint      string `json:"hint,omitempty"`
 	}
-	// FleetResumed: an operator ended a halt.
+	// FleetResumed reports that an operator ended a halt.
 	FleetResumed struct {
 		CloseCode int    `json:"close_code"`
 		Token     string `json:"token_fingerprint"`
 	}
-	// ClusterIdentifyStorm: a cluster identified too often within 10 minutes: more than twice per shard, or, where it can resume nothing, four times, or one shard six times
-	// because Discord ended its session. Its further identifies are held back, for a minute first and twice as long each time, and go on by themselves; its process lives.
-	// Look why it identifies; control restart lets it identify at once.
+	// ClusterIdentifyStorm reports that a cluster identified too often within 10 minutes: more than
+	// twice per shard, or four times where it can resume nothing, or one shard six times because
+	// Discord ended its session. Its further identifies are held back, for a minute first and twice
+	// as long each time, and go on by themselves; its process lives. Find out why it identifies;
+	// `control restart` lets it identify at once.
 	ClusterIdentifyStorm struct {
 		Cluster    ClusterID    `json:"cluster"`
 		Shards     string       `json:"shards"`
 		Identifies int          `json:"identifies"`
 		HeldMS     Milliseconds `json:"held_ms,omitempty"` // until the next one
 	}
-	// DiscordOutage: more than a fifth of this machine's shards are thrown out and stay so, or (On false) the first one is back.
+	// DiscordOutage reports that more than a fifth of this machine's shards are disconnected and
+	// stay so, or (On false) that the first one is back.
 	DiscordOutage struct {
 		On     bool `json:"on"`
 		Out    int  `json:"shards_out"`
 		Shards int  `json:"shards"`
 	}
-	// ShardStuck: a shard is not READY for two minutes and waits for no permit that it asked for, while Discord is well. After five minutes its bot is asked to connect it
-	// again, after six its cluster is restarted, unless it never served and waits for Discord. Until the shard is READY the machine is not (/readyz).
+	// ShardStuck reports that a shard was not READY for two minutes and waits for no permit, while
+	// Discord is well. After five minutes its bot is asked to reconnect it, after six its cluster
+	// is restarted, unless it never served and waits for Discord. Until the shard is READY the
+	// machine is not (/readyz).
 	ShardStuck struct {
 		Cluster ClusterID    `json:"cluster"`
 		Shard   int          `json:"shard"`
@@ -241,7 +222,8 @@ type (
 		DownMS  Milliseconds `json:"down_ms"`
 		Reason  string       `json:"reason"`
 	}
-	// RollingRestartMoved: a rolling restart started, is done, or was stopped because a cluster did not come up.
+	// RollingRestartMoved reports that a rolling restart started, is done, or was stopped because a
+	// cluster did not come up.
 	RollingRestartMoved struct {
 		State   string     `json:"state"` // "started", "done", "stopped"
 		Cluster *ClusterID `json:"cluster,omitempty"`
@@ -249,80 +231,91 @@ type (
 		Left    int        `json:"left"`
 		Err     string     `json:"err,omitempty"`
 	}
-	// OrderGiven: an operator's command was passed on.
+	// OrderGiven reports that an operator's command was passed on.
 	OrderGiven struct {
 		Order   string     `json:"order"`
 		Cluster *ClusterID `json:"cluster,omitempty"`
 		Fresh   bool       `json:"fresh,omitempty"`
 		By      string     `json:"by"`
 	}
-	// AdminUnavailable: the API cannot be had at an address; it is tried again.
+	// AdminUnavailable reports that the API cannot listen at an address; it retries.
 	AdminUnavailable struct {
 		Listen string `json:"listen"`
 		Err    string `json:"err"`
 	}
-	// AdminRefused: the API turned a request away: a wrong token, too many requests, a foreign origin or host. At most one event a minute; Refused counts all since the last. A
-	// program has an old token, or someone guesses: look at what runs at Remote.
+	// AdminRefused reports that the API refused a request: a wrong token, too many requests, a
+	// foreign origin or host. At most one event a minute; Refused counts all since the last. Either
+	// a program has an old token or a person guesses: look at what runs at Remote.
 	AdminRefused struct {
 		Remote  string `json:"remote"` // of the last one
 		Status  int    `json:"status"`
 		Refused int    `json:"refused"`
 		Err     string `json:"err"`
 	}
-	// Identified: IDENTIFYs were sent with one permit: that of a shard, or those of all shards of a cluster that asks for none.
+	// Identified reports that IDENTIFYs were sent with one permit: that of a shard, or those of all
+	// shards of a cluster that asks for none.
 	Identified struct {
 		Cluster    ClusterID     `json:"cluster"`
 		Shard      int           `json:"shard"` // the first
 		Identifies int           `json:"identifies"`
 		Cause      IdentifyCause `json:"cause"`
-		WaitedMS   Milliseconds  `json:"waited_ms"` // from the wish to the permit
+		WaitedMS   Milliseconds  `json:"waited_ms"` // from the request to the permit
 	}
-	// ClusterFlapping: READY and dead within 60 s five times in 10 minutes.
+	// ClusterFlapping reports that a cluster was READY and dead within 60 s five times in 10
+	// minutes.
 	ClusterFlapping struct {
 		Cluster ClusterID `json:"cluster"`
 		Shards  string    `json:"shards"`
 	}
-	// IdentifyUnpaced: a bot does not ask for permits, so that its own identifies after the start cannot be paced.
+	// IdentifyUnpaced reports that a bot does not ask for permits, so that its identifies after the
+	// start cannot be paced.
 	IdentifyUnpaced struct {
 		Cluster ClusterID `json:"cluster"`
 	}
-	// ControlBroken: our own code panicked again and again in one actor.
+	// ControlBroken reports that CONTROL's own code panicked repeatedly in one actor.
 	ControlBroken struct {
 		Actor string `json:"actor"`
 		Err   string `json:"err"`
 	}
-	// ControlStalled: this process did not run for a while; every deadline begins again. One event a stall: Actor is the first that noticed.
+	// ControlStalled reports that this process did not run for a while; every deadline starts
+	// again. One event a stall: Actor is the first that noticed.
 	ControlStalled struct {
 		Actor  string       `json:"actor"`
 		LateMS Milliseconds `json:"late_ms"`
 	}
-	// OperationsRefused: a cluster reads so slowly that what others had for it was refused, so many times since it was said last; their senders were told.
+	// OperationsRefused reports that a cluster reads so slowly that operations for it were refused:
+	// Refused of them since the last report. Each sender got an error.
 	OperationsRefused struct {
 		Cluster ClusterID `json:"cluster"`
 		Refused int       `json:"refused"`
 		Err     string    `json:"err,omitempty"`
 	}
-	// StateUnwritable: the state folder takes no file; what it would have held is lost with this process.
+	// StateUnwritable reports that a file of the state folder cannot be written; its content is
+	// lost with this process.
 	StateUnwritable struct {
 		File string `json:"file"`
 		Err  string `json:"err"`
 	}
-	// AlertsLost: alerts did not reach the operator's command or webhook. Correct what Err names; the events themselves are in the log. One in ten minutes is an error,
-	// the others are counted only.
+	// AlertsLost reports that alerts did not reach the operator's command or webhook. Correct what
+	// Err names; the events themselves are in the log. One in ten minutes is an error, the others
+	// are counted only.
 	AlertsLost struct {
 		By    AlertChannel `json:"by"`
 		Lost  int          `json:"lost"` // alerts
 		Err   string       `json:"err"`
 		Quiet bool         `json:"-"` // the last one was reported less than ten minutes ago
 	}
-	// LogsMoved: another program removed or renamed the file that a running bot writes its output to. The bot writes on into it, within its limit; `control logs` does not show
-	// it. Take the folder out of that program's configuration; a restart of the cluster begins a new file.
+	// LogsMoved reports that another program removed or renamed the file that a running bot writes
+	// its output to. The bot keeps writing into it, within its limit; `control logs` does not show
+	// it. Take the folder out of that program's configuration; a restart of the cluster begins a
+	// new file.
 	LogsMoved struct {
 		Cluster ClusterID `json:"cluster"`
 		PID     int       `json:"pid"`
-		File    string    `json:"file"` // as the kernel calls it
+		File    string    `json:"file"` // as the kernel names it
 	}
-	// LogsUnkept: the output of bots is not kept within its limits, or not without a loss; said when the reason changes.
+	// LogsUnkept reports that the output of bots is not kept within its limits, or not without a
+	// loss: once for each reason.
 	LogsUnkept struct {
 		Err string `json:"err"`
 	}
@@ -351,7 +344,7 @@ func (ClusterIdentifyStorm) Event() (string, Level)  { return "cluster.identify_
 func (DiscordOutage) Event() (string, Level)         { return "discord.outage", LevelError }
 func (ShardStuck) Event() (string, Level)            { return "shard.stuck", LevelWarn }
 
-// Event is loud while the trouble lasts.
+// Event returns an error while the trouble lasts, then information.
 func (m ClusterHeld) Event() (string, Level) {
 	if m.On {
 		return "cluster.held", LevelError
@@ -359,7 +352,7 @@ func (m ClusterHeld) Event() (string, Level) {
 	return "cluster.held", LevelInfo
 }
 
-// Event is loud when the restart stopped before its end.
+// Event returns an error when the restart stopped before its end.
 func (m RollingRestartMoved) Event() (string, Level) {
 	if m.State == "stopped" {
 		return "rolling_restart.moved", LevelError
@@ -376,7 +369,7 @@ func (ControlBroken) Event() (string, Level)    { return "control.broken", Level
 func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
 func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }
 
-// Event is an error, or for the figures alone.
+// Event returns an error; the debug level only counts.
 func (m AlertsLost) Event() (string, Level) {
 	if m.Quiet {
 		return "alerts.lost", LevelDebug

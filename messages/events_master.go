@@ -1,52 +1,56 @@
 package messages
 
-// What MASTER sees of its fleet.
+// Events that MASTER reports about its fleet.
 type (
-	// MachineJoined: a CONTROL is linked; Serves is what it says it serves already.
+	// MachineJoined reports that a CONTROL is linked; Serves is what it already serves.
 	MachineJoined struct {
 		Source  string   `json:"source"`
 		Host    string   `json:"host"`
 		Version string   `json:"version"`
 		Serves  []string `json:"serves"`
 	}
-	// MachineLeft: a CONTROL stopped its clusters and took its leave.
+	// MachineLeft reports that a CONTROL stopped its clusters and closed its link by order.
 	MachineLeft struct {
 		Source string `json:"source"`
 	}
-	// MachineLost: the link of a CONTROL ended; its ranges stay its own for as long as the grace lasts.
+	// MachineLost reports that the link of a CONTROL ended; it keeps its ranges during the grace.
 	MachineLost struct {
 		Source  string       `json:"source"`
 		Err     string       `json:"err"`
 		GraceMS Milliseconds `json:"grace_ms"`
 	}
-	// MachineReplaced: a CONTROL that was lost did not return in time; what it served goes to others.
+	// MachineReplaced reports that a lost CONTROL did not return in time; others get what it
+	// served.
 	MachineReplaced struct {
 		Source string       `json:"source"`
 		Shards []string     `json:"ranges"`
 		AwayMS Milliseconds `json:"away_ms"`
 	}
-	// MachineForgotten: a CONTROL that was lost is away for so long that its name and its slots are free for others.
+	// MachineForgotten reports that a lost CONTROL was away so long that its name and slots are
+	// free for others.
 	MachineForgotten struct {
 		Source string       `json:"source"`
 		AwayMS Milliseconds `json:"away_ms"`
 	}
-	// FleetDoubled: a CONTROL that returned still serves what was given to another meanwhile; it is told to stop. ForMS is since it was given away, at most so long was it
-	// served twice; 0: not known.
+	// FleetDoubled reports that a CONTROL that returned still serves what another has got since; it
+	// is ordered to stop. ForMS is the time since the shards were reassigned, which bounds how long
+	// they were served twice; 0: unknown.
 	FleetDoubled struct {
 		Source string       `json:"source"`
 		Shards string       `json:"shards"`
 		Owner  string       `json:"owner"`
 		ForMS  Milliseconds `json:"for_ms,omitempty"`
 	}
-	// MachineOutdated: a CONTROL that returned serves by another shard_count, or in clusters of another size, than the fleet; it is told to stop all of that.
+	// MachineOutdated reports that a CONTROL that returned serves by another shard_count, or in
+	// clusters of another size, than the fleet; it is ordered to stop all of that.
 	MachineOutdated struct {
 		Source           string `json:"source"`
 		ShardCount       int    `json:"shard_count"`
 		ShardsPerCluster int    `json:"shards_per_cluster"`
 		Ranges           int    `json:"ranges"`
 	}
-	// MachineRefused: a link was closed before it was one. Of many within a short time not all are
-	// reported: Times counts those since the last event.
+	// MachineRefused reports that a connection was closed before it became a link. Of many within a
+	// short time not all are reported: Times counts those since the last event.
 	MachineRefused struct {
 		Remote    string `json:"remote"`
 		Source    string `json:"source,omitempty"`
@@ -54,89 +58,96 @@ type (
 		Err       string `json:"err"`
 		Times     int    `json:"times,omitempty"`
 	}
-	// MachineDuplicate: two CONTROLs come with one source; the first one stays.
+	// MachineDuplicate reports that two CONTROLs use one source; the first one stays.
 	MachineDuplicate struct {
 		Source string `json:"source"`
-		First  string `json:"first"` // where the linked one is
+		First  string `json:"first"` // address of the linked one
 		Second string `json:"second"`
 	}
-	// MachineReported: an error or a fatal packet of a CONTROL.
+	// MachineReported carries an error or a fatal packet of a CONTROL.
 	MachineReported struct {
 		Source    string `json:"source"`
 		Kind      string `json:"kind,omitempty"`
 		CloseCode int    `json:"close_code,omitempty"`
 		Shards    string `json:"shards,omitempty"`
 		Err       string `json:"err"`
-		Times     int    `json:"times,omitempty"` // that this stands for, where more than one
+		// packets that this event covers, where more than one
+		Times int `json:"times,omitempty"`
 	}
-	// FleetAsked: Discord said what the fleet is to be.
+	// FleetAsked reports the shard count and concurrency that Discord answered.
 	FleetAsked struct {
 		ShardCount     int `json:"shard_count"`
 		MaxConcurrency int `json:"max_concurrency"`
 		Remaining      int `json:"identifies_remaining,omitempty"`
 	}
-	// FleetPlaced: a machine was given a range, or made a spare.
+	// FleetPlaced reports that a machine got a range, or became a spare.
 	FleetPlaced struct {
 		Source string `json:"source"`
 		Shards string `json:"shards,omitempty"` // "": a spare
 	}
-	// FleetOperational: every shard of the bot is READY.
+	// FleetOperational reports that every shard of the bot is READY.
 	FleetOperational struct {
 		ShardCount int          `json:"shard_count"`
 		Machines   int          `json:"machines"`
 		TookMS     Milliseconds `json:"took_ms"` // since MASTER's start
 	}
-	// IdentifiesHeld: machines that are away may identify by themselves at any time, or have all the
-	// slots (PROTOCOL B3): MASTER lets nobody identify until they return, have certainly stopped, or
-	// are forgotten.
+	// IdentifiesHeld reports that machines that are away may identify by themselves at any time, or
+	// have all the slots (PROTOCOL B3). MASTER grants no identify until they return, have certainly
+	// stopped, or are forgotten.
 	IdentifiesHeld struct {
 		Sources []string `json:"sources"`
 		Hint    string   `json:"hint"`
 	}
-	// IdentifyBudgetLow: of the day's identifies nothing but the reserve for a cold start is left. What crashes and cannot resume waits for the reset.
+	// IdentifyBudgetLow reports that of the day's identifies only the reserve for a cold start is
+	// left. Shards that crashed and cannot resume wait for the reset.
 	IdentifyBudgetLow struct {
-		Remaining int          `json:"identifies_remaining"`
-		Total     int          `json:"identifies_total"`
-		Reserve   int          `json:"reserve"`
-		Wanted    int          `json:"identifies_wanted,omitempty"` // the most that somebody wants at once and waits for
+		Remaining int `json:"identifies_remaining"`
+		Total     int `json:"identifies_total"`
+		Reserve   int `json:"reserve"`
+		// the most identifies that one request waits for
+		Wanted    int          `json:"identifies_wanted,omitempty"`
 		ResetInMS Milliseconds `json:"reset_in_ms"`
-		Alone     bool         `json:"alone,omitempty"` // MASTER is away, and the figures are those of this machine's share: it waits for MASTER
+		// MASTER is away, and the figures are those of this machine's share: it waits for MASTER
+		Alone bool `json:"alone,omitempty"`
 	}
-	// IdentifyUnaccounted: Discord counted more identifies than were granted, and all of them are of
-	// the one budget: at its end Discord resets the token. Find who identifies, as Likely has it.
-	// Reported every ten minutes while it goes on.
+	// IdentifyUnaccounted reports that Discord counted more identifies than were granted. All of
+	// them use up the one budget, and when it is gone Discord resets the token. Find the program
+	// that identifies; Likely names candidates. Reported every ten minutes while it goes on.
 	IdentifyUnaccounted struct {
-		Unaccounted int    `json:"identifies_unaccounted"` // since it was reported last
-		Granted     int    `json:"identifies_granted"`     // since Discord's answer before
-		Remaining   int    `json:"identifies_remaining"`   // by Discord's word
+		Unaccounted int    `json:"identifies_unaccounted"` // since the last report
+		Granted     int    `json:"identifies_granted"`     // since Discord's previous answer
+		Remaining   int    `json:"identifies_remaining"`   // as Discord answered
 		Total       int    `json:"identifies_total"`
 		Likely      string `json:"likely"`
 	}
-	// IdentifyImpossible: a cluster whose bot identifies at its own pace wants more at once, in one bucket, than a whole day allows: it starts only with fewer shards. Said once.
+	// IdentifyImpossible reports, once, that a cluster whose bot identifies at its own pace wants
+	// more at once, in one bucket, than a whole day allows: it starts only with fewer shards.
 	IdentifyImpossible struct {
 		Source  string        `json:"source"`
 		Shard   int           `json:"shard"` // the first of its shards in the bucket
 		Cause   IdentifyCause `json:"cause"`
 		Wanted  int           `json:"identifies_wanted"`
 		Total   int           `json:"identifies_total"`
-		Reserve int           `json:"reserve"` // kept from what crashed
+		Reserve int           `json:"reserve"` // kept from crashed shards
 	}
-	// ShardsRecommended: Discord recommends another number of shards than are served, or, with
-	// CloseCode, refused a shard of this number and was asked again. Only an operator changes it:
-	// fleet.shards, and a restart of MASTER.
+	// ShardsRecommended reports that Discord recommends another number of shards than are served,
+	// or, with CloseCode, refused a shard of this number and was asked again. Only an operator
+	// changes it: fleet.shards, and a restart of MASTER.
 	ShardsRecommended struct {
-		ShardCount  int    `json:"shard_count"`
-		Recommended int    `json:"recommended"`
-		CloseCode   int    `json:"close_code,omitempty"` // 4010 or 4011: Discord refuses shards of this number
-		Hint        string `json:"hint,omitempty"`
+		ShardCount  int `json:"shard_count"`
+		Recommended int `json:"recommended"`
+		// 4010 or 4011: Discord refuses shards of this number
+		CloseCode int    `json:"close_code,omitempty"`
+		Hint      string `json:"hint,omitempty"`
 	}
-	// DiscordUnreachable: GET /gateway/bot gave no answer to go by; said once until it does.
+	// DiscordUnreachable reports, once until it is reached, that GET /gateway/bot gave no usable
+	// answer.
 	DiscordUnreachable struct {
 		Err       string       `json:"err"`
 		RetryInMS Milliseconds `json:"retry_in_ms"`
-		Hint      string       `json:"hint,omitempty"` // what to do who cannot wait
+		Hint      string       `json:"hint,omitempty"` // what to do instead of waiting
 	}
-	// TokenRefused: Discord does not know the token; nothing can start with it.
+	// TokenRefused reports that Discord does not know the token; nothing can start with it.
 	TokenRefused struct {
 		Err string `json:"err"`
 	}

@@ -2,38 +2,44 @@ package messages
 
 import "fmt"
 
-// FleetOrder (anybody → MASTER's root) gives a FleetDirective. Answer is called once, and must not block: it says that the order was refused, that it was carried out, or
-// that it is under way, and FleetOrderMoved tells how it goes from then on. An order whose id was seen is the same order: it is answered as it stands, and not carried out
-// again. So it is by a MASTER that was started anew: it goes on with what is left of it. One that gathers its machines yet carries it out when they had the time to come back.
+// FleetOrder (anybody → MASTER's root) gives a FleetDirective. Answer is called once and must not
+// block: the order was refused, is done, or is under way, and FleetOrderMoved reports its progress
+// from then on. An order whose id was seen is the same order: it gets its current state as answer
+// and is not carried out again. This holds for a restarted MASTER too, which continues with what is
+// left of the order; while it gathers its machines, it first gives them time to return.
 type FleetOrder struct {
-	ID        string // the asker's, 1 to FleetOrderIDMax bytes
+	ID        string // the requester's, 1 to FleetOrderIDMax bytes
 	Directive FleetDirective
-	By        string // who gives it, for the log
+	By        string // requester, for the log
 	Answer    func(Verdict)
 }
 
-// FleetOrderIDMax is how long the id of a FleetOrder may be, in bytes.
+// FleetOrderIDMax is the maximum length of a FleetOrder's id, in bytes.
 const FleetOrderIDMax = 64
 
 // IgnoreDeadLetterLogging marks what may come after MASTER has ended.
 func (FleetOrder) IgnoreDeadLetterLogging() {}
 
-// FleetDirective is what an operator can order of the fleet: RestartCluster, RollingRestart, DrainMachine, UndrainMachine, ForgetMachine, ResumeFleet. The set is closed, and
-// its members can be compared.
+// FleetDirective is what an operator can order of the fleet: RestartCluster, RollingRestart,
+// DrainMachine, UndrainMachine, ForgetMachine, ResumeFleet. The set is closed, and its members can
+// be compared.
 type FleetDirective interface {
-	// FleetOrder is the directive in words: "drain machine m2".
+	// FleetOrder returns the directive in words: "drain machine m2".
 	FleetOrder() string
 }
 
-// Directives of the fleet alone. RestartCluster finds the cluster wherever it is, and is done when it serves again; RollingRestart takes one machine after the other, one
-// cluster at a time, and stops at the first that does not come up.
+// Directives of the fleet alone. RestartCluster finds the cluster on its machine, and is done when
+// it serves again. RollingRestart takes one machine after the other, one cluster at a time, and
+// stops at the first that does not come up.
 type (
-	// DrainMachine moves everything that a machine serves to others, with its sessions, and gives it nothing more until it is undrained: the machine itself remembers that.
-	// Done when all of it is up again.
+	// DrainMachine moves everything that a machine serves to others, with its sessions, and gives
+	// it nothing more until it is undrained: the machine itself remembers that. Done when all of it
+	// is up again.
 	DrainMachine struct{ Source string }
 	// UndrainMachine lets a machine be a spare again, or serve.
 	UndrainMachine struct{ Source string }
-	// ForgetMachine frees the name and the slots of a machine that is away, and gives its shards to others: its operator knows that it is dead.
+	// ForgetMachine frees the name and the slots of a machine that is away, and gives its shards to
+	// others: its operator knows that it is dead.
 	ForgetMachine struct{ Source string }
 	// ResumeFleet ends a halt.
 	ResumeFleet struct{}
@@ -62,17 +68,17 @@ func (m ForgetMachine) FleetOrder() string { return "forget machine " + m.Source
 // FleetOrder is part of FleetDirective.
 func (ResumeFleet) FleetOrder() string { return "resume fleet" }
 
-// FleetOrderMoved: an operator's order to the fleet was given, comes on, or ended.
+// FleetOrderMoved reports that an operator's order to the fleet was given, made progress, or ended.
 type FleetOrderMoved struct {
 	OrderID  string          `json:"order_id"`
 	Order    string          `json:"order"` // in words
 	State    FleetOrderState `json:"state"`
-	By       string          `json:"by,omitempty"`       // of one that was given
-	Progress string          `json:"progress,omitempty"` // of one that runs
-	Err      string          `json:"err,omitempty"`      // of one that was refused, or failed
+	By       string          `json:"by,omitempty"`       // of a given one
+	Progress string          `json:"progress,omitempty"` // of a running one
+	Err      string          `json:"err,omitempty"`      // of a refused or failed one
 }
 
-// FleetOrderState is how far an order to the fleet is. The last three are the last word on it.
+// FleetOrderState is the progress of an order to the fleet. The last three are final.
 type FleetOrderState string
 
 const (
@@ -83,7 +89,7 @@ const (
 	FleetOrderFailed  FleetOrderState = "failed"
 )
 
-// Event is loud when an order ended before its end.
+// Event returns an error when an order failed.
 func (m FleetOrderMoved) Event() (string, Level) {
 	if m.State == FleetOrderFailed {
 		return "fleet_order.moved", LevelError

@@ -2,45 +2,49 @@ package messages
 
 import "time"
 
-// GetFleetView (anybody → MASTER's root) asks for the FleetView. Answer is called once, and must not block.
+// GetFleetView (anybody → MASTER's root) asks for the FleetView. Answer is called once, and must
+// not block.
 type GetFleetView struct{ Answer func(FleetView) }
 
 // IgnoreDeadLetterLogging marks what may come after MASTER has ended.
 func (GetFleetView) IgnoreDeadLetterLogging() {}
 
-// FleetView is how the whole fleet stands, as MASTER knows it.
+// FleetView is a snapshot of the whole fleet, as MASTER knows it.
 type FleetView struct {
-	At               time.Time       `json:"at"`
-	State            string          `json:"state"` // "asking" Discord, "gathering" machines, "serving"
+	At time.Time `json:"at"`
+	// "asking" Discord, "gathering" machines, "serving"
+	State            string          `json:"state"`
 	Started          time.Time       `json:"started"`
 	Epoch            int64           `json:"epoch"`
-	ShardCount       int             `json:"shard_count"` // 0: not known
+	ShardCount       int             `json:"shard_count"` // 0: unknown
 	MaxConcurrency   int             `json:"max_concurrency"`
 	ShardsPerCluster int             `json:"shards_per_cluster"`
 	ShardsReady      int             `json:"shards_ready"` // on the machines that are linked
 	Halted           bool            `json:"halted"`
-	Budget           *IdentifyBudget `json:"identify_budget,omitempty"` // absent: not known
+	Budget           *IdentifyBudget `json:"identify_budget,omitempty"` // absent: unknown
 	Machines         []FleetMachine  `json:"machines"`                  // by their sources
 }
 
-// IdentifyBudget is what is left of the day's identifies (Discord docs, Gateway: Session Start Limit), by MASTER's count since Discord said it last.
+// IdentifyBudget is the rest of the day's identifies (Discord docs, Gateway: Session Start Limit),
+// by MASTER's count since Discord's last answer.
 type IdentifyBudget struct {
 	Total     int       `json:"total"`
 	Remaining int       `json:"remaining"`
-	Reserve   int       `json:"reserve"`  // of what remains: kept for a start, and no crash's
-	ResetAt   time.Time `json:"reset_at"` // when it is whole again
+	Reserve   int       `json:"reserve"`  // of Remaining: kept for a cold start, not for crashes
+	ResetAt   time.Time `json:"reset_at"` // when it is full again
 }
 
-// Low reports whether nothing but the reserve is left.
+// Low reports whether only the reserve is left.
 func (b IdentifyBudget) Low() bool { return b.Remaining <= b.Reserve }
 
-// MachineState is whether MASTER reaches a machine.
+// MachineState is whether MASTER is linked to a machine.
 type MachineState string
 
 const (
 	MachineIsLinked MachineState = "linked"
-	MachineIsAway   MachineState = "away" // its link is lost; what it serves stays its own for the grace
-	MachineIsLost   MachineState = "lost" // it did not return in time: it has nothing, and its figures are not known
+	MachineIsAway   MachineState = "away" // its link is lost; it keeps its shards during the grace
+	// it did not return in time: it has no shards, and its figures are unknown
+	MachineIsLost MachineState = "lost"
 )
 
 // FleetMachine is one machine as MASTER knows it.
@@ -51,27 +55,27 @@ type FleetMachine struct {
 	AwaySince   *time.Time    `json:"away_since,omitempty"` // when its link was lost
 	Linked      bool          `json:"linked"`
 	Spare       bool          `json:"spare"`
-	Drained     bool          `json:"drained"` // by order: it is given nothing
+	Drained     bool          `json:"drained"` // by order: it gets nothing
 	Granted     []ShardRange  `json:"granted"` // what it is to serve
-	Ranges      []RangeInfo   `json:"ranges"`  // what it serves, as it said last
+	Ranges      []RangeInfo   `json:"ranges"`  // what it serves, as it reported last
 	Clusters    ClusterCounts `json:"clusters"`
 	ShardsReady int           `json:"shards_ready"`
 }
 
-// Ready reports whether every shard of the bot is READY, and why not.
+// Ready reports whether every shard of the bot is READY, and if not, why.
 func (v FleetView) Ready() (ready bool, why string) {
 	switch {
 	case v.Halted:
 		return false, "halted: Discord refuses the token or its intents"
 	case v.ShardCount == 0:
-		return false, "Discord has not said how many shards there are"
+		return false, "the number of shards is unknown: Discord has not answered"
 	case v.ShardsReady < v.ShardCount:
 		return false, "not every shard is READY"
 	}
 	return true, ""
 }
 
-// OwnerOf is the machine that is to serve a shard; nil: none is.
+// OwnerOf returns the machine that should serve a shard; nil: none.
 func (v FleetView) OwnerOf(shard int) *FleetMachine {
 	for i := range v.Machines {
 		for _, r := range v.Machines[i].Granted {

@@ -30,11 +30,11 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 			t.Errorf("secret in %s", text)
 		}
 		if !strings.Contains(text, redacted) {
-			t.Errorf("nothing said to be redacted in %s", text)
+			t.Errorf("no redaction in %s", text)
 		}
 	}
 	if s.Reveal() != "s3cret" {
-		t.Errorf("Reveal gives %q", s.Reveal())
+		t.Errorf("Reveal returns %q", s.Reveal())
 	}
 }
 

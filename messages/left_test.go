@@ -6,8 +6,9 @@ import (
 	"unsafe"
 )
 
-// suspended is a moment as it looks after the machine was suspended: the wall clock went on for d, and the one that timers run by did not. It is made by hand, of the seconds in
-// time.Time's first word, for nothing else makes one while a test runs.
+// suspended returns a moment as it looks after the machine was suspended: the wall clock advanced
+// by d, the monotonic clock did not. It edits the seconds in time.Time's first word, since nothing
+// else makes such a moment while a test runs.
 func suspended(t time.Time, d time.Duration) time.Time {
 	*(*uint64)(unsafe.Pointer(&t)) -= uint64(d/time.Second) << 30
 	return t

@@ -27,33 +27,38 @@ type FromMaster interface{ fromMaster() }
 // FromControl is any packet CONTROL may send. The set is closed.
 type FromControl interface{ fromControl() }
 
-// Features a peer may announce (PROTOCOL B1, B2). Nothing is used that was not announced.
+// Features a peer may announce (PROTOCOL B1, B2). A feature that was not announced is not used.
 const (
 	FeatureInfo      = "info"
 	FeatureHeartbeat = "heartbeat"
 	FeaturePermits   = "permits"
 	FeatureSessions  = "sessions"
 	FeatureOrders    = "orders"
-	FeatureConfirm   = "confirm" // MASTER says, by a connect, what of the ranges in a first info is still to be served; what of them does not run waits for that
-	FeatureShards    = "shards"
-	FeatureDrain     = "drain"
+	// MASTER confirms, by a connect, each range of a first info that stays; clusters of these
+	// ranges that do not run wait for that
+	FeatureConfirm = "confirm"
+	FeatureShards  = "shards"
+	FeatureDrain   = "drain"
 )
 
 // Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.
 // Source: discluster/master src/control.ts sendInitialise; the optional fields: PROTOCOL B1. A nil
-// pointer means the peer did not say.
+// pointer means that the field was absent.
 type Initialise struct {
 	Token             Secret        `json:"token"`
 	HeartbeatInterval *Milliseconds `json:"heartbeat_interval"`
-	ShardCount        *int          `json:"shard_count,omitempty"`        // of the whole fleet, ≥ 1; upstream as shipped leaves it out
-	Features          []string      `json:"features,omitempty"`           // none: upstream MASTER
-	MaxConcurrency    *int          `json:"max_concurrency,omitempty"`    // identifies per 5 s, ≥ 1
-	ShardsPerCluster  *int          `json:"shards_per_cluster,omitempty"` // ≥ 1
-	Machine           *Place        `json:"machine,omitempty"`            // nil: as it was told before, at first alone
-	Epoch             int64         `json:"epoch,omitempty"`
-	LeaseMS           *Milliseconds `json:"lease_ms,omitempty"`
-	Drained           *bool         `json:"drained,omitempty"` // for the machine to remember: an operator wants it to be given nothing; nil: as it was told before
-	Now               *UnixMillis   `json:"now,omitempty"`     // MASTER's clock
+	// of the whole fleet, ≥ 1; upstream as shipped leaves it out
+	ShardCount       *int     `json:"shard_count,omitempty"`
+	Features         []string `json:"features,omitempty"`           // none: upstream MASTER
+	MaxConcurrency   *int     `json:"max_concurrency,omitempty"`    // identifies per 5 s, ≥ 1
+	ShardsPerCluster *int     `json:"shards_per_cluster,omitempty"` // ≥ 1
+	// nil: unchanged, initially 1 of 1
+	Machine *Place        `json:"machine,omitempty"`
+	Epoch   int64         `json:"epoch,omitempty"`
+	LeaseMS *Milliseconds `json:"lease_ms,omitempty"`
+	// for the machine to remember: an operator wants it to get nothing; nil: unchanged
+	Drained *bool       `json:"drained,omitempty"`
+	Now     *UnixMillis `json:"now,omitempty"` // MASTER's clock
 }
 
 // Connect (op 6, MASTER → CONTROL) grants a range, or makes this machine a spare. Upstream:
@@ -67,10 +72,12 @@ type Connect struct {
 
 // Offload (op 3, MASTER → CONTROL): stop serving the range, keep its sessions (PROTOCOL B1).
 type Offload struct {
-	ID       string       `json:"id,omitempty"`
-	Range    ShardRange   `json:"shardRange"`
-	Reason   string       `json:"reason,omitempty"`
-	WithinMS Milliseconds `json:"within_ms,omitempty"` // what handlers may still take; 0: what a drain gives them. Set where another machine serves the range already
+	ID     string     `json:"id,omitempty"`
+	Range  ShardRange `json:"shardRange"`
+	Reason string     `json:"reason,omitempty"`
+	// time left for handlers; 0: that of a drain. Set where another machine serves the range
+	// already
+	WithinMS Milliseconds `json:"within_ms,omitempty"`
 }
 
 // Shutdown (op 4, MASTER → CONTROL): stop every cluster; the link stays (PROTOCOL B1).
@@ -83,11 +90,12 @@ type Shutdown struct {
 // Halt forbids any identify with one token, for the reason of a fatal close code.
 type Halt struct {
 	Code  int    `json:"code"`
-	Token string `json:"token"`           // Secret.Fingerprint
-	Epoch int64  `json:"epoch,omitempty"` // in which it was: tells one that an operator has lifted from one that came after
+	Token string `json:"token"` // Secret.Fingerprint
+	// in which it was: separates a halt that an operator has lifted from a later one
+	Epoch int64 `json:"epoch,omitempty"`
 }
 
-// Lifts reports whether the end of halt h ends another one, too.
+// Lifts reports whether the end of halt h also ends another halt.
 func (h *Halt) Lifts(other Halt) bool {
 	return h != nil && h.Token == other.Token && h.Epoch >= other.Epoch
 }
@@ -100,12 +108,13 @@ type Command struct {
 	Args json.RawMessage `json:"args,omitempty"`
 }
 
-// What a Command may be.
+// Names of a Command.
 const (
 	CommandRestartCluster = "restart_cluster" // RestartClusterArgs; done when it serves again
-	CommandRollingRestart = "rolling_restart" // of every cluster of the machine, one at a time; done when the last one serves again
-	CommandResumeFleet    = "resume_fleet"    // a Halt: it is lifted
-	CommandStatus         = "status"          // the result is a Heartbeat
+	// of every cluster of the machine, one at a time; done when the last one serves again
+	CommandRollingRestart = "rolling_restart"
+	CommandResumeFleet    = "resume_fleet" // its args are a Halt, which is lifted
+	CommandStatus         = "status"       // the result is a Heartbeat
 )
 
 // RestartClusterArgs is the args of restart_cluster.
@@ -114,8 +123,8 @@ type RestartClusterArgs struct {
 	Fresh   bool      `json:"fresh,omitempty"` // it identifies; else it resumes
 }
 
-// MasterError (op 7, both ways) tells of something that did not work. Upstream: code and message;
-// the rest: PROTOCOL B1.
+// MasterError (op 7, both ways) reports a failure. Upstream: code and message; the rest: PROTOCOL
+// B1.
 type MasterError struct {
 	Code    int         `json:"code"` // a close code, or 0
 	Message string      `json:"message"`
@@ -129,51 +138,59 @@ type HeartbeatAck struct {
 	Seq     int64       `json:"seq"`
 	Now     *UnixMillis `json:"now,omitempty"`
 	Machine *Place      `json:"machine,omitempty"`
-	Share   *Share      `json:"share,omitempty"` // nil: as it was told before; only to who said its own in Heartbeat
+	// nil: unchanged; sent only to a CONTROL that sent its own in Heartbeat
+	Share *Share `json:"share,omitempty"`
 }
 
-// Share is what one machine may identify of the day's budget while MASTER is away. Without one a
-// machine knows no limit.
+// Share is the part of the day's budget that one machine may identify while MASTER is away. Without
+// one a machine has no limit.
 type Share struct {
-	ID        int64 `json:"id"`        // tells one share from another; 0: there is none
-	Total     int   `json:"total"`     // as it was given
+	ID        int64 `json:"id"`        // identifies the share; 0: there is none
+	Total     int   `json:"total"`     // as assigned
 	Remaining int   `json:"remaining"` // of it
-	Reserve   int   `json:"reserve"`   // of what remains, what is kept from that which crashed
+	Reserve   int   `json:"reserve"`   // of Remaining, kept from crashed shards
 }
 
-// PermitAnswer (op 10, MASTER → CONTROL) grants or puts off one identify (PROTOCOL B1).
+// PermitAnswer (op 10, MASTER → CONTROL) grants or postpones one identify (PROTOCOL B1).
 type PermitAnswer struct {
-	ID           string       `json:"id"`
-	Granted      bool         `json:"granted"`
-	UseWithinMS  Milliseconds `json:"use_within_ms,omitempty"`  // when granted
-	Now          *UnixMillis  `json:"now,omitempty"`            // MASTER's clock when it granted: a grant that lay in a queue is older than it looks
-	InMS         Milliseconds `json:"in_ms,omitempty"`          // not to be used sooner than so long after Now; only to who said Now in its request
-	NotBefore    *UnixMillis  `json:"not_before,omitempty"`     // the same by the clock of CONTROL, more closely, where the bucket's last identify was its own
+	ID          string       `json:"id"`
+	Granted     bool         `json:"granted"`
+	UseWithinMS Milliseconds `json:"use_within_ms,omitempty"` // when granted
+	// MASTER's clock when it granted: shows how long a grant lay in a queue
+	Now *UnixMillis `json:"now,omitempty"`
+	// earliest use, counted from Now; sent only to a CONTROL that sent Now in its request
+	InMS Milliseconds `json:"in_ms,omitempty"`
+	// the same by CONTROL's clock, more exact, where the bucket's last identify was its own
+	NotBefore    *UnixMillis  `json:"not_before,omitempty"`
 	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"` // when not
 	Reason       string       `json:"reason,omitempty"`         // when not: "budget", "halted"
 }
 
-// Info (op 0, CONTROL → MASTER) says what this machine is and serves; sent after every Initialise
-// and at every change of a range (PROTOCOL B1).
+// Info (op 0, CONTROL → MASTER) describes this machine and what it serves; sent after every
+// Initialise and at every change of a range (PROTOCOL B1).
 type Info struct {
-	Hostname         string             `json:"hostname"`
-	Version          string             `json:"version"`
-	CPUs             int                `json:"cpus"`
-	MemoryBytes      int64              `json:"memory_bytes"`
-	Load1            float64            `json:"load1"`
-	Weight           float64            `json:"weight,omitempty"` // what it is to carry, against other machines, by its operator's word; 0: by CPUs and memory
-	Epoch            int64              `json:"epoch"`
-	Machine          Place              `json:"machine"`
-	ShardCount       int                `json:"shard_count,omitempty"`
-	MaxConcurrency   int                `json:"max_concurrency,omitempty"`
-	ShardsPerCluster int                `json:"shards_per_cluster,omitempty"`
-	Halted           *Halt              `json:"halted,omitempty"`
-	Resumed          *Halt              `json:"resumed,omitempty"` // the last halt that an operator lifted
-	Drained          bool               `json:"drained,omitempty"` // as it was told last
-	Ranges           []RangeInfo        `json:"ranges"`
-	LastIdentify     map[int]UnixMillis `json:"last_identify,omitempty"` // by bucket: when it was, or may yet be, used last, by CONTROL's clock
-	Now              *UnixMillis        `json:"now,omitempty"`           // CONTROL's clock, for MASTER to know by its own when that was
-	Features         []string           `json:"features"`
+	Hostname    string  `json:"hostname"`
+	Version     string  `json:"version"`
+	CPUs        int     `json:"cpus"`
+	MemoryBytes int64   `json:"memory_bytes"`
+	Load1       float64 `json:"load1"`
+	// how much to carry against other machines, set by its operator; 0: by CPUs and memory
+	Weight           float64 `json:"weight,omitempty"`
+	Epoch            int64   `json:"epoch"`
+	Machine          Place   `json:"machine"`
+	ShardCount       int     `json:"shard_count,omitempty"`
+	MaxConcurrency   int     `json:"max_concurrency,omitempty"`
+	ShardsPerCluster int     `json:"shards_per_cluster,omitempty"`
+	Halted           *Halt   `json:"halted,omitempty"`
+	// the last halt that an operator lifted
+	Resumed *Halt       `json:"resumed,omitempty"`
+	Drained bool        `json:"drained,omitempty"` // as MASTER set it last
+	Ranges  []RangeInfo `json:"ranges"`
+	// by bucket: when it was, or may still be, used last, by CONTROL's clock
+	LastIdentify map[int]UnixMillis `json:"last_identify,omitempty"`
+	// CONTROL's clock, so that MASTER can convert LastIdentify to its own
+	Now      *UnixMillis `json:"now,omitempty"`
+	Features []string    `json:"features"`
 }
 
 // RangeInfo is one range of an Info.
@@ -183,20 +200,20 @@ type RangeInfo struct {
 	Epoch int64      `json:"epoch"` // of the MASTER that granted it
 }
 
-// RangeState is how far a range is.
+// RangeState is the progress of a range.
 type RangeState string
 
 const (
-	RangeConnecting  RangeState = "connecting"  // some shard is not READY yet
+	RangeConnecting  RangeState = "connecting"  // some shard is not READY
 	RangeOperational RangeState = "operational" // every shard is READY
 	RangeDraining    RangeState = "draining"
 	RangeStopped     RangeState = "stopped"
 	RangeFailed      RangeState = "failed"   // some cluster gave up or died of a fatal code
-	RangeReleased    RangeState = "released" // said in acks alone: an offload is done
+	RangeReleased    RangeState = "released" // in acks alone: an offload is done
 )
 
-// Fatal (op 1, CONTROL → MASTER): a close code that no restart cures (4004, 4010–4014). Our fields:
-// PROTOCOL B1.
+// Fatal (op 1, CONTROL → MASTER) reports a close code that no restart cures (4004, 4010–4014). Our
+// fields: PROTOCOL B1.
 type Fatal struct {
 	Code    int        `json:"code"` // 4004 also for a token that REST refused
 	Message string     `json:"message"`
@@ -225,10 +242,11 @@ type Heartbeat struct {
 	Ranges      []RangeInfo   `json:"ranges"`
 	Clusters    ClusterCounts `json:"clusters"`
 	ShardsReady int           `json:"shards_ready"`
-	Share       *Share        `json:"share,omitempty"` // what is left of the share that CONTROL has; nil: it takes none
+	// the rest of CONTROL's share; nil: CONTROL takes none
+	Share *Share `json:"share,omitempty"`
 }
 
-// ClusterCounts counts this machine's clusters by what they are doing.
+// ClusterCounts counts this machine's clusters by state.
 type ClusterCounts struct {
 	Serving  int `json:"serving"`
 	Starting int `json:"starting"`
@@ -237,25 +255,30 @@ type ClusterCounts struct {
 
 // PermitRequest (op 10, CONTROL → MASTER) asks for one identify (PROTOCOL B1).
 type PermitRequest struct {
-	ID         string        `json:"id"`
-	Shard      int           `json:"shard"`
-	Cause      IdentifyCause `json:"cause"`
-	WaitedMS   Milliseconds  `json:"waited_ms"`
-	HoldMS     Milliseconds  `json:"hold_ms,omitempty"`    // the bucket is kept for so long, or until the report; asked again while it is kept, it is kept for so long from then
-	Identifies int           `json:"identifies,omitempty"` // with hold_ms: how many there will be behind it; absent: one
-	Kept       bool          `json:"kept,omitempty"`       // with hold_ms: the bucket is kept already, for MASTER to know that is started anew meanwhile
-	Now        *UnixMillis   `json:"now,omitempty"`        // CONTROL's clock; with it MASTER may grant before it is time, by InMS
+	ID       string        `json:"id"`
+	Shard    int           `json:"shard"`
+	Cause    IdentifyCause `json:"cause"`
+	WaitedMS Milliseconds  `json:"waited_ms"`
+	// keeps the bucket for this long, or until the report; asked again, the time starts again
+	HoldMS Milliseconds `json:"hold_ms,omitempty"`
+	// with hold_ms: how many identifies will follow; absent: one
+	Identifies int `json:"identifies,omitempty"`
+	// with hold_ms: the bucket is kept already; a restarted MASTER learns it by this
+	Kept bool `json:"kept,omitempty"`
+	// CONTROL's clock; with it MASTER may grant ahead of time, by InMS
+	Now *UnixMillis `json:"now,omitempty"`
 }
 
-// PermitReport (op 10, CONTROL → MASTER) says what became of a granted permit (PROTOCOL B1).
+// PermitReport (op 10, CONTROL → MASTER) reports whether a granted permit was used (PROTOCOL B1).
 type PermitReport struct {
-	ID         string      `json:"id"`
-	Sent       bool        `json:"sent"`                 // false: not used, the bucket is free
-	Identifies int         `json:"identifies,omitempty"` // behind a bucket that was kept: how many there were, as far as can be known; absent: one
-	Now        *UnixMillis `json:"now,omitempty"`        // CONTROL's clock
+	ID   string `json:"id"`
+	Sent bool   `json:"sent"` // false: not used, the bucket is free
+	// behind a bucket that was kept: how many there were, as far as known; absent: one
+	Identifies int         `json:"identifies,omitempty"`
+	Now        *UnixMillis `json:"now,omitempty"` // CONTROL's clock
 }
 
-// IdentifyCause is why a shard wants to identify; it decides who goes first (DESIGN §5).
+// IdentifyCause is the reason of an identify; it decides the order of requests (DESIGN §5).
 type IdentifyCause string
 
 const (
@@ -265,7 +288,8 @@ const (
 	CauseOperator   IdentifyCause = "operator"
 )
 
-// SessionsMoved (op 11, CONTROL → MASTER) keeps MASTER's copy of the sessions fresh (PROTOCOL B1).
+// SessionsMoved (op 11, CONTROL → MASTER) keeps MASTER's copy of the sessions current (PROTOCOL
+// B1).
 type SessionsMoved struct {
 	Sessions []Session `json:"sessions,omitempty"`
 	Gone     []int     `json:"gone,omitempty"` // shards whose session is invalid

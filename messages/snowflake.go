@@ -24,7 +24,7 @@ const (
 	incrementBits = 22
 	shardBits     = 32
 	workerBits    = 32
-	maxIncrement  = 1<<incrementBits - 3 // 4194301: upstream wraps to 0 behind it (PROTOCOL A5)
+	maxIncrement  = 1<<incrementBits - 3 // 4194301: upstream wraps to 0 after it (PROTOCOL A5)
 )
 
 // SnowflakeParts is a Snowflake taken apart.
@@ -35,7 +35,8 @@ type SnowflakeParts struct {
 	Increment uint32    // counts within one maker, 0..4194301
 }
 
-// Snowflake puts the parts together. A time before 2021 or behind 42 bits of milliseconds, or an increment over 22 bits, is an error.
+// Snowflake combines the parts. A time before 2021 or beyond 42 bits of milliseconds, or an
+// increment over 22 bits, is an error.
 func (p SnowflakeParts) Snowflake() (Snowflake, error) {
 	ms := p.Time.UnixMilli() - snowflakeEpoch
 	if ms < 0 || ms >= 1<<42 {
@@ -50,7 +51,8 @@ func (p SnowflakeParts) Snowflake() (Snowflake, error) {
 	return decimal(high, low), nil
 }
 
-// decimal writes a number of 128 bits. Every operation between clusters gets an id, so that math/big would be felt.
+// decimal writes a number of 128 bits. Every operation between clusters gets an id, and math/big
+// costs noticeably more.
 func decimal(high, low uint64) Snowflake {
 	const group = 10_000_000_000_000_000_000 // 19 digits, as many as 64 bits always hold
 	var text [39]byte
@@ -71,7 +73,7 @@ func decimal(high, low uint64) Snowflake {
 	return Snowflake(text[at:])
 }
 
-// Parts takes the snowflake apart. What is no decimal number of at most 128 bits is an error.
+// Parts splits the snowflake. Anything but a decimal number of at most 128 bits is an error.
 func (s Snowflake) Parts() (SnowflakeParts, error) {
 	v, ok := new(big.Int).SetString(string(s), 10)
 	if !ok || v.Sign() < 0 || v.BitLen() > 128 || len(s) > 39 {
@@ -87,14 +89,15 @@ func (s Snowflake) Parts() (SnowflakeParts, error) {
 	return p, nil
 }
 
-// Mint makes the snowflakes of one process: one counter, whatever the shard. Not safe for concurrent use.
+// Mint makes the snowflakes of one process: one counter for all shards. Not safe for concurrent
+// use.
 type Mint struct {
 	Worker uint32 // our pid
 	next   uint32
 }
 
-// New gives the next snowflake of the given shard field. Upstream's counter wraps from 4194301 to 0. A clock that stands before 2021 counts as 2021: the counter
-// keeps the ids of one process apart.
+// New returns the next snowflake of the given shard field. Upstream's counter wraps from 4194301 to
+// 0. A clock before 2021 counts as 2021: the counter keeps the ids of one process apart.
 func (m *Mint) New(now time.Time, shard uint32) Snowflake {
 	if epoch := time.UnixMilli(snowflakeEpoch); now.Before(epoch) {
 		now = epoch
@@ -105,7 +108,7 @@ func (m *Mint) New(now time.Time, shard uint32) Snowflake {
 	}
 	s, err := p.Snowflake()
 	if err != nil {
-		panic("mint: " + err.Error()) // a clock behind the year 2160
+		panic("mint: " + err.Error()) // a clock beyond the year 2160
 	}
 	return s
 }

@@ -70,7 +70,7 @@ func TestRecordedSnowflakesBothWays(t *testing.T) {
 	}
 }
 
-// Upstream's documentation says "worker 11, shard 99, increment 5" of a number that is not that
+// Upstream's documentation gives "worker 11, shard 99, increment 5" for a number with other parts
 // (PROTOCOL A5).
 func TestDocumentationTrap(t *testing.T) {
 	const documented, meant = Snowflake("1128425170719486862453931925225603077"), Snowflake("1128425170719486896937258638592966661")
@@ -133,7 +133,7 @@ func TestNoSnowflake(t *testing.T) {
 	}
 }
 
-// What has parts is made of them again; a leading zero is all that may be lost.
+// Parts and Snowflake are inverse; only a leading zero may be lost.
 func FuzzSnowflake(f *testing.F) {
 	for _, v := range recordedVectors(f).all() {
 		f.Add(string(v.Snowflake))

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A machine is ready when every shard that no operator stopped is READY; else the reason is given
-// in words.
+// A machine is ready when every shard that no operator stopped is READY; otherwise Ready returns
+// the reason in words.
 func TestViewReady(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, tc := range []struct {
