@@ -1,8 +1,11 @@
-// Package config is CONTROL's typed configuration: defaults, then one YAML file, then CONTROL_* variables, then flags; the later wins.
+// Package config is CONTROL's typed configuration: defaults, then one YAML file, then CONTROL_*
+// variables, then flags; the later wins.
 //
-// Every setting has one name in three spellings: master.url in the file, CONTROL_MASTER__URL in the environment ("__" is a level), --master.url as a flag where it is one
-// (Flags; secrets never are, for a command line is public). What is not understood is an error that names key, value, rule and origin, and all errors are told at once.
-// Maps merge over the sources, lists are replaced.
+// Every setting has one name in three spellings: master.url in the file, CONTROL_MASTER__URL in the
+// environment ("__" is a level), --master.url as a flag where it is one (Flags; never a secret,
+// since a command line is public). A text that is not understood is an error that names key, value,
+// rule and origin, and all errors are reported at once. Maps merge over the sources, lists are
+// replaced.
 package config
 
 import (
@@ -11,7 +14,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Config is everything that can be set. Load makes it.
+// Config holds every setting. Load makes it.
 type Config struct {
 	Discord  Discord  `koanf:"discord"`
 	Master   Master   `koanf:"master"`
@@ -26,183 +29,241 @@ type Config struct {
 	Hooks    Hooks    `koanf:"hooks"`
 	Log      Log      `koanf:"log"`
 
-	origins map[string]string // where a key was set, for the errors; a key at its default is not in it
+	// the source of each key, for the errors; a key at its default is not in it
+	origins map[string]string
 }
 
-// Discord is how Discord is reached.
+// Discord is the access to Discord.
 type Discord struct {
-	// Token is the bot's token, without "Bot ". MASTER needs it, embedded or alone; a CONTROL with a MASTER elsewhere gets it from there.
-	// CONTROL_DISCORD__TOKEN, or else DISCORD_TOKEN. Default: none.
+	// Token is the bot's token, without "Bot ". MASTER needs it, embedded or alone; a CONTROL with
+	// a MASTER elsewhere gets it from there. CONTROL_DISCORD__TOKEN, or else DISCORD_TOKEN.
+	// Default: none.
 	Token messages.Secret `koanf:"token"`
-	// TokenFile is a file that holds the token, white space around it ignored. Not together with token. CONTROL_DISCORD__TOKEN_FILE. Default: none.
+	// TokenFile is a file that holds the token; white space around it is ignored. Not together with
+	// token. CONTROL_DISCORD__TOKEN_FILE. Default: none.
 	TokenFile string `koanf:"token_file" flag:"file that holds the bot's token"`
-	// API is where Discord's REST API is asked: a URL without a path, /api/v10 is appended. CONTROL_DISCORD__API, or else DISCORD_API. Default: https://discord.com.
+	// API is the address of Discord's REST API: a URL without a path, /api/v10 is appended.
+	// CONTROL_DISCORD__API, or else DISCORD_API. Default: https://discord.com.
 	API string `koanf:"api" flag:"Discord's REST API, or a proxy before it"`
 }
 
 // Master is the link to MASTER.
 type Master struct {
-	// URL is MASTER's address, ws:// or wss://. Empty: CONTROL embeds a MASTER for this machine alone. CONTROL_MASTER__URL. Default: none.
-	URL string `koanf:"url" flag:"MASTER's address, ws:// or wss://; none: a MASTER inside"`
-	// Authorization is the secret both ends of the link share: what a CONTROL says and what `control master` demands. CONTROL_MASTER__AUTHORIZATION. Default: none.
+	// URL is MASTER's address, ws:// or wss://. Empty: CONTROL embeds a MASTER for this machine
+	// alone. CONTROL_MASTER__URL. Default: none.
+	URL string `koanf:"url" flag:"MASTER's address, ws:// or wss://; empty: embed one"`
+	// Authorization is the secret that both ends of the link share: a CONTROL sends it and `control
+	// master` demands it. CONTROL_MASTER__AUTHORIZATION. Default: none.
 	Authorization messages.Secret `koanf:"authorization"`
-	// AuthorizationFile is a file that holds it. Not together with authorization. CONTROL_MASTER__AUTHORIZATION_FILE. Default: none.
+	// AuthorizationFile is a file that holds it. Not together with authorization.
+	// CONTROL_MASTER__AUTHORIZATION_FILE. Default: none.
 	AuthorizationFile string `koanf:"authorization_file" flag:"file that holds the secret shared with MASTER"`
-	// Insecure allows ws:// beyond loopback, where anyone on the way reads the bot's token. CONTROL_MASTER__INSECURE. Default: false.
+	// Insecure allows ws:// beyond loopback, where others on the network can read the bot's token.
+	// CONTROL_MASTER__INSECURE. Default: false.
 	Insecure bool `koanf:"insecure" flag:"allow ws:// beyond loopback, where others can read the bot's token"`
 }
 
-// Machine is what MASTER knows this machine by.
+// Machine is what MASTER knows about this machine.
 type Machine struct {
-	// Source is the machine's name in the fleet, the same after every restart and no other machine's. CONTROL_MACHINE__SOURCE. Default: the host name.
+	// Source is the machine's name in the fleet, unique and the same after every restart.
+	// CONTROL_MACHINE__SOURCE. Default: the host name.
 	Source string `koanf:"source" flag:"this machine's name in the fleet"`
-	// Weight is how many shards this machine carries, against the weights of the others; one that has none then counts as the average. CONTROL_MACHINE__WEIGHT.
-	// Default: 0, by its processors and memory.
-	Weight int `koanf:"weight" flag:"what this machine carries, against others; 0: by processors and memory"`
+	// Weight is the share of the shards that this machine carries, relative to the weights of the
+	// others; a machine without one counts as the average. CONTROL_MACHINE__WEIGHT. Default: 0, by
+	// its processors and memory.
+	Weight int `koanf:"weight" flag:"share of the shards, relative to other machines; 0: by processors and memory"`
 }
 
-// Cluster is how a cluster process is run.
+// Cluster is the way a cluster process is run.
 type Cluster struct {
-	// Command is the bot: a program and its arguments. In a variable, or as one text in the file, it is split at white space. CONTROL_CLUSTER__COMMAND. Default: none.
+	// Command is the bot: a program and its arguments. In a variable, or as one text in the file,
+	// it is split at white space. CONTROL_CLUSTER__COMMAND. Default: none.
 	Command []string `koanf:"command"`
-	// Protocol is how it is spoken to: sdk (it is written with transport/bot, or speaks as that does), discordoo (a stock Discordoo, v0.11 or later) or env (it knows nothing
-	// of Discluster, and reads SHARDS, SHARD_COUNT and DISCORD_TOKEN). CONTROL_CLUSTER__PROTOCOL. Default: sdk.
-	Protocol string `koanf:"protocol" flag:"how the bot is spoken to: sdk, discordoo or env"`
-	// SocketPrefix is what the path of a stock Discordoo's socket begins with: its ipc.socketRoot and appspace. Only with protocol: discordoo.
-	// CONTROL_CLUSTER__SOCKET_PREFIX. Default: /tmp/ddoo.
+	// Protocol is the way CONTROL talks to the bot: sdk (a bot with transport/bot, or one that
+	// implements its protocol), discordoo (a stock Discordoo, v0.11 or later) or env (a bot without
+	// Discluster support that reads SHARDS, SHARD_COUNT and DISCORD_TOKEN).
+	// CONTROL_CLUSTER__PROTOCOL. Default: sdk.
+	Protocol string `koanf:"protocol" flag:"kind of bot: sdk, discordoo or env"`
+	// SocketPrefix is the beginning of the path of a stock Discordoo's socket: its ipc.socketRoot
+	// and appspace. Only with protocol: discordoo. CONTROL_CLUSTER__SOCKET_PREFIX. Default:
+	// /tmp/ddoo.
 	SocketPrefix string `koanf:"socket_prefix"`
-	// Ready is when a bot of protocol env is ready: after 30s (of its start: assumed ready then, and
-	// no sooner than 30 s and 6.5 s a shard), log "regular expression" (in a line of its output), or
-	// an address of its own that answers with 2xx then; in it {cluster} is the cluster's id and
-	// {9000+cluster} the sum. Only with protocol: env. CONTROL_CLUSTER__READY. Default: after 30s.
+	// Ready is the rule by which a bot of protocol env is ready: after 30s (since its start; READY
+	// is then assumed, and no sooner than 30 s and 6.5 s a shard), log "regular expression" (in a
+	// line of its output), or an address of the bot that answers with 2xx; in it {cluster} is the
+	// cluster's id and {9000+cluster} the sum. Only with protocol: env. CONTROL_CLUSTER__READY.
+	// Default: after 30s.
 	Ready string `koanf:"ready"`
-	// Probe is an address of such a bot that answers with 2xx as long as it is well, asked every heartbeat_interval; six failures in a row, and it is killed. Only with
-	// protocol: env. CONTROL_CLUSTER__PROBE. Default: none, its exit alone tells.
+	// Probe is an address of such a bot that answers with 2xx while it is healthy, requested every
+	// heartbeat_interval; after six failures in a row the bot is killed. Only with protocol: env.
+	// CONTROL_CLUSTER__PROBE. Default: none, only its exit is noticed.
 	Probe string `koanf:"probe"`
-	// Dir is where it runs. CONTROL_CLUSTER__DIR. Default: the folder CONTROL was started in.
+	// Dir is the working directory of the bot. CONTROL_CLUSTER__DIR. Default: the folder in which
+	// CONTROL was started.
 	Dir string `koanf:"dir" flag:"folder the bot runs in"`
-	// Env is added to its environment, one variable each, and wins over CONTROL's own.
+	// Env is added to its environment, one variable each, and overrides CONTROL's own.
 	// CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
 	Env map[string]string `koanf:"env"`
-	// ShardsPerCluster is how many shards a process carries. CONTROL_CLUSTER__SHARDS_PER_CLUSTER. Default: 0, which is max_concurrency where that is over 1, else 10.
+	// ShardsPerCluster is the number of shards of a process. CONTROL_CLUSTER__SHARDS_PER_CLUSTER.
+	// Default: 0, which is max_concurrency where that is over 1, else 10.
 	ShardsPerCluster int `koanf:"shards_per_cluster" flag:"shards a process carries; 0: by max_concurrency"`
-	// HelloTimeout is how long a process may take from its start to IDENTIFY. CONTROL_CLUSTER__HELLO_TIMEOUT. Default: 30s.
+	// HelloTimeout is the time a process may take from its start to IDENTIFY.
+	// CONTROL_CLUSTER__HELLO_TIMEOUT. Default: 30s.
 	HelloTimeout time.Duration `koanf:"hello_timeout"`
-	// ReadyTimeout is how long a shard may take from its IDENTIFY to READY. CONTROL_CLUSTER__READY_TIMEOUT. Default: 60s.
+	// ReadyTimeout is the time a shard may take from its IDENTIFY to READY.
+	// CONTROL_CLUSTER__READY_TIMEOUT. Default: 60s.
 	ReadyTimeout time.Duration `koanf:"ready_timeout"`
-	// HeartbeatInterval is how often a process must give a sign; two missed ones mean it hangs. CONTROL_CLUSTER__HEARTBEAT_INTERVAL. Default: 5s.
+	// HeartbeatInterval is the interval of a process's heartbeats; after two missed ones it counts
+	// as hanging. CONTROL_CLUSTER__HEARTBEAT_INTERVAL. Default: 5s.
 	HeartbeatInterval time.Duration `koanf:"heartbeat_interval"`
-	// StopGrace is how long a process may drain before SIGTERM. CONTROL_CLUSTER__STOP_GRACE. Default: 8s.
+	// StopGrace is the time a process may drain before SIGTERM. CONTROL_CLUSTER__STOP_GRACE.
+	// Default: 8s.
 	StopGrace time.Duration `koanf:"stop_grace"`
 	// KillGrace is the time between SIGTERM and SIGKILL. CONTROL_CLUSTER__KILL_GRACE. Default: 2s.
 	KillGrace time.Duration `koanf:"kill_grace"`
-	// Token is how the bot's token reaches the process: env (DISCORD_TOKEN) or hello (over the socket, unseen in /proc; SDK bots only). CONTROL_CLUSTER__TOKEN. Default: env.
+	// Token is the way the bot's token reaches the process: env (DISCORD_TOKEN) or hello (over the
+	// socket, invisible in /proc; SDK bots only). CONTROL_CLUSTER__TOKEN. Default: env.
 	Token string `koanf:"token"`
-	// OnLost is what an SDK bot does without CONTROL: autonomous (goes on for ever) or exit (closes its shards resumable and ends after lost_after, before MASTER
-	// gives them away). CONTROL_CLUSTER__ON_LOST. Default: autonomous with a MASTER inside, exit with one elsewhere.
+	// OnLost is the behaviour of an SDK bot without CONTROL: autonomous (serves forever) or exit
+	// (closes its shards resumably and ends after lost_after, before MASTER reassigns them).
+	// CONTROL_CLUSTER__ON_LOST. Default: autonomous with an embedded MASTER, exit with one
+	// elsewhere.
 	OnLost string `koanf:"on_lost"`
-	// LostAfter is how long it waits for CONTROL before it exits; less than MASTER's grace. Only with on_lost: exit.
-	// CONTROL_CLUSTER__LOST_AFTER. Default: five sixths of fleet.grace.
+	// LostAfter is the time it waits for CONTROL before it exits; less than MASTER's grace. Only
+	// with on_lost: exit. CONTROL_CLUSTER__LOST_AFTER. Default: five sixths of fleet.grace.
 	LostAfter time.Duration `koanf:"lost_after"`
-	// OnStop is what SIGTERM and SIGINT to CONTROL mean for the bots: drain (they end, resumable, within stop_grace and kill_grace) or detach (they go on serving, and the
-	// next start takes them back as they run; Linux only). CONTROL_CLUSTER__ON_STOP. Default: drain.
+	// OnStop is the effect of SIGTERM and SIGINT to CONTROL on the bots: drain (they end,
+	// resumable, within stop_grace and kill_grace) or detach (they keep serving, and the next start
+	// takes them back; Linux only). CONTROL_CLUSTER__ON_STOP. Default: drain.
 	OnStop string `koanf:"on_stop"`
-	// Logs is where its output goes: file (one a life, in the state folder) or inherit (CONTROL's own; no last lines in events). CONTROL_CLUSTER__LOGS. Default: file.
+	// Logs is the destination of its output: file (one for each run, in the state folder) or
+	// inherit (CONTROL's own; events then have no last lines). CONTROL_CLUSTER__LOGS. Default:
+	// file.
 	Logs string `koanf:"logs"`
-	// LogMax is how much of a life's output is kept on disk; over it its oldest lines are freed, a quarter at a time. CONTROL_CLUSTER__LOG_MAX. Default: 64MiB. 0: all of it.
+	// LogMax is the limit of a run's output on disk; beyond it the oldest lines are freed, a
+	// quarter at a time. CONTROL_CLUSTER__LOG_MAX. Default: 64MiB. 0: no limit.
 	LogMax Size `koanf:"log_max"`
-	// LogKeep is how much is kept of the output of all processes that have ended, of this machine together; beyond it the oldest go. CONTROL_CLUSTER__LOG_KEEP.
-	// Default: 1GiB. 0: of the last 1000.
+	// LogKeep is the limit for the output of all ended processes of this machine together; beyond
+	// it the oldest are removed. CONTROL_CLUSTER__LOG_KEEP. Default: 1GiB. 0: that of the last
+	// 1000.
 	LogKeep Size `koanf:"log_keep"`
 }
 
 // Identify is the pace of identifies.
 type Identify struct {
-	// Margin is added to Discord's 5 s between two identifies of a bucket, for the jitter of the way there. CONTROL_IDENTIFY__MARGIN. Default: 100ms.
+	// Margin is added to Discord's 5 s between two identifies of a bucket, against network jitter.
+	// CONTROL_IDENTIFY__MARGIN. Default: 100ms.
 	Margin time.Duration `koanf:"margin"`
-	// PermitTTL is how long a bot may use a permit. CONTROL_IDENTIFY__PERMIT_TTL. Default: 2s.
+	// PermitTTL is the time in which a bot may use a permit. CONTROL_IDENTIFY__PERMIT_TTL. Default:
+	// 2s.
 	PermitTTL time.Duration `koanf:"permit_ttl"`
 }
 
-// State is what survives a restart of CONTROL.
+// State is the data that survives a restart of CONTROL.
 type State struct {
-	// Dir is the state folder, one CONTROL's only. CONTROL_STATE__DIR. Default: the first of $STATE_DIRECTORY, /var/lib/control for root, $XDG_STATE_HOME/control and
-	// ~/.local/state/control that there is.
+	// Dir is the state folder, used by one CONTROL only. CONTROL_STATE__DIR. Default: the first
+	// that exists of $STATE_DIRECTORY, /var/lib/control for root, $XDG_STATE_HOME/control and
+	// ~/.local/state/control.
 	Dir string `koanf:"dir" flag:"state folder"`
 }
 
-// Sockets is where cluster processes listen.
+// Sockets is the place of the sockets of cluster processes.
 type Sockets struct {
-	// Dir holds the sockets; its path has at most 67 bytes, for a socket's may have 107. CONTROL_SOCKETS__DIR. Default: the first of $RUNTIME_DIRECTORY,
-	// $XDG_RUNTIME_DIR/control and the folder sockets in state.dir that there is.
+	// Dir holds the sockets; its path has at most 67 bytes, since a socket's may have 107.
+	// CONTROL_SOCKETS__DIR. Default: the first that exists of $RUNTIME_DIRECTORY,
+	// $XDG_RUNTIME_DIR/control and the folder sockets in state.dir.
 	Dir string `koanf:"dir"`
 }
 
-// Fleet is what MASTER goes by, embedded or alone.
+// Fleet is the configuration of MASTER, embedded or alone.
 type Fleet struct {
-	// Listen is where `control master` takes CONTROLs, host:port; without a host, everywhere. CONTROL_FLEET__LISTEN. Default: :8642.
-	Listen string `koanf:"listen" flag:"where MASTER takes CONTROLs, host:port"`
-	// Expect is the number of CONTROLs: once all are there MASTER waits no longer. CONTROL_FLEET__EXPECT. Default: 0, not known.
-	Expect int `koanf:"expect" flag:"number of CONTROLs MASTER waits for; 0: not known"`
-	// Wait is how long MASTER waits for CONTROLs before it divides the shards. CONTROL_FLEET__WAIT. Default: 45s.
+	// Listen is the address where `control master` accepts CONTROLs, host:port; without a host, on
+	// every interface. CONTROL_FLEET__LISTEN. Default: :8642.
+	Listen string `koanf:"listen" flag:"address where MASTER accepts CONTROLs, host:port"`
+	// Expect is the number of CONTROLs: MASTER stops waiting once all are linked.
+	// CONTROL_FLEET__EXPECT. Default: 0, unknown.
+	Expect int `koanf:"expect" flag:"number of CONTROLs MASTER waits for; 0: unknown"`
+	// Wait is the time MASTER waits for CONTROLs before it divides the shards. CONTROL_FLEET__WAIT.
+	// Default: 45s.
 	Wait time.Duration `koanf:"wait"`
-	// Shards is the number of shards of the whole bot. CONTROL_FLEET__SHARDS. Default: 0, ask Discord.
+	// Shards is the number of shards of the whole bot. CONTROL_FLEET__SHARDS. Default: 0, ask
+	// Discord.
 	Shards int `koanf:"shards" flag:"shards of the whole bot; 0: ask Discord"`
-	// MaxConcurrency is how many shards may identify per 5 s. CONTROL_FLEET__MAX_CONCURRENCY. Default: 0, ask Discord.
+	// MaxConcurrency is the number of shards that may identify per 5 s.
+	// CONTROL_FLEET__MAX_CONCURRENCY. Default: 0, ask Discord.
 	MaxConcurrency int `koanf:"max_concurrency"`
-	// Grace is how long a CONTROL that was lost may return before its shards are given away. CONTROL_FLEET__GRACE. Default: 30s.
+	// Grace is the time in which a lost CONTROL may return before its shards are reassigned.
+	// CONTROL_FLEET__GRACE. Default: 30s.
 	Grace time.Duration `koanf:"grace"`
-	// Spares is how many machines a cold start leaves without shards, to take over from one that dies. CONTROL_FLEET__SPARES. Default: 0, all are used.
+	// Spares is the number of machines that a cold start leaves without shards, to take over from
+	// one that dies. CONTROL_FLEET__SPARES. Default: 0, all are used.
 	Spares int `koanf:"spares" flag:"machines that stay without shards until another one dies"`
-	// OnMasterLoss is what a machine does whose MASTER is away: keep (it serves on; cut off for longer than grace, its shards have a second owner until the cut heals) or
-	// fence (it stops when its lease runs out, so that no shard ever has two; a MASTER that is away for longer stops the fleet). CONTROL_FLEET__ON_MASTER_LOSS. Default: keep.
+	// OnMasterLoss is the behaviour of a machine without MASTER: keep (it serves on; if it is cut
+	// off for longer than grace, its shards have a second owner until the partition heals) or fence
+	// (it stops when its lease ends, so that no shard ever has two owners; a MASTER that is away
+	// for longer stops the fleet). CONTROL_FLEET__ON_MASTER_LOSS. Default: keep.
 	OnMasterLoss string `koanf:"on_master_loss"`
-	// Lease is how long a machine serves after MASTER's last word, with on_master_loss: fence. CONTROL_FLEET__LEASE. Default: 20s.
+	// Lease is the time a machine serves after MASTER's last message, with on_master_loss: fence.
+	// CONTROL_FLEET__LEASE. Default: 20s.
 	Lease time.Duration `koanf:"lease"`
-	// HeartbeatInterval is how often a CONTROL gives a sign; 15 s later it is dead. CONTROL_FLEET__HEARTBEAT_INTERVAL. Default: 5s.
+	// HeartbeatInterval is the interval of a CONTROL's heartbeats; 15 s after a missed one it
+	// counts as dead. CONTROL_FLEET__HEARTBEAT_INTERVAL. Default: 5s.
 	HeartbeatInterval time.Duration `koanf:"heartbeat_interval"`
 }
 
-// Admin is where people and programs see how things stand, and give orders. `control status` and its like use a unix socket in state.dir, which is always there.
+// Admin is the interface of people and programs: status page, API and orders. `control status` and
+// its like use a unix socket in state.dir, which always exists.
 type Admin struct {
-	// Listen is the address of the status page, the API and the metrics, host:port; empty: none. Beyond loopback it wants a token, and TLS or insecure.
-	// CONTROL_ADMIN__LISTEN. Default: 127.0.0.1:8643, for `control master` 127.0.0.1:8644.
-	Listen string `koanf:"listen" flag:"where the API and the metrics are, host:port; empty: nowhere"`
-	// Hosts are the names that a request may be for, beside loopback's and the address of listen: those that people and proxies use. CONTROL_ADMIN__HOSTS. Default: none.
+	// Listen is the address of the status page, the API and the metrics, host:port; empty: none.
+	// Beyond loopback it needs a token, and TLS or insecure. CONTROL_ADMIN__LISTEN. Default:
+	// 127.0.0.1:8643, for `control master` 127.0.0.1:8644.
+	Listen string `koanf:"listen" flag:"address of the API and the metrics, host:port; empty: none"`
+	// Hosts are the host names that a request may use, beside loopback's and the address of listen:
+	// those that people and proxies use. CONTROL_ADMIN__HOSTS. Default: none.
 	Hosts []string `koanf:"hosts"`
-	// Token is what a request must bear: as a bearer token, or as the password of any user. CONTROL_ADMIN__TOKEN. Default: none.
+	// Token is the token that a request must carry: as a bearer token, or as the password of any
+	// user. CONTROL_ADMIN__TOKEN. Default: none.
 	Token messages.Secret `koanf:"token"`
-	// TokenFile is a file that holds it. Not together with token. CONTROL_ADMIN__TOKEN_FILE. Default: none.
+	// TokenFile is a file that holds it. Not together with token. CONTROL_ADMIN__TOKEN_FILE.
+	// Default: none.
 	TokenFile string `koanf:"token_file" flag:"file that holds the token of the API"`
-	// TLSCert is a PEM file of a certificate, its chain behind it. With tls_key. CONTROL_ADMIN__TLS_CERT. Default: none, plain HTTP.
+	// TLSCert is a PEM file of a certificate, followed by its chain. With tls_key.
+	// CONTROL_ADMIN__TLS_CERT. Default: none, plain HTTP.
 	TLSCert string `koanf:"tls_cert"`
-	// TLSKey is a PEM file of its key. CONTROL_ADMIN__TLS_KEY. Default: none.
+	// TLSKey is a PEM file of the certificate's key. CONTROL_ADMIN__TLS_KEY. Default: none.
 	TLSKey string `koanf:"tls_key"`
-	// Insecure allows plain HTTP beyond loopback, where anyone on the way reads the token. CONTROL_ADMIN__INSECURE. Default: false.
+	// Insecure allows plain HTTP beyond loopback, where others on the network can read the token.
+	// CONTROL_ADMIN__INSECURE. Default: false.
 	Insecure bool `koanf:"insecure" flag:"allow the API in plain HTTP beyond loopback, where others can read its token"`
 }
 
-// IPC is what clusters may say to each other by way of CONTROL.
+// IPC is what clusters may send to each other through CONTROL.
 type IPC struct {
-	// Eval lets a cluster run code of its own in others (BROADCAST_EVAL; stock Discordoo's way to ask something). Off, it is answered by an error; messages, cache
-	// operations and the requests of SDK bots, which name a handler, go on. CONTROL_IPC__EVAL. Default: true.
+	// Eval lets a cluster run its own code in other clusters (BROADCAST_EVAL; stock Discordoo's way
+	// to ask something). When off, an eval is answered by an error; messages, cache operations and
+	// the requests of SDK bots, which name a handler, still work. CONTROL_IPC__EVAL. Default: true.
 	Eval bool `koanf:"eval" flag:"let clusters run code in each other (BROADCAST_EVAL)"`
 }
 
-// Hooks is who else is told of this machine's events.
+// Hooks are the receivers of this machine's events.
 type Hooks struct {
-	// Exec is a command that is run for each event, a program and its arguments: the event comes as one line of JSON on its stdin, its output is dropped.
-	// In a variable, or as one text in the file, it is split at white space. CONTROL_HOOKS__EXEC. Default: none.
+	// Exec is a command that is run for each event, a program and its arguments: the event comes as
+	// one line of JSON on its stdin, its output is dropped. In a variable, or as one text in the
+	// file, it is split at white space. CONTROL_HOOKS__EXEC. Default: none.
 	Exec []string `koanf:"exec"`
-	// Events is the names of the events that are told, to the command and to the webhook. CONTROL_HOOKS__EVENTS. Default: every event of level warn or error.
+	// Events are the names of the events that the command and the webhook get.
+	// CONTROL_HOOKS__EVENTS. Default: every event of level warn or error.
 	Events []string `koanf:"events"`
-	// Timeout is how long the command may run before it is killed. CONTROL_HOOKS__TIMEOUT. Default: 10s.
+	// Timeout is the time the command may run before it is killed. CONTROL_HOOKS__TIMEOUT. Default:
+	// 10s.
 	Timeout time.Duration `koanf:"timeout"`
-	// Webhook is the address of a webhook of Discord's, or of what speaks its format; whoever knows it can write there. https://, or http:// on this machine.
-	// CONTROL_HOOKS__WEBHOOK. Default: none.
+	// Webhook is the address of a Discord webhook, or of a service with its format; it is a secret,
+	// since it allows writing there. https://, or http:// on this machine. CONTROL_HOOKS__WEBHOOK.
+	// Default: none.
 	Webhook messages.Secret `koanf:"webhook"`
-	// WebhookFile is a file that holds it. Not together with webhook. CONTROL_HOOKS__WEBHOOK_FILE. Default: none.
-	WebhookFile string `koanf:"webhook_file" flag:"file that holds the address of a webhook that is told of events"`
+	// WebhookFile is a file that holds it. Not together with webhook. CONTROL_HOOKS__WEBHOOK_FILE.
+	// Default: none.
+	WebhookFile string `koanf:"webhook_file" flag:"file that holds the address of a webhook that gets events"`
 }
 
 // Log is CONTROL's own log, on stderr.
@@ -213,7 +274,8 @@ type Log struct {
 	Format string `koanf:"format" flag:"json, console, or auto: console on a terminal"`
 }
 
-// What Cluster.Token, Cluster.OnStop, Fleet.OnMasterLoss, Cluster.Logs and Log.Format may say; Cluster.OnLost says messages.OnLostAutonomous or OnLostExit.
+// Values of Cluster.Token, Cluster.OnStop, Fleet.OnMasterLoss, Cluster.Logs and Log.Format;
+// Cluster.OnLost is messages.OnLostAutonomous or OnLostExit.
 const (
 	TokenByEnv   = "env"
 	TokenByHello = "hello"
@@ -232,10 +294,10 @@ const (
 	FormatConsole = "console"
 )
 
-// masterAdmin is Admin.Listen of `control master`, which may have a CONTROL beside it.
+// masterAdmin is Admin.Listen of `control master`, which may run beside a CONTROL.
 const masterAdmin = "127.0.0.1:8644"
 
-// AdminOfMaster is Admin.Listen for `control master`.
+// AdminOfMaster returns Admin.Listen for `control master`.
 func (c *Config) AdminOfMaster() string {
 	if c.origins["admin.listen"] == "" {
 		return masterAdmin
@@ -246,22 +308,25 @@ func (c *Config) AdminOfMaster() string {
 // Embedded reports whether CONTROL runs its own MASTER.
 func (c *Config) Embedded() bool { return c.Master.URL == "" }
 
-// defaults is a Config before anything was read. What depends on other keys or on the machine is filled in by derive.
+// defaults returns a Config before anything was read. derive fills in what depends on other keys or
+// on the machine.
 func defaults() *Config {
 	return &Config{
 		Discord: Discord{API: "https://discord.com"},
 		Cluster: Cluster{
-			HelloTimeout:      30 * time.Second, // a stock Discordoo ends 30 s after it began to listen (PROTOCOL A3)
+			// a stock Discordoo ends 30 s after it started to listen (PROTOCOL A3)
+			HelloTimeout:      30 * time.Second,
 			ReadyTimeout:      60 * time.Second,
-			HeartbeatInterval: 5 * time.Second, // Discordoo's own figure (PROTOCOL A3)
-			StopGrace:         8 * time.Second, // with KillGrace inside the 10 s that container runtimes give
-			KillGrace:         2 * time.Second,
-			Protocol:          string(messages.ProtocolSDK),
-			Token:             TokenByEnv,
-			OnStop:            OnStopDrain,
-			Logs:              LogsFile,
-			LogMax:            64 << 20,
-			LogKeep:           1 << 30,
+			HeartbeatInterval: 5 * time.Second, // Discordoo's own value (PROTOCOL A3)
+			// with KillGrace inside the 10 s that container runtimes give
+			StopGrace: 8 * time.Second,
+			KillGrace: 2 * time.Second,
+			Protocol:  string(messages.ProtocolSDK),
+			Token:     TokenByEnv,
+			OnStop:    OnStopDrain,
+			Logs:      LogsFile,
+			LogMax:    64 << 20,
+			LogKeep:   1 << 30,
 		},
 		Identify: Identify{Margin: 100 * time.Millisecond, PermitTTL: 2 * time.Second},
 		Fleet: Fleet{

@@ -10,8 +10,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// decode puts v, as YAML, a variable or a flag gave it, into a field, and gives the rule it breaks, "" for none.
-// By hand and not by mapstructure, which reads 30 as 30 ns, cuts 3.7 to 3, and names neither value nor rule.
+// decode puts v, as it came from YAML, a variable or a flag, into a field, and returns the rule it
+// breaks, "" for none. mapstructure is not used: it reads 30 as 30 ns, cuts 3.7 to 3, and names
+// neither value nor rule.
 func decode(into reflect.Value, v any) (rule string) {
 	var out any
 	var ok bool
@@ -86,13 +87,13 @@ func toDuration(v any) (time.Duration, bool) {
 // Size is a number of bytes, written with its unit: 64MiB.
 type Size int64
 
-// sizeUnits are those that a Size may have, the largest first.
+// sizeUnits are the units of a Size, the largest first.
 var sizeUnits = []struct {
 	name  string
 	bytes Size
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 
-// String writes a size as it is read.
+// String returns a size in the form in which it is read.
 func (s Size) String() string {
 	for _, unit := range sizeUnits {
 		if s != 0 && s%unit.bytes == 0 {
@@ -109,7 +110,8 @@ func toSize(v any) (Size, bool) {
 	}
 	for _, unit := range sizeUnits {
 		if number, ok := strings.CutSuffix(text, unit.name); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 32) // 2 EiB at most: no overflow
+			// 2 EiB at most: no overflow
+			n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 32)
 			return Size(n) * unit.bytes, err == nil
 		}
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// secret reads a secret that came as a file. Both ways at once is an error: one of the two would be ignored, and nobody could say which.
+// secret reads a secret that came as a file. Both ways at once is an error: one of the two would be
+// ignored, and it would be unclear which.
 func (l *loader) secret(key string, into *messages.Secret, path string) {
 	from := l.c.origins[key+"_file"]
 	switch {
@@ -28,13 +29,14 @@ func (l *loader) secret(key string, into *messages.Secret, path string) {
 	}
 }
 
-// derive fills in what was not set and follows from other keys or from the machine.
+// derive fills in unset keys that follow from other keys or from the machine.
 func (c *Config) derive(env func(name string) string, host string, root bool) {
 	c.Discord.API = strings.TrimRight(c.Discord.API, "/")
 	setDefault(&c.Machine.Source, host)
 	switch messages.Protocol(c.Cluster.Protocol) {
 	case messages.ProtocolDiscordoo:
-		setDefault(&c.Cluster.SocketPrefix, "/tmp/ddoo") // node-ipc's socketRoot and Discordoo's appspace (PROTOCOL A1)
+		// node-ipc's socketRoot and Discordoo's appspace (PROTOCOL A1)
+		setDefault(&c.Cluster.SocketPrefix, "/tmp/ddoo")
 	case messages.ProtocolEnv:
 		setDefault(&c.Cluster.Ready, "after 30s")
 	}
@@ -46,7 +48,7 @@ func (c *Config) derive(env func(name string) string, host string, root bool) {
 	if c.Cluster.OnLost == messages.OnLostExit && c.Cluster.LostAfter == 0 {
 		c.Cluster.LostAfter = c.Fleet.Grace * 5 / 6 // of 30 s: 25 s (DESIGN §6)
 	}
-	setDefault(&c.State.Dir, firstOf(env("STATE_DIRECTORY"))) // systemd: a list by colons
+	setDefault(&c.State.Dir, firstOf(env("STATE_DIRECTORY"))) // systemd: a list separated by colons
 	if root {
 		setDefault(&c.State.Dir, "/var/lib/control")
 	}
@@ -78,7 +80,7 @@ func below(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// absolute is the path from the root, for bots run in a folder of their own.
+// absolute returns the path from the root, since bots may run in another folder.
 func absolute(path string) string {
 	if path == "" {
 		return ""

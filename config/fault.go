@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// fault is one thing wrong with the configuration.
+// fault is one mistake in the configuration.
 type fault struct {
 	key   string
-	value string // as shown to a person; "" where it is not known or none of his business
+	value string // as shown to a person; "" where it is unknown or must stay hidden
 	from  string // the file, the variable or the flag; "" for a default
 	rule  string
 }
@@ -32,10 +32,11 @@ func (f *fault) Error() string {
 
 const redacted = "[redacted]"
 
-// shownMax is how much of a value an error shows, in bytes.
+// shownMax is the limit of a value in an error, in bytes.
 const shownMax = 80
 
-// show is a value as an error may tell it: cut where it is long, secrets and passwords left out.
+// show returns a value as an error may show it: cut where it is long, without secrets and
+// passwords.
 func show(f field, v any) string {
 	if f.secret() {
 		if raw := reflect.ValueOf(v); raw.Type() == f.value.Type() && raw.IsZero() {
@@ -65,7 +66,8 @@ func show(f field, v any) string {
 	return text
 }
 
-// unknown is the fault of a name that means nothing here, with the one that was probably meant. Its value is not shown: it may be a misspelt secret's.
+// unknown returns the fault of an unknown name, with the name that was probably meant. Its value is
+// not shown: it may be that of a misspelt secret.
 func unknown(name, from, what string, known []string) *fault {
 	rule := "no such " + what
 	if best := closest(name, known); best != "" {
@@ -74,10 +76,11 @@ func unknown(name, from, what string, known []string) *fault {
 	return &fault{key: name, from: from, rule: rule}
 }
 
-// near is how many edits away a suggestion may be.
+// near is the maximum number of edits to a suggestion.
 const near = 2
 
-// closest is the known name nearest to name, or "" where none is near. Case and the kind of separator count for nothing.
+// closest returns the known name nearest to name, or "" where none is near. Case and the kind of
+// separator are ignored.
 func closest(name string, known []string) string {
 	best, bestAt := "", near+1
 	for _, k := range known {
@@ -88,7 +91,7 @@ func closest(name string, known []string) string {
 	return best
 }
 
-// nearestMax is how many names a suggestion has where none is near enough to be meant.
+// nearestMax is the number of suggestions where no name is near.
 const nearestMax = 3
 
 // nearest returns the names that were probably meant: the one that is near, or the nearest few.
@@ -103,12 +106,13 @@ func nearest(name string, known []string) []string {
 	return sorted[:min(len(sorted), nearestMax)]
 }
 
-// plain is a name with nothing but what people remember of it.
+// plain returns a name in lower case with one kind of separator.
 func plain(name string) string {
 	return strings.NewReplacer("__", "_", ".", "_", "-", "_", "/", "_").Replace(strings.ToLower(name))
 }
 
-// distance is the number of single-byte edits from a to b (Levenshtein). Names are cut at 100 bytes.
+// distance is the number of single-byte edits from a to b (Levenshtein). Names are cut at 100
+// bytes.
 func distance(a, b string) int {
 	a, b = a[:min(len(a), 100)], b[:min(len(b), 100)]
 	row := make([]int, len(b)+1)
@@ -131,10 +135,10 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// quoted is what a YAML error cites of the file.
+// quoted matches what a YAML error cites of the file.
 var quoted = regexp.MustCompile("`[^`]*`")
 
-// withoutContent is a parser's error without what it cites: the file may hold a token.
+// withoutContent returns a parser's error without its citation: the file may hold a token.
 func withoutContent(err error) error {
 	return errors.New(strings.Join(strings.Fields(quoted.ReplaceAllString(err.Error(), "…")), " "))
 }

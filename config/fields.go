@@ -11,23 +11,25 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// envPrefix begins every variable that is ours.
+// envPrefix begins every variable of CONTROL.
 const envPrefix = "CONTROL_"
 
 // field is one key and its place in a Config.
 type field struct {
 	key   string // "master.url"
-	usage string // of its flag; "" where it is none
+	usage string // of its flag; "" where there is none
 	value reflect.Value
 }
 
-// path is the key as koanf has it. Not with dots, which the operator's own names in cluster.env may hold.
+// path returns the key as koanf has it: not with dots, which the operator's own names in
+// cluster.env may contain.
 func (f field) path() string { return strings.ReplaceAll(f.key, ".", "/") }
 
-// env is the variable of the key.
+// env returns the variable of the key.
 func (f field) env() string { return envPrefix + strings.ToUpper(strings.ReplaceAll(f.key, ".", "__")) }
 
-// secret reports whether the value must not be shown. Of a bot's environment and arguments nobody knows what is in them.
+// secret reports whether the value must not be shown. A bot's environment and arguments may contain
+// any secret.
 func (f field) secret() bool {
 	return f.value.Type() == reflect.TypeFor[messages.Secret]() || f.value.Kind() == reflect.Map || f.value.Kind() == reflect.Slice
 }
@@ -49,7 +51,8 @@ func (c *Config) fields() []field {
 	return all
 }
 
-// Changed gives the keys that a and b set otherwise, in the order of Config. What follows from another key, or is read from a secret's file, counts as well.
+// Changed returns the keys whose values differ in a and b, in the order of Config, including values
+// derived from another key or read from a secret's file.
 func Changed(a, b *Config) (keys []string) {
 	others := b.fields()
 	for i, f := range a.fields() {
@@ -60,7 +63,8 @@ func Changed(a, b *Config) (keys []string) {
 	return keys
 }
 
-// Flags adds the flags a person would set, each named like its key. Load reads those that were used.
+// Flags adds the flags that a person would set, each named like its key. Load reads those that were
+// used.
 func Flags(fs *pflag.FlagSet) {
 	for _, f := range defaults().fields() {
 		if f.usage == "" {

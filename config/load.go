@@ -18,14 +18,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// fileMax and secretMax are how many bytes a configuration file and a secret's file may have; a longer one is an error.
+// fileMax and secretMax limit a configuration file and a secret's file, in bytes; a longer one is
+// an error.
 const (
 	fileMax   = 1 << 20
 	secretMax = 4 << 10
 )
 
-// Load reads the file at path ("": none), the variables of environ ("KEY=value") and those of flags that were set (nil: none), fills in what follows from them,
-// and validates. All that is wrong is told at once.
+// Load reads the file at path ("": none), the variables of environ ("KEY=value") and those of flags
+// that were set (nil: none), derives defaults from them, and validates. All mistakes are reported
+// at once.
 func Load(path string, environ []string, flags *pflag.FlagSet) (*Config, error) {
 	var file []byte
 	if path != "" {
@@ -34,7 +36,7 @@ func Load(path string, environ []string, flags *pflag.FlagSet) (*Config, error) 
 			return nil, fmt.Errorf("config file: %w", err)
 		}
 	}
-	host, _ := os.Hostname() // without one the name of the machine is empty, which Validate tells
+	host, _ := os.Hostname() // without one the machine's name is empty, which Validate reports
 	return load(path, file, environ, flags, host, os.Geteuid() == 0)
 }
 
@@ -64,7 +66,7 @@ func load(path string, file []byte, environ []string, flags *pflag.FlagSet, host
 	return l.c, nil
 }
 
-// loader lays the sources over each other in k, notes who said what, and collects what is wrong.
+// loader merges the sources in k, records the origin of each key, and collects the faults.
 type loader struct {
 	c      *Config
 	k      *koanf.Koanf
@@ -75,7 +77,7 @@ type loader struct {
 
 func (l *loader) fault(f *fault) { l.faults = append(l.faults, f) }
 
-// file takes the YAML. Its names are checked here, for koanf would drop those that mean nothing.
+// file merges the YAML. Its names are checked here, since koanf would drop unknown ones.
 func (l *loader) file(path string, text []byte) {
 	one := koanf.New("/")
 	if err := one.Load(rawbytes.Provider(text), yaml.Parser()); err != nil {
@@ -112,14 +114,15 @@ func (l *loader) file(path string, text []byte) {
 	l.must(l.k.Merge(one))
 }
 
-// serviceLink is what Kubernetes puts into every pod beside a Service whose name begins with "control"; no key of ours looks like it.
+// serviceLink matches the variables that Kubernetes puts into every pod beside a Service whose name
+// begins with "control"; no key of CONTROL looks like them.
 var serviceLink = regexp.MustCompile(`^CONTROL_([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT|PORT)(_[A-Z0-9_]+)?$`)
 
-// environ takes the variables: first the two that other programs know too, then ours.
+// environ merges the variables: first the two that other programs use too, then CONTROL's.
 func (l *loader) environ(environ []string) {
 	common := map[string]string{"DISCORD_TOKEN": "discord/token", "DISCORD_API": "discord/api"}
 	l.variables(environ, "DISCORD_", func(name, value string) string {
-		if value == "" { // another program's way to say "none"
+		if value == "" { // used by other programs for "none"
 			return ""
 		}
 		return common[name]
@@ -142,7 +145,7 @@ func (l *loader) environ(environ []string) {
 	})
 }
 
-// variables takes those with the prefix that have a path.
+// variables merges those with the prefix that have a path.
 func (l *loader) variables(environ []string, prefix string, path func(name, value string) string) {
 	l.must(l.k.Load(env.Provider("/", env.Opt{
 		Prefix:      prefix,
@@ -157,7 +160,8 @@ func (l *loader) variables(environ []string, prefix string, path func(name, valu
 	}), nil))
 }
 
-// flags takes those that were set and are keys; all others are a command's own, and unknown ones pflag has refused.
+// flags merges those that were set and are keys. All others belong to a command, and pflag has
+// refused unknown ones.
 func (l *loader) flags(fs *pflag.FlagSet) {
 	l.must(l.k.Load(posflag.ProviderWithFlag(fs, "/", l.k, func(f *pflag.Flag) (string, any) {
 		key, known := l.fields[f.Name]
@@ -169,14 +173,14 @@ func (l *loader) flags(fs *pflag.FlagSet) {
 	}), nil))
 }
 
-// must is for what koanf cannot fail at: it merges maps that are in memory.
+// must panics on errors that koanf cannot have here: it merges maps in memory.
 func (l *loader) must(err error) {
 	if err != nil {
 		panic("config: " + err.Error())
 	}
 }
 
-// decode sets the field to what the sources said of it.
+// decode sets the field to its value in the sources.
 func (l *loader) decode(f field) {
 	v := l.k.Get(f.path())
 	if v == nil {

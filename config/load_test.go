@@ -19,7 +19,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// parse loads as Load does, on a machine called "box", as somebody with a home.
+// parse loads as Load does, on a machine with the host name "box" and a home directory.
 func parse(t *testing.T, yaml string, environ []string, args ...string) (*Config, error) {
 	t.Helper()
 	fs := pflag.NewFlagSet("control", pflag.ContinueOnError)
@@ -88,7 +88,8 @@ func TestEveryKeyInAFile(t *testing.T) {
 	for _, f := range defaults().fields() {
 		_, name, _ := strings.Cut(f.key, ".")
 		switch f.key {
-		case "cluster.socket_prefix", "cluster.ready", "cluster.probe": // of other kinds of bots: TestOtherKindsOfBots
+		// of other kinds of bots: TestOtherKindsOfBots
+		case "cluster.socket_prefix", "cluster.ready", "cluster.probe":
 			continue
 		}
 		if f.key != "discord.token" && f.key != "master.authorization" && f.key != "admin.token" && f.key != "hooks.webhook" && !strings.Contains(string(text), "\n  "+name+":") {
@@ -97,11 +98,12 @@ func TestEveryKeyInAFile(t *testing.T) {
 	}
 }
 
-// samples has a good value that is no default for every key, as a variable or a flag carries it, and what becomes of it.
+// samples has, for every key, a good value other than its default, as a variable or a flag carries
+// it, and its result.
 var samples = map[string]struct {
 	text string
 	want any
-	with []string // variables it needs beside it
+	with []string // other variables it needs
 }{
 	"discord.token":              {"a-token", messages.Secret("a-token"), nil},
 	"discord.token_file":         {"testdata/token", "testdata/token", nil},
@@ -256,9 +258,9 @@ func TestSources(t *testing.T) {
 		{"file beats default", "log: {level: warn}", nil, nil, "log.level", "warn"},
 		{"variable beats file", "log: {level: warn}", []string{"CONTROL_LOG__LEVEL=error"}, nil, "log.level", "error"},
 		{"flag beats variable", "log: {level: warn}", []string{"CONTROL_LOG__LEVEL=error"}, []string{"--log.level=debug"}, "log.level", "debug"},
-		{"a flag nobody used beats nothing", "log: {level: warn}", nil, []string{"--config=x"}, "log.level", "warn"},
+		{"an unused flag beats nothing", "log: {level: warn}", nil, []string{"--config=x"}, "log.level", "warn"},
 		{"DISCORD_TOKEN beats file", "discord: {token: a}", []string{"DISCORD_TOKEN=b"}, nil, "discord.token", messages.Secret("b")},
-		{"ours beats DISCORD_TOKEN", "", []string{"CONTROL_DISCORD__TOKEN=c", "DISCORD_TOKEN=b"}, nil, "discord.token", messages.Secret("c")},
+		{"CONTROL's beats DISCORD_TOKEN", "", []string{"CONTROL_DISCORD__TOKEN=c", "DISCORD_TOKEN=b"}, nil, "discord.token", messages.Secret("c")},
 		{"an empty DISCORD_TOKEN is none", "discord: {token: a}", []string{"DISCORD_TOKEN="}, nil, "discord.token", messages.Secret("a")},
 		{"DISCORD_API", "", []string{"DISCORD_API=http://127.0.0.1:1"}, nil, "discord.api", "http://127.0.0.1:1"},
 		{"others' DISCORD_ variables", "", []string{"DISCORD_GUILD=1"}, nil, "discord.api", "https://discord.com"},
@@ -272,7 +274,7 @@ func TestSources(t *testing.T) {
 		{"and 5 s before its grace ends", "master: {url: 'wss://m'}", nil, nil, "cluster.lost_after", 25 * time.Second},
 		{"whatever it is", "master: {url: 'wss://m'}\nfleet: {grace: 12s}", nil, nil, "cluster.lost_after", 10 * time.Second},
 		{"no API", "", []string{"CONTROL_ADMIN__LISTEN="}, nil, "admin.listen", ""},
-		{"ws beyond loopback when told so", "master: {url: 'ws://m', insecure: true}", nil, nil, "master.insecure", true},
+		{"ws beyond loopback when allowed", "master: {url: 'ws://m', insecure: true}", nil, nil, "master.insecure", true},
 		{"secret by file", "", []string{"CONTROL_DISCORD__TOKEN_FILE=testdata/token"}, nil, "discord.token", messages.Secret("the-token-in-a-file")},
 		{"state folder of systemd", "", []string{"STATE_DIRECTORY=/var/lib/a:/var/lib/b", "XDG_STATE_HOME=/x"}, nil, "state.dir", "/var/lib/a"},
 		{"state folder of XDG", "", []string{"XDG_STATE_HOME=/x"}, nil, "state.dir", "/x/control"},
@@ -322,7 +324,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	}
 }
 
-// TestEveryFieldIsDocumented holds the comments to what they must say: meaning, variable, default.
+// TestEveryFieldIsDocumented checks that each comment has meaning, variable and default.
 func TestEveryFieldIsDocumented(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
 	if err != nil {
@@ -335,7 +337,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 			return true
 		}
 		for _, f := range spec.Type.(*ast.StructType).Fields.List {
-			docs[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
+			docs[spec.Name.Name+"."+f.Names[0].Name] = line(f.Doc)
 		}
 		return false
 	})
@@ -350,7 +352,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 			doc := docs[section.Type.Name()+"."+name]
 			env := field{key: section.Tag.Get("koanf") + "." + section.Type.Field(j).Tag.Get("koanf")}.env()
 			if !strings.HasPrefix(doc, name+" ") || !strings.Contains(doc, env) || !strings.Contains(doc, "Default: ") {
-				t.Errorf("%s.%s: its comment must begin with the name, and tell the variable %s and the default: %q", section.Name, name, env, doc)
+				t.Errorf("%s.%s: its comment must begin with the name, and have the variable %s and the default: %q", section.Name, name, env, doc)
 			}
 		}
 	}
@@ -375,7 +377,7 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// A MASTER has a port of its own, unless another is chosen.
+// `control master` has a default port of its own.
 func TestAdminOfMaster(t *testing.T) {
 	for text, want := range map[string]string{"": "127.0.0.1:8644", "admin: {listen: 'localhost:1'}": "localhost:1", "admin: {listen: ''}": "", "admin: {listen: '127.0.0.1:8643'}": "127.0.0.1:8643"} {
 		c, err := parse(t, text, nil)

@@ -12,17 +12,18 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Ready is what cluster.ready says; one of the three is set.
+// Ready is the value of cluster.ready; one of the three is set.
 type Ready struct {
 	After time.Duration
 	URL   string
 	Log   *regexp.Regexp
 }
 
-// patternMax is the longest pattern of a log rule.
+// patternMax limits the pattern of a log rule, in bytes.
 const patternMax = 1024
 
-// ReadyRule reads cluster.ready: after 30s, http://127.0.0.1:{9000+cluster}/ready, or log "regular expression".
+// ReadyRule reads cluster.ready: after 30s, http://127.0.0.1:{9000+cluster}/ready, or log "regular
+// expression".
 func (c *Cluster) ReadyRule() (Ready, error) {
 	word, rest, _ := strings.Cut(c.Ready, " ")
 	switch {
@@ -45,11 +46,11 @@ func (c *Cluster) ReadyRule() (Ready, error) {
 	case goodBotURL(c.Ready):
 		return Ready{URL: c.Ready}, nil
 	default:
-		return Ready{}, errors.New(`want after 30s, log "regular expression", or an http:// address of the bot's`)
+		return Ready{}, errors.New(`want after 30s, log "regular expression", or an http:// address of the bot`)
 	}
 }
 
-// goodBotURL reports whether a bot can be asked at an address.
+// goodBotURL reports whether a text is a valid address of a bot.
 func goodBotURL(text string) bool {
 	u, err := url.Parse(messages.ClusterID(0).In(text))
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && goodHost(u) && u.Fragment == ""

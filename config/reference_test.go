@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write README.md instead of comparing it")
 
-// TestReference holds README.md equal to the doc comments of config.go.
+// TestReference compares README.md with the doc comments of config.go.
 func TestReference(t *testing.T) {
 	want := reference(t)
 	if *update {
@@ -64,8 +64,11 @@ func reference(t *testing.T) string {
 	return page.String()
 }
 
-// docForm is how the doc of a field ends: its variables, its default.
+// docForm matches the end of a field's doc: its variables, its default.
 var docForm = regexp.MustCompile(`(?s)^(.*?)\s*(CONTROL_[A-Z0-9_]+(?:=\w+)?(?:, or else [A-Z_]+)?)\.\s*Default: (.*)\.$`)
+
+// verb is dropped from a doc after the name: a cell of the table is a phrase.
+var verb = regexp.MustCompile(`^(is|are) `)
 
 func splitDoc(t *testing.T, key, doc string) (meaning, variable, value string) {
 	m := docForm.FindStringSubmatch(doc)
@@ -75,7 +78,7 @@ func splitDoc(t *testing.T, key, doc string) (meaning, variable, value string) {
 	return cell(m[1]), "`" + strings.ReplaceAll(m[2], ", or else ", "`, or else `") + "`", cell(m[3])
 }
 
-// cell makes a text one cell of a table.
+// cell escapes a text for one cell of a table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
 // comments reads config.go: the doc of each section's type, and of each key's field.
@@ -103,10 +106,10 @@ func comments(t *testing.T) (sections, docs map[string]string) {
 		if name == "" {
 			continue
 		}
-		sections[name] = strings.TrimPrefix(typeDocs[kind], kind+" is ")
+		sections[name] = strings.TrimPrefix(strings.TrimPrefix(typeDocs[kind], kind+" is "), kind+" are ")
 		sections[name] = strings.ToUpper(sections[name][:1]) + sections[name][1:]
 		for _, f := range structs[kind].Fields.List {
-			docs[name+"."+key(f)] = strings.TrimPrefix(strings.TrimPrefix(line(f.Doc), f.Names[0].Name+" "), "is ")
+			docs[name+"."+key(f)] = verb.ReplaceAllString(strings.TrimPrefix(line(f.Doc), f.Names[0].Name+" "), "")
 		}
 	}
 	return sections, docs
@@ -120,5 +123,5 @@ func key(f *ast.Field) string {
 	return reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("koanf")
 }
 
-// line is a comment on one line.
+// line joins a comment into one line.
 func line(doc *ast.CommentGroup) string { return strings.Join(strings.Fields(doc.Text()), " ") }

@@ -10,13 +10,13 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// secretName matches the names of variables whose values are taken for secrets.
+// secretName matches the names of variables whose values count as secrets.
 var secretName = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|AUTHORIZATION)`)
 
 // Secrets returns every text of the configuration that must not be passed on: the secrets among the
-// keys; of an address its longest part, which is what others cannot guess; of cluster.env the
-// values whose names speak of a secret (TOKEN, SECRET, PASSWORD, API_KEY, …), and the password in a
-// value that is a URL.
+// keys; of an address its longest part, which others cannot guess; of cluster.env the values whose
+// names suggest a secret (TOKEN, SECRET, PASSWORD, API_KEY, …), and the password in a value that is
+// a URL.
 func (c *Config) Secrets() []messages.Secret {
 	all := []messages.Secret{c.Discord.Token, c.Master.Authorization, c.Admin.Token, secretPart(c.Hooks.Webhook.Reveal())}
 	if u, err := url.Parse(c.Master.URL); err == nil && u.RawQuery != "" {

@@ -15,7 +15,7 @@ func TestSecrets(t *testing.T) {
 	got := c.Secrets()
 	for _, want := range []messages.Secret{"bot-token", "sesame", "admin-token", "aBcDeFgHiJkLmNoPqRsTuVwXyZ-0123456789", "correct horse", "battery-staple", "sk_live_1"} {
 		if !slices.Contains(got, want) {
-			t.Errorf("%q is no secret", want.Reveal())
+			t.Errorf("%q is not a secret", want.Reveal())
 		}
 	}
 	if len(got) != 7 {

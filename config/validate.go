@@ -19,30 +19,37 @@ import (
 )
 
 const (
-	// socketMax is the longest path of a unix socket, in bytes: sun_path holds 108 with its final zero.
+	// socketMax is the maximum path of a unix socket, in bytes: sun_path holds 108 with its final
+	// zero.
 	socketMax = 107
-	// snowflakeLen is the longest snowflake, a socket's name: 128 bits in decimal (PROTOCOL A5).
+	// snowflakeLen is the maximum snowflake, which is a socket's name: 128 bits in decimal
+	// (PROTOCOL A5).
 	snowflakeLen = 39
-	// beatMin is the least interval of a heartbeat: below it the beats of a large fleet are the load.
+	// beatMin is the minimum interval of a heartbeat: shorter ones would make the beats of a large
+	// fleet its main load.
 	beatMin = 100 * time.Millisecond
-	// beatForgiven is what MASTER adds to the interval before a silent CONTROL is dead, offered how
-	// long Discord's sessions are taken for alive (PROTOCOL B1, B5).
+	// beatForgiven is what MASTER adds to the interval before a silent CONTROL counts as dead;
+	// offered is the assumed lifetime of Discord's sessions (PROTOCOL B1, B5).
 	beatForgiven = 15 * time.Second
 	offered      = 60 * time.Second
-	// leaseMargin is what the end of a lease may take: a second for handlers, and the death of what does not obey (MASTER reckons with as much).
+	// leaseMargin is the time that the end of a lease may take: a second for handlers, and the kill
+	// of a process that does not obey (MASTER assumes the same).
 	leaseMargin = 5 * time.Second
-	// weightMax bounds what one machine carries against another.
+	// weightMax limits a machine's weight.
 	weightMax = 1000
-	// countMax bounds every number of shards or machines: ten times the largest bot there is. More is a slip of the finger, and would be obeyed.
+	// countMax limits every number of shards or machines: ten times the largest known bot. More is
+	// a typing error, and would be obeyed.
 	countMax = 100_000
-	// logMin is the least that can be kept of an output: below it the last lines of a bot that died would not be there.
+	// logMin is the minimum size of a log: less would not hold the last lines of a bot that died.
 	logMin Size = 1 << 20
 )
 
-// sourceForm is what a machine may be called: it travels in a header and names an actor, a log field and a row of a table.
+// sourceForm matches a machine's name: it is sent in a header and names an actor, a log field and a
+// row of a table.
 var sourceForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// Validate tells everything that no command could run with. Load has called it; call it again after a change.
+// Validate returns all mistakes with which no command could run. Load calls it; call it again after
+// a change.
 func (c *Config) Validate() error {
 	v := newValidation(c)
 	v.discord()
@@ -58,26 +65,26 @@ func (c *Config) Validate() error {
 	return errors.Join(v.faults...)
 }
 
-// ValidateRun is Validate and what `control run` needs beside it.
+// ValidateRun returns the mistakes of Validate and of what `control run` needs beyond it.
 func (c *Config) ValidateRun() error {
 	v := newValidation(c)
-	v.want(len(c.Cluster.Command) > 0, "cluster.command", "nothing to run: name the bot's command, or give it behind --")
+	v.want(len(c.Cluster.Command) > 0, "cluster.command", "nothing to run: name the bot's command, or pass it after --")
 	if c.Embedded() {
-		v.want(c.Discord.Token != "", "discord.token", "the MASTER inside needs it: set DISCORD_TOKEN or discord.token_file, or master.url for a MASTER elsewhere")
-		v.want(c.Fleet.Expect <= 1, "fleet.expect", "a MASTER inside serves this machine alone: for more run `control master` and set master.url")
+		v.want(c.Discord.Token != "", "discord.token", "the embedded MASTER needs it: set DISCORD_TOKEN or discord.token_file, or master.url for a MASTER elsewhere")
+		v.want(c.Fleet.Expect <= 1, "fleet.expect", "an embedded MASTER serves this machine alone: for more run `control master` and set master.url")
 	}
 	return errors.Join(append([]error{c.Validate()}, v.faults...)...)
 }
 
-// ValidateMaster is Validate and what `control master` needs beside it.
+// ValidateMaster returns the mistakes of Validate and of what `control master` needs beyond it.
 func (c *Config) ValidateMaster() error {
 	v := newValidation(c)
 	v.want(c.Discord.Token != "", "discord.token", "MASTER needs it: set DISCORD_TOKEN or discord.token_file")
-	v.want(c.Master.Authorization != "", "master.authorization", "without it anyone who reaches MASTER gets the bot's token: set it or master.authorization_file")
+	v.want(c.Master.Authorization != "", "master.authorization", "without it any client that reaches MASTER gets the bot's token: set it or master.authorization_file")
 	return errors.Join(append([]error{c.Validate()}, v.faults...)...)
 }
 
-// validation collects what is wrong with c.
+// validation collects the faults of c.
 type validation struct {
 	c      *Config
 	fields map[string]field
@@ -92,7 +99,7 @@ func newValidation(c *Config) *validation {
 	return v
 }
 
-// want notes that the key breaks the rule, unless ok.
+// want adds a fault that the key breaks the rule, unless ok.
 func (v *validation) want(ok bool, key, rule string, args ...any) {
 	if ok {
 		return
@@ -131,7 +138,7 @@ func (v *validation) master() {
 		return
 	}
 	v.want(u.Scheme == "wss" || loopback(u.Hostname()) || m.Insecure, "master.url",
-		"ws:// beyond loopback lets others read the bot's token: want wss://, or master.insecure: true where the net is yours")
+		"ws:// beyond loopback lets others read the bot's token: want wss://, or master.insecure: true where you own the network")
 }
 
 // headerText reports whether s can be the whole of a header. The empty text can: it is not sent.
@@ -139,7 +146,7 @@ func headerText(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// goodHost reports whether the URL names a host, perhaps a port, and no user.
+// goodHost reports whether the URL names a host, with or without a port, and no user.
 func goodHost(u *url.URL) bool {
 	return u.Hostname() != "" && u.User == nil && u.Opaque == "" && (u.Port() == "" || goodPort(u.Port(), 1))
 }
@@ -162,7 +169,7 @@ func (v *validation) cluster() {
 		var rule string
 		switch {
 		case slices.Contains(messages.ReservedEnv, name):
-			rule = "CONTROL itself gives this variable to every cluster: choose another name"
+			rule = "CONTROL itself sets this variable for every cluster: choose another name"
 		case strings.HasPrefix(name, envPrefix):
 			rule = "no variable of CONTROL's own reaches a bot: choose a name that does not begin with " + envPrefix
 		case name == "" || strings.Contains(name, "=") || hasZero(name+c.Env[name]):
@@ -187,13 +194,13 @@ func (v *validation) cluster() {
 	v.oneOf("cluster.on_lost", c.OnLost, messages.OnLostAutonomous, messages.OnLostExit)
 	if c.OnLost == messages.OnLostExit {
 		v.want(c.LostAfter > 0, "cluster.lost_after", "want more than 0s")
-		v.want(c.LostAfter < v.c.Fleet.Grace, "cluster.lost_after", "a lost bot must end before MASTER gives its shards away: want less than fleet.grace %s", v.c.Fleet.Grace)
+		v.want(c.LostAfter < v.c.Fleet.Grace, "cluster.lost_after", "a lost bot must end before MASTER reassigns its shards: want less than fleet.grace %s", v.c.Fleet.Grace)
 	} else {
 		v.want(c.LostAfter == 0, "cluster.lost_after", "only for cluster.on_lost: exit; here it is %s", c.OnLost)
 	}
 }
 
-// protocol tells what belongs to another kind of bot.
+// protocol reports keys that belong to another kind of bot.
 func (v *validation) protocol() {
 	c, is := v.c.Cluster, messages.Protocol(v.c.Cluster.Protocol)
 	v.oneOf("cluster.protocol", c.Protocol, string(messages.ProtocolSDK), string(messages.ProtocolDiscordoo), string(messages.ProtocolEnv))
@@ -211,8 +218,8 @@ func (v *validation) protocol() {
 	if is == messages.ProtocolEnv {
 		rule, err := c.ReadyRule()
 		v.want(err == nil, "cluster.ready", "%v", err)
-		v.want(rule.Log == nil || c.Logs == LogsFile, "cluster.ready", "what the bot says is not kept with cluster.logs: %s: want file there, or another rule", c.Logs)
-		v.want(c.Probe == "" || goodBotURL(c.Probe), "cluster.probe", "want an http:// address of the bot's")
+		v.want(rule.Log == nil || c.Logs == LogsFile, "cluster.ready", "the bot's output is not kept with cluster.logs: %s: want file there, or another rule", c.Logs)
+		v.want(c.Probe == "" || goodBotURL(c.Probe), "cluster.probe", "want an http:// address of the bot")
 	}
 }
 
@@ -253,31 +260,31 @@ func (v *validation) fleet() {
 	f := v.c.Fleet
 	_, port, err := net.SplitHostPort(f.Listen)
 	v.want(err == nil && goodPort(port, 0), "fleet.listen", "want host:port, such as :8642 or 127.0.0.1:8642")
-	v.count("fleet.expect", f.Expect, "0 where it is not known")
+	v.count("fleet.expect", f.Expect, "0 if unknown")
 	v.count("fleet.shards", f.Shards, "0 to ask Discord")
 	v.count("fleet.max_concurrency", f.MaxConcurrency, "0 to ask Discord")
 	v.count("fleet.spares", f.Spares, "0 for none")
-	v.want(f.Expect <= 0 || f.Spares < f.Expect, "fleet.spares", "somebody has to serve: want less than fleet.expect %d", f.Expect)
+	v.want(f.Expect <= 0 || f.Spares < f.Expect, "fleet.spares", "at least one machine must serve: want less than fleet.expect %d", f.Expect)
 	v.oneOf("fleet.on_master_loss", f.OnMasterLoss, OnMasterLossKeep, OnMasterLossFence)
 	if f.OnMasterLoss == OnMasterLossFence {
 		beats := v.c.Cluster.HeartbeatInterval
 		v.want(f.Lease >= 2*(f.HeartbeatInterval+beats), "fleet.lease",
 			"it is renewed by heartbeats, MASTER's and then the bot's, and one of each may be late: want at least twice fleet.heartbeat_interval %s and cluster.heartbeat_interval %s", f.HeartbeatInterval, beats)
-		v.want(f.Lease+leaseMargin <= f.Grace, "fleet.lease", "a machine must have stopped before its shards are given away: want at most fleet.grace %s less %s", f.Grace, leaseMargin)
+		v.want(f.Lease+leaseMargin <= f.Grace, "fleet.lease", "a machine must have stopped before its shards are reassigned: want at most fleet.grace %s less %s", f.Grace, leaseMargin)
 	}
 	v.want(f.HeartbeatInterval+beatForgiven+f.Grace < offered, "fleet.grace",
-		"a dead machine's sessions would be lost: fleet.heartbeat_interval %s + %s + fleet.grace %s = %s, want less than the %s they live",
+		"a dead machine's sessions would be lost: fleet.heartbeat_interval %s + %s + fleet.grace %s = %s, want less than their lifetime of %s",
 		f.HeartbeatInterval, beatForgiven, f.Grace, f.HeartbeatInterval+beatForgiven+f.Grace, offered)
 }
 
-// hostForm is a name or an IP address as a request names it, without a port.
+// hostForm matches a name or an IP address as a request names it, without a port.
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,253}$`)
 
 func (v *validation) admin() {
 	a := v.c.Admin
 	v.want(headerText(a.Token.Reveal()), "admin.token", "want visible ASCII characters and no space: it is sent as a header")
 	for _, host := range a.Hosts {
-		v.want(hostForm.MatchString(host) && (strings.Count(host, ":") != 1), "admin.hosts", "want names such as control.example, without a port; %q is none", host)
+		v.want(hostForm.MatchString(host) && (strings.Count(host, ":") != 1), "admin.hosts", "want names such as control.example, without a port; %q is not one", host)
 	}
 	v.want((a.TLSCert == "") == (a.TLSKey == ""), "admin.tls_cert", "want admin.tls_cert and admin.tls_key, or neither")
 	if a.Listen == "" {
@@ -291,9 +298,9 @@ func (v *validation) admin() {
 	if loopback(host) {
 		return
 	}
-	v.want(a.Token != "", "admin.listen", "beyond loopback anyone could stop the bot: set admin.token or admin.token_file")
+	v.want(a.Token != "", "admin.listen", "beyond loopback others could stop the bot: set admin.token or admin.token_file")
 	v.want(a.TLSCert != "" || a.Insecure, "admin.listen",
-		"plain HTTP beyond loopback lets others read the token: set admin.tls_cert and admin.tls_key, or admin.insecure: true where the net is yours")
+		"plain HTTP beyond loopback lets others read the token: set admin.tls_cert and admin.tls_key, or admin.insecure: true where you own the network")
 }
 
 func (v *validation) hooks() {
@@ -303,7 +310,7 @@ func (v *validation) hooks() {
 	known := messages.EventNames()
 	for _, name := range h.Events {
 		if !slices.Contains(known, name) {
-			v.want(false, "hooks.events", "no event is called %q; did you mean %s?", name, strings.Join(nearest(name, known), ", "))
+			v.want(false, "hooks.events", "no event has the name %q; did you mean %s?", name, strings.Join(nearest(name, known), ", "))
 		}
 	}
 	if h.Webhook == "" {
