@@ -133,7 +133,7 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 
 // frame reads one packet. What cannot be read is dropped, and said once a link.
 func (c *Cluster) frame(ctx actor.Context, m socketFrame) {
-	m.link.Took()
+	m.link.Ack()
 	if m.link != c.link {
 		return
 	}

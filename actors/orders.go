@@ -34,7 +34,7 @@ const (
 
 // frame reads one packet of MASTER. What cannot be read is dropped, and said once a link.
 func (m *MasterLink) frame(ctx actor.Context, f linkFrame) {
-	f.link.Took()
+	f.link.Ack()
 	if f.link != m.link {
 		return
 	}

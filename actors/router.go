@@ -123,7 +123,7 @@ func (r *Router) routing(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *routed:
 		link := m.link
-		defer link.Took()
+		defer link.Ack()
 		if from := r.lines[m.link]; from != nil {
 			r.route(ctx, from, &m.parcel)
 		}

@@ -30,7 +30,7 @@ type wire struct {
 	busy bool // takes nothing that may be refused
 }
 
-func (w *wire) Took() { w.took++ }
+func (w *wire) Ack() { w.took++ }
 
 func (w *wire) Offer(frame []byte) error {
 	w.mu.Lock()
@@ -121,7 +121,7 @@ type signal struct {
 	done chan struct{}
 }
 
-func (s *signal) Took() { close(s.done) }
+func (s *signal) Ack() { close(s.done) }
 
 // recordedLine is one line of the recordings of upstream's manager.
 type recordedLine struct{ Sock, Dir, Raw string }

@@ -86,7 +86,7 @@ func (b *fakeControl) dial(socket string) {
 
 // receive handles one packet from the cluster.
 func (b *fakeControl) receive(frame []byte) {
-	defer b.link.Took()
+	defer b.link.Ack()
 	m, err := ipc.DecodeFromInstance(bytes.Clone(frame))
 	if err != nil {
 		b.t.Errorf("cluster sent %s: %v", frame, err)

@@ -97,7 +97,7 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs
 		return nil, err
 	}
 	if dirs.logs != "" {
-		limits := botlog.Limits{Life: int64(c.Cluster.LogMax), Past: int64(c.Cluster.LogKeep)}
+		limits := botlog.Limits{Run: int64(c.Cluster.LogMax), Ended: int64(c.Cluster.LogKeep)}
 		behaviours = append([]actors.Behaviour{logKeeper(dirs.logs, limits)}, behaviours...)
 	}
 	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, dirs.logs, append(behaviours, statusBehaviour(c, shown.failures)))), name)

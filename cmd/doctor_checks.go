@@ -131,7 +131,7 @@ func checkLogs(ctx context.Context, t *target) (all []finding) {
 		return nil // checkControl reports it
 	}
 	for _, c := range v.Clusters {
-		if file := botlog.Astray(dir, botlog.Writer{Cluster: c.Cluster, PID: c.PID}); c.PID > 0 && file != "" {
+		if file := botlog.Displaced(dir, botlog.Writer{Cluster: c.Cluster, PID: c.PID}); c.PID > 0 && file != "" {
 			all = append(all, problem(doubtful, fmt.Sprintf("take %s out of log rotation, for cluster.log_max limits it; `control restart %s` begins a new file", dir, c.Cluster),
 				"another program removed or renamed the log of cluster %s: its bot now writes to %s", c.Cluster, file))
 		}

@@ -136,7 +136,7 @@ func follow(ctx context.Context, w *botlog.Follower, flush func() error, failed 
 // stop waits until all of it is printed, for logFlush at most.
 func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	out := bufio.NewWriter(os.Stderr)
-	w := &botlog.Follower{Dir: dir, Say: func(l botlog.Line) { writeLine(out, l) }}
+	w := &botlog.Follower{Dir: dir, Emit: func(l botlog.Line) { writeLine(out, l) }}
 	if err := w.Begin(0); err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, w *botlog.Follower, lines
 		return err
 	}
 	alone := len(w.Only) == 1 || len(w.Only) == 0 && !ongoing && files[0].Cluster == files[len(files)-1].Cluster
-	w.Say = func(l botlog.Line) {
+	w.Emit = func(l botlog.Line) {
 		switch {
 		case l.Note:
 			_ = out.Flush() // keeps the order of both; the next write returns its error again

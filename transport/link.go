@@ -1,7 +1,9 @@
-// Package transport says what a connection is to the actors: whole frames both ways, no bytes, no blocking.
+// Package transport defines what a connection is to the actors: whole frames both ways, without
+// blocking.
 //
-// transport/master carries frames over the websocket to MASTER, transport/ipc over the unix socket of a cluster process; test/sim carries them over nothing at all.
-// The other folders hold what lies outside a mailbox: OS processes (proc), the bots' SDK (bot), Discord (discord).
+// transport/master carries frames over the websocket to MASTER, transport/ipc over the unix socket
+// of a cluster process; test/sim carries them in memory. The other folders hold what lies outside a
+// mailbox: OS processes (proc), the bots' SDK (bot), Discord (discord).
 package transport
 
 import (
@@ -9,25 +11,30 @@ import (
 	"strconv"
 )
 
-// Link is one open connection. Its methods never block and may be called from anywhere.
+// Link is one open connection. Its methods never block and are safe for concurrent use.
 type Link interface {
-	// Receive begins delivery: frame is called for every frame in order, then closed exactly once, with the reason; neither is called from within Receive.
-	// The bytes are good until frame returns. Called once. Frames that came before it are kept.
+	// Receive starts delivery: frame is called for every frame in order, then closed exactly once,
+	// with the reason; neither is called from within Receive. The bytes are valid until frame
+	// returns. It is called once. Frames that arrived earlier are kept.
 	Receive(frame func([]byte), closed func(error))
-	// Took says that one delivered frame was dealt with. At most Window frames are under way at a time, so that a slow reader slows its peer and nobody's memory grows.
-	Took()
-	// Send queues one whole frame. A frame over the link's size limit is refused with ErrTooLarge. A full queue, or an ended link, ends in ErrEnded and the link's end.
+	// Ack confirms that one delivered frame was processed. At most Window frames are delivered
+	// without Ack, so that a slow reader slows its peer and memory stays bounded.
+	Ack()
+	// Send queues one whole frame. A frame over the link's size limit is refused with ErrTooLarge.
+	// A full queue ends the link; then, and on an ended link, the error is ErrEnded.
 	Send(frame []byte) error
-	// Offer is Send for a frame that may be refused: where much waits for the peer already the error is ErrBusy, and the link lives on. The bytes stay the caller's.
+	// Offer is Send for a frame that may be refused: if too much is queued for the peer, the error
+	// is ErrBusy and the link stays open. The bytes stay the caller's.
 	Offer(frame []byte) error
-	// Close ends the link; frames already queued are written first, for at most a second. code 0 or a link that knows no close codes: just the end. closed is still called.
+	// Close ends the link; queued frames are written first, for at most a second. code is ignored
+	// by a link without close codes, and 0 is its default. closed is still called.
 	Close(code int, reason string)
 }
 
-// Window is how many frames a Link delivers before it waits for Took.
+// Window is the number of frames that a Link delivers before it waits for Ack.
 const Window = 64
 
-// Errors of a Link, wrapped with what was being done.
+// Errors of a Link, wrapped with the operation.
 var (
 	ErrTooLarge = errors.New("frame over the size limit")
 	ErrEnded    = errors.New("link has ended")
@@ -35,7 +42,8 @@ var (
 	ErrSlowPeer = errors.New("peer reads too slowly: send queue full")
 )
 
-// CloseError is why a link ended when its peer gave a code (websocket close codes; 1006: the peer vanished).
+// CloseError is the reason of an end where the peer sent a code (websocket close codes; 1006: the
+// peer vanished).
 type CloseError struct {
 	Code   int
 	Reason string
@@ -48,16 +56,16 @@ func (e *CloseError) Error() string {
 	return "closed by the peer with " + strconv.Itoa(e.Code) + ": " + e.Reason
 }
 
-// Target is where to dial.
+// Target is an address to dial.
 type Target struct {
 	URL    string            // "ws://host:8642", "wss://…" or "unix:/path"
 	Header map[string]string // of a websocket's handshake
 }
 
-// Greeting is what a listener knows of a new link.
+// Greeting describes a new link to its listener.
 type Greeting struct {
 	Remote        string // address of the peer
-	Authorization string // these four are handshake headers (PROTOCOL A6, B1)
+	Authorization string // this and the next three are handshake headers (PROTOCOL A6, B1)
 	Source        string
 	Instance      string
 	UserAgent     string

@@ -228,7 +228,7 @@ func (m *Machine) took(ctx actor.Context) {
 		m.After(ctx, m.frames.Wait(now), tookDue{})
 		return
 	}
-	m.link.Took()
+	m.link.Ack()
 }
 
 // told returns how many errors of the CONTROL the next event stands for; 0: there is none, for a

@@ -83,7 +83,7 @@ func (i *sdkInstance) do(o order) (figures, error) {
 			return figures{}, err
 		}
 		defer earned.Close()
-		err = paced(earned, o.N, o.Size, func() error { _, err := i.Tell(bot.Clusters(1), text); return err })
+		err = paced(earned, o.N, o.Size, func() error { _, err := i.Notify(bot.Clusters(1), text); return err })
 		return figures{Took: time.Since(began)}, err
 	case "receive":
 		credits, stop, err := creditor(o.Credits)

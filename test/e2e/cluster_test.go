@@ -82,9 +82,9 @@ func TestHeld(t *testing.T) {
 		cure  string
 	}{
 		"missing":        {func(string) error { return nil }, "does not exist", "put the program back"},
-		"not executable": {func(program string) error { return os.WriteFile(program, []byte("not executable"), 0o600) }, "no permission to execute it", "let the program be executed"},
-		"a folder":       {func(program string) error { return os.Mkdir(program, 0o700) }, "is a folder", "let the program be executed"},
-		"half written":   {func(program string) error { return os.WriteFile(program, []byte("\x7fEL"), 0o700) }, "not a program of this machine", "let the program be executed"},
+		"not executable": {func(program string) error { return os.WriteFile(program, []byte("not executable"), 0o600) }, "no permission to execute it", "make the program executable"},
+		"a folder":       {func(program string) error { return os.Mkdir(program, 0o700) }, "is a folder", "make the program executable"},
+		"half written":   {func(program string) error { return os.WriteFile(program, []byte("\x7fEL"), 0o700) }, "not a program for this machine", "make the program executable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -57,7 +57,7 @@ func (l *nodeLine) hears() []byte {
 // opened takes a link.
 func opened(t *testing.T, l transport.Link) *nodeLine {
 	line := &nodeLine{t, l, make(chan []byte), make(chan error, 1)}
-	l.Receive(func(f []byte) { line.frames <- bytes.Clone(f); l.Took() }, func(err error) { line.ended <- err })
+	l.Receive(func(f []byte) { line.frames <- bytes.Clone(f); l.Ack() }, func(err error) { line.ended <- err })
 	t.Cleanup(func() { l.Close(0, "") })
 	return line
 }

@@ -127,11 +127,11 @@ func askPIDs(ctx context.Context, c *bot.Cluster) {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for said := ""; ; {
-		answers, err := bot.Ask[int](ctx, c, bot.Everyone(), "pid", nil)
+		answers, err := bot.Ask[int](ctx, c, bot.AllClusters(), "pid", nil)
 		text := fmt.Sprintf("%s asked: %v", c.ID(), err)
 		if err == nil {
 			text = fmt.Sprintf("%s asked: %v", c.ID(), answers)
-			if _, err := c.Tell(bot.Everyone(), "hello"); err != nil && !errors.Is(err, bot.ErrStopping) {
+			if _, err := c.Notify(bot.AllClusters(), "hello"); err != nil && !errors.Is(err, bot.ErrStopping) {
 				text = err.Error()
 			}
 		}
@@ -170,7 +170,7 @@ func silentSocket() int {
 func imposter() int {
 	_, err := ipc.Listen(os.Getenv("DISCLUSTER_SOCKET"), func(l transport.Link) {
 		l.Receive(func(frame []byte) {
-			l.Took()
+			l.Ack()
 			if hello, err := ipc.DecodeFromManager(frame); err == nil {
 				if hello, is := hello.(messages.Hello); is {
 					answer, err := ipc.EncodeFromInstance(messages.Identify{ID: "14386345434600144177235209336163139585", EventID: hello.EventID})

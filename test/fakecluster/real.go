@@ -100,7 +100,7 @@ func (l *guestLink) Receive(frame func([]byte), closed func(error)) {
 	})
 }
 
-func (l *guestLink) Took() { l.bot.do(l.link.Took) }
+func (l *guestLink) Ack() { l.bot.do(l.link.Ack) }
 
 func (l *guestLink) Send(frame []byte) error {
 	l.mu.Lock()

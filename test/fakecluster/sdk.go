@@ -148,7 +148,7 @@ func (b *bot) listen() {
 func (b *bot) accept(l transport.Link) {
 	b.link, b.fresh = l, true
 	l.Receive(
-		func(frame []byte) { b.p.Do(func() { l.Took(); b.packet(frame) }) },
+		func(frame []byte) { b.p.Do(func() { l.Ack(); b.packet(frame) }) },
 		func(error) {
 			if b.link == l {
 				b.link = nil

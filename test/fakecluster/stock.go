@@ -62,7 +62,7 @@ func (s Stock) Program(p *sim.Proc) {
 
 func (b *stock) listen() {
 	_, err := b.p.Listen(stockPrefix+string(b.snowflake), func(l transport.Link) {
-		l.Receive(func(frame []byte) { b.p.Do(func() { l.Took(); b.packet(l, frame) }) }, func(error) {})
+		l.Receive(func(frame []byte) { b.p.Do(func() { l.Ack(); b.packet(l, frame) }) }, func(error) {})
 	})
 	if err != nil {
 		panic(err) // two processes on one socket

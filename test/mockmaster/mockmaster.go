@@ -68,7 +68,7 @@ func (m *Master) Accept(l transport.Link, g transport.Greeting) {
 	}
 	m.links[g.Source], m.known[g.Source], m.greeting[g.Source] = l, true, g
 	l.Receive(
-		func(frame []byte) { l.Took(); m.hear(g.Source, l, frame) },
+		func(frame []byte) { l.Ack(); m.hear(g.Source, l, frame) },
 		func(error) { m.gone(g.Source, l) })
 	if !m.options.SilentGreeting {
 		send(l, m.options.Initialise)

@@ -20,7 +20,7 @@ func (f *fleet) addOdd(wrong time.Duration, says bool) (used func() time.Time) {
 	f.net.Dial("odd", masterURL, transport.Greeting{Remote: "odd", Authorization: "open sesame", Source: "odd", Instance: "odd"}, func(l transport.Link, err error) {
 		at = time.Now()
 		l.Receive(func(frame []byte) {
-			l.Took()
+			l.Ack()
 			p, _ := codec.DecodeFromMaster(frame)
 			i, is := p.(messages.Initialise)
 			if !is {

@@ -72,7 +72,7 @@ func TestDesk(t *testing.T) {
 		v = f.look(m)
 		want(f, "restarts", v.Clusters[1].Restarts, 1)
 		want(f, "cause", v.Clusters[1].Death.Cause, messages.CauseExited)
-		want(f, "death", v.Clusters[1].Death.Err, "signal 9 (killed) ended the process; who sent it is unknown")
+		want(f, "death", v.Clusters[1].Death.Err, "signal 9 (killed) ended the process; its sender is unknown")
 		want(f, "failures", v.Counters.Failures[messages.CauseExited], 1)
 		want(f, "states", v.Clusters[1].States, "RRRRRRRR")
 		want(f, "pid", v.Clusters[1].PID, f.processOf(m, "1").PID())

@@ -144,7 +144,7 @@ func TestOneMachineFloods(t *testing.T) {
 				f.t.Error(err)
 				return
 			}
-			l.Receive(func([]byte) { answers++; l.Took() }, func(error) {})
+			l.Receive(func([]byte) { answers++; l.Ack() }, func(error) {})
 			link = l
 		})
 		f.must("it is let in", time.Second, func() bool { return link != nil })

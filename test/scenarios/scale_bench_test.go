@@ -124,7 +124,7 @@ func (c *crowd) dial(i int) {
 		}
 		c.links[i] = l
 		l.Receive(func(frame []byte) {
-			l.Took()
+			l.Ack()
 			if p, err := codec.DecodeFromMaster(frame); err == nil {
 				c.heard(i, p)
 			}

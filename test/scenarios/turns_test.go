@@ -50,7 +50,7 @@ func (f *fleet) addForeign(name string, takes time.Duration, knows knowledge) *f
 		}
 		p.link = l
 		l.Receive(func(frame []byte) {
-			l.Took()
+			l.Ack()
 			if packet, err := codec.DecodeFromMaster(frame); err == nil {
 				p.heard(packet)
 			}

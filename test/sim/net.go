@@ -178,7 +178,7 @@ func (e *end) Receive(frame func([]byte), closed func(error)) {
 	e.net.loop.After(0, e.deliver)
 }
 
-func (e *end) Took() {
+func (e *end) Ack() {
 	e.window++
 	if e.window > transport.Window {
 		e.net.loop.Fail(fmt.Errorf("link at %s: more frames taken than delivered", e.place))

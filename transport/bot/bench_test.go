@@ -12,11 +12,11 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// echo is a link whose other end answers every request at once, by the goroutine that writes.
+// echo is a link whose other end answers every request at once, on the goroutine that writes.
 type echo struct{ frame func([]byte) }
 
 func (e *echo) Receive(frame func([]byte), _ func(error)) { e.frame = frame }
-func (e *echo) Took()                                     {}
+func (e *echo) Ack()                                      {}
 func (e *echo) Close(int, string)                         {}
 func (e *echo) Send([]byte) error                         { return nil }
 func (e *echo) Offer(frame []byte) error {
@@ -27,20 +27,20 @@ func (e *echo) Offer(frame []byte) error {
 	return nil
 }
 
-// onEcho is a cluster whose CONTROL is an echo.
+// onEcho returns a cluster whose CONTROL is an echo.
 func onEcho(handle func(Message)) (*Cluster, *echo) {
 	e := &echo{}
 	o := defaults()
 	o.log, o.messages = slog.New(slog.DiscardHandler), handle
-	c := &Cluster{opt: o, env: environment{cluster: 0, clusters: 2}, asking: map[messages.Snowflake]*asking{}, lines: map[*line]bool{}, in: inbox{queue: make(chan Message, inboxMost)}}
-	c.line = &line{c: c, link: e, closed: make(chan struct{})}
-	e.Receive(c.line.frame, nil)
+	c := &Cluster{opt: o, env: environment{cluster: 0, clusters: 2}, requests: map[messages.Snowflake]*pending{}, conns: map[*conn]bool{}, in: inbox{queue: make(chan Message, inboxMost)}}
+	c.conn = &conn{c: c, link: e, closed: make(chan struct{})}
+	e.Receive(c.conn.frame, nil)
 	return c, e
 }
 
 var _ transport.Link = (*echo)(nil)
 
-// BenchmarkAsk is a request and its answer without sockets: what the SDK itself takes.
+// BenchmarkAsk sends a request and gets its answer without sockets: the cost of the SDK itself.
 func BenchmarkAsk(b *testing.B) {
 	c, _ := onEcho(nil)
 	b.ReportAllocs()
@@ -51,19 +51,19 @@ func BenchmarkAsk(b *testing.B) {
 	}
 }
 
-// BenchmarkTell is a message of 4 KiB on its way out.
-func BenchmarkTell(b *testing.B) {
+// BenchmarkNotify sends a message of 4 KiB.
+func BenchmarkNotify(b *testing.B) {
 	c, _ := onEcho(nil)
 	text := strings.Repeat("x", 4096)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.Tell(Clusters(1), text); err != nil {
+		if _, err := c.Notify(Clusters(1), text); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-// BenchmarkMessage is a message of 4 KiB on its way in, to the queue of its handler.
+// BenchmarkMessage receives a message of 4 KiB, into the queue of its handler.
 func BenchmarkMessage(b *testing.B) {
 	c, e := onEcho(func(Message) {})
 	frame := ipc.Talk{T: messages.TMessage, Event: "1", Message: bytes.Join([][]byte{[]byte(`"`), bytes.Repeat([]byte("x"), 4096), []byte(`"`)}, nil), Clusters: []int{0}}.Encode()

@@ -26,7 +26,7 @@ func TestJoin(t *testing.T) {
 		wrong.ID = "5"
 		l.send(wrong)
 		l.hears("0s INVALID_SESSION")
-		l.send(messages.Drain{EventID: "1"}) // before any HELLO nothing counts
+		l.send(messages.Drain{EventID: "1"}) // ignored before any HELLO
 		l.send(hello())
 		c := <-joined
 		l.hears("0s IDENTIFY to 77 idle [6 7] of 16")
@@ -110,7 +110,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestSecondHello: a bot that announced sessions starts when it was told which there are, on one connection.
+// TestSecondHello: a bot that announced sessions starts when it got the list of them, on one
+// connection.
 func TestSecondHello(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -135,7 +136,7 @@ func TestSecondHello(t *testing.T) {
 				return nil
 			})
 		}()
-		second := w.dial() // another CONTROL, before the first said which sessions
+		second := w.dial() // another CONTROL, before the first sent sessions
 		second.send(hello())
 		want(t, "started", len(started), 0)
 		h := hello()
@@ -197,13 +198,13 @@ func TestSessions(t *testing.T) {
 		c, l := join(t, w, hello(), nil, Resume())
 		l.answerBeats(0)
 		a, b := c.shard(6), c.shard(7)
-		told := session(0, "a", 1)
-		told.Guilds = []string{"11", "12"}
-		a.SetSession(told)
+		sent := session(0, "a", 1)
+		sent.Guilds = []string{"11", "12"}
+		a.SetSession(sent)
 		l.hears("0s SESSIONS 6:a@1 in [11 12]")
 		for i := range 25 {
-			told.Seq = int64(i + 2)
-			a.SetSession(told)
+			sent.Seq = int64(i + 2)
+			a.SetSession(sent)
 			b.SetSession(session(0, "b", int64(i+1)))
 			time.Sleep(90 * time.Millisecond)
 		}
@@ -211,13 +212,13 @@ func TestSessions(t *testing.T) {
 		a.SessionGone()
 		a.SessionGone()
 		l.hears("2.25s SESSIONS gone [6]")
-		told.Shard, told.SessionID = 0, "b"
-		b.SetSession(told)
+		sent.Shard, sent.SessionID = 0, "b"
+		b.SetSession(sent)
 		synctest.Wait()
 		l.hangUp(errors.New("crashed"))
 		synctest.Wait()
-		told.Seq = 50
-		b.SetSession(told)
+		sent.Seq = 50
+		b.SetSession(sent)
 		next := w.dial()
 		next.send(hello())
 		next.hears("2.25s IDENTIFY to 77 serving [6 7] of 16 7:b@50 in [11 12]", "2.25s SESSIONS gone [6]", "2.25s SHARD 6 idle", "2.25s SHARD 7 idle")
@@ -256,7 +257,7 @@ func TestOperationsAreRefused(t *testing.T) {
 		l.hears(
 			`0s {"Op":4,"T":"BROADCAST_EVAL","Data":{"event_id":"1","result":{"name":"Error","message":"this cluster runs no scripts"}}}`,
 			`0s {"Op":3,"T":"","Data":{"event_id":"2","success":false}}`,
-			`0s {"Op":4,"T":"GUILD_MEMBERS_REQUEST","Data":{"event_id":"7","result":{"name":"Error","message":"this cluster hands out no members"}}}`)
+			`0s {"Op":4,"T":"GUILD_MEMBERS_REQUEST","Data":{"event_id":"7","result":{"name":"Error","message":"this cluster lists no members"}}}`)
 		c.finish(l)
 	})
 }
@@ -265,7 +266,7 @@ func TestOperations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c *member
 		handle := Operations(func(op messages.Operation) *messages.Operation {
-			c.Send(op) // it may call us
+			c.Send(op) // it may call the cluster
 			return &messages.Operation{Op: op.Op, T: "ANSWER"}
 		})
 		c, l := join(t, newWorld(t), hello(), nil, handle)
@@ -275,7 +276,8 @@ func TestOperations(t *testing.T) {
 	})
 }
 
-// TestLapsed: our shards may be another's while CONTROL is away, and while it says so.
+// TestLapsed: another machine may serve our shards while CONTROL is away, and while CONTROL reports
+// it.
 func TestLapsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

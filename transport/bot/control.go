@@ -15,45 +15,46 @@ import (
 )
 
 const (
-	beatEvery = 5 * time.Second // where HELLO says nothing (PROTOCOL B2)
-	beatsLost = 2               // heartbeats without an answer, after which CONTROL is lost (DESIGN §1)
+	beatEvery = 5 * time.Second // where HELLO has no interval (PROTOCOL B2)
+	// heartbeats without an answer, after which CONTROL is lost (DESIGN §1)
+	beatsLost = 2
 )
 
-// line is one connection to our socket.
-type line struct {
+// conn is one connection to our socket.
+type conn struct {
 	c      *Cluster
 	link   transport.Link
 	closed chan struct{} // the link has ended
-	hellos int           // right ones
+	hellos int           // valid ones
 
-	// Of the line that CONTROL speaks on.
+	// Fields of the connection that CONTROL uses.
 	every      time.Duration // between heartbeats
 	beat       *time.Timer
 	due        time.Time          // of the next heartbeat
 	asked      messages.Snowflake // the last heartbeat
 	askedAt    time.Time
-	heard      time.Time // when we asked for the last answer that came, or CONTROL said HELLO
+	heard      time.Time // when the last answered heartbeat was sent, or HELLO came
 	unanswered int       // heartbeats
-	connected  bool      // CONNECTED was said here
-	lapsed     bool      // CONTROL said so last
+	connected  bool      // CONNECTED was sent on it
+	lapsed     bool      // CONTROL's last answer had it
 }
 
-// accept takes a connection. mu is free.
+// accept handles a new connection. mu is free.
 func (c *Cluster) accept(link transport.Link) {
-	l := &line{c: c, link: link, closed: make(chan struct{})}
+	l := &conn{c: c, link: link, closed: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
 		link.Close(0, "the cluster ends")
 	} else {
-		c.lines[l] = true
+		c.conns[l] = true
 	}
 	link.Receive(l.frame, l.ended)
 }
 
-// frame is one packet from l. mu is free.
-func (l *line) frame(frame []byte) {
-	defer l.link.Took()
+// frame handles one packet from l. mu is free.
+func (l *conn) frame(frame []byte) {
+	defer l.link.Ack()
 	c := l.c
 	frame = bytes.Clone(frame) // values stay parts of it
 	var d ipc.Delivery
@@ -70,18 +71,19 @@ func (l *line) frame(frame []byte) {
 		c.opt.log.Warn("unreadable packet from CONTROL", "err", err)
 	case !delivery:
 		c.packet(l, m)
-	case l == c.line:
+	case l == c.conn:
 		c.delivered(d)
 	}
 }
 
-// packet is what CONTROL said. On a line that did not say HELLO, or whose place another one took, nothing else counts.
-func (c *Cluster) packet(l *line, m messages.FromManager) {
+// packet handles a message of CONTROL. On a connection without HELLO, or that another one has
+// replaced, only HELLO counts.
+func (c *Cluster) packet(l *conn, m messages.FromManager) {
 	if h, hello := m.(messages.Hello); hello {
 		c.greeted(l, h)
 		return
 	}
-	if l != c.line {
+	if l != c.conn {
 		return
 	}
 	switch m := m.(type) {
@@ -92,14 +94,15 @@ func (c *Cluster) packet(l *line, m messages.FromManager) {
 			l.heard = l.askedAt
 		}
 		if m.EventID == l.asked && m.LeaseMS > 0 {
-			c.lease(l.askedAt.Add(m.LeaseMS.Duration())) // from when we asked: CONTROL can not have meant a later moment
+			// from when we sent it: CONTROL cannot have meant a later moment
+			c.lease(l.askedAt.Add(m.LeaseMS.Duration()))
 		}
 	case messages.PermitGrant:
 		c.granted(m)
 	case messages.Reconnect:
 		for _, s := range c.shards {
 			if s.id == m.Shard {
-				s.toldReconnect()
+				s.orderReconnect()
 			}
 		}
 	case messages.Drain:
@@ -115,8 +118,9 @@ func (c *Cluster) packet(l *line, m messages.FromManager) {
 	}
 }
 
-// greeted is a HELLO: the first one tells our shards, one on another line brings CONTROL back, and any is answered.
-func (c *Cluster) greeted(l *line, h messages.Hello) {
+// greeted handles a HELLO: the first one assigns our shards, one on another connection brings
+// CONTROL back, and each is answered.
+func (c *Cluster) greeted(l *conn, h messages.Hello) {
 	if h.ID != c.env.manager {
 		c.opt.log.Warn("HELLO with another manager's id", "id", h.ID)
 		l.send(messages.InvalidSession{ID: c.env.instance})
@@ -141,7 +145,7 @@ func (c *Cluster) greeted(l *line, h messages.Hello) {
 	if h.LeaseMS > 0 {
 		c.lease(time.Now().Add(h.LeaseMS.Duration()))
 	}
-	if l == c.line {
+	if l == c.conn {
 		l.send(c.identify(h.EventID))
 	} else {
 		c.adopted(l, h)
@@ -151,7 +155,7 @@ func (c *Cluster) greeted(l *line, h messages.Hello) {
 	}
 }
 
-// begin lets the shards start, with the sessions offered. Only its first call does anything.
+// begin lets the shards start, with the sessions offered. Only its first call has an effect.
 func (c *Cluster) begin(offered *[]messages.Session) {
 	select {
 	case <-c.begun:
@@ -166,7 +170,7 @@ func (c *Cluster) begin(offered *[]messages.Session) {
 	close(c.begun)
 }
 
-// identify is our answer to a HELLO.
+// identify returns our answer to a HELLO.
 func (c *Cluster) identify(event messages.Snowflake) messages.Identify {
 	i := messages.Identify{
 		ID: c.env.instance, EventID: event, Protocol: messages.ProtocolVersion, SDK: "discluster-go/" + Version, PID: os.Getpid(), Intents: c.opt.intents,
@@ -186,17 +190,18 @@ func (c *Cluster) identify(event messages.Snowflake) messages.Identify {
 	return i
 }
 
-// adopted makes l the line CONTROL speaks on. It may be another CONTROL than before: it is told all there is to know, and asked again what was asked.
-func (c *Cluster) adopted(l *line, h messages.Hello) {
-	if old := c.line; old != nil {
+// adopted makes l the connection of CONTROL. It may be another CONTROL than before: it gets the
+// whole state, and all open requests again.
+func (c *Cluster) adopted(l *conn, h messages.Hello) {
+	if old := c.conn; old != nil {
 		stopTimers(old.beat)
-		old.link.Close(0, "CONTROL speaks on another connection")
+		old.link.Close(0, "CONTROL uses another connection")
 	}
-	c.line = l
+	c.conn = l
 	stopTimers(c.lostTimer)
 	c.lostTimer = nil
 	l.due = time.Now().Add(l.every)
-	l.beat = time.AfterFunc(l.every, l.pulse)
+	l.beat = time.AfterFunc(l.every, l.heartbeat)
 	c.send(c.identify(h.EventID))
 	if c.serving {
 		c.sendSessions(nil, c.missing())
@@ -204,25 +209,25 @@ func (c *Cluster) adopted(l *line, h messages.Hello) {
 			c.send(s.status)
 		}
 	}
-	c.tellConnected()
-	for _, shard := range slices.Sorted(maps.Keys(c.said)) {
-		c.send(c.said[shard])
+	c.reportConnected()
+	for _, shard := range slices.Sorted(maps.Keys(c.unreported)) {
+		c.send(c.unreported[shard])
 	}
-	clear(c.said)
-	for _, id := range slices.Sorted(maps.Keys(c.asks)) {
-		c.send(c.asks[id].packet)
+	clear(c.unreported)
+	for _, id := range slices.Sorted(maps.Keys(c.permits)) {
+		c.send(c.permits[id].packet)
 	}
 }
 
-// pulse is one heartbeat, or the verdict that nobody hears them. mu is free.
-func (l *line) pulse() {
+// heartbeat sends one heartbeat, or ends a connection on which they are not answered. mu is free.
+func (l *conn) heartbeat() {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l != c.line || c.over {
+	if l != c.conn || c.over {
 		return
 	}
-	if time.Since(l.due) > l.every { // we slept, not CONTROL
+	if time.Since(l.due) > l.every { // this process was suspended, not CONTROL
 		l.unanswered = 0
 	}
 	if l.unanswered == beatsLost {
@@ -237,23 +242,24 @@ func (l *line) pulse() {
 	l.beat.Reset(l.every)
 }
 
-// ended is the end of l. mu is free.
-func (l *line) ended(err error) {
+// ended handles the end of l. mu is free.
+func (l *conn) ended(err error) {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(l.closed)
-	delete(c.lines, l)
+	delete(c.conns, l)
 	c.loseRequests(l)
-	if l == c.line && !c.over {
+	if l == c.conn && !c.over {
 		c.lost(time.Now(), err)
 	}
 }
 
-// lost is the beginning of a time without CONTROL, which was there for the last time at since: MASTER counts from when it fell silent, not from when we noticed.
+// lost starts a time without CONTROL, which was last known alive at since: MASTER counts from
+// CONTROL's silence, not from when we noticed it.
 func (c *Cluster) lost(since time.Time, err error) {
-	stopTimers(c.line.beat)
-	c.line = nil
+	stopTimers(c.conn.beat)
+	c.conn = nil
 	c.opt.log.Warn("CONTROL is away: serving alone", "on_lost", c.onLost, "lost_after", c.lostAfter, "err", err)
 	if c.onLost != messages.OnLostExit {
 		return
@@ -274,10 +280,11 @@ func (c *Cluster) lost(since time.Time, err error) {
 	c.lostTimer = timer
 }
 
-// look is when to look whether a moment has come: timers stand still while the machine is suspended.
+// look returns the time until the next check of a deadline: timers stop while the machine is
+// suspended.
 func look(until time.Time) time.Duration { return min(messages.Left(until), messages.CheckLeftEvery) }
 
-// lease lets us serve until then. A lease is only ever prolonged.
+// lease lets the cluster serve until a moment. A lease is only ever prolonged.
 func (c *Cluster) lease(until time.Time) {
 	if !until.After(c.leaseUntil) {
 		return
@@ -298,15 +305,15 @@ func (c *Cluster) lease(until time.Time) {
 	})
 }
 
-// send says something to CONTROL, if it is there.
+// send sends a message to CONTROL, if it is there.
 func (c *Cluster) send(m messages.FromInstance) {
-	if c.line != nil && !c.over {
-		c.line.send(m)
+	if c.conn != nil && !c.over {
+		c.conn.send(m)
 	}
 }
 
-// send says something on l. A link that has ended says so by itself.
-func (l *line) send(m messages.FromInstance) {
+// send sends a message on l. A link that has ended reports that by itself.
+func (l *conn) send(m messages.FromInstance) {
 	frame, err := ipc.EncodeFromInstance(m)
 	if err == nil {
 		err = l.link.Send(frame)

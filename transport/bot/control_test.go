@@ -43,7 +43,7 @@ func want[T any](t *testing.T, what string, got, want T) {
 	}
 }
 
-// world is what lies around a cluster in a bubble: its socket, its signals, its log.
+// world is the surroundings of a cluster in a bubble: its socket, its signals, its log.
 type world struct {
 	t      *testing.T
 	env    map[string]string
@@ -60,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, env: goodEnvironment(), term: make(chan os.Signal, 1), from: time.Now()}
 }
 
-// options make Join use this world.
+// options makes Join use this world.
 func (w *world) options(more ...Option) []Option {
 	return append([]Option{func(o *options) {
 		o.lookup = lookupIn(w.env)
@@ -76,7 +76,8 @@ func (w *world) options(more ...Option) []Option {
 	}}, more...)
 }
 
-// control is one connection of a scripted CONTROL: it does nothing that the test does not say, and keeps what it is told, in words.
+// control is one connection of a scripted CONTROL: it does only what the test orders, and keeps
+// what it receives, as texts.
 type control struct {
 	t    *testing.T
 	in   chan []byte
@@ -86,10 +87,10 @@ type control struct {
 
 	mu   sync.Mutex
 	from time.Time
-	said []string
-	asks []messages.Snowflake // ids of permits asked for
+	sent []string
+	asks []messages.Snowflake // ids of permit requests
 	beat messages.IPCBeat     // the last
-	busy bool                 // takes nothing that may be refused
+	busy bool                 // accepts no offers
 }
 
 // dial opens a connection to the cluster.
@@ -118,7 +119,7 @@ func (l *control) Receive(frame func([]byte), closed func(error)) {
 	}()
 }
 
-func (l *control) Took() {}
+func (l *control) Ack() {}
 
 func (l *control) Offer(frame []byte) error {
 	l.mu.Lock()
@@ -141,7 +142,7 @@ func (l *control) Send(frame []byte) error {
 	}
 	m, err := ipc.DecodeFromInstance(frame)
 	if err != nil {
-		l.t.Errorf("cluster said %s: %v", frame, err)
+		l.t.Errorf("cluster sent %s: %v", frame, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +152,7 @@ func (l *control) Send(frame []byte) error {
 	case messages.IPCBeat:
 		l.beat = m
 	}
-	l.said = append(l.said, fmt.Sprintf("%s %s", time.Since(l.from).Round(time.Millisecond), words(m)))
+	l.sent = append(l.sent, fmt.Sprintf("%s %s", time.Since(l.from).Round(time.Millisecond), words(m)))
 	return nil
 }
 
@@ -159,7 +160,7 @@ func (l *control) Close(_ int, reason string) { l.hangUp(errors.New(reason)) }
 
 func (l *control) hangUp(err error) { l.once.Do(func() { l.end = err; close(l.done) }) }
 
-// send says something to the cluster.
+// send sends a message to the cluster.
 func (l *control) send(m messages.FromManager) {
 	l.t.Helper()
 	frame, err := ipc.EncodeFromManager(m)
@@ -170,25 +171,26 @@ func (l *control) send(m messages.FromManager) {
 	synctest.Wait()
 }
 
-// heard gives what the cluster said since the last call, each with its time since the world began.
+// heard returns what the cluster sent since the last call, each with its time since the world's
+// start.
 func (l *control) heard() []string {
 	synctest.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	said := l.said
-	l.said = nil
-	return said
+	sent := l.sent
+	l.sent = nil
+	return sent
 }
 
-// hears is heard, checked.
+// hears compares heard.
 func (l *control) hears(lines ...string) {
 	l.t.Helper()
 	if got := l.heard(); !reflect.DeepEqual(got, lines) && len(got)+len(lines) > 0 {
-		l.t.Errorf("cluster said\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(lines, "\n  "))
+		l.t.Errorf("cluster sent\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(lines, "\n  "))
 	}
 }
 
-// lastAsk is the id of the last permit asked for.
+// lastAsk returns the id of the last permit request.
 func (l *control) lastAsk() messages.Snowflake {
 	synctest.Wait()
 	l.mu.Lock()
@@ -229,7 +231,7 @@ func session(shard int, id string, seq int64) messages.Session {
 	return messages.Session{Shard: shard, ShardCount: 16, SessionID: id, Seq: seq, ResumeGatewayURL: "wss://r", At: 1}
 }
 
-// words puts a packet into one short line.
+// words describes a packet in one short line.
 func words(m messages.FromInstance) string {
 	sessions := func(all []messages.Session) (text string) {
 		for _, s := range all {
@@ -279,14 +281,14 @@ func words(m messages.FromInstance) string {
 	return string(text)
 }
 
-// member is a joined and running cluster of shards 6 and 7, whose functions do nothing until they are told to stop.
+// member is a joined and running cluster of shards 6 and 7, whose functions only wait for the stop.
 type member struct {
 	*Cluster
 	w     *world
 	ended chan error
 }
 
-// join starts a cluster and gives it the first HELLO, and the second where it announced sessions.
+// join starts a cluster and sends it the first HELLO, and the second where it announced sessions.
 func join(t *testing.T, w *world, h messages.Hello, serve func(context.Context, *Shard) error, opts ...Option) (*member, *control) {
 	t.Helper()
 	m := &member{w: w, ended: make(chan error, 1)}
@@ -316,7 +318,7 @@ func join(t *testing.T, w *world, h messages.Hello, serve func(context.Context, 
 	return m, l
 }
 
-// shard is the member's shard with the given id.
+// shard returns the member's shard with the given id.
 func (m *member) shard(id int) *Shard {
 	for _, s := range m.shards {
 		if s.id == id {
@@ -326,7 +328,7 @@ func (m *member) shard(id int) *Shard {
 	return nil
 }
 
-// finish drains the cluster; to be called before a bubble's end unless it ended otherwise.
+// finish drains the cluster; call it before a bubble's end unless the cluster ended otherwise.
 func (m *member) finish(l *control) {
 	m.w.t.Helper()
 	l.send(messages.Drain{EventID: "99"})

@@ -10,8 +10,7 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// environment is what CONTROL gives a process at its start (PROTOCOL B4). The shards come with
-// HELLO.
+// environment is the environment of a process of CONTROL (PROTOCOL B4). The shards come with HELLO.
 type environment struct {
 	socket            string // where to listen
 	manager, instance messages.Snowflake
@@ -21,7 +20,8 @@ type environment struct {
 	token             messages.Secret // empty where HELLO brings it
 }
 
-// ErrStandalone says that there is no DISCLUSTER_SOCKET: the process was not started by CONTROL. A bot may then run as it would without Discluster.
+// ErrStandalone reports that DISCLUSTER_SOCKET is not set: CONTROL did not start the process. A bot
+// may then run as it would without Discluster.
 var ErrStandalone = errors.New("DISCLUSTER_SOCKET is not set: not started by CONTROL")
 
 // readEnvironment reads all of it, and reports every mistake at once.

@@ -16,9 +16,9 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// The whole of a bot's main. What it does with a shard is up to it; here it only pretends to have a gateway.
+// A whole main of a bot. This one only pretends to have a gateway.
 func Example() {
-	gone := pretendControl() // in earnest CONTROL has started us
+	gone := pretendControl() // in production CONTROL has started the process
 	ctx := context.Background()
 
 	c, err := bot.Join(ctx)
@@ -46,20 +46,21 @@ func Example() {
 
 	// Output:
 	// cluster 3 of 8 serves shards [30] of 80
-	// CONTROL hears that shard 30 is waiting_permit
+	// CONTROL learns that shard 30 is waiting_permit
 	// CONTROL grants shard 30 a permit
-	// CONTROL hears that shard 30 is identifying
-	// CONTROL hears that the permit was used: true
-	// CONTROL hears that shard 30 is ready
-	// CONTROL hears that the cluster is connected, and drains it
+	// CONTROL learns that shard 30 is identifying
+	// CONTROL learns that the permit was used: true
+	// CONTROL learns that shard 30 is ready
+	// CONTROL learns that the cluster is connected, and drains it
 	// final: false
-	// CONTROL hears that the cluster is drained
+	// CONTROL learns that the cluster is drained
 	// stopped: <nil>
 }
 
-// Two ways to talk to other clusters: ask them something, and wait for each answer; tell them something, and wait for nothing.
+// Two ways to talk to other clusters: Ask waits for each answer, Notify waits for nothing.
 func ExampleAsk() {
-	gone := pretendFleet() // in earnest there are other processes; this one asks itself, and cluster 4 is dead
+	// in production there are other processes; this one asks itself, and cluster 4 is dead
+	gone := pretendFleet()
 	ctx, cancel := context.WithCancel(context.Background())
 
 	heard := make(chan bot.Message)
@@ -92,13 +93,13 @@ func ExampleAsk() {
 		}
 		fmt.Printf("cluster %s: %+v\n", a.Cluster, a.Value)
 	}
-	// bot.OwnersOf(c.ShardOf(guild)) asks whoever has a guild, bot.Everyone() all.
+	// bot.OwnersOf(c.ShardOf(guild)) asks the owner of a guild, bot.AllClusters() all clusters.
 
-	if _, err := c.Tell(bot.Clusters(3), "reload"); err != nil {
+	if _, err := c.Notify(bot.Clusters(3), "reload"); err != nil {
 		log.Fatal(err)
 	}
 	m := <-heard
-	fmt.Printf("cluster %s says %s\n", m.From, m.Data)
+	fmt.Printf("message of cluster %s: %s\n", m.From, m.Data)
 
 	stats, err := c.Stats(ctx)
 	if err != nil {
@@ -112,12 +113,12 @@ func ExampleAsk() {
 	// Output:
 	// cluster 3: {Guilds:17 Least:5}
 	// cluster 4: it died, and is about to be started again
-	// cluster 3 says "reload"
+	// message of cluster 3: "reload"
 	// shard 30 of cluster 3 is idle
 	// stopped: <nil>
 }
 
-// pretendFleet does what CONTROL does with operations, for a fleet of which only this process lives.
+// pretendFleet does what CONTROL does with operations, for a fleet of which only this process runs.
 func pretendFleet() (done func()) {
 	return pretend(func(link transport.Link, frame []byte) {
 		var p ipc.Parcel
@@ -158,22 +159,22 @@ func pretendControl() (done func()) {
 		}
 		switch m := m.(type) {
 		case messages.ShardStatus:
-			fmt.Printf("CONTROL hears that shard %d is %s\n", m.Shard, m.State)
+			fmt.Printf("CONTROL learns that shard %d is %s\n", m.Shard, m.State)
 		case messages.PermitAsk:
 			fmt.Printf("CONTROL grants shard %d a permit\n", m.Shard)
 			send(link, messages.PermitGrant{EventID: m.EventID, Shard: m.Shard, Granted: true, UseWithinMS: 2000})
 		case messages.PermitSent:
-			fmt.Println("CONTROL hears that the permit was used:", m.Sent)
+			fmt.Println("CONTROL learns that the permit was used:", m.Sent)
 		case messages.Connected:
-			fmt.Println("CONTROL hears that the cluster is connected, and drains it")
+			fmt.Println("CONTROL learns that the cluster is connected, and drains it")
 			send(link, messages.Drain{EventID: "2", DeadlineMS: 8000})
 		case messages.Drained:
-			fmt.Println("CONTROL hears that the cluster is drained")
+			fmt.Println("CONTROL learns that the cluster is drained")
 		}
 	})
 }
 
-// pretend does what CONTROL does first: it sets the environment, dials, and says HELLO.
+// pretend does what CONTROL does first: it sets the environment, dials, and sends HELLO.
 func pretend(hear func(link transport.Link, frame []byte)) (done func()) {
 	const manager messages.Snowflake = "14386345434290659167418524605215670272"
 	dir, err := os.MkdirTemp("", "b")
@@ -195,11 +196,11 @@ func pretend(hear func(link transport.Link, frame []byte)) (done func()) {
 	var dial func()
 	dial = func() {
 		ipc.Dial(socket, func(link transport.Link, err error) {
-			if err != nil { // the bot does not listen yet
+			if err != nil { // the bot does not listen so far
 				dial()
 				return
 			}
-			link.Receive(func(frame []byte) { defer link.Took(); hear(link, frame) }, func(error) { close(gone) })
+			link.Receive(func(frame []byte) { defer link.Ack(); hear(link, frame) }, func(error) { close(gone) })
 			link.Send(hello)
 		})
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// Send passes an operation of ours on to other clusters, by way of CONTROL (PROTOCOL A4): for what
-// Tell and Ask do not say. An error is one that did not leave.
+// Send sends an operation to other clusters through CONTROL (PROTOCOL A4), where Notify and Ask do
+// not suffice. An error is an operation that was not sent.
 func (c *Cluster) Send(op messages.Operation) error {
 	frame, err := ipc.EncodeFromInstance(op)
 	if err != nil {
@@ -19,7 +19,7 @@ func (c *Cluster) Send(op messages.Operation) error {
 	return c.write(frame)
 }
 
-// delivered deals with what another cluster wrote, or what CONTROL answered.
+// delivered handles a packet of another cluster, or an answer of CONTROL.
 func (c *Cluster) delivered(d ipc.Delivery) {
 	switch {
 	case d.T == messages.TRequest && d.Answer:
@@ -34,7 +34,7 @@ func (c *Cluster) delivered(d ipc.Delivery) {
 }
 
 // operate handles another operation of another cluster and returns the answer, nil where there is
-// none. The handler must be free to call us.
+// none. mu is unlocked for the handler, which may call the cluster.
 func (c *Cluster) operate(op messages.Operation) *messages.Operation {
 	if c.opt.operation == nil {
 		return refusal(op)
@@ -45,13 +45,14 @@ func (c *Cluster) operate(op messages.Operation) *messages.Operation {
 }
 
 // refusal answers a request for an eval, a cache operation or members as upstream answers a failed
-// one (PROTOCOL A4): a Go bot runs no scripts and keeps no cache here.
+// one (PROTOCOL A4): a Go bot runs no scripts and keeps no cache.
 func refusal(op messages.Operation) *messages.Operation {
 	var d struct {
 		EventID messages.Snowflake `json:"event_id"`
-		Script  *string            `json:"script"` // only a request has these two: an answer is not answered
-		Op      *int               `json:"op"`
-		Members json.RawMessage    `json:"members"` // of an answer
+		// only a request has these two: an answer is not answered
+		Script  *string         `json:"script"`
+		Op      *int            `json:"op"`
+		Members json.RawMessage `json:"members"` // of an answer
 	}
 	if json.Unmarshal(op.Data, &d) != nil || d.EventID == "" {
 		return nil
@@ -66,10 +67,10 @@ func refusal(op messages.Operation) *messages.Operation {
 		data = map[string]any{"event_id": d.EventID, "result": messages.FailureError{Name: "Error", Message: "this cluster runs no scripts"}}
 	case op.Op == messages.IPCDispatch && op.T == messages.TGuildMembers && d.Members == nil:
 		answer.Op = messages.IPCError
-		data = map[string]any{"event_id": d.EventID, "result": messages.FailureError{Name: "Error", Message: "this cluster hands out no members"}}
+		data = map[string]any{"event_id": d.EventID, "result": messages.FailureError{Name: "Error", Message: "this cluster lists no members"}}
 	default:
 		return nil
 	}
-	answer.Data, _ = json.Marshal(data) // of texts alone: it can not fail
+	answer.Data, _ = json.Marshal(data) // of texts alone: it cannot fail
 	return &answer
 }

@@ -8,32 +8,35 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// retryLeast is the shortest wait before a permit that was put off is asked for again.
+// retryLeast is the minimum wait before a postponed permit is requested again.
 const retryLeast = 100 * time.Millisecond
 
-// ask is one request for a permit that CONTROL has not answered.
-type ask struct {
+// permitRequest is one request for a permit that CONTROL has not answered.
+type permitRequest struct {
 	packet messages.PermitAsk
-	answer chan answer // takes one
+	answer chan answer // has room for one
 }
 
-// answer is CONTROL's, on the line it came by.
+// answer is CONTROL's answer, with its connection.
 type answer struct {
 	messages.PermitGrant
-	line   *line
+	conn   *conn
 	until  time.Time // zero: CONTROL set no limit
-	before time.Time // the same by the wall clock, which goes on while the machine is suspended
+	before time.Time // the same by the wall clock, which runs while the machine is suspended
 }
 
-// Permit allows one IDENTIFY. Exactly one of Sent and Unused is called; a permit of which nothing is heard blocks its bucket until it is overdue.
+// Permit allows one IDENTIFY. Call exactly one of Sent and Unused; an unreported permit blocks its
+// bucket until it is overdue.
 type Permit struct {
-	c      *Cluster
-	answer answer
-	said   bool
+	c        *Cluster
+	answer   answer
+	reported bool
 }
 
-// Permit asks CONTROL for leave to identify, and waits for it: for its turn, for CONTROL to come back, for a new daily budget. It is asked before every IDENTIFY and never
-// before a RESUME, with the connection open and HELLO received, for the permit lives a few seconds only. The end of ctx and ErrStopping end the wait.
+// Permit asks CONTROL for leave to identify, and waits for it: for its turn, for CONTROL's return,
+// for a new daily budget. Call it before every IDENTIFY and never before a RESUME, with the
+// connection open and HELLO received, since the permit is valid for a few seconds only. The end of
+// ctx and ErrStopping end the wait.
 func (s *Shard) Permit(ctx context.Context, cause messages.IdentifyCause) (*Permit, error) {
 	for {
 		a, err := s.ask(ctx, cause)
@@ -43,7 +46,7 @@ func (s *Shard) Permit(ctx context.Context, cause messages.IdentifyCause) (*Perm
 		if a.Granted {
 			return &Permit{c: s.c, answer: a}, nil
 		}
-		s.c.opt.log.Info("permit is put off", "shard", s.id, "reason", a.Reason, "retry_after", a.RetryAfterMS.Duration())
+		s.c.opt.log.Info("permit postponed", "shard", s.id, "reason", a.Reason, "retry_after", a.RetryAfterMS.Duration())
 		select {
 		case <-time.After(max(retryLeast, a.RetryAfterMS.Duration())):
 		case <-ctx.Done():
@@ -60,8 +63,8 @@ func (s *Shard) ask(ctx context.Context, cause messages.IdentifyCause) (answer, 
 	}
 	c.mu.Lock()
 	id := c.mint.New(time.Now(), uint32(c.env.cluster))
-	a := &ask{messages.PermitAsk{EventID: id, Shard: s.id, Cause: cause}, make(chan answer, 1)}
-	c.asks[id] = a
+	a := &permitRequest{messages.PermitAsk{EventID: id, Shard: s.id, Cause: cause}, make(chan answer, 1)}
+	c.permits[id] = a
 	c.send(a.packet)
 	c.mu.Unlock()
 	var err error
@@ -75,24 +78,25 @@ func (s *Shard) ask(ctx context.Context, cause messages.IdentifyCause) (answer, 
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.asks, id)
+	delete(c.permits, id)
 	select {
-	case got := <-a.answer: // it came meanwhile
+	case got := <-a.answer: // it came in between
 		c.refuse(got.PermitGrant)
 	default:
 	}
 	return answer{}, err
 }
 
-// granted is CONTROL's answer to an ask. If its asker is gone a grant is given back at once.
+// granted handles CONTROL's answer to a permitRequest. If its requester is gone a grant is returned
+// at once.
 func (c *Cluster) granted(g messages.PermitGrant) {
-	a, waits := c.asks[g.EventID]
+	a, waits := c.permits[g.EventID]
 	if !waits {
 		c.refuse(g)
 		return
 	}
-	delete(c.asks, g.EventID)
-	got := answer{PermitGrant: g, line: c.line}
+	delete(c.permits, g.EventID)
+	got := answer{PermitGrant: g, conn: c.conn}
 	if g.UseWithinMS > 0 {
 		got.until = time.Now().Add(g.UseWithinMS.Duration())
 	}
@@ -102,44 +106,46 @@ func (c *Cluster) granted(g messages.PermitGrant) {
 	a.answer <- got
 }
 
-// refuse gives a grant back.
+// refuse returns a grant unused.
 func (c *Cluster) refuse(g messages.PermitGrant) {
 	if g.Granted {
 		c.send(messages.PermitSent{EventID: g.EventID, Shard: g.Shard})
 	}
 }
 
-// Overdue reports whether the permit must no longer be used: its time is over, the CONTROL that gave it is gone (without CONTROL no IDENTIFY), or the cluster is stopping.
-// To be asked right before the IDENTIFY is written; an overdue permit is Unused, and asked for again.
+// Overdue reports whether the permit must not be used any more: its time is over, the CONTROL that
+// granted it is gone (without CONTROL no IDENTIFY), or the cluster is stopping. Call it right
+// before the IDENTIFY is written; an overdue permit is Unused, and requested again.
 func (p *Permit) Overdue() bool {
 	c := p.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	late := func(now, until time.Time) bool { return !until.IsZero() && !now.Before(until) }
-	return c.isStopping() || c.line != p.answer.line || late(time.Now(), p.answer.until) || late(c.opt.wall().Round(0), p.answer.before) ||
+	return c.isStopping() || c.conn != p.answer.conn || late(time.Now(), p.answer.until) || late(c.opt.wall().Round(0), p.answer.before) ||
 		p.answer.UseBeforeUp > 0 && c.opt.uptime() >= p.answer.UseBeforeUp.Duration()
 }
 
-// Sent tells that the IDENTIFY was written; to be called right after that.
+// Sent reports that the IDENTIFY was written; call it right after that.
 func (p *Permit) Sent() { p.report(true) }
 
-// Unused tells that no IDENTIFY was written, so that the next shard may.
+// Unused reports that no IDENTIFY was written, so that the next shard may.
 func (p *Permit) Unused() { p.report(false) }
 
-// report tells what became of the permit, once. A CONTROL that comes back hears of an IDENTIFY it missed. mu is free.
+// report reports the use of the permit, once. A CONTROL that returns gets the report of an IDENTIFY
+// that it missed. mu is free.
 func (p *Permit) report(sent bool) {
 	c := p.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p.said {
+	if p.reported {
 		return
 	}
-	p.said = true
+	p.reported = true
 	r := messages.PermitSent{EventID: p.answer.EventID, Shard: p.answer.Shard, Sent: sent}
 	switch {
-	case c.line != nil:
+	case c.conn != nil:
 		c.send(r)
 	case sent:
-		c.said[r.Shard] = r
+		c.unreported[r.Shard] = r
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// asked is a Permit call under way.
+// asked is a running call of Permit.
 type asked struct {
 	permit *Permit
 	err    error
@@ -55,7 +55,7 @@ func TestPermit(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		want(t, "overdue", a.permit.Overdue(), true)
 		a.permit.Unused()
-		a.permit.Sent() // once is once
+		a.permit.Sent() // a second report is ignored
 		l.hears("4.5s PERMIT 6 sent false")
 
 		b := wants(t.Context(), c.shard(7))
@@ -67,7 +67,8 @@ func TestPermit(t *testing.T) {
 	})
 }
 
-// TestPermitWithoutControl: no CONTROL, no IDENTIFY. What is asked is asked again, what was granted is void, what was sent is told.
+// TestPermitWithoutControl: without CONTROL no IDENTIFY. Requests are sent again, grants are void,
+// uses are reported.
 func TestPermitWithoutControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -98,7 +99,7 @@ func TestPermitWithoutControl(t *testing.T) {
 	})
 }
 
-// TestPermitGivenBack: a grant whose asker is gone frees its bucket at once.
+// TestPermitGivenBack: a grant whose requester is gone frees its bucket at once.
 func TestPermitGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := join(t, newWorld(t), hello(), nil)
@@ -122,8 +123,8 @@ func TestPermitGivenBack(t *testing.T) {
 	})
 }
 
-// A process that got no CPU time reads an old grant late. Its wall clock may have been set back
-// meanwhile; the machine's uptime cannot be.
+// A process that got no CPU time reads an old grant late. Its wall clock may have been set back in
+// between; the machine's uptime cannot be.
 func TestPermitOfLongAgo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := join(t, newWorld(t), hello(), nil)

@@ -16,43 +16,49 @@ import (
 )
 
 const (
-	askFor      = 10 * time.Second       // where the context of Ask has no deadline
-	askMost     = 5 * time.Minute        // CONTROL waits no longer
-	askSlack    = 2 * time.Second        // that CONTROL's own answer may take beyond the deadline it was told
-	askEarly    = 250 * time.Millisecond // that CONTROL answers before a context ends, or a tenth of what is left: what some have answered must not be lost for the others
-	handlersMax = 64                     // requests that are handled at a time
-	ownNames    = "discluster."          // begins the names of this package's handlers
+	askFor  = 10 * time.Second // where the context of Ask has no deadline
+	askMost = 5 * time.Minute  // CONTROL waits no longer
+	// that CONTROL's own answer may take beyond the request's deadline
+	askSlack = 2 * time.Second
+	// that CONTROL answers before a context ends, or a tenth of the rest: the answers so far must
+	// not be lost
+	askEarly    = 250 * time.Millisecond
+	handlersMax = 64            // requests handled at a time
+	ownNames    = "discluster." // prefix of the names of this package's handlers
 	statsName   = ownNames + "stats"
 )
 
-// Request is what another cluster asks of this one.
+// Request is a request of another cluster.
 type Request struct {
 	Name string
 	From messages.ClusterID
-	Data json.RawMessage // null where the asker gave nothing
+	Data json.RawMessage // null without data
 }
 
-// Handler answers a request. Its context ends when nobody waits for the answer any more, or the cluster ends. The value is sent as JSON. An error, and a panic, which is logged,
-// is what the asker gets as the error of this cluster.
+// Handler answers a request. Its context ends when the requester stops waiting, or the cluster
+// ends. The value is sent as JSON. The requester gets an error, or a panic, which is logged, as the
+// error of this cluster.
 type Handler func(ctx context.Context, r Request) (any, error)
 
-// Answer is what one cluster said to a request: a value, or why there is none. It did not run, still started, was too slow, or its handler failed.
+// Answer is the answer of one cluster to a request: a value, or why there is none. The cluster did
+// not run, still started, was too slow, or its handler failed.
 type Answer[T any] struct {
 	Cluster messages.ClusterID
 	Value   T
 	Err     error
 }
 
-// asking is a request of ours under way.
-type asking struct {
-	line   *line // it went by
+// pending is a request of this cluster that is not answered.
+type pending struct {
+	conn   *conn // that it was sent on
 	answer chan ipc.Delivery
 	lost   chan struct{} // closed where no answer can come any more
 }
 
-// Ask asks clusters something, of the handler with this name, and waits for all of them: until shortly before the deadline of ctx, or 10 s. The answers are in the order of the clusters;
-// one that is dead or slow costs its own answer only. An error is a request that CONTROL did not answer at all: it is away (ErrAway), or ctx ended.
-// T is json.RawMessage for the answers as they came.
+// Ask calls the handler with this name in clusters, and waits for all of them: until shortly before
+// the deadline of ctx, or 10 s. The answers are in the order of the clusters; one that is dead or
+// slow costs its own answer only. An error is a request that CONTROL did not answer at all: it is
+// away (ErrAway), or ctx ended. T is json.RawMessage for raw answers.
 func Ask[T any](ctx context.Context, c *Cluster, to Targets, name string, data any) ([]Answer[T], error) {
 	d, err := c.request(ctx, to, name, data)
 	if err != nil {
@@ -76,7 +82,7 @@ func Ask[T any](ctx context.Context, c *Cluster, to Targets, name string, data a
 	return answers, nil
 }
 
-// values reads the results of an answer, and leaves room for so many more.
+// values reads the results of an answer, with room for more.
 func values[T any](d ipc.Delivery, more int) ([]Answer[T], error) {
 	answers := make([]Answer[T], len(d.Clusters), len(d.Clusters)+more)
 	for i, id := range d.Clusters {
@@ -89,24 +95,25 @@ func values[T any](d ipc.Delivery, more int) ([]Answer[T], error) {
 		}
 		return answers, nil
 	}
-	var each []json.RawMessage // some is no T: that costs its own answer only
+	var each []json.RawMessage // a value that is not a T costs its own answer only
 	if err := json.Unmarshal(d.Result, &each); err != nil || len(each) != len(answers) {
 		return nil, fmt.Errorf("%d results of %d clusters: %w", len(each), len(answers), err)
 	}
 	for i, raw := range each {
 		if err := json.Unmarshal(raw, &answers[i].Value); err != nil {
-			answers[i].Err = fmt.Errorf("its answer is no %T: %w", answers[i].Value, err)
+			answers[i].Err = fmt.Errorf("its answer is not a %T: %w", answers[i].Value, err)
 		}
 	}
 	return answers, nil
 }
 
-// Stats asks every cluster how its shards are: their states, latencies, guilds and events, as they are told to CONTROL.
+// Stats asks every cluster for the state of its shards: states, latencies, guilds and events, as
+// they are reported to CONTROL.
 func (c *Cluster) Stats(ctx context.Context) ([]Answer[[]messages.ShardStatus], error) {
-	return Ask[[]messages.ShardStatus](ctx, c, Everyone(), statsName, nil)
+	return Ask[[]messages.ShardStatus](ctx, c, AllClusters(), statsName, nil)
 }
 
-// request sends one and waits for the answer. mu is free.
+// request sends a request and waits for the answer. mu is free.
 func (c *Cluster) request(ctx context.Context, to Targets, name string, data any) (d ipc.Delivery, err error) {
 	within := askFor
 	if at, limited := ctx.Deadline(); limited {
@@ -120,16 +127,16 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	if err != nil {
 		return d, err
 	}
-	a := &asking{answer: make(chan ipc.Delivery, 1), lost: make(chan struct{})}
+	a := &pending{answer: make(chan ipc.Delivery, 1), lost: make(chan struct{})}
 	talk := ipc.Talk{T: messages.TRequest, Name: name, Data: raw, From: c.env.cluster, TimeoutMS: messages.Millis(within)}
 	talk.Clusters, talk.Shards = c.address(to)
 	c.mu.Lock()
-	a.line = c.line
+	a.conn = c.conn
 	event := c.event()
 	talk.Event = event
 	err = c.write(talk.Encode())
 	if err == nil {
-		c.asking[event] = a
+		c.requests[event] = a
 	}
 	c.mu.Unlock()
 	if err != nil {
@@ -138,7 +145,7 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.asking, event)
+		delete(c.requests, event)
 	}()
 	late := time.NewTimer(within + askSlack)
 	defer late.Stop()
@@ -154,25 +161,25 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	}
 }
 
-// answered takes CONTROL's answer to a request of ours.
+// answered handles CONTROL's answer to a request of this cluster.
 func (c *Cluster) answered(d ipc.Delivery) {
-	if a := c.asking[d.Event]; a != nil {
-		delete(c.asking, d.Event)
+	if a := c.requests[d.Event]; a != nil {
+		delete(c.requests, d.Event)
 		a.answer <- d
 	}
 }
 
-// loseRequests tells whoever asked by way of l that no answer comes.
-func (c *Cluster) loseRequests(l *line) {
-	for event, a := range c.asking {
-		if a.line == l {
-			delete(c.asking, event)
+// loseRequests ends the requests that were sent on l: no answer comes.
+func (c *Cluster) loseRequests(l *conn) {
+	for event, a := range c.requests {
+		if a.conn == l {
+			delete(c.requests, event)
 			close(a.lost)
 		}
 	}
 }
 
-// asked takes a request of another cluster.
+// asked handles a request of another cluster.
 func (c *Cluster) asked(d ipc.Delivery) {
 	handle, known := c.opt.handlers[d.Name]
 	if d.Name == statsName {
@@ -180,10 +187,10 @@ func (c *Cluster) asked(d ipc.Delivery) {
 	}
 	switch {
 	case !known:
-		c.answer(d.Event, nil, fmt.Errorf("no handler is named %q here", d.Name))
+		c.answer(d.Event, nil, fmt.Errorf("no handler has the name %q", d.Name))
 		return
 	case c.handling == handlersMax:
-		c.answer(d.Event, nil, fmt.Errorf("%d requests are being handled here already", c.handling))
+		c.answer(d.Event, nil, fmt.Errorf("%d requests are being handled already", c.handling))
 		return
 	}
 	c.handling++
@@ -194,7 +201,7 @@ func (c *Cluster) asked(d ipc.Delivery) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
-		stop := context.AfterFunc(c.life, cancel)
+		stop := context.AfterFunc(c.ctx, cancel)
 		defer stop()
 		value, err := c.handle(ctx, handle, Request{d.Name, d.From, d.Data})
 		c.mu.Lock()
@@ -215,7 +222,7 @@ func (c *Cluster) handle(ctx context.Context, handle Handler, r Request) (value 
 	return handle(ctx, r)
 }
 
-// answer answers a request. A value that cannot be sent is an error of ours.
+// answer answers a request. A value that cannot be sent is an error of this cluster.
 func (c *Cluster) answer(event messages.Snowflake, value any, err error) {
 	var raw json.RawMessage
 	if err == nil {

@@ -14,21 +14,29 @@ import (
 )
 
 const (
-	hasty   = time.Second     // handlers get no more when CONTROL is lost or a shard failed fatally: MASTER's grace must not run out meanwhile (DESIGN §6)
-	closing = 2 * time.Second // behind a deadline, for shards to close their connections, and then for our last words to be read
+	// time for handlers when CONTROL is lost or a shard failed fatally: MASTER's grace must not end
+	// first (DESIGN §6)
+	hasty = time.Second
+	// after a deadline, for shards to close their connections, and then for our last packets to be
+	// read
+	closing = 2 * time.Second
 )
 
-// ErrLost is why Run ended: CONTROL was away for longer than this cluster may be alone, and another machine may be about to take its shards over.
+// ErrLost is Run's error when CONTROL was away for longer than this cluster may be alone, and
+// another machine may be about to take its shards.
 var ErrLost = errors.New("CONTROL is lost")
 
-// ErrStopping says that the cluster is on its way out: nothing new is begun.
+// ErrStopping reports that the cluster is stopping: nothing new is started.
 var ErrStopping = errors.New("cluster is stopping")
 
-// Run calls serve once for every shard, each on a goroutine of its own, and returns when all have returned: nil when that was ordered (DRAIN, DESTROYING, SIGTERM, or the
-// end of ctx), so that the process can exit 0; ErrLost when CONTROL was away too long; the error of a serve that failed by itself, after telling CONTROL as Fail does.
-// The shards start at once, with bot.Resume as soon as CONTROL has said which sessions there are.
+// Run calls serve once for every shard, each on a goroutine of its own, and returns when all have
+// returned: nil when that was ordered (DRAIN, DESTROYING, SIGTERM, or the end of ctx), so that the
+// process can exit 0; ErrLost when CONTROL was away too long; the error of a serve that failed by
+// itself, after reporting it to CONTROL as Fail does. The shards start at once, with bot.Resume as
+// soon as CONTROL has sent the sessions.
 //
-// A serve must end soon after Stopping; its ctx ends at the deadline, and 2 s later Run goes on without it, with an error.
+// A serve must end soon after Stopping; its ctx ends at the deadline, and 2 s later Run continues
+// without it, with an error.
 func (c *Cluster) Run(ctx context.Context, serve func(ctx context.Context, s *Shard) error) error {
 	defer c.leave()
 	over := make(chan struct{})
@@ -56,7 +64,7 @@ func (c *Cluster) Run(ctx context.Context, serve func(ctx context.Context, s *Sh
 	return c.serve(context.WithoutCancel(ctx), serve)
 }
 
-// serve runs the shards and awaits their end. mu is free, as in the next two.
+// serve runs the shards and waits for their end. mu is free, as in the next two.
 func (c *Cluster) serve(ctx context.Context, serve func(context.Context, *Shard) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -93,7 +101,8 @@ func (c *Cluster) serve(ctx context.Context, serve func(context.Context, *Shard)
 	return c.verdict(failed)
 }
 
-// failed is told that a shard's serve returned an error, and gives that back if it is what ends Run: an error on the way out is only worth a line.
+// failed handles a shard's serve that returned an error, and returns it if it ends Run: an error
+// while stopping is only logged.
 func (c *Cluster) failed(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +114,7 @@ func (c *Cluster) failed(err error) error {
 	return err
 }
 
-// verdict answers the orders to stop, and gives what Run returns.
+// verdict answers the orders to stop, and returns Run's result.
 func (c *Cluster) verdict(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,9 +129,10 @@ func (c *Cluster) verdict(err error) error {
 	return cmp.Or(err, c.why)
 }
 
-// Fail tells CONTROL that this bot can not start, and why, ends the conversation and gives err back; the process should then exit with 1. An error with a method
-// CloseCode() int brings the gateway's code along: of a fatal one (4004 for a token that REST refused) CONTROL knows that no restart helps.
-// An error that a shard's function returns needs no Fail: Run does it.
+// Fail reports to CONTROL that this bot cannot start, and why, ends the cluster and returns err;
+// the process should then exit with 1. An error with a method CloseCode() int adds the gateway's
+// code: after a fatal one (4004 for a token that REST refused) CONTROL does not restart. An error
+// that a shard's function returns needs no Fail: Run does it.
 func (c *Cluster) Fail(err error) error {
 	c.mu.Lock()
 	c.send(c.failure(err))
@@ -144,7 +154,7 @@ func (c *Cluster) failure(err error) messages.Failure {
 	return messages.Failure{EventID: c.env.instance, Error: f}
 }
 
-// halt begins the stop, and reports whether this is what began it. why is what Run then returns.
+// halt starts the stop, and reports whether this call started it. why is what Run then returns.
 func (c *Cluster) halt(within time.Duration, final bool, why error) bool {
 	if c.isStopping() {
 		return false
@@ -164,7 +174,8 @@ func (c *Cluster) isStopping() bool {
 	}
 }
 
-// leave ends the conversation: our last words are written, the connections closed, the socket removed. Only the first call does anything. mu is free.
+// leave ends the cluster: its last packets are written, the connections closed, the socket removed.
+// Only the first call has an effect. mu is free.
 func (c *Cluster) leave() {
 	c.leaveOnce.Do(func() {
 		c.unlisten()
@@ -172,7 +183,7 @@ func (c *Cluster) leave() {
 		c.halt(0, false, nil)
 		c.over = true
 		stopTimers(c.lostTimer, c.leaseTimer, c.figures, c.moves)
-		lines := slices.Collect(maps.Keys(c.lines))
+		lines := slices.Collect(maps.Keys(c.conns))
 		for _, l := range lines {
 			stopTimers(l.beat)
 			l.link.Close(0, "the cluster ends")
@@ -191,7 +202,7 @@ func (c *Cluster) leave() {
 	})
 }
 
-// stopTimers stops those that there are.
+// stopTimers stops the timers that are not nil.
 func stopTimers(timers ...*time.Timer) {
 	for _, t := range timers {
 		if t != nil {

@@ -8,31 +8,33 @@ import (
 )
 
 const (
-	figuresEvery  = 5 * time.Second // PROTOCOL B2: the reader has ten thousand shards
-	sessionsEvery = time.Second     // how old a seq in CONTROL's book may be (DESIGN §5)
+	figuresEvery  = 5 * time.Second // PROTOCOL B2: CONTROL may have ten thousand shards
+	sessionsEvery = time.Second     // the maximum age of a seq in CONTROL's store (DESIGN §5)
 )
 
-// Shard is one gateway session of this cluster. Its methods may be called from anywhere; those that tell something never block, and tell it again to a CONTROL that comes back.
+// Shard is one gateway session of this cluster. Its methods are safe for concurrent use; those that
+// report something never block, and report it again to a CONTROL that returns.
 type Shard struct {
 	c         *Cluster
 	id        int
 	reconnect chan struct{}
 
 	status   messages.ShardStatus
-	figures  bool              // not yet told
+	figures  bool              // not reported
 	wasReady bool              // at least once
 	session  *messages.Session // nil: there is none
-	moved    bool              // its seq is not yet told
-	told     string            // the id of the session whose READY was told
+	moved    bool              // its seq is not reported
+	reported string            // the id of the session whose READY was reported
 }
 
-// ID is the shard's number in the fleet.
+// ID returns the shard's number in the fleet.
 func (s *Shard) ID() int { return s.id }
 
-// Count is the number of shards in the fleet.
+// Count returns the number of shards in the fleet.
 func (s *Shard) Count() int { return s.c.ShardCount() }
 
-// Session is what this shard can resume, nil where it must identify: at first what CONTROL offered (only with bot.Resume), then what SetSession and SessionGone made of it.
+// Session returns what this shard can resume, nil where it must identify: at first CONTROL's offer
+// (only with bot.Resume), then the result of SetSession and SessionGone.
 func (s *Shard) Session() *messages.Session {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
@@ -44,8 +46,9 @@ func (s *Shard) Session() *messages.Session {
 	return &session
 }
 
-// SetSession tells that the session is new, or that its seq has moved: to that of the last event whose handler returned. Shard, shard count, a missing time and missing intents are filled in.
-// A new session is told at once, a moved one within a second.
+// SetSession reports a new session, or a new seq: that of the last event whose handler returned.
+// Shard, shard count, a missing time and missing intents are filled in. A new session is reported
+// at once, a new seq within a second.
 func (s *Shard) SetSession(session messages.Session) {
 	c := s.c
 	c.mu.Lock()
@@ -62,17 +65,17 @@ func (s *Shard) SetSession(session messages.Session) {
 	switch {
 	case !c.opt.resume || c.over:
 	case begins:
-		c.tellMoves()
+		c.reportSessions()
 	case c.moves == nil:
 		c.moves = time.AfterFunc(sessionsEvery, func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.tellMoves()
+			c.reportSessions()
 		})
 	}
 }
 
-// SessionGone tells that Discord refused the session, or that it was ended.
+// SessionGone reports that Discord refused the session, or that it was ended.
 func (s *Shard) SessionGone() {
 	c := s.c
 	c.mu.Lock()
@@ -86,7 +89,8 @@ func (s *Shard) SessionGone() {
 	}
 }
 
-// State tells what the shard is doing; closeCode is why its connection ended, 0 where Discord gave no code. Once each shard was ready CONTROL is told CONNECTED.
+// State reports the shard's state; closeCode is the close code of its connection, 0 where Discord
+// gave none. Once each shard was ready CONTROL gets CONNECTED.
 func (s *Shard) State(state messages.ShardState, closeCode int) {
 	c := s.c
 	c.mu.Lock()
@@ -99,11 +103,12 @@ func (s *Shard) State(state messages.ShardState, closeCode int) {
 	if state == messages.ShardReady && !s.wasReady {
 		s.wasReady = true
 		c.ready = !slices.ContainsFunc(c.shards, func(s *Shard) bool { return !s.wasReady })
-		c.tellConnected()
+		c.reportConnected()
 	}
 }
 
-// Figures tells the latency of the gateway, the number of guilds and that of events since the process began; a negative one is not known. They are told every 5 s at most.
+// Figures reports the latency of the gateway, the number of guilds and that of events since the
+// process started; a negative one is unknown. They are sent every 5 s at most.
 func (s *Shard) Figures(latency time.Duration, guilds int, events int64) {
 	c := s.c
 	c.mu.Lock()
@@ -117,23 +122,23 @@ func (s *Shard) Figures(latency time.Duration, guilds int, events int64) {
 		s.status.Events = &events
 	}
 	if c.figures == nil && !c.over {
-		c.figures = time.AfterFunc(figuresEvery, c.tellFigures)
+		c.figures = time.AfterFunc(figuresEvery, c.reportFigures)
 	}
 }
 
 // Reconnect delivers CONTROL's order to close the shard's connection with 4000 and resume it.
 func (s *Shard) Reconnect() <-chan struct{} { return s.reconnect }
 
-// toldReconnect passes the order on; one that nobody took yet is enough.
-func (s *Shard) toldReconnect() {
+// orderReconnect passes the order on; one that is still waiting is enough.
+func (s *Shard) orderReconnect() {
 	select {
 	case s.reconnect <- struct{}{}:
 	default:
 	}
 }
 
-// tellFigures tells all that changed. mu is free.
-func (c *Cluster) tellFigures() {
+// reportFigures sends all that changed. mu is free.
+func (c *Cluster) reportFigures() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.figures = nil
@@ -145,17 +150,18 @@ func (c *Cluster) tellFigures() {
 	}
 }
 
-// tellConnected tells that every shard was ready: once to each CONTROL, for one that adopts us can
-// not know (PROTOCOL A3).
-func (c *Cluster) tellConnected() {
-	if c.ready && c.line != nil && !c.line.connected {
-		c.line.connected = true
+// reportConnected reports that every shard was ready: once to each CONTROL, since one that adopts
+// us cannot know (PROTOCOL A3).
+func (c *Cluster) reportConnected() {
+	if c.ready && c.conn != nil && !c.conn.connected {
+		c.conn.connected = true
 		c.send(messages.Connected{EventID: c.env.instance})
 	}
 }
 
-// tellMoves tells every session that moved. What READY said goes with the first word of a session only: a big bot's list of guilds is long, and CONTROL keeps it.
-func (c *Cluster) tellMoves() {
+// reportSessions sends every session that changed. READY's data is sent with the first report of a
+// session only: a large bot's list of guilds is long, and CONTROL keeps it.
+func (c *Cluster) reportSessions() {
 	stopTimers(c.moves)
 	c.moves = nil
 	var moved []messages.Session
@@ -163,24 +169,24 @@ func (c *Cluster) tellMoves() {
 		if s.moved {
 			s.moved = false
 			m := *s.session
-			if s.told == m.SessionID {
+			if s.reported == m.SessionID {
 				m.UserID, m.ApplicationID, m.Guilds = "", "", nil
 			}
-			s.told = m.SessionID
+			s.reported = m.SessionID
 			moved = append(moved, m)
 		}
 	}
 	c.sendSessions(moved, nil)
 }
 
-// sendSessions says which sessions moved and which are gone, if any are.
+// sendSessions sends the sessions that changed and the shards without one, if any.
 func (c *Cluster) sendSessions(moved []messages.Session, gone []int) {
 	if len(moved)+len(gone) > 0 {
 		c.send(messages.InstanceSessions{Sessions: moved, Gone: gone})
 	}
 }
 
-// sessions are all there are.
+// sessions returns all sessions.
 func (c *Cluster) sessions() []messages.Session {
 	all := []messages.Session{}
 	for _, s := range c.shards {
@@ -191,7 +197,8 @@ func (c *Cluster) sessions() []messages.Session {
 	return all
 }
 
-// missing are the shards without a session, which a CONTROL that was away may believe to have one.
+// missing returns the shards without a session, which a CONTROL that was away may believe to have
+// one.
 func (c *Cluster) missing() (ids []int) {
 	for _, s := range c.shards {
 		if s.session == nil && c.opt.resume {
@@ -201,7 +208,7 @@ func (c *Cluster) missing() (ids []int) {
 	return ids
 }
 
-// offer takes over a session that CONTROL offers, if this shard can resume it.
+// offer takes over a session that CONTROL offers, if a shard can resume it.
 func (c *Cluster) offer(session messages.Session) {
 	if session.ShardCount != c.hello.TotalShards || c.opt.intents != 0 && session.Intents != 0 && session.Intents != c.opt.intents {
 		c.opt.log.Warn("session offered does not fit", "shard", session.Shard, "shard_count", session.ShardCount, "intents", session.Intents)

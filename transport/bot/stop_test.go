@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// TestLost: on_lost says what becomes of a bot whose CONTROL went away, or hears no more.
+// TestLost: on_lost decides what a bot does whose CONTROL is gone, or does not answer.
 func TestLost(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -21,10 +21,12 @@ func TestLost(t *testing.T) {
 		ends   time.Duration // 0: never
 	}{
 		{"gone, exit", messages.OnLostExit, true, 25 * time.Second},
-		{"mute, exit", messages.OnLostExit, false, 25 * time.Second}, // not from the third beat, which finds two without an answer: MASTER counts from the silence
+		// not from the third beat, which finds two without an answer: MASTER counts from the
+		// silence
+		{"mute, exit", messages.OnLostExit, false, 25 * time.Second},
 		{"gone, autonomous", messages.OnLostAutonomous, true, 0},
 		{"mute, autonomous", messages.OnLostAutonomous, false, 0},
-		{"gone, nothing said", "", true, 0},
+		{"gone, no on_lost", "", true, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -53,7 +55,7 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestReturn: a CONTROL that comes back in time stops the clock.
+// TestReturn: a CONTROL that returns in time stops the clock.
 func TestReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -70,7 +72,8 @@ func TestReturn(t *testing.T) {
 	})
 }
 
-// TestTakeover: the last HELLO counts, the connection before it is closed, and nothing said there is heard.
+// TestTakeover: the last HELLO counts, the connection before it is closed, and its packets are
+// ignored.
 func TestTakeover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -109,7 +112,7 @@ func TestLease(t *testing.T) {
 	})
 }
 
-// TestStop: each order to stop with what the shards are told, and what CONTROL hears.
+// TestStop: each order to stop, with what the shards see and what CONTROL gets.
 func TestStop(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -117,7 +120,7 @@ func TestStop(t *testing.T) {
 		stop  Stop
 		takes time.Duration // the handlers need
 		ends  time.Duration
-		says  []string
+		wants []string
 		err   string
 	}{
 		{"drain", func(_ *world, l *control) { l.send(messages.Drain{EventID: "5", DeadlineMS: 8000}) }, Stop{Deadline: at(8)}, 3 * time.Second, 3 * time.Second,
@@ -160,18 +163,20 @@ func TestStop(t *testing.T) {
 					t.Errorf("Run: %v, want %q", err, test.err)
 				}
 				want(t, "ended after", time.Since(w.from), test.ends)
-				l.hears(test.says...)
+				l.hears(test.wants...)
 			})
 		})
 	}
 }
 
-// at is so many seconds after a bubble began (testing/synctest: midnight UTC 2000-01-01).
+// at returns a moment, in seconds after a bubble's start (testing/synctest: midnight UTC
+// 2000-01-01).
 func at(seconds int) time.Time {
 	return time.Date(2000, 1, 1, 0, 0, seconds, 0, time.UTC).Local()
 }
 
-// TestShardFails: the first shard's error is what CONTROL hears and Run returns; the others are stopped and may keep their sessions.
+// TestShardFails: CONTROL gets the first shard's error and Run returns it; the others are stopped
+// and may keep their sessions.
 func TestShardFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

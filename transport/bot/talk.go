@@ -10,20 +10,20 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// ErrAway says that CONTROL is not there at the moment, and nothing can be said to other clusters.
+// ErrAway reports that CONTROL is not connected, so that nothing can be sent to other clusters.
 var ErrAway = errors.New("CONTROL is away")
 
-// Targets says which clusters a message or a request is for. The zero value is for none.
+// Targets are the addressees of a message or a request. The zero value has none.
 type Targets struct {
 	clusters []int
 	shards   []int
 	all      bool
 }
 
-// Everyone is every cluster of the fleet, this one too.
-func Everyone() Targets { return Targets{all: true} }
+// AllClusters addresses every cluster of the fleet, including this one.
+func AllClusters() Targets { return Targets{all: true} }
 
-// Clusters are clusters by their ids.
+// Clusters addresses clusters by their ids.
 func Clusters(ids ...messages.ClusterID) Targets {
 	t := Targets{}
 	for _, id := range ids {
@@ -32,14 +32,13 @@ func Clusters(ids ...messages.ClusterID) Targets {
 	return t
 }
 
-// OwnersOf are the clusters that have these shards, each once. Which shard a guild is on says ShardOf.
+// OwnersOf addresses the clusters of these shards, each once. ShardOf returns the shard of a guild.
 func OwnersOf(shards ...int) Targets { return Targets{shards: shards} }
 
-// ShardOf is the shard that a guild is on (PROTOCOL B5).
+// ShardOf returns the shard of a guild (PROTOCOL B5).
 func (c *Cluster) ShardOf(guild uint64) int { return int((guild >> 22) % uint64(c.ShardCount())) }
 
-// address returns to which clusters, or to the owners of which shards, something goes. One of them
-// is nil.
+// address returns the clusters, or the shards whose owners, are addressed. One of them is nil.
 func (c *Cluster) address(to Targets) (clusters, shards []int) {
 	switch {
 	case to.all:
@@ -54,58 +53,61 @@ func (c *Cluster) address(to Targets) (clusters, shards []int) {
 	return append([]int{}, to.clusters...), nil
 }
 
-// Message is what a cluster told others.
+// Message is a message of another cluster.
 type Message struct {
 	From messages.ClusterID // messages.ManagerShard: CONTROL itself
 	Data json.RawMessage
 }
 
-// Undelivered is what became of a message that did not reach everyone it was for.
+// Undelivered describes a message that did not reach every addressee.
 type Undelivered struct {
-	Event  messages.Snowflake // Tell gave it
+	Event  messages.Snowflake // as Notify returned it
 	Failed []ipc.TargetError
 }
 
-// Tell sends a message to clusters, one way, and gives its id. It returns as soon as the message is on its way: whom it did not reach, Undelivered is told. An error is a
-// message that did not leave: CONTROL is away (ErrAway), takes no more at the moment (transport.ErrBusy), or it is too large or no JSON.
-func (c *Cluster) Tell(to Targets, message any) (messages.Snowflake, error) {
+// Notify sends a message to clusters, one way, and returns its id. It returns once the message is
+// queued; Undeliverable gets the clusters that it did not reach. An error is a message that was not
+// sent: CONTROL is away (ErrAway), accepts no more at the moment (transport.ErrBusy), or the
+// message is too large or not JSON.
+func (c *Cluster) Notify(to Targets, message any) (messages.Snowflake, error) {
 	raw, err := json.Marshal(message)
 	if err != nil {
-		return "", fmt.Errorf("tell: %w", err)
+		return "", fmt.Errorf("notify: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	talk := ipc.Talk{T: messages.TMessage, Event: c.event(), Message: raw, From: c.env.cluster}
 	talk.Clusters, talk.Shards = c.address(to)
 	if err := c.write(talk.Encode()); err != nil {
-		return "", fmt.Errorf("tell: %w", err)
+		return "", fmt.Errorf("notify: %w", err)
 	}
 	return talk.Event, nil
 }
 
 func (c *Cluster) event() messages.Snowflake { return c.mint.New(time.Now(), uint32(c.env.cluster)) }
 
-// write sends a frame that may be refused, or says why it did not leave.
+// write sends a frame that may be refused, or returns why it was not sent.
 func (c *Cluster) write(frame []byte) error {
 	switch {
 	case c.over:
 		return ErrStopping
-	case c.line == nil:
+	case c.conn == nil:
 		return ErrAway
 	}
-	return c.line.link.Offer(frame)
+	return c.conn.link.Offer(frame)
 }
 
-// inbox takes the messages of others until their handler has time.
+// inbox holds the messages of others for their handler.
 type inbox struct {
 	queue   chan Message
-	dropped int // since that was logged
+	dropped int // since the last log line
 }
 
-// inboxMost is how many messages wait for their handler. More are dropped, and logged: CONTROL's own packets come by the same way, and must not wait.
+// inboxMost limits the messages that wait for their handler. More are dropped, and logged:
+// CONTROL's own packets come the same way, and must not wait.
 const inboxMost = 1024
 
-// received takes a message.
+// received handles a message.
 func (c *Cluster) received(d ipc.Delivery) {
 	select {
 	case c.in.queue <- Message{d.From, d.Message}:
@@ -120,19 +122,19 @@ func (c *Cluster) received(d ipc.Delivery) {
 	}
 }
 
-// read hands messages to their handler, one after another, for as long as the cluster lives. mu is free.
+// read passes messages to their handler, one after another, until the cluster ends. mu is free.
 func (c *Cluster) read() {
 	for {
 		select {
 		case m := <-c.in.queue:
 			c.opt.messages(m)
-		case <-c.life.Done():
+		case <-c.ctx.Done():
 			return
 		}
 	}
 }
 
-// undelivered tells what did not reach everyone.
+// undelivered reports a message that did not reach every addressee.
 func (c *Cluster) undelivered(d ipc.Delivery) {
 	failed, err := targetErrors(d.Errors)
 	if err != nil {
@@ -143,7 +145,7 @@ func (c *Cluster) undelivered(d ipc.Delivery) {
 		failed = []ipc.TargetError{{Cluster: messages.ManagerShard, Err: refusalText(d.Result)}}
 	}
 	if c.opt.undelivered == nil {
-		c.opt.log.Warn("message did not reach everyone", "clusters", len(failed), "first", failed[0].Cluster, "err", failed[0].Err)
+		c.opt.log.Warn("message did not reach every cluster", "clusters", len(failed), "first", failed[0].Cluster, "err", failed[0].Err)
 		return
 	}
 	c.mu.Unlock()
@@ -159,7 +161,7 @@ func targetErrors(raw json.RawMessage) (failed []ipc.TargetError, err error) {
 	return failed, err
 }
 
-// refusalText reads what an error says. Whatever else it is, it is a refusal.
+// refusalText reads the text of an error, "" if it has another form.
 func refusalText(raw json.RawMessage) string {
 	var refused messages.FailureError
 	_ = json.Unmarshal(raw, &refused)

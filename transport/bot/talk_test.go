@@ -14,21 +14,21 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// operation is the only thing that the cluster said since the last call, as an operation.
+// operation returns the only packet that the cluster sent since the last call, as an operation.
 func (l *control) operation() (op messages.Operation) {
 	l.t.Helper()
-	said := l.heard()
-	if len(said) != 1 {
-		l.t.Fatalf("cluster said %q, want one operation", said)
+	sent := l.heard()
+	if len(sent) != 1 {
+		l.t.Fatalf("cluster sent %q, want one operation", sent)
 	}
-	_, text, _ := strings.Cut(said[0], " ")
+	_, text, _ := strings.Cut(sent[0], " ")
 	if err := json.Unmarshal([]byte(text), &op); err != nil {
 		l.t.Fatalf("%s: %v", text, err)
 	}
 	return op
 }
 
-// eventOf is the event_id of an operation, and its data without it.
+// eventOf returns the event_id of an operation, and its data without it.
 func eventOf(t *testing.T, op messages.Operation) (event, rest string) {
 	t.Helper()
 	var d map[string]json.RawMessage
@@ -47,7 +47,7 @@ func request(op messages.IPCOp, t, data string) messages.Operation {
 	return messages.Operation{Op: op, T: t, Data: json.RawMessage(data)}
 }
 
-func TestTell(t *testing.T) {
+func TestNotify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		c, l := join(t, w, hello(), nil)
@@ -55,19 +55,19 @@ func TestTell(t *testing.T) {
 			to   Targets
 			want string
 		}{
-			{Everyone(), `{"from":3,"message":{"a":1},"shards":[0,1,2,3,4,5,6,7]}`},
+			{AllClusters(), `{"from":3,"message":{"a":1},"shards":[0,1,2,3,4,5,6,7]}`},
 			{Clusters(5, 3), `{"from":3,"message":{"a":1},"shards":[5,3]}`},
 			{OwnersOf(c.ShardOf(25165824)), `{"from":3,"message":{"a":1},"shard_ids":[6]}`},
 			{Targets{}, `{"from":3,"message":{"a":1},"shards":[]}`},
 		} {
-			id, err := c.Tell(test.to, map[string]int{"a": 1})
+			id, err := c.Notify(test.to, map[string]int{"a": 1})
 			op := l.operation()
 			event, rest := eventOf(t, op)
-			want(t, "Tell", err, nil)
+			want(t, "Notify", err, nil)
 			want(t, "event", messages.Snowflake(event), id)
 			want(t, "packet", op.T+rest, "MESSAGE"+test.want)
 		}
-		if _, err := c.Tell(Everyone(), make(chan int)); err == nil || !strings.HasPrefix(err.Error(), "tell: json: unsupported type") {
+		if _, err := c.Notify(AllClusters(), make(chan int)); err == nil || !strings.HasPrefix(err.Error(), "notify: json: unsupported type") {
 			t.Errorf("a message that is no JSON: %v", err)
 		}
 		if err := c.Send(request(0, "PRESENCE_UPDATE", `{"event_id":"1","presence":{},"shards":[6]}`)); err != nil {
@@ -75,22 +75,22 @@ func TestTell(t *testing.T) {
 		}
 		want(t, "packet", l.operation().T, "PRESENCE_UPDATE")
 		l.send(request(4, "MESSAGE", `{"event_id":"1","errors":[{"cluster":5,"error":"it is starting"}]}`))
-		if log := w.log.String(); !strings.Contains(log, "did not reach everyone") || !strings.Contains(log, "it is starting") {
+		if log := w.log.String(); !strings.Contains(log, "did not reach every cluster") || !strings.Contains(log, "it is starting") {
 			t.Errorf("log: %s", log)
 		}
 		l.hangUp(errors.New("bye"))
 		synctest.Wait()
-		if _, err := c.Tell(Everyone(), 1); !errors.Is(err, ErrAway) {
+		if _, err := c.Notify(AllClusters(), 1); !errors.Is(err, ErrAway) {
 			t.Errorf("without CONTROL: %v", err)
 		}
 		c.finish(w.back(hello()))
-		if _, err := c.Tell(Everyone(), 1); !errors.Is(err, ErrStopping) {
+		if _, err := c.Notify(AllClusters(), 1); !errors.Is(err, ErrStopping) {
 			t.Errorf("at the end: %v", err)
 		}
 	})
 }
 
-// back is another CONTROL.
+// back dials as another CONTROL.
 func (w *world) back(h messages.Hello) *control {
 	l := w.dial()
 	l.send(h)
@@ -145,7 +145,7 @@ func TestAsk(t *testing.T) {
 		for _, test := range []struct{ name, op, answer, want string }{
 			{"all", "0", `"result":[7,8],"clusters":[5,2]`, "[{2 8 <nil>} {5 7 <nil>}] <nil>"},
 			{"partial", "0", `"result":[7],"clusters":[5],"errors":[{"cluster":2,"error":"it died"}]`, "[{2 0 it died} {5 7 <nil>}] <nil>"},
-			{"another type", "0", `"result":["x"],"clusters":[5]`, "[{5 0 its answer is no int: json: cannot unmarshal string into Go value of type int}] <nil>"},
+			{"another type", "0", `"result":["x"],"clusters":[5]`, "[{5 0 its answer is not a int: json: cannot unmarshal string into Go value of type int}] <nil>"},
 			{"refused", "4", `"result":{"name":"Error","message":"too many"}`, "[] ask n: CONTROL refused: too many"},
 		} {
 			done := asks(ctx, c.Cluster, Clusters(5, 2), "n")
@@ -158,19 +158,19 @@ func TestAsk(t *testing.T) {
 			want(t, test.name, <-done, test.want)
 		}
 
-		done := asks(ctx, c.Cluster, Everyone(), "n")
+		done := asks(ctx, c.Cluster, AllClusters(), "n")
 		want(t, "the deadline", <-done, "[] ask n: context deadline exceeded")
 		want(t, "time", time.Since(w.from), 3*time.Second)
-		done = asks(t.Context(), c.Cluster, Everyone(), "n")
-		want(t, "CONTROL says nothing", <-done, "[] ask n: CONTROL did not answer within 12s")
-		done = asks(t.Context(), c.Cluster, Everyone(), "n")
+		done = asks(t.Context(), c.Cluster, AllClusters(), "n")
+		want(t, "CONTROL does not answer", <-done, "[] ask n: CONTROL did not answer within 12s")
+		done = asks(t.Context(), c.Cluster, AllClusters(), "n")
 		synctest.Wait()
 		l.hangUp(errors.New("bye"))
 		want(t, "CONTROL goes", <-done, "[] ask n: CONTROL is away")
-		want(t, "CONTROL is away", <-asks(t.Context(), c.Cluster, Everyone(), "n"), "[] ask n: CONTROL is away")
-		want(t, "left", len(c.asking), 0)
+		want(t, "CONTROL is away", <-asks(t.Context(), c.Cluster, AllClusters(), "n"), "[] ask n: CONTROL is away")
+		want(t, "left", len(c.requests), 0)
 		c.finish(w.back(hello()))
-		want(t, "at the end", <-asks(t.Context(), c.Cluster, Everyone(), "n"), "[] ask n: cluster is stopping")
+		want(t, "at the end", <-asks(t.Context(), c.Cluster, AllClusters(), "n"), "[] ask n: cluster is stopping")
 	})
 }
 
@@ -192,7 +192,7 @@ func TestHandle(t *testing.T) {
 		for _, test := range []struct{ name, data, want string }{
 			{"double", `21`, `0{"result":42}`},
 			{"double", `"x"`, `4{"result":{"name":"Error","message":"json: cannot unmarshal string into Go value of type int"}}`},
-			{"nobody", `1`, `4{"result":{"name":"Error","message":"no handler is named \"nobody\" here"}}`},
+			{"unknown", `1`, `4{"result":{"name":"Error","message":"no handler has the name \"unknown\""}}`},
 			{"panics", `1`, `4{"result":{"name":"Error","message":"its handler panicked: the [redacted] is out"}}`},
 			{"no JSON", `1`, `4{"result":{"name":"Error","message":"its answer cannot be sent: json: unsupported type: chan int"}}`},
 			{"large", `1`, `4{"result":{"name":"Error","message":"its answer cannot be sent: frame over the size limit"}}`},
@@ -212,25 +212,25 @@ func TestHandle(t *testing.T) {
 		}
 		l.send(request(0, "REQUEST", `{"event_id":"1","name":"double","shards":[3]}`))
 		_, rest := eventOf(t, l.operation())
-		want(t, "too many", rest, `{"result":{"name":"Error","message":"64 requests are being handled here already"}}`)
+		want(t, "too many", rest, `{"result":{"name":"Error","message":"64 requests are being handled already"}}`)
 		close(hold)
 		want(t, "answers", len(l.heard()), handlersMax)
 		c.finish(l)
 		_, err := Join(t.Context(), w.options(Handle("discluster.x", nil))...)
-		want(t, "Join", fmt.Sprint(err), `join: handler "discluster.x": names that begin with "discluster." are not yours`)
+		want(t, "Join", fmt.Sprint(err), `join: handler "discluster.x": names that begin with "discluster." are reserved`)
 	})
 }
 
-// A CONTROL that does not read is told to whoever wants to say something, and loses nothing else.
-func TestTellToABusyControl(t *testing.T) {
+// A CONTROL that does not read is an error for the sender, and nothing else is lost.
+func TestNotifyABusyControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		c, l := join(t, w, hello(), nil)
 		l.mu.Lock()
 		l.busy = true
 		l.mu.Unlock()
-		if _, err := c.Tell(Everyone(), 1); !errors.Is(err, transport.ErrBusy) {
-			t.Errorf("Tell: %v", err)
+		if _, err := c.Notify(AllClusters(), 1); !errors.Is(err, transport.ErrBusy) {
+			t.Errorf("Notify: %v", err)
 		}
 		c.finish(l)
 	})

@@ -11,11 +11,12 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Follower reads the lives of a folder's clusters as they come, grow and go. Begin, Round as often as there may be news, and Close are called by one goroutine, and so is Say.
+// Follower reads the runs of a folder's clusters as they come, grow and go. Begin, then Round as
+// often as there may be output, and Close are called by one goroutine, which also calls Emit.
 type Follower struct {
 	Dir  string
-	Only []messages.ClusterID // none: all
-	Say  func(Line)
+	Only []messages.ClusterID // empty: all
+	Emit func(Line)
 
 	open map[string]*reader // by path; closed when their bots are gone
 	read map[string]bool    // to the end
@@ -23,7 +24,8 @@ type Follower struct {
 	buf  []byte
 }
 
-// Begin makes the rounds begin at the last lines of each cluster, of the lives before the last one too where that has fewer.
+// Begin makes the rounds start at the last lines of each cluster, including previous runs where the
+// last one has fewer.
 func (w *Follower) Begin(lines int) error {
 	w.open, w.read, w.last, w.buf = map[string]*reader{}, map[string]bool{}, map[messages.ClusterID]string{}, make([]byte, chunkMax)
 	files, err := w.files()
@@ -42,20 +44,20 @@ func (w *Follower) Begin(lines int) error {
 		if r == nil {
 			continue
 		}
-		ended := over(r.f)
+		ended := finished(r.f)
 		at, n, err := linesBack(r.f, left[file.Cluster], w.buf)
 		if err != nil {
 			return fmt.Errorf("log of cluster %d: %w", file.Cluster, err)
 		}
 		left[file.Cluster] -= n
-		if r.at = at; n == 0 && at > 0 && ended { // an empty one may not be locked yet
+		if r.at = at; n == 0 && at > 0 && ended { // an empty one may not be locked so far
 			w.end(r)
 		}
 	}
 	return nil
 }
 
-// files are those that are read.
+// files returns those that are read.
 func (w *Follower) files() ([]File, error) {
 	files, err := Files(w.Dir)
 	if len(w.Only) > 0 {
@@ -64,7 +66,7 @@ func (w *Follower) files() ([]File, error) {
 	return files, err
 }
 
-// begin opens a file; nil: it is deleted by now.
+// begin opens a file; nil: it was deleted.
 func (w *Follower) begin(file File) (*reader, error) {
 	f, err := os.Open(file.Path)
 	switch {
@@ -74,18 +76,19 @@ func (w *Follower) begin(file File) (*reader, error) {
 		return nil, fmt.Errorf("log of cluster %d: %w", file.Cluster, err)
 	}
 	r := &reader{File: file, f: f}
-	r.say = func(l Line) {
+	r.emit = func(l Line) {
 		if before := w.last[file.Cluster]; before != "" && before != file.Path {
-			w.Say(Line{Cluster: file.Cluster, Text: file.Started.AppendFormat(nil, "the process that started 2006-01-02 15:04:05 UTC:"), Note: true})
+			w.Emit(Line{Cluster: file.Cluster, Text: file.Started.AppendFormat(nil, "the process that started 2006-01-02 15:04:05 UTC:"), Note: true})
 		}
 		w.last[file.Cluster] = file.Path
-		w.Say(l)
+		w.Emit(l)
 	}
 	w.open[file.Path] = r
 	return r, nil
 }
 
-// Round reads what was written since the last one, of each life in turn. more: not all of it. What cannot be read is told, and everything else read.
+// Round reads what was written since the last one, of each run in turn. more: there is more to
+// read. Files that cannot be read are reported by err, and the others are read.
 func (w *Follower) Round() (more bool, err error) {
 	files, err := w.files()
 	errs := []error{err}
@@ -102,16 +105,16 @@ func (w *Follower) Round() (more bool, err error) {
 				continue
 			}
 		}
-		before, ended := r.over, over(r.f)
+		before, ended := r.finished, finished(r.f)
 		m, err := r.round(w.buf)
 		errs = append(errs, err)
-		more, r.over = more || m, ended
-		if before && ended && !m { // seen twice: it was not just made, and not locked yet
+		more, r.finished = more || m, ended
+		if before && ended && !m { // seen twice: a new file is created before it is locked
 			w.end(r)
 		}
 	}
 	for path, r := range w.open {
-		if !there[path] { // deleted: it was over, or is nobody's business any more
+		if !there[path] { // deleted: it was finished, or is not wanted any more
 			_, err := r.round(w.buf)
 			errs = append(errs, err)
 			w.end(r)
@@ -125,7 +128,7 @@ func (w *Follower) Round() (more bool, err error) {
 	return more, errors.Join(errs...)
 }
 
-// end closes a file to which nothing comes any more.
+// end closes a finished file.
 func (w *Follower) end(r *reader) {
 	r.finish()
 	_ = r.f.Close()
@@ -133,7 +136,7 @@ func (w *Follower) end(r *reader) {
 	w.read[r.Path] = true
 }
 
-// Close says what has begun of a line, and closes everything.
+// Close emits the lines that have no end, and closes all files.
 func (w *Follower) Close() {
 	for _, path := range slices.Sorted(maps.Keys(w.open)) {
 		w.end(w.open[path])

@@ -39,11 +39,11 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// follower reads a folder; heard gives what it said since the last time.
+// follower reads a folder; heard returns the lines since its last call.
 func follower(t *testing.T, dir string, lines int, only ...messages.ClusterID) (w *Follower, heard func() string) {
 	t.Helper()
 	var all []string
-	w = &Follower{Dir: dir, Only: only, Say: func(l Line) {
+	w = &Follower{Dir: dir, Only: only, Emit: func(l Line) {
 		if l.Note {
 			all = append(all, "note")
 			return
@@ -57,7 +57,7 @@ func follower(t *testing.T, dir string, lines int, only ...messages.ClusterID) (
 	return w, func() string {
 		t.Helper()
 		all = nil
-		for range 2 { // what is over is closed at the second look
+		for range 2 { // a finished file is closed at the second round
 			if more, err := w.Round(); err != nil || more {
 				t.Fatal(more, err)
 			}
@@ -88,9 +88,9 @@ func TestFollower(t *testing.T) {
 	fmt.Fprint(one, " a line\n")
 	fmt.Fprint(zero, "e\n")
 	want(heard(), "0:e 1:half a line")
-	want(alone(), "1: a line") // it came when half was written
+	want(alone(), "1: a line") // it was read when half was written
 
-	next := life(0, 3) // while the one before it goes on: a rolling restart
+	next := life(0, 3) // while the previous one goes on: a rolling restart
 	fmt.Fprint(next, "g\n")
 	fmt.Fprint(zero, "f")
 	want(heard(), "note 0:g")
@@ -99,7 +99,7 @@ func TestFollower(t *testing.T) {
 	fmt.Fprint(next, "h\n")
 	want(heard(), "note 0:h")
 
-	if err := os.Remove(file(dir, 0, 3)); err != nil { // with what is still unread
+	if err := os.Remove(file(dir, 0, 3)); err != nil { // with unread lines
 		t.Fatal(err)
 	}
 	fmt.Fprint(next, "i\n")
@@ -115,11 +115,11 @@ func TestFollower(t *testing.T) {
 	}
 }
 
-// A file that is just made, and not locked yet, is not over.
+// A new file that is not locked so far is not finished.
 func TestFollowerOfAFileThatIsJustMade(t *testing.T) {
 	dir := t.TempDir()
 	heard := ""
-	w := &Follower{Dir: dir, Say: func(l Line) { heard += string(l.Text) }}
+	w := &Follower{Dir: dir, Emit: func(l Line) { heard += string(l.Text) }}
 	if err := w.Begin(0); err != nil {
 		t.Fatal(err)
 	}
@@ -139,12 +139,12 @@ func TestFollowerOfAFileThatIsJustMade(t *testing.T) {
 	}
 }
 
-// An unreadable file is said, by its cluster, and the others are read.
+// An unreadable file is reported, by its cluster, and the others are read.
 func TestFollowerOfWhatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	fmt.Fprint(create(t, file(dir, 1, 1)), "a\n")
 	var got []string
-	w := &Follower{Dir: dir, Say: func(l Line) { got = append(got, string(l.Text)) }}
+	w := &Follower{Dir: dir, Emit: func(l Line) { got = append(got, string(l.Text)) }}
 	if err := w.Begin(9); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestFollowerOfWhatCannotBeRead(t *testing.T) {
 	}
 	closed.Close()
 	create(t, file(dir, 0, 1))
-	w.open[file(dir, 0, 1)] = &reader{File: File{Cluster: 0, Path: file(dir, 0, 1)}, f: closed, say: w.Say}
+	w.open[file(dir, 0, 1)] = &reader{File: File{Cluster: 0, Path: file(dir, 0, 1)}, f: closed, emit: w.Emit}
 	if _, err := w.Round(); !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "cluster 0") || !slices.Equal(got, []string{"a"}) {
 		t.Errorf("got %v, and %q", err, got)
 	}
@@ -169,11 +169,11 @@ func TestOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if over(f) {
+	if finished(f) {
 		t.Error("over, though it is open to a bot")
 	}
-	if bot.Close(); !over(f) || !over(f) {
-		t.Error("not over, though nobody has it open")
+	if bot.Close(); !finished(f) || !finished(f) {
+		t.Error("not finished, although no process has it open")
 	}
-	create(t, path) // looking left nothing behind
+	create(t, path) // the check must leave no lock behind
 }

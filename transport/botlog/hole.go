@@ -7,10 +7,12 @@ import (
 	"os"
 )
 
-// tailMax is how much of the end of a file is always kept, and how far is looked for the end of a line.
+// tailMax is the part of a file's end that is always kept, and the distance in which the end of a
+// line is searched.
 const tailMax = 64 << 10
 
-// lineAfter is the beginning of the first line at or after an offset; of a line without an end, the offset itself.
+// lineAfter returns the start of the first line at or after an offset; the offset itself if the
+// line has no end.
 func lineAfter(f *os.File, at int64) (int64, error) {
 	if at <= 0 {
 		return 0, nil
@@ -23,9 +25,11 @@ func lineAfter(f *os.File, at int64) (int64, error) {
 	return at + int64(max(bytes.IndexByte(b[:n], '\n'), 0)), nil
 }
 
-// mend frees a file where no hole can be punched, and keeps its tail: the file is cut to nothing, made as long again, and the tail written where it was. Whoever reads or
-// appends goes on at his offset; what is appended between the reading of the tail and the cut is lost, and what comes before the file is long again is misplaced.
-func mend(f *os.File) error {
+// rewrite frees a file where no hole can be punched, and keeps its tail: it truncates the file,
+// restores its length and writes the tail at its old offset. Readers and writers continue at their
+// offsets. What is appended between the reading of the tail and the truncation is lost, and what is
+// appended before the length is restored is misplaced.
+func rewrite(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -41,7 +45,7 @@ func mend(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	if len(tail) > 0 { // in one step with the length
+	if len(tail) > 0 { // restores the length in the same step
 		if _, err = f.WriteAt(tail, from); err == nil {
 			return nil
 		}

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// punch frees everything before an offset, and changes neither what is behind it nor the length. It holds off a writer no longer than the kernel takes to free.
+// punch frees everything before an offset, and changes neither the rest nor the length. It blocks a
+// writer only while the kernel frees.
 func punch(f *os.File, upTo int64) error {
 	if upTo <= 0 {
 		return nil
@@ -20,7 +21,8 @@ func punch(f *os.File, upTo int64) error {
 	}
 }
 
-// dataAfter is the first offset, at or after one, that was not freed, as far as the file system tells; the end where there is none.
+// dataAfter returns the first offset, at or after one, that was not freed, as far as the file
+// system reports it; the file's end where there is none.
 func dataAfter(f *os.File, at int64) int64 {
 	next, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
 	switch {

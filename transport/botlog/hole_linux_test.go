@@ -10,13 +10,14 @@ import (
 	"testing"
 )
 
-// A bot writes as fast as it can, and its file is freed again and again: what is left is one unbroken run of lines up to the last, however often one looks.
+// A bot writes as fast as it can, and its file is freed repeatedly: the rest is always one unbroken
+// run of lines up to the last.
 func TestPassWhileTheBotWrites(t *testing.T) {
 	t.Parallel()
 	const limit = 4 << 20
 	dir := t.TempDir()
 	path := file(dir, 0, 1)
-	k := &Keeper{Dir: dir, Limits: Limits{Life: limit}}
+	k := &Keeper{Dir: dir, Limits: Limits{Run: limit}}
 	done, stop := flood(t, path, 1<<30)
 	for cuts, before, ended := 0, 0, false; !ended; {
 		ended = isClosed(done)
@@ -42,7 +43,8 @@ func TestPassWhileTheBotWrites(t *testing.T) {
 	}
 }
 
-// What is freed behind a reader takes nothing from him: he reads every line of a bot that writes as fast as it can, once.
+// Freeing what a reader has read does not disturb it: it reads every line of a bot that writes as
+// fast as it can, once.
 func TestFreedBehindTheReader(t *testing.T) {
 	t.Parallel()
 	const lines = 300_000
@@ -54,7 +56,7 @@ func TestFreedBehindTheReader(t *testing.T) {
 	}
 	defer f.Close()
 	next, freed := 0, int64(0)
-	r := &reader{f: f, say: func(l Line) {
+	r := &reader{f: f, emit: func(l Line) {
 		if n := number(l.Text); n != next {
 			t.Fatalf("want line %d, got %.120q", next, l.Text)
 		}
@@ -80,22 +82,22 @@ func TestFreedBehindTheReader(t *testing.T) {
 	}
 }
 
-// One that comes too late is told how much he missed, and begins at a whole line.
+// A reader that comes too late gets a note of how much was lost, and continues at a whole line.
 func TestReaderThatIsTooSlow(t *testing.T) {
 	dir := t.TempDir()
 	path := file(dir, 3, 1)
 	done, _ := flood(t, path, 100_000)
 	<-done
-	var said []string
-	w := &Follower{Dir: dir, Say: func(l Line) {
-		if l.Note || len(said) == 1 {
-			said = append(said, fmt.Sprint(l.Cluster, " ", string(l.Text)))
+	var got []string
+	w := &Follower{Dir: dir, Emit: func(l Line) {
+		if l.Note || len(got) == 1 {
+			got = append(got, fmt.Sprint(l.Cluster, " ", string(l.Text)))
 		}
 	}}
 	if err := w.Begin(100_000); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&Keeper{Dir: dir, Limits: Limits{Life: 4 << 20}}).Pass(nil); err != nil {
+	if _, err := (&Keeper{Dir: dir, Limits: Limits{Run: 4 << 20}}).Pass(nil); err != nil {
 		t.Fatal(err)
 	}
 	for more := true; more; {
@@ -106,12 +108,12 @@ func TestReaderThatIsTooSlow(t *testing.T) {
 	}
 	first, _ := kept(t, path)
 	want := []string{fmt.Sprintf("3 %d bytes were freed before they could be read", first*width), fmt.Sprintf("3 %0*d", width-1, first)}
-	if first == 0 || !slices.Equal(said, want) {
-		t.Errorf("got  %q\nwant %q", said, want)
+	if first == 0 || !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 
-// A file system without holes: the limit is kept all the same, and the loss is said.
+// On a file system without holes the limit is kept too, and the loss is reported.
 func TestPassWithoutHoles(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("botlog", dir, "ramfs", 0, ""); err != nil {
@@ -125,12 +127,12 @@ func TestPassWithoutHoles(t *testing.T) {
 	path := file(dir, 0, 1)
 	bot := create(t, path)
 	fmt.Fprint(bot, strings.Repeat("0123456789\n", 200_000))
-	k := &Keeper{Dir: dir, Limits: Limits{Life: 1 << 20}}
+	k := &Keeper{Dir: dir, Limits: Limits{Run: 1 << 20}}
 	if _, err := k.Pass(nil); !errors.Is(err, ErrNoHoles) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := k.Pass(nil); err != nil {
-		t.Errorf("nothing to do, and yet: %v", err)
+		t.Errorf("nothing to do: %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() != 2_200_000 || onDisk(info) > 1<<20 {
 		t.Errorf("%d bytes long, %d on disk, %v", info.Size(), onDisk(info), err)
@@ -138,7 +140,7 @@ func TestPassWithoutHoles(t *testing.T) {
 	bot.Close()
 }
 
-// A hole between what was read and what comes next.
+// A hole between the last read and the next.
 func TestReaderAcrossAHole(t *testing.T) {
 	const lines = 100_000
 	var text strings.Builder
@@ -162,7 +164,7 @@ func TestReaderAcrossAHole(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, chunk := range []int{1000, chunkMax} {
-				got := said(t, f, c.at, chunk)
+				got := linesOf(t, f, c.at, chunk)
 				if len(c.want) == 0 && len(got) == 0 {
 					continue
 				}

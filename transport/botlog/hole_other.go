@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// punch is done on Linux alone.
+// punch returns an error: only Linux can.
 func punch(*os.File, int64) error { return errors.ErrUnsupported }
 
-// dataAfter knows nothing: what was freed is read as zeros.
+// dataAfter returns at: freed parts read as zeros here.
 func dataAfter(_ *os.File, at int64) int64 { return at }

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Where no hole can be punched the file is cut and mended: it is as long as before, and its tail is where it was, for who reads and for who writes.
+// Where no hole can be punched the file is rewritten: it is as long as before, and its tail has its
+// old offset, for readers and writers.
 func TestMend(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty":              "",
@@ -29,7 +30,7 @@ func TestMend(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			if err := mend(f); err != nil {
+			if err := rewrite(f); err != nil {
 				t.Fatal(err)
 			}
 			fmt.Fprint(bot, "more\n")
@@ -49,7 +50,7 @@ func TestMend(t *testing.T) {
 	}
 }
 
-// Lives that are over go, the oldest first; one that is not over stays, however old.
+// Ended runs are removed, the oldest first; a running one stays, however old.
 func TestPast(t *testing.T) {
 	const mib = 1 << 20
 	for name, c := range map[string]struct {
@@ -58,7 +59,7 @@ func TestPast(t *testing.T) {
 	}{
 		"no limit":     {0, "123456"},
 		"all fit":      {6 * mib, "123456"},
-		"one too many": {3*mib + mib/2, "13456"}, // those that are over: 2, 3, 5 and 6
+		"one too many": {3*mib + mib/2, "13456"}, // the ended ones are 2, 3, 5 and 6
 		"two too many": {2*mib + mib/2, "1456"},
 		"not even one": {mib / 2, "14"},
 	} {
@@ -76,7 +77,7 @@ func TestPast(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := (&Keeper{Dir: dir, Limits: Limits{Past: c.limit}}).Pass(nil); err != nil {
+			if _, err := (&Keeper{Dir: dir, Limits: Limits{Ended: c.limit}}).Pass(nil); err != nil {
 				t.Fatal(err)
 			}
 			got := ""
@@ -94,7 +95,7 @@ func TestPast(t *testing.T) {
 
 func TestPastInNumber(t *testing.T) {
 	dir := t.TempDir()
-	for i := range pastMax + 5 {
+	for i := range endedMax + 5 {
 		if err := os.WriteFile(file(dir, i, 1), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -102,16 +103,16 @@ func TestPastInNumber(t *testing.T) {
 	if _, err := (&Keeper{Dir: dir}).Pass(nil); err != nil {
 		t.Fatal(err)
 	}
-	if files, err := Files(dir); err != nil || len(files) != pastMax {
+	if files, err := Files(dir); err != nil || len(files) != endedMax {
 		t.Errorf("%d are left, %v", len(files), err)
 	}
 }
 
-// What cannot be read is said by its name, and hurts nobody else.
+// A file that cannot be read is reported by its name, and affects no other.
 func TestPassOfAFolderThatIsNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "logs")
 	if _, err := (&Keeper{Dir: path}).Pass(nil); err != nil {
-		t.Errorf("a folder that is not there yet: %v", err)
+		t.Errorf("a missing folder: %v", err)
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)

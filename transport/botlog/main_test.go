@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// floodVariable makes this test binary a bot that writes so many numbered lines as fast as it can, or writes them until SIGTERM.
+// floodVariable makes this test binary a bot that writes a number of numbered lines as fast as it
+// can, or writes them until SIGTERM.
 const floodVariable = "BOTLOG_TEST_FLOOD"
 
 func TestMain(m *testing.M) {
@@ -44,7 +45,8 @@ func TestMain(m *testing.M) {
 // width is the length of a numbered line with its newline.
 const width = 100
 
-// flood starts a bot that writes lines to path, at most so many. done is closed when it has exited; stop tells it to.
+// flood starts a bot that writes up to a number of lines to path. done is closed when it has
+// exited; stop ends it.
 func flood(t *testing.T, path string, lines int) (done <-chan struct{}, stop func()) {
 	t.Helper()
 	out := create(t, path)
@@ -77,7 +79,7 @@ func create(t *testing.T, path string) *os.File {
 	return f
 }
 
-// file is the path of a cluster's life in a folder; a later one for a higher second.
+// file returns the path of a cluster's run in a folder; a higher second is a later run.
 func file(dir string, cluster, second int) string {
 	return filepath.Join(dir, fmt.Sprintf("cluster-%d-20261123T0634%02d.000.log", cluster, second))
 }
@@ -91,7 +93,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// number is that of a numbered line; -1 for another.
+// number returns the number of a numbered line; -1 for another line.
 func number(line []byte) int {
 	n, err := strconv.Atoi(string(line))
 	if err != nil || len(line) != width-1 {
@@ -100,7 +102,9 @@ func number(line []byte) int {
 	return n
 }
 
-// kept gives the numbers of the first and the last line that is kept of a file, and wants all between, in order, and nothing else. A line that is just being written does not count.
+// kept returns the numbers of the first and the last line that is kept of a file, and checks that
+// all lines between are there, in order, and nothing else. A line that is just being written does
+// not count.
 func kept(t *testing.T, path string) (first, last int) {
 	t.Helper()
 	f, err := os.Open(path)

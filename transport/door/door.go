@@ -1,9 +1,9 @@
-// Package door bounds the connections that a listener holds, so that no peer can shut others out by
+// Package door limits the connections that a listener holds, so that no peer can shut others out by
 // holding many.
 //
-// A connection is idle until its owner says what it is busy with. Where there is no room for a new
-// one, the one that was idle for longest is closed in its place: the new one may be the operator's.
-// Only when all are busy the new one is closed.
+// A connection is idle until its owner marks it as busy. Where there is no room for a new one, the
+// one that was idle longest is closed in its place: the new one may be the operator's. Only when
+// all are busy is the new one closed.
 package door
 
 import (
@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// Limits are how many connections may be open at a time.
+// Limits are the maximum numbers of open connections.
 type Limits struct {
 	All  int // of all peers
 	Each int // of one remote address
@@ -26,13 +26,13 @@ type Listener struct {
 	limits Limits
 
 	mu   sync.Mutex
-	open []*Conn // those that are idle for longest first
+	open []*Conn // longest idle first
 }
 
-// Limit puts a listener within limits.
+// Limit wraps a listener with limits.
 func Limit(l net.Listener, limits Limits) *Listener { return &Listener{Listener: l, limits: limits} }
 
-// Accept waits for the next connection that there is room for. It is a *Conn.
+// Accept waits for the next connection for which there is room. It is a *Conn.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -47,8 +47,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit takes a connection in, in place of an idle one where there is no room, and reports whether
-// it did.
+// admit adds a connection, in place of an idle one where there is no room, and reports whether it
+// did.
 func (l *Listener) admit(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,8 +74,8 @@ func (l *Listener) admit(c *Conn) bool {
 	return room
 }
 
-// evict closes the connection that is idle for longest, of those that may be, and reports whether
-// there was one. mu is held.
+// evict closes the connection that was idle longest among those that may be closed, and reports
+// whether there was one. mu is held.
 func (l *Listener) evict(may func(*Conn) bool) bool {
 	i := slices.IndexFunc(l.open, func(o *Conn) bool { return o.busy == 0 && may(o) })
 	if i < 0 {
@@ -93,7 +93,7 @@ func (l *Listener) forget(c *Conn) {
 	}
 }
 
-// Open returns how many connections are open.
+// Open returns the number of open connections.
 func (l *Listener) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ type Conn struct {
 	busy int
 }
 
-// Busy keeps the connection from being closed for another, until done is called.
+// Busy prevents that the connection is closed for another, until done is called.
 func (c *Conn) Busy() (done func()) {
 	c.mark(1)
 	return sync.OnceFunc(func() { c.mark(-1) })
@@ -118,12 +118,13 @@ func (c *Conn) mark(n int) {
 	c.door.mu.Lock()
 	defer c.door.mu.Unlock()
 	c.busy += n
-	if i := slices.Index(c.door.open, c); i >= 0 && c.busy == 0 { // idle from now on: others are for longer
+	// idle from now on: the others were idle longer
+	if i := slices.Index(c.door.open, c); i >= 0 && c.busy == 0 {
 		c.door.open = append(slices.Delete(c.door.open, i, i+1), c)
 	}
 }
 
-// Close frees the place of the connection, too.
+// Close also frees the place of the connection.
 func (c *Conn) Close() error {
 	c.door.mu.Lock()
 	c.door.forget(c)
@@ -145,7 +146,7 @@ func Of(conn net.Conn) *Conn {
 	}
 }
 
-// addressOf is the address of a peer, without its port; the zero one for a unix socket's.
+// addressOf returns the address of a peer, without its port; the zero address for a unix socket.
 func addressOf(conn net.Conn) netip.Addr {
 	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
 	return at.Addr().Unmap()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// peer is a connection that a test can see the end of.
+// peer is a connection whose end a test can see.
 type peer struct {
 	net.Conn
 	from string
@@ -21,7 +21,7 @@ type address string
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) + ":1234" }
 
-// queue is a listener of connections that are there already.
+// queue is a listener with waiting connections.
 type queue struct {
 	net.Listener
 	waiting []net.Conn
@@ -36,7 +36,7 @@ func (q *queue) Accept() (net.Conn, error) {
 	return next, nil
 }
 
-// dial lets a peer of an address in, and returns both ends; nil for the inner one where it is
+// dial connects a peer of an address, and returns both ends; nil for the inner one where it is
 // closed instead.
 func dial(t *testing.T, l *Listener, from string) (in *Conn, out net.Conn) {
 	t.Helper()

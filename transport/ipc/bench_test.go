@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// BenchmarkDecode is one HELLO read, beside what JSON alone takes.
+// BenchmarkDecode reads one HELLO, and compares it with JSON alone.
 func BenchmarkDecode(b *testing.B) {
 	hello := traced(b)[0].raw
 	b.Run("floor", func(b *testing.B) {
@@ -30,7 +30,8 @@ func BenchmarkDecode(b *testing.B) {
 	})
 }
 
-// BenchmarkLink is one frame of 512 bytes from end to end, beside the bare socket, written frame by frame. A link that lags writes several at once, and may be faster.
+// BenchmarkLink sends one frame of 512 bytes from end to end, and compares it with the bare socket,
+// written frame by frame. A link that lags writes several at once, and may be faster.
 func BenchmarkLink(b *testing.B) {
 	frame := bytes.Repeat([]byte("x"), 512)
 	b.Run("floor", func(b *testing.B) {
@@ -52,7 +53,7 @@ func BenchmarkLink(b *testing.B) {
 	b.Run("ipc", func(b *testing.B) {
 		near, far := connected(b)
 		slots := make(chan struct{}, 128) // so that the queue never overflows
-		far.Receive(func([]byte) { far.Took(); <-slots }, func(error) {})
+		far.Receive(func([]byte) { far.Ack(); <-slots }, func(error) {})
 		b.SetBytes(int64(len(frame)))
 		for b.Loop() {
 			slots <- struct{}{}
@@ -65,7 +66,7 @@ func BenchmarkLink(b *testing.B) {
 	})
 }
 
-// sockets gives both ends of a bare unix socket.
+// sockets returns both ends of a bare unix socket.
 func sockets(b *testing.B) (near, far net.Conn) {
 	l, err := net.Listen("unix", socketPath(b))
 	if err != nil {

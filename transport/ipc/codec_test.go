@@ -22,8 +22,8 @@ const aSession = `{"shard":3,"shard_count":16,"session_id":"abc","seq":42,"resum
 
 var theSession = messages.Session{Shard: 3, ShardCount: 16, SessionID: "abc", Seq: 42, ResumeGatewayURL: "wss://g", At: 1700000000000}
 
-// Both directions of every packet, ours included (PROTOCOL B2): the text gives the value, the value
-// gives the text.
+// Both directions of every packet, ours included (PROTOCOL B2): the text decodes to the value, the
+// value encodes to the text.
 func TestPacketsBothWays(t *testing.T) {
 	const instance, manager = false, true
 	for _, c := range []struct {
@@ -85,7 +85,7 @@ func TestPacketsBothWays(t *testing.T) {
 	}
 }
 
-// What differs from the text it came from, on purpose.
+// Values that deliberately differ from their text.
 func TestLenientDecode(t *testing.T) {
 	for _, c := range []struct {
 		name, packet string
@@ -189,8 +189,8 @@ func TestEncodeRefuses(t *testing.T) {
 		{"hello without shards", messages.Hello{TotalShards: 1}, "shards []: want at least one"},
 		{"hello without total", messages.Hello{Shards: []int{0}}, "total_shards 0: want at least 1"},
 		{"negative shard", messages.Reconnect{Shard: -1}, "shard_id -1: want at least 0"},
-		{"a pointer", &hello, "*messages.Hello is no message"},
-		{"nothing", messages.FromManager(nil), "<nil> is no message"},
+		{"a pointer", &hello, "*messages.Hello is not a message"},
+		{"nothing", messages.FromManager(nil), "<nil> is not a message"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, _ := c.m.(messages.FromManager)
@@ -208,7 +208,7 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
-// A list that is nil is a list: null would say something else.
+// A nil list is written as a list: null would mean something else.
 func TestNilListsAreWrittenAsLists(t *testing.T) {
 	var none []messages.Session
 	out, err := EncodeFromManager(messages.Hello{Shards: []int{0}, TotalShards: 1, Sessions: &none})
@@ -221,7 +221,7 @@ func TestNilListsAreWrittenAsLists(t *testing.T) {
 	}
 }
 
-// The token leaves by EncodeFromManager alone.
+// Only EncodeFromManager writes the token.
 func TestTokenStaysSecret(t *testing.T) {
 	hello := messages.Hello{Shards: []int{0}, TotalShards: 1, Token: "s3cret"}
 	out, err := EncodeFromManager(hello)

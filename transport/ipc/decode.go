@@ -9,14 +9,14 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// kind is what tells packets of one direction apart.
+// kind distinguishes the packets of one direction.
 type kind struct {
 	op messages.IPCOp
 	t  string
 }
 
-// kindOf drops a "t" where it decides nothing: upstream looks at it in dispatches alone, and an
-// error with "t" is a failed eval (PROTOCOL A4).
+// kindOf drops a "t" that has no meaning: upstream reads it in dispatches alone, and an error with
+// "t" is a failed eval (PROTOCOL A4).
 func kindOf(op messages.IPCOp, t string) kind {
 	if op == messages.IPCDispatch || op == messages.IPCError {
 		return kind{op, t}
@@ -48,19 +48,19 @@ var managerKinds = map[kind]func(json.RawMessage) (messages.FromManager, error){
 	{messages.IPCDispatch, messages.TDrain}:      manager[messages.Drain],
 }
 
-// DecodeFromInstance reads a frame that a cluster process wrote. What has no message of its own is a messages.Operation.
-// Unknown fields are ignored. Every error is a *FrameError.
+// DecodeFromInstance reads a frame of a cluster process. A packet without a message of its own
+// becomes a messages.Operation. Unknown fields are ignored. Every error is a *FrameError.
 func DecodeFromInstance(frame []byte) (messages.FromInstance, error) {
 	return decode(frame, instanceKinds, func(o messages.Operation) messages.FromInstance { return o })
 }
 
-// DecodeFromManager reads a frame that CONTROL wrote. What has no message of its own is a messages.Operation.
-// Unknown fields are ignored. Every error is a *FrameError.
+// DecodeFromManager reads a frame of CONTROL. A packet without a message of its own becomes a
+// messages.Operation. Unknown fields are ignored. Every error is a *FrameError.
 func DecodeFromManager(frame []byte) (messages.FromManager, error) {
 	return decode(frame, managerKinds, func(o messages.Operation) messages.FromManager { return o })
 }
 
-// decode reads a frame of one side by its kinds; other takes what is none of them.
+// decode reads a frame of one side by its kinds; other converts all other packets.
 func decode[M any](frame []byte, kinds map[kind]func(json.RawMessage) (M, error), other func(messages.Operation) M) (m M, err error) {
 	p, err := open(frame)
 	if err != nil {
@@ -86,7 +86,7 @@ func manager[M messages.FromManager](d json.RawMessage) (messages.FromManager, e
 	return read[M](d)
 }
 
-// read makes an M of a packet's data and holds it to the rules of M.
+// read decodes a packet's data into an M and checks the rules of M.
 func read[M any](d json.RawMessage) (M, error) {
 	var m M
 	if err := object(d); err != nil {
@@ -106,8 +106,7 @@ func read[M any](d json.RawMessage) (M, error) {
 	return m, check(m)
 }
 
-// readPermit tells an ask from a report: only the report says whether the IDENTIFY was sent
-// (PROTOCOL B2).
+// readPermit distinguishes a request from a report: only the report has "sent" (PROTOCOL B2).
 func readPermit(d json.RawMessage) (messages.FromInstance, error) {
 	if object(d) == nil && present(d, []string{"sent"}) == nil {
 		return read[messages.PermitSent](d)
@@ -115,8 +114,9 @@ func readPermit(d json.RawMessage) (messages.FromInstance, error) {
 	return read[messages.PermitAsk](d)
 }
 
-// readFailure is lenient where a bot's own exception speaks: what was thrown may be no Error at all, and node's errors have codes like "ENOTFOUND".
-// The news that the bot is about to die must not be lost for that.
+// readFailure is lenient with a bot's own exception: the thrown value may not be an Error, and
+// node's errors have codes like "ENOTFOUND". The report that the bot is about to exit must not be
+// lost for that.
 func readFailure(d json.RawMessage) (messages.FromInstance, error) {
 	if err := object(d); err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func readFailure(d json.RawMessage) (messages.FromInstance, error) {
 	return m, nil
 }
 
-// object reports what keeps d from being a JSON object.
+// object returns an error unless d is a JSON object.
 func object(d json.RawMessage) error {
 	d = bytes.TrimLeft(d, " \t\r\n")
 	switch {
@@ -151,7 +151,7 @@ func object(d json.RawMessage) error {
 	return nil
 }
 
-// present reports the first of keys that the object d does not have, or has as null.
+// present returns an error for the first of keys that the object d lacks, or has as null.
 func present(d json.RawMessage, keys []string) error {
 	if len(keys) == 0 {
 		return nil
@@ -168,7 +168,8 @@ func present(d json.RawMessage, keys []string) error {
 	return nil
 }
 
-// sessionsPresent does the same for every session of d: without "shard" it would pass for that of shard 0, without "seq" for one that had seen no event.
+// sessionsPresent does the same for every session of d: without "shard" it would count as that of
+// shard 0, without "seq" as one without events.
 func sessionsPresent(d json.RawMessage) error {
 	var have struct {
 		Sessions []struct {

@@ -7,34 +7,34 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Delivery is what another cluster wrote, or CONTROL's answer to this one, as it reaches a cluster
-// process: found by one pass over the frame, its values not decoded. Its raw fields are parts of
-// that frame; nil where it has none.
+// Delivery is a packet that another cluster wrote, or CONTROL's answer to this one, as it reaches a
+// cluster process: found by one pass over the frame, its values not decoded. Its raw fields are
+// parts of that frame; nil where it has none.
 type Delivery struct {
 	Op    messages.IPCOp // IPCDispatch or IPCError
 	T     string         // MESSAGE, REQUEST, or of an error PRESENCE_UPDATE
 	Event messages.Snowflake
 
 	Message json.RawMessage // of a MESSAGE
-	Name    string          // of the handler that a REQUEST is for
+	Name    string          // of the handler that a REQUEST calls
 	Data    json.RawMessage // of a REQUEST
 
 	Answer   bool            // to a REQUEST of this cluster, or an error
 	Result   json.RawMessage // of an answer
-	Clusters []int           // whose results are in it
+	Clusters []int           // of the results, in their order
 	Errors   json.RawMessage // a list of TargetError
 
 	From      messages.ClusterID
-	TimeoutMS messages.Milliseconds // of a REQUEST; 0: not said
+	TimeoutMS messages.Milliseconds // of a REQUEST; 0: absent
 }
 
-// Read fills d with a frame and reports whether it is a Delivery; every other frame is for
+// Read fills d from a frame and reports whether it is a Delivery; every other frame is for
 // DecodeFromManager. An error is a Delivery that breaks a rule.
 func (d *Delivery) Read(frame []byte) (bool, error) {
-	var g glance
-	odd := look(frame, &g)
+	var g outline
+	odd := scan(frame, &g)
 	if odd != nil || string(g.kind.of(frame)) != `"`+messageType+`"` || !g.d.there() || frame[g.d.from] != '{' {
-		return false, nil //nolint:nilerr // DecodeFromManager says what is odd about it
+		return false, nil //nolint:nilerr // DecodeFromManager returns the error
 	}
 	op, number := whole(g.op.of(frame))
 	t, plain := plainText(g.t.of(frame))
@@ -56,8 +56,8 @@ func (d *Delivery) Read(frame []byte) (bool, error) {
 	return true, nil
 }
 
-// fields reads what is under "d".
-func (d *Delivery) fields(frame []byte, g *glance) error {
+// fields reads the fields under "d".
+func (d *Delivery) fields(frame []byte, g *outline) error {
 	field := func(f field) []byte { return g.fields[f].of(frame) }
 	event, ok := plainText(field(fieldEvent))
 	if !ok || len(event) > eventMax {

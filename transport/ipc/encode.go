@@ -6,7 +6,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// EncodeFromInstance writes what a cluster process says. A message that breaks a rule of its own, or an Operation that should have been a message of its own, is an error.
+// EncodeFromInstance writes a message of a cluster process. A message that breaks its rules, or an
+// Operation that should have been a message of its own, is an error.
 func EncodeFromInstance(m messages.FromInstance) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Identify:
@@ -40,12 +41,12 @@ func EncodeFromInstance(m messages.FromInstance) ([]byte, error) {
 		}
 		return writeOperation(m)
 	}
-	return nil, fmt.Errorf("write ipc packet: %T is no message of a cluster process", m)
+	return nil, fmt.Errorf("write ipc packet: %T is not a message of a cluster process", m)
 }
 
-// EncodeFromManager writes what CONTROL says. Refused are a message that breaks a rule of its own,
-// an Operation that should have been a message of its own, and what makes a real cluster process
-// crash (PROTOCOL A1). Which cache operations a stock process survives is for the sender to know.
+// EncodeFromManager writes a message of CONTROL. It refuses a message that breaks its rules, an
+// Operation that should have been a message of its own, and what makes a real cluster process crash
+// (PROTOCOL A1). The sender must know which cache operations a stock process survives.
 func EncodeFromManager(m messages.FromManager) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Hello:
@@ -72,10 +73,10 @@ func EncodeFromManager(m messages.FromManager) ([]byte, error) {
 		}
 		return writeOperation(m)
 	}
-	return nil, fmt.Errorf("write ipc packet: %T is no message of CONTROL", m)
+	return nil, fmt.Errorf("write ipc packet: %T is not a message of CONTROL", m)
 }
 
-// write holds d to its rules and seals it.
+// write checks the rules of d and seals it.
 func write(op messages.IPCOp, t string, d any) ([]byte, error) {
 	if err := check(d); err != nil {
 		return nil, fmt.Errorf("write ipc packet %s: %w", name(op, t), err)
@@ -83,7 +84,7 @@ func write(op messages.IPCOp, t string, d any) ([]byte, error) {
 	return seal(op, t, d)
 }
 
-// writeOperation seals raw data; none is left out.
+// writeOperation seals raw data; empty data is left out.
 func writeOperation(m messages.Operation) ([]byte, error) {
 	if len(m.Data) == 0 {
 		return seal(m.Op, m.T, nil)
@@ -91,7 +92,7 @@ func writeOperation(m messages.Operation) ([]byte, error) {
 	return seal(m.Op, m.T, m.Data)
 }
 
-// survivable refuses what the real cluster process dereferences without looking: it exits 1
+// survivable refuses data that a stock cluster process dereferences unchecked and exits 1 for
 // (PROTOCOL A1).
 func survivable(m messages.Operation) error {
 	dispatch := m.Op == messages.IPCDispatch && (m.T == "MESSAGE" || m.T == "PRESENCE_UPDATE")
@@ -103,16 +104,18 @@ func survivable(m messages.Operation) error {
 	return nil
 }
 
-// helloWire is a Hello with its token in clear: the outer field hides the inner one from encoding/json.
+// helloWire is a Hello with its token in clear: the outer field hides the inner one from
+// encoding/json.
 type helloWire struct {
 	messages.Hello
 	Token string `json:"token,omitempty"`
 }
 
-// revealed is the one place here where a secret is written out (PROTOCOL B2, cluster.token: hello).
+// revealed is the one place of this package that writes out a secret (PROTOCOL B2, cluster.token:
+// hello).
 func revealed(m messages.Hello) helloWire {
 	if m.Sessions != nil && *m.Sessions == nil {
-		m.Sessions = &[]messages.Session{} // "none", where null would mean "not said"
+		m.Sessions = &[]messages.Session{} // "none", where null would mean "absent"
 	}
 	return helloWire{Hello: m, Token: m.Token.Reveal()}
 }

@@ -1,7 +1,6 @@
 package ipc
 
-// field is a key of a packet's data that CONTROL or the SDK looks at. Everything else in it is the
-// bots' own.
+// field is a key of a packet's data that CONTROL or the SDK reads. All others belong to the bots.
 type field int
 
 const (
@@ -26,7 +25,7 @@ const (
 	fieldsN // their number
 )
 
-// fieldOf names the keys; ok is false for any other.
+// fieldOf returns the field of a key; ok is false for any other key.
 func fieldOf(key []byte) (f field, ok bool) {
 	switch string(key) {
 	case "event_id":

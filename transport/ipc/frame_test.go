@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// readAll gives every frame of r, and the error behind the last one.
+// readAll returns every frame of r, and the error after the last one.
 func readAll(r io.Reader) (frames []string, err error) {
 	in := newFrameReader(r)
 	for {
@@ -66,7 +66,7 @@ func TestFrameLimit(t *testing.T) {
 	}
 }
 
-// pieces gives out data in chunks of the given sizes, over and over.
+// pieces returns data in chunks of the given sizes, repeatedly.
 type pieces struct {
 	data  []byte
 	sizes []byte
@@ -87,7 +87,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// However a stream is cut, its frames are what lies between the separators.
+// However a stream is split, its frames are the texts between the separators.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte("a\f\fb"), []byte{0})
 	f.Add([]byte("é\f漢\f"), []byte{0, 1})

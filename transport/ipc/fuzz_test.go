@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// seeds gives a fuzzer every recorded frame of both directions: a frame in the wrong one is worth a try too.
+// seeds adds every recorded frame of both directions to a fuzzer: a frame in the wrong direction is
+// worth a try too.
 func seeds(f *testing.F) {
 	for _, r := range recordings(f) {
 		f.Add(r.raw)
@@ -26,7 +27,8 @@ func seeds(f *testing.F) {
 	}
 }
 
-// fixedPoint wants what was decoded to be encodable, save for what this end may not say, and from then on to stay the same.
+// fixedPoint checks that a decoded frame can be encoded, unless this end may not send it, and that
+// it stays the same from then on.
 func fixedPoint(t *testing.T, fromManager bool, frame []byte) {
 	m, once, err := again(fromManager, frame)
 	if m == nil {
@@ -37,7 +39,7 @@ func fixedPoint(t *testing.T, fromManager bool, frame []byte) {
 	}
 	if err != nil {
 		if fromManager && strings.Contains(err.Error(), "the instance would crash") {
-			return // is read and never written
+			return // it is read and never written
 		}
 		t.Fatalf("%q: decoded to %#v, which is not encoded: %v", frame, m, err)
 	}

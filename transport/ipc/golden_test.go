@@ -21,7 +21,7 @@ type recorded struct {
 	raw         []byte
 }
 
-// recordings gives every frame of testdata, the strace included.
+// recordings returns every frame of testdata, the strace included.
 func recordings(t testing.TB) []recorded {
 	t.Helper()
 	var all []recorded
@@ -37,7 +37,8 @@ func recordings(t testing.TB) []recorded {
 	return append(all, traced(t)...)
 }
 
-// tapped reads JSON lines with "raw"; "dir" is "M>I" or "I>M", and a line without it was got by a fake cluster process from the official manager.
+// tapped reads JSON lines with "raw"; "dir" is "M>I" or "I>M", and a line without it came from the
+// official manager to a fake cluster process.
 func tapped(t testing.TB, file string) []recorded {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -58,7 +59,8 @@ func tapped(t testing.TB, file string) []recorded {
 	return all
 }
 
-// traced reads the system calls of the official manager: it writes its own packets and reads the instance's. The separator is taken off.
+// traced reads the system calls of the official manager: it writes its own packets and reads the
+// instance's. The separator is removed.
 func traced(t testing.TB) []recorded {
 	t.Helper()
 	const file = "testdata/official-strace.txt"
@@ -100,7 +102,7 @@ func again(fromManager bool, frame []byte) (message any, out []byte, err error) 
 	return m, out, err
 }
 
-// meaning is a JSON text with its numbers as they are written.
+// meaning returns a JSON text as a value, its numbers as written.
 func meaning(t testing.TB, text []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))

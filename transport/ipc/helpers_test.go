@@ -13,31 +13,32 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// listener is somebody who receives from a link.
+// listener receives from a link.
 type listener struct {
 	frames chan string
 	closed chan error
 }
 
-// receive collects what comes. It calls Took for every frame if took is set.
+// receive collects the frames of a link. It calls Ack for every frame if took is set.
 func receive(l transport.Link, took bool) listener {
 	r := listener{frames: make(chan string, 1<<16), closed: make(chan error, 2)}
 	l.Receive(func(f []byte) {
 		r.frames <- string(f)
 		if took {
-			l.Took()
+			l.Ack()
 		}
 	}, func(err error) { r.closed <- err })
 	return r
 }
 
-// pipe is a link and the bare other end of it; in a bubble, whose end shows that no goroutine is left.
+// pipe returns a link and the bare other end of it; in a bubble, whose end shows that no goroutine
+// is left.
 func pipe() (*link, net.Conn) {
 	near, far := net.Pipe()
 	return newLink(near), far
 }
 
-// drain reads all that comes from a connection, and gives it at the end.
+// drain reads a connection to its end, and returns the text then.
 func drain(conn net.Conn) <-chan string {
 	all := make(chan string, 1)
 	go func() {
@@ -61,7 +62,7 @@ func noLeaks(t *testing.T) {
 	})
 }
 
-// running gives the stack of some goroutine started by link.go or socket.go.
+// running returns the stack of some goroutine started by link.go or socket.go.
 func running() string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
@@ -73,7 +74,7 @@ func running() string {
 	return ""
 }
 
-// socketPath is short enough for a socket whatever the test's name.
+// socketPath returns a path short enough for a socket, whatever the test's name.
 func socketPath(t testing.TB) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "ipc")
@@ -107,7 +108,7 @@ func dialTo(path string) (<-chan dialled, func()) {
 	return came, cancel
 }
 
-// bare is a link that was accepted, and the bare socket at its other end.
+// bare returns a link that was accepted, and the bare socket at its other end.
 func bare(t *testing.T) (*net.UnixConn, transport.Link) {
 	t.Helper()
 	path := socketPath(t)
@@ -120,7 +121,7 @@ func bare(t *testing.T) (*net.UnixConn, transport.Link) {
 	return conn.(*net.UnixConn), <-links
 }
 
-// connected gives both ends of a link.
+// connected returns both ends of a link.
 func connected(t testing.TB) (near, far transport.Link) {
 	t.Helper()
 	path := socketPath(t)

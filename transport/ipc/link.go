@@ -15,42 +15,50 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// Limits of a link's way out; the batch being written does not count.
+// Limits of a link's send queue; the batch being written does not count.
 const (
-	maxOffered     = 4 << 20     // bytes; with more waiting no frame is taken that may be refused. One frame is, whatever its size
-	maxQueuedBytes = 16 << 20    // over it the peer is too slow and the link ends with transport.ErrSlowPeer: two frames of the largest size
-	writeFor       = time.Minute // without a byte taken. CONTROL judges a bot that hangs much sooner, by its heartbeats; this frees the memory of one that none counts
-	pieceSize      = 64 << 10    // bytes that are written at once; one frame is, whatever its size
-	flushFor       = time.Second // after Close, as transport.Link says
-	lingerFor      = time.Second // for what the peer wrote before it went
+	// bytes; beyond it Offer refuses frames, except that an empty queue takes one of any size
+	maxOffered = 4 << 20
+	// bytes; beyond it the peer is too slow and the link ends with transport.ErrSlowPeer: two
+	// frames of the largest size
+	maxQueuedBytes = 16 << 20
+	// without progress. CONTROL notices a bot that hangs much sooner, by its heartbeats; this frees
+	// the memory of a peer that is not watched
+	writeFor  = time.Minute
+	pieceSize = 64 << 10    // bytes of one write; a larger frame is written as one
+	flushFor  = time.Second // after Close, as in transport.Link
+	lingerFor = time.Second // for frames that the peer wrote before it left
 )
 
-// link is a transport.Link over a stream socket. It has no goroutine while it has nothing to do: Receive starts the reader, Send a writer that ends with an empty queue.
+// link is a transport.Link over a stream socket. While idle it has no goroutine: Receive starts the
+// reader, Send a writer that ends with an empty queue.
 //
 //	open ──Close──▶ flushing ──queue empty, 1 s──▶ gone
 //	  │ ├──write fails: the peer is gone──▶ lingering ──its last frames were read──▶ gone
 //	  └─┴──it left, or broke a limit──▶ gone
 //
-// reason is set on the way out of open, and is what closed is told. Inbound, a link holds at most transport.Window frames of MaxFrame.
+// reason is set when the link leaves open, and is closed's argument. Inbound, a link holds at most
+// transport.Window frames of MaxFrame.
 type link struct {
 	conn   net.Conn
-	window chan struct{} // one token for each delivered frame, until Took
+	window chan struct{} // one token for each delivered frame, until Ack
 	gone   chan struct{} // closed together with conn
 
 	mu       sync.Mutex
 	reason   error // why the link ends; nil while it is open
 	received bool
-	queue    [][]byte  // of whole frames, each with its separator; several to a piece where they are small
-	queued   int       // bytes in queue
-	written  int       // pieces of queue that the writer has taken
-	timed    time.Time // when the deadline of writes was set last
-	writing  bool      // a writer is running
-	writer   func()    // write, made once
-	quiet    quietWrite
-	closeBy  time.Time // the end of flushing; zero before Close
+	// of whole frames, each with its separator; several to a piece where they are small
+	queue   [][]byte
+	queued  int       // bytes in queue
+	written int       // pieces of queue that the writer has taken
+	timed   time.Time // when the deadline of writes was set last
+	writing bool      // a writer is running
+	writer  func()    // write, made once
+	quiet   quietWrite
+	closeBy time.Time // the end of flushing; zero before Close
 }
 
-// newLink makes a link of an open connection, which is the link's from then on.
+// newLink makes a link of an open connection, which the link owns from then on.
 func newLink(conn net.Conn) *link {
 	l := &link{conn: conn, window: make(chan struct{}, transport.Window), gone: make(chan struct{})}
 	l.quiet.of(conn)
@@ -58,7 +66,7 @@ func newLink(conn net.Conn) *link {
 	return l
 }
 
-// Receive implements transport.Link. A second call is a mistake of ours and panics.
+// Receive implements transport.Link. A second call is a programming error and panics.
 func (l *link) Receive(frame func([]byte), closed func(error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,15 +77,16 @@ func (l *link) Receive(frame func([]byte), closed func(error)) {
 	go l.read(frame, closed)
 }
 
-// Took implements transport.Link.
-func (l *link) Took() {
+// Ack implements transport.Link.
+func (l *link) Ack() {
 	select {
 	case <-l.window:
-	default: // nothing was under way
+	default: // no frame was unacked
 	}
 }
 
-// Send implements transport.Link. It copies the frame. A frame that is empty or holds a separator is an error and leaves the link as it is.
+// Send implements transport.Link. It copies the frame. A frame that is empty or contains a
+// separator is an error and does not end the link.
 func (l *link) Send(frame []byte) error {
 	if err := sendable(frame); err != nil {
 		return err
@@ -105,27 +114,27 @@ func (l *link) Offer(frame []byte) error {
 	return l.push(frame)
 }
 
-// sendable finds what no link takes.
+// sendable returns an error for a frame that no link accepts.
 func sendable(frame []byte) error {
 	switch {
 	case len(frame) > MaxFrame:
 		return fmt.Errorf("send ipc frame: %d bytes, limit %d: %w", len(frame), MaxFrame, transport.ErrTooLarge)
 	case len(frame) == 0:
-		return errors.New("send ipc frame: it is empty")
+		return errors.New("send ipc frame: empty")
 	case bytes.IndexByte(frame, separator) >= 0:
-		return fmt.Errorf("send ipc frame: it holds the separator %#02x", separator)
+		return fmt.Errorf("send ipc frame: contains the separator %#02x", separator)
 	}
 	return nil
 }
 
-// push queues a frame and sees to a writer. l.mu is held.
+// push queues a frame and makes sure that a writer runs. l.mu is held.
 func (l *link) push(frame []byte) error {
 	if l.reason != nil {
 		return fmt.Errorf("send ipc frame: %w", transport.ErrEnded)
 	}
 	last := len(l.queue) - 1
 	if last < l.written || len(l.queue[last])+len(frame)+1 > cap(l.queue[last]) {
-		if l.written > 0 && len(l.queue) == cap(l.queue) { // room is in front
+		if l.written > 0 && len(l.queue) == cap(l.queue) { // there is room in front
 			l.queue, l.written = slices.Delete(l.queue, 0, l.written), 0
 		}
 		l.queue = append(l.queue, newPiece(len(frame)+1))
@@ -143,7 +152,8 @@ func (l *link) push(frame []byte) error {
 	return nil
 }
 
-// writeNow writes what is queued, one piece, as far as the socket takes it without waiting, and reports whether that was all. l.mu is held, and there is no writer.
+// writeNow writes the queue, which is one piece, as far as the socket accepts it without waiting,
+// and reports whether that was all. l.mu is held, and there is no writer.
 func (l *link) writeNow() (all bool) {
 	piece := l.queue[l.written]
 	n := l.quiet.write(piece)
@@ -156,10 +166,10 @@ func (l *link) writeNow() (all bool) {
 	return true
 }
 
-// spares are pieces that no queue needs at the moment.
+// spares are pieces that no queue uses.
 var spares = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
-// newPiece gives room for at least size bytes.
+// newPiece returns room for at least size bytes.
 func newPiece(size int) []byte {
 	if size > pieceSize {
 		return make([]byte, 0, size)
@@ -167,14 +177,14 @@ func newPiece(size int) []byte {
 	return spares.Get().(*[pieceSize]byte)[:0]
 }
 
-// freePiece takes it back.
+// freePiece returns it to the pool.
 func freePiece(piece []byte) {
 	if cap(piece) == pieceSize {
 		spares.Put((*[pieceSize]byte)(piece[:pieceSize]))
 	}
 }
 
-// Close implements transport.Link. The socket knows no codes; reason is for our own side alone.
+// Close implements transport.Link. The socket has no close codes; reason is for our own side alone.
 func (l *link) Close(_ int, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -190,7 +200,7 @@ func (l *link) Close(_ int, reason string) {
 	}
 }
 
-// abandon closes the link unless somebody receives from it.
+// abandon closes a link without a receiver.
 func (l *link) abandon() {
 	l.mu.Lock()
 	received := l.received
@@ -200,7 +210,8 @@ func (l *link) abandon() {
 	}
 }
 
-// read delivers frames until the link ends, then says why. It is the only reader and the only caller of both functions.
+// read delivers frames until the link ends, then reports the reason. It is the only reader and the
+// only caller of both functions.
 func (l *link) read(frame func([]byte), closed func(error)) {
 	in := newFrameReader(l.conn)
 	for {
@@ -219,7 +230,7 @@ func (l *link) read(frame func([]byte), closed func(error)) {
 	}
 }
 
-// room waits until one more frame may be under way, and reports whether the link is still there.
+// room waits until one more frame may be delivered, and reports whether the link is still open.
 func (l *link) room() bool {
 	select {
 	case l.window <- struct{}{}: // a select of one is quicker
@@ -234,7 +245,8 @@ func (l *link) room() bool {
 	}
 }
 
-// linger gives a link that is ending a bounded time for each further read, so that what the peer wrote last (why it dies) is heard.
+// linger limits the time of each further read on a link that is ending, so that the peer's last
+// frames (why it exits) still arrive.
 func (l *link) linger() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -243,7 +255,7 @@ func (l *link) linger() {
 	}
 }
 
-// readEnded ends the link for err, unless it was ending already, and gives the reason that counts.
+// readEnded ends the link for err, unless it was ending already, and returns the first reason.
 func (l *link) readEnded(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -256,8 +268,8 @@ func (l *link) readEnded(err error) error {
 	return l.reason
 }
 
-// write writes what is queued, whole frames at a time, until nothing is left. Upstream's reader
-// needs the tail of what it read to be a frame's end (PROTOCOL A1).
+// write writes the queue, whole frames at a time, until it is empty. Upstream's reader needs every
+// read to end with a frame's end (PROTOCOL A1).
 func (l *link) write() {
 	for {
 		batch := l.take()
@@ -275,7 +287,8 @@ func (l *link) write() {
 	}
 }
 
-// goOn gives the rest of a batch its time anew: the peer is slow, and takes what it gets. Not while the link is flushing.
+// goOn restarts the deadline for the rest of a batch: the peer is slow but makes progress. It does
+// not while the link is flushing.
 func (l *link) goOn() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -286,7 +299,8 @@ func (l *link) goOn() bool {
 	return true
 }
 
-// mayWrite sets the deadline of a write anew, unless it was set a moment ago: that takes longer than most writes.
+// mayWrite restarts the deadline of writes, unless it was set a moment ago: setting it takes longer
+// than most writes.
 func (l *link) mayWrite() {
 	if now := time.Now(); now.Sub(l.timed) > time.Second {
 		l.timed = now
@@ -294,7 +308,8 @@ func (l *link) mayWrite() {
 	}
 }
 
-// take gives the writer the next piece. Nothing means that the writer is no more, and that a link which only flushed is done.
+// take returns the next piece for the writer. An empty one ends the writer, and a link that was
+// only flushing.
 func (l *link) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -316,7 +331,8 @@ func (l *link) take() []byte {
 	return batch
 }
 
-// writeEnded ends the link for err. A peer that is gone may have left frames behind: then the socket stays until the reader has them.
+// writeEnded ends the link for err. A peer that is gone may have left frames behind: then the
+// socket stays open until the reader has them.
 func (l *link) writeEnded(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -344,12 +360,12 @@ func (l *link) hangUp() {
 	}
 }
 
-// isGone reports whether an error of a socket says that the peer's end is closed.
+// isGone reports whether an error of a socket means that the peer closed its end.
 func isGone(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// peerEnded says in one way that the peer left, which the kernel tells in three.
+// peerEnded gives one text to the three errors by which the kernel reports that the peer left.
 func peerEnded(err error) error {
 	if errors.Is(err, io.EOF) || isGone(err) {
 		return fmt.Errorf("the peer closed the ipc link: %w", err)

@@ -85,11 +85,12 @@ func TestLinkWaitsForTook(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		if len(got.frames) != transport.Window || written != transport.Window+1 { // one is read and waits
+		// one is read and waits
+		if len(got.frames) != transport.Window || written != transport.Window+1 {
 			t.Fatalf("%d delivered, %d written; want %d, %d", len(got.frames), written, transport.Window, transport.Window+1)
 		}
 		for range 5 {
-			l.Took()
+			l.Ack()
 		}
 		synctest.Wait()
 		if len(got.frames) != transport.Window+5 {
@@ -104,7 +105,7 @@ func TestLinkWaitsForTook(t *testing.T) {
 func TestLinkTookTooOftenIsHarmless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, far := pipe()
-		l.Took()
+		l.Ack()
 		got := receive(l, true)
 		_, _ = io.WriteString(far, "a\f")
 		if f := <-got.frames; f != "a" {
@@ -196,7 +197,8 @@ func TestLinkEndsWithAFullQueue(t *testing.T) {
 	})
 }
 
-// What others want to say to a peer that reads nothing is refused before it could end the link: there is room for what we say ourselves.
+// Offers to a peer that reads nothing are refused before they could end the link: there is room for
+// CONTROL's own frames.
 func TestLinkRefusesOffers(t *testing.T) {
 	for _, size := range []int{100, 100_000, maxOffered, MaxFrame} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
@@ -235,7 +237,7 @@ func TestLinkRefusesOffers(t *testing.T) {
 	}
 }
 
-// A peer that reads slowly is not one that reads nothing.
+// A slow peer does not count as one that reads nothing.
 func TestLinkWaitsForASlowPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, far := pipe()
@@ -314,7 +316,7 @@ func TestLinkCloseFlushesForASecondAtMost(t *testing.T) {
 	})
 }
 
-// A link that nobody receives from has no goroutine: nothing but Close is owed to it.
+// A link without a receiver has no goroutine: it needs nothing but Close.
 func TestLinkAbandon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, received := range []bool{false, true} {

@@ -6,19 +6,19 @@ import (
 	"strconv"
 )
 
-// How the answers to a cache operation become one (PROTOCOL A1).
+// Ways of merging the answers to a cache operation into one (PROTOCOL A1).
 const (
 	serializeBoolean = 0 // whether one is true
-	serializeArray   = 1 // all in one list, lists taken apart
+	serializeArray   = 1 // all in one list, lists flattened
 	serializeNumber  = 2 // their sum
-	serializeAny     = 3 // the first that is something
-	serializeNumbers = 4 // lists, summed place by place
+	serializeAny     = 3 // the first that is not null
+	serializeNumbers = 4 // lists, summed index by index
 	serializeMost    = serializeNumbers
 )
 
 // Merge makes one result of the answers to a cache operation, as upstream's manager does (PROTOCOL
-// A4); mode is Parcel.Serialize. A result that its mode cannot take is left out, and named. nil:
-// there is nothing to tell.
+// A4); mode is Parcel.Serialize. odd lists the results that do not fit the mode and were left out.
+// A nil result means undefined.
 func Merge(mode int, results [][]byte) (merged []byte, odd []int) {
 	switch mode {
 	case serializeBoolean:
@@ -53,7 +53,7 @@ func Merge(mode int, results [][]byte) (merged []byte, odd []int) {
 	return appendList(nil, results), nil
 }
 
-// appendList writes a list; what is missing is null.
+// appendList writes a list; a nil element is null.
 func appendList(to []byte, results [][]byte) []byte {
 	to = append(to, '[')
 	for i, r := range results {
@@ -68,7 +68,7 @@ func appendList(to []byte, results [][]byte) []byte {
 	return append(to, ']')
 }
 
-// flat makes one list of lists; what is no list is an element.
+// flat makes one list of lists; a value that is not a list is an element.
 func flat(results [][]byte) []byte {
 	var parts [][]byte
 	for _, r := range results {
@@ -85,7 +85,7 @@ func flat(results [][]byte) []byte {
 	return bytes.Join([][]byte{[]byte("["), bytes.Join(parts, []byte(",")), []byte("]")}, nil)
 }
 
-// places sums lists place by place; the first says how many there are.
+// places sums lists index by index; the first sets the length.
 func places(results [][]byte) (sums []byte, odd []int) {
 	var total []float64
 	for i, r := range results {
@@ -112,7 +112,7 @@ func places(results [][]byte) (sums []byte, odd []int) {
 	return append(sums, ']'), odd
 }
 
-// number writes what JavaScript has for a number: whole ones without a point.
+// number writes a number as JavaScript does: whole ones without a point.
 func number(to []byte, n float64) []byte {
 	if n == float64(int64(n)) {
 		return strconv.AppendInt(to, int64(n), 10)

@@ -9,39 +9,41 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Parcel is an operation on its way between clusters (PROTOCOL A4, B2): the frame as it came, and
-// what routing has to know of it. What bots say to each other in it is neither decoded nor changed;
-// a hop writes its own event_id over the one that is there, and no more.
+// Parcel is an operation between clusters (PROTOCOL A4, B2): the frame as received, and the fields
+// that routing needs. The bots' own data is neither decoded nor changed; a hop overwrites the
+// event_id, nothing else.
 type Parcel struct {
 	Op     messages.IPCOp
-	T      string // "" but in dispatches and errors
+	T      string // only in dispatches and errors
 	Answer bool   // to a request
 
-	Targets   []int // as they are addressed: ByShard says by what
-	ByShard   bool  // Discord shards; else clusters
-	CacheOp   int   // of a request for a cache operation
-	Serialize int   // how its answers become one; -1: each for itself
-	Success   bool  // of the answer to a cache operation, and of what was asked of Discord's REST API
+	Targets   []int // as addressed
+	ByShard   bool  // targets are Discord shards; else clusters
+	CacheOp   int   // of a cache operation's request
+	Serialize int   // how to merge its answers; -1: not at all
+	Success   bool  // of the answer to a cache operation or to a request to Discord's REST API
 	TimeoutMS messages.Milliseconds
 	Until     messages.UnixMillis // of an emergency
 
-	// Wrong is why a request cannot be obeyed, though it can be answered.
+	// Wrong is the reason why a request cannot be carried out, although it can be answered.
 	Wrong error
 
 	frame  []byte
-	found  glance
+	found  outline
 	inline [8]int // room for Targets
 }
 
-// Limits of what is addressed and asked.
+// Limits of targets and requests.
 const (
-	targetsMax = 100_000 // ten times the shards of the largest bot there is: upstream's "all" is a list of them
-	eventMax   = 100     // bytes of an event_id: a snowflake has 39 (PROTOCOL A5)
+	// ten times the shards of the largest known bot: upstream's "all" is a list of them
+	targetsMax = 100_000
+	eventMax   = 100 // bytes of an event_id: a snowflake has 39 (PROTOCOL A5)
 	timeoutMax = 5 * 60 * 1000
 )
 
-// Read makes p of a frame of a cluster process, which it copies into the room that it has from one before. One that has a message of its own is no Parcel: false, nil. An error is a frame that nobody could be
-// answered about.
+// Read fills p from a frame of a cluster process, which it copies into the room of the previous
+// one. A packet with a message of its own is not a Parcel: false, nil. An error is a frame that
+// cannot be answered.
 func (p *Parcel) Read(frame []byte) (bool, error) {
 	room := p.frame[:0]
 	if cap(room) > pieceSize {
@@ -49,7 +51,7 @@ func (p *Parcel) Read(frame []byte) (bool, error) {
 	}
 	*p = Parcel{frame: append(room, frame...), Serialize: -1}
 	g := &p.found
-	if err := look(frame, g); err != nil {
+	if err := scan(frame, g); err != nil {
 		return false, &FrameError{NotJSON, err}
 	}
 	op, number := whole(g.op.of(frame))
@@ -73,12 +75,12 @@ func (p *Parcel) Read(frame []byte) (bool, error) {
 	return true, nil
 }
 
-// carried reports whether operations have this opcode.
+// carried reports whether operations use this opcode.
 func carried(op messages.IPCOp) bool {
 	return op == messages.IPCDispatch || op == messages.IPCCacheOperate || op == messages.IPCError || op == messages.IPCEmergency
 }
 
-// read understands the fields of its kind. Its error says why nobody could be answered.
+// read reads the fields of its kind. An error means that it cannot be answered.
 func (p *Parcel) read() error {
 	if !p.found.d.there() || p.frame[p.found.d.from] != '{' {
 		return errors.New("d: want an object")
@@ -113,10 +115,10 @@ func (p *Parcel) read() error {
 		case messages.TGuildMembers:
 			p.Answer = f[fieldMembers].there()
 		case messages.TRestructuring:
-			p.Answer = true // to what CONTROL does not ask
+			p.Answer = true // CONTROL never asks this
 		case messages.TMessage, messages.TPresenceUpdate:
 		default:
-			return errors.New("not known here")
+			return errors.New("unknown type")
 		}
 	}
 	if !p.Answer {
@@ -125,7 +127,7 @@ func (p *Parcel) read() error {
 	return nil
 }
 
-// address reads where a request goes to, and how it wants its answers.
+// address reads the targets of a request, and how its answers are merged.
 func (p *Parcel) address() (err error) {
 	list := fieldShards
 	switch {
@@ -149,7 +151,7 @@ func (p *Parcel) address() (err error) {
 			return fmt.Errorf("shard_id %.40q: want a whole number", p.field(fieldShard))
 		}
 		p.Targets = append(p.inline[:0], shard)
-	case p.found.fields[fieldShardIDs].there(): // of ours: a cluster that is known by its shards
+	case p.found.fields[fieldShardIDs].there(): // of ours: clusters named by their shards
 		list, p.ByShard = fieldShardIDs, true
 	}
 	if p.T != messages.TGuildMembers {
@@ -169,10 +171,10 @@ func (p *Parcel) address() (err error) {
 
 func (p *Parcel) field(f field) []byte { return p.found.fields[f].of(p.frame) }
 
-// Frame is the whole of it. It must not be changed.
+// Frame returns the whole frame. It must not be changed.
 func (p *Parcel) Frame() []byte { return p.frame }
 
-// Event is its event_id, as it stands between its quotes; nil where it needs none.
+// Event returns its event_id as written between the quotes; nil where it needs none.
 func (p *Parcel) Event() []byte {
 	s := p.found.fields[fieldEvent]
 	if !s.there() || p.frame[s.from] != '"' {
@@ -181,13 +183,13 @@ func (p *Parcel) Event() []byte {
 	return p.frame[s.from+1 : s.to-1]
 }
 
-// Result is the answer's result as it stands there; nil where it has none.
+// Result returns the answer's result as written; nil where it has none.
 func (p *Parcel) Result() []byte { return p.field(fieldResult) }
 
 // SetEvent writes another event_id into the frame. The id is plain text.
 func (p *Parcel) SetEvent(id string) {
 	s := p.found.fields[fieldEvent]
-	if s.to-s.from == len(id)+2 { // as long as snowflakes are
+	if s.to-s.from == len(id)+2 { // the length of most snowflakes
 		copy(p.frame[s.from+1:], id)
 		return
 	}
@@ -199,7 +201,7 @@ func (p *Parcel) SetEvent(id string) {
 	p.found.fields[fieldEvent] = span{s.from, s.to + by}
 }
 
-// For gives the frame with other shards in it.
+// For returns the frame with other shards in it.
 func (p *Parcel) For(shards []int) []byte {
 	s := p.found.fields[fieldShards]
 	list := []byte{'['}
@@ -212,14 +214,14 @@ func (p *Parcel) For(shards []int) []byte {
 	return bytes.Join([][]byte{p.frame[:s.from], list, []byte("]"), p.frame[s.to:]}, nil)
 }
 
-// move shifts what lies behind a place.
+// move shifts a span that starts after a place.
 func (s *span) move(behind, by int) {
 	if s.from > behind {
 		s.from, s.to = s.from+by, s.to+by
 	}
 }
 
-// plainText reads a text without escapes; none is the empty one.
+// plainText reads a text without escapes; an absent one is empty.
 func plainText(raw []byte) (string, bool) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return "", true
@@ -230,7 +232,7 @@ func plainText(raw []byte) (string, bool) {
 	return interned(raw[1 : len(raw)-1]), true
 }
 
-// interned spares the copy of a text that is always the same.
+// interned avoids the copy of a frequent text.
 func interned(b []byte) string {
 	switch string(b) {
 	case messages.TMessage:
@@ -261,7 +263,7 @@ func whole(raw []byte) (n int, ok bool) {
 	return n, true
 }
 
-// wholes reads a list of them, behind what is in into.
+// wholes appends a list of whole numbers to into.
 func wholes(into []int, raw []byte) ([]int, error) {
 	if len(raw) < 2 || raw[0] != '[' {
 		return nil, fmt.Errorf("shards %.40q: want a list", raw)

@@ -6,22 +6,22 @@ import (
 	"syscall"
 )
 
-// checkPeer refuses a peer that does not run as uid: who says HELLO owns the bot, and who answers
-// it gets the token (PROTOCOL A3, Liveness).
+// checkPeer refuses a peer that does not run as uid: the sender of HELLO owns the bot, and the
+// process that answers it gets the token (PROTOCOL A3, Liveness).
 func checkPeer(conn *net.UnixConn, uid int) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("ask who the peer is: %w", err)
+		return fmt.Errorf("get the peer's credentials: %w", err)
 	}
 	var cred *syscall.Ucred
 	var optErr error
 	if err := raw.Control(func(fd uintptr) {
 		cred, optErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
 	}); err != nil {
-		return fmt.Errorf("ask who the peer is: %w", err)
+		return fmt.Errorf("get the peer's credentials: %w", err)
 	}
 	if optErr != nil {
-		return fmt.Errorf("ask who the peer is: %w", optErr)
+		return fmt.Errorf("get the peer's credentials: %w", optErr)
 	}
 	if int(cred.Uid) != uid {
 		return fmt.Errorf("the peer (pid %d) runs as uid %d: want our own, %d", cred.Pid, cred.Uid, uid)
@@ -29,7 +29,8 @@ func checkPeer(conn *net.UnixConn, uid int) error {
 	return nil
 }
 
-// ownerOnly sets the mode that bind gives the socket's file, so that it is never open to others, not even for a moment. Used as net.ListenConfig.Control.
+// ownerOnly sets the mode that bind uses for the socket's file, so that it is never open to others,
+// not even briefly. Used as net.ListenConfig.Control.
 func ownerOnly(_, _ string, c syscall.RawConn) error {
 	var modeErr error
 	err := c.Control(func(fd uintptr) { modeErr = syscall.Fchmod(int(fd), 0o600) })

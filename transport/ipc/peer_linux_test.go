@@ -13,6 +13,6 @@ func TestPeerOfAnotherUserIsRefused(t *testing.T) {
 		t.Errorf("ourselves: %v", err)
 	}
 	if err := checkPeer(conn, os.Geteuid()+1); err == nil || !strings.Contains(err.Error(), "runs as uid") {
-		t.Errorf("somebody else: %v", err)
+		t.Errorf("another user: %v", err)
 	}
 }

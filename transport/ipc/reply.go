@@ -8,23 +8,24 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// TargetError is why one target of a request did not answer.
+// TargetError is the reason why one target of a request did not answer.
 type TargetError struct {
 	Cluster messages.ClusterID `json:"cluster"`
-	Shard   *int               `json:"shard,omitempty"` // where the cluster is not known
+	Shard   *int               `json:"shard,omitempty"` // where its cluster is unknown
 	Err     string             `json:"error"`
 }
 
-// Reply is CONTROL's answer to a request, to be written by Encode. Errors and Clusters are ours,
-// for an asker that announced the protocol (PROTOCOL B2).
+// Reply is CONTROL's answer to a request, written by Encode. Errors and Clusters are ours, for a
+// requester that announced the protocol (PROTOCOL B2).
 type Reply struct {
-	Op       messages.IPCOp
-	T        string
-	Event    []byte               // of the request, as it stood there
-	Success  *bool                // of a cache operation
-	Result   []byte               // JSON; nil: none
-	Results  [][]byte             // or a list of them; one that is nil is null, as JavaScript's undefined is in a list
-	Clusters []messages.ClusterID // whose results a list has, in its order
+	Op      messages.IPCOp
+	T       string
+	Event   []byte // of the request, as received
+	Success *bool  // of a cache operation
+	Result  []byte // JSON; nil: none
+	// or a list of them; nil elements are null, like JavaScript's undefined in a list
+	Results  [][]byte
+	Clusters []messages.ClusterID // of the results in a list, in its order
 	Errors   []TargetError
 	Error    string // ours, of a cache operation that was refused as a whole
 }
@@ -70,7 +71,7 @@ func (r Reply) Encode() []byte {
 	return append(b, "}}}"...)
 }
 
-// also writes one more field, behind others.
+// also appends one more field.
 func also(b []byte, key string, value any) []byte {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -79,7 +80,8 @@ func also(b []byte, key string, value any) []byte {
 	return append(append(append(append(b, `,"`...), key...), `":`...), text...)
 }
 
-// Refusal is the answer to a request that is refused as a whole, or of which the first failure is all there is to tell: an error as upstream's failed eval has it.
+// Refusal answers a request that is refused as a whole, or whose answer is only its first failure:
+// an error in the form of upstream's failed eval.
 func Refusal(t string, event []byte, why string) []byte {
 	text, err := json.Marshal(messages.FailureError{Name: "Error", Message: why})
 	if err != nil {

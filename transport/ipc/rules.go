@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// required lists the keys of a packet's data whose zero is a value, so that their absence must not pass for it.
+// required lists the keys of a packet's data that must be present because zero is a valid value.
 func required(m any) []string {
 	switch m.(type) {
 	case messages.IPCBeat:
@@ -36,7 +36,8 @@ func bearsSessions(m any) bool {
 	return false
 }
 
-// check holds a message to its rules, the same on both ends; the error names field, value and rule. Messages without rules pass.
+// check returns the first broken rule of a message, the same on both ends; the error names field,
+// value and rule. Messages without rules pass.
 func check(m any) error {
 	switch m := m.(type) {
 	case messages.Hello:
@@ -81,8 +82,8 @@ func check(m any) error {
 	return nil
 }
 
-// checkHello also refuses what upstream takes without a look and then misreads: no shards, no
-// total, a shard over the total (PROTOCOL A3, 8).
+// checkHello also refuses what upstream accepts unchecked and then misreads: no shards, no total, a
+// shard over the total (PROTOCOL A3, 8).
 func checkHello(m messages.Hello) error {
 	if len(m.Shards) == 0 {
 		return errors.New("shards []: want at least one")
@@ -105,7 +106,7 @@ func checkHello(m messages.Hello) error {
 	return err
 }
 
-// checkStatus is the rule of SHARD; a figure that is not known is left out.
+// checkStatus checks a SHARD; an unknown figure is absent.
 func checkStatus(m messages.ShardStatus) error {
 	err := cmp.Or(
 		within("shard_id", m.Shard, 0, shardsMax-1),
@@ -122,7 +123,7 @@ func checkStatus(m messages.ShardStatus) error {
 	return err
 }
 
-// checkShards wants every id in 0..total-1; total 0 means not known.
+// checkShards wants every id in 0..total-1; total 0 means unknown.
 func checkShards(field string, ids []int, total int) error {
 	for _, id := range ids {
 		switch {
@@ -137,8 +138,8 @@ func checkShards(field string, ids []int, total int) error {
 	return nil
 }
 
-// Bounds of the numbers that a peer says. What is beyond them is a mistake, and would be obeyed: as
-// a list too long for memory, or a time that overflows.
+// Bounds of a peer's numbers. A value beyond them is a mistake that would be obeyed: as a list too
+// long for memory, or a time that overflows.
 const (
 	shardsMax   = 1_000_000 // as on the link to MASTER
 	countMax    = 100_000
@@ -147,7 +148,7 @@ const (
 	closeMax    = 65535
 	intervalMax = messages.Milliseconds(time.Hour / time.Millisecond)
 	durationMax = messages.Milliseconds(366 * 24 * time.Hour / time.Millisecond)
-	wholeMax    = 1<<53 - 1 // the last whole number that JavaScript knows
+	wholeMax    = 1<<53 - 1 // the largest exact integer of JavaScript
 )
 
 func checkFeatures(all []string) error {
@@ -162,10 +163,12 @@ func checkFeatures(all []string) error {
 	return nil
 }
 
-// textMax bounds, in bytes, what is passed on to MASTER, in whose packets 1,000 sessions have to fit. Discord's are a tenth of it.
+// textMax limits, in bytes, the texts that are forwarded to MASTER, in whose packets 1,000 sessions
+// have to fit. Discord's are a tenth of it.
 const textMax = 256
 
-// checkSessions finds every session that no process could resume. A missing shard count is 0 and is found with it.
+// checkSessions returns an error for a session that no process could resume. A missing shard count
+// is 0, which is an error too.
 func checkSessions(sessions []messages.Session) error {
 	for _, s := range sessions {
 		switch {
@@ -193,7 +196,7 @@ func briefText[S ~string](field string, v S) error {
 	return nil
 }
 
-// within reports a number beyond its bounds.
+// within returns an error for a number beyond its bounds.
 func within[N ~int | ~int64](field string, v, least, most N) error {
 	switch {
 	case v < least:
@@ -204,7 +207,7 @@ func within[N ~int | ~int64](field string, v, least, most N) error {
 	return nil
 }
 
-// oneOf keeps a set closed, so that it may be switched on and label a metric.
+// oneOf keeps a set closed, so that code may switch on it and it may label a metric.
 func oneOf[S ~string](field string, v S, known ...S) error {
 	if !slices.Contains(known, v) {
 		return fmt.Errorf("%s %.40q: want one of %q", field, v, known)

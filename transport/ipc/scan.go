@@ -10,12 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// span is a part of a frame; the zero span is nothing, for no value begins a frame.
+// span is a part of a frame; the zero span is absent, since no value starts at byte 0.
 type span struct{ from, to int }
 
 func (s span) there() bool { return s.to > 0 }
 
-// of is what stands there; nil for nothing.
+// of returns the bytes of the span; nil if absent.
 func (s span) of(frame []byte) []byte {
 	if !s.there() {
 		return nil
@@ -23,17 +23,18 @@ func (s span) of(frame []byte) []byte {
 	return frame[s.from:s.to:s.to]
 }
 
-// glance is what stands where in a frame: found by one pass over it, nothing decoded.
-type glance struct {
+// outline is the position of each value in a frame: found by one pass over it, nothing decoded.
+type outline struct {
 	kind, data, op, t, d span
 	fields               [fieldsN]span // of d, where d is an object
 }
 
-// look fills a glance of a frame. It reads it as strictly as encoding/json does, and beyond that refuses a key twice where we look at it: two readers could take each for the value.
-// Only the depths of the envelope, of "data" and of "data.d" are looked at: what a user's text or object says below means nothing here.
-func look(frame []byte, g *glance) error {
+// scan fills an outline of a frame. It is as strict as encoding/json, and beyond that refuses a
+// duplicate of a key that it reads: two readers could disagree on the value. It reads only the
+// levels of the envelope, of "data" and of "data.d"; the users' data below has no meaning here.
+func scan(frame []byte, g *outline) error {
 	controls, ascii := control(frame)
-	if !ascii && !utf8.Valid(frame) { // encoding/json would put U+FFFD there and say nothing
+	if !ascii && !utf8.Valid(frame) { // encoding/json would silently put U+FFFD there
 		return errors.New("invalid UTF-8")
 	}
 	s := scanner{b: frame, controls: controls}
@@ -49,15 +50,15 @@ func look(frame []byte, g *glance) error {
 	}
 	s.space()
 	if s.err == nil && s.i < len(s.b) {
-		s.fail("behind the frame's end")
+		s.fail("data after the frame's end")
 	}
 	return s.err
 }
 
-// packet reads what is under "data".
-func (s *scanner) packet(g *glance) {
+// packet reads the value of "data".
+func (s *scanner) packet(g *outline) {
 	if g.data.there() {
-		s.fail("a key that is there twice")
+		s.fail("duplicate key")
 	}
 	g.data.from = s.i
 	for more := s.enter('{', '}'); more; more = s.more('}') {
@@ -75,15 +76,15 @@ func (s *scanner) packet(g *glance) {
 	g.data.to = s.i
 }
 
-// fields reads what is under "d", which may be anything.
-func (s *scanner) fields(g *glance) {
+// fields reads the value of "d", which may be anything.
+func (s *scanner) fields(g *outline) {
 	s.space()
 	if s.i == len(s.b) || s.b[s.i] != '{' {
 		s.take(&g.d, 2)
 		return
 	}
 	if g.d.there() {
-		s.fail("a key that is there twice")
+		s.fail("duplicate key")
 	}
 	g.d.from = s.i
 	for more := s.enter('{', '}'); more; more = s.more('}') {
@@ -96,15 +97,16 @@ func (s *scanner) fields(g *glance) {
 	g.d.to = s.i
 }
 
-// nestMost is how deep values may lie in each other: encoding/json's own limit.
+// nestMost is the maximum nesting: encoding/json's own limit.
 const nestMost = 10_000
 
-// scanner goes over a JSON text once. Its first error ends it: nothing moves any more.
+// scanner passes over a JSON text once. It stops at its first error.
 type scanner struct {
-	b        []byte
-	i        int
-	err      error
-	controls bool // there is a control character somewhere; white space is fine, but not in a string
+	b   []byte
+	i   int
+	err error
+	// the text has a control character, which is valid as white space, but not in a string
+	controls bool
 }
 
 func (s *scanner) fail(what string) {
@@ -113,14 +115,14 @@ func (s *scanner) fail(what string) {
 	}
 }
 
-// space goes over white space.
+// space skips white space.
 func (s *scanner) space() {
 	for s.i < len(s.b) && (s.b[s.i] == ' ' || s.b[s.i] == '\n' || s.b[s.i] == '\t' || s.b[s.i] == '\r') {
 		s.i++
 	}
 }
 
-// at goes over white space and the byte c, if that comes next.
+// at skips white space and the byte c, if that comes next.
 func (s *scanner) at(c byte) bool {
 	s.space()
 	if s.err != nil || s.i == len(s.b) || s.b[s.i] != c {
@@ -130,7 +132,7 @@ func (s *scanner) at(c byte) bool {
 	return true
 }
 
-// enter begins an object or a list, and reports whether anything is in it.
+// enter starts an object or a list, and reports whether it has an element.
 func (s *scanner) enter(open, end byte) bool {
 	if !s.at(open) {
 		s.fail("want " + string(open))
@@ -139,7 +141,7 @@ func (s *scanner) enter(open, end byte) bool {
 	return !s.at(end) && s.err == nil
 }
 
-// more goes on behind an element, and reports whether another one follows.
+// more continues after an element, and reports whether another one follows.
 func (s *scanner) more(end byte) bool {
 	switch {
 	case s.err != nil || s.at(end):
@@ -171,12 +173,12 @@ func (s *scanner) key() []byte {
 	return []byte(key)
 }
 
-// take goes over a value and keeps where it was.
+// take skips a value and stores its span.
 func (s *scanner) take(into *span, depth int) {
 	s.space()
 	from := s.i
 	if into.there() {
-		s.fail("a key that is there twice")
+		s.fail("duplicate key")
 	}
 	s.skip(depth)
 	if s.err == nil {
@@ -184,7 +186,7 @@ func (s *scanner) take(into *span, depth int) {
 	}
 }
 
-// skip goes over a value that lies in depth others.
+// skip skips a value at a nesting depth.
 func (s *scanner) skip(depth int) {
 	s.space()
 	if s.err != nil {
@@ -221,7 +223,7 @@ func (s *scanner) skip(depth int) {
 	}
 }
 
-// number goes over a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+// number skips a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
 func (s *scanner) number() {
 	s.one("-")
 	if !s.one("0") {
@@ -236,7 +238,7 @@ func (s *scanner) number() {
 	}
 }
 
-// one goes over one of some bytes, if that comes next.
+// one skips one byte of a set, if that comes next.
 func (s *scanner) one(of string) bool {
 	if s.i == len(s.b) || strings.IndexByte(of, s.b[s.i]) < 0 {
 		return false
@@ -255,10 +257,11 @@ func (s *scanner) digits() {
 	}
 }
 
-// shortText is up to where a string is looked at byte by byte: what searches many at a time takes longer to begin.
+// shortText is the length up to which a string is read byte by byte: a vectorised search takes
+// longer to start.
 const shortText = 24
 
-// text goes over a string, and reports whether it says what it stands for: it has no escapes.
+// text skips a string, and reports whether it has no escapes.
 func (s *scanner) text() (plain bool) {
 	if s.err != nil || s.i == len(s.b) || s.b[s.i] != '"' {
 		s.fail("want a string")
@@ -276,7 +279,7 @@ func (s *scanner) text() (plain bool) {
 	}
 	plain = true
 	for quote := -1; s.err == nil; s.escape() {
-		if quote < s.i { // none was found yet, or it was escaped
+		if quote < s.i { // none was found so far, or it was escaped
 			n := bytes.IndexByte(s.b[s.i:], '"')
 			if n < 0 {
 				s.fail("a string without end")
@@ -302,8 +305,9 @@ func (s *scanner) text() (plain bool) {
 	return false
 }
 
-// control reports whether a text has a control character, and whether it is ASCII alone. It looks at 32 bytes at a time: of eight in a word, the lowest one below a space
-// borrows from its own top bit, which is else that of a byte beyond ASCII.
+// control reports whether a text has a control character, and whether it is ASCII. It reads 32
+// bytes at a time: of eight in a word, the lowest one below a space borrows from its own top bit,
+// which otherwise belongs to a byte beyond ASCII.
 func control(text []byte) (some, ascii bool) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	var below, beyond uint64
@@ -329,7 +333,7 @@ func controlIn(text []byte) bool {
 	return some
 }
 
-// escape goes over one: \n and its like, or \u and four hex digits.
+// escape skips an escape: \n and its like, or \u and four hex digits.
 func (s *scanner) escape() {
 	s.i++
 	if s.one("u") {

@@ -12,13 +12,13 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// member is one key of an object, and its value as it stands there.
+// member is one key of an object, and its value as written.
 type member struct {
 	key   string
 	value json.RawMessage
 }
 
-// membersOf takes an object apart as encoding/json does; ok is false for anything else.
+// membersOf splits an object as encoding/json does; ok is false for anything else.
 func membersOf(text []byte) (all []member, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
@@ -38,7 +38,7 @@ func membersOf(text []byte) (all []member, ok bool) {
 	return all, true
 }
 
-// wanted is what look has to find, by encoding/json; ok is false where it has to refuse.
+// wanted returns what scan has to find, by encoding/json; ok is false where it has to refuse.
 func wanted(frame []byte) (found map[string]string, ok bool) {
 	if !json.Valid(frame) || !utf8.Valid(frame) {
 		return nil, false
@@ -86,8 +86,8 @@ func wanted(frame []byte) (found map[string]string, ok bool) {
 var fieldNames = []string{"event_id", "shards", "shard_ids", "shard_id", "op", "serialize", "script", "name", "result", "members", "success", "timeout_ms", "block_until",
 	"message", "data", "from", "clusters", "errors"}
 
-// found is what look found.
-func (g glance) found(frame []byte) map[string]string {
+// found returns the values that scan found.
+func (g outline) found(frame []byte) map[string]string {
 	all := map[string]string{}
 	put := func(name string, s span) {
 		if s.there() {
@@ -116,7 +116,7 @@ func TestFieldNames(t *testing.T) {
 	}
 }
 
-// tricky are frames that a careless scanner reads wrongly.
+// tricky are frames that a careless scanner misreads.
 var tricky = []string{
 	`{"op":0,"t":"MESSAGE","d":{"event_id":"1","message":"\"event_id\":\"2\"","shards":[0]}}`,
 	`{"op":0,"t":"MESSAGE","d":{"message":{"event_id":"2","d":{"event_id":"3"}},"event_id":"1","shards":[0]}}`,
@@ -137,15 +137,15 @@ var tricky = []string{
 	`{"op":0,"t":"X","d":{"":{"":[[[{}]]]}}}`,
 }
 
-// sameAsJSON holds look to encoding/json.
+// sameAsJSON compares scan with encoding/json.
 func sameAsJSON(t *testing.T, frame []byte) {
 	t.Helper()
-	var g glance
-	err := look(frame, &g)
+	var g outline
+	err := scan(frame, &g)
 	found, ok := wanted(frame)
 	switch {
 	case ok != (err == nil):
-		t.Fatalf("%q: look gives %v, encoding/json wants it taken: %v", frame, err, ok)
+		t.Fatalf("%q: scan returns %v, encoding/json accepts it: %v", frame, err, ok)
 	case ok && !reflect.DeepEqual(g.found(frame), found):
 		t.Fatalf("%q:\n got %q\nwant %q", frame, g.found(frame), found)
 	}
@@ -158,10 +158,11 @@ func TestLook(t *testing.T) {
 	for _, frame := range []string{``, ` `, `{}`, `{} x`, `{"data":{}}`, `{"data":1}`, `{"type":1,"type":1}`, `{"data":{},"data":{}}`, "\t{ \"data\" : { \"d\" : { } } }\r\n", "\xff"} {
 		sameAsJSON(t, []byte(frame))
 	}
-	for _, depth := range []int{nestMost - 4, nestMost - 3, nestMost - 2} { // the packet lies in three objects
+	// the packet is inside three objects
+	for _, depth := range []int{nestMost - 4, nestMost - 3, nestMost - 2} {
 		sameAsJSON(t, wrap(`{"d":{"x":`+strings.Repeat("[", depth)+`1`+strings.Repeat("]", depth)+`}}`))
 	}
-	for length := range 40 { // every place of the end within eight bytes
+	for length := range 40 { // every position of the end within eight bytes
 		for _, odd := range []string{``, `\"`, "\x1f", `é`, "\x7f", `\u00e9`} {
 			sameAsJSON(t, wrap(`{"d":{"event_id":"`+strings.Repeat("x", length)+odd+`yyyyyyyyyy"}}`))
 		}
@@ -176,7 +177,7 @@ func FuzzLook(f *testing.F) {
 	f.Fuzz(sameAsJSON)
 }
 
-// event gives the event_id of a frame by encoding/json, and the rest of the frame without it.
+// event returns the event_id of a frame by encoding/json, and the rest of the frame without it.
 func event(t *testing.T, frame []byte) (id string, rest any) {
 	t.Helper()
 	v := meaning(t, frame)
@@ -186,7 +187,7 @@ func event(t *testing.T, frame []byte) (id string, rest any) {
 	return id, v
 }
 
-// readParcel is Parcel.Read; nil where it is none.
+// readParcel is Parcel.Read; nil where the frame is not a Parcel.
 func readParcel(frame []byte) (*Parcel, error) {
 	p := &Parcel{}
 	if ours, err := p.Read(frame); !ours {
@@ -195,7 +196,8 @@ func readParcel(frame []byte) (*Parcel, error) {
 	return p, nil
 }
 
-// onlyTheEvent holds SetEvent to its word: it changes one value and nothing else, and what a parcel knows of itself stays true.
+// onlyTheEvent checks that SetEvent changes one value and nothing else, and that the parcel's
+// fields stay correct.
 func onlyTheEvent(t *testing.T, frame []byte) {
 	t.Helper()
 	p, err := readParcel(bytes.Clone(frame))
@@ -206,7 +208,7 @@ func onlyTheEvent(t *testing.T, frame []byte) {
 		return
 	}
 	if p.Op == messages.IPCEmergency || p.T == messages.TRestLimitsSync {
-		return // nobody answers them
+		return // no answer is possible
 	}
 	before, rest := event(t, frame)
 	var was string
@@ -250,7 +252,7 @@ func FuzzParcel(f *testing.F) {
 	f.Fuzz(onlyTheEvent)
 }
 
-// What a parcel knows, by its kind.
+// The fields of a parcel, by its kind.
 func TestParcels(t *testing.T) {
 	for _, c := range []struct{ name, packet, want string }{
 		{"message", `{"op":0,"t":"MESSAGE","d":{"event_id":"1","message":{"shards":[9]},"shards":[0,1],"from":0}}`, "to clusters [0 1]"},
@@ -274,7 +276,7 @@ func TestParcels(t *testing.T) {
 		{"no list", `{"op":0,"t":"MESSAGE","d":{"event_id":"1","shards":{"from":0,"to":3}}}`, `wrong: shards "{\"from\":0,\"to\":3}": want a list`},
 		{"no number", `{"op":0,"t":"MESSAGE","d":{"event_id":"1","shards":[0,"1"]}}`, `wrong: shards: "\"1\"": want whole numbers of at least 0`},
 		{"below zero", `{"op":0,"t":"MESSAGE","d":{"event_id":"1","shards":[-1]}}`, `wrong: shards: "-1": want whole numbers of at least 0`},
-		{"nobody named", `{"op":0,"t":"MESSAGE","d":{"event_id":"1"}}`, `wrong: shards "": want a list`},
+		{"no shards", `{"op":0,"t":"MESSAGE","d":{"event_id":"1"}}`, `wrong: shards "": want a list`},
 		{"no shard", `{"op":0,"t":"GUILD_MEMBERS_REQUEST","d":{"event_id":"1","shard_id":null}}`, `wrong: shard_id "null": want a whole number`},
 		{"unknown mode", `{"op":3,"d":{"event_id":"1","op":4,"shards":[2],"serialize":5}}`, `wrong: serialize "5": want 0 to 4`},
 		{"time over", `{"op":0,"t":"REQUEST","d":{"event_id":"1","name":"n","shards":[],"timeout_ms":300001}}`, `wrong: timeout_ms "300001": want 1 to 300000`},
@@ -282,9 +284,9 @@ func TestParcels(t *testing.T) {
 		{"no data", `{"op":3}`, `error: read ipc packet (malformed): op 3: d: want an object`},
 		{"no event", `{"op":3,"d":{"op":4}}`, `error: read ipc packet (malformed): op 3: event_id "": want a text of 1 to 100 bytes`},
 		{"number as event", `{"op":3,"d":{"op":4,"event_id":5}}`, `error: read ipc packet (malformed): op 3: event_id "5": want a text of 1 to 100 bytes`},
-		{"not known", `{"op":0,"t":"LATER","d":{"event_id":"1"}}`, `error: read ipc packet (malformed): op 0 "LATER": not known here`},
+		{"not known", `{"op":0,"t":"LATER","d":{"event_id":"1"}}`, `error: read ipc packet (malformed): op 0 "LATER": unknown type`},
 		{"emergency without end", `{"op":5,"d":{"op":3}}`, `error: read ipc packet (malformed): op 5: block_until "": want a whole number`},
-		{"twice", `{"op":0,"t":"MESSAGE","d":{"event_id":"1","event_id":"1","shards":[]}}`, `error: read ipc packet (not_json): byte 87: a key that is there twice`},
+		{"twice", `{"op":0,"t":"MESSAGE","d":{"event_id":"1","event_id":"1","shards":[]}}`, `error: read ipc packet (not_json): byte 87: duplicate key`},
 		{"an opcode of no operation", `{"op":2,"d":{"id":"1","event_id":"1"}}`, "none"},
 		{"its own message", `{"op":1,"d":{"id":"1","event_id":"1"}}`, "none"},
 	} {
@@ -295,7 +297,7 @@ func TestParcels(t *testing.T) {
 	}
 }
 
-// parcelText is what a parcel knows, in words.
+// parcelText returns the fields of a parcel as a text.
 func parcelText(p *Parcel, err error) string {
 	switch {
 	case err != nil:

@@ -14,17 +14,22 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// MaxPath is the longest path of a socket in bytes: 107 on Linux, 103 on darwin. The kernel's field ends with a zero byte.
+// MaxPath is the maximum path of a socket in bytes: 107 on Linux, 103 on darwin. The kernel's field
+// ends with a zero byte.
 const MaxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// acceptPause is how long a listener that got an error rests: without file descriptors left it would spin.
+// acceptPause is the pause of a listener after an error: without free file descriptors it would
+// spin.
 const acceptPause = 100 * time.Millisecond
 
-// Dial opens a link to the cluster process that listens at path, as World.Dial says: done is called once, never from within the call.
-// A socket that nobody listens at is an error that is syscall.ECONNREFUSED, none at all fs.ErrNotExist; a process of another user is refused (Linux alone can tell).
+// Dial opens a link to the cluster process that listens at path, in the form of World.Dial: done is
+// called once, never from within the call. A socket without a listener is an error that is
+// syscall.ECONNREFUSED, a missing one fs.ErrNotExist; a process of another user is refused (on
+// Linux alone).
 //
-// cancel abandons the attempt, and closes a link whose Receive was never called. Once it has returned done is not called any more, save for a call that had begun already;
-// such a call's link has ended. A second cancel, or one after Receive, does nothing.
+// cancel abandons the attempt, and closes a link whose Receive was never called. After it returned,
+// done is not called any more, except for a call in progress, whose link has ended. A second
+// cancel, or one after Receive, does nothing.
 func Dial(path string, done func(transport.Link, error)) (cancel func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &attempt{}
@@ -46,14 +51,14 @@ func Dial(path string, done func(transport.Link, error)) (cancel func()) {
 	}
 }
 
-// attempt is what Dial's goroutine and its cancel share.
+// attempt is the state shared by Dial's goroutine and its cancel.
 type attempt struct {
 	mu        sync.Mutex
 	cancelled bool
 	link      *link // once there is one
 }
 
-// end reports whether somebody still waits for l, and closes it otherwise. l may be nil.
+// end reports whether the attempt was not cancelled, and closes l otherwise. l may be nil.
 func (a *attempt) end(l *link) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -64,7 +69,7 @@ func (a *attempt) end(l *link) bool {
 	return !a.cancelled
 }
 
-// cancel says that nobody waits any more.
+// cancel marks the attempt as cancelled.
 func (a *attempt) cancel() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +79,7 @@ func (a *attempt) cancel() {
 	}
 }
 
-// dial opens a link, or says which step failed.
+// dial opens a link; its error names the failed step.
 func dial(ctx context.Context, path string) (*link, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -91,12 +96,14 @@ func dial(ctx context.Context, path string) (*link, error) {
 	return newLink(conn), nil
 }
 
-// Listen accepts links at path, whose folder must exist, until stop; accept is called for every link, in turn, never from within Listen.
-// The socket is for its owner alone (0600), and on Linux a peer of another user is hung up on. stop removes the socket and leaves open links alone;
-// a link that came in at the same moment may still be handed over.
+// Listen accepts links at path, whose folder must exist, until stop; accept is called for every
+// link, in turn, never from within Listen. The socket is for its owner alone (0600), and on Linux a
+// peer of another user is disconnected. stop removes the socket and leaves open links alone; a link
+// that arrives at the same moment may still be accepted.
 //
-// A stale socket, at which nobody listens, is replaced. It is an error when somebody does, or when there is anything else at path.
-// Between the look and the replacement another process may do the same: whoever gives out paths must not give one out twice.
+// A stale socket, which has no listener, is replaced. A socket with a listener, or anything else at
+// path, is an error. Between the check and the replacement another process may do the same: the
+// caller must not hand out a path twice.
 func Listen(path string, accept func(transport.Link)) (stop func(), err error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -142,7 +149,7 @@ func acceptLinks(listener *net.UnixListener, stopped <-chan struct{}, accept fun
 	}
 }
 
-// removeStale makes way at path.
+// removeStale removes a stale socket at path.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -152,20 +159,20 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is there and no socket (%s)", path, info.Mode())
+		return fmt.Errorf("%s exists and is not a socket (%s)", path, info.Mode())
 	}
 	conn, err := net.Dial("unix", path)
 	switch {
 	case err == nil:
 		_ = conn.Close()
-		return fmt.Errorf("%s: somebody listens there: %w", path, syscall.EADDRINUSE)
+		return fmt.Errorf("%s: another process listens there: %w", path, syscall.EADDRINUSE)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return os.Remove(path)
 	}
-	return fmt.Errorf("is somebody listening? %w", err)
+	return fmt.Errorf("check for a listener: %w", err)
 }
 
-// checkPath refuses what the kernel would cut or, with a leading @, not take for a file.
+// checkPath refuses a path that the kernel would cut or, with a leading @, not treat as a file.
 func checkPath(path string) error {
 	switch {
 	case path == "" || path[0] == '@':

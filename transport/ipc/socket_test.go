@@ -46,7 +46,8 @@ func TestBothEndsTalk(t *testing.T) {
 	}
 }
 
-// A bot that says why it dies, and dies: the words are heard although writing to it fails first.
+// A bot reports why it exits, and exits: the report arrives although writing to the bot fails
+// first.
 func TestLastWordsAreHeardBehindAFailedWrite(t *testing.T) {
 	noLeaks(t)
 	near, far := connected(t)
@@ -61,7 +62,8 @@ func TestLastWordsAreHeardBehindAFailedWrite(t *testing.T) {
 	for !ending(near.(*link)) { // until the writer has met EPIPE
 		runtime.Gosched()
 	}
-	_ = near.(*link).conn.SetReadDeadline(time.Now()) // as if its receiver had been slower than lingerFor
+	// as if its receiver had been slower than lingerFor
+	_ = near.(*link).conn.SetReadDeadline(time.Now())
 	got := receive(near, true)
 	err := <-got.closed
 	if !strings.Contains(err.Error(), "the peer closed the ipc link") {
@@ -78,7 +80,7 @@ func ending(l *link) bool {
 	return l.reason != nil
 }
 
-// A peer that shuts one direction and lives on must not keep a dead link open.
+// A peer that shuts one direction and stays must not keep a dead link open.
 func TestPeerThatOnlyStopsReading(t *testing.T) {
 	noLeaks(t)
 	conn, l := bare(t)
@@ -96,7 +98,7 @@ func TestPeerThatOnlyStopsReading(t *testing.T) {
 	}
 }
 
-// A peer that shuts its other direction while we flush still gets all of it.
+// A peer that shuts its other direction while the link flushes still gets all of it.
 func TestPeerThatOnlyStopsWriting(t *testing.T) {
 	noLeaks(t)
 	conn, l := bare(t)
@@ -126,7 +128,7 @@ func TestDialFails(t *testing.T) {
 		text       string
 	}{
 		{"nothing there", socketPath(t), fs.ErrNotExist, "open ipc link"},
-		{"nobody listens", stale, syscall.ECONNREFUSED, "open ipc link"},
+		{"no listener", stale, syscall.ECONNREFUSED, "open ipc link"},
 		{"path too long", long, nil, "the path has 108 bytes, the limit is 107"},
 		{"no path", "", nil, "want the path of a file"},
 		{"abstract", "@x", nil, "want the path of a file"},
@@ -150,13 +152,13 @@ func TestDialCancel(t *testing.T) {
 	path := socketPath(t)
 	links := listen(t, path)
 
-	// At once: done may have begun already; then its link has ended.
+	// At once: a call of done may be in progress; then its link has ended.
 	came, cancel := dialTo(path)
 	cancel()
 	select {
 	case d := <-came:
 		if d.err == nil && !errors.Is(d.link.Send([]byte("x")), transport.ErrEnded) {
-			t.Error("cancelled, and yet a link is open")
+			t.Error("a link is open after cancel")
 		}
 	default:
 	}
@@ -169,7 +171,7 @@ func TestDialCancel(t *testing.T) {
 	}
 	cancel()
 	if err := d.link.Send([]byte("x")); !errors.Is(err, transport.ErrEnded) {
-		t.Errorf("cancelled before Receive: Send says %v", err)
+		t.Errorf("cancelled before Receive: Send returns %v", err)
 	}
 
 	// After Receive: too late.
@@ -228,10 +230,10 @@ func TestListenRefuses(t *testing.T) {
 		want       error
 		text       string
 	}{
-		{"somebody listens", busy, syscall.EADDRINUSE, "somebody listens there"},
-		{"a file", file, nil, "is there and no socket"},
-		{"a link to a socket", link, nil, "is there and no socket"},
-		{"a folder", filepath.Dir(folder), nil, "is there and no socket"},
+		{"a listener", busy, syscall.EADDRINUSE, "another process listens there"},
+		{"a file", file, nil, "exists and is not a socket"},
+		{"a link to a socket", link, nil, "exists and is not a socket"},
+		{"a folder", filepath.Dir(folder), nil, "exists and is not a socket"},
 		{"no folder", folder + "/s", fs.ErrNotExist, "listen for ipc"},
 		{"path too long", "/" + strings.Repeat("x", MaxPath), nil, "the limit is"},
 	} {

@@ -7,19 +7,19 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Talk is what a cluster process writes to others by way of CONTROL (PROTOCOL A4, B2): a MESSAGE, a
-// REQUEST, or the answer to one. Encode writes it; the value in it, which is the bot's own, is
-// marshalled once.
+// Talk is a packet that a cluster process writes to others through CONTROL (PROTOCOL A4, B2): a
+// MESSAGE, a REQUEST, or the answer to one. Encode writes it; the value in it, which is the bot's
+// own, is marshalled once.
 type Talk struct {
 	T     string
 	Event messages.Snowflake
 
 	Message json.RawMessage // of a MESSAGE
-	Name    string          // of the handler that a REQUEST is for
+	Name    string          // of the handler that a REQUEST calls
 	Data    json.RawMessage // of a REQUEST
 	Result  json.RawMessage // of an answer
 
-	Clusters  []int // addressed: these clusters,
+	Clusters  []int // the addressed clusters,
 	Shards    []int // or the owners of these shards; both nil: it is an answer
 	From      messages.ClusterID
 	TimeoutMS messages.Milliseconds // of a REQUEST
@@ -37,7 +37,8 @@ func (k Talk) Encode() []byte {
 	b = raw(b, "data", k.Data)
 	b = raw(b, "message", k.Message)
 	b = raw(b, "result", k.Result)
-	b = addressed(b, "shards", k.Clusters) // upstream's name: in evals and messages it means clusters
+	// upstream's name: in evals and messages it means clusters
+	b = addressed(b, "shards", k.Clusters)
 	b = addressed(b, "shard_ids", k.Shards)
 	if k.Clusters != nil || k.Shards != nil {
 		b = strconv.AppendInt(append(b, `,"from":`...), int64(k.From), 10)
@@ -48,7 +49,7 @@ func (k Talk) Encode() []byte {
 	return append(b, "}}}"...)
 }
 
-// raw writes a field that is JSON already, unless there is none.
+// raw writes a field that is JSON already, unless it is nil.
 func raw(b []byte, key string, value []byte) []byte {
 	if value == nil {
 		return b

@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What a Talk encodes to is these bytes, and a Delivery reads the same from them.
+// A Talk encodes to these bytes, and a Delivery reads the same from them.
 func TestTalk(t *testing.T) {
 	for _, test := range []struct {
 		talk  Talk
@@ -83,7 +83,7 @@ func TestNoDelivery(t *testing.T) {
 	}
 }
 
-// FuzzDelivery compares what Read finds with what encoding/json finds.
+// FuzzDelivery compares Read with encoding/json.
 func FuzzDelivery(f *testing.F) {
 	seeds(f)
 	f.Add(Talk{T: "REQUEST", Event: "8", Name: "pid", Data: []byte("null"), Shards: []int{6}, TimeoutMS: 5}.Encode())

@@ -19,8 +19,8 @@ func TestUptime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := time.Duration(seconds * float64(time.Second))
-	if after := Uptime(); said < before-20*time.Millisecond || said > after+20*time.Millisecond {
-		t.Errorf("uptime %v to %v, the kernel says %v", before, after, said)
+	kernel := time.Duration(seconds * float64(time.Second))
+	if after := Uptime(); kernel < before-20*time.Millisecond || kernel > after+20*time.Millisecond {
+		t.Errorf("uptime %v to %v, the kernel's is %v", before, after, kernel)
 	}
 }

@@ -4,5 +4,5 @@ package ipc
 
 import "time"
 
-// Uptime is unknown here.
+// Uptime returns 0: unknown here.
 func Uptime() time.Duration { return 0 }

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkDecode is one info, the largest of CONTROL's packets, read by MASTER, beside what JSON alone takes.
+// BenchmarkDecode reads one info, the largest packet of CONTROL, as MASTER does, and compares it
+// with JSON alone.
 func BenchmarkDecode(b *testing.B) {
 	info, err := os.ReadFile("testdata/control_00_info.json")
 	if err != nil {

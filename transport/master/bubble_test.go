@@ -12,9 +12,10 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// The links here are real, gorilla and net/http included, over a network in memory. A bubble fails when a goroutine outlives it: every test of it is also one of leaks.
+// The links here are real, gorilla and net/http included, over a network in memory. A bubble fails
+// when a goroutine outlives it: each test in one also finds leaks.
 
-// bubble is one listening MASTER's end.
+// bubble is the end of a listening MASTER.
 type bubble struct {
 	net      *memory
 	accepted chan arrival
@@ -37,7 +38,7 @@ func inBubble(t *testing.T, fn func(t *testing.T, b *bubble)) {
 	})
 }
 
-// pair opens a link and gives both ends.
+// pair opens a link and returns both ends.
 func (b *bubble) pair(t *testing.T) (control, master transport.Link) {
 	t.Helper()
 	result := make(chan transport.Link, 1)
@@ -77,10 +78,10 @@ type listener struct {
 	took   bool // at once
 }
 
-// hear receives from a link and takes every frame at once.
+// hear receives from a link and acks every frame at once.
 func hear(l transport.Link) *listener { return receive(l, true) }
 
-// hoard receives from a link and takes no frame.
+// hoard receives from a link and acks no frame.
 func hoard(l transport.Link) *listener { return receive(l, false) }
 
 func receive(l transport.Link, took bool) *listener {
@@ -92,11 +93,11 @@ func receive(l transport.Link, took bool) *listener {
 func (h *listener) onFrame(b []byte) {
 	h.frames <- string(b)
 	if h.took {
-		h.link.Took()
+		h.link.Ack()
 	}
 }
 
-// wantEnd waits for the end and wants it to wrap every one of the errors and to read so.
+// wantEnd waits for the end and checks that it wraps every one of the errors and has the text.
 func (h *listener) wantEnd(t *testing.T, text string, wraps ...error) {
 	t.Helper()
 	err := <-h.ended
@@ -110,7 +111,7 @@ func (h *listener) wantEnd(t *testing.T, text string, wraps ...error) {
 	}
 }
 
-// wantCode waits for the end and wants the peer's close code.
+// wantCode waits for the end and checks the peer's close code.
 func (h *listener) wantCode(t *testing.T, code int, reason string) {
 	t.Helper()
 	err := <-h.ended
@@ -120,7 +121,7 @@ func (h *listener) wantCode(t *testing.T, code int, reason string) {
 	}
 }
 
-// wantOpen wants the link not to have ended.
+// wantOpen checks that the link has not ended.
 func (h *listener) wantOpen(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
@@ -131,7 +132,7 @@ func (h *listener) wantOpen(t *testing.T) {
 	}
 }
 
-// measure says how long something took, in the bubble's time.
+// measure returns how long fn took, in the bubble's time.
 func measure(fn func()) time.Duration {
 	began := time.Now()
 	fn()

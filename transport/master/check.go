@@ -9,28 +9,31 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Bounds of what a peer says. What is beyond them is a mistake, and would be obeyed: as a list too
+// Bounds of a peer's values. A value beyond them is a mistake that would be obeyed: as a list too
 // long for memory, or a time that overflows.
 const (
-	shardsMax    = 1_000_000 // shard_count and every shard: a hundred times the largest bots
-	countMax     = 100_000   // machines, shards of a cluster, identifies at once: what config allows
-	intervalMax  = messages.Milliseconds(time.Hour / time.Millisecond)
-	durationMax  = messages.Milliseconds(30 * 24 * time.Hour / time.Millisecond)
-	waitedMax    = messages.Milliseconds(366 * 24 * time.Hour / time.Millisecond) // what waits for a budget may wait long
-	wholeMax     = 1<<53 - 1                                                      // the last whole number that JavaScript knows: epochs, seqs, bytes
+	shardsMax = 1_000_000 // shard_count and every shard: a hundred times the largest bots
+	// machines, shards of a cluster, identifies at once: what config allows
+	countMax    = 100_000
+	intervalMax = messages.Milliseconds(time.Hour / time.Millisecond)
+	durationMax = messages.Milliseconds(30 * 24 * time.Hour / time.Millisecond)
+	// a request may wait long for the budget
+	waitedMax = messages.Milliseconds(366 * 24 * time.Hour / time.Millisecond)
+	// the largest exact integer of JavaScript: epochs, seqs, bytes
+	wholeMax     = 1<<53 - 1
 	closeCodeMax = 65535
 	weightMax    = 1_000_000
 	textMax      = 256     // ids and names
 	tokenMax     = 4 << 10 // as config allows
-	messageMax   = 4 << 10 // what is for people
+	messageMax   = 4 << 10 // texts for people
 	featuresMax  = 64
 )
 
-// rangeRule is what shardRange holds, in words.
+// rangeRule is the rule of shardRange, in words.
 var rangeRule = fmt.Sprintf("[first,last] with 0 <= first <= last < %d", shardsMax)
 
-// check tells the first rule of PROTOCOL B1 that a packet breaks, nil when it breaks none. Both
-// codecs ask it, so that what is refused is never written either.
+// check returns the first rule of PROTOCOL B1 that a packet breaks, nil when it breaks none. Both
+// codecs use it, so that a packet that would be refused is never written.
 func check(name string, m any) error {
 	c := checks{packet: name}
 	switch m := m.(type) {
@@ -109,14 +112,14 @@ type checks struct {
 func (c *checks) initialise(m messages.Initialise) {
 	c.rule(m.Token != "", "token", "empty", "the bot's token")
 	c.rule(len(m.Token) <= tokenMax, "token", fmt.Sprintf("of %d bytes", len(m.Token)), fmt.Sprintf("at most %d", tokenMax))
-	said(c, "heartbeat_interval", m.HeartbeatInterval, 1, intervalMax)
-	said(c, "shard_count", m.ShardCount, 1, shardsMax)
-	said(c, "max_concurrency", m.MaxConcurrency, 1, countMax)
-	said(c, "shards_per_cluster", m.ShardsPerCluster, 1, shardsMax)
+	optional(c, "heartbeat_interval", m.HeartbeatInterval, 1, intervalMax)
+	optional(c, "shard_count", m.ShardCount, 1, shardsMax)
+	optional(c, "max_concurrency", m.MaxConcurrency, 1, countMax)
+	optional(c, "shards_per_cluster", m.ShardsPerCluster, 1, shardsMax)
 	c.features(m.Features)
 	c.place(m.Machine)
 	within(c, "epoch", m.Epoch, 0, wholeMax)
-	said(c, "lease_ms", m.LeaseMS, 1, durationMax)
+	optional(c, "lease_ms", m.LeaseMS, 1, durationMax)
 }
 
 func (c *checks) heartbeat(m messages.Heartbeat) {
@@ -129,7 +132,7 @@ func (c *checks) heartbeat(m messages.Heartbeat) {
 	c.share(m.Share)
 }
 
-// connect either grants a range or makes a spare.
+// connect checks that the packet either grants a range or makes a spare.
 func (c *checks) connect(m messages.Connect) {
 	c.brief("id", m.ID)
 	c.sessions(m.Sessions)
@@ -154,7 +157,7 @@ func (c *checks) permitAnswer(m messages.PermitAnswer) {
 	c.people("reason", m.Reason)
 }
 
-// info leaves out what this machine was not told yet: a zero count, a zero place.
+// info allows a zero count and a zero place, which this machine has not received so far.
 func (c *checks) info(m messages.Info) {
 	c.brief("hostname", m.Hostname)
 	c.brief("version", m.Version)
@@ -178,7 +181,7 @@ func (c *checks) info(m messages.Info) {
 	c.ranges(m.Ranges)
 }
 
-// rule notes that a field breaks its rule, unless it holds or an earlier one was broken.
+// rule records that a field breaks its rule, unless it holds or an earlier one was broken.
 func (c *checks) rule(holds bool, field, value, rule string) {
 	if !holds && c.broken == nil {
 		c.broken = &FieldError{Packet: c.packet, Field: field, Value: value, Rule: rule}
@@ -193,7 +196,7 @@ func (c *checks) text(field, value string) {
 // brief checks an id or a name, which may be empty.
 func (c *checks) brief(field, value string) { c.most(field, value, textMax) }
 
-// people checks a text for people.
+// people checks a text that people read.
 func (c *checks) people(field, value string) { c.most(field, value, messageMax) }
 
 func (c *checks) most(field, value string, most int) {
@@ -207,7 +210,7 @@ func (c *checks) features(all []string) {
 	}
 }
 
-// halt checks a halt; nil was not said.
+// halt checks a halt; nil is absent.
 func (c *checks) halt(field string, h *messages.Halt) {
 	if h == nil {
 		return
@@ -217,7 +220,7 @@ func (c *checks) halt(field string, h *messages.Halt) {
 	c.brief(field+".token", h.Token)
 }
 
-func (c *checks) cluster(id *messages.ClusterID) { said(c, "cluster", id, 0, shardsMax) }
+func (c *checks) cluster(id *messages.ClusterID) { optional(c, "cluster", id, 0, shardsMax) }
 
 func (c *checks) sessions(all []messages.Session) {
 	for _, s := range all {
@@ -231,7 +234,7 @@ func (c *checks) sessions(all []messages.Session) {
 	}
 }
 
-// shardRange checks a range; nil was not said.
+// shardRange checks a range; nil is absent.
 func (c *checks) shardRange(field string, r *messages.ShardRange) {
 	if r == nil {
 		return
@@ -247,10 +250,10 @@ func (c *checks) ranges(all []messages.RangeInfo) {
 	}
 }
 
-// shareMax bounds a machine's share of the day's budget: more than any bot has.
+// shareMax limits a machine's share of the day's budget, above any bot's.
 const shareMax = 100_000_000
 
-// share checks a share; nil was not said.
+// share checks a share; nil is absent.
 func (c *checks) share(s *messages.Share) {
 	if s == nil {
 		return
@@ -261,7 +264,7 @@ func (c *checks) share(s *messages.Share) {
 	within(c, "share.reserve", s.Reserve, 0, shareMax)
 }
 
-// place checks a seat; nil was not said.
+// place checks a slot; nil is absent.
 func (c *checks) place(p *messages.Place) {
 	if p == nil {
 		return
@@ -270,8 +273,8 @@ func (c *checks) place(p *messages.Place) {
 	c.rule(0 <= p.Index && p.Index < p.Of || *p == messages.NoSlot, "machine.index", fmt.Sprint(p.Index), fmt.Sprintf("0..%d", p.Of-1))
 }
 
-// said checks a number that may be absent.
-func said[N cmp.Ordered](c *checks, field string, value *N, least, most N) {
+// optional checks a number that may be absent.
+func optional[N cmp.Ordered](c *checks, field string, value *N, least, most N) {
 	if value != nil {
 		within(c, field, *value, least, most)
 	}
@@ -283,7 +286,7 @@ func within[N cmp.Ordered](c *checks, field string, value, least, most N) {
 	c.rule(value <= most, field, fmt.Sprint(value), fmt.Sprintf("at most %v", most))
 }
 
-// brief cuts a text for people to what a packet may hold.
+// brief cuts a text for people to the limit of a packet.
 func brief(text string) string {
 	if len(text) <= messageMax {
 		return text

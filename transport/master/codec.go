@@ -13,13 +13,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// packetRule is what every frame of the link is (PROTOCOL B1).
+// packetRule describes every frame of the link (PROTOCOL B1).
 const packetRule = `a JSON object {"d":object,"o":opcode}`
 
-// DecodeFromMaster reads one frame that MASTER sent. Unknown fields are ignored; a packet without "d" is read as if it were {}.
-// Upstream's sendError may write a MasterError with opcode 1 (PROTOCOL A6); it is read as one.
+// DecodeFromMaster reads one frame of MASTER. Unknown fields are ignored; a packet without "d" is
+// read as if it were {}. Upstream's sendError may write a MasterError with opcode 1 (PROTOCOL A6);
+// it is read as one.
 //
-// Errors: *UnknownOpError, *MalformedError, *FieldError, or what messages.ShardRange says of a range.
+// Errors: *UnknownOpError, *MalformedError, *FieldError, or those of messages.ShardRange for a
+// range.
 func DecodeFromMaster(frame []byte) (messages.FromMaster, error) {
 	p, err := open(frame)
 	if err != nil {
@@ -51,8 +53,8 @@ func DecodeFromMaster(frame []byte) (messages.FromMaster, error) {
 	}
 }
 
-// DecodeFromControl reads one frame that a CONTROL sent, as DecodeFromMaster does.
-// A permit with "sent" is a PermitReport, one without a PermitRequest.
+// DecodeFromControl reads one frame of a CONTROL, as DecodeFromMaster does. A permit with "sent" is
+// a PermitReport, one without a PermitRequest.
 func DecodeFromControl(frame []byte) (messages.FromControl, error) {
 	p, err := open(frame)
 	if err != nil {
@@ -82,8 +84,8 @@ func DecodeFromControl(frame []byte) (messages.FromControl, error) {
 	}
 }
 
-// EncodeFromMaster writes a packet of MASTER's. A packet that breaks its rules is not written:
-// *FieldError; a text for people that is too long is cut.
+// EncodeFromMaster writes a packet of MASTER. A packet that breaks its rules is not written:
+// *FieldError. A text for people that is too long is cut.
 func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Initialise:
@@ -106,12 +108,12 @@ func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 	case messages.PermitAnswer:
 		return write(messages.OpPermit, m, m)
 	default:
-		return nil, fmt.Errorf("encode %T: no packet of MASTER's", m)
+		return nil, fmt.Errorf("encode %T: not a packet of MASTER", m)
 	}
 }
 
-// EncodeFromControl writes a packet of CONTROL's. A packet that breaks its rules is not written:
-// *FieldError; a text for people that is too long is cut.
+// EncodeFromControl writes a packet of CONTROL. A packet that breaks its rules is not written:
+// *FieldError. A text for people that is too long is cut.
 func EncodeFromControl(m messages.FromControl) ([]byte, error) {
 	switch m := m.(type) {
 	case messages.Info:
@@ -134,18 +136,18 @@ func EncodeFromControl(m messages.FromControl) ([]byte, error) {
 	case messages.SessionsMoved:
 		return write(messages.OpSessions, m, m)
 	default:
-		return nil, fmt.Errorf("encode %T: no packet of CONTROL's", m)
+		return nil, fmt.Errorf("encode %T: not a packet of CONTROL", m)
 	}
 }
 
-// packet is a frame taken apart as far as every packet is alike.
+// packet is a frame, parsed as far as all packets are alike.
 type packet struct {
 	op     messages.MasterOp
 	data   json.RawMessage            // "d", an object
-	fields map[string]json.RawMessage // of d, by their exact names: tells absent from zero
+	fields map[string]json.RawMessage // of d, by their exact names: distinguishes absent from zero
 }
 
-// open checks what holds for every packet.
+// open checks the rules of every packet.
 func open(frame []byte) (packet, error) {
 	malformed := func(want string, cause error) (packet, error) {
 		return packet{}, &MalformedError{What: "packet", Got: shown(frame), Want: want, Cause: cause}
@@ -157,12 +159,12 @@ func open(frame []byte) (packet, error) {
 	if err := json.Unmarshal(frame, &keys); err != nil || keys == nil {
 		var wrongKind *json.UnmarshalTypeError
 		if errors.As(err, &wrongKind) {
-			err = nil // it repeats what packetRule says
+			err = nil // it repeats packetRule
 		}
 		return malformed(packetRule, err)
 	}
 	var o *float64 // not int: JavaScript may write 8.0
-	if raw, said := keys["o"]; !said {
+	if raw, found := keys["o"]; !found {
 		return malformed(`"o", the opcode`, nil)
 	} else if err := json.Unmarshal(raw, &o); err != nil || o == nil || *o != math.Trunc(*o) || math.Abs(*o) > math.MaxInt32 {
 		return packet{}, &MalformedError{What: "opcode", Got: shown(raw), Want: "a whole number of 32 bits"}
@@ -181,7 +183,8 @@ func open(frame []byte) (packet, error) {
 	return p, json.Unmarshal(p.data, &p.fields)
 }
 
-// read decodes d into a T, which is one of the closed set P. The required fields must be there, and the whole must hold together.
+// read decodes d into a T, which is one of the closed set P. The required fields must be present,
+// and the values must keep their rules.
 func read[P, T any](p packet, required ...string) (P, error) {
 	var none P
 	var v T
@@ -215,8 +218,8 @@ func (p packet) into(v any, required ...string) error {
 
 // lacks reports whether d has no such field, or null in it.
 func (p packet) lacks(field string) bool {
-	raw, said := p.fields[field]
-	return !said || string(raw) == "null"
+	raw, found := p.fields[field]
+	return !found || string(raw) == "null"
 }
 
 // write checks m and writes wire, its form on the wire, as d. The key order is upstream's.
@@ -226,7 +229,7 @@ func write(op messages.MasterOp, m, wire any) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // JSON.stringify leaves <, > and & alone
+	enc.SetEscapeHTML(false) // JSON.stringify does not escape <, > and &
 	err := enc.Encode(struct {
 		D any               `json:"d"`
 		O messages.MasterOp `json:"o"`
@@ -237,7 +240,7 @@ func write(op messages.MasterOp, m, wire any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// kindName says in the wire's words what JSON a Go type wants.
+// kindName returns the JSON type that a Go type needs, in the words of the protocol.
 func kindName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:

@@ -11,8 +11,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// TestRefused tells what each end says of frames it cannot take. The bytes of the first block are
-// what upstream's MASTER was probed with (PROTOCOL A6).
+// TestRefused checks the error of each end for frames it cannot accept. The bytes of the first
+// block are those with which upstream's MASTER was probed (PROTOCOL A6).
 func TestRefused(t *testing.T) {
 	const object = `want a JSON object {"d":object,"o":opcode}`
 	both := []struct{ name, frame, want string }{
@@ -140,7 +140,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestTolerated holds what is read although nobody here writes it so.
+// TestTolerated checks frames that are read although this project writes them otherwise.
 func TestTolerated(t *testing.T) {
 	cases := []struct {
 		name, frame string
@@ -151,7 +151,7 @@ func TestTolerated(t *testing.T) {
 		{"no data", `{"o":1}`, messages.Fatal{}},
 		{"unknown fields", `{"o":10,"x":1,"d":{"id":"7","sent":true,"y":[{}]}}`, messages.PermitReport{ID: "7", Sent: true}},
 		{"spaces", " {\n\"o\" : 7 , \"d\" : { \"code\" : 1 } } ", messages.MasterError{Code: 1}},
-		{"null is not said", `{"o":8,"d":{"ok":null,"shardRange":null}}`, messages.Ack{}},
+		{"null is absent", `{"o":8,"d":{"ok":null,"shardRange":null}}`, messages.Ack{}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -169,15 +169,16 @@ func TestTolerated(t *testing.T) {
 	}
 }
 
-// TestNeverWritten holds what the encoders refuse, so that a mistake of ours ends here and not at a peer.
+// TestNeverWritten checks what the encoders refuse, so that a mistake of ours ends here and not at
+// a peer.
 func TestNeverWritten(t *testing.T) {
 	cases := []struct {
 		name string
 		m    messages.FromMaster
 		want string
 	}{
-		{"nothing", nil, "encode <nil>: no packet of MASTER's"},
-		{"a pointer", &messages.Shutdown{}, "encode *messages.Shutdown: no packet of MASTER's"},
+		{"nothing", nil, "encode <nil>: not a packet of MASTER"},
+		{"a pointer", &messages.Shutdown{}, "encode *messages.Shutdown: not a packet of MASTER"},
 		{"initialise without token", messages.Initialise{}, "initialise: token empty: want the bot's token"},
 		{"connect to nothing", messages.Connect{}, "connect: shardRange []: want a range, or redundant true"},
 		{"offload round", messages.Offload{Range: messages.ShardRange{First: 2, Last: 1}}, "offload: shardRange [2,1]: want [first,last] with 0 <= first <= last < 1000000"},
@@ -196,7 +197,7 @@ func TestNeverWritten(t *testing.T) {
 	}
 }
 
-// TestEncodedPlainly holds that JavaScript would have written the same bytes.
+// TestEncodedPlainly checks that JavaScript would have written the same bytes.
 func TestEncodedPlainly(t *testing.T) {
 	got, err := EncodeFromControl(messages.MasterError{Message: `<a> & "b"`})
 	if want := `{"d":{"code":0,"message":"<a> & \"b\""},"o":7}`; err != nil || string(got) != want {
@@ -212,7 +213,7 @@ func TestEncodedPlainly(t *testing.T) {
 	}
 }
 
-// TestTokenStaysHidden holds that only the frame shows the token.
+// TestTokenStaysHidden checks that only the frame shows the token.
 func TestTokenStaysHidden(t *testing.T) {
 	init := messages.Initialise{Token: "hush"}
 	frame, err := EncodeFromMaster(init)

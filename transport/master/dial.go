@@ -17,16 +17,18 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// handshakeWait is how long either end waits for the other's part of the handshake, the connection included.
+// handshakeWait is how long either end waits for the other's part of the handshake, the connection
+// included.
 const handshakeWait = 10 * time.Second
 
-// Dial opens a link to MASTER at to.URL, "ws://…" or "wss://…", with to.Header in the handshake. No proxy is used, whatever the environment says.
+// Dial opens a link to MASTER at to.URL, "ws://…" or "wss://…", with to.Header in the handshake. No
+// proxy is used, whatever the environment has.
 //
-// done is called once, never from within Dial: with a link, or with an error that says what is
-// there instead (nothing reachable, no websocket, bad TLS, silence). MASTER refuses after a
-// handshake that succeeded, by a close code (PROTOCOL A6): that is a link that ends, no error here.
-// cancel abandons the attempt, of which done is then told, and closes a link whose Receive was
-// never called.
+// done is called once, never from within Dial: with a link, or with an error that describes what
+// was found instead (nothing reachable, no websocket, bad TLS, silence). MASTER refuses after a
+// successful handshake, by a close code (PROTOCOL A6): this is a link that ends, not an error here.
+// cancel abandons the attempt, which done reports, and closes a link whose Receive was never
+// called.
 func Dial(to transport.Target, done func(transport.Link, error)) (cancel func()) {
 	return dialer{netDial: new(net.Dialer).DialContext}.dial(to, done)
 }
@@ -56,7 +58,8 @@ func (d dialer) dial(to transport.Target, done func(transport.Link, error)) (can
 func (d dialer) handshake(ctx context.Context, to transport.Target) (*websocket.Conn, error) {
 	u, err := url.Parse(to.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "ws" && u.Scheme != "wss" {
-		return nil, errors.New("dial: want ws://host:port or wss://host:port") // the URL is not shown: it may hold a password
+		// the URL is not shown: it may hold a password
+		return nil, errors.New("dial: want ws://host:port or wss://host:port")
 	}
 	where := u.Scheme + "://" + u.Host
 	header := http.Header{}
@@ -72,7 +75,8 @@ func (d dialer) handshake(ctx context.Context, to transport.Target) (*websocket.
 			if err != nil {
 				return nil, &unreachableError{err}
 			}
-			release = context.AfterFunc(ctx, func() { conn.Close() }) // gorilla reads the answer without looking at ctx
+			// gorilla reads the answer and ignores ctx
+			release = context.AfterFunc(ctx, func() { conn.Close() })
 			return conn, nil
 		},
 	}
@@ -87,19 +91,20 @@ func (d dialer) handshake(ctx context.Context, to transport.Target) (*websocket.
 		return nil, fmt.Errorf("dial %s: %w", where, explain(err, resp))
 	}
 	if ext := resp.Header.Get("Sec-Websocket-Extensions"); ext != "" {
-		ws.Close() // gorilla would inflate frames, past any limit, though nobody asked for it
+		// gorilla would inflate frames, past any limit, although the extension was not requested
+		ws.Close()
 		return nil, fmt.Errorf("dial %s: websocket extension %.60q: want none", where, ext)
 	}
 	return ws, nil
 }
 
-// unreachableError is a connection that could not be made.
+// unreachableError reports a connection that could not be made.
 type unreachableError struct{ cause error }
 
 func (e *unreachableError) Error() string { return "unreachable: " + e.cause.Error() }
 func (e *unreachableError) Unwrap() error { return e.cause }
 
-// explain says what a failed handshake met.
+// explain returns an error that names what a failed handshake met.
 func explain(err error, resp *http.Response) error {
 	var unreachable *unreachableError
 	var record tls.RecordHeaderError

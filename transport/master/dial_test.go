@@ -16,17 +16,17 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// dialled is what Dial told.
+// dialled is the argument of Dial's done.
 type dialled struct {
 	link transport.Link
 	err  error
 }
 
 // start starts an attempt over a network in memory.
-func (m *memory) start(url string) (told chan dialled, cancel func()) {
-	told = make(chan dialled, 2)
-	cancel = dialer{netDial: m.dial}.dial(transport.Target{URL: url}, func(l transport.Link, err error) { told <- dialled{l, err} })
-	return told, cancel
+func (m *memory) start(url string) (result chan dialled, cancel func()) {
+	result = make(chan dialled, 2)
+	cancel = dialer{netDial: m.dial}.dial(transport.Target{URL: url}, func(l transport.Link, err error) { result <- dialled{l, err} })
+	return result, cancel
 }
 
 // serveRaw answers every connection by hand.
@@ -53,11 +53,11 @@ func reply(text string) func(net.Conn) {
 func TestDialRefusals(t *testing.T) {
 	cases := []struct {
 		name, url string
-		answer    func(net.Conn) // nil: nobody listens
+		answer    func(net.Conn) // nil: no listener
 		want      string
 		took      time.Duration
 	}{
-		{"nobody listens", "ws://master:8642", nil, "dial ws://master:8642: unreachable: dial memory: connection refused", 0},
+		{"no listener", "ws://master:8642", nil, "dial ws://master:8642: unreachable: dial memory: connection refused", 0},
 		{"a web page", "ws://master", reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), "dial ws://master: not a websocket: answered HTTP/1.1 200 OK: websocket: bad handshake", 0},
 		{"not found", "ws://master", reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), "dial ws://master: not a websocket: answered HTTP/1.1 404 Not Found: websocket: bad handshake", 0},
 		{"another protocol", "ws://master", reply("SSH-2.0-OpenSSH_9.9\r\n"), `dial ws://master: not a websocket: malformed HTTP response "SSH-2.0-OpenSSH_9.9"`, 0},
@@ -79,12 +79,12 @@ func TestDialRefusals(t *testing.T) {
 				} else {
 					go serveRaw(m, c.answer)
 				}
-				told, _ := m.start(c.url)
+				result, _ := m.start(c.url)
 				var got dialled
-				took := measure(func() { got = <-told })
+				took := measure(func() { got = <-result })
 				m.Close()
 				if got.link != nil || got.err == nil || got.err.Error() != c.want {
-					t.Errorf("told %v, %v\nwant %s", got.link, got.err, c.want)
+					t.Errorf("got %v, %v\nwant %s", got.link, got.err, c.want)
 				}
 				if took != c.took {
 					t.Errorf("took %s, want %s", took, c.took)
@@ -100,17 +100,17 @@ func TestDialRefusesCompression(t *testing.T) {
 		defer m.Close()
 		upgrader := websocket.Upgrader{EnableCompression: true}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Header.Set("Sec-WebSocket-Extensions", "permessage-deflate") // nobody asked
+			r.Header.Set("Sec-WebSocket-Extensions", "permessage-deflate") // not requested
 			if ws, err := upgrader.Upgrade(w, r, nil); err == nil {
 				ws.Close()
 			}
 		})}
 		go server.Serve(m)
 		defer server.Close()
-		told, _ := m.start("ws://master")
+		result, _ := m.start("ws://master")
 		const want = `dial ws://master: websocket extension "permessage-deflate; server_no_context_takeover; client_no_co": want none`
-		if got := <-told; got.err == nil || got.err.Error() != want {
-			t.Errorf("told %v, want %s", got.err, want)
+		if got := <-result; got.err == nil || got.err.Error() != want {
+			t.Errorf("got %v, want %s", got.err, want)
 		}
 	})
 }
@@ -118,22 +118,22 @@ func TestDialRefusesCompression(t *testing.T) {
 func TestCancelDial(t *testing.T) {
 	t.Run("while connecting", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			told, cancel := newMemory().start("ws://master") // nobody accepts
+			result, cancel := newMemory().start("ws://master") // the listener does not accept
 			synctest.Wait()
 			cancel()
-			wantAbandoned(t, told)
+			wantAbandoned(t, result)
 		})
 	})
 	t.Run("while the peer is silent", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMemory()
-			told, cancel := m.start("ws://master")
+			result, cancel := m.start("ws://master")
 			conn, err := m.Accept()
 			if err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
-			if took := measure(func() { cancel(); wantAbandoned(t, told) }); took != 0 {
+			if took := measure(func() { cancel(); wantAbandoned(t, result) }); took != 0 {
 				t.Errorf("took %s", took)
 			}
 			conn.Close()
@@ -141,21 +141,21 @@ func TestCancelDial(t *testing.T) {
 	})
 	t.Run("before Receive", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, b *bubble) {
-			told, cancel := b.net.start("ws://master")
-			got := <-told
+			result, cancel := b.net.start("ws://master")
+			got := <-result
 			peer := hear((<-b.accepted).link)
 			cancel()
 			peer.wantCode(t, websocket.CloseNormalClosure, "")
 			hear(got.link).wantEnd(t, "closed by us with 1000: link has ended", transport.ErrEnded)
-			if len(told) != 0 {
-				t.Error("told twice")
+			if len(result) != 0 {
+				t.Error("done was called twice")
 			}
 		})
 	})
 	t.Run("after Receive", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, b *bubble) {
-			told, cancel := b.net.start("ws://master")
-			here, there := hear((<-told).link), hear((<-b.accepted).link)
+			result, cancel := b.net.start("ws://master")
+			here, there := hear((<-result).link), hear((<-b.accepted).link)
 			cancel()
 			time.Sleep(time.Minute)
 			here.wantOpen(t)
@@ -167,11 +167,11 @@ func TestCancelDial(t *testing.T) {
 	})
 }
 
-func wantAbandoned(t *testing.T, told chan dialled) {
+func wantAbandoned(t *testing.T, result chan dialled) {
 	t.Helper()
-	got := <-told
+	got := <-result
 	if want := "dial ws://master: abandoned: context canceled"; got.link != nil || got.err == nil || got.err.Error() != want {
-		t.Errorf("told %v, %v; want %s", got.link, got.err, want)
+		t.Errorf("got %v, %v; want %s", got.link, got.err, want)
 	}
 	if !errors.Is(got.err, context.Canceled) {
 		t.Errorf("%v wraps no context.Canceled", got.err)

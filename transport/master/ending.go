@@ -13,21 +13,21 @@ import (
 
 var errSilent = fmt.Errorf("no sign of life for %s", silence)
 
-// ending is what an error of the reader means.
+// ending is the meaning of a reader's error.
 type ending struct {
 	why     error
 	answer  []byte // close frame the peer still waits for
-	refused bool   // the peer broke a rule, and gorilla told it so
+	refused bool   // the peer broke a rule, and gorilla sent it a close frame
 }
 
-// endOf tells a peer's goodbye, a peer that broke the rules and a peer that is gone from each other.
+// endOf distinguishes a peer that closed, one that broke the rules and one that is gone.
 func endOf(err error) ending {
 	var code *websocket.CloseError
-	var fromNet interface{ Timeout() bool } // which gorilla's own errors are not
+	var fromNet interface{ Timeout() bool } // gorilla's own errors lack it
 	switch {
 	case errors.As(err, &code) && code.Code != websocket.CloseAbnormalClosure:
 		return ending{why: &transport.CloseError{Code: code.Code, Reason: code.Text}, answer: closeFrame(code.Code, "")}
-	case code != nil: // gorilla's word for an end of the connection
+	case code != nil: // gorilla's form of an end of the connection
 		return ending{why: vanished(io.ErrUnexpectedEOF)}
 	case errors.Is(err, websocket.ErrReadLimit):
 		return ending{why: fmt.Errorf("receive: message over %d bytes: %w", MaxFrame, transport.ErrTooLarge), refused: true}
@@ -40,21 +40,22 @@ func endOf(err error) ending {
 	}
 }
 
-// timedOut reports whether a deadline ended it. gorilla's copies of network errors are no os.ErrDeadlineExceeded.
+// timedOut reports whether a deadline ended it. gorilla's copies of network errors are not
+// os.ErrDeadlineExceeded.
 func timedOut(err error) bool {
 	var fromNet interface{ Timeout() bool }
 	return errors.As(err, &fromNet) && fromNet.Timeout()
 }
 
-// vanished is the end of a link whose peer said no goodbye.
+// vanished returns the end of a link whose peer sent no close frame.
 func vanished(cause error) error {
 	return fmt.Errorf("%w: %w", &transport.CloseError{Code: websocket.CloseAbnormalClosure}, cause)
 }
 
-// reasonMax is how many bytes of a reason fit into a close frame: 125 less the code (RFC 6455, 5.5).
+// reasonMax is the limit of a reason in a close frame, in bytes: 125 less the code (RFC 6455, 5.5).
 const reasonMax = 123
 
-// closeFrame is the payload of a close frame. A longer reason is cut between characters.
+// closeFrame returns the payload of a close frame. A longer reason is cut between characters.
 func closeFrame(code int, reason string) []byte {
 	if len(reason) > reasonMax {
 		reason = reason[:reasonMax]

@@ -7,17 +7,18 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// UnknownOpError says that an opcode is none its sender may use. The packet is else well-formed: count it and read on.
+// UnknownOpError reports an opcode that its sender may not use. The packet is well-formed
+// otherwise: count it and read on.
 type UnknownOpError struct{ Op messages.MasterOp }
 
 func (e *UnknownOpError) Error() string { return fmt.Sprintf("unknown opcode %d", e.Op) }
 
-// MalformedError says that a frame is no packet at all.
+// MalformedError reports a frame that is not a packet.
 type MalformedError struct {
 	What  string // "packet", or a part of one: "opcode", "d of connect"
 	Got   string // what came instead, at most 60 characters; never a token
 	Want  string
-	Cause error // of the JSON parser; nil where Want says it all
+	Cause error // of the JSON parser; nil where Want is enough
 }
 
 func (e *MalformedError) Error() string {
@@ -30,7 +31,7 @@ func (e *MalformedError) Error() string {
 
 func (e *MalformedError) Unwrap() error { return e.Cause }
 
-// FieldError says that a field of a packet breaks its rule (PROTOCOL B1).
+// FieldError reports that a field of a packet breaks its rule (PROTOCOL B1).
 type FieldError struct {
 	Packet string // "initialise"
 	Field  string // as on the wire, "shard_count"
@@ -42,10 +43,11 @@ func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s: %s %s: want %s", e.Packet, e.Field, e.Value, e.Rule)
 }
 
-// shownMax is how many characters of a peer's bytes an error repeats: enough to recognise them, too few to flood a log.
+// shownMax limits the part of a peer's bytes that an error repeats, in characters: enough to
+// recognise them, too few to flood a log.
 const shownMax = 60
 
-// shown quotes a peer's bytes for an error. Bytes that speak of a token are not repeated.
+// shown quotes a peer's bytes for an error. Bytes that mention a token are not repeated.
 func shown(b []byte) string {
 	if bytes.Contains(bytes.ToLower(b), []byte("token")) {
 		return fmt.Sprintf("of %d bytes with a token", len(b))
@@ -60,7 +62,7 @@ func shown(b []byte) string {
 	return fmt.Sprintf("%#q", b)
 }
 
-// opName names an opcode in errors, by the word that PROTOCOL B1 has for it.
+// opName names an opcode in errors, by its word in PROTOCOL B1.
 func opName(op messages.MasterOp) string {
 	names := [...]string{"info", "fatal", "command", "offload", "shutdown", "initialise", "connect", "error", "ack", "heartbeat", "permit", "sessions"}
 	if op < 0 || int(op) >= len(names) {

@@ -17,7 +17,7 @@ func FuzzDecodeFromControl(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) { fixedPoint(t, frame, DecodeFromControl, EncodeFromControl) })
 }
 
-// seed gives both fuzzers every golden packet.
+// seed adds every golden packet to both fuzzers.
 func seed(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil {
@@ -34,7 +34,8 @@ func seed(f *testing.F) {
 	f.Add([]byte(`{"o":8.0,"d":{"op":9,"seq":0}}`))
 }
 
-// fixedPoint holds that whatever is read can be written, and that what was written is read as the same again.
+// fixedPoint checks that whatever is read can be written, and that it is then read as the same
+// value.
 func fixedPoint[P any](t *testing.T, frame []byte, decode func([]byte) (P, error), encode func(P) ([]byte, error)) {
 	first, err := decode(frame)
 	if err != nil {

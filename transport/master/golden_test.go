@@ -95,7 +95,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// golden holds the file of the test's name against a value, both ways.
+// golden compares the file of the test's name with a value, both ways.
 func golden[P any](t *testing.T, want P, decode func([]byte) (P, error), encode func(P) ([]byte, error)) {
 	file, err := os.ReadFile(filepath.Join("testdata", filepath.Base(t.Name())+".json"))
 	if err != nil {
@@ -118,7 +118,8 @@ func golden[P any](t *testing.T, want P, decode func([]byte) (P, error), encode 
 	}
 }
 
-// TestProbe decodes every packet upstream's MASTER was seen to send and writes the same bytes again.
+// TestProbe decodes every packet that upstream's MASTER was seen to send and writes the same bytes
+// again.
 func TestProbe(t *testing.T) {
 	file, err := os.Open("testdata/master-probe.jsonl")
 	if err != nil {
@@ -143,7 +144,8 @@ func TestProbe(t *testing.T) {
 				continue
 			}
 			wrote, err := EncodeFromMaster(got)
-			same := strings.Replace(packet, `"o":1}`, `"o":7}`, 1) // an error is always written as one
+			// an error is always written as one
+			same := strings.Replace(packet, `"o":1}`, `"o":7}`, 1)
 			if err != nil || string(wrote) != same {
 				t.Errorf("%s: encoded %s, %v", packet, wrote, err)
 			}
@@ -154,7 +156,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// packetsOf picks the packets out of a line's info: a text or a list of texts; closes and crashes are objects.
+// packetsOf returns the packets in a line's info: a text or a list of texts; closes and crashes are
+// objects.
 func packetsOf(line []byte) (packets []string) {
 	var check struct{ Info json.RawMessage }
 	if json.Unmarshal(line, &check) != nil {

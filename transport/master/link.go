@@ -19,42 +19,47 @@ import (
 const MaxFrame = 1 << 20
 
 const (
-	pingEvery = 5 * time.Second  // both ways, so that a link with nothing to say shows life (PROTOCOL B1, Clocks)
-	silence   = 10 * time.Second // without one byte from the peer: it is dead (PROTOCOL B1, Clocks)
-	writeWait = 10 * time.Second // for one frame to leave; a peer that takes nothing for so long holds up everything behind it
-	closeWait = time.Second      // for the whole of an ending: queued frames, our close frame, the peer's
+	pingEvery = 5 * time.Second  // both ways, so that an idle link shows life (PROTOCOL B1, Clocks)
+	silence   = 10 * time.Second // without one byte from the peer it is dead (PROTOCOL B1, Clocks)
+	// for one frame to leave; a peer that takes nothing for this time blocks everything queued
+	// behind it
+	writeWait = 10 * time.Second
+	closeWait = time.Second // for the whole end: queued frames, our close frame, the peer's
 
-	queueFrames = 1 << 14  // frames waiting to be written: the wishes of all shards of a large machine, at once
+	// frames waiting to be written: the permit requests of all shards of a large machine at once
+	queueFrames = 1 << 14
 	queueBytes  = 16 << 20 // and their bytes
 )
 
-// link is a transport.Link over an open websocket. One goroutine writes, from the beginning; another reads, from Receive on.
+// link is a transport.Link over an open websocket. One goroutine writes from the start; another
+// reads from Receive on.
 //
 //	open ──── Close, the peer's close, an error: leave ────▶ leaving ──── done, or closeWait: cut ────▶ cut
 //
-// A binary message is no packet (PROTOCOL A6: "ANY binary frame" is malformed, even valid JSON). It
-// is delivered as a frame of words that no codec takes, so that it is refused, logged and counted
-// where every malformed frame is.
+// A binary message is not a packet (PROTOCOL A6: "ANY binary frame" is malformed, even valid JSON).
+// It is delivered as a text that no codec accepts, so that it is refused, logged and counted like
+// every malformed frame.
 type link struct {
 	ws      *websocket.Conn
 	written chan struct{} // closed when the writer has ended
 
 	mu        sync.Mutex
 	more      sync.Cond // something to write, or leaving
-	room      sync.Cond // a frame was dealt with, or leaving, or cut
+	room      sync.Cond // a frame was acked, or leaving, or cut
 	queue     [][]byte
 	queued    int // bytes in queue
 	pong      []byte
 	pingDue   bool
 	pinger    *time.Timer
 	bye       []byte // close frame still to write; nil: none
-	underway  int    // frames delivered and not yet dealt with
+	underway  int    // frames delivered and not acked
 	receiving bool
-	why       error       // leaving, and why; nil: open
-	deaf      bool        // by our Close: what is queued still goes, what still comes is dropped
-	torn      bool        // by a failed write
-	isCut     bool        // the connection is closed
-	cutter    *time.Timer // cuts when leaving takes too long
+	why       error // the reason for leaving; nil: open
+	// by our Close: queued frames are still written, received ones are dropped
+	deaf   bool
+	torn   bool        // by a failed write
+	isCut  bool        // the connection is closed
+	cutter *time.Timer // cuts when leaving takes too long
 }
 
 // newLink takes over ws, whose handshake is done.
@@ -72,7 +77,7 @@ func newLink(ws *websocket.Conn) *link {
 	return l
 }
 
-// Receive begins delivery. Nothing is read before it: what the peer sent waits in the socket.
+// Receive starts delivery. Nothing is read before it: what the peer sent waits in the socket.
 func (l *link) Receive(frame func([]byte), closed func(error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,8 +85,8 @@ func (l *link) Receive(frame func([]byte), closed func(error)) {
 	go l.read(frame, closed)
 }
 
-// Took gives one frame's place in the window back.
-func (l *link) Took() {
+// Ack frees one frame's place in the window.
+func (l *link) Ack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.underway = max(l.underway-1, 0)
@@ -100,7 +105,7 @@ func (l *link) Send(frame []byte) error {
 	}
 	if len(l.queue) == queueFrames || l.queued+len(frame) > queueBytes {
 		l.leave(fmt.Errorf("send: %d frames, %d bytes queued: %w", len(l.queue), l.queued, transport.ErrSlowPeer), nil)
-		l.cut() // at once: the writer is held up by that peer
+		l.cut() // at once: that peer blocks the writer
 		return fmt.Errorf("%w: %w", transport.ErrEnded, l.why)
 	}
 	l.queue = append(l.queue, frame)
@@ -109,11 +114,12 @@ func (l *link) Send(frame []byte) error {
 	return nil
 }
 
-// Offer is Send: what goes to MASTER is our own, and all of it is owed.
+// Offer is Send: all frames to MASTER are CONTROL's own and must arrive.
 func (l *link) Offer(frame []byte) error { return l.Send(bytes.Clone(frame)) }
 
-// Close ends the link: frames queued, then a close frame of this code (0: 1000), then the peer's close or the end of closeWait. Frames that still come are dropped.
-// closed gets an error that wraps transport.ErrEnded.
+// Close ends the link: queued frames, then a close frame with this code (0: 1000), then the peer's
+// close or the end of closeWait. Frames that still arrive are dropped. closed gets an error that
+// wraps transport.ErrEnded.
 func (l *link) Close(code int, reason string) {
 	if code == 0 {
 		code = websocket.CloseNormalClosure
@@ -129,7 +135,7 @@ func (l *link) close(code int, reason string) {
 	}
 }
 
-// abandon closes a link that nobody received from.
+// abandon closes a link without a receiver.
 func (l *link) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -138,7 +144,7 @@ func (l *link) abandon() {
 	}
 }
 
-// leave begins the end. Only the first reason counts: leave reports whether this is it. mu is held.
+// leave starts the end. Only the first reason counts: leave reports whether this is it. mu is held.
 func (l *link) leave(why error, bye []byte) bool {
 	if l.why != nil {
 		return false
@@ -155,7 +161,8 @@ func (l *link) leave(why error, bye []byte) bool {
 	return true
 }
 
-// cut closes the connection, which ends reads and writes under way. mu is held, and the link is leaving.
+// cut closes the connection, which ends reads and writes under way. mu is held, and the link is
+// leaving.
 func (l *link) cut() {
 	if !l.isCut {
 		l.isCut = true
@@ -165,7 +172,8 @@ func (l *link) cut() {
 	}
 }
 
-// socket is the connection below TLS: tls.Conn's own Close waits up to 5 s for a peer that takes nothing, and whoever cuts holds mu.
+// socket returns the connection below TLS: tls.Conn's own Close waits up to 5 s for a peer that
+// takes nothing, and callers of cut hold mu.
 func socket(ws *websocket.Conn) net.Conn {
 	if over, ok := ws.NetConn().(*tls.Conn); ok {
 		return over.NetConn()
@@ -173,7 +181,7 @@ func socket(ws *websocket.Conn) net.Conn {
 	return ws.NetConn()
 }
 
-// read delivers until something ends the link, then says what.
+// read delivers frames until the link ends, then reports the reason.
 func (l *link) read(frame func([]byte), closed func(error)) {
 	var err error
 	for {
@@ -188,10 +196,12 @@ func (l *link) read(frame func([]byte), closed func(error)) {
 	end := endOf(err)
 	l.mu.Lock()
 	if !l.leave(end.why, end.answer) && l.torn && end.answer != nil {
-		l.why = end.why // the peer's last word says more than our failed write
+		l.why = end.why // the peer's close code explains more than the failed write
 	}
 	l.mu.Unlock()
-	if end.refused { // gorilla sent the close frame; unread bytes would turn the end of the connection into a reset that overtakes it
+	// gorilla sent the close frame; unread bytes would turn the end of the connection into a reset
+	// that overtakes it
+	if end.refused {
 		_, _ = io.Copy(io.Discard, l.ws.NetConn())
 	}
 	<-l.written
@@ -202,7 +212,8 @@ func (l *link) read(frame func([]byte), closed func(error)) {
 	closed(why)
 }
 
-// next reads one message. Every part of it sets the deadline of silence anew: it counts only while we listen, however long the last frame waited for its Took.
+// next reads one message. Each part of it restarts the deadline of silence, which counts only while
+// next reads, however long the last frame waited for its Ack.
 func (l *link) next() ([]byte, error) {
 	if err := l.alive(); err != nil {
 		return nil, err
@@ -218,7 +229,7 @@ func (l *link) next() ([]byte, error) {
 	return b, err
 }
 
-// living reads a message whose every part is a sign of life.
+// living reads a message and restarts the deadline at each part.
 type living struct {
 	io.Reader
 	l *link

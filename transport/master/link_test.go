@@ -100,7 +100,7 @@ func TestPeerClosesWithoutCode(t *testing.T) {
 func TestCloseWaitsOneSecond(t *testing.T) {
 	t.Run("for the peer's close", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, b *bubble) {
-			_, in := b.raw(t, nil) // which never answers
+			_, in := b.raw(t, nil) // it never answers
 			h := hear(in.link)
 			took := measure(func() {
 				in.link.Close(4005, "")
@@ -114,7 +114,7 @@ func TestCloseWaitsOneSecond(t *testing.T) {
 	})
 	t.Run("for what is queued", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, b *bubble) {
-			_, in := b.raw(t, nil) // which reads nothing
+			_, in := b.raw(t, nil) // it reads nothing
 			h := hear(in.link)
 			send(t, in.link, strings.Repeat("x", 2*pipeBuffer), "never written")
 			took := measure(func() {
@@ -231,7 +231,8 @@ func TestBrokenFraming(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		ws, in := b.raw(t, nil)
 		h := hear(in.link)
-		if _, err := ws.NetConn().Write([]byte{0x81, 0x01, 'x'}); err != nil { // a text frame without mask
+		// a text frame without mask
+		if _, err := ws.NetConn().Write([]byte{0x81, 0x01, 'x'}); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseProtocolError) {

@@ -77,8 +77,8 @@ func TestStopEndsNoLink(t *testing.T) {
 		here, there := hear(control), hear(master)
 		b.stop()
 		b.stop() // twice does no harm
-		told, _ := b.net.start("ws://master")
-		if got := <-told; got.err == nil {
+		result, _ := b.net.start("ws://master")
+		if got := <-result; got.err == nil {
 			t.Error("a stopped listener accepted")
 		}
 		send(t, control, "still there")
@@ -98,9 +98,9 @@ func TestIdleHandshakes(t *testing.T) {
 	}
 	defer stop()
 	link := func() transport.Link {
-		told := make(chan dialled, 1)
-		Dial(transport.Target{URL: "ws://" + at, Header: map[string]string{"source": "north"}}, func(l transport.Link, err error) { told <- dialled{l, err} })
-		got := <-told
+		result := make(chan dialled, 1)
+		Dial(transport.Target{URL: "ws://" + at, Header: map[string]string{"source": "north"}}, func(l transport.Link, err error) { result <- dialled{l, err} })
+		got := <-result
 		if got.err != nil {
 			t.Fatal(got.err)
 		}
@@ -123,7 +123,7 @@ func TestIdleHandshakes(t *testing.T) {
 	first.Close(0, "")
 }
 
-// TestRealSockets is the one story over TCP: listen, refuse plain TCP, dial, talk, close.
+// TestRealSockets runs one story over TCP: listen, refuse plain TCP, dial, exchange frames, close.
 func TestRealSockets(t *testing.T) {
 	accepted := make(chan arrival, 1)
 	at, stop, err := Listen("127.0.0.1:0", func(l transport.Link, g transport.Greeting) { accepted <- arrival{l, g} })
@@ -133,10 +133,10 @@ func TestRealSockets(t *testing.T) {
 	if _, _, err := Listen(at, nil); err == nil || !strings.HasPrefix(err.Error(), "listen for CONTROLs at "+at) {
 		t.Errorf("listening twice: %v", err)
 	}
-	told := make(chan dialled, 1)
-	done := func(l transport.Link, err error) { told <- dialled{l, err} }
+	result := make(chan dialled, 1)
+	done := func(l transport.Link, err error) { result <- dialled{l, err} }
 	Dial(transport.Target{URL: "ws://" + at, Header: map[string]string{"source": "north"}}, done)
-	got := <-told
+	got := <-result
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
@@ -159,12 +159,13 @@ func TestRealSockets(t *testing.T) {
 	there.wantEnd(t, "closed by us with 4006: link has ended", transport.ErrEnded)
 	stop()
 	Dial(transport.Target{URL: "ws://" + at}, done)
-	if got := <-told; got.err == nil || !strings.HasPrefix(got.err.Error(), "dial ws://"+at+": unreachable: dial tcp ") {
-		t.Errorf("dialling nobody: %v", got.err)
+	if got := <-result; got.err == nil || !strings.HasPrefix(got.err.Error(), "dial ws://"+at+": unreachable: dial tcp ") {
+		t.Errorf("dialling a closed port: %v", got.err)
 	}
 }
 
-// TestRefusalArrives holds, over TCP, that a peer in the middle of a message far over the limit still reads why it is refused: no reset overtakes the close frame.
+// TestRefusalArrives checks, over TCP, that a peer in the middle of a message far over the limit
+// still reads the reason of the refusal: no reset overtakes the close frame.
 func TestRefusalArrives(t *testing.T) {
 	accepted := make(chan arrival, 1)
 	at, stop, err := Listen("127.0.0.1:0", func(l transport.Link, g transport.Greeting) { accepted <- arrival{l, g} })
@@ -187,7 +188,8 @@ func TestRefusalArrives(t *testing.T) {
 	h.wantEnd(t, "receive: message over 1048576 bytes: frame over the size limit", transport.ErrTooLarge)
 }
 
-// TestTLS holds that a listener of crypto/tls serves wss, and that a stranger's certificate is refused as one.
+// TestTLS checks that a listener of crypto/tls serves wss, and that an unknown certificate is
+// refused.
 func TestTLS(t *testing.T) {
 	certified := httptest.NewUnstartedServer(nil)
 	certified.StartTLS()
@@ -199,17 +201,17 @@ func TestTLS(t *testing.T) {
 	accepted := make(chan arrival, 1)
 	stop := serve(tls.NewListener(plain, &tls.Config{Certificates: certified.TLS.Certificates}), func(l transport.Link, g transport.Greeting) { accepted <- arrival{l, g} })
 	defer stop()
-	told := make(chan dialled, 1)
-	done := func(l transport.Link, err error) { told <- dialled{l, err} }
+	result := make(chan dialled, 1)
+	done := func(l transport.Link, err error) { result <- dialled{l, err} }
 	to := transport.Target{URL: "wss://" + plain.Addr().String()}
 	Dial(to, done)
-	if got := <-told; got.err == nil || !strings.Contains(got.err.Error(), ": TLS: ") {
+	if got := <-result; got.err == nil || !strings.Contains(got.err.Error(), ": TLS: ") {
 		t.Errorf("a stranger's certificate: %v", got.err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(certified.Certificate())
 	dialer{netDial: new(net.Dialer).DialContext, tls: &tls.Config{RootCAs: roots}}.dial(to, done)
-	got := <-told
+	got := <-result
 	if got.err != nil {
 		t.Fatal(got.err)
 	}

@@ -11,10 +11,12 @@ import (
 	"time"
 )
 
-// pipeBuffer is how many bytes a pipe holds each way, as a socket's buffers do: net.Pipe holds none, and its writers would wait where TCP's do not.
+// pipeBuffer is the number of bytes that a pipe holds each way, like a socket's buffers: net.Pipe
+// holds none, and its writers would wait where TCP's do not.
 const pipeBuffer = 64 << 10
 
-// memory is a network of one listener that lives in a bubble: everything in it waits on a sync.Cond or a channel of the bubble.
+// memory is a network of one listener inside a bubble: everything in it waits on a sync.Cond or a
+// channel of the bubble.
 type memory struct {
 	arriving chan net.Conn
 	closed   chan struct{}
@@ -88,7 +90,7 @@ type stream struct {
 	reader, writer side
 }
 
-// side is one who uses a stream.
+// side is one user of a stream.
 type side struct {
 	gone     bool
 	deadline time.Time
@@ -164,12 +166,12 @@ func (s *stream) setDeadline(of *side, t time.Time) error {
 	return nil
 }
 
-func (s *stream) leave(who *side) {
+func (s *stream) leave(one *side) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who.gone = true
-	if who.timer != nil {
-		who.timer.Stop()
+	one.gone = true
+	if one.timer != nil {
+		one.timer.Stop()
 	}
 	s.changed.Broadcast()
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// The types here are what a packet looks like on the wire where its message cannot be marshalled as it is.
-// Each embeds the message and overrides single fields of it: the outer field of two with one JSON name is the one that counts.
+// Wire forms of packets whose messages cannot be marshalled directly. Each embeds the message and
+// overrides single fields: of two fields with one JSON name the outer one counts.
 
-// initialise shows the token. It is the only place of the link where one is revealed.
+// initialise shows the token. It is the only place of the link that reveals one.
 type initialise struct {
-	Token             string                 `json:"token"`
-	HeartbeatInterval *messages.Milliseconds `json:"heartbeat_interval,omitempty"` // left out rather than null: absent means not known
+	Token string `json:"token"`
+	// left out rather than null: absent means unknown
+	HeartbeatInterval *messages.Milliseconds `json:"heartbeat_interval,omitempty"`
 	messages.Initialise
 }
 
@@ -21,7 +22,7 @@ func wireInitialise(m messages.Initialise) initialise {
 	return initialise{Token: m.Token.Reveal(), HeartbeatInterval: m.HeartbeatInterval, Initialise: m}
 }
 
-// connect writes no range as [], as upstream does (PROTOCOL A6).
+// connect writes an absent range as [], as upstream does (PROTOCOL A6).
 type connect struct {
 	Range json.RawMessage `json:"shardRange"`
 	messages.Connect
@@ -35,7 +36,7 @@ func wireConnect(m messages.Connect) connect {
 	return w
 }
 
-// readConnect reads shardRange, which has no or two numbers; absent and null are no numbers.
+// readConnect reads shardRange, which has no or two numbers; absent and null mean none.
 func readConnect(p packet) (messages.FromMaster, error) {
 	var w connect
 	if err := p.into(&w); err != nil {
@@ -54,12 +55,12 @@ func readConnect(p packet) (messages.FromMaster, error) {
 	return m, nil
 }
 
-// emptyList reports whether raw, which is valid JSON, is a list of nothing.
+// emptyList reports whether raw, which is valid JSON, is an empty list.
 func emptyList(raw json.RawMessage) bool {
 	return len(raw) > 1 && raw[0] == '[' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
-// heartbeatAck says which packet it acks; without it, an ack of MASTER's means nothing.
+// heartbeatAck names the packet it acks; without it, an ack of MASTER has no meaning.
 type heartbeatAck struct {
 	Op messages.MasterOp `json:"op"`
 	messages.HeartbeatAck
@@ -68,18 +69,18 @@ type heartbeatAck struct {
 // acksHeartbeat refuses an ack whose "op" is not a heartbeat's.
 func (p packet) acksHeartbeat() error {
 	var op *messages.MasterOp
-	raw, said := p.fields["op"]
-	if said && json.Unmarshal(raw, &op) == nil && op != nil && *op == messages.OpBeat {
+	raw, found := p.fields["op"]
+	if found && json.Unmarshal(raw, &op) == nil && op != nil && *op == messages.OpBeat {
 		return nil
 	}
 	value := "missing"
-	if said {
+	if found {
 		value = shown(raw)
 	}
 	return &FieldError{Packet: "ack", Field: "op", Value: value, Rule: "9: MASTER acks heartbeats alone"}
 }
 
-// wireInfo writes lists of nothing as [], never null.
+// wireInfo writes empty lists as [], never null.
 func wireInfo(m messages.Info) messages.Info {
 	if m.Ranges == nil {
 		m.Ranges = []messages.RangeInfo{}
@@ -90,7 +91,7 @@ func wireInfo(m messages.Info) messages.Info {
 	return m
 }
 
-// wireHeartbeat writes a list of nothing as [], never null.
+// wireHeartbeat writes an empty list as [], never null.
 func wireHeartbeat(m messages.Heartbeat) messages.Heartbeat {
 	if m.Ranges == nil {
 		m.Ranges = []messages.RangeInfo{}

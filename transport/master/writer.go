@@ -8,8 +8,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// write is the only goroutine that writes, control frames too: a pong written from the reader would wait for a data frame held up by the peer, and a control
-// frame that runs into its deadline leaves the websocket unusable.
+// write is the only goroutine that writes, control frames included: a pong written by the reader
+// would wait for a data frame that the peer blocks, and a control frame that misses its deadline
+// leaves the websocket unusable.
 func (l *link) write() {
 	defer close(l.written)
 	for {
@@ -24,7 +25,7 @@ func (l *link) write() {
 	}
 }
 
-// outgoing waits for the next thing to write. It reports false when there will be none.
+// outgoing waits for the next message to write. It reports false when there will be none.
 func (l *link) outgoing() (kind int, payload []byte, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,14 +59,15 @@ func (l *link) put(kind int, payload []byte) error {
 	if kind != websocket.TextMessage {
 		return l.ws.WriteControl(kind, payload, deadline)
 	}
-	_ = l.ws.SetWriteDeadline(deadline) // only noted; WriteMessage meets its errors
+	_ = l.ws.SetWriteDeadline(deadline) // only stored; WriteMessage returns its errors
 	return l.ws.WriteMessage(kind, payload)
 }
 
-// tear begins the end after a failed write. The reader has closeWait to find the peer's own reason among what it sent before.
+// tear starts the end after a failed write. The reader has closeWait to find the peer's own reason
+// among what it sent before.
 func (l *link) tear(err error) {
 	if errors.Is(err, websocket.ErrCloseSent) {
-		return // gorilla refused the peer from within the reader, which is about to tell why
+		return // gorilla refused the peer from within the reader, which will report the reason
 	}
 	if timedOut(err) {
 		err = fmt.Errorf("takes nothing for %s: %w", writeWait, err)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// BenchmarkFind is the time from 32 searches at once to the last answer.
+// BenchmarkFind measures the time from 32 searches at once to the last answer.
 func BenchmarkFind(b *testing.B) {
 	for name, forget := range map[string]func(*Mark){
 		"pid": func(*Mark) {},

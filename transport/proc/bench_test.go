@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// sleeper is a child that is quick to start and stays.
+// sleeper is a child that starts quickly and stays.
 var sleeper = Spec{Argv: []string{"/bin/sleep", "1000"}}
 
-// raw forks a sleeper with nothing of ours around it: the floor.
+// raw forks a sleeper without this package: the floor.
 func raw(b *testing.B) *os.Process {
 	p, err := os.StartProcess(sleeper.Argv[0], sleeper.Argv, &os.ProcAttr{Env: []string{}, Sys: &syscall.SysProcAttr{Setpgid: true}})
 	if err != nil {
@@ -20,7 +20,8 @@ func raw(b *testing.B) *os.Process {
 	return p
 }
 
-// BenchmarkKillToExit is the time from SIGKILL to the exited callback, beside what kill and wait take alone.
+// BenchmarkKillToExit measures the time from SIGKILL to the exited callback, and compares it with
+// kill and wait alone.
 func BenchmarkKillToExit(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		measure(b, func() time.Duration {
@@ -42,7 +43,7 @@ func BenchmarkKillToExit(b *testing.B) {
 	})
 }
 
-// BenchmarkStart is the time from Start to done, beside what fork and exec take alone.
+// BenchmarkStart measures the time from Start to done, and compares it with fork and exec alone.
 func BenchmarkStart(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		measure(b, func() time.Duration {
@@ -77,7 +78,8 @@ func launch(b *testing.B) (Process, <-chan Exit) {
 	return s.process, claim(s.process)
 }
 
-// measure reports the quantiles of what once returns; ns/op, which holds the rest of the loop too, is left out.
+// measure reports the quantiles of what once returns; ns/op, which includes the rest of the loop,
+// is left out.
 func measure(b *testing.B, once func() time.Duration) {
 	var took []time.Duration
 	for b.Loop() {

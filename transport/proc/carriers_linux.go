@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file is what the environments of running processes show: which of them hold an entry that we
-// gave to a bot. A process may overwrite its environment, or hide it, so that what is not found
-// here may still live; where a pid is known it alone decides (locate).
+// This file finds running processes by their environments: those that have an entry which CONTROL
+// gave to a bot. A process may overwrite its environment, or hide it, so a process that is not
+// found may still live; where a pid is known, it alone decides (locate).
 
-// environMax is how much of one environment is read.
+// environMax limits the part of one environment that is read.
 const environMax = 8 << 20
 
-// eachEnviron gives fn the environment of every process but our own, each entry between two zero
-// bytes, or why it cannot be read. A zombie and a kernel thread have none.
+// eachEnviron calls fn with the environment of every process but our own, each entry between two
+// zero bytes, or with the error of reading it. A zombie and a kernel thread have none.
 func eachEnviron(fn func(pid int, environ []byte, err error) error) error {
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -82,7 +82,7 @@ func readEnviron(pid string, buf *[]byte) ([]byte, error) {
 	}
 }
 
-// holds reports whether an environment has one of the entries; an empty one is none.
+// holds reports whether an environment has one of the entries; empty entries are ignored.
 func holds(environ []byte, entries ...string) bool {
 	for _, entry := range entries {
 		if entry != "" && bytes.Contains(environ, []byte("\x00"+entry+"\x00")) {
@@ -92,9 +92,9 @@ func holds(environ []byte, entries ...string) bool {
 	return false
 }
 
-// leaderOf finds the process that leads its group and holds the entry of m: of several, which a bot
-// may start, the first. Without one it is ErrGone, unless a process that started since then hides
-// its environment and may be it.
+// leaderOf finds the process that leads its group and has the entry of m: of several, which a bot
+// may start, the first. Without one it returns ErrGone, unless a process that started since then
+// hides its environment and may be the bot.
 func leaderOf(m Mark) (leader int, err error) {
 	since, hidden := uint64(0), 0
 	err = eachEnviron(func(pid int, environ []byte, err error) error {
@@ -107,7 +107,7 @@ func leaderOf(m Mark) (leader int, err error) {
 			return err
 		case holds(environ, m.Env):
 			if group, gone := syscall.Getpgid(pid); gone != nil || group != pid {
-				return nil //nolint:nilerr // it leads no group, or has ended
+				return nil //nolint:nilerr // it does not lead its group, or has ended
 			}
 			if _, started, err := look(pid); err == nil && (leader == 0 || started < since) {
 				leader, since = pid, started
@@ -126,16 +126,16 @@ func leaderOf(m Mark) (leader int, err error) {
 	return 0, ErrGone
 }
 
-// mayBe reports whether a process whose environment is hidden may be one of ours that started since
-// then: it leads its group and has our user.
+// mayBe reports whether a process with a hidden environment may be a bot that started since then:
+// it leads its group and runs as our user.
 func mayBe(pid int, since uint64) bool {
 	_, started, err := look(pid)
 	group, _ := syscall.Getpgid(pid)
 	return err == nil && started >= since && group == pid && ours(pid)
 }
 
-// ours reports whether a process has our user. Its folder in /proc does not say: one that hides
-// belongs to root there.
+// ours reports whether a process runs as our user. The owner of its folder in /proc does not show
+// this: a process that hides its memory belongs to root there.
 func ours(pid int) bool {
 	status, err := readProc(pid, "status")
 	if err != nil {
@@ -146,11 +146,11 @@ func ours(pid int) bool {
 	return len(fields) > 0 && fields[0] == strconv.Itoa(os.Getuid())
 }
 
-// memberOf finds a living member of a group whose leader is gone, which has our user and started no
-// sooner than the leader; 0 for none.
+// memberOf finds a living member of a group whose leader is gone, which runs as our user and
+// started no sooner than the leader; 0 for none.
 func memberOf(group int, since uint64) (pid int, err error) {
 	if syscall.Kill(-group, 0) == syscall.ESRCH || syscall.Kill(group, 0) == nil {
-		return 0, nil // no such group, or that of another process which has the number by now
+		return 0, nil // no such group, or that of another process which has the number now
 	}
 	names, err := os.ReadDir("/proc")
 	for _, e := range names {
@@ -160,7 +160,7 @@ func memberOf(group int, since uint64) (pid int, err error) {
 		}
 		fields, err := lookAt(pid)
 		if err != nil {
-			continue // it is gone, and for the others we ask again
+			continue // it is gone; the caller searches again for others
 		}
 		started, err := strconv.ParseUint(fields[19], 10, 64)
 		if err == nil && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" && started >= since && ours(pid) {
@@ -170,11 +170,11 @@ func memberOf(group int, since uint64) (pid int, err error) {
 	return 0, err
 }
 
-// endRounds is how often end looks: what is killed may have forked a moment before.
+// endRounds limits the rounds of end: a killed process may have forked just before.
 const endRounds = 20
 
-// end kills every process that holds one of the entries, with the group it leads, until none is
-// left. n counts them. An error says why one may be left.
+// end kills every process that has one of the entries, with the group it leads, until none is left.
+// n counts them. err is the reason why one may be left.
 func end(entries ...string) (n int, err error) {
 	if strings.Join(entries, "") == "" {
 		return 0, nil
@@ -184,7 +184,8 @@ func end(entries ...string) (n int, err error) {
 		var left []int
 		err := eachEnviron(func(pid int, environ []byte, err error) error {
 			switch {
-			case err != nil && !errors.Is(err, fs.ErrPermission): // nobody sees into another user's
+			// another user's environment is hidden
+			case err != nil && !errors.Is(err, fs.ErrPermission):
 				return err
 			case holds(environ, entries...):
 				left = append(left, pid)
@@ -200,10 +201,10 @@ func end(entries ...string) (n int, err error) {
 		}
 		awaitGone(left)
 	}
-	return len(killed), fmt.Errorf("processes that were started for the bot do not end, though they were sent SIGKILL; one is %d", last(killed))
+	return len(killed), fmt.Errorf("processes of the bot do not end after SIGKILL; one is %d", last(killed))
 }
 
-// last is the highest of some pids.
+// last returns the highest of some pids.
 func last(pids map[int]bool) (pid int) {
 	for p := range pids {
 		pid = max(pid, p)
@@ -211,8 +212,8 @@ func last(pids map[int]bool) (pid int) {
 	return pid
 }
 
-// kill kills a process that holds one of the entries, and its group where it leads one or where the
-// leader is dead. The pidfd keeps the signal from another process that has the pid by now.
+// kill kills a process that has one of the entries, and its group if it leads one or if the leader
+// is dead. The pidfd protects another process that has the pid now.
 func kill(pid int, entries ...string) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -234,13 +235,13 @@ func kill(pid int, entries ...string) {
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// dead reports whether a process runs no more.
+// dead reports whether a process has ended.
 func dead(pid int) bool {
 	state, _, err := look(pid)
 	return errors.Is(err, ErrGone) || err == nil && state == 'Z'
 }
 
-// awaitGone waits, for settleMax at most, until these processes run no more.
+// awaitGone waits, for settleMax at most, until these processes have ended.
 func awaitGone(pids []int) {
 	for deadline := time.Now().Add(settleMax); time.Now().Before(deadline); <-time.After(settleStep) {
 		if !slices.ContainsFunc(pids, func(pid int) bool { return !dead(pid) }) {
@@ -250,7 +251,7 @@ func awaitGone(pids []int) {
 }
 
 // Holders lists the values of a variable in the environments of the running processes, each once,
-// where they begin with prefix ("NAME=beginning").
+// if they begin with prefix ("NAME=beginning").
 func Holders(prefix string) (values []string, err error) {
 	seen := map[string]bool{}
 	name, _, _ := strings.Cut(prefix, "=")

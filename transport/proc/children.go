@@ -6,14 +6,15 @@ import (
 )
 
 // expected are the pids of our children that a goroutine here waits for; ReapOrphans leaves them
-// alone. Forks hold the lock shared until the pid is noted, so that no child is dead and unknown.
+// alone. Forks hold the lock shared until the pid is recorded, so that no child is dead and
+// unknown.
 var expected = struct {
 	sync.RWMutex
 	noting sync.Mutex
 	pids   map[int]bool
 }{pids: map[int]bool{}}
 
-// expect runs a fork and notes the child's pid as one that its caller will reap.
+// expect runs a fork and records the child's pid as one that its caller will reap.
 func expect(fork func() (pid int, err error)) (int, error) {
 	expected.RLock()
 	defer expected.RUnlock()
@@ -33,7 +34,8 @@ func reaped(pid int) {
 	delete(expected.pids, pid)
 }
 
-// Run is c.Run for a program of which pid 1 may be us: the exit of c is its own (ReapOrphans).
+// Run is c.Run for a program that may run as pid 1: it gets the exit of c, which ReapOrphans leaves
+// alone.
 func Run(c *exec.Cmd) error {
 	pid, err := expect(func() (int, error) {
 		if err := c.Start(); err != nil {

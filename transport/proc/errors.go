@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// What a SpecError wraps: the kinds of mistake a Spec can hold.
+// Kinds of mistakes in a Spec, which a SpecError wraps.
 var (
-	ErrArgs          = errors.New("arguments or environment that no program can be given")
+	ErrArgs          = errors.New("arguments or environment that no program can take")
 	ErrNotFound      = errors.New("program not found")
 	ErrNotExecutable = errors.New("program cannot be executed")
 	ErrDir           = errors.New("working directory cannot be entered")
@@ -21,7 +21,8 @@ var (
 	ErrFolder        = errors.New("folder cannot be made")
 )
 
-// SpecError says that a Spec cannot be started as it is: no retry cures it, an operator does. It names the thing, its value and the rule that was broken.
+// SpecError reports that a Spec cannot be started as it is: no retry helps, an operator must change
+// something. It names the thing, its value and the rule that was broken.
 type SpecError struct {
 	Thing string // "bot command"
 	Value string
@@ -29,10 +30,10 @@ type SpecError struct {
 	Kind  error  // one of the above
 }
 
-// Error is `bot command "x": not found in PATH`.
+// Error returns `bot command "x": not found in PATH`.
 func (e *SpecError) Error() string { return fmt.Sprintf("%s %q: %s", e.Thing, e.Value, e.Rule) }
 
-// Unwrap gives the kind, for errors.Is.
+// Unwrap returns the kind, for errors.Is.
 func (e *SpecError) Unwrap() error { return e.Kind }
 
 // commandError is a SpecError about the command.
@@ -40,7 +41,8 @@ func commandError(name, rule string, kind error) error {
 	return &SpecError{Thing: "bot command", Value: name, Rule: rule, Kind: kind}
 }
 
-// check finds the program and looks at the working directory, whose mistakes the kernel reports by the same numbers as the program's.
+// check finds the program and checks the working directory, whose errors have the same numbers in
+// the kernel as the program's.
 func check(spec Spec) (path string, err error) {
 	if len(spec.Argv) == 0 || spec.Argv[0] == "" {
 		return "", commandError("", "at least a program is needed", ErrArgs)
@@ -50,16 +52,18 @@ func check(spec Spec) (path string, err error) {
 	}
 	name := spec.Argv[0]
 	if strings.Contains(name, "/") {
-		return name, nil // the kernel looks it up, from Dir
+		return name, nil // the kernel resolves it, from Dir
 	}
-	if path, err = exec.LookPath(name); err != nil { // also what only a relative entry of PATH offers: not looked for in whatever folder we happen to be
+	// a program that only a relative entry of PATH offers is refused too: it would depend on our
+	// working directory
+	if path, err = exec.LookPath(name); err != nil {
 		return "", commandError(name, "not found in PATH", ErrNotFound)
 	}
 	return path, nil
 }
 
-// makeFolders makes what the process needs and somebody removed: logind ends XDG_RUNTIME_DIR with
-// the last login, and cleaners take what looks old.
+// makeFolders creates folders that the process needs and that were removed: logind removes
+// XDG_RUNTIME_DIR with the last login, and cleaners remove old files.
 func makeFolders(dirs []string) error {
 	for _, dir := range dirs {
 		switch err := os.MkdirAll(dir, 0o700); {
@@ -73,13 +77,13 @@ func makeFolders(dirs []string) error {
 	return nil
 }
 
-// checkDir says why dir cannot be a working directory.
+// checkDir returns the reason why dir cannot be a working directory.
 func checkDir(dir string) error {
 	if dir == "" {
 		return nil
 	}
 	rule := ""
-	switch _, err := os.Stat(dir + "/."); { // the dot asks for the right to enter
+	switch _, err := os.Stat(dir + "/."); { // the dot checks the permission to enter
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
@@ -94,7 +98,8 @@ func checkDir(dir string) error {
 	return &SpecError{Thing: "bot folder", Value: dir, Rule: rule, Kind: ErrDir}
 }
 
-// explain turns the kernel's refusal to run path into an error that says what to mend. It tells no value of the environment: the token may be one.
+// explain turns the kernel's refusal to run path into an error that names what to fix. It contains
+// no value of the environment: the token may be one.
 func explain(spec Spec, path string, err error) error {
 	name := spec.Argv[0]
 	if !filepath.IsAbs(path) {
@@ -103,11 +108,11 @@ func explain(spec Spec, path string, err error) error {
 	info, missing := os.Stat(path)
 	switch {
 	case errors.Is(err, syscall.E2BIG):
-		return commandError(name, fmt.Sprintf("arguments and environment, %d bytes, are more than the kernel takes (Linux: 128 KiB each, a quarter of the stack limit in all)", size(spec)), ErrArgs)
+		return commandError(name, fmt.Sprintf("arguments and environment, %d bytes, are more than the kernel accepts (Linux: 128 KiB each, a quarter of the stack limit in all)", size(spec)), ErrArgs)
 	case errors.Is(err, syscall.EINVAL) && holdsZero(spec):
-		return commandError(name, "an argument or a variable holds a zero byte", ErrArgs)
+		return commandError(name, "an argument or a variable contains a zero byte", ErrArgs)
 	case errors.Is(err, syscall.ENOENT) && missing == nil:
-		return commandError(name, "is there, but its interpreter is not: what its first line names, or the loader (libc) it was built for", ErrNotExecutable)
+		return commandError(name, "exists, but its interpreter does not: the one its first line names, or the loader (libc) it was built for", ErrNotExecutable)
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
 		return commandError(name, "does not exist", ErrNotFound)
 	case errors.Is(err, syscall.EACCES) && missing == nil && info.IsDir():
@@ -115,31 +120,31 @@ func explain(spec Spec, path string, err error) error {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return commandError(name, "no permission to execute it", ErrNotExecutable)
 	case errors.Is(err, syscall.ENOEXEC):
-		return commandError(name, "not a program of this machine, and no script: its first line does not begin with #!", ErrNotExecutable)
+		return commandError(name, "not a program for this machine, and not a script: its first line does not begin with #!", ErrNotExecutable)
 	default:
 		return fmt.Errorf("start %q: %w", name, err)
 	}
 }
 
-// Cure returns what a person can do about a start that failed.
+// Cure returns what an operator can do about a start that failed.
 func Cure(err error) string {
 	for _, c := range []struct {
 		err  error
 		cure string
 	}{
 		{ErrNotFound, "put the program back, or correct cluster.command"},
-		{ErrNotExecutable, "let the program be executed, or correct cluster.command"},
+		{ErrNotExecutable, "make the program executable, or correct cluster.command"},
 		{ErrDir, "put the folder back, or correct cluster.dir"},
-		{ErrFolder, "let this user make it; what is below XDG_RUNTIME_DIR goes with the last login: loginctl enable-linger, or set sockets.dir"},
-		{ErrOutput, "let this user write there, or set state.dir"},
+		{ErrFolder, "allow this user to create it; folders below XDG_RUNTIME_DIR are removed with the last login: loginctl enable-linger, or set sockets.dir"},
+		{ErrOutput, "allow this user to write there, or set state.dir"},
 		{syscall.ENOSPC, "make room on the disk"},
 		{syscall.EDQUOT, "make room on the disk"},
 		{syscall.EMFILE, "raise the number of open files (LimitNOFILE=, ulimit -n)"},
 		{syscall.ENFILE, "raise the system's number of open files (fs.file-max)"},
 		{syscall.EAGAIN, "raise the number of processes (TasksMax=, ulimit -u)"},
 		{syscall.ENOMEM, "make room in memory"},
-		{syscall.ETXTBSY, "end who writes to the program"},
-		{syscall.EIO, "look at the disk"},
+		{syscall.ETXTBSY, "end the process that writes to the program"},
+		{syscall.EIO, "check the disk"},
 	} {
 		if errors.Is(err, c.err) {
 			return c.cure
@@ -148,7 +153,7 @@ func Cure(err error) string {
 	return "see the error"
 }
 
-// size is what the kernel counts: every string with its closing zero.
+// size returns what the kernel counts: every string with its final zero.
 func size(spec Spec) (bytes int) {
 	for _, list := range [][]string{spec.Argv, spec.Env} {
 		for _, s := range list {
@@ -158,7 +163,7 @@ func size(spec Spec) (bytes int) {
 	return bytes
 }
 
-// holdsZero looks for the byte that would cut a string short.
+// holdsZero reports whether a string contains a zero byte, which would cut it.
 func holdsZero(spec Spec) bool {
 	return strings.Contains(strings.Join(spec.Argv, "")+strings.Join(spec.Env, ""), "\x00")
 }

@@ -53,12 +53,13 @@ func TestStubbornProcessNeedsKill(t *testing.T) {
 	}
 	p.Signal(syscall.SIGTERM)
 	p.Signal(syscall.SIGKILL)
-	if got, want := receive(t, exits), (Exit{Code: -1, Signal: syscall.SIGKILL}); got != want { // TERM, had it counted, came first
+	// TERM, had it counted, came first
+	if got, want := receive(t, exits), (Exit{Code: -1, Signal: syscall.SIGKILL}); got != want {
 		t.Errorf("got %+v", got)
 	}
 }
 
-// The bot is often the child of a wrapper, whose end must be its own, however the wrapper ends.
+// A bot is often the child of a wrapper; it ends with the wrapper, however that ends.
 func TestGroupGoesWithItsLeader(t *testing.T) {
 	leakless(t)
 	for name, end := range map[string]func(p Process){
@@ -83,7 +84,7 @@ func TestGroupGoesWithItsLeader(t *testing.T) {
 			}
 			receive(t, exits)
 			if !gone(grandchild) {
-				t.Error("the grandchild runs when the exit is told")
+				t.Error("the grandchild runs when the exit is reported")
 			}
 		})
 	}
@@ -119,7 +120,7 @@ func TestSignalsRaceTheExit(t *testing.T) {
 	close(stop)
 }
 
-// A bot that writes faster than anybody reads is not slowed: there is nobody to wait for.
+// A bot that writes faster than any reader is not slowed: no reader is waited for.
 func TestFloodOfOutput(t *testing.T) {
 	leakless(t)
 	const lines, width = 800_000, len("line 00000000\n")
@@ -153,12 +154,12 @@ func TestChildGetsWhatTheSpecSays(t *testing.T) {
 	}
 }
 
-// A life is told by its own output; the lives before it in the same file are not repeated.
+// Tail has the output of this run only, not that of earlier runs in the same file.
 func TestTailIsOfThisLife(t *testing.T) {
 	leakless(t)
 	spec := as("flood 1")
 	spec.Output = filepath.Join(t.TempDir(), "out")
-	if err := os.WriteFile(spec.Output, []byte("an earlier life\n"), 0o600); err != nil {
+	if err := os.WriteFile(spec.Output, []byte("an earlier run\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -177,12 +178,12 @@ func TestInheritedOutputHasNoTail(t *testing.T) {
 	}
 }
 
-// An end by a signal is none that the process chose.
+// Ending describes signals as not chosen by the process.
 func TestEnding(t *testing.T) {
 	for want, exit := range map[string]Exit{
 		"the process ended by itself":                                           {Code: 3},
-		"signal 9 (killed) ended the process; who sent it is unknown":           {Code: -1, Signal: syscall.SIGKILL},
-		"signal 15 (terminated) ended the process; who sent it is unknown":      {Code: -1, Signal: syscall.SIGTERM},
+		"signal 9 (killed) ended the process; its sender is unknown":            {Code: -1, Signal: syscall.SIGKILL},
+		"signal 15 (terminated) ended the process; its sender is unknown":       {Code: -1, Signal: syscall.SIGTERM},
 		"the kernel killed the process: out of memory":                          {Code: -1, Signal: syscall.SIGKILL, OOM: true},
 		"the process crashed: signal 11 (segmentation fault)":                   {Code: -1, Signal: syscall.SIGSEGV},
 		"the process ended; how is unknown, because CONTROL was not its parent": {Code: -1},

@@ -5,39 +5,41 @@ import (
 	"sync"
 )
 
-// ErrGone is what errors.Is finds in a GoneError.
+// ErrGone is matched by a GoneError (errors.Is).
 var ErrGone = errors.New("process is gone")
 
-// GoneError says that the process of a Mark is dead, and that nothing of its group is left.
+// GoneError reports that the process of a Mark is dead, and that nothing of its group is left.
 type GoneError struct {
-	Exit Exit // Code -1 and no Signal where nobody knows; its Tail always
+	Exit Exit // Code -1 and no Signal where unknown; with its Tail always
 }
 
-// Error is "process is gone: exit code 3".
+// Error returns "process is gone: exit code 3".
 func (e *GoneError) Error() string { return ErrGone.Error() + ": " + e.Exit.String() }
 
-// Unwrap gives ErrGone.
+// Unwrap returns ErrGone.
 func (e *GoneError) Unwrap() error { return ErrGone }
 
 // Find looks for the process that m marks and returns at once. done is called exactly once, on
 // another goroutine: with the process; with a *GoneError when it is dead; with ErrCancelled when
-// cancel came first; with anything else (no /proc, no descriptors, errors.ErrUnsupported) when it
+// cancel came first; with any other error (no /proc, no descriptors, errors.ErrUnsupported) when it
 // is unknown whether it lives.
 //
-// A process is the one that was marked when it has its pid and start time in the same boot,
-// whatever it made of its environment. Without a pid it is the leader of its group that holds
-// m.Env. Where it is dead, what holds m.Env or m.Owner is killed before done is called: a bot whose
-// wrapper died in our absence would run twice.
+// A process is the marked one if it has the mark's pid and start time in the same boot, whatever
+// its environment is now. Without a pid it is the leader of its group that has m.Env. Where it is
+// dead, every process with m.Env or m.Owner is killed before done is called: otherwise a bot whose
+// wrapper died in the absence of CONTROL would run twice.
 //
-// The exit of a child of ours, which it still is after an exec in place, is known as if it had been started by us; that of a stranger is Exit{Code: -1}.
-// cancel harms no process. One that was found, claimed or not, goes on being watched, so that it leaves no zombie, and the next Find gives it again, to its new owner alone.
+// The exit of a child of ours, also after an exec in place, is known as if this program had started
+// it; that of a foreign process is Exit{Code: -1}. cancel harms no process. A process that was
+// found, claimed or not, is still watched, so that it leaves no zombie, and the next Find returns
+// it again, to its new owner alone.
 func Find(m Mark, done func(Process, error)) (cancel func()) {
 	p := &process{output: m.Output, mark: m.Env, ooms: ooms(), found: true}
 	go p.adopt(m, done)
 	return p.cancel
 }
 
-// adopt is the life of one search, and of the process that came of it.
+// adopt runs one search, and watches the process that it found.
 func (p *process) adopt(m Mark, done func(Process, error)) {
 	found, err := p.find(m)
 	p.mu.Lock()
@@ -57,7 +59,7 @@ func (p *process) adopt(m Mark, done func(Process, error)) {
 	}
 }
 
-// find gives p once it has the process, or who watches that one already.
+// find returns p once it has the process, or the one that watches it already.
 func (p *process) find(m Mark) (*process, error) {
 	if other := again(m); other != nil {
 		return other, nil
@@ -89,20 +91,21 @@ func (p *process) find(m Mark) (*process, error) {
 	return p, nil
 }
 
-// change makes whoever calls Wait next the owner.
+// change makes the next caller of Wait the owner.
 func (p *process) change() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.found, p.exited = true, nil
 }
 
-// watched is every process that somebody here waits for, by pid: a second one who waited would take its exit away.
+// watched is every process that a goroutine waits for, by pid: a second waiter would take its exit
+// away.
 var watched = struct {
 	sync.Mutex
 	by map[int]*process
 }{by: map[int]*process{}}
 
-// hold notes that p is watched, and gives p, or who watches this process already.
+// hold records that p is watched, and returns p, or the one that watches this process already.
 func hold(p *process) *process {
 	watched.Lock()
 	defer watched.Unlock()
@@ -113,7 +116,7 @@ func hold(p *process) *process {
 	return p
 }
 
-// drop ends hold.
+// drop undoes hold.
 func drop(p *process) {
 	watched.Lock()
 	defer watched.Unlock()
@@ -122,7 +125,7 @@ func drop(p *process) {
 	}
 }
 
-// again is the process of m that is watched already; nil for none.
+// again returns the process of m that is watched already; nil for none.
 func again(m Mark) *process {
 	watched.Lock()
 	defer watched.Unlock()

@@ -14,10 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookStep is how often a stranger is looked at where the kernel has no pidfd to wait for (before 5.3).
+// lookStep is the interval of checks on a foreign process where the kernel has no pidfd to wait for
+// (before 5.3).
 const lookStep = 20 * time.Millisecond
 
-// boot names the boot of this machine; "" where the kernel does not say.
+// boot returns the id of this machine's boot; "" where the kernel has none.
 var boot = sync.OnceValue(func() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -26,7 +27,8 @@ var boot = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(text))
 })
 
-// Intent is the mark of a process that is about to be started: it starts in this boot, from now on.
+// Intent returns the mark of a process that is about to be started: it starts in this boot, from
+// now on.
 func Intent() Mark {
 	var up unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
@@ -64,7 +66,7 @@ func locate(m Mark) (c child, dead bool, err error) {
 	return c, c.ended(unix.WNOHANG), nil
 }
 
-// sweep kills what is left of a process that is gone. An error says why something may still live.
+// sweep kills the rest of a process that is gone. err is the reason why something may still live.
 func sweep(m Mark) (left int, err error) {
 	if left, err = end(m.Env, m.Owner); err != nil || m.PID == 0 || m.Boot != boot() {
 		return left, err
@@ -73,19 +75,19 @@ func sweep(m Mark) (left int, err error) {
 	case err != nil:
 		return left, err
 	case pid != 0:
-		return left, fmt.Errorf("process %d is in the group of process %d, which is gone, and does not show whose it is; end it if it is the bot's", pid, m.PID)
+		return left, fmt.Errorf("process %d is in the group of process %d, which is gone, and hides its environment; end it if it belongs to the bot", pid, m.PID)
 	}
 	return left, nil
 }
 
-// forget lets go of a child that nobody waits for.
+// forget releases a child that no goroutine waits for.
 func (c *child) forget() {
 	if c.pidfd >= 0 {
 		_ = syscall.Close(c.pidfd)
 	}
 }
 
-// left is ended, for a stranger.
+// left is ended, for a foreign process.
 func (c child) left() bool {
 	if c.pidfd >= 0 {
 		fds := []unix.PollFd{{Fd: int32(c.pidfd), Events: unix.POLLIN}}
@@ -96,7 +98,8 @@ func (c child) left() bool {
 	return errors.Is(err, ErrGone) || err == nil && (started != c.started || state == 'Z')
 }
 
-// taken reports whether the pid is another process's by now. While the leader or a member of its group is there it cannot be.
+// taken reports whether the pid belongs to another process now. It cannot while the leader or a
+// member of its group exists.
 func (c child) taken() bool {
 	if !c.stranger {
 		return false
@@ -105,7 +108,8 @@ func (c child) taken() bool {
 	return err == nil && started != c.started
 }
 
-// look reads the state and the start, in clock ticks since boot, of a process; ErrGone when there is none.
+// look reads the state and the start, in clock ticks since boot, of a process; ErrGone when there
+// is none.
 func look(pid int) (state byte, started uint64, err error) {
 	fields, err := lookAt(pid)
 	if err != nil {
@@ -115,14 +119,15 @@ func look(pid int) (state byte, started uint64, err error) {
 	return fields[0][0], started, err
 }
 
-// lookAt reads what the kernel shows of a process, from field 3 of proc_pid_stat(5) on; ErrGone
-// when there is none.
+// lookAt reads the fields of proc_pid_stat(5) from field 3 on; ErrGone when there is no such
+// process.
 func lookAt(pid int) ([]string, error) {
 	text, err := readProc(pid, "stat")
 	if err != nil {
 		return nil, err
 	}
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:]) // the name before it may hold anything
+	// the name before it may contain any byte
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if len(fields) < 20 || fields[0] == "" {
 		return nil, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields)+2)
 	}
@@ -138,8 +143,8 @@ func readProc(pid int, name string) (string, error) {
 	return string(text), nil
 }
 
-// goneOr is ErrGone where err comes of the end of a process; without /proc the same error means
-// nothing.
+// goneOr returns ErrGone if err is due to the end of a process, else err; without /proc the same
+// error means nothing.
 func goneOr(pid int, err error) error {
 	if errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist) && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return ErrGone

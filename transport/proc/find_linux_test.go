@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// marks makes every mark of this run another one.
+// marks makes the mark of each run unique.
 var marks atomic.Int64
 
 func newMark() Mark { return Mark{Env: fmt.Sprintf("%s=%d.%d", markVar, os.Getpid(), marks.Add(1))} }
 
-// unwatched forks a marked child that nobody waits for, as an exec in place leaves them.
+// unwatched forks a marked child that no goroutine waits for, as an exec in place leaves them.
 func unwatched(t testing.TB, argv ...string) (Mark, child) {
 	t.Helper()
 	m := newMark()
@@ -28,7 +28,7 @@ func unwatched(t testing.TB, argv ...string) (Mark, child) {
 	t.Cleanup(func() {
 		c.forget()
 		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
-		_, _ = syscall.Wait4(c.pid, nil, 0, nil) // ECHILD where the test saw to it
+		_, _ = syscall.Wait4(c.pid, nil, 0, nil) // ECHILD where the test reaped it
 	})
 	m.PID, m.Started = c.pid, c.started
 	return m, c
@@ -125,7 +125,7 @@ func TestFindGoesByPidAndStart(t *testing.T) {
 	receive(t, exits)
 }
 
-// An intent was written and no pid: what starts since is found by its environment.
+// An intent was recorded without a pid: a process that started since is found by its environment.
 func TestFindOfAnIntent(t *testing.T) {
 	leakless(t)
 	m := Intent()
@@ -140,7 +140,7 @@ func TestFindOfAnIntent(t *testing.T) {
 	receive(t, exits)
 }
 
-// A child that died in an exec in place waits to be reaped, with its exit.
+// A child that died during an exec in place waits to be reaped, with its exit.
 func TestFindOfAZombie(t *testing.T) {
 	leakless(t)
 	m, c := unwatched(t, "sh", "-c", "exit 7")
@@ -166,15 +166,15 @@ func TestFindAfterExecInPlace(t *testing.T) {
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	pid, word := next()
-	if pid != cmd.Process.Pid { // the child, where it lived long enough to say that it is up
+	if pid != cmd.Process.Pid { // the child, where it lived long enough to report
 		pid, word = next()
 	}
 	if pid != cmd.Process.Pid || word != "signal_killed" {
-		t.Errorf("%d, of %d, says %s", pid, cmd.Process.Pid, word)
+		t.Errorf("%d, of %d, reports %s", pid, cmd.Process.Pid, word)
 	}
 }
 
-// A pid that is another process's by now is not ours to signal.
+// A pid that belongs to another process now gets no signal.
 func TestTakenPidIsLeftAlone(t *testing.T) {
 	m, c := unwatched(t, "sleep", "1000")
 	p := &process{alive: true, child: child{pid: m.PID, started: m.Started - 1, pidfd: -1, stranger: true}}
@@ -206,7 +206,8 @@ func TestCancelledFindHarmsNobody(t *testing.T) {
 	}
 }
 
-// An actor that lost its process by a panic finds it again: the exit is told to the new owner alone, and the old one's cancel is void.
+// An actor that lost its process by a panic finds it again: the exit is reported to the new owner
+// alone, and the old one's cancel has no effect.
 func TestFindOfWhatWeStarted(t *testing.T) {
 	leakless(t)
 	m := newMark()
@@ -222,7 +223,7 @@ func TestFindOfWhatWeStarted(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	if len(old) != 0 {
-		t.Error("the old owner was told")
+		t.Error("the old owner got the exit")
 	}
 }
 
@@ -253,7 +254,7 @@ func TestManyFindsAtOnce(t *testing.T) {
 	}
 }
 
-// A process names itself, and may put anything into the line that is read.
+// A process chooses its name, which may put anything into the line that is read.
 func TestLookAtAnOddName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a) Z 1 (b")
 	sleep, err := exec.LookPath("sleep")

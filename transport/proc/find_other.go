@@ -7,25 +7,25 @@ import (
 	"fmt"
 )
 
-// locate cannot be done without /proc.
+// locate fails: it needs /proc.
 func locate(Mark) (c child, dead bool, err error) {
-	return child{}, false, fmt.Errorf("find a process of an earlier life: %w", errors.ErrUnsupported)
+	return child{}, false, fmt.Errorf("find a process of an earlier run: %w", errors.ErrUnsupported)
 }
 
-// forget lets go of a child.
+// forget releases a child.
 func (c *child) forget() {}
 
-// sweep has nothing to look at without /proc.
+// sweep does nothing without /proc.
 func sweep(Mark) (int, error) { return 0, nil }
 
-// end has nothing to look at without /proc.
+// end does nothing without /proc.
 func end(...string) (int, error) { return 0, nil }
 
-// boot is unknown without /proc.
+// boot returns "": it needs /proc.
 func boot() string { return "" }
 
-// Intent is the mark of a process that is about to be started.
+// Intent returns an empty mark.
 func Intent() Mark { return Mark{} }
 
-// Holders cannot be listed without /proc.
+// Holders returns nothing: it needs /proc.
 func Holders(string) ([]string, error) { return nil, nil }

@@ -7,16 +7,17 @@ import (
 	"sync"
 )
 
-// oomCounter is how often the kernel's out-of-memory killer took a process of our cgroup, ours and our children's alike, whatever limit it was that was hit.
-// The kernel counts before it kills, so a count read after an exit includes it.
+// oomCounter is the number of times that the kernel's out-of-memory killer killed a process of our
+// cgroup, ours and our children's alike, whatever limit was hit. The kernel counts before it kills,
+// so a count read after an exit includes it.
 type oomCounter struct {
 	path string // memory.events of a cgroup v2; "" where there is none
 
-	mu   sync.Mutex
-	told int64 // the count up to which every kill has explained somebody's death
+	mu        sync.Mutex
+	explained int64 // the count up to which every kill has explained a death
 }
 
-// ooms is the counter of the cgroup we live in; a child is in the same one.
+// ooms returns the counter of our cgroup, which our children share.
 var ooms = sync.OnceValue(func() *oomCounter {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -25,7 +26,8 @@ var ooms = sync.OnceValue(func() *oomCounter {
 	return &oomCounter{path: memoryEvents(string(groups))}
 })
 
-// memoryEvents finds our file by what /proc/self/cgroup says: the line of version 2 is "0::/path".
+// memoryEvents returns the path of our file from /proc/self/cgroup: the line of version 2 is
+// "0::/path".
 func memoryEvents(groups string) string {
 	for line := range strings.Lines(groups) {
 		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
@@ -51,14 +53,15 @@ func (c *oomCounter) count() int64 {
 	return -1
 }
 
-// explains tells whether a kill since the count was since can be what ended a process by SIGKILL. Each kill explains one death, so that one does not stand for a whole machine's.
+// explains reports whether a kill since the count was since may be what ended a process by SIGKILL.
+// Each kill explains one death only.
 func (c *oomCounter) explains(since int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	told := max(c.told, since)
-	if since < 0 || c.count() <= told {
+	explained := max(c.explained, since)
+	if since < 0 || c.count() <= explained {
 		return false
 	}
-	c.told = told + 1
+	c.explained = explained + 1
 	return true
 }

@@ -10,8 +10,9 @@ import (
 
 func TestMemoryEventsFile(t *testing.T) {
 	for groups, want := range map[string]string{
-		"0::/system.slice/control.service\n":     "/sys/fs/cgroup/system.slice/control.service/memory.events",
-		"0::/\n":                                 "/sys/fs/cgroup/memory.events", // a container's own namespace
+		"0::/system.slice/control.service\n": "/sys/fs/cgroup/system.slice/control.service/memory.events",
+		// of a container's own namespace
+		"0::/\n":                                 "/sys/fs/cgroup/memory.events",
 		"4:memory:/a\n1:name=systemd:/\n0::/b\n": "/sys/fs/cgroup/b/memory.events",
 		"4:memory:/a\n":                          "",
 		"":                                       "",
@@ -22,7 +23,7 @@ func TestMemoryEventsFile(t *testing.T) {
 	}
 }
 
-// counter is an oomCounter over a file of ours.
+// counter returns an oomCounter over a file of the test.
 func counter(t *testing.T) (c *oomCounter, set func(kills int)) {
 	t.Helper()
 	c = &oomCounter{path: filepath.Join(t.TempDir(), "memory.events")}
@@ -64,10 +65,10 @@ func TestExitTellsOutOfMemory(t *testing.T) {
 		end   func(p Process)
 		want  Exit
 	}{
-		"by the kernel":             {1, kernel(syscall.SIGKILL), Exit{Code: -1, Signal: syscall.SIGKILL, OOM: true}},
-		"by somebody, no kill told": {0, kernel(syscall.SIGKILL), Exit{Code: -1, Signal: syscall.SIGKILL}},
-		"by us, and a kill told":    {1, func(p Process) { p.Signal(syscall.SIGKILL) }, Exit{Code: -1, Signal: syscall.SIGKILL}},
-		"by another signal":         {1, kernel(syscall.SIGSEGV), Exit{Code: -1, Signal: syscall.SIGSEGV}},
+		"by the kernel":                       {1, kernel(syscall.SIGKILL), Exit{Code: -1, Signal: syscall.SIGKILL, OOM: true}},
+		"by another process, no kill counted": {0, kernel(syscall.SIGKILL), Exit{Code: -1, Signal: syscall.SIGKILL}},
+		"by us, and a kill counted":           {1, func(p Process) { p.Signal(syscall.SIGKILL) }, Exit{Code: -1, Signal: syscall.SIGKILL}},
+		"by another signal":                   {1, kernel(syscall.SIGSEGV), Exit{Code: -1, Signal: syscall.SIGSEGV}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ooms, set := counter(t)
@@ -89,7 +90,7 @@ func TestExitTellsOutOfMemory(t *testing.T) {
 	}
 }
 
-// kernel sends a signal that did not come from us.
+// kernel sends a signal from outside this package.
 func kernel(sig syscall.Signal) func(Process) {
 	return func(p Process) { _ = syscall.Kill(p.PID(), sig) }
 }

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// orphan is a marked process that another one started, which is dead by now; word is what it said when it was up.
+// orphan returns the mark of a process that another one started, which is dead now; word is its
+// first report.
 func orphan(t *testing.T, role string) (m Mark, word string) {
 	t.Helper()
 	m = newMark()
@@ -52,14 +53,14 @@ func TestFindOfAnOrphan(t *testing.T) {
 				t.Errorf("noticed after %v", took)
 			}
 			if !gone(grandchild) {
-				t.Error("the grandchild runs when the exit is told")
+				t.Error("the grandchild runs when the exit is reported")
 			}
-			p.Signal(syscall.SIGKILL) // nobody
+			p.Signal(syscall.SIGKILL) // no process is left
 		})
 	}
 }
 
-// The wrapper died while nobody watched: what it wrapped must not run beside its successor.
+// The wrapper died unwatched: the wrapped process must not run beside its successor.
 func TestFindLeavesNoRestOfAGroup(t *testing.T) {
 	leakless(t)
 	for name, forget := range map[string]func(*Mark){
@@ -78,7 +79,7 @@ func TestFindLeavesNoRestOfAGroup(t *testing.T) {
 			forget(&m)
 			goneExit(t, m)
 			if !gone(grandchild) {
-				t.Error("the grandchild runs when its leader is said to be gone")
+				t.Error("the grandchild runs when its leader is reported as gone")
 			}
 		})
 	}
@@ -95,19 +96,19 @@ func TestStrangerWithoutPidfd(t *testing.T) {
 	_ = syscall.Kill(m.PID, syscall.SIGKILL)
 	receive(t, ended)
 	if !gone(m.PID) {
-		t.Error("told, and it lives")
+		t.Error("reported, and it lives")
 	}
 }
 
-// left is a process with an entry in its environment that runs in a session of its own, as a daemon
-// and a detached helper do.
+// left returns a process with an entry in its environment that runs in a session of its own, as a
+// daemon and a detached helper do.
 func left(t *testing.T, entry string) (pid int) {
 	t.Helper()
 	cmd := exec.Command("setsid", "-f", "sh", "-c", "echo $$; exec sleep 1000 >/dev/null 2>&1")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), entry}
-	said, err := cmd.Output()
+	out, err := cmd.Output()
 	if err == nil {
-		pid, err = strconv.Atoi(strings.TrimSpace(string(said)))
+		pid, err = strconv.Atoi(strings.TrimSpace(string(out)))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -116,8 +117,8 @@ func left(t *testing.T, entry string) (pid int) {
 	return pid
 }
 
-// A bot puts itself into the background, or leaves a helper there: whatever has its mark ends with
-// it.
+// A bot puts itself into the background, or leaves a helper there: every process with its mark ends
+// with it.
 func TestNothingWithTheMarkOutlivesItsProcess(t *testing.T) {
 	leakless(t)
 	m := newMark()
@@ -133,7 +134,7 @@ func TestNothingWithTheMarkOutlivesItsProcess(t *testing.T) {
 	}
 }
 
-// No record tells of a run of the cluster: it is found by what all its runs hold, and ended.
+// Without a record of a run of the cluster, it is found by the entry of all its runs, and ended.
 func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
 	leakless(t)
 	owner := newMark().Env
@@ -153,8 +154,7 @@ func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
 	}
 }
 
-// The leader died, and what is left of its group shows nothing: that it is the bot cannot be
-// excluded.
+// The leader died, and the rest of its group hides its environment: it may be the bot's.
 func TestFindDoesNotKnowWhoseGroupItIs(t *testing.T) {
 	m, word := orphan(t, "parent")
 	m.Boot, m.Env = boot(), newMark().Env

@@ -13,9 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// openOutput opens the file that takes a child's output, and tells its size: what earlier lives wrote.
-// O_APPEND lets several writers share it, and lets it be cut from outside. It is locked, shared, for as long as the child, or whom the child gave it, has it open: whoever cannot
-// lock it alone knows that it is still written to. Where files cannot be locked nobody learns that.
+// openOutput opens the file for a child's output, and returns its size, which earlier runs wrote.
+// O_APPEND lets several writers share it, and lets other programs cut it. It has a shared lock
+// while the child, or a process that inherited it, has it open: a reader that cannot lock it
+// exclusively knows that it is still written to. Where files cannot be locked this stays unknown.
 func openOutput(path string) (*os.File, int64, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		return nil, 0, outputError(path, "a named pipe: opening it waits for a reader, and losing that reader would kill the bot")
@@ -32,7 +33,7 @@ func openOutput(path string) (*os.File, int64, error) {
 	return file, info.Size(), nil
 }
 
-// explainOutput says what is wrong with path.
+// explainOutput returns an error that names the mistake in path.
 func explainOutput(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -53,10 +54,12 @@ func outputError(path, rule string) error {
 	return &SpecError{Thing: "bot output", Value: path, Rule: rule, Kind: ErrOutput}
 }
 
-// tail reads the last of what stands in path beyond before: at most TailMax bytes. It is best effort: what cannot be read is no tail.
+// tail reads the end of path beyond before: at most TailMax bytes. It is best effort: a file that
+// cannot be read has no tail.
 func tail(path string, before int64) string {
 	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() { // "" is no file either; reading a device might wait for ever
+	// "" is not a file either; reading a device might block forever
+	if err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
 	file, err := os.Open(path)
@@ -67,7 +70,8 @@ func tail(path string, before int64) string {
 	if info.Size() < before {
 		before = 0 // cut by a log rotation: all of it is new
 	}
-	from := max(before, info.Size()-TailMax-1) // one byte more than is kept, to see whether a line begins there
+	// one byte more than is kept, to see whether a line begins there
+	from := max(before, info.Size()-TailMax-1)
 	b, err := io.ReadAll(io.NewSectionReader(file, from, info.Size()-from))
 	if err != nil {
 		return ""
@@ -79,7 +83,8 @@ func tail(path string, before int64) string {
 	return strings.ToValidUTF8(string(b), "?")      // no longer than what it replaces
 }
 
-// cut takes the last TailMax bytes of b, which is one longer: from the beginning of a line, or, in a line that fills it all, of a character.
+// cut returns the last TailMax bytes of b, which is one longer: from the beginning of a line, or,
+// in a line that fills all of it, of a character.
 func cut(b []byte) []byte {
 	if line := bytes.IndexByte(b[:len(b)-1], '\n'); line >= 0 {
 		return b[line+1:]

@@ -21,8 +21,8 @@ func TestTail(t *testing.T) {
 		"nothing":                      {"", 0, ""},
 		"one line":                     {"a\n", 0, "a"},
 		"no newline at the end":        {"a\nb", 0, "a\nb"},
-		"earlier lives are left out":   {"old\nnew\n", 4, "new"},
-		"nothing but earlier lives":    {"old\n", 4, ""},
+		"earlier runs are left out":    {"old\nnew\n", 4, "new"},
+		"nothing but earlier runs":     {"old\n", 4, ""},
 		"cut by a rotation":            {"new\n", 400, "new"},
 		"a hole punched by a rotation": {"\x00\x00\x00a\n", 0, "a"},
 		"broken bytes":                 {"a\xff\xfeb\n", 0, "a?b"},
@@ -49,7 +49,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// Whoever cannot lock an output alone knows that a bot writes to it.
+// A failed exclusive lock on an output shows that a bot writes to it.
 func TestOutputIsLockedWhileTheChildLives(t *testing.T) {
 	leakless(t)
 	path := filepath.Join(t.TempDir(), "out")

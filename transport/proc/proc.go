@@ -1,17 +1,23 @@
-// Package proc owns OS processes: it starts one in a process group of its own, sends its output to a file that it opens itself, tells how it ended, and leaves no zombie and no orphan.
+// Package proc owns OS processes: it starts one in a process group of its own, sends its output to
+// a file that it opens itself, reports how it ended, and leaves no zombie and no orphan.
 //
-// A process outlives us on purpose: nothing here dies with CONTROL, no pipe, no death signal (DESIGN §1.3).
+// A process outlives CONTROL on purpose: nothing here ends with CONTROL, no pipe, no death signal
+// (DESIGN §1.3).
 //
 //	         forked               leader gone                    group gone
 //	Start ──────────▶ running ──────────────────▶ swept, reaped ────────────▶ exited(Exit)
 //	   └─▶ done(error)   ▲ cancel without Wait: SIGKILL
-//	Find ────────────────┘ of an earlier life
+//	Find ────────────────┘ of an earlier run
 //	   └─▶ done(error)
 //
-// start.go is the first line, find.go and find_linux.go the other; carriers_linux.go what holds a
-// mark; output.go the file and its tail; oom.go what the kernel says about memory; children.go and
-// reap_linux.go whom we reap; errors.go why a start failed; proc_linux.go and proc_other.go how an
-// exit is noticed.
+//	start.go                        Start, and the goroutine of each process
+//	find.go, find_linux.go          Find
+//	carriers_linux.go               processes with an entry in their environment
+//	output.go                       the output file and its tail
+//	oom.go                          kills by the kernel's out-of-memory killer
+//	children.go, reap_linux.go      children to reap
+//	errors.go                       reasons of a failed start
+//	proc_linux.go, proc_other.go    noticing an exit
 package proc
 
 import (
@@ -20,31 +26,39 @@ import (
 	"syscall"
 )
 
-// Spec says what to start. Its slices are not to be changed once given to Start.
+// Spec describes a process to start. Its slices must not be changed after Start.
 type Spec struct {
-	Argv   []string // Argv[0] is looked up in our PATH; one with a slash is a path, and a relative path starts at Dir
-	Env    []string // the whole environment, "KEY=value"; nothing of ours is added
-	Dir    string   // working directory; "" is ours
-	Output string   // file that takes stdout and stderr, appended to, created 0600; "" inherits ours
-	Mark   string   // entry of Env that no other run has: what holds it ends with the process, in whatever session it is; "" only the group ends
+	// Argv[0] is looked up in our PATH; one with a slash is a path, and a relative path starts at
+	// Dir
+	Argv []string
+	Env  []string // the whole environment, "KEY=value"; nothing of ours is added
+	Dir  string   // working directory; "" is ours
+	// file that takes stdout and stderr, appended to, created 0600; "" inherits ours
+	Output string
+	// entry of Env that no other run has: processes with it end with the process, in whatever
+	// session they are; "": only the group ends
+	Mark string
 
-	Folders []string // made, 0700, where they are missing: the process needs them
+	Folders []string // created, 0700, if missing: the process needs them
 }
 
-// Exit is how a process ended.
+// Exit describes how a process ended.
 type Exit struct {
-	Code   int            // exit code; -1 when a signal ended it or nothing is known
+	Code   int            // exit code; -1 when a signal ended it or it is unknown
 	Signal syscall.Signal // 0 when none
-	OOM    bool           // the kernel's out-of-memory killer did it; false where the kernel does not tell (oom.go)
-	Left   int            // processes with its mark that had left its group; they are killed
-	Doubt  string         // why some of them may still live; "" none does
-	Tail   string         // the last lines of what this life wrote to Spec.Output, at most TailMax bytes of valid UTF-8, whole lines where possible, no newline at the end
+	// the kernel's out-of-memory killer ended it; false where unknown (oom.go)
+	OOM   bool
+	Left  int    // processes with its mark that had left its group; they are killed
+	Doubt string // why some of them may still live; "": none does
+	// the last lines of this run's output to Spec.Output, at most TailMax bytes of valid UTF-8,
+	// whole lines where possible, no newline at the end
+	Tail string
 }
 
-// TailMax is how much of the output an Exit carries.
+// TailMax limits the output in an Exit, in bytes.
 const TailMax = 4 << 10
 
-// String is "exit code 3", "signal killed", "signal killed (out of memory)".
+// String returns "exit code 3", "signal killed", "signal killed (out of memory)".
 func (e Exit) String() string {
 	switch {
 	case e.OOM:
@@ -58,11 +72,11 @@ func (e Exit) String() string {
 	}
 }
 
-// crashes are the signals that a process brings upon itself (signal(7)).
+// crashes are the signals of a process's own faults (signal(7)).
 var crashes = []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS}
 
-// Ending is what is known of an end that we did not bring about: "the process ended by itself", or
-// which signal ended it. The kernel does not tell who sent one.
+// Ending describes an end that CONTROL did not cause: "the process ended by itself", or which
+// signal ended it. The kernel does not report its sender.
 func (e Exit) Ending() string {
 	switch {
 	case e.OOM:
@@ -70,7 +84,7 @@ func (e Exit) Ending() string {
 	case slices.Contains(crashes, e.Signal):
 		return fmt.Sprintf("the process crashed: signal %d (%s)", e.Signal, e.Signal)
 	case e.Signal != 0:
-		return fmt.Sprintf("signal %d (%s) ended the process; who sent it is unknown", e.Signal, e.Signal)
+		return fmt.Sprintf("signal %d (%s) ended the process; its sender is unknown", e.Signal, e.Signal)
 	case e.Code < 0:
 		return "the process ended; how is unknown, because CONTROL was not its parent"
 	default:
@@ -78,31 +92,34 @@ func (e Exit) Ending() string {
 	}
 }
 
-// Process is one process that was started. Its methods never block and may be called from anywhere.
+// Process is one process that was started. Its methods never block and are safe for concurrent use.
 type Process interface {
 	PID() int
-	// Mark identifies the process by its pid, start time and boot; the caller adds what its
-	// environment holds.
+	// Mark identifies the process by its pid, start time and boot; the caller adds the entries of
+	// its environment.
 	Mark() Mark
 	// Wait claims the process: exited is called exactly once, after the process is reaped and its
-	// group and what holds its mark are swept. Called once; never from within Wait. A process that
-	// nobody claims is killed when its Start is cancelled.
+	// group and the processes with its mark are swept. Called once; never from within Wait. An
+	// unclaimed process is killed when its Start is cancelled.
 	Wait(exited func(Exit))
 	// Signal sends sig to the whole group, and does nothing once the process is reaped.
 	Signal(sig syscall.Signal)
 }
 
-// Mark identifies a process to a later life of CONTROL. Its pid and start time in the same boot
+// Mark identifies a process to a later run of CONTROL. Its pid and start time in the same boot
 // decide; the environment, which a process may overwrite or hide, decides only where they were
-// never written down.
+// never recorded.
 type Mark struct {
-	PID     int    `json:"pid,omitempty"`     // 0: unknown
-	Started uint64 `json:"started,omitempty"` // kernel's start time of the process; without a pid, it started then or later
-	Boot    string `json:"boot,omitempty"`    // boot that Started counts from; "" unknown
-	Env     string `json:"env"`               // "NAME=value" in the environment of this run, and of no other
-	Output  string `json:"output,omitempty"`  // its Spec.Output, a file of this run alone; "" for an Exit without Tail
-	// Owner is a "NAME=value" in the environment of every run of one cluster. Where the process is
-	// gone, whatever holds it is killed. It is never part of a record: only the caller knows that no
-	// other run is to live.
+	PID int `json:"pid,omitempty"` // 0: unknown
+	// kernel's start time of the process; without a pid, it started then or later
+	Started uint64 `json:"started,omitempty"`
+	Boot    string `json:"boot,omitempty"` // boot that Started counts from; "" unknown
+	// "NAME=value" in the environment of this run, and of no other
+	Env string `json:"env"`
+	// its Spec.Output, a file of this run alone; "" for an Exit without Tail
+	Output string `json:"output,omitempty"`
+	// Owner is a "NAME=value" in the environment of every run of one cluster. If the process is
+	// gone, every process with it is killed. It is never part of a record: only the caller knows
+	// that no other run is to live.
 	Owner string `json:"-"`
 }

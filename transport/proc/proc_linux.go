@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// child is a forked process that is not reaped yet: by its pid, which stays its own until then, and by a pidfd, which becomes readable when it ends.
-// A stranger is one that another process forked and will reap (find_linux.go): its pid may become somebody else's behind our back, which started tells.
+// child is a forked process that is not reaped so far: its pid, which stays its own until then, and
+// a pidfd, which becomes readable when it ends. A foreign one was forked by another process, which
+// will reap it (find_linux.go): its pid may be reused without our notice, which started reveals.
 type child struct {
 	pid      int
 	started  uint64 // clock ticks since boot, field 22 of /proc/<pid>/stat
@@ -17,27 +18,30 @@ type child struct {
 	stranger bool
 }
 
-// fork starts path in a process group of its own. It returns once the program is running or the kernel refused it.
-// It is syscall.ForkExec and not os.StartProcess, whose Wait reaps where it notices, and which would be a second owner of the pid.
+// fork starts path in a process group of its own. It returns once the program is running or the
+// kernel refused it. It uses syscall.ForkExec rather than os.StartProcess, whose Wait reaps at
+// once, and which would be a second owner of the pid.
 func fork(path string, argv []string, attr *syscall.ProcAttr) (child, error) {
 	c := child{pidfd: -1}
 	attr.Sys = &syscall.SysProcAttr{Setpgid: true, PidFD: &c.pidfd}
 	var err error
 	if c.pid, err = expect(func() (int, error) { return syscall.ForkExec(path, argv, attr) }); err == nil {
-		_, c.started, _ = look(c.pid) // a child of ours can be looked at until it is reaped; without /proc it has no start time
+		// a child can be read until it is reaped; without /proc it has no start time
+		_, c.started, _ = look(c.pid)
 	}
 	return c, err
 }
 
-// await returns when the child has ended; it does not reap, so the pid cannot become somebody else's before the group is swept.
-// It parks in Go's poller, for 9 KiB a child; a blocked waitid costs a thread and 20 KiB, and is the way out where the kernel has no pidfd to poll.
+// await returns when the child has ended; it does not reap, so the pid cannot be reused before the
+// group is swept. It parks in Go's poller, for 9 KiB a child; a blocked waitid costs a thread and
+// 20 KiB, and is the fallback where the kernel has no pidfd to poll.
 func (c child) await() {
 	if c.pidfd >= 0 && c.park() == nil {
 		return
 	}
 	c.pidfd = -1
 	for !c.ended(0) {
-		<-time.After(lookStep) // a stranger without a pidfd tells nobody but its parent
+		<-time.After(lookStep) // only its parent is notified of a foreign process without a pidfd
 	}
 }
 
@@ -53,10 +57,12 @@ func (c child) park() error {
 	if err != nil {
 		return err
 	}
-	return raw.Read(func(uintptr) bool { return c.ended(unix.WNOHANG) }) // asked once before, and once after each wake-up
+	// checked once before, and once after each wake-up
+	return raw.Read(func(uintptr) bool { return c.ended(unix.WNOHANG) })
 }
 
-// ended asks whether there is an exit to reap; without WNOHANG it blocks until there is, but for a stranger. An error is an end too: the child is not ours any more.
+// ended reports whether there is an exit to reap; without WNOHANG it blocks until there is, except
+// for a foreign process. An error is an end too: the child is not ours any more.
 func (c child) ended(options int) bool {
 	if c.stranger {
 		return c.left()

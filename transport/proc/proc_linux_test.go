@@ -33,8 +33,8 @@ func TestExitIsNoticedWithoutPidfd(t *testing.T) {
 	}
 }
 
-// Somebody else's wait must not hang ours: nothing is known then, and that is said.
-func TestExitReapedBySomebodyElse(t *testing.T) {
+// Another goroutine's wait must not block ours: the exit is then reported as unknown.
+func TestExitReapedElsewhere(t *testing.T) {
 	leakless(t)
 	p, exits := run(t, Spec{Argv: []string{"sleep", "1000"}})
 	stolen := make(chan struct{})

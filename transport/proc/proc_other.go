@@ -4,22 +4,24 @@ package proc
 
 import "syscall"
 
-// child is a forked process that is not reaped yet, and once it is, how it ended.
+// child is a forked process, and after await its exit.
 type child struct {
 	pid     int
-	started uint64 // 0: not known
+	started uint64 // 0: unknown
 	status  syscall.WaitStatus
 	err     error
 }
 
-// fork starts path in a process group of its own. It returns once the program is running or the kernel refused it.
+// fork starts path in a process group of its own. It returns once the program is running or the
+// kernel refused it.
 func fork(path string, argv []string, attr *syscall.ProcAttr) (child, error) {
 	attr.Sys = &syscall.SysProcAttr{Setpgid: true}
 	pid, err := syscall.ForkExec(path, argv, attr)
 	return child{pid: pid}, err
 }
 
-// await returns when the child has ended. Without Linux's waitid it reaps as well, so that for an instant a signal may go to a pid that has just become free; these systems are for development.
+// await returns when the child has ended. Without Linux's waitid it reaps as well, so that for an
+// instant a signal may go to a pid that has just become free; these systems are for development.
 func (c *child) await() {
 	for {
 		_, c.err = syscall.Wait4(c.pid, &c.status, 0, nil)
@@ -29,8 +31,8 @@ func (c *child) await() {
 	}
 }
 
-// taken reports whether the pid is another process's by now; not known here.
+// taken reports whether the pid belongs to another process now; unknown here.
 func (c *child) taken() bool { return false }
 
-// reap gives what await saw.
+// reap returns the exit that await saw.
 func (c *child) reap() (syscall.WaitStatus, error) { return c.status, c.err }

@@ -16,31 +16,36 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what comes in milliseconds on a quiet machine.
+// patience is how long a test waits for what takes milliseconds on a quiet machine.
 const patience = 30 * time.Second
 
-// The test binary is its own child: role says what it then plays, ready is the socket on which it says that it is up.
+// The test binary is its own child: role names its behaviour, ready is the socket on which it
+// reports that it is up.
 const (
 	roleVar  = "PROC_TEST_ROLE"
 	readyVar = "PROC_TEST_READY"
 	childVar = "PROC_TEST_CHILD" // what a supervisor's child plays
-	markVar  = "PROC_TEST_MARK"  // what it is found by
+	markVar  = "PROC_TEST_MARK"  // the entry it is found by
 )
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVar); role != "" {
 		play(role)
 	}
-	if len(os.Args) == 1 { // go test always passes flags: this is a child that lost its role, and would start children of its own without end
+	// go test always passes flags: this is a child that lost its role, and would start children
+	// without end
+	if len(os.Args) == 1 {
 		panic("a child without " + roleVar)
 	}
 	os.Exit(m.Run())
 }
 
-// play is the child's main. It ends by syscall.Exit: os.Exit would first let the race detector wait and the coverage tool write.
+// play is the child's main. It ends by syscall.Exit: os.Exit would first let the race detector wait
+// and the coverage tool write.
 func play(role string) {
 	forever := make(chan os.Signal, 1)
-	signal.Notify(forever, syscall.SIGUSR2) // a signal that may come keeps the runtime from calling it a deadlock
+	// a signal that may come keeps the runtime from reporting a deadlock
+	signal.Notify(forever, syscall.SIGUSR2)
 	verb, arg, _ := strings.Cut(role, " ")
 	switch verb {
 	case "exit":
@@ -63,7 +68,7 @@ func play(role string) {
 	case "flood":
 		flood(arg)
 		syscall.Exit(3)
-	case "say": // everything a child is given
+	case "say": // everything a child gets
 		dir, _ := os.Getwd()
 		stdin, err := os.Stdin.Read(make([]byte, 1))
 		fmt.Println("args", os.Args[1:], "env", os.Environ(), "dir", dir, "stdin", stdin, err, "leader", syscall.Getpgrp() == os.Getpid())
@@ -83,7 +88,7 @@ func play(role string) {
 			find := fmt.Sprintf("%s=find %d %d", roleVar, p.PID(), p.Mark().Started)
 			panic(syscall.Exec(os.Args[0], os.Args, []string{find, readyVar + "=" + os.Getenv(readyVar), markVar + "=" + os.Getenv(markVar)}))
 		})
-	case "find": // is what exec became
+	case "find": // the program that exec started
 		m := Mark{Env: markVar + "=" + os.Getenv(markVar)}
 		_, _ = fmt.Sscan(arg, &m.PID, &m.Started)
 		Find(m, func(p Process, err error) {
@@ -97,13 +102,13 @@ func play(role string) {
 	<-forever
 }
 
-// offspring is the Spec of a supervisor's child.
+// offspring returns the Spec of a supervisor's child.
 func offspring(output string) Spec {
 	env := []string{"PATH=" + os.Getenv("PATH"), roleVar + "=" + os.Getenv(childVar), readyVar + "=" + os.Getenv(readyVar), markVar + "=" + os.Getenv(markVar)}
 	return Spec{Argv: os.Args[:1], Env: env, Output: output}
 }
 
-// flood writes so many numbered lines.
+// flood writes a number of lines.
 func flood(lines string) {
 	n, _ := strconv.Atoi(lines)
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
@@ -113,7 +118,7 @@ func flood(lines string) {
 	_ = out.Flush()
 }
 
-// say tells the test one word.
+// say sends the test one word.
 func say(word string) {
 	conn, err := net.Dial("unix", os.Getenv(readyVar))
 	if err != nil {
@@ -123,7 +128,7 @@ func say(word string) {
 	_ = conn.Close()
 }
 
-// words listens for what children say, and gives what they have to be told for it.
+// words listens for the words of children, and returns the variable that they need to send them.
 func words(t *testing.T) (env string, next func() (pid int, word string)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
@@ -147,12 +152,12 @@ func words(t *testing.T) (env string, next func() (pid int, word string)) {
 	}
 }
 
-// as is a Spec for a child of that role.
+// as returns a Spec for a child with a role.
 func as(role string, env ...string) Spec {
 	return Spec{Argv: []string{os.Args[0]}, Env: append(env, roleVar+"="+role)}
 }
 
-// started is what done was told.
+// started holds the arguments of done.
 type started struct {
 	process Process
 	err     error
@@ -182,7 +187,7 @@ func claim(p Process) <-chan Exit {
 	return exits
 }
 
-// receive takes one value, in patience.
+// receive takes one value, within patience.
 func receive[T any](t *testing.T, ch <-chan T) T {
 	t.Helper()
 	select {
@@ -194,7 +199,7 @@ func receive[T any](t *testing.T, ch <-chan T) T {
 	}
 }
 
-// eventually polls what nothing announces.
+// eventually polls a condition that has no event.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -206,7 +211,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// gone tells whether pid runs no more; a zombie, which only its parent can bury, does not run.
+// gone reports whether pid has ended; a zombie counts as ended.
 func gone(pid int) bool {
 	state, _ := stat(strconv.Itoa(pid))
 	return syscall.Kill(pid, 0) != nil || state == "Z"
@@ -222,7 +227,7 @@ func stat(pid string) (state string, parent int) {
 	return state, parent
 }
 
-// children lists ours with their states, zombies too; none where there is no /proc.
+// children lists our children with their states, zombies too; none where there is no /proc.
 func children() (list []string) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {

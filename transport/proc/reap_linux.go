@@ -14,16 +14,17 @@ import (
 )
 
 const (
-	// reapEvery is how often orphans are looked for without a signal, which the kernel merges.
+	// reapEvery is the interval of searches for orphans without a signal, since the kernel merges
+	// signals.
 	reapEvery = time.Second
-	// inheritedFor is how long the children that a program before ours left in this process, by exec
-	// in place, are kept for Find.
+	// inheritedFor is how long children that an earlier program left in this process, by exec in
+	// place, are kept for Find.
 	inheritedFor = time.Minute
 )
 
 // ReapOrphans reaps dead children that no goroutine here waits for, until ctx ends, and then closes
-// the channel that it returns at once. Such come to pid 1 of a container: every process there whose
-// parent dies before it. Without a reaper each stays in the table of processes, which has an end.
+// the channel that it returns at once. Pid 1 of a container gets such children: every process there
+// whose parent dies first. Without a reaper each stays in the process table, which is finite.
 func ReapOrphans(ctx context.Context) (ended <-chan struct{}) {
 	inherited := map[int]bool{}
 	for pid := range childrenOf(os.Getpid()) {
@@ -58,12 +59,12 @@ func keepReaping(ctx context.Context, inherited map[int]bool) {
 	}
 }
 
-// reapOrphans reaps the orphans that are dead now, but for those in spare.
+// reapOrphans reaps the orphans that are dead now, except those in spare.
 func reapOrphans(spare map[int]bool) {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
 	if err == nil && info.Signo == 0 || errors.Is(err, unix.ECHILD) {
-		return // no child is dead: nothing to look for
+		return // no child is dead
 	}
 	expected.Lock()
 	defer expected.Unlock()
@@ -92,7 +93,8 @@ func childrenOf(parent int) map[int]byte {
 		if err != nil {
 			continue
 		}
-		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:]) // state and parent follow the name, which may hold anything
+		// state and parent follow the name, which may contain any byte
+		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
 			all[pid] = fields[0][0]
 		}
@@ -100,7 +102,7 @@ func childrenOf(parent int) map[int]byte {
 	return all
 }
 
-// isWatched reports whether a process that was started or found here has a pid.
+// isWatched reports whether a pid belongs to a process that was started or found here.
 func isWatched(pid int) bool {
 	watched.Lock()
 	defer watched.Unlock()

@@ -11,10 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Orphans that come to us are reaped as soon as they are dead, and the exit of every child of ours
-// stays its own.
+// Orphans are reaped as soon as they are dead, and the exit of every child stays its own.
 func TestReapOrphans(t *testing.T) {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil { // as pid 1 would be
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil { // as for pid 1
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
@@ -34,7 +33,7 @@ func TestReapOrphans(t *testing.T) {
 	eventually(t, "no zombie is left", func() bool { return len(childrenOf(os.Getpid())) == 0 })
 }
 
-// What a program before ours left is kept for a while: its exit is asked for by Find.
+// Children that an earlier program left are kept for a while: Find may ask for their exit.
 func TestReapOrphansSparesWhatIsInherited(t *testing.T) {
 	pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit 3"}, &syscall.ProcAttr{})
 	if err != nil {
@@ -48,7 +47,7 @@ func TestReapOrphansSparesWhatIsInherited(t *testing.T) {
 	}
 }
 
-// The names of processes may hold anything.
+// Names of processes may contain any byte.
 func TestChildrenOf(t *testing.T) {
 	c := exec.Command("sleep", "1000")
 	c.Path, _ = exec.LookPath("sleep")

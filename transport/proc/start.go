@@ -9,38 +9,43 @@ import (
 	"time"
 )
 
-// ErrCancelled is what done hears when cancel came before it: nothing was started, or it is dead and reaped by now.
+// ErrCancelled is done's error when cancel came first: nothing was started, or it is dead and
+// reaped.
 var ErrCancelled = errors.New("start cancelled")
 
-// Start starts spec and returns at once. done is called exactly once, on another goroutine, with a running process or with the reason why there is none:
-// a *SpecError when only the operator can cure it, ErrCancelled when cancel came first, anything else (no memory, no descriptors) may pass.
+// Start starts spec and returns at once. done is called exactly once, on another goroutine, with a
+// running process or with the reason why there is none: a *SpecError that only the operator can
+// fix, ErrCancelled when cancel came first, any other error (no memory, no descriptors) may pass.
 //
-// cancel abandons the attempt and kills the group of a process whose Wait was not called yet; after Wait it does nothing. It never blocks, and may be called from anywhere, more than once.
+// cancel abandons the attempt and kills the group of a process whose Wait was not called so far;
+// after Wait it does nothing. It never blocks, and is safe for concurrent and repeated use.
 func Start(spec Spec, done func(Process, error)) (cancel func()) {
 	p := &process{output: spec.Output, mark: spec.Mark, ooms: ooms()}
 	go p.run(spec, done)
 	return p.cancel
 }
 
-// process is one attempt and, if it succeeds, the process that came of it. One goroutine, run, leads it from fork to exit, so there is always somebody who reaps.
+// process is one attempt and, if it succeeds, its process. One goroutine, run, leads it from fork
+// to exit, so that it is always reaped.
 type process struct {
 	output string // Spec.Output
 	mark   string // Spec.Mark
-	before int64  // its size when we started: what earlier lives wrote
+	before int64  // its size at our start: the output of earlier runs
 	ooms   *oomCounter
-	oomsAt int64 // its count when we started
+	oomsAt int64 // its count at our start
 	child  child // written once, before done
 
-	mu        sync.Mutex // guards what follows, and holds the pid in place: signals are sent and the child is reaped under it
-	alive     bool       // forked and not reaped, so its pid and its group are ours
-	killed    bool       // we sent SIGKILL
+	// guards what follows, and the pid: signals are sent and the child is reaped under it
+	mu        sync.Mutex
+	alive     bool // forked and not reaped, so its pid and its group are ours
+	killed    bool // we sent SIGKILL
 	cancelled bool
-	found     bool       // somebody has found it since: it is no longer Start's cancel that decides
-	exited    func(Exit) // given by Wait
-	exit      *Exit      // set when all is over
+	found     bool       // Find returned it since: Start's cancel no longer applies
+	exited    func(Exit) // set by Wait
+	exit      *Exit      // set at the end
 }
 
-// run is the life of one attempt.
+// run performs one attempt and watches its process.
 func (p *process) run(spec Spec, done func(Process, error)) {
 	if err := p.start(spec); err != nil {
 		done(nil, err)
@@ -53,7 +58,8 @@ func (p *process) run(spec Spec, done func(Process, error)) {
 		p.kill(syscall.SIGKILL)
 	}
 	p.mu.Unlock()
-	if cancelled { // during the fork: nobody has heard of this process, so nobody hears of it before it is dead
+	// during the fork: done was not called, and is called only after the process is dead
+	if cancelled {
 		p.watch()
 		done(nil, ErrCancelled)
 		return
@@ -83,7 +89,7 @@ func (p *process) start(spec Spec) error {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = file.Close() }() // we write nothing
+		defer func() { _ = file.Close() }() // this program writes nothing
 		stdout, stderr, p.before = file, file, size
 	}
 	p.mu.Lock()
@@ -104,8 +110,8 @@ func (p *process) start(spec Spec) error {
 	return nil
 }
 
-// watch waits for the leader's end, takes the rest of its group and what holds its mark along, and
-// tells.
+// watch waits for the leader's end, ends the rest of its group and the processes with its mark, and
+// reports the exit.
 func (p *process) watch() {
 	p.child.await()
 	p.mu.Lock()
@@ -127,7 +133,7 @@ func (p *process) watch() {
 		exit.Doubt = doubt.Error()
 	}
 	switch {
-	case err != nil: // somebody else reaped it, as a stranger's parent does: nothing is known
+	case err != nil: // another process reaped it, such as a foreign one's parent: nothing is known
 	case status.Signaled():
 		exit.Signal = status.Signal()
 		exit.OOM = exit.Signal == syscall.SIGKILL && !killed && p.ooms.explains(p.oomsAt)
@@ -144,25 +150,28 @@ func (p *process) watch() {
 	}
 }
 
-// How long, and how often, settle looks. What was sent SIGKILL runs no instruction of its own any more; only the kernel's tidying takes time.
+// Limits of settle. A process that was sent SIGKILL executes no further instruction; only the
+// kernel's cleanup takes time.
 const (
 	settleMax  = 50 * time.Millisecond
 	settleStep = time.Millisecond
 )
 
-// settle waits, for settleMax at most, until the swept group is really gone, so that the next life finds its ports and sockets free: the bot is often a child of "npm" or "sh".
-// Where orphans come to us (pid 1 of a container, a subreaper) it reaps those of this group.
+// settle waits, for settleMax at most, until the swept group is gone, so that the next run finds
+// its ports and sockets free: the bot is often a child of "npm" or "sh". Where orphans become our
+// children (pid 1 of a container, a subreaper) it reaps those of this group.
 func settle(group int) {
 	deadline := time.Now().Add(settleMax)
 	for syscall.Kill(-group, 0) == nil && time.Now().Before(deadline) {
 		if reaped, err := syscall.Wait4(-group, nil, syscall.WNOHANG, nil); err == nil && reaped > 0 {
 			continue
 		}
-		<-time.After(settleStep) // members that are not our children tell nobody but their parent
+		// only their parent is notified of members that are not our children
+		<-time.After(settleStep)
 	}
 }
 
-// PID is the leader's, which is its group's as well.
+// PID returns the leader's pid, which is its group's as well.
 func (p *process) PID() int { return p.child.pid }
 
 // Mark implements Process.
@@ -188,7 +197,7 @@ func (p *process) Signal(sig syscall.Signal) {
 	p.kill(sig)
 }
 
-// cancel is what Start returns.
+// cancel implements Start's cancel.
 func (p *process) cancel() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,8 +207,8 @@ func (p *process) cancel() {
 	}
 }
 
-// kill signals the group, or a leader that left it alone; p.mu is held. It cannot fail in a way that matters: until the leader is reaped the group exists,
-// and a member that changed its user is its own business.
+// kill signals the group, or a leader that left it; p.mu is held. Errors can be ignored: until the
+// leader is reaped the group exists, and a member that changed its user is not ours.
 func (p *process) kill(sig syscall.Signal) {
 	if !p.alive || p.child.taken() {
 		return

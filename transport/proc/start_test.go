@@ -37,13 +37,14 @@ func TestManyAtOnceLeaveNothing(t *testing.T) {
 		}
 	}
 	if left := children(); len(left) != 0 {
-		t.Errorf("children left when all exits are told: %v", left)
+		t.Errorf("children left when all exits are reported: %v", left)
 	}
 }
 
 func TestCancelBeforeDone(t *testing.T) {
 	leakless(t)
-	for step := range 200 { // a little later each time, so that the cancel meets the attempt before, in and after the fork
+	// a little later each time, so that the cancel meets the attempt before, in and after the fork
+	for step := range 200 {
 		ch, cancel := begin(Spec{Argv: []string{"sleep", "1000"}})
 		for from := time.Now(); time.Since(from) < time.Duration(step)*5*time.Microsecond; {
 			runtime.Gosched()
@@ -52,7 +53,7 @@ func TestCancelBeforeDone(t *testing.T) {
 		switch s := receive(t, ch); {
 		case errors.Is(s.err, ErrCancelled):
 			if left := children(); len(left) != 0 {
-				t.Fatalf("children left when done is told: %v", left)
+				t.Fatalf("children left when done is called: %v", left)
 			}
 		case s.err != nil:
 			t.Fatal(s.err)
@@ -75,10 +76,10 @@ func TestCancelWithoutWaitKills(t *testing.T) {
 		t.Fatal(s.err)
 	}
 	cancel()
-	cancel() // harmless
+	cancel() // it does nothing
 	eventually(t, "killed and reaped", func() bool { return len(children()) == 0 })
 	if exit := receive(t, claim(s.process)); exit.Signal != syscall.SIGKILL || exit.OOM {
-		t.Errorf("a Wait that comes late is told %v", exit)
+		t.Errorf("a late Wait gets %v", exit)
 	}
 }
 
@@ -92,7 +93,7 @@ func TestCancelAfterWaitIsNothing(t *testing.T) {
 	}
 	exits := claim(s.process)
 	cancel()
-	next() // it lives to say so
+	next() // it lives long enough to report
 	s.process.Signal(syscall.SIGTERM)
 	if exit := receive(t, exits); exit.Signal != syscall.SIGTERM {
 		t.Errorf("got %v, want what we sent", exit)
@@ -112,7 +113,7 @@ func TestUnclaimedExitIsReapedAndKept(t *testing.T) {
 	}
 }
 
-// We die by SIGKILL and the bot goes on, writing where it wrote.
+// CONTROL dies by SIGKILL and the bot goes on, writing to the same file.
 func TestBotOutlivesUs(t *testing.T) {
 	env, next := words(t)
 	supervisor := exec.Command(os.Args[0])
@@ -158,10 +159,10 @@ func TestStartFailures(t *testing.T) {
 		"below a file":    {Spec{Argv: []string{plain + "/bot"}}, ErrNotFound, fmt.Sprintf(`bot command %q: does not exist`, plain+"/bot")},
 		"no permission":   {Spec{Argv: []string{"./plain"}, Dir: dir}, ErrNotExecutable, `bot command "./plain": no permission to execute it`},
 		"a folder":        {Spec{Argv: []string{dir}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: is a folder`, dir)},
-		"no program":      {Spec{Argv: []string{odd}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program of this machine, and no script: its first line does not begin with #!`, odd)},
-		"no interpreter":  {Spec{Argv: []string{lost}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: is there, but its interpreter is not: what its first line names, or the loader (libc) it was built for`, lost)},
-		"too long":        {Spec{Argv: sleep, Env: []string{"A=" + strings.Repeat("x", 32<<20)}}, ErrArgs, `bot command "sleep": arguments and environment, 33554446 bytes, are more than the kernel takes (Linux: 128 KiB each, a quarter of the stack limit in all)`},
-		"zero byte":       {Spec{Argv: sleep, Env: []string{"A=\x00"}}, ErrArgs, `bot command "sleep": an argument or a variable holds a zero byte`},
+		"no program":      {Spec{Argv: []string{odd}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program for this machine, and not a script: its first line does not begin with #!`, odd)},
+		"no interpreter":  {Spec{Argv: []string{lost}}, ErrNotExecutable, fmt.Sprintf(`bot command %q: exists, but its interpreter does not: the one its first line names, or the loader (libc) it was built for`, lost)},
+		"too long":        {Spec{Argv: sleep, Env: []string{"A=" + strings.Repeat("x", 32<<20)}}, ErrArgs, `bot command "sleep": arguments and environment, 33554446 bytes, are more than the kernel accepts (Linux: 128 KiB each, a quarter of the stack limit in all)`},
+		"zero byte":       {Spec{Argv: sleep, Env: []string{"A=\x00"}}, ErrArgs, `bot command "sleep": an argument or a variable contains a zero byte`},
 		"no dir":          {Spec{Argv: sleep, Dir: dir + "/no"}, ErrDir, fmt.Sprintf(`bot folder %q: does not exist`, dir+"/no")},
 		"dir is a file":   {Spec{Argv: sleep, Dir: plain}, ErrDir, fmt.Sprintf(`bot folder %q: not a folder`, plain)},
 		"no output dir":   {Spec{Argv: sleep, Output: dir + "/no/out"}, ErrOutput, fmt.Sprintf(`bot output %q: its folder %q does not exist`, dir+"/no/out", dir+"/no")},
@@ -169,7 +170,7 @@ func TestStartFailures(t *testing.T) {
 		"output a folder": {Spec{Argv: sleep, Output: dir}, ErrOutput, fmt.Sprintf(`bot output %q: a folder, where a file is needed`, dir)},
 		"output a pipe":   {Spec{Argv: sleep, Output: pipe}, ErrOutput, fmt.Sprintf(`bot output %q: a named pipe: opening it waits for a reader, and losing that reader would kill the bot`, pipe)},
 		"own folder lost": {Spec{Argv: sleep, Folders: []string{plain + "/sockets"}}, ErrFolder, fmt.Sprintf(`folder %q: is gone and cannot be made again: mkdir %s: not a directory`, plain+"/sockets", plain)},
-		"bad with output": {Spec{Argv: []string{odd}, Output: dir + "/out"}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program of this machine, and no script: its first line does not begin with #!`, odd)},
+		"bad with output": {Spec{Argv: []string{odd}, Output: dir + "/out"}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program for this machine, and not a script: its first line does not begin with #!`, odd)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakless(t)
@@ -186,7 +187,7 @@ func TestStartFailures(t *testing.T) {
 	}
 }
 
-// What the process needs of ours is made, with what is above it, before its output is opened.
+// Missing folders of the process are made, with their parents, before its output is opened.
 func TestFoldersAreMade(t *testing.T) {
 	leakless(t)
 	gone := filepath.Join(t.TempDir(), "run", "user", "sockets")
@@ -205,7 +206,7 @@ func TestFoldersAreMade(t *testing.T) {
 	}
 }
 
-// Root may write anywhere but where nobody can.
+// Root may write almost anywhere.
 func TestOutputNotWritable(t *testing.T) {
 	leakless(t)
 	dir := t.TempDir()

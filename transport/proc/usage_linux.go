@@ -10,10 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tick is the unit of times in /proc: USER_HZ, 100 on every architecture Go runs on (proc_pid_stat(5)).
+// tick is the unit of times in /proc: USER_HZ, 100 on every architecture that Go supports
+// (proc_pid_stat(5)).
 const tick = time.Second / 100
 
-// Usage is what a living process uses; false where that is not known.
+// Usage returns what a living process uses; false where unknown.
 func Usage(pid int) (Used, bool) {
 	if pid <= 0 {
 		return Used{}, false
@@ -29,8 +30,9 @@ func Usage(pid int) (Used, bool) {
 	return parseUsage(text, time.Duration(up.Nano()), os.Getpagesize())
 }
 
-// parseUsage reads fields 14, 15 (utime, stime), 22 (starttime, since the machine is up) and 24 (rss, in pages) of /proc/<pid>/stat. The second is a name in parentheses that
-// may hold any byte, the third follows it.
+// parseUsage reads fields 14, 15 (utime, stime), 22 (starttime, since boot) and 24 (rss, in pages)
+// of /proc/<pid>/stat. The second is a name in parentheses that may contain any byte; the third
+// follows it.
 func parseUsage(stat []byte, up time.Duration, page int) (Used, bool) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 22 {

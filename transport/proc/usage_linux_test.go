@@ -30,6 +30,6 @@ func TestUsageOfOurselves(t *testing.T) {
 		t.Errorf("%+v %v", used, ok)
 	}
 	if _, ok := Usage(0); ok {
-		t.Error("pid 0 is nobody")
+		t.Error("pid 0 is not a process")
 	}
 }

@@ -2,5 +2,5 @@
 
 package proc
 
-// Usage is not known here.
+// Usage is unknown here.
 func Usage(int) (Used, bool) { return Used{}, false }

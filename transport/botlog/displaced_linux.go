@@ -10,13 +10,13 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Writer is a process that was given a file of the folder for its output.
+// Writer is a process that writes its output to a file of the folder.
 type Writer struct {
 	Cluster messages.ClusterID
 	PID     int
 }
 
-// fileID tells one file from another, whatever they are called.
+// fileID identifies a file independently of its name.
 type fileID struct{ dev, inode uint64 }
 
 func idOf(info os.FileInfo) (id fileID, known bool) {
@@ -27,13 +27,13 @@ func idOf(info os.FileInfo) (id fileID, known bool) {
 	return fileID{stat.Dev, stat.Ino}, true
 }
 
-// Astray returns the file that a writer has open for its output where that is no longer one of the
-// folder's: another program removed it, or gave it another name, and what is written goes on into
-// it. name is what the kernel calls it; "" where all is well, where it cannot be known, and where
-// the bot itself sent its output elsewhere.
-func Astray(dir string, w Writer) (name string) {
+// Displaced returns the file that a writer has open for its output if that is no longer one of the
+// folder's: another program removed or renamed it, and the writer keeps writing into it. name is
+// the kernel's name of it; "" where the file is in its place, where this is unknown, and where the
+// bot itself redirected its output.
+func Displaced(dir string, w Writer) (name string) {
 	files, _ := Files(dir)
-	f, name := openAstray(w, idsOf(files))
+	f, name := openDisplaced(w, idsOf(files))
 	if f != nil {
 		_ = f.Close()
 	}
@@ -52,13 +52,13 @@ func idsOf(files []File) map[fileID]bool {
 	return ids
 }
 
-// openAstray is Astray for a folder with these files; the file is open for freeing.
-func openAstray(w Writer, here map[fileID]bool) (f *os.File, name string) {
+// openDisplaced is Displaced for a folder with these files; the file is open for freeing.
+func openDisplaced(w Writer, here map[fileID]bool) (f *os.File, name string) {
 	for _, fd := range []int{1, 2} {
 		link := fmt.Sprintf("/proc/%d/fd/%d", w.PID, fd)
 		info, err := os.Stat(link)
 		if err != nil {
-			continue // it is gone, or another user's
+			continue // the process is gone, or another user's
 		}
 		id, known := idOf(info)
 		if !known || here[id] {
@@ -66,12 +66,12 @@ func openAstray(w Writer, here map[fileID]bool) (f *os.File, name string) {
 		}
 		name, err := os.Readlink(link)
 		if err != nil || !strings.HasPrefix(filepath.Base(name), fmt.Sprintf("cluster-%d-", w.Cluster)) {
-			continue // the bot's own
+			continue // the bot redirected it
 		}
 		if f, err = os.OpenFile(link, os.O_RDWR, 0); err != nil {
 			continue
 		}
-		if !over(f) { // proc locked it for the bot
+		if !finished(f) { // proc locked it for the bot
 			return f, name
 		}
 		_ = f.Close()

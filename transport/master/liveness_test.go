@@ -22,8 +22,8 @@ func TestIdleLinkLives(t *testing.T) {
 	})
 }
 
-// TestUpstreamNeverPings holds that pongs alone keep a link: upstream's MASTER answers pings and
-// sends none (PROTOCOL A6).
+// TestUpstreamNeverPings checks that pongs alone keep a link open: upstream's MASTER answers pings
+// and sends none (PROTOCOL A6).
 func TestUpstreamNeverPings(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		ws, in := b.raw(t, nil)
@@ -56,7 +56,7 @@ func TestPingIsAnswered(t *testing.T) {
 
 func TestSilentPeerDies(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
-		ws, in := b.raw(t, nil) // which reads nothing, so that it pongs nothing
+		ws, in := b.raw(t, nil) // it reads nothing, so that it sends no pong
 		h := hear(in.link)
 		time.Sleep(7 * time.Second)
 		if err := ws.WriteMessage(websocket.TextMessage, []byte("alive")); err != nil {
@@ -72,7 +72,7 @@ func TestSilentPeerDies(t *testing.T) {
 func TestPeerSilentFromTheStart(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		_, in := b.raw(t, nil)
-		time.Sleep(time.Minute) // nobody listens yet: no silence
+		time.Sleep(time.Minute) // without Receive there is no silence
 		h := hear(in.link)
 		if took := measure(func() { h.wantCode(t, 1006, "") }); took != silence {
 			t.Errorf("dead %s after Receive, want %s", took, silence)
@@ -80,7 +80,8 @@ func TestPeerSilentFromTheStart(t *testing.T) {
 	})
 }
 
-// TestLongMessageIsLife holds that a message that takes longer than the silence allowed is no silence.
+// TestLongMessageIsLife checks that a message that takes longer than the allowed silence is not
+// silence.
 func TestLongMessageIsLife(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		ws, in := b.raw(t, nil)
@@ -89,7 +90,7 @@ func TestLongMessageIsLife(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		part := strings.Repeat("x", 5000) // more than gorilla's buffer: something leaves each time
+		part := strings.Repeat("x", 5000) // more than gorilla's buffer: part of it leaves each time
 		for range 10 {
 			time.Sleep(9 * time.Second)
 			if _, err := w.Write([]byte(part)); err != nil {
@@ -105,7 +106,8 @@ func TestLongMessageIsLife(t *testing.T) {
 	})
 }
 
-// TestSlowActorIsNotDead holds back every Took for a minute: the window fills, the peer's pings wait unread, and neither end gives up.
+// TestSlowActorIsNotDead delays every Ack for a minute: the window fills, the peer's pings wait
+// unread, and neither end gives up.
 func TestSlowActorIsNotDead(t *testing.T) {
 	for name, over := range map[string]int{"one frame in hand": 1, "more on the way": 100} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +125,7 @@ func TestSlowActorIsNotDead(t *testing.T) {
 				}
 				for range transport.Window + over {
 					<-here.frames
-					control.Took()
+					control.Ack()
 				}
 				time.Sleep(time.Minute)
 				here.wantOpen(t)
@@ -133,7 +135,7 @@ func TestSlowActorIsNotDead(t *testing.T) {
 	}
 }
 
-// TestSlowActorSlowsPeer fills everything between two actors, for less than a write may wait.
+// TestSlowActorSlowsPeer fills every buffer between two actors, for less than a write may wait.
 func TestSlowActorSlowsPeer(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		control, master := b.pair(t)
@@ -151,7 +153,7 @@ func TestSlowActorSlowsPeer(t *testing.T) {
 		}
 		for range sent {
 			<-here.frames
-			control.Took()
+			control.Ack()
 		}
 		here.wantOpen(t)
 		there.wantOpen(t)
@@ -189,7 +191,7 @@ func TestQueueOverflow(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bubble) {
-				_, in := b.raw(t, nil) // which reads nothing
+				_, in := b.raw(t, nil) // it reads nothing
 				h := hear(in.link)
 				send(t, in.link, strings.Repeat("x", 2*pipeBuffer))
 				synctest.Wait() // the writer has taken it, and waits
@@ -210,7 +212,8 @@ func TestQueueOverflow(t *testing.T) {
 	}
 }
 
-// TestPeersLastWord holds that what the peer said before it left counts, not our write that failed because it left.
+// TestPeersLastWord checks that the peer's close code is reported, not our write that failed
+// because the peer left.
 func TestPeersLastWord(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		ws, in := b.raw(t, nil)

@@ -21,13 +21,13 @@ func writer(t *testing.T, out *os.File) Writer {
 	return Writer{Cluster: 3, PID: c.Process.Pid}
 }
 
-// A file that was removed or renamed under its bot is kept within its limit, and reported; one that
-// is in its place is not.
-func TestAstray(t *testing.T) {
+// A file that was removed or renamed while its bot writes is kept within its limit, and reported;
+// one in its place is not reported.
+func TestDisplaced(t *testing.T) {
 	const limit = 1 << 20
 	for name, c := range map[string]struct {
-		move   func(path string) error
-		astray string // how the name of what is written to ends; "": it is in its place
+		move      func(path string) error
+		displaced string // the end of the file's name; "": it is in its place
 	}{
 		"in its place": {func(string) error { return nil }, ""},
 		"removed":      {os.Remove, ".log (deleted)"},
@@ -46,16 +46,16 @@ func TestAstray(t *testing.T) {
 			if _, err := out.Write(bytes.Repeat([]byte("0123456789\n"), 4*limit/11)); err != nil {
 				t.Fatal(err)
 			}
-			k := &Keeper{Dir: dir, Limits: Limits{Life: limit}}
-			astray, err := k.Pass([]Writer{w})
+			k := &Keeper{Dir: dir, Limits: Limits{Run: limit}}
+			displaced, err := k.Pass([]Writer{w})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := astray[w]; !strings.HasSuffix(got, c.astray) || (got == "") != (c.astray == "") {
-				t.Errorf("astray: %q, want …%s", got, c.astray)
+			if got := displaced[w]; !strings.HasSuffix(got, c.displaced) || (got == "") != (c.displaced == "") {
+				t.Errorf("displaced: %q, want …%s", got, c.displaced)
 			}
-			if got := Astray(dir, w); got != astray[w] {
-				t.Errorf("Astray: %q, Pass: %q", got, astray[w])
+			if got := Displaced(dir, w); got != displaced[w] {
+				t.Errorf("Displaced: %q, Pass: %q", got, displaced[w])
 			}
 			info, err := out.Stat()
 			if err != nil {
@@ -68,8 +68,8 @@ func TestAstray(t *testing.T) {
 	}
 }
 
-// What a bot itself sends its output to is its own, and a process that is gone has none.
-func TestAstrayLeavesTheBotsOwn(t *testing.T) {
+// A bot may redirect its own output, and a process that is gone has none.
+func TestDisplacedLeavesTheBotsOwn(t *testing.T) {
 	dir := t.TempDir()
 	own := filepath.Join(dir, "bot.log")
 	out := create(t, own)
@@ -77,14 +77,15 @@ func TestAstrayLeavesTheBotsOwn(t *testing.T) {
 	if _, err := out.Write(make([]byte, 2<<20)); err != nil {
 		t.Fatal(err)
 	}
-	unlocked, err := os.Create(filepath.Join(t.TempDir(), "cluster-3-today")) // no file of ours: it is not locked
+	// not a file of the folder: it is not locked
+	unlocked, err := os.Create(filepath.Join(t.TempDir(), "cluster-3-today"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlocked.Close()
-	astray, err := (&Keeper{Dir: dir, Limits: Limits{Life: 1 << 20}}).Pass([]Writer{w, writer(t, unlocked), {Cluster: 3, PID: 1 << 22}})
-	if err != nil || len(astray) > 0 {
-		t.Errorf("%v %v", astray, err)
+	displaced, err := (&Keeper{Dir: dir, Limits: Limits{Run: 1 << 20}}).Pass([]Writer{w, writer(t, unlocked), {Cluster: 3, PID: 1 << 22}})
+	if err != nil || len(displaced) > 0 {
+		t.Errorf("%v %v", displaced, err)
 	}
 	if info, err := out.Stat(); err != nil || onDisk(info) < 2<<20 {
 		t.Errorf("the bot's own file was freed: %v", err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// written is a file with a text.
+// written returns a file with a text.
 func written(t testing.TB, text string) *os.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "f")
@@ -23,10 +23,11 @@ func written(t testing.TB, text string) *os.File {
 	return f
 }
 
-// said is what a reader says of all that is in its file, notes in brackets, in chunks of a size.
-func said(t *testing.T, f *os.File, at int64, chunk int) (lines []string) {
+// linesOf returns the lines of a reader for its whole file, notes in brackets, read in chunks of a
+// size.
+func linesOf(t *testing.T, f *os.File, at int64, chunk int) (lines []string) {
 	t.Helper()
-	r := &reader{f: f, at: at, say: func(l Line) {
+	r := &reader{f: f, at: at, emit: func(l Line) {
 		if l.Note {
 			lines = append(lines, "["+string(l.Text)+"]")
 			return
@@ -66,7 +67,7 @@ func TestReader(t *testing.T) {
 				if chunk < 3 && len(c.text) > lineMax {
 					continue
 				}
-				if got := said(t, written(t, c.text), 0, chunk); !slices.Equal(got, c.want) {
+				if got := linesOf(t, written(t, c.text), 0, chunk); !slices.Equal(got, c.want) {
 					t.Errorf("by %d: got %.100q, want %.100q", chunk, got, c.want)
 				}
 			}
@@ -74,11 +75,11 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// A line that had begun is told before what comes behind the hole.
+// A line without an end is emitted before the lines after the hole.
 func TestReaderWithHalfALine(t *testing.T) {
 	f := written(t, "a\nhalf")
 	var lines []string
-	r := &reader{f: f, say: func(l Line) { lines = append(lines, string(l.Text)) }}
+	r := &reader{f: f, emit: func(l Line) { lines = append(lines, string(l.Text)) }}
 	round := func() {
 		t.Helper()
 		if _, err := r.round(make([]byte, chunkMax)); err != nil {
@@ -90,11 +91,11 @@ func TestReaderWithHalfALine(t *testing.T) {
 		t.Fatal(err)
 	}
 	round()
-	if _, err := f.WriteAt([]byte("anew\n"), 0); err != nil {
+	if _, err := f.WriteAt([]byte("again\n"), 0); err != nil {
 		t.Fatal(err)
 	}
 	round()
-	if want := []string{"a", "half", "the file was emptied by somebody else", "anew"}; !slices.Equal(lines, want) {
+	if want := []string{"a", "half", "the file was emptied by another program", "again"}; !slices.Equal(lines, want) {
 		t.Errorf("got %q, want %q", lines, want)
 	}
 }
@@ -128,14 +129,14 @@ func TestLinesBack(t *testing.T) {
 	}
 }
 
-// However the bytes come, the lines are the same, and none is longer than it may be.
+// Lines do not depend on how the bytes arrive, and none is longer than the limit.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("a\n\x00\x00b\nc"), uint16(1))
 	f.Add([]byte(strings.Repeat("x", lineMax+10)+"\n\x00y"), uint16(1000))
 	f.Fuzz(func(t *testing.T, text []byte, chunk uint16) {
 		file := written(t, string(text))
-		whole := said(t, file, 0, len(text)+1)
-		if parts := said(t, file, 0, int(chunk)+1); !slices.Equal(whole, parts) {
+		whole := linesOf(t, file, 0, len(text)+1)
+		if parts := linesOf(t, file, 0, int(chunk)+1); !slices.Equal(whole, parts) {
 			t.Errorf("at once %.200q\nby %d: %.200q", whole, chunk+1, parts)
 		}
 		for _, line := range whole {

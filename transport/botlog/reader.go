@@ -13,33 +13,34 @@ import (
 // Limits of a reader.
 const (
 	chunkMax = 64 << 10 // of what is read at once
-	lineMax  = 64 << 10 // of a line that is shown; the rest of a longer one is left out, and said to be
-	roundMax = 4 << 20  // of a file, before the next file has its turn
+	lineMax  = 64 << 10 // of an emitted line; the rest of a longer one is left out, with a note
+	roundMax = 4 << 20  // of a file, before the next file is read
 )
 
 // leftOut ends a line that is too long.
 const leftOut = " … (the line goes on beyond 64 KiB)"
 
-// Line is one line of a bot, without its newline, or a note of ours about the lines around it.
+// Line is one line of a bot, without its newline, or a note of CONTROL about the lines around it.
 type Line struct {
 	Cluster messages.ClusterID
-	Text    []byte // until the call that told it returns
+	Text    []byte // valid until Emit returns
 	Note    bool
 }
 
-// reader reads one life, line by line, while it grows and while its head is freed.
+// reader reads one run, line by line, while it grows and while its head is freed.
 type reader struct {
 	File
-	f    *os.File
-	say  func(Line)
-	at   int64  // of what is read next
-	line []byte // that has begun
-	cut  bool   // the rest of the line is left out
-	lost int64  // was freed before it was read
-	over bool   // nobody could write to it when it was read last
+	f        *os.File
+	emit     func(Line)
+	at       int64  // the next offset to read
+	line     []byte // the part so far of a line
+	cut      bool   // the rest of the line is left out
+	lost     int64  // bytes that were freed before they were read
+	finished bool   // no process could write to it at the last read
 }
 
-// round reads what there is, for a while. more: there may be more at once. buf is for its use.
+// round reads the available output, up to roundMax. more: there may be more at once. buf is for its
+// use.
 func (r *reader) round(buf []byte) (more bool, err error) {
 	for read := 0; read < roundMax; {
 		n, err := r.f.ReadAt(buf, r.at)
@@ -57,7 +58,7 @@ func (r *reader) round(buf []byte) (more bool, err error) {
 	return true, nil
 }
 
-// ended looks why nothing could be read: it is the end, or somebody has emptied the file and it begins anew.
+// ended finds out why nothing could be read: the file ends there, or another program truncated it.
 func (r *reader) ended(err error) error {
 	if !errors.Is(err, io.EOF) {
 		return fmt.Errorf("log of cluster %d: %w", r.Cluster, err)
@@ -69,12 +70,12 @@ func (r *reader) ended(err error) error {
 	if info.Size() < r.at {
 		r.finish()
 		r.at = 0
-		r.note("the file was emptied by somebody else")
+		r.note("the file was emptied by another program")
 	}
 	return nil
 }
 
-// take splits bytes into lines. Zeros are a hole: what comes behind it is another line.
+// take splits bytes into lines. Zeros are a hole: it ends a line.
 func (r *reader) take(b []byte) {
 	for len(b) > 0 {
 		text, rest := b, []byte(nil)
@@ -90,7 +91,7 @@ func (r *reader) take(b []byte) {
 	}
 }
 
-// lines takes text without a zero.
+// lines splits text without a zero.
 func (r *reader) lines(text []byte) {
 	if len(text) > 0 && r.lost > 0 {
 		if dataAfter(r.f, 0) > 0 { // else the bot wrote the zeros itself
@@ -109,7 +110,7 @@ func (r *reader) lines(text []byte) {
 	}
 }
 
-// add lengthens the line.
+// add appends to the line.
 func (r *reader) add(part []byte) {
 	if r.cut {
 		return
@@ -120,19 +121,19 @@ func (r *reader) add(part []byte) {
 		r.cut = true
 	}
 	if r.line = append(r.line, part...); r.cut {
-		r.say(Line{Cluster: r.Cluster, Text: r.line})
+		r.emit(Line{Cluster: r.Cluster, Text: r.line})
 	}
 }
 
-// end says a line that is whole.
+// end emits a whole line.
 func (r *reader) end() {
 	if !r.cut {
-		r.say(Line{Cluster: r.Cluster, Text: r.line})
+		r.emit(Line{Cluster: r.Cluster, Text: r.line})
 	}
 	r.line, r.cut = r.line[:0], false
 }
 
-// finish says a line that will not be whole.
+// finish emits a line without an end.
 func (r *reader) finish() {
 	if len(r.line) > 0 {
 		r.end()
@@ -140,10 +141,11 @@ func (r *reader) finish() {
 }
 
 func (r *reader) note(text string) {
-	r.say(Line{Cluster: r.Cluster, Text: []byte(text), Note: true})
+	r.emit(Line{Cluster: r.Cluster, Text: []byte(text), Note: true})
 }
 
-// linesBack is where the last n lines of a file begin, and how many they are: n, or all there are.
+// linesBack returns the offset of the last n lines of a file, and their number: n, or all there
+// are.
 func linesBack(f *os.File, n int, buf []byte) (at int64, lines int, err error) {
 	info, err := f.Stat()
 	if err != nil || n <= 0 || info.Size() == 0 {
@@ -157,7 +159,7 @@ func linesBack(f *os.File, n int, buf []byte) (at int64, lines int, err error) {
 			return 0, 0, err
 		}
 		for i := len(b) - 1; i >= 0; i-- {
-			next := from + int64(i) + 1 // where the byte is followed by a line, if it is
+			next := from + int64(i) + 1 // the offset of a following line, if any
 			switch {
 			case b[i] == 0: // the hole
 				if next < size {
