@@ -50,7 +50,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 }
 
 // metric describes one of ours: named control_, a noun and a base unit (_total counts), its labels
-// from closed sets, but for cluster, of which there are as many as processes.
+// from closed sets, but for cluster_id, of which there are as many as processes.
 func metric(name, help string, labels ...string) *prometheus.Desc {
 	metricNames = append(metricNames, "control_"+name)
 	return prometheus.NewDesc("control_"+name, help, labels, nil)
@@ -74,11 +74,11 @@ var (
 	alertsLost   = metric("alerts_lost_total", "Alerts that did not reach the operator's command or webhook.", "by")
 	outage       = metric("discord_outage", "1 while more than a fifth of the shards are thrown out and stay so.")
 	halted       = metric("halted", "1 when Discord refuses the token or its intents, and nothing identifies.")
-	cpu          = metric("cluster_cpu_seconds_total", "Processor time of a cluster's process.", "cluster")
-	resident     = metric("cluster_resident_memory_bytes", "Resident memory of a cluster's process.", "cluster")
-	ready        = metric("cluster_shards_ready", "Shards of a cluster that are READY.", "cluster")
-	assumed      = metric("cluster_assumed", "1 while a cluster's shards are only assumed to be READY: nothing says it (cluster.ready: after).", "cluster")
-	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards where it is known.", "cluster")
+	cpu          = metric("cluster_cpu_seconds_total", "Processor time of a cluster's process.", "cluster_id")
+	resident     = metric("cluster_resident_memory_bytes", "Resident memory of a cluster's process.", "cluster_id")
+	ready        = metric("cluster_shards_ready", "Shards of a cluster that are READY.", "cluster_id")
+	assumed      = metric("cluster_assumed", "1 while a cluster's shards are only assumed to be READY: nothing says it (cluster.ready: after).", "cluster_id")
+	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards where it is known.", "cluster_id")
 	mailbox      = metric("mailbox_messages", "Messages that wait for an actor.", "actor")
 	linkOpen     = metric("links", "Links that are open: ipc to clusters, master to MASTER.", "link")
 	linkFrames   = metric("link_frames_total", "Frames over links.", "link", "direction")

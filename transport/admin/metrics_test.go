@@ -47,11 +47,11 @@ func TestMetrics(t *testing.T) {
 		`control_clusters{state="serving"} 1`,
 		`control_shards{state="waiting_permit"} 1`,
 		`control_shards{state="ready"} 5`,
-		`control_cluster_cpu_seconds_total{cluster="0"} 1.5`,
-		`control_cluster_resident_memory_bytes{cluster="0"} 1.048576e+06`,
-		`control_cluster_gateway_latency_seconds{cluster="0"} 0.05`,
-		`control_cluster_shards_ready{cluster="1"} 1`,
-		`control_cluster_assumed{cluster="1"} 0`,
+		`control_cluster_cpu_seconds_total{cluster_id="0"} 1.5`,
+		`control_cluster_resident_memory_bytes{cluster_id="0"} 1.048576e+06`,
+		`control_cluster_gateway_latency_seconds{cluster_id="0"} 0.05`,
+		`control_cluster_shards_ready{cluster_id="1"} 1`,
+		`control_cluster_assumed{cluster_id="1"} 0`,
 		`control_identify_wait_seconds_bucket{le="5"} 4`,
 		`control_identify_wait_seconds_bucket{le="15"} 5`,
 		`control_identify_wait_seconds_sum 5`,
@@ -73,7 +73,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("want %s in\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, `control_cluster_cpu_seconds_total{cluster="1"}`) {
+	if strings.Contains(text, `control_cluster_cpu_seconds_total{cluster_id="1"}`) {
 		t.Error("a process of which nothing is known has a figure")
 	}
 }
