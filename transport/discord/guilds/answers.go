@@ -8,13 +8,14 @@ import (
 
 // MembersChunk is the "d" of a GUILD_MEMBERS_CHUNK (events/gateway-events).
 type MembersChunk struct {
-	GuildID    string      `json:"guild_id"`
-	Members    []Member    `json:"members"`
-	ChunkIndex int         `json:"chunk_index"`
-	ChunkCount int         `json:"chunk_count"`
-	NotFound   []string    `json:"not_found,omitempty"`
-	Presences  *[]struct{} `json:"presences,omitempty"` // empty where they were asked for: no member is online
-	Nonce      string      `json:"nonce,omitempty"`
+	GuildID    string   `json:"guild_id"`
+	Members    []Member `json:"members"`
+	ChunkIndex int      `json:"chunk_index"`
+	ChunkCount int      `json:"chunk_count"`
+	NotFound   []string `json:"not_found,omitempty"`
+	// empty where requested: no member is online
+	Presences *[]struct{} `json:"presences,omitempty"`
+	Nonce     string      `json:"nonce,omitempty"`
 }
 
 // Presence is the "d" of a PRESENCE_UPDATE (events/gateway-events).
@@ -26,7 +27,7 @@ type Presence struct {
 	ClientStatus map[string]string `json:"client_status"`
 }
 
-// PresenceUser is what a presence has of its user.
+// PresenceUser is the user of a presence.
 type PresenceUser struct {
 	ID string `json:"id"`
 }
@@ -35,7 +36,7 @@ type PresenceUser struct {
 func BotPresence(guild uint64, status string, activities []json.RawMessage) Presence {
 	p := Presence{User: PresenceUser{Text(Bot)}, GuildID: Text(guild), Status: status, Activities: activities, ClientStatus: map[string]string{}}
 	if status == "invisible" {
-		p.Status = "offline" // for everyone
+		p.Status = "offline" // for all others
 	}
 	if p.Status != "offline" {
 		p.ClientStatus["web"] = p.Status
@@ -67,7 +68,7 @@ func NoVoiceServer(guild uint64) VoiceServer {
 	return VoiceServer{Token: BotName, GuildID: Text(guild)}
 }
 
-// Named returns the numbers of up to limit members whose username begins with prefix, in whatever
+// Named returns the numbers of up to limit members whose username begins with prefix, ignoring
 // case.
 func (s Shape) Named(prefix string, limit int) (numbers []int) {
 	prefix = strings.ToLower(prefix)
@@ -79,7 +80,7 @@ func (s Shape) Named(prefix string, limit int) (numbers []int) {
 	return numbers
 }
 
-// username is the name of member n of any guild.
+// username returns the name of member n of any guild.
 func username(n int) string {
 	if n == 0 {
 		return BotName

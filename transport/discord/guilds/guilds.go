@@ -1,8 +1,8 @@
 // Package guilds renders the guilds of the simulated Discord: guild k, from 1 on, with its
-// channels, roles and members, and what is written in it.
+// channels, roles, members and messages.
 //
-// Everything is a function of the guild's id and of its Shape, so that a guild which is not asked
-// for costs no memory. Objects have every field that Discord sends and that some library reads
+// Everything is a function of the guild's id and its Shape, so that an unused guild costs no
+// memory. Objects have every field that Discord sends and that some library reads
 // (https://discord.com/developers/docs/resources/guild and its neighbours, v10).
 package guilds
 
@@ -14,21 +14,21 @@ import (
 	"time"
 )
 
-// Shape sizes every guild. Zero fields take the default given.
+// Shape sizes every guild. Zero fields take the named default.
 type Shape struct {
 	Members  int // the bot and users; 3
 	Channels int // text channels, beside one category and one voice channel; 2
 	Roles    int // beside @everyone; 2
 }
 
-// Limits of a Shape, as at Discord (a guild's members can be raised there).
+// Limits of a Shape, as at Discord (which can raise a guild's members).
 const (
 	MembersMax  = 500_000
-	ChannelsMax = 498 // and the two others: 500
-	RolesMax    = 249 // and @everyone: 250
+	ChannelsMax = 498 // 500 with the two others
+	RolesMax    = 249 // 250 with @everyone
 )
 
-// Validate reports a Shape that no guild of Discord has.
+// Validate returns an error for a Shape that no guild of Discord has.
 func (s Shape) Validate() error {
 	for _, f := range []struct {
 		name   string
@@ -46,18 +46,17 @@ func (s Shape) withDefaults() Shape {
 	return Shape{Members: cmp.Or(s.Members, 3), Channels: cmp.Or(s.Channels, 2), Roles: cmp.Or(s.Roles, 2)}
 }
 
-// MemberCount returns how many members a guild has.
+// MemberCount returns the number of a guild's members.
 func (s Shape) MemberCount() int { return s.withDefaults().Members }
 
-// ID returns the id of guild k, the one that belongs to shard k mod shard_count.
+// ID returns the id of guild k, which belongs to shard k mod shard_count.
 func ID(k int) uint64 { return uint64(k) << partBits }
 
-// Number returns k of the guild that an object of a guild belongs to; ids of other things have no
-// meaning here.
+// Number returns k of the guild that an object belongs to. Other ids have no meaning here.
 func Number(id uint64) int { return int(id >> partBits) }
 
-// First returns the guild in which a shard's numbered messages are written: the first of the
-// shard's guilds, 0 without one.
+// First returns the guild of a shard's numbered messages: the first of the shard's guilds, 0
+// without one.
 func First(shard, count, guilds int) uint64 {
 	k := shard
 	if k == 0 {
@@ -69,7 +68,7 @@ func First(shard, count, guilds int) uint64 {
 	return ID(k)
 }
 
-// A guild's objects have the guild's id in their upper bits, as if all had been made in one
+// Objects of a guild have the guild's id in their upper bits, as if all had been made in one
 // millisecond: kind and number are the lower 22.
 const (
 	partBits   = 22
@@ -77,7 +76,7 @@ const (
 	numberBits = partBits - kindBits // 524,288 of a kind, more than MembersMax
 )
 
-// The kinds.
+// Kinds of objects.
 const (
 	kindGuild = iota // number 0: the guild, and @everyone
 	kindRole
@@ -97,11 +96,11 @@ func is(id uint64, kind int) (n int, ok bool) {
 	return int(low & (1<<numberBits - 1)), int(low>>numberBits) == kind && Number(id) > 0
 }
 
-// Bot is the id of the application and of its user: they are the same for every application made
+// Bot is the id of the application and of its user, which are the same for every application made
 // since 2016.
 const Bot = 81384788765712384
 
-// TokenPrefix returns what a token begins with as Discord forms it, the bot's id in base64: some
+// TokenPrefix returns the beginning of a token in Discord's form, the bot's id in base64: some
 // libraries read the application's id there.
 func TokenPrefix() string { return base64.RawStdEncoding.EncodeToString([]byte(Text(Bot))) + "." }
 
@@ -119,10 +118,10 @@ func TextChannel(guild uint64, n int) uint64 { return part(guild, kindText, n) }
 // VoiceChannel returns the id of a guild's voice channel.
 func VoiceChannel(guild uint64) uint64 { return part(guild, kindVoice, 0) }
 
-// discordEpoch is what the timestamps in snowflakes count from, in ms of Unix time.
+// discordEpoch is the epoch of the timestamps in snowflakes, in ms of Unix time.
 const discordEpoch = 1_420_070_400_000
 
-// stamp is the moment in a snowflake, as Discord writes it.
+// stamp returns the moment in a snowflake, in Discord's form.
 func stamp(id uint64) string {
 	return time.UnixMilli(int64(id>>partBits) + discordEpoch).UTC().Format("2006-01-02T15:04:05.000000+00:00")
 }
@@ -130,5 +129,5 @@ func stamp(id uint64) string {
 // At returns the lowest id of a moment.
 func At(t time.Time) uint64 { return uint64(max(t.UnixMilli()-discordEpoch, 0)) << partBits }
 
-// Text returns an id as JSON has it.
+// Text returns an id in JSON's form.
 func Text(id uint64) string { return strconv.FormatUint(id, 10) }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// paths are the keys of a JSON value, as "roles[].colors.primary_color"; of a list those of its
+// paths lists the keys of a JSON value, as "roles[].colors.primary_color"; of a list those of its
 // first element.
 func paths(v any, at string, into *[]string) {
 	switch v := v.(type) {
@@ -28,8 +28,7 @@ func paths(v any, at string, into *[]string) {
 	}
 }
 
-// The shape of everything a library reads, key by key: a key that goes is one that some library
-// dies without.
+// The keys of everything that a library reads: without one of them some library fails.
 func TestObjects(t *testing.T) {
 	shape, guild := Shape{}, ID(3)
 	channel := VoiceChannel(guild)
@@ -70,7 +69,7 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// Every object of a guild has an id of its own, and says which guild it is of.
+// Every object of a guild has an id of its own, which contains its guild.
 func TestIDs(t *testing.T) {
 	shape := Shape{Members: 400, Channels: 20, Roles: 30}
 	seen := map[string]string{}
@@ -144,7 +143,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// BenchmarkCreate is what a guild of the default shape costs when a bot connects.
+// BenchmarkCreate measures a guild of the default shape when a bot connects.
 func BenchmarkCreate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

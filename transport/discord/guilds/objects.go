@@ -1,6 +1,6 @@
 package guilds
 
-// UserObject is a user (resources/user). The bot's own has more: see Self.
+// UserObject is a user (resources/user). The bot's own has more fields: see Self.
 type UserObject struct {
 	ID            string  `json:"id"`
 	Username      string  `json:"username"`
@@ -31,7 +31,7 @@ func Self() SelfObject {
 	return SelfObject{UserObject: userObject(Bot, BotName, true), Verified: true, MFAEnabled: true}
 }
 
-// Owner returns the user who owns the application; it is a member of no guild.
+// Owner returns the user that owns the application; it is a member of no guild.
 func Owner() UserObject { return userObject(1, "user 1", false) }
 
 func userObject(id uint64, name string, bot bool) UserObject {
@@ -70,7 +70,7 @@ type Role struct {
 	Flags        int     `json:"flags"`
 }
 
-// Colors are a role's.
+// Colors are the colors of a role.
 type Colors struct {
 	Primary   int  `json:"primary_color"`
 	Secondary *int `json:"secondary_color"`
@@ -142,7 +142,7 @@ type Guild struct {
 	Stickers                    []struct{} `json:"stickers"`
 }
 
-// Created is the "d" of a GUILD_CREATE: the guild, and what only the gateway sends.
+// Created is the "d" of a GUILD_CREATE: the guild, and the fields that only the gateway sends.
 type Created struct {
 	Guild
 	Unavailable          bool         `json:"unavailable"`
@@ -160,7 +160,7 @@ type Created struct {
 	SoundboardSounds     []struct{}   `json:"soundboard_sounds"`
 }
 
-// VoiceState says who is in which voice channel (resources/voice).
+// VoiceState is the voice channel of a user (resources/voice).
 type VoiceState struct {
 	GuildID                 string  `json:"guild_id,omitempty"` // missing in GUILD_CREATE
 	ChannelID               *string `json:"channel_id"`

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// membersSent is how many members a GUILD_CREATE brings at most: Discord's default large_threshold.
-// A guild with more is large, and op 8 asks for the rest.
+// membersSent limits the members in a GUILD_CREATE: Discord's default large_threshold. A guild with
+// more is large, and op 8 requests the rest.
 const membersSent = 50
 
 // Channel types (resources/channel, "Channel Types").
@@ -16,13 +16,13 @@ const (
 	typeCategory = 4
 )
 
-// Permissions: those that a new guild gives @everyone, and none beside them.
+// Permissions: those of @everyone in a new guild, and none.
 const (
 	everyonePermissions = "2248473465835073"
 	noPermissions       = "0"
 )
 
-// Guild returns the guild with an id that ID has made.
+// Guild returns the guild with an id of ID.
 func (s Shape) Guild(id uint64) Guild {
 	system := Text(TextChannel(id, 0))
 	return Guild{
@@ -33,7 +33,7 @@ func (s Shape) Guild(id uint64) Guild {
 	}
 }
 
-// Create returns the "d" of a guild's GUILD_CREATE, with the voice states given (without guild_id
+// Create returns the "d" of a guild's GUILD_CREATE, with the given voice states (without guild_id
 // and member).
 func (s Shape) Create(id uint64, voice []VoiceState) Created {
 	count := s.MemberCount()
@@ -59,7 +59,7 @@ func (s Shape) RoleList(id uint64) []Role {
 }
 
 // ChannelList returns a guild's channels: a category, the text channels and a voice channel in it.
-// withGuild: each has its guild_id, as in REST.
+// withGuild adds the guild_id to each, as in REST.
 func (s Shape) ChannelList(id uint64, withGuild bool) []Channel {
 	category := part(id, kindCategory, 0)
 	parent := Text(category)
@@ -105,7 +105,7 @@ func (s Shape) MemberList(guild uint64, n, limit int) []Member {
 	return list
 }
 
-// ByUser returns the number of the guild's member that a user is; false for a stranger.
+// ByUser returns the number of a user in the guild; false for a user that is not a member.
 func (s Shape) ByUser(guild, user uint64) (n int, ok bool) {
 	if user == Bot {
 		return 0, true
@@ -114,8 +114,7 @@ func (s Shape) ByUser(guild, user uint64) (n int, ok bool) {
 	return n, ok && Number(user) == Number(guild) && n > 0 && n < s.MemberCount()
 }
 
-// InChannel returns the guild that a text or voice channel belongs to; false where no guild has
-// such a channel.
+// InChannel returns the guild of a text or voice channel; false where no guild has such a channel.
 func (s Shape) InChannel(channel uint64) (guild uint64, ok bool) {
 	n, isText := is(channel, kindText)
 	ok = isText && n < s.withDefaults().Channels || channel == VoiceChannel(channel) && Number(channel) > 0
@@ -123,7 +122,7 @@ func (s Shape) InChannel(channel uint64) (guild uint64, ok bool) {
 }
 
 // Numbered returns the "d" of the MESSAGE_CREATE that is a shard's n-th event: its content is n,
-// its author the guild's first user. Without a guild (0) it is written in a private channel.
+// its author the guild's first user. Without a guild (0) it is in a private channel.
 func (s Shape) Numbered(guild uint64, shard int, n int64) MessageObject {
 	id := uint64(n)<<partBits | uint64(shard+1)&(1<<partBits-1)
 	m := message(id, uint64(shard+1), strconv.FormatInt(n, 10))
@@ -137,7 +136,7 @@ func (s Shape) Numbered(guild uint64, shard int, n int64) MessageObject {
 	return m
 }
 
-// Sent returns a message that the bot has written.
+// Sent returns a message of the bot.
 func Sent(id, channel uint64, content string) MessageObject {
 	m := message(id, channel, content)
 	m.Author = Self().UserObject
@@ -151,7 +150,7 @@ func message(id, channel uint64, content string) MessageObject {
 	}
 }
 
-// JSON is v as the "d" of a dispatch; what this package returns can always be encoded.
+// JSON returns v as the "d" of a dispatch; the values of this package can always be encoded.
 func JSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

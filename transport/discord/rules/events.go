@@ -6,25 +6,26 @@ import (
 	"github.com/discluster/control/transport/discord/guilds"
 )
 
-// event is one happening, shared by all sessions it is for.
+// event is one event, shared by all its sessions.
 type event struct {
-	shard   int
-	number  int64  // 0: not counted
-	guild   uint64 // of an answer, or of a GUILD_CREATE of a session's start; 0: another event
-	typ     string
-	data    []byte // nil: made from body, number or guild when it is written, so that a replay buffer stays small
-	body    any    // of an Answer
-	sent    bool   // some connection got it
-	holders int    // sessions that may still send it for the first time
+	shard  int
+	number int64  // 0: not counted
+	guild  uint64 // of an answer, or of a GUILD_CREATE of a session's start; 0: another event
+	typ    string
+	// nil: made from body, number or guild when it is written, so that a replay buffer stays small
+	data    []byte
+	body    any  // of an Answer
+	sent    bool // some connection got it
+	holders int  // sessions that may still send it for the first time
 }
 
-// kept is an event in one session's numbering.
+// kept is an event with its number in one session.
 type kept struct {
 	seq int64
 	*event
 }
 
-// emit numbers an event and gives it to every session of its shard.
+// emit numbers an event and dispatches it to every session of its shard.
 func (d *Discord) emit(in Emit) {
 	if in.Shard != All {
 		d.emitTo(in.Shard, in)
@@ -55,7 +56,7 @@ func (d *Discord) emitTo(shard int, in Emit) {
 	}
 }
 
-// dispatchTo gives an event that is not counted to every session that has its guild.
+// dispatchTo dispatches an uncounted event to every session that has its guild.
 func (d *Discord) dispatchTo(in Dispatch) {
 	for _, shard := range d.known {
 		for _, s := range d.byShard[shard] {
@@ -66,14 +67,14 @@ func (d *Discord) dispatchTo(in Dispatch) {
 	}
 }
 
-// tally adds to a shard's count and to the whole.
+// tally adds to a shard's count and to the total.
 func (d *Discord) tally(shard int, n EventCount) {
 	d.know(shard)
 	d.numbers[shard].add(n)
 	d.score.Events.add(n)
 }
 
-// know begins the count of a shard that is heard of for the first time.
+// know starts the count of a new shard.
 func (d *Discord) know(shard int) {
 	if d.numbers[shard] == nil {
 		d.numbers[shard] = &EventCount{}
@@ -90,7 +91,8 @@ func (c *EventCount) add(n EventCount) {
 	c.Lost += n.Lost
 }
 
-// dispatch numbers e in s, keeps it for a replay and sends it if there is a connection that hears.
+// dispatch numbers e in s, keeps it for a replay and sends it if there is a connection that is not
+// frozen.
 func (d *Discord) dispatch(s *session, e *event) {
 	s.seq++
 	k := kept{s.seq, e}
@@ -105,7 +107,8 @@ func (d *Discord) dispatch(s *session, e *event) {
 	}
 }
 
-// send writes one kept event to the session's connection and counts it: a first time, again for a replay, or a second time to another session.
+// send writes one kept event to the session's connection and counts it: a first time, again for a
+// replay, or a second time to another session.
 func (d *Discord) send(s *session, k kept) {
 	if k.number > 0 {
 		switch {
@@ -119,10 +122,11 @@ func (d *Discord) send(s *session, k kept) {
 	}
 	k.sent = true
 	s.sent = max(s.sent, k.seq)
-	d.say(Event{Conn: s.conn.id, Seq: k.seq, Shard: s.shard, ShardCount: s.count, Type: k.typ, Number: k.number, Guild: k.guild, Data: k.data, Body: k.body})
+	d.output(Event{Conn: s.conn.id, Seq: k.seq, Shard: s.shard, ShardCount: s.count, Type: k.typ, Number: k.number, Guild: k.guild, Data: k.data, Body: k.body})
 }
 
-// release says that one session will not send e for the first time any more; when none will, the event is lost.
+// release records that one session will no longer send e for the first time; when none will, the
+// event is lost.
 func (d *Discord) release(e *event) {
 	if e.number == 0 || e.sent {
 		return

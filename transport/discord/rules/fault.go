@@ -8,28 +8,42 @@ import (
 	"slices"
 )
 
-// FaultKind names what goes wrong at Discord.
+// FaultKind names a fault of Discord.
 type FaultKind string
 
-// The faults. "Of the shard" means its connections, whatever the shard count; of All, every connection.
+// The faults. "Of the shard" means its connections, whatever the shard count; of All, every
+// connection.
 const (
-	FaultReconnect   FaultKind = "reconnect"    // op 7 to every connection of the shard that has a session
-	FaultInvalidate  FaultKind = "invalidate"   // op 9 to the same; not resumable: the sessions end, those that wait for a RESUME too
-	FaultClose       FaultKind = "close"        // the connections of the shard are closed with Code; CloseVanished drops them without a word
-	FaultFreeze      FaultKind = "freeze"       // the connections of the shard fall silent: no ack, no event, nothing heard. New ones are well
-	FaultThaw        FaultKind = "thaw"         // and speak again: events kept meanwhile come, acks do not
-	FaultOutageOn    FaultKind = "outage_on"    // no new connection, REST answers 503; open ones go on
-	FaultOutageOff   FaultKind = "outage_off"   //
-	FaultRefuseToken FaultKind = "refuse_token" // no token is accepted from now on (4004, 401); sessions go on until they need it
-	FaultAcceptToken FaultKind = "accept_token" // Token is the one from now on; empty: the one there was
+	// op 7 to every connection of the shard that has a session
+	FaultReconnect FaultKind = "reconnect"
+	// op 9 to the same; not resumable: the sessions end, and those that wait for a RESUME
+	FaultInvalidate FaultKind = "invalidate"
+	// the connections of the shard are closed with Code; CloseVanished drops them without a close
+	// frame
+	FaultClose FaultKind = "close"
+	// the connections of the shard fall silent: no ack, no event, no input. New ones work
+	FaultFreeze FaultKind = "freeze"
+	// and they work again: events kept in between are sent, acks are not
+	FaultThaw FaultKind = "thaw"
+	// no new connection, REST answers 503; open ones continue
+	FaultOutageOn  FaultKind = "outage_on"
+	FaultOutageOff FaultKind = "outage_off" //
+	// no token is accepted from now on (4004, 401); sessions continue until they need it
+	FaultRefuseToken FaultKind = "refuse_token"
+	// Token is the valid one from now on; empty: the previous one
+	FaultAcceptToken FaultKind = "accept_token"
 
-	FaultRefuseIdentify FaultKind = "refuse_identify" // each IDENTIFY of the shard is closed with Code from now on; sessions go on until they need one
-	FaultAcceptIdentify FaultKind = "accept_identify" // ends refuse_identify for the shard; of All, for every shard
+	// each IDENTIFY of the shard is closed with Code from now on; sessions continue until they need
+	// one
+	FaultRefuseIdentify FaultKind = "refuse_identify"
+	// ends refuse_identify for the shard; of All, for every shard
+	FaultAcceptIdentify FaultKind = "accept_identify"
 
-	FaultConcurrency FaultKind = "concurrency" // max_concurrency is MaxConcurrency from now on; sessions go on
+	// max_concurrency is MaxConcurrency from now on; sessions continue
+	FaultConcurrency FaultKind = "concurrency"
 )
 
-// Fault is one thing going wrong, an input like any other. In JSON (POST /faults) a missing shard means All.
+// Fault is one fault, an input like any other. In JSON (POST /faults) a missing shard means All.
 type Fault struct {
 	Kind      FaultKind `json:"kind"`
 	Shard     int       `json:"shard"`
@@ -40,7 +54,7 @@ type Fault struct {
 	MaxConcurrency int `json:"max_concurrency,omitempty"`
 }
 
-// UnmarshalJSON reads a fault strictly: unknown fields and kinds are errors that say so.
+// UnmarshalJSON reads a fault strictly: unknown fields and kinds are errors.
 func (f *Fault) UnmarshalJSON(b []byte) error {
 	type plain Fault // without this method
 	p := plain{Shard: All}
@@ -53,7 +67,7 @@ func (f *Fault) UnmarshalJSON(b []byte) error {
 	return f.Validate()
 }
 
-// Validate reports a fault that Step would not understand.
+// Validate returns an error for a fault that Step does not know.
 func (f Fault) Validate() error {
 	switch f.Kind {
 	case FaultReconnect, FaultInvalidate, FaultFreeze, FaultThaw, FaultOutageOn, FaultOutageOff, FaultRefuseToken, FaultAcceptToken, FaultAcceptIdentify:
@@ -79,7 +93,7 @@ func (d *Discord) fault(f Fault) {
 	case FaultReconnect:
 		for _, c := range d.connections(f.Shard) {
 			if c.session != nil {
-				d.say(Reconnect{Conn: c.id})
+				d.output(Reconnect{Conn: c.id})
 			}
 		}
 	case FaultInvalidate:
@@ -126,7 +140,7 @@ func (d *Discord) invalidate(f Fault) {
 		if s == nil {
 			continue
 		}
-		d.say(InvalidSession{Conn: c.id, Resumable: f.Resumable})
+		d.output(InvalidSession{Conn: c.id, Resumable: f.Resumable})
 		d.detach(s)
 	}
 	if f.Resumable {
@@ -137,7 +151,7 @@ func (d *Discord) invalidate(f Fault) {
 	}
 }
 
-// thaw wakes a frozen connection; its silence was ours and does not count.
+// thaw wakes a frozen connection; the frozen time does not count as silence.
 func (d *Discord) thaw(c *conn) {
 	if !c.frozen {
 		return
@@ -153,7 +167,7 @@ func (d *Discord) thaw(c *conn) {
 	}
 }
 
-// connections gives the connections of a shard, or all, in the order they were opened.
+// connections returns the connections of a shard, or all, in the order of their opening.
 func (d *Discord) connections(shard int) []*conn {
 	var found []*conn
 	if shard != All {
@@ -170,7 +184,8 @@ func (d *Discord) connections(shard int) []*conn {
 	return found
 }
 
-// waiting gives the sessions of a shard, or all, that wait for a RESUME: by shard, then oldest first.
+// waiting returns the sessions of a shard, or all, that wait for a RESUME: by shard, then oldest
+// first.
 func (d *Discord) waiting(shard int) []*session {
 	shards := []int{shard}
 	if shard == All {

@@ -15,7 +15,7 @@ func TestFaults(t *testing.T) {
 		}, rest...)
 	}
 	c := Config{MaxConcurrency: 2}
-	tell(t, []story{
+	play(t, []story{
 		{"reconnect one", c, two(step{0, Fault{Kind: FaultReconnect, Shard: 1}, "op7:2"})},
 		{"reconnect all that have a session", c, two(step{0, Fault{Kind: FaultReconnect, Shard: All}, "op7:1 op7:2"})},
 		{"invalidate, resumable", c, two(
@@ -125,7 +125,7 @@ func TestEventCounts(t *testing.T) {
 		story func(w *world)
 		want  EventCount
 	}{
-		{"nobody there", func(w *world) { w.at(0, Emit{Shard: 0}) }, EventCount{Emitted: 1, Lost: 1}},
+		{"no session", func(w *world) { w.at(0, Emit{Shard: 0}) }, EventCount{Emitted: 1, Lost: 1}},
 		{"delivered", func(w *world) {
 			w.ready(0, 1, 0, 1)
 			w.at(0, Emit{Shard: 0})

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// judge watches a Discord from outside: what it says must fit together, whatever it hears.
+// judge checks a Discord from outside: its outputs must be consistent, whatever the inputs.
 type judge struct {
 	t       *testing.T
 	d       *Discord
 	c       Config
 	now     time.Time
 	open    map[Conn]bool
-	seq     map[Conn]int64 // the last one said to a connection
+	seq     map[Conn]int64 // the last one sent to a connection
 	ids     []string       // sessions ever
 	buckets map[int]time.Time
 	readies int
@@ -29,7 +29,7 @@ func (j *judge) step(in Input) {
 	}
 	for _, o := range j.d.Step(j.now, in) {
 		if !j.open[o.To()] {
-			j.t.Fatalf("%T: said %s to a connection that is not open", in, short(o))
+			j.t.Fatalf("%T: sent %s to a connection that is not open", in, short(o))
 		}
 		switch o := o.(type) {
 		case Ready:
@@ -40,7 +40,7 @@ func (j *judge) step(in Input) {
 		case Resumed:
 			j.dispatched(o.Conn, o.Seq)
 		case InvalidSession:
-			delete(j.seq, o.Conn) // the next session on it counts anew
+			delete(j.seq, o.Conn) // the next session on it counts from 1
 		case Close:
 			delete(j.open, o.Conn)
 		}
@@ -56,7 +56,7 @@ func (j *judge) dispatched(c Conn, seq int64) {
 	j.seq[c] = seq
 }
 
-// ready checks the pace of a bucket.
+// ready checks the interval of a bucket.
 func (j *judge) ready(r Ready) {
 	b := r.Shard % j.c.MaxConcurrency
 	if last, ok := j.buckets[b]; ok && j.d.now.Sub(last) < 5*time.Second {
@@ -107,8 +107,8 @@ func (j *judge) consistent() {
 	}
 }
 
-// play turns bytes into a story: a kind, an argument and how much time passes.
-func play(t *testing.T, story []byte) *judge {
+// fuzzStory turns bytes into a story: a kind, an argument and the time that passes.
+func fuzzStory(t *testing.T, story []byte) *judge {
 	c := Config{
 		Token: "good", MaxConcurrency: 2, IdentifyTotal: 20, ReplayEvents: 3, Guilds: 3,
 		SessionWindow: 20 * time.Second, HeartbeatInterval: 10 * time.Second, ResetAfter: time.Hour,
@@ -151,7 +151,7 @@ func play(t *testing.T, story []byte) *judge {
 			j.step(Fault{Kind: []FaultKind{FaultOutageOff, FaultAcceptToken}[arg%2]})
 		}
 	}
-	j.now = j.now.Add(time.Hour) // at last everything runs out
+	j.now = j.now.Add(time.Hour) // at last every deadline passes
 	j.step(Fault{Kind: FaultThaw, Shard: All})
 	j.now = j.now.Add(time.Minute)
 	j.step(Tick{})
@@ -164,10 +164,11 @@ func play(t *testing.T, story []byte) *judge {
 // FuzzStep: no story makes Discord panic or contradict itself.
 func FuzzStep(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 2, 0, 0, 10, 1, 0, 12, 1, 0, 10, 1, 0, 0, 0, 0, 6, 6, 0})
-	f.Fuzz(func(t *testing.T, story []byte) { play(t, story[:min(len(story), 3000)]) })
+	f.Fuzz(func(t *testing.T, story []byte) { fuzzStory(t, story[:min(len(story), 3000)]) })
 }
 
-// TestRandomStories plays 200 long seeded stories; the counts at the end show that they reach what they are for.
+// TestRandomStories plays 200 long seeded stories; the counts at the end show that they reach the
+// interesting states.
 func TestRandomStories(t *testing.T) {
 	var total Counts
 	for seed := range uint64(200) {
@@ -179,8 +180,8 @@ func TestRandomStories(t *testing.T) {
 		for i := 2; i < len(story); i += 3 {
 			story[i] /= 4 // up to 4 s a step
 		}
-		c := play(t, story).d.Counts()
-		if other := play(t, story).d.Counts(); other != c {
+		c := fuzzStory(t, story).d.Counts()
+		if other := fuzzStory(t, story).d.Counts(); other != c {
 			t.Fatalf("seed %d: %+v, then %+v", seed, c, other)
 		}
 		total.Identifies += c.Identifies
@@ -197,7 +198,8 @@ func TestRandomStories(t *testing.T) {
 	}
 }
 
-// BenchmarkStep is a busy second of a large bot: 1,000 sessions, one event and now and then a heartbeat each.
+// BenchmarkStep is a busy second of a large bot: 1,000 sessions, each with one event and sometimes
+// a heartbeat.
 func BenchmarkStep(b *testing.B) {
 	d := New(Config{Token: "good", MaxConcurrency: 1000, IdentifyTotal: 5000}, noon)
 	for c := Conn(1); c <= 1000; c++ {

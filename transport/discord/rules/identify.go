@@ -8,14 +8,15 @@ import (
 
 // bucket is one rate limit key, shard_id % max_concurrency, and the last IDENTIFY it let through.
 type bucket struct {
-	last  time.Time // zero: none yet
+	last  time.Time // zero: none so far
 	shard int
 }
 
-// knownIntents has a bit for each intent of v10 (events/gateway, "List of Intents"); another bit is 4013.
+// knownIntents has a bit for each intent of v10 (events/gateway, "List of Intents"); another bit is
+// 4013.
 const knownIntents = 1<<17 - 1 | 1<<20 | 1<<21 | 1<<24 | 1<<25
 
-// identify judges an IDENTIFY: connection, token, budget, shard, intents and at last the bucket.
+// identify checks an IDENTIFY: connection, token, budget, shard, intents and at last the bucket.
 // Every IDENTIFY with the right token costs one of the day's, refused or not: the stricter reading.
 func (d *Discord) identify(c *conn, in Identify) {
 	if !d.mayBegin(c, in.Token) {
@@ -32,13 +33,13 @@ func (d *Discord) identify(c *conn, in Identify) {
 		return
 	}
 	if !d.pass(in) {
-		d.say(InvalidSession{Conn: c.id})
+		d.output(InvalidSession{Conn: c.id})
 		return
 	}
 	d.begin(c, in)
 }
 
-// judge gives the close code an IDENTIFY's contents deserve, 0 for none.
+// judge returns the close code for an IDENTIFY's contents, 0 for none.
 func (d *Discord) judge(in Identify) (code int, reason string) {
 	switch {
 	case in.ShardCount < 1 || in.Shard < 0 || in.Shard >= in.ShardCount:
@@ -55,7 +56,8 @@ func (d *Discord) judge(in Identify) (code int, reason string) {
 	return cmp.Or(d.refusals[in.Shard], d.refusals[All]), "Fault."
 }
 
-// pass reports whether the shard's bucket is free, and takes it. A refused IDENTIFY does not move the window: the next is measured from the last that was let through.
+// pass reports whether the shard's bucket is free, and takes it. A refused IDENTIFY does not move
+// the window: the next is measured from the last that was let through.
 func (d *Discord) pass(in Identify) bool {
 	n := in.Shard % d.c.MaxConcurrency
 	b := &d.buckets[n]
@@ -67,11 +69,11 @@ func (d *Discord) pass(in Identify) bool {
 	return true
 }
 
-// bucketsMax bounds max_concurrency: a hundred times what Discord gives the largest bots.
+// bucketsMax limits max_concurrency: a hundred times that of the largest bots.
 const bucketsMax = 10_000
 
-// rebucket changes max_concurrency. The last IDENTIFY of each bucket counts in the one that its
-// shard is in from now on.
+// rebucket changes max_concurrency. The last IDENTIFY of each bucket then counts in its shard's new
+// bucket.
 func (d *Discord) rebucket(maxConcurrency int) {
 	d.c.MaxConcurrency = maxConcurrency
 	old := d.buckets
@@ -91,7 +93,8 @@ func (d *Discord) badToken(c *conn) {
 	d.close(c, CloseAuthenticationFailed, "Authentication failed.")
 }
 
-// mayBegin reports whether a connection may begin or resume a session with this token; else it is closed.
+// mayBegin reports whether a connection may begin or resume a session with this token; otherwise it
+// is closed.
 func (d *Discord) mayBegin(c *conn, token string) bool {
 	switch {
 	case c.session != nil:
@@ -104,11 +107,12 @@ func (d *Discord) mayBegin(c *conn, token string) bool {
 	return false
 }
 
-// resetToken is what the daily limit ends in: "all of your bot's active sessions will be terminated, your bot's token will be reset" (events/gateway, "Rate Limiting").
-func (d *Discord) resetToken(asker *conn) {
+// resetToken is the effect of the daily limit: "all of your bot's active sessions will be
+// terminated, your bot's token will be reset" (events/gateway, "Rate Limiting").
+func (d *Discord) resetToken(culprit *conn) {
 	d.refused = true
 	d.score.TokenResets++
-	d.badToken(asker)
+	d.badToken(culprit)
 	for _, c := range d.connections(All) {
 		if c.session != nil {
 			d.close(c, CloseAuthenticationFailed, "Authentication failed.")
@@ -134,7 +138,8 @@ type SessionStartLimit struct {
 	MaxConcurrency int   `json:"max_concurrency"`
 }
 
-// GatewayBot answers GET /gateway/bot at now, and an HTTP status: 200, 401 for a token Discord does not accept (counted), 503 in an outage.
+// GatewayBot answers GET /gateway/bot at now, with an HTTP status: 200, 401 for a token that
+// Discord does not accept (counted), 503 in an outage.
 func (d *Discord) GatewayBot(now time.Time, token string) (GatewayBot, int) {
 	if d.outage {
 		return GatewayBot{}, http.StatusServiceUnavailable
@@ -152,7 +157,7 @@ func (d *Discord) GatewayBot(now time.Time, token string) (GatewayBot, int) {
 	}}, http.StatusOK
 }
 
-// renew begins a new day of the budget when the old one is over.
+// renew starts a new day of the budget when the old one is over.
 func (d *Discord) renew(now time.Time) {
 	if now.Before(d.resetAt) {
 		return
@@ -162,7 +167,8 @@ func (d *Discord) renew(now time.Time) {
 	d.resetAt = now.Add(d.c.ResetAfter - over%d.c.ResetAfter)
 }
 
-// Floor is the least time between the first IDENTIFY and the last when shards 0..count-1 all start anew: the fullest bucket's shards, one every IdentifyEvery.
+// Floor returns the minimum time between the first IDENTIFY and the last when shards 0..count-1 all
+// start: the fullest bucket's shards, one every IdentifyEvery.
 func (c Config) Floor(count int) time.Duration {
 	c = c.withDefaults()
 	fullest := (count + c.MaxConcurrency - 1) / c.MaxConcurrency

@@ -35,13 +35,13 @@ func TestIdentify(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tell(t, []story{{"", tt.config, []step{{0, Opened{1}, "hello:1"}, {0, tt.in, tt.want}}}})
+			play(t, []story{{"", tt.config, []step{{0, Opened{1}, "hello:1"}, {0, tt.in, tt.want}}}})
 		})
 	}
 }
 
 func TestIdentifyRate(t *testing.T) {
-	tell(t, []story{
+	play(t, []story{
 		{"twice on a connection is 4005, and the session can be resumed", Config{}, []step{
 			{0, Opened{1}, "hello:1"},
 			{0, identify(1, 0, 1), "ready:1[0,1]"},
@@ -64,7 +64,7 @@ func TestIdentifyRate(t *testing.T) {
 			{0, identify(2, 1, 4), "ready:2[1,4]"},
 			{0, identify(3, 2, 4), "op9:3,false"},
 		}},
-		{"slack forgives as much as it says", Config{Slack: 100 * time.Millisecond}, []step{
+		{"slack is tolerated", Config{Slack: 100 * time.Millisecond}, []step{
 			{0, Opened{1}, "hello:1"},
 			{0, Opened{2}, "hello:2"},
 			{0, identify(1, 0, 2), "ready:1[0,2]"},
@@ -109,11 +109,11 @@ func TestViolationIsTold(t *testing.T) {
 	}
 }
 
-// With another max_concurrency a shard's last IDENTIFY counts in the bucket that it is in then.
+// With another max_concurrency a shard's last IDENTIFY counts in its new bucket.
 func TestConcurrencyChanges(t *testing.T) {
 	for _, c := range []struct {
 		from, to   int
-		next       int // the shard that identifies 4 s behind shard 5
+		next       int // the shard that identifies 4 s after shard 5
 		violations int
 	}{
 		{16, 1, 8, 1}, {1, 16, 5, 1}, {1, 16, 21, 1}, {1, 16, 6, 0}, {16, 4, 9, 1}, {16, 4, 8, 0},
@@ -194,7 +194,7 @@ func TestFloor(t *testing.T) {
 	}
 }
 
-// The day of the budget may be under way at the start; the ones after it are whole.
+// The day of the budget may be under way at the start; later ones are whole.
 func TestFirstReset(t *testing.T) {
 	start := time.Unix(0, 0)
 	d := New(Config{Token: "x", IdentifyTotal: 1000, IdentifyRemaining: 7, FirstReset: time.Hour}, start)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ledger is where the score is kept while it grows.
+// ledger collects the score.
 type ledger struct {
 	Counts
 	start       time.Time
@@ -26,10 +26,11 @@ func record[T any](list *[]T, v T, limit int) {
 	}
 }
 
-// shardsMax bounds the shards with a score of their own: more than any bot has, so that nonsense in IDENTIFY cannot fill memory.
+// shardsMax limits the shards with a score of their own: more than any bot has, so that nonsense in
+// IDENTIFY cannot fill memory.
 const shardsMax = 100_000
 
-// shard gives the score of one [shard, count].
+// shard returns the score of one [shard, count].
 func (l *ledger) shard(shard, count int) *ShardScore {
 	key := shardKey{shard, count}
 	s := l.shards[key]
@@ -69,7 +70,7 @@ func (l *ledger) resumed(r Resumption) {
 	record(&l.resumptions, r, listMax)
 }
 
-// doubled notes that s gets a connection while old has one.
+// doubled records that s gets a connection while old has one.
 func (l *ledger) doubled(now time.Time, old, s *session, conn Conn) {
 	l.Duplicates++
 	l.doubles = append(l.doubles, Duplicate{
@@ -78,7 +79,7 @@ func (l *ledger) doubled(now time.Time, old, s *session, conn Conn) {
 	})
 }
 
-// single notes that s loses its connection: whatever it doubled is over.
+// single records that s loses its connection, which ends its duplicates.
 func (l *ledger) single(now time.Time, s *session) {
 	l.doubles = slices.DeleteFunc(l.doubles, func(d Duplicate) bool {
 		if d.Sessions[0] != s.id && d.Sessions[1] != s.id {

@@ -13,9 +13,10 @@ import (
 type Request struct {
 	Conn    Conn
 	Op      int
-	Guild   uint64   // whose events answer; 0: every guild of the session
-	Intents int64    // that the session needs
-	Whole   bool     // all members of the guild: once in WholeEvery, else RATE_LIMITED is the answer
+	Guild   uint64 // guild of the events; 0: every guild of the session
+	Intents int64  // required of the session
+	// all members of the guild: once in WholeEvery, else the answer is RATE_LIMITED
+	Whole   bool
 	Nonce   string   // of a request for members
 	Answers []Answer // in order
 }
@@ -23,11 +24,11 @@ type Request struct {
 // Answer is one event that answers a Request.
 type Answer struct {
 	Type string
-	Body any // what the caller makes "d" of; not looked at here
+	Body any // from which the caller renders "d"; not read here
 }
 
-// WholeEvery is how often a bot gets all members of one guild (events/gateway-events, "Request
-// Guild Members").
+// WholeEvery is the interval at which a bot may request all members of one guild
+// (events/gateway-events, "Request Guild Members").
 const WholeEvery = 30 * time.Second
 
 // request answers a client's request, on its session alone.
@@ -58,7 +59,7 @@ func (d *Discord) answer(s *session, guild uint64, answers []Answer) {
 	}
 }
 
-// rateLimited is the "d" of a RATE_LIMITED (events/gateway-events, "Rate Limited").
+// rateLimited returns the "d" of a RATE_LIMITED (events/gateway-events, "Rate Limited").
 func (d *Discord) rateLimited(in Request) []byte {
 	type meta struct {
 		Guild uint64 `json:"guild_id,string"`

@@ -17,7 +17,7 @@ func TestRequest(t *testing.T) {
 		{0, Opened{1}, "hello:1"}, {0, identify(1, 1, 2), "ready:1[1,2] event:1#2=0 event:1#3=0"},
 		{0, Opened{2}, "hello:2"}, {0, identify(2, 0, 2), "ready:2[0,2] event:2#2=0 event:2#3=0"},
 	}
-	tell(t, []story{
+	play(t, []story{
 		{"before a session", Config{Guilds: 4}, []step{{0, Opened{1}, "hello:1"}, {0, asks(1, 1, false), "close:1,4003"}}},
 		{"answered on the session that asked", Config{Guilds: 4, MaxConcurrency: 2}, append(four,
 			step{0, asks(1, 3, false), "event:1#4=0 event:1#5=0"},
@@ -32,7 +32,7 @@ func TestRequest(t *testing.T) {
 			{0, Opened{1}, "hello:1"}, {0, Identify{Conn: 1, Token: "good", Shard: 1, ShardCount: 2, Intents: 6}, "ready:1[1,2] event:1#2=0 event:1#3=0"},
 			{0, intents(asks(1, 1, false), 3), ""},
 			{0, intents(asks(1, 1, false), 2), "event:1#4=0 event:1#5=0"}}},
-		{"all members of a guild once in 30 s, whoever asks; of another guild too", Config{Guilds: 4, MaxConcurrency: 2}, append(four,
+		{"all members of a guild once in 30 s, by any session; of another guild too", Config{Guilds: 4, MaxConcurrency: 2}, append(four,
 			step{0, asks(1, 1, true), "event:1#4=0 event:1#5=0"},
 			step{WholeEvery - 1, asks(1, 1, true), "event:1#6=0"}, // RATE_LIMITED
 			step{WholeEvery - 1, asks(1, 3, true), "event:1#7=0 event:1#8=0"},

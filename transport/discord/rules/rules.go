@@ -1,7 +1,11 @@
-// Package rules is Discord's gateway as a pure value: identify limits, sessions, sequence numbers, close codes and faults, without clock, I/O, goroutine or chance.
+// Package rules is Discord's gateway as a pure value: identify limits, sessions, sequence numbers,
+// close codes and faults, without clock, I/O, goroutines or randomness.
 //
-// A caller hands every input to Step together with the moment it reaches Discord and does what the outputs say, in their order. The same inputs at the same times
-// give the same outputs, so that one simulated night is one value. transport/discord/server puts it behind real sockets; a simulation calls it directly.
+// A caller passes every input to Step with the moment it reaches Discord and executes the outputs
+// in order. The same inputs at the same times give the same outputs, so that a simulation is
+// reproducible. transport/discord/server puts it behind real sockets; a simulation calls it
+// directly. give the same outputs, so that one simulated night is one value.
+// transport/discord/server puts it behind real sockets; a simulation calls it directly.
 //
 //	             Opened          IDENTIFY → READY, RESUME → RESUMED
 //	(no connection) ──▶ greeted ─────────────────────────────────────▶ attached to a session
@@ -10,47 +14,55 @@
 //	                                                                          ▼
 //	                                      session waits SessionWindow for a RESUME, then ends
 //
-// Where Discord's documentation is silent the stricter reading is taken and said at the place; what a bot gets right here it gets right there.
-// Sources: https://discord.com/developers/docs/events/gateway, …/topics/opcodes-and-status-codes (v10).
+// Where Discord's documentation is silent, the stricter reading is taken and documented in place: a
+// bot that is correct here is correct at Discord. Sources:
+// https://discord.com/developers/docs/events/gateway, …/topics/opcodes-and-status-codes (v10).
 package rules
 
 import "time"
 
-// Conn names one gateway connection. The caller picks it, once, above 0; a number is never used again.
+// Conn identifies one gateway connection. The caller chooses it, once, above 0; a number is never
+// used again.
 type Conn int64
 
 // All, as a shard, means every shard.
 const All = -1
 
-// Config is what Discord knows of one application. Zero fields take the default given.
+// Config describes one application to Discord. Zero fields take the named default.
 type Config struct {
-	Token      string        // the one token Discord accepts, without "Bot "
+	Token      string        // the only token that Discord accepts, without "Bot "
 	ShardCount int           // the recommended number of shards; 1
 	ResetAfter time.Duration // length of the budget's day; 24 h
-	FirstReset time.Duration // what is left of the first one at the start; all of it
+	FirstReset time.Duration // rest of the first one at the start; all of it
 
 	MaxConcurrency    int // IDENTIFYs that may come together: the number of buckets; 1
 	IdentifyTotal     int // IDENTIFYs a day; 1,000, for a large bot max(2,000, Guilds/1,000×5)
 	IdentifyRemaining int // of today's at the start; 0 means all of IdentifyTotal, below 0 none
 
 	IdentifyEvery time.Duration // between two IDENTIFYs of one bucket, measured on arrival; 5 s
-	Slack         time.Duration // how much less than IdentifyEvery Discord forgives; 0
+	Slack         time.Duration // tolerance below IdentifyEvery; 0
 
-	SessionWindow     time.Duration // how long a session outlives its connection; 90 s (one field report, api-docs#1619)
+	// lifetime of a session without a connection; 90 s (one field report, api-docs#1619)
+	SessionWindow     time.Duration
 	ReplayEvents      int           // events a session keeps for a RESUME; 1,000
-	HeartbeatInterval time.Duration // as HELLO says it; 41.25 s
+	HeartbeatInterval time.Duration // in HELLO; 41.25 s
 
-	Guilds            int   // of the application; guild k, from 1 on, has the id guilds.ID(k) and belongs to shard k mod shard_count; 0
-	DisallowedIntents int64 // intents that end in 4014; none. Intents are checked here, never applied to events
+	// of the application; guild k, from 1 on, has the id guilds.ID(k) and belongs to shard k mod
+	// shard_count; 0
+	Guilds int
+	// intents that end in 4014; none. Intents are checked here, never applied to events
+	DisallowedIntents int64
 }
 
 // Limits of Discord's documentation, "Sharding".
 const (
-	largeBotGuilds = 150_000 // above it shard_count must be a multiple of Discord's own number, else 4010
-	shardGuildsMax = 2_500   // a shard with more guilds is refused with 4011
+	// above it shard_count must be a multiple of Discord's own number, else 4010
+	largeBotGuilds = 150_000
+	shardGuildsMax = 2_500 // a shard with more guilds is refused with 4011
 )
 
-// Discord is one application's half of Discord. It is not safe for concurrent use: one owner calls Step.
+// Discord is one application's half of Discord. It is not safe for concurrent use: one owner calls
+// Step.
 type Discord struct {
 	c   Config
 	now time.Time
@@ -67,9 +79,9 @@ type Discord struct {
 	sessions  map[string]*session
 	byShard   map[int][]*session // the same sessions, oldest first
 	started   int                // sessions ever, for the next one's id
-	seed      int64              // start in nanoseconds: two Discords hand out different session ids
+	seed      int64              // start in nanoseconds: two Discords have different session ids
 	deadlines deadlines
-	whole     map[uint64]time.Time // by guild: when all of its members may be asked for again
+	whole     map[uint64]time.Time // by guild: when all of its members may be requested again
 
 	numbers map[int]*EventCount // events by shard, of every shard that ever had one or a session
 	known   []int               // the same shards, in order
@@ -82,10 +94,10 @@ type conn struct {
 	session *session    // nil while greeted
 	heard   time.Time   // of the last heartbeat, or the opening
 	sends   []time.Time // within the last sendWindow, for 4008
-	frozen  bool        // a dead gateway node: hears nothing, says nothing
+	frozen  bool        // a dead gateway node: it ignores inputs and sends nothing
 }
 
-// New gives a Discord that has seen nothing yet; its budget's day begins at start.
+// New returns a Discord without history; its budget's day begins at start.
 func New(c Config, start time.Time) *Discord {
 	c = c.withDefaults()
 	remaining := c.IdentifyRemaining
@@ -124,15 +136,16 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// setDefault makes *v be d where it is not above zero.
+// setDefault sets *v to d if it is not above zero.
 func setDefault[T int | time.Duration](v *T, d T) {
 	if *v <= 0 {
 		*v = d
 	}
 }
 
-// Step applies one input that reaches Discord at now and gives what Discord does about it, in order. Whatever fell due since the last step comes first.
-// A now before the last one counts as the last one. Inputs of a connection that is closed, frozen or unknown do nothing.
+// Step applies one input that reaches Discord at now and returns Discord's outputs, in order.
+// Deadlines since the last step come first. A now before the last one counts as the last one.
+// Inputs of a connection that is closed, frozen or unknown are ignored.
 func (d *Discord) Step(now time.Time, in Input) []Output {
 	d.out = nil
 	d.advance(now)
@@ -150,7 +163,7 @@ func (d *Discord) Step(now time.Time, in Input) []Output {
 	case Heartbeat:
 		if c := d.hear(in.Conn); c != nil {
 			c.heard = d.now
-			d.say(Ack{Conn: c.id})
+			d.output(Ack{Conn: c.id})
 		}
 	case Request:
 		if c := d.hear(in.Conn); c != nil {
@@ -172,35 +185,37 @@ func (d *Discord) Step(now time.Time, in Input) []Output {
 		d.dispatchTo(in)
 	case Fault:
 		d.fault(in)
-	case Tick: // advance has done it
+	case Tick: // done by advance
 	}
 	return d.out
 }
 
-func (d *Discord) say(o Output) { d.out = append(d.out, o) }
+func (d *Discord) output(o Output) { d.out = append(d.out, o) }
 
-// open greets a new connection, or drops it unseen during an outage.
+// open greets a new connection, or drops it during an outage.
 func (d *Discord) open(id Conn) {
 	if id <= 0 || d.conns[id] != nil {
 		return
 	}
 	if d.outage {
-		d.say(Close{Conn: id, Code: CloseVanished, Reason: "outage"})
+		d.output(Close{Conn: id, Code: CloseVanished, Reason: "outage"})
 		return
 	}
 	c := &conn{id: id, heard: d.now}
 	d.conns[id] = c
 	d.deadlines.add(deadline{at: d.silentAt(c), conn: c})
-	d.say(Hello{Conn: id, Interval: d.c.HeartbeatInterval})
+	d.output(Hello{Conn: id, Interval: d.c.HeartbeatInterval})
 }
 
-// Sends a connection may make: "120 gateway events per connection every 60 seconds" (events/gateway, "Rate Limiting"). All sends count, heartbeats too, and the window slides.
+// Limit of a connection's sends: "120 gateway events per connection every 60 seconds"
+// (events/gateway, "Rate Limiting"). All sends count, heartbeats too, and the window slides.
 const (
 	sendsMax   = 120
 	sendWindow = time.Minute
 )
 
-// hear gives the connection an input came from, nil if it must not be handled; a connection that sends too fast is closed here.
+// hear returns the connection of an input, nil if it must be ignored; a connection that sends too
+// fast is closed here.
 func (d *Discord) hear(id Conn) *conn {
 	c := d.conns[id]
 	if c == nil || c.frozen {
@@ -219,18 +234,20 @@ func (d *Discord) hear(id Conn) *conn {
 	return c
 }
 
-// closed is the client's end of a connection.
+// closed handles the client's end of a connection.
 func (d *Discord) closed(in Closed) {
 	c := d.conns[in.Conn]
 	if c == nil {
 		return
 	}
-	d.drop(c, in.Code == 1000 || in.Code == 1001) // "the session will be invalidated … your bot will appear offline"
+	// "the session will be invalidated … your bot will appear offline"
+	d.drop(c, in.Code == 1000 || in.Code == 1001)
 }
 
-// close ends a connection with a code of Discord's. The session waits for a RESUME unless the code says that none can come.
+// close ends a connection with a close code. The session waits for a RESUME unless the code
+// excludes one.
 func (d *Discord) close(c *conn, code int, reason string) {
-	d.say(Close{Conn: c.id, Code: code, Reason: reason})
+	d.output(Close{Conn: c.id, Code: code, Reason: reason})
 	d.drop(c, EndsSession(code))
 }
 

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// noon is when every test begins.
+// noon is the start of every test.
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// world drives one Discord and writes down what it says in a short form.
+// world drives one Discord and records its outputs in a short form.
 type world struct {
 	t        *testing.T
 	d        *Discord
-	sessions map[Conn]string // as READY gave them
+	sessions map[Conn]string // from READY
 }
 
 func newWorld(t *testing.T, c Config) *world {
@@ -23,7 +23,7 @@ func newWorld(t *testing.T, c Config) *world {
 	return &world{t, New(c, noon), map[Conn]string{}}
 }
 
-// at steps and gives the outputs as text, one after the other.
+// at steps and returns the outputs as a text, one after the other.
 func (w *world) at(after time.Duration, in Input) string {
 	if r, ok := in.(Resume); ok {
 		var of Conn
@@ -45,7 +45,7 @@ func (w *world) at(after time.Duration, in Input) string {
 	return text
 }
 
-// short is an output in a few letters: kind, connection, and what tells it from others.
+// short describes an output in a few letters: kind, connection, and its details.
 func short(o Output) string {
 	switch o := o.(type) {
 	case Hello:
@@ -68,22 +68,22 @@ func short(o Output) string {
 	return fmt.Sprintf("%T", o)
 }
 
-// step is one line of a story: what reaches Discord, when, and what it does.
+// step is one line of a story: an input, its time, and the outputs.
 type step struct {
 	at   time.Duration
 	in   Input
 	want string
 }
 
-// story is a table row: a Discord and what happens to it, in order.
+// story is a table row: a Discord and its inputs, in order.
 type story struct {
 	name   string
 	config Config
 	steps  []step
 }
 
-// tell plays stories. A Resume's SessionID "of 3" stands for the session that READY gave to connection 3.
-func tell(t *testing.T, stories []story) {
+// play plays stories. A Resume's SessionID "of 3" is the session in the READY of connection 3.
+func play(t *testing.T, stories []story) {
 	for _, s := range stories {
 		t.Run(s.name, func(t *testing.T) {
 			w := newWorld(t, s.config)
@@ -107,7 +107,7 @@ func resume(conn, of Conn, seq int64) Resume {
 func TestConnection(t *testing.T) {
 	seq := int64(1)
 	interval := 40 * time.Second
-	tell(t, []story{
+	play(t, []story{
 		{"hello, then READY and a GUILD_CREATE for each guild of the shard", Config{Guilds: 5}, []step{
 			{0, Opened{1}, "hello:1"},
 			{0, identify(1, 1, 2), "ready:1[1,2] event:1#2=0 event:1#3=0 event:1#4=0"},
@@ -160,7 +160,7 @@ func TestConnection(t *testing.T) {
 	})
 }
 
-// The 120 sends of a minute slide: heartbeats and IDENTIFY count, and what is a minute old does not.
+// The 120 sends of a minute slide: heartbeats and IDENTIFY count, and sends a minute ago do not.
 func TestSendRate(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.ready(0, 1, 0, 1)
@@ -170,7 +170,8 @@ func TestSendRate(t *testing.T) {
 			t.Fatalf("closed at send %d", i+2)
 		}
 	}
-	for _, want := range []string{"ack:1", "close:1,4008"} { // at 60 s only the IDENTIFY has left the window
+	// at 60 s only the IDENTIFY has left the window
+	for _, want := range []string{"ack:1", "close:1,4008"} {
 		if got := w.at(time.Minute, Heartbeat{Conn: 1}); got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}

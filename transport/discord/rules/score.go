@@ -6,33 +6,38 @@ import (
 	"time"
 )
 
-// listMax bounds each list of a Score: the first ones are kept, the totals in Counts go on.
+// listMax limits each list of a Score: the first entries are kept, the totals in Counts continue.
 const listMax = 4096
 
-// shardListMax bounds the identify times of one shard.
+// shardListMax limits the identify times of one shard.
 const shardListMax = 64
 
-// Counts is the short form of the score: cheap enough to be looked at after every step.
+// Counts is the short form of the score, cheap enough to be read after every step.
 type Counts struct {
-	Identifies     int        `json:"identifies"` // with the right token; refused ones too
-	Violations     int        `json:"violations"` // IDENTIFYs within IdentifyEvery of their bucket's last
-	Remaining      int        `json:"remaining"`  // of the day's budget
-	TokenResets    int        `json:"token_resets"`
-	InvalidTokens  int        `json:"invalid_tokens"` // IDENTIFY, RESUME and REST with a token Discord does not accept
-	Resumes        int        `json:"resumes"`
-	ResumesRefused int        `json:"resumes_refused"`
-	Expired        int        `json:"expired"`         // sessions that nobody resumed in time
-	Duplicates     int        `json:"duplicates"`      // pairs of sessions of one [shard, count] with a connection each, ever
-	DuplicatesOpen int        `json:"duplicates_open"` // now
-	RateLimited    int        `json:"rate_limited"`    // connections closed with 4008
-	TimedOut       int        `json:"timed_out"`       // connections closed for missing heartbeats
-	Connections    int        `json:"connections"`     // open now
-	Sessions       int        `json:"sessions"`        // alive now
-	Owned          int        `json:"owned"`           // of those, with a connection: the shards that are served
-	Events         EventCount `json:"events_total"`
+	Identifies int `json:"identifies"` // with the right token; refused ones too
+	// IDENTIFYs within IdentifyEvery of their bucket's last
+	Violations  int `json:"violations"`
+	Remaining   int `json:"remaining"` // of the day's budget
+	TokenResets int `json:"token_resets"`
+	// IDENTIFY, RESUME and REST with a token Discord does not accept
+	InvalidTokens  int `json:"invalid_tokens"`
+	Resumes        int `json:"resumes"`
+	ResumesRefused int `json:"resumes_refused"`
+	Expired        int `json:"expired"` // sessions that were not resumed in time
+	// pairs of sessions of one [shard, count] with a connection each, ever
+	Duplicates     int `json:"duplicates"`
+	DuplicatesOpen int `json:"duplicates_open"` // now
+	RateLimited    int `json:"rate_limited"`    // connections closed with 4008
+	TimedOut       int `json:"timed_out"`       // connections closed for missing heartbeats
+	Connections    int `json:"connections"`     // open now
+	Sessions       int `json:"sessions"`        // alive now
+	// of those, with a connection: the shards that are served
+	Owned  int        `json:"owned"`
+	Events EventCount `json:"events_total"`
 }
 
-// Score is everything Discord has seen. Lists are bounded (the first entries are kept); Counts has the whole numbers.
+// Score is everything that Discord has seen. Lists are bounded (the first entries are kept); Counts
+// has the totals.
 type Score struct {
 	Counts
 	Start        time.Time    `json:"start"`
@@ -53,7 +58,8 @@ type Violation struct {
 	PreviousAt    time.Time `json:"previous_at"`
 }
 
-// Duplicate is a time in which two sessions of the same [shard, count] both had a connection. To is zero while it lasts.
+// Duplicate is a time in which two sessions of the same [shard, count] both had a connection. To is
+// zero while it lasts.
 type Duplicate struct {
 	Shard      int       `json:"shard"`
 	ShardCount int       `json:"shard_count"`
@@ -63,7 +69,7 @@ type Duplicate struct {
 	To         time.Time `json:"to,omitzero"`
 }
 
-// Resumption is a RESUME that was granted; At − LostAt is how long the shard was deaf.
+// Resumption is a RESUME that was granted; At − LostAt is the time without events.
 type Resumption struct {
 	Shard      int       `json:"shard"`
 	ShardCount int       `json:"shard_count"`
@@ -73,7 +79,7 @@ type Resumption struct {
 	Replayed   int       `json:"replayed"`   // events sent before RESUMED
 }
 
-// ShardScore is what one [shard, count] has done.
+// ShardScore is the history of one [shard, count].
 type ShardScore struct {
 	Shard      int         `json:"shard"`
 	ShardCount int         `json:"shard_count"`
@@ -91,7 +97,7 @@ type EventCount struct {
 	Delivered int64 `json:"delivered"` // written to a connection, for the first time
 	Replayed  int64 `json:"replayed"`  // written again because a RESUME named a seq before it
 	Doubled   int64 `json:"doubled"`   // written to a second session
-	Lost      int64 `json:"lost"`      // never written, and no session left to do it
+	Lost      int64 `json:"lost"`      // never written, and no session left to write it
 }
 
 // EventScore is the EventCount of one shard.
@@ -100,7 +106,8 @@ type EventScore struct {
 	EventCount
 }
 
-// AllReady gives the moment at which each of the shards 0..count-1 had been READY once; false while one has not.
+// AllReady returns the moment at which each of the shards 0..count-1 had been READY once; false
+// while one has not.
 func (s Score) AllReady(count int) (time.Time, bool) {
 	var last time.Time
 	ready := 0
@@ -116,7 +123,7 @@ func (s Score) AllReady(count int) (time.Time, bool) {
 	return last, ready == count
 }
 
-// FirstIdentify gives the moment of the first IDENTIFY; false: there was none.
+// FirstIdentify returns the moment of the first IDENTIFY; false: there was none.
 func (s Score) FirstIdentify() (first time.Time, was bool) {
 	for _, sh := range s.Shards {
 		if len(sh.IdentifyAt) > 0 && (!was || sh.IdentifyAt[0].Before(first)) {
@@ -126,7 +133,7 @@ func (s Score) FirstIdentify() (first time.Time, was bool) {
 	return first, was
 }
 
-// Counts gives the short form of the score.
+// Counts returns the short form of the score.
 func (d *Discord) Counts() Counts {
 	c := d.score.Counts
 	c.Remaining = d.remaining
@@ -136,7 +143,7 @@ func (d *Discord) Counts() Counts {
 	return c
 }
 
-// Score gives everything seen so far; it is the caller's.
+// Score returns everything seen so far; the caller owns it.
 func (d *Discord) Score() Score {
 	l := &d.score
 	s := Score{

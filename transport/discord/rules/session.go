@@ -10,7 +10,8 @@ import (
 	"github.com/discluster/control/transport/discord/guilds"
 )
 
-// session is what READY begins: the numbering of one shard's events, and the events themselves for a replay.
+// session starts with READY: the numbering of one shard's events, and the events themselves for a
+// replay.
 type session struct {
 	id           string
 	shard, count int
@@ -20,7 +21,7 @@ type session struct {
 	sent         int64 // the highest seq ever written to a connection
 	dropped      int64 // the highest seq no longer kept: a RESUME from below it cannot be served
 	kept         []kept
-	lostAt       time.Time // when conn went
+	lostAt       time.Time // when conn ended
 }
 
 // begin makes a new session for a connection that may have one.
@@ -36,13 +37,14 @@ func (d *Discord) begin(c *conn, in Identify) {
 		Conn: c.id, Seq: 1, SessionID: s.id, Shard: s.shard, ShardCount: s.count,
 		UserID: guilds.Bot, ApplicationID: guilds.Bot, Guilds: d.guildsOf(s),
 	}
-	d.say(ready)
+	d.output(ready)
 	for _, id := range ready.Guilds {
 		d.dispatch(s, &event{typ: "GUILD_CREATE", guild: id})
 	}
 }
 
-// sessionID is 32 hex digits, like Discord's, and a function of the start and the number of sessions alone.
+// sessionID returns 32 hex digits, like Discord's, a function of the start and the number of
+// sessions alone.
 func (d *Discord) sessionID() string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(d.seed))
@@ -51,7 +53,8 @@ func (d *Discord) sessionID() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// resume judges a RESUME and replays what was missed. Order of the checks: connection, token, session, seq.
+// resume checks a RESUME and replays what was missed. Order of the checks: connection, token,
+// session, seq.
 func (d *Discord) resume(c *conn, in Resume) {
 	if !d.mayBegin(c, in.Token) {
 		return
@@ -60,21 +63,22 @@ func (d *Discord) resume(c *conn, in Resume) {
 	switch {
 	case s == nil:
 		d.score.ResumesRefused++
-		d.say(InvalidSession{Conn: c.id})
-	case in.Seq < 0 || in.Seq > s.seq: // the session stays: its owner has done nothing wrong
+		d.output(InvalidSession{Conn: c.id})
+	case in.Seq < 0 || in.Seq > s.seq: // the session stays: its owner made no mistake
 		d.score.ResumesRefused++
 		d.close(c, CloseInvalidSeq, "Invalid seq.")
-	case in.Seq < s.dropped: // a gap cannot be replayed, so the session is of no use to anyone
+	case in.Seq < s.dropped: // a gap cannot be replayed, so the session is useless
 		d.score.ResumesRefused++
-		d.say(InvalidSession{Conn: c.id})
+		d.output(InvalidSession{Conn: c.id})
 		d.expel(s)
 	default:
 		d.takeOver(c, s, in.Seq)
 	}
 }
 
-// takeOver gives s to c and replays everything after seq. A connection that still has it is closed with a code that lets it resume in turn:
-// two owners that do not know of each other steal the session back and forth, as at Discord.
+// takeOver moves s to c and replays everything after seq. A connection that still has it is closed
+// with a code that lets it resume in turn: two owners that do not know of each other steal the
+// session from each other in a loop, as at Discord.
 func (d *Discord) takeOver(c *conn, s *session, seq int64) {
 	r := Resumption{Shard: s.shard, ShardCount: s.count, LostAt: s.lostAt, At: d.now, TakenOver: s.conn != nil}
 	if old := s.conn; old != nil {
@@ -91,10 +95,11 @@ func (d *Discord) takeOver(c *conn, s *session, seq int64) {
 	s.seq++
 	s.sent = s.seq
 	d.score.resumed(r)
-	d.say(Resumed{Conn: c.id, Seq: s.seq, Shard: s.shard})
+	d.output(Resumed{Conn: c.id, Seq: s.seq, Shard: s.shard})
 }
 
-// attach makes c the owner of s. Every other session of the same [shard, count] that has a connection is a second owner from now on.
+// attach makes c the owner of s. Every other session of the same [shard, count] with a connection
+// is a second owner from now on.
 func (d *Discord) attach(s *session, c *conn) {
 	for _, other := range d.byShard[s.shard] {
 		if other != s && other.count == s.count && other.conn != nil {
@@ -105,7 +110,7 @@ func (d *Discord) attach(s *session, c *conn) {
 	d.score.Owned++
 }
 
-// detach takes s from its connection; it waits for SessionWindow.
+// detach removes s from its connection; it waits for SessionWindow.
 func (d *Discord) detach(s *session) {
 	d.score.single(d.now, s)
 	s.conn.session, s.conn = nil, nil
@@ -114,16 +119,16 @@ func (d *Discord) detach(s *session) {
 	d.deadlines.add(deadline{at: d.now.Add(d.c.SessionWindow), session: s})
 }
 
-// expel ends s, and tells the connection that has it, if any.
+// expel ends s, and sends op 9 to its connection, if any.
 func (d *Discord) expel(s *session) {
 	if c := s.conn; c != nil {
-		d.say(InvalidSession{Conn: c.id})
+		d.output(InvalidSession{Conn: c.id})
 		d.detach(s)
 	}
 	d.end(s)
 }
 
-// end forgets a session that has no connection. Events that nobody ever got are lost.
+// end forgets a session that has no connection. Its events that were never sent are lost.
 func (d *Discord) end(s *session) {
 	for _, k := range s.kept {
 		d.release(k.event)

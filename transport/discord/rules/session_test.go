@@ -10,7 +10,7 @@ func TestResume(t *testing.T) {
 	begin := func(rest ...step) []step {
 		return append([]step{{0, Opened{1}, "hello:1"}, {0, identify(1, 0, 1), "ready:1[0,1]"}}, rest...)
 	}
-	tell(t, []story{
+	play(t, []story{
 		{"what was missed comes again, then RESUMED", Config{}, begin(
 			step{0, Emit{Shard: 0}, "event:1#2=1"},
 			step{sec, Closed{1, CloseVanished}, ""},
@@ -48,7 +48,7 @@ func TestResume(t *testing.T) {
 			step{19*sec - 1, Opened{3}, "hello:3"}, step{19*sec - 1, resume(3, 1, 1), "resumed:3#3"})},
 		{"unknown session", Config{}, []step{
 			{0, Opened{1}, "hello:1"},
-			{0, Resume{Conn: 1, Token: "good", SessionID: "nobody's"}, "op9:1,false"},
+			{0, Resume{Conn: 1, Token: "good", SessionID: "unknown"}, "op9:1,false"},
 			{0, identify(1, 0, 1), "ready:1[0,1]"}}},
 		{"wrong token", Config{}, begin(
 			step{0, Opened{2}, "hello:2"},

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// deadline is a moment at which a connection may be too silent or a waiting session too old. It is looked at when it comes, not moved when a heartbeat does.
+// deadline is a moment at which a connection may be too silent or a waiting session too old. It is
+// checked when it comes, not moved by heartbeats.
 type deadline struct {
 	at      time.Time
-	order   int // of being added: equal moments are served in it
+	order   int // of insertion, which decides between equal moments
 	conn    *conn
 	session *session
 }
@@ -30,7 +31,7 @@ func (h *deadlines) Swap(i, j int) { h.items[i], h.items[j] = h.items[j], h.item
 func (h *deadlines) Push(x any)    { h.items = append(h.items, x.(deadline)) }
 func (h *deadlines) Pop() any {
 	last := h.items[len(h.items)-1]
-	h.items[len(h.items)-1] = deadline{} // let go of what it points to
+	h.items[len(h.items)-1] = deadline{} // release its pointers
 	h.items = h.items[:len(h.items)-1]
 	return last
 }
@@ -41,7 +42,8 @@ func (h *deadlines) add(d deadline) {
 	heap.Push(h, d)
 }
 
-// Next gives the moment of the next Tick that may change something; false: none is needed until the next input. It may be early, never late.
+// Next returns the moment of the next Tick that may change something; false: none is needed until
+// the next input. It may be early, never late.
 func (d *Discord) Next() (time.Time, bool) {
 	if len(d.deadlines.items) == 0 {
 		return time.Time{}, false
@@ -49,7 +51,7 @@ func (d *Discord) Next() (time.Time, bool) {
 	return d.deadlines.items[0].at, true
 }
 
-// advance lets time pass up to now: everything due happens at its own moment.
+// advance lets time pass up to now: every deadline happens at its own moment.
 func (d *Discord) advance(now time.Time) {
 	for len(d.deadlines.items) > 0 && !d.deadlines.items[0].at.After(now) {
 		due := heap.Pop(&d.deadlines).(deadline)
@@ -68,10 +70,12 @@ func (d *Discord) advance(now time.Time) {
 	d.renew(d.now)
 }
 
-// silentAt is when Discord gives up a connection whose heartbeats stopped: 1.5 intervals after the last. Discord does not document it; between 1 and 2 was observed.
+// silentAt returns the moment at which Discord closes a connection without heartbeats: 1.5
+// intervals after the last. Discord does not document it; between 1 and 2 was observed.
 func (d *Discord) silentAt(c *conn) time.Time { return c.heard.Add(d.c.HeartbeatInterval * 3 / 2) }
 
-// silence closes a connection that has been too silent, or looks again later. A frozen one hears nothing, so nothing is held against it.
+// silence closes a connection that has been too silent, or checks again later. The silence of a
+// frozen one does not count.
 func (d *Discord) silence(c *conn) {
 	if d.conns[c.id] != c {
 		return
@@ -87,7 +91,8 @@ func (d *Discord) silence(c *conn) {
 	d.close(c, CloseSessionTimedOut, "Session timed out.")
 }
 
-// expire ends a session that has waited SessionWindow, unless it was resumed meanwhile: then a later loss has set a deadline of its own.
+// expire ends a session that has waited SessionWindow, unless it was resumed in between: then a
+// later loss has set its own deadline.
 func (d *Discord) expire(s *session, at time.Time) {
 	if d.sessions[s.id] == s && s.conn == nil && !s.lostAt.Add(d.c.SessionWindow).After(at) {
 		d.score.Expired++

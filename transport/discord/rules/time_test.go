@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// A simulation sleeps until Next; it may come early, for a connection that has beaten since, but never after something is due.
+// A simulation sleeps until Next; it may come early, for a connection that has sent a heartbeat
+// since, but never after a deadline.
 func TestNext(t *testing.T) {
 	w := newWorld(t, Config{HeartbeatInterval: 40 * sec, SessionWindow: 10 * sec})
 	tests := []struct {

@@ -2,22 +2,22 @@ package rules
 
 import "time"
 
-// Input is what can reach Discord: the types below that have input().
+// Input is an input of Discord: the types below that have input().
 type Input interface{ input() }
 
-// Opened: a connection reached the gateway.
+// Opened reports that a connection reached the gateway.
 type Opened struct{ Conn Conn }
 
-// Identify (op 2) asks for a new session.
+// Identify (op 2) requests a new session.
 type Identify struct {
 	Conn       Conn
 	Token      string
 	Shard      int
 	ShardCount int
-	Intents    int64 // missing on the wire: below 0, which is refused as invalid
+	Intents    int64 // absent on the wire: below 0, which is refused as invalid
 }
 
-// Resume (op 6) asks for an old session and what was missed since Seq.
+// Resume (op 6) requests an old session and its events since Seq.
 type Resume struct {
 	Conn      Conn
 	Token     string
@@ -25,38 +25,42 @@ type Resume struct {
 	Seq       int64
 }
 
-// Heartbeat (op 1) says that the client lives; Seq is the last one it saw, nil before the first.
+// Heartbeat (op 1) shows that the client lives; Seq is the last one it saw, nil before the first.
 type Heartbeat struct {
 	Conn Conn
 	Seq  *int64
 }
 
-// Other is any other known op a client may send (31, 43): it counts toward the 120 sends a minute
-// and needs a session.
+// Other is any other known op of a client (31, 43): it counts toward the 120 sends a minute and
+// needs a session.
 type Other struct{ Conn Conn }
 
-// Malformed is a frame that could not be understood: Code is CloseUnknownOpcode, CloseDecodeError or CloseInvalidVersion.
+// Malformed is an unreadable frame: Code is CloseUnknownOpcode, CloseDecodeError or
+// CloseInvalidVersion.
 type Malformed struct {
 	Conn   Conn
 	Code   int
 	Reason string
 }
 
-// Closed: the client closed with Code; 1000 and 1001 end its session, CloseVanished means that the connection broke without a code.
+// Closed reports that the client closed with Code; 1000 and 1001 end its session, CloseVanished
+// means that the connection broke without a code.
 type Closed struct {
 	Conn Conn
 	Code int
 }
 
-// Tick lets time pass: silent connections and waiting sessions fall due. Every other input does so too. Next says when one is needed.
+// Tick lets time pass: deadlines of silent connections and waiting sessions. Every other input does
+// so too. Next returns when one is needed.
 type Tick struct{}
 
-// Emit is an event for every session of Shard, or of All shards that ever had a session: one that has none at the moment loses it, as at Discord.
-// Without a Type it is a MESSAGE_CREATE whose content is the event's number.
+// Emit is an event for every session of Shard, or of All shards that ever had a session: a shard
+// without a session loses it, as at Discord. Without a Type it is a MESSAGE_CREATE whose content is
+// the event's number.
 type Emit struct {
 	Shard int
 	Type  string
-	Data  []byte // JSON of "d"; not changed after; nil: null
+	Data  []byte // JSON of "d"; not changed afterwards; nil: null
 }
 
 // Dispatch is an event of one guild, for every session that has the guild now. It is not counted
@@ -64,7 +68,7 @@ type Emit struct {
 type Dispatch struct {
 	Guild uint64
 	Type  string
-	Data  []byte // JSON of "d"; not changed after
+	Data  []byte // JSON of "d"; not changed afterwards
 }
 
 func (Opened) input()    {}
@@ -80,10 +84,10 @@ func (Emit) input()      {}
 func (Dispatch) input()  {}
 func (Fault) input()     {}
 
-// Output is what Discord does to a connection: the types below that have output().
+// Output is an action of Discord on a connection: the types below that have output().
 type Output interface {
 	output()
-	To() Conn // the connection it is for
+	To() Conn // its connection
 }
 
 // Hello (op 10) is the first frame of a connection.
@@ -92,7 +96,7 @@ type Hello struct {
 	Interval time.Duration // between heartbeats
 }
 
-// Ready (op 0, READY) begins a session. resume_gateway_url is the caller's to fill.
+// Ready (op 0, READY) starts a session. The caller adds resume_gateway_url.
 type Ready struct {
 	Conn          Conn
 	Seq           int64
@@ -101,7 +105,7 @@ type Ready struct {
 	ShardCount    int
 	UserID        uint64
 	ApplicationID uint64
-	Guilds        []uint64 // unavailable yet; a GUILD_CREATE follows for each
+	Guilds        []uint64 // unavailable at first; a GUILD_CREATE follows for each
 }
 
 // Resumed (op 0, RESUMED) ends a replay.
@@ -111,31 +115,32 @@ type Resumed struct {
 	Shard int
 }
 
-// Event (op 0) is any other dispatch. Three kinds are the caller's to render, by guilds, and have
-// no Data: an Answer, which has a Body, a GUILD_CREATE of the start, and a MESSAGE_CREATE that is
-// but a number.
+// Event (op 0) is any other dispatch. The caller renders three kinds by guilds, which have no Data:
+// an Answer, which has a Body, a GUILD_CREATE of the start, and a MESSAGE_CREATE that is only a
+// number.
 type Event struct {
 	Conn       Conn
 	Seq        int64
 	Shard      int
 	ShardCount int
 	Type       string
-	Number     int64  // of the shard's emitted events, from 1 on, over all sessions; 0 for an event that is not counted
-	Guild      uint64 // that an Answer or a GUILD_CREATE of the start is about; else 0
-	Data       []byte // JSON of "d"; shared, not to be changed; nil: see above
-	Body       any    // of an Answer
+	// of the shard's emitted events, from 1 on, over all sessions; 0 for an uncounted event
+	Number int64
+	Guild  uint64 // of an Answer or a GUILD_CREATE of the start; else 0
+	Data   []byte // JSON of "d"; shared, must not be changed; nil: see above
+	Body   any    // of an Answer
 }
 
 // Ack (op 11) answers a heartbeat.
 type Ack struct{ Conn Conn }
 
-// InvalidSession (op 9): the connection has no session now; Resumable says whether it may be asked for again.
+// InvalidSession (op 9) takes the connection's session; Resumable: the session may be resumed.
 type InvalidSession struct {
 	Conn      Conn
 	Resumable bool
 }
 
-// Reconnect (op 7) asks the client to connect anew and resume.
+// Reconnect (op 7) asks the client to reconnect and resume.
 type Reconnect struct{ Conn Conn }
 
 // Close ends a connection; nothing follows for it. CloseVanished: without a close frame.
@@ -154,7 +159,7 @@ func (InvalidSession) output() {}
 func (Reconnect) output()      {}
 func (Close) output()          {}
 
-// To gives the connection an output is for.
+// To returns the connection of an output.
 func (o Hello) To() Conn          { return o.Conn }
 func (o Ready) To() Conn          { return o.Conn }
 func (o Resumed) To() Conn        { return o.Conn }
@@ -166,7 +171,7 @@ func (o Close) To() Conn          { return o.Conn }
 
 // Close codes (topics/opcodes-and-status-codes, "Gateway Close Event Codes").
 const (
-	CloseVanished             = 1006 // RFC 6455: no close frame at all
+	CloseVanished             = 1006 // RFC 6455: no close frame
 	CloseUnknown              = 4000
 	CloseUnknownOpcode        = 4001
 	CloseDecodeError          = 4002

@@ -42,7 +42,7 @@ type frame struct {
 	D  json.RawMessage `json:"d"`
 }
 
-// bot is a gateway client that does what a test tells it to.
+// bot is a gateway client controlled by a test.
 type bot struct {
 	t      *testing.T
 	ws     *websocket.Conn
@@ -75,7 +75,7 @@ func (m *messages) Read(p []byte) (int, error) {
 	}
 }
 
-// dial connects to the gateway at path, "/?v=10…"; it does not read yet.
+// dial connects to the gateway at path, "/?v=10…"; it does not read so far.
 func dial(t *testing.T, base, path string) *bot {
 	t.Helper()
 	ws, r, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(base, "http")+path, nil)
@@ -89,7 +89,7 @@ func dial(t *testing.T, base, path string) *bot {
 	return b
 }
 
-// hello dials and takes HELLO.
+// hello dials and reads HELLO.
 func hello(t *testing.T, base string) *bot {
 	t.Helper()
 	b := dial(t, base, "/?v=10&encoding=json")
@@ -97,7 +97,7 @@ func hello(t *testing.T, base string) *bot {
 	return b
 }
 
-// inflate reads what follows through one decompressor.
+// inflate reads all that follows through one decompressor.
 func (b *bot) inflate(kind string) {
 	b.t.Helper()
 	var r io.Reader
@@ -131,7 +131,7 @@ func (b *bot) resume(r readyFields, seq int64) {
 	b.send(`{"op":6,"d":{"token":"good","session_id":%q,"seq":%d}}`, r.SessionID, seq)
 }
 
-// want takes the next frame, which must be this one; kind is empty for anything but op 0.
+// want reads the next frame, which must be this one; kind is empty for anything but op 0.
 func (b *bot) want(op int, kind string) frame {
 	b.t.Helper()
 	var f frame
@@ -144,7 +144,7 @@ func (b *bot) want(op int, kind string) frame {
 	return f
 }
 
-// readyFields is what these tests read of READY.
+// readyFields are the fields of READY that these tests read.
 type readyFields struct {
 	V                int    `json:"v"`
 	SessionID        string `json:"session_id"`
@@ -153,7 +153,7 @@ type readyFields struct {
 	Guilds           []struct{ ID string }
 }
 
-// ready identifies as [shard, count] and takes READY.
+// ready identifies as [shard, count] and reads READY.
 func (b *bot) ready(shard, count int) readyFields {
 	b.t.Helper()
 	b.identify(shard, count)
@@ -164,7 +164,7 @@ func (b *bot) ready(shard, count int) readyFields {
 	return r
 }
 
-// content takes the next frame, a MESSAGE_CREATE, and gives its number.
+// content reads the next frame, a MESSAGE_CREATE, and returns its number.
 func (b *bot) content() string {
 	b.t.Helper()
 	var d struct{ Content string }
@@ -174,12 +174,13 @@ func (b *bot) content() string {
 	return d.Content
 }
 
-// closed reads to the end and gives the server's close code and reason, CloseVanished without one.
+// closed reads to the end and returns the server's close code and reason, CloseVanished without
+// one.
 func (b *bot) closed() (int, string) {
 	b.t.Helper()
 	for b.frames.err == nil {
 		var f frame
-		_ = b.dec.Decode(&f) // what ended the stream is in frames.err
+		_ = b.dec.Decode(&f) // the error that ended the stream is in frames.err
 	}
 	var e *websocket.CloseError
 	if errors.As(b.frames.err, &e) {

@@ -10,8 +10,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// packer makes frames of payloads. A compressed transport has one context for the whole connection, flushed after every payload
-// (events/gateway, "Transport Compression"); it costs 0.5 (zstd) to 0.8 MB (zlib) a connection.
+// packer makes frames of payloads. A compressed transport has one context for the whole connection,
+// flushed after every payload (events/gateway, "Transport Compression"); it costs 0.5 (zstd) to 0.8
+// MB (zlib) a connection.
 type packer struct {
 	kind int // websocket.TextMessage or BinaryMessage
 	buf  bytes.Buffer
@@ -21,10 +22,12 @@ type packer struct {
 	}
 }
 
-// zstdWindow is enough for payloads that repeat one another, and keeps a connection small; any decoder takes it.
+// zstdWindow is enough for payloads that repeat each other, and keeps a connection small; any
+// decoder accepts it.
 const zstdWindow = 64 << 10
 
-// newPacker gives the packer for a ?compress= of the gateway's address; the error is for the client to read.
+// newPacker returns the packer for a ?compress= of the gateway's address; the error is a text for
+// the client.
 func newPacker(compress string) (*packer, error) {
 	p := &packer{kind: websocket.BinaryMessage}
 	var err error
@@ -42,7 +45,7 @@ func newPacker(compress string) (*packer, error) {
 	return p, err
 }
 
-// pack gives the frame of one payload; it is good until the next call.
+// pack returns the frame of one payload, valid until the next call.
 func (p *packer) pack(payload []byte) ([]byte, error) {
 	if p.to == nil {
 		return payload, nil

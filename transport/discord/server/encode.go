@@ -36,7 +36,7 @@ func (e encoder) encode(o rules.Output) ([]byte, error) {
 	return nil, fmt.Errorf("simulated discord: no payload for %T", o)
 }
 
-// data is the "d" of an event; the generated ones are made here, in the connection's writer, so
+// data returns the "d" of an event. Generated ones are made here, in the connection's writer, so
 // that they cost no memory while they wait.
 func (e encoder) data(o rules.Event) []byte {
 	switch {
@@ -50,8 +50,8 @@ func (e encoder) data(o rules.Event) []byte {
 	return guilds.JSON(e.shape.Numbered(guilds.First(o.Shard, o.ShardCount, e.guilds), o.Shard, o.Number))
 }
 
-// ready is the "d" of READY (events/gateway-events, "Ready"), with what is undocumented there but
-// sent, for some clients fail without it.
+// ready is the "d" of READY (events/gateway-events, "Ready"), with undocumented fields that Discord
+// sends and some clients require.
 type ready struct {
 	V                    int                `json:"v"`
 	User                 guilds.SelfObject  `json:"user"`
@@ -71,7 +71,7 @@ type ready struct {
 	Trace                []string           `json:"_trace"`
 }
 
-// readyApplication is the part of the application that READY has.
+// readyApplication is the part of the application in READY.
 type readyApplication struct {
 	ID    string `json:"id"`
 	Flags int    `json:"flags"`

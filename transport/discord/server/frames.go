@@ -23,10 +23,10 @@ const (
 	opRequestInfo    = 43 // Request Channel Info
 )
 
-// frameMax is the longest frame Discord takes, in bytes; a longer one is 4002 (events/gateway, "Sending Events").
+// frameMax is the maximum frame in bytes; a longer one is 4002 (events/gateway, "Sending Events").
 const frameMax = 4096
 
-// decode makes an input of a client's frame. What cannot be understood is a rules.Malformed.
+// decode makes an input of a client's frame. An unreadable one becomes a rules.Malformed.
 func decode(id rules.Conn, shape guilds.Shape, frame []byte) rules.Input {
 	bad := rules.Malformed{Conn: id, Code: rules.CloseDecodeError, Reason: "Error while decoding payload."}
 	var p struct {
@@ -71,7 +71,8 @@ func decode(id rules.Conn, shape guilds.Shape, frame []byte) rules.Input {
 	return rules.Malformed{Conn: id, Code: rules.CloseUnknownOpcode, Reason: "Unknown opcode."}
 }
 
-// decodeIdentify reads the "d" of an IDENTIFY. Without "shard" the bot is one shard; without "intents" they are invalid.
+// decodeIdentify reads the "d" of an IDENTIFY. Without "shard" the bot is one shard; without
+// "intents" they are invalid.
 func decodeIdentify(raw json.RawMessage) (rules.Identify, bool) {
 	d := struct {
 		Token   string  `json:"token"`

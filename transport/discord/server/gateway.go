@@ -17,15 +17,17 @@ import (
 
 // Waits of a gateway connection.
 const (
-	writeWait = 10 * time.Second // for one frame to be taken by the socket; a client slower than that is gone
-	byeWait   = 2 * time.Second  // for the client's answer to a close frame
+	// for the socket to accept one frame; a slower client counts as gone
+	writeWait = 10 * time.Second
+	byeWait   = 2 * time.Second // for the client's answer to a close frame
 )
 
-// resumePath is where resume_gateway_url points: not the path of /gateway/bot, so that a RESUME at the wrong address shows.
+// resumePath is the path of resume_gateway_url. It differs from that of /gateway/bot, so that a
+// RESUME at the wrong address shows.
 const resumePath = "/gateway"
 
-// anySlashes serves an address of the gateway however many slashes its client puts between it and
-// the query; h would redirect, which no websocket client follows.
+// anySlashes serves an address of the gateway with any number of slashes before the query; h would
+// redirect, which no websocket client follows.
 func anySlashes(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := strings.TrimRight(r.URL.Path, "/"); path == "" || path == resumePath {
@@ -35,11 +37,11 @@ func anySlashes(h http.Handler) http.Handler {
 	})
 }
 
-// apiVersions are the versions of Discord's API that are served, by gateway and REST alike. What
-// this server does is the same in each of them.
+// apiVersions are the served versions of Discord's API, for gateway and REST. The server behaves
+// the same in each of them.
 var apiVersions = []int{9, 10}
 
-// conn is one gateway connection: two lines, and the websocket between them and the client.
+// conn is one gateway connection: two delay lines, and the websocket between them and the client.
 type conn struct {
 	id       rules.Conn
 	ws       *websocket.Conn
@@ -47,10 +49,10 @@ type conn struct {
 	out      *line[rules.Output]
 	encoder  encoder
 	packer   *packer
-	resuming bool // it came to resume_gateway_url
+	resuming bool // it used resume_gateway_url
 }
 
-// upgrader takes any origin: bots send none, and there is nothing here to protect.
+// upgrader accepts any origin: bots send none, and nothing here needs protection.
 var upgrader = websocket.Upgrader{HandshakeTimeout: headerWait, CheckOrigin: func(*http.Request) bool { return true }}
 
 // gateway serves one connection, from its handshake to its end.
@@ -92,7 +94,7 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 }
 
 // negotiate reads the address's version, encoding and compression. A close code above 0, and its
-// reason, name what the server does not speak.
+// reason, report what the server does not support.
 func negotiate(r *http.Request) (version int, p *packer, code int, reason string) {
 	q := r.URL.Query()
 	version, _ = strconv.Atoi(q.Get("v"))
@@ -117,10 +119,11 @@ func refuse(w http.ResponseWriter, r *http.Request, code int, reason string) {
 	}
 	defer func() { _ = ws.Close() }()
 	bye(ws, code, reason)
-	_, _, _ = ws.NextReader() // the client's answer, so that ours is not lost in a reset
+	_, _, _ = ws.NextReader() // the client's answer, so that the close frame is not lost in a reset
 }
 
-// admit tells the rules of a connection; false during an outage, or at the end. True counts a handler, to be taken back.
+// admit passes a connection to the rules; false during an outage, or at the end. True counts a
+// handler, which the caller must end.
 func (s *Server) admit(c *conn) bool {
 	admitted := false
 	now := time.Now()
@@ -128,15 +131,18 @@ func (s *Server) admit(c *conn) bool {
 		s.conns[c.id] = c
 		s.step(now, rules.Opened{Conn: c.id})
 		if admitted = s.conns[c.id] != nil; admitted {
-			s.handlers.Add(1) // here, so that none is added once the owner has ended and Close waits
+			// here, so that none is added once the owner has ended and Close waits
+			s.handlers.Add(1)
 		}
 	}) && admitted
 }
 
-// read puts the client's frames into the line until the connection ends, and then its end; it gives the client's close code.
+// read puts the client's frames into the line until the connection ends, and then its end; it
+// returns the client's close code.
 func (c *conn) read() int {
 	defer c.in.end()
-	c.ws.SetCloseHandler(func(int, string) error { return nil }) // part answers, once the rules have heard of it
+	// part answers, after the rules got the end
+	c.ws.SetCloseHandler(func(int, string) error { return nil })
 	for {
 		_, r, err := c.ws.NextReader()
 		var frame []byte
@@ -152,15 +158,16 @@ func (c *conn) read() int {
 	}
 }
 
-// part closes the socket, after an answer to the client's close frame if there was one: a client that waits for it finds its session as its code left it.
+// part closes the socket, after an answer to the client's close frame if there was one: a client
+// that waits for it finds its session in the state that its code requires.
 func (c *conn) part(code int) {
 	if code != rules.CloseVanished {
-		bye(c.ws, code, "") // refused by the library where a close frame was sent already
+		bye(c.ws, code, "") // the library refuses it where a close frame was sent already
 	}
 	_ = c.ws.Close()
 }
 
-// closeCode is the client's close code, CloseVanished without one.
+// closeCode returns the client's close code, CloseVanished without one.
 func closeCode(err error) int {
 	var e *websocket.CloseError
 	if errors.As(err, &e) {
@@ -169,7 +176,7 @@ func closeCode(err error) int {
 	return rules.CloseVanished
 }
 
-// arrivals hands inputs to the owner at the moment they reach Discord.
+// arrivals passes inputs to the owner at the moment they reach Discord.
 func (s *Server) arrivals(c *conn) {
 	c.in.each(func(at time.Time, in rules.Input) bool {
 		_, resume := in.(rules.Resume)
@@ -183,7 +190,8 @@ func (s *Server) arrivals(c *conn) {
 	})
 }
 
-// write sends what Discord says. A line that overflows, or a client that does not read, breaks the connection; the reader then tells the owner.
+// write sends Discord's outputs. A line that overflows, or a client that does not read, breaks the
+// connection; the reader then reports it to the owner.
 func (c *conn) write() {
 	whole := c.out.each(func(_ time.Time, o rules.Output) bool {
 		end, ends := o.(rules.Close)
@@ -215,8 +223,9 @@ func (c *conn) send(o rules.Output) error {
 	return c.ws.WriteMessage(c.packer.kind, frame)
 }
 
-// bye sends a close frame and gives the client a moment to answer it.
+// bye sends a close frame and waits a moment for the client's answer.
 func bye(ws *websocket.Conn, code int, reason string) {
 	_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(writeWait))
-	_ = ws.NetConn().SetReadDeadline(time.Now().Add(byeWait)) // errors of both show at the next read; the reader is at work, so not ws's own
+	// errors of both show at the next read; the reader is active, so not ws's own
+	_ = ws.NetConn().SetReadDeadline(time.Now().Add(byeWait))
 }

@@ -29,14 +29,14 @@ func TestReady(t *testing.T) {
 	b.want(11, "")
 }
 
-// READY names the version of the connection it comes by.
+// READY has the version of its connection.
 func TestVersions(t *testing.T) {
 	for _, version := range apiVersions {
 		_, base := start(t, Config{})
 		b := dial(t, base, fmt.Sprintf("/?v=%d&encoding=json", version))
 		b.want(10, "")
 		if r := b.ready(0, 1); r.V != version {
-			t.Errorf("READY says v %d on a connection of v=%d", r.V, version)
+			t.Errorf("READY has v %d on a connection of v=%d", r.V, version)
 		}
 	}
 }
@@ -82,7 +82,7 @@ func TestCloseCodes(t *testing.T) {
 	}
 }
 
-// A frame of exactly 4,096 bytes is fine.
+// A frame of exactly 4,096 bytes is accepted.
 func TestLongestFrame(t *testing.T) {
 	_, base := start(t, Config{})
 	b := hello(t, base)
@@ -150,7 +150,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// The client's close code decides over its session.
+// The client's close code decides whether its session ends.
 func TestClientCloses(t *testing.T) {
 	for code, kept := range map[int]bool{1000: false, 1001: false, 4000: true, 4901: true} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestEventStream(t *testing.T) {
 	}
 }
 
-// With jitter everything still comes, in order, both ways.
+// With jitter everything still arrives, in order, both ways.
 func TestJitterKeepsOrder(t *testing.T) {
 	s, base := start(t, Config{Jitter: 5 * time.Millisecond, Seed: 1})
 	b := hello(t, base)

@@ -9,30 +9,32 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// lineMax bounds a line: two full replays of 1,000 events and the guilds of the largest shard (2,500) have room. A connection that needs more is broken.
+// lineMax limits a line: two full replays of 1,000 events and the guilds of the largest shard
+// (2,500) fit. A connection that needs more is broken.
 const lineMax = 8192
 
-// line is one direction of a connection: values come out in the order they were put in, each late by its own share of the jitter.
+// line is the delay line of one direction of a connection: values come out in the order they were
+// put in, each delayed by its own share of the jitter.
 type line[T any] struct {
 	jitter *atomic.Int64
-	wake   chan struct{} // 1: there is news
+	wake   chan struct{} // 1: there are new values
 
 	mu    sync.Mutex
 	rand  *rand.Rand // nil until there is jitter
 	seed  [2]uint64
 	items []due[T]
-	last  time.Time // when the last item put in is due: the next is never before
+	last  time.Time // when the last item is due: the next is never earlier
 	ended bool      // no more will come
-	full  bool      // one too many came
+	full  bool      // it overflowed
 }
 
-// due is a value and when it arrives.
+// due is a value and its arrival.
 type due[T any] struct {
 	at time.Time
 	v  T
 }
 
-// newLine gives the line of one direction (0 in, 1 out) of a connection.
+// newLine returns the line of one direction (0 in, 1 out) of a connection.
 func newLine[T any](s *Server, id rules.Conn, direction uint64) *line[T] {
 	return &line[T]{jitter: &s.jitter, wake: make(chan struct{}, 1), seed: [2]uint64{s.seed, uint64(id)<<1 | direction}}
 }
@@ -59,25 +61,26 @@ func (l *line[T]) put(v T) {
 		l.items = append(l.items, due[T]{at, v})
 	}
 	l.mu.Unlock()
-	l.news()
+	l.notify()
 }
 
-// end says that no more will come. What is in the line still comes out.
+// end marks the line as ended. Values in the line still come out.
 func (l *line[T]) end() {
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()
-	l.news()
+	l.notify()
 }
 
-func (l *line[T]) news() {
+func (l *line[T]) notify() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
-// each gives every value to f when it is due. True: the line has ended and all came out; false: it overflowed, or f said false.
+// each calls f with every value when it is due. It returns true when the line has ended and all
+// came out; false when it overflowed, or f returned false.
 func (l *line[T]) each(f func(at time.Time, v T) bool) (whole bool) {
 	for {
 		l.mu.Lock()

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// In simulated time: each value is late by 0 to the jitter, never before the one ahead of it, and put in at different times they are not late in sum.
+// In simulated time: each value is delayed by 0 to the jitter, never before the previous one; the
+// delays of values put in at different times do not add up.
 func TestLineDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Server{seed: 7}
@@ -33,7 +34,7 @@ func TestLineDelays(t *testing.T) {
 			time.Sleep(3 * time.Millisecond)
 		}
 		l.end()
-		l.put(time.Now()) // too late: not taken
+		l.put(time.Now()) // too late: ignored
 		<-done
 		if len(got) != 200 {
 			t.Fatalf("%d came, want 200", len(got))

@@ -25,13 +25,12 @@ const (
 	nonceMax = 32   // bytes; a longer one is ignored
 )
 
-// body is the Body of an Answer. It is rendered when it is written, and once for each guild.
+// body is the Body of an Answer. It is rendered when it is written, once for each guild.
 type body interface {
 	render(guild uint64, shape guilds.Shape) any
 }
 
-// decodeRequest reads the "d" of an op that Discord answers with events; false for one that is
-// malformed.
+// decodeRequest reads the "d" of an op that Discord answers with events; false for a malformed one.
 func decodeRequest(op int, raw json.RawMessage, shape guilds.Shape) (rules.Request, bool) {
 	in := rules.Request{Op: op}
 	ok := false
@@ -46,10 +45,10 @@ func decodeRequest(op int, raw json.RawMessage, shape guilds.Shape) (rules.Reque
 	return in, ok
 }
 
-// presence is the bot's, as it set it.
+// presence is the presence that the bot has set.
 type presence struct {
 	Status     string            `json:"status"`
-	Activities []json.RawMessage `json:"activities"` // sent to everybody as they are
+	Activities []json.RawMessage `json:"activities"` // sent to others unchanged
 }
 
 func (p presence) render(guild uint64, _ guilds.Shape) any {
@@ -69,7 +68,7 @@ func decodePresence(raw json.RawMessage, in *rules.Request) bool {
 	return true
 }
 
-// voice is where the bot wants to be.
+// voice is the voice channel that the bot requests.
 type voice struct {
 	Guild   idField  `json:"guild_id"`
 	Channel *idField `json:"channel_id"` // null: in none
@@ -85,7 +84,7 @@ func (v voice) render(guild uint64, shape guilds.Shape) any {
 	return shape.BotVoice(guild, channel, v.Mute, v.Deaf)
 }
 
-// noVoiceServer answers who joins a channel.
+// noVoiceServer answers a bot that joins a channel.
 type noVoiceServer struct{}
 
 func (noVoiceServer) render(guild uint64, _ guilds.Shape) any { return guilds.NoVoiceServer(guild) }
@@ -99,7 +98,8 @@ func decodeVoiceState(raw json.RawMessage, in *rules.Request) bool {
 	switch {
 	case v.Channel == nil:
 		in.Answers = []rules.Answer{{Type: "VOICE_STATE_UPDATE", Body: v}}
-	case uint64(*v.Channel) == guilds.VoiceChannel(in.Guild): // another channel is ignored, as at Discord
+	// another channel is ignored, as at Discord
+	case uint64(*v.Channel) == guilds.VoiceChannel(in.Guild):
 		in.Answers = []rules.Answer{{Type: "VOICE_STATE_UPDATE", Body: v}, {Type: "VOICE_SERVER_UPDATE", Body: noVoiceServer{}}}
 	}
 	return true
@@ -164,7 +164,7 @@ func decodeMembers(raw json.RawMessage, shape guilds.Shape, in *rules.Request) b
 	return true
 }
 
-// wholeGuild is the answer with every member of a guild, chunk by chunk.
+// wholeGuild returns the answer with every member of a guild, chunk by chunk.
 func wholeGuild(like chunk, members int) []rules.Answer {
 	like.count = (members + chunkMax - 1) / chunkMax
 	answers := make([]rules.Answer, like.count)
@@ -186,20 +186,20 @@ func byUsers(shape guilds.Shape, guild uint64, users []idField) (numbers []int, 
 	return numbers, notFound
 }
 
-// idField is an id in a payload, in a string as Discord writes it, or as a number.
+// idField is an id in a payload, a string as Discord writes it, or a number.
 type idField uint64
 
-// UnmarshalJSON takes both.
+// UnmarshalJSON accepts both.
 func (s *idField) UnmarshalJSON(b []byte) error {
 	n, err := strconv.ParseUint(string(bytes.Trim(b, `"`)), 10, 64)
 	*s = idField(n)
 	return err
 }
 
-// oneOrMore is an id or a list of them: Discord takes either.
+// oneOrMore is an id or a list of them: Discord accepts either.
 type oneOrMore []idField
 
-// UnmarshalJSON takes both, and leaves nil for null.
+// UnmarshalJSON accepts both, and leaves nil for null.
 func (o *oneOrMore) UnmarshalJSON(b []byte) error {
 	if b[0] == '[' || string(b) == "null" {
 		return json.Unmarshal(b, (*[]idField)(o))

@@ -13,7 +13,7 @@ import (
 // intentsAll has those that requests need.
 const intentsAll = 513 | intentMembers | intentVoiceStates | intentPresences
 
-// inGuild identifies, in one guild of so many members, and takes READY and GUILD_CREATE.
+// inGuild identifies, in one guild with a number of members, and reads READY and GUILD_CREATE.
 func inGuild(t *testing.T, members, intents int) *bot {
 	t.Helper()
 	_, base := start(t, Config{Rules: rules.Config{Guilds: 1}, Shape: guilds.Shape{Members: members}})
@@ -24,7 +24,7 @@ func inGuild(t *testing.T, members, intents int) *bot {
 	return b
 }
 
-// What a client asks for, and the events that answer it: type and a part of "d" each. An ACK after
+// Requests of a client, and the events that answer them: type and a part of "d" each. An ACK after
 // them shows that no more came.
 func TestRequests(t *testing.T) {
 	guild, channel := guilds.ID(1), guilds.VoiceChannel(guilds.ID(1))
@@ -42,7 +42,7 @@ func TestRequests(t *testing.T) {
 			[]string{`PRESENCE_UPDATE "user":{"id":"81384788765712384"},"guild_id":"4194304","status":"dnd","activities":[{"name":"x","type":0}],"client_status":{"web":"dnd"}`}},
 		{"invisible is offline to others", `{"op":3,"d":{"activities":null,"status":"invisible"}}`, intentsAll,
 			[]string{`PRESENCE_UPDATE "status":"offline","activities":[],"client_status":{}`}},
-		{"a presence that nobody hears of", `{"op":3,"d":{"activities":[],"status":"dnd"}}`, 513, nil},
+		{"a presence without the intent", `{"op":3,"d":{"activities":[],"status":"dnd"}}`, 513, nil},
 		{"a voice channel", fmt.Sprintf(`{"op":4,"d":{"guild_id":"%d","channel_id":"%d","self_mute":true,"self_deaf":false}}`, guild, channel), intentsAll,
 			[]string{fmt.Sprintf(`VOICE_STATE_UPDATE "guild_id":"%d","channel_id":"%d","user_id":"81384788765712384","member":{"user"`, guild, channel), `VOICE_SERVER_UPDATE "endpoint":null`}},
 		{"out of it", fmt.Sprintf(`{"op":4,"d":{"guild_id":"%d","channel_id":null}}`, guild), intentsAll, []string{`VOICE_STATE_UPDATE "channel_id":null`}},
@@ -91,7 +91,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// Every member comes once, however many chunks that takes.
+// Every member comes once, in any number of chunks.
 func TestWholeGuild(t *testing.T) {
 	for _, members := range []int{1, chunkMax, chunkMax + 1, 2500} {
 		b := inGuild(t, members, intentsAll)

@@ -14,24 +14,28 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Stats is the score and what it is measured against.
+// Stats is the score and its references.
 type Stats struct {
 	rules.Score
-	ShardCount       int        `json:"shard_count"`       // recommended
-	Floor            int64      `json:"floor_ms"`          // the least a cold start of ShardCount can take
-	AllReadyAt       *time.Time `json:"all_ready_at"`      // when each of ShardCount had been READY once; null before
-	ResumesElsewhere int        `json:"resumes_elsewhere"` // RESUMEs at another address than resume_gateway_url
-	MessagesSent     int64      `json:"messages_sent"`     // by REST
-	Commands         int        `json:"commands"`          // application commands that are registered, over all guilds and the global ones
+	ShardCount int `json:"shard_count"` // recommended
+	// the minimum of a cold start of ShardCount
+	Floor int64 `json:"floor_ms"`
+	// when each of ShardCount had been READY once; null before
+	AllReadyAt *time.Time `json:"all_ready_at"`
+	// RESUMEs at another address than resume_gateway_url
+	ResumesElsewhere int   `json:"resumes_elsewhere"`
+	MessagesSent     int64 `json:"messages_sent"` // by REST
+	// registered application commands, of all guilds and the global ones
+	Commands int `json:"commands"`
 }
 
-// Settings of POST /settings; what is missing stays as it is.
+// Settings is the body of POST /settings; absent fields stay unchanged.
 type Settings struct {
 	Jitter          *int64   `json:"jitter_ms"`
 	EventsPerSecond *float64 `json:"events_per_second"`
 }
 
-// routes is the whole of what the server answers.
+// routes returns all routes of the server.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.gateway)
@@ -87,9 +91,10 @@ type application struct {
 	Flags               int               `json:"flags"`
 }
 
-// gatewayURL is the gateway as the client reached us. Like Discord's it ends without a slash:
-// clients append their query, with or without one. A client that was led here, though it asked for
-// Discord by name, is named the address it came to: nothing leads it to another.
+// gatewayURL returns the gateway at the address that the client used. Like Discord's it ends
+// without a slash: clients append their query, with or without one. A client that resolved
+// Discord's name to this server gets the server's own address: nothing would lead it here from
+// another.
 func gatewayURL(r *http.Request) string {
 	scheme, host := "ws://", r.Host
 	if r.TLS != nil {
@@ -101,7 +106,8 @@ func gatewayURL(r *http.Request) string {
 	return scheme + host
 }
 
-// authorized lets a request through that has the bot's token and meets no outage; f gets the answer of /gateway/bot, which settles both.
+// authorized passes on a request that has the bot's token, unless there is an outage; f gets the
+// answer of /gateway/bot, which checks both.
 func (s *Server) authorized(f func(http.ResponseWriter, *http.Request, rules.GatewayBot)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token, isBot := strings.CutPrefix(r.Header.Get("Authorization"), "Bot ")
@@ -122,10 +128,10 @@ func (s *Server) authorized(f func(http.ResponseWriter, *http.Request, rules.Gat
 	}
 }
 
-// plainToken is a token as IDENTIFY has it: Discord takes it with "Bot " too.
+// plainToken returns a token without "Bot ", which Discord accepts in IDENTIFY too.
 func plainToken(token string) string { return strings.TrimPrefix(token, "Bot ") }
 
-// Stats gives the score and its measure; after Close, the last.
+// Stats returns the score and its references; after Close, the last.
 func (s *Server) Stats() Stats {
 	var stats Stats
 	if !s.ask(func() { stats = s.stats() }) {
@@ -134,7 +140,7 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// stats is the owner's.
+// stats is Stats for the owner.
 func (s *Server) stats() Stats {
 	count := max(s.config.ShardCount, 1)
 	stats := Stats{
@@ -170,7 +176,7 @@ func (s *Server) postSettings(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// readBody decodes a request's JSON strictly, or answers what is wrong with it.
+// readBody decodes a request's JSON strictly, or answers with the error.
 func readBody(w http.ResponseWriter, r *http.Request, v any) bool {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
@@ -191,7 +197,7 @@ func notFound(w http.ResponseWriter, _ *http.Request) {
 	fail(w, http.StatusNotFound, "404: Not Found")
 }
 
-// unavailable is what an outage looks like.
+// unavailable answers as in an outage.
 func unavailable(w http.ResponseWriter) {
 	fail(w, http.StatusServiceUnavailable, "503: Service Unavailable")
 }
@@ -208,7 +214,7 @@ func failCode(w http.ResponseWriter, status, code int, message string) {
 	}{message, code})
 }
 
-// answer writes v as JSON; a client that has left is nobody to tell.
+// answer writes v as JSON; errors of a client that has left are ignored.
 func answer(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -12,14 +12,14 @@ import (
 )
 
 // Limits of application commands (interactions/application-commands, "Registering a Command"): by
-// scope, whatever their type; and the scopes that are kept.
+// scope, whatever their type; and the number of scopes.
 const (
 	commandsMax      = 130 // 100 slash commands, and 15 for each of two menus
 	commandScopesMax = 10_000
 )
 
-// command is an application command as REST has it; what a client sends beyond the names here comes
-// back as it was.
+// command is an application command as REST has it; unknown fields of a client are returned
+// unchanged.
 type command map[string]any
 
 // commands are the application's, by scope: "" for the global ones, else a guild's id. Safe for
@@ -52,7 +52,7 @@ func (s *Server) routeCommands(mux *http.ServeMux, api string) {
 	}
 }
 
-// scope gives the key of the commands that the address names.
+// scope returns the key of the commands at an address.
 func (s *Server) scope(r *http.Request) (string, *refusal) {
 	if pathID(r, "application") != guilds.Bot {
 		return "", unknown(codeUnknownApp, "Application")
@@ -89,7 +89,7 @@ func (s *Server) putCommands(r *http.Request, scope string) (any, *refusal) {
 	return all, s.store(scope, all)
 }
 
-// postCommand adds one, or replaces the one of its name and type.
+// postCommand adds a command, or replaces the one of its name and type.
 func (s *Server) postCommand(r *http.Request, scope string) (any, *refusal) {
 	var c command
 	if no := readForm(r, &c); no != nil {
@@ -130,7 +130,7 @@ func (s *Server) store(scope string, all []command) *refusal {
 	return nil
 }
 
-// complete gives a command what Discord adds to it. The caller has the lock.
+// complete adds Discord's fields to a command. The caller has the lock.
 func (s *Server) complete(c command, scope string) *refusal {
 	name, _ := c["name"].(string)
 	if name == "" || len(name) > 32*4 {
@@ -158,7 +158,7 @@ func (s *Server) complete(c command, scope string) *refusal {
 	return nil
 }
 
-// count is how many commands are registered, over all scopes.
+// count returns the number of registered commands, over all scopes.
 func (c *commands) count() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

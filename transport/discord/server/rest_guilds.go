@@ -24,15 +24,15 @@ const (
 	codeInvalidForm    = 50035
 )
 
-// membersPage is how many members GET /guilds/{id}/members brings, by default and at most
+// membersPage is the number of members in GET /guilds/{id}/members, by default and at most
 // (resources/guild, "List Guild Members").
 const (
 	membersPage    = 1
 	membersPageMax = 1000
 )
 
-// routeGuilds adds what a client may ask of guilds, their channels and members; api is the
-// beginning of the addresses.
+// routeGuilds adds the routes of guilds, their channels and members; api is the beginning of the
+// addresses.
 func (s *Server) routeGuilds(mux *http.ServeMux, api string) {
 	get := func(path string, f func(*http.Request) (any, *refusal)) {
 		mux.HandleFunc("GET "+api+path, s.authorized(func(w http.ResponseWriter, r *http.Request, _ rules.GatewayBot) {
@@ -61,7 +61,7 @@ func (s *Server) routeGuilds(mux *http.ServeMux, api string) {
 	})
 }
 
-// refusal is why a request is not served.
+// refusal is the reason why a request is not served.
 type refusal struct {
 	status, code int
 	message      string
@@ -71,7 +71,7 @@ func unknown(code int, what string) *refusal {
 	return &refusal{http.StatusNotFound, code, "Unknown " + what}
 }
 
-// reply answers a request with what f says.
+// reply answers a request with the result of f.
 func reply(w http.ResponseWriter, r *http.Request, f func(*http.Request) (any, *refusal)) {
 	v, no := f(r)
 	switch {
@@ -84,13 +84,13 @@ func reply(w http.ResponseWriter, r *http.Request, f func(*http.Request) (any, *
 	}
 }
 
-// pathID reads an id of the address; 0 where it is none.
+// pathID reads an id of the address; 0 if it is not one.
 func pathID(r *http.Request, name string) uint64 {
 	id, _ := strconv.ParseUint(r.PathValue(name), 10, 64)
 	return id
 }
 
-// guildOf gives the guild that the address names.
+// guildOf returns the guild of an address.
 func (s *Server) guildOf(r *http.Request) (uint64, *refusal) {
 	id := pathID(r, "guild")
 	if k := guilds.Number(id); k < 1 || k > s.config.Guilds || guilds.ID(k) != id {
@@ -99,7 +99,7 @@ func (s *Server) guildOf(r *http.Request) (uint64, *refusal) {
 	return id, nil
 }
 
-// channelOf gives the channel that the address names, and its guild.
+// channelOf returns the channel of an address, and its guild.
 func (s *Server) channelOf(r *http.Request) (guilds.Channel, uint64, *refusal) {
 	id := r.PathValue("channel")
 	guild, ok := s.shape.InChannel(pathID(r, "channel"))
@@ -113,7 +113,7 @@ func (s *Server) channelOf(r *http.Request) (guilds.Channel, uint64, *refusal) {
 	return guilds.Channel{}, 0, unknown(codeUnknownChannel, "Channel")
 }
 
-// ownGuilds lists guilds as the bot's user has them, by id: limit (200) of them after an id.
+// ownGuilds lists guilds in the form of the bot's user, by id: limit (200) of them after an id.
 func (s *Server) ownGuilds(r *http.Request) (any, *refusal) {
 	type partial struct {
 		ID          string   `json:"id"`
@@ -143,7 +143,7 @@ func page(r *http.Request, usual, most int) (after uint64, limit int, no *refusa
 	return after, limit, nil
 }
 
-// listMembers gives members by their number: user ids rise with it, and the bot, whatever its id,
+// listMembers lists members by their number: user ids rise with it, and the bot, whatever its id,
 // is the first.
 func (s *Server) listMembers(r *http.Request) (any, *refusal) {
 	guild, no := s.guildOf(r)
@@ -177,7 +177,7 @@ func (s *Server) getMember(r *http.Request) (any, *refusal) {
 	return s.shape.Member(guild, n), nil
 }
 
-// getUser gives the bot or a member of some guild.
+// getUser returns the bot or a member of some guild.
 func (s *Server) getUser(r *http.Request) (any, *refusal) {
 	id := pathID(r, "user")
 	guild := guilds.ID(guilds.Number(id))

@@ -9,8 +9,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// What a bot asks of guilds and writes in them: each row one request, by an id of guild 2, and what
-// its answer has.
+// Requests and messages of a bot about guilds: each row one request, by an id of guild 2, and a
+// part of its answer.
 func TestGuildRoutes(t *testing.T) {
 	guild := guilds.ID(2)
 	ids := strings.NewReplacer("GUILD", guilds.Text(guild), "TEXT", guilds.Text(guilds.TextChannel(guild, 1)), "VOICE", guilds.Text(guilds.VoiceChannel(guild)),
@@ -41,7 +41,7 @@ func TestGuildRoutes(t *testing.T) {
 		{"an empty message", "POST", "/channels/TEXT/messages", `{}`, 400, `"code":50006`},
 		{"a long message", "POST", "/channels/TEXT/messages", `{"content":"` + strings.Repeat("ä", 2001) + `"}`, 400, `2000 or fewer`},
 		{"no JSON", "POST", "/channels/TEXT/messages", `{`, 400, `"code":50035`},
-		{"a message to nobody", "POST", "/channels/7/messages", `{"content":"x"}`, 404, `Unknown Channel`},
+		{"a message to no channel", "POST", "/channels/7/messages", `{"content":"x"}`, 404, `Unknown Channel`},
 		{"typing", "POST", "/channels/TEXT/typing", "", 204, ""},
 		{"global commands", "PUT", "/applications/BOT/commands", `[{"name":"ping","description":"pings"}]`, 200, `"application_id":"BOT"`},
 		{"commands of a guild", "PUT", "/applications/BOT/guilds/GUILD/commands", `[{"name":"ping"}]`, 200, `"guild_id":"GUILD"`},
@@ -63,8 +63,8 @@ func TestGuildRoutes(t *testing.T) {
 	}
 }
 
-// A message that the bot writes is heard by the shard that has the guild, and by no other; it is
-// counted, but not among the emitted events.
+// The shard that has the guild gets a message of the bot, and no other; it is counted, but not
+// among the emitted events.
 func TestMessageIsHeard(t *testing.T) {
 	s, base := start(t, Config{Rules: rules.Config{Guilds: 2, ShardCount: 2, MaxConcurrency: 2}})
 	b, other := hello(t, base), hello(t, base)

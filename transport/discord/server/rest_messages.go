@@ -11,11 +11,11 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// contentMax is the longest content of a message, in characters (resources/message, "Create
+// contentMax is the maximum content of a message, in characters (resources/message, "Create
 // Message").
 const contentMax = 2000
 
-// routeMessages adds what a bot writes; api is the beginning of the addresses.
+// routeMessages adds the routes of messages; api is the beginning of the addresses.
 func (s *Server) routeMessages(mux *http.ServeMux, api string) {
 	handle := func(route string, f func(*http.Request) (any, *refusal)) {
 		method, path, _ := strings.Cut(route, " ")
@@ -31,7 +31,7 @@ func (s *Server) routeMessages(mux *http.ServeMux, api string) {
 	})
 }
 
-// postMessage writes a message, which its guild hears as MESSAGE_CREATE and which is not kept.
+// postMessage creates a message, which its guild gets as MESSAGE_CREATE and which is not kept.
 func (s *Server) postMessage(r *http.Request) (any, *refusal) {
 	_, guild, no := s.channelOf(r)
 	if no != nil {
@@ -57,16 +57,16 @@ func (s *Server) postMessage(r *http.Request) (any, *refusal) {
 	m := guilds.Sent(s.messageID(), pathID(r, "channel"), body.Content)
 	m.TTS, m.Flags, m.Nonce = body.TTS, body.Flags, body.Nonce
 	m.Embeds, m.Components = append(m.Embeds, body.Embeds...), append(m.Components, body.Components...)
-	heard := m
+	dispatched := m
 	member := s.shape.Member(guild, 0)
 	member.User = nil
-	heard.GuildID, heard.Member = guilds.Text(guild), &member
+	dispatched.GuildID, dispatched.Member = guilds.Text(guild), &member
 	s.messages.Add(1)
-	s.input(rules.Dispatch{Guild: guild, Type: "MESSAGE_CREATE", Data: guilds.JSON(heard)})
+	s.input(rules.Dispatch{Guild: guild, Type: "MESSAGE_CREATE", Data: guilds.JSON(dispatched)})
 	return m, nil
 }
 
-// messageID gives the id of a message that is written now: later ones have higher ids.
+// messageID returns the id of a message that is created now: later ones have higher ids.
 func (s *Server) messageID() uint64 {
 	for {
 		last, id := s.message.Load(), guilds.At(time.Now())
@@ -79,8 +79,8 @@ func (s *Server) messageID() uint64 {
 	}
 }
 
-// readForm decodes a body as Discord takes it: JSON, or a form whose payload_json is it (with
-// files, which are dropped). Unknown fields are ignored, as at Discord.
+// readForm decodes a body as Discord does: JSON, or a form with JSON in payload_json (with files,
+// which are dropped). Unknown fields are ignored, as at Discord.
 func readForm(r *http.Request, v any) *refusal {
 	bad := func(err error) *refusal {
 		return &refusal{http.StatusBadRequest, codeInvalidForm, "Invalid Form Body: " + err.Error()}

@@ -13,7 +13,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// call makes one request and gives status and body.
+// call makes one request and returns status and body.
 func call(t *testing.T, method, url, token, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
@@ -34,7 +34,8 @@ func TestREST(t *testing.T) {
 	tests := []struct {
 		name, method, path, token, body string
 		status                          int
-		want                            string // WS stands for the gateway's address; empty: not looked at
+		// WS is replaced by the gateway's address; empty: not compared
+		want string
 	}{
 		{"gateway", "GET", "/api/v10/gateway", "", "", 200, `{"url":"WS"}`},
 		{"gateway, v9", "GET", "/api/v9/gateway", "", "", 200, `{"url":"WS"}`},

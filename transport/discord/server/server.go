@@ -5,15 +5,20 @@
 //	                           (jitter)    │ owner │     (jitter)
 //	REST, faults, stats ─────────────────▶ └───────┘
 //
-// One goroutine, the owner, has the rules; everybody else sends it functions. An input's time is its arrival at Discord: after the jitter, before the owner's queue.
+// One goroutine, the owner, has the rules; all others send it functions. An input's time is its
+// arrival at Discord: after the jitter, before the owner's queue.
 //
-//   - GET /api/v10 (or v9)/gateway/bot, /gateway, /users/@me, /applications/@me: Authorization "Bot <token>". So, too: guilds with their channels, roles and members
-//     (rest_guilds.go), messages that a bot writes (rest_messages.go) and the commands that it registers (rest_commands.go).
-//   - GET / and /gateway (which READY names for resumes): websocket, ?v=10 (or 9)&encoding=json[&compress=zlib-stream|zstd-stream].
-//     Op 3, 4 and 8 are answered by their events, to a session with the intents for them.
-//   - POST /faults: a rules.Fault as JSON. POST /settings: a Settings as JSON. GET /stats: a Stats as JSON.
+//   - GET /api/v10 (or v9)/gateway/bot, /gateway, /users/@me, /applications/@me: Authorization
+//     "Bot <token>". The same holds for guilds with their channels, roles and members
+//     (rest_guilds.go), messages of the bot (rest_messages.go) and its commands
+//     (rest_commands.go).
+//   - GET / and /gateway (which READY names for resumes): websocket,
+//     ?v=10 (or 9)&encoding=json[&compress=zlib-stream|zstd-stream]. Op 3, 4 and 8 are answered by
+//     their events, to a session with the intents for them.
+//   - POST /faults: a rules.Fault as JSON. POST /settings: a Settings as JSON. GET /stats: a Stats
+//     as JSON.
 //
-// It is for tests and rehearsals: it has no secrets of its own, and whoever reaches it may break it.
+// It is for tests and rehearsals: it has no secrets of its own, and any client may break it.
 package server
 
 import (
@@ -28,40 +33,45 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Config is one simulated Discord.
+// Config describes one simulated Discord.
 type Config struct {
-	Rules           rules.Config
-	Shape           guilds.Shape                // of every guild
-	Certificate     *Certificate                // https and wss instead of http and ws; nil: without TLS
-	Jitter          time.Duration               // each direction of each connection is late by 0 to this, in order; 0: no delay
-	EventsPerSecond float64                     // numbered MESSAGE_CREATEs for every shard; 0: none; at most 1,000
-	Seed            uint64                      // of the jitter
-	Log             func(msg string, kv ...any) // what Discord refuses, in the manner of slog; nil: nothing
+	Rules rules.Config
+	Shape guilds.Shape // of every guild
+	// https and wss instead of http and ws; nil: without TLS
+	Certificate *Certificate
+	// each direction of each connection is delayed by 0 to this, in order; 0: no delay
+	Jitter time.Duration
+	// numbered MESSAGE_CREATEs for every shard; 0: none; at most 1,000
+	EventsPerSecond float64
+	Seed            uint64 // of the jitter
+	// called when Discord refuses something, in the manner of slog; nil: not called
+	Log func(msg string, kv ...any)
 }
 
 // Limits of the server. Discord's own are in rules.
 const (
-	connectionsMax = 20_000           // open sockets; one more is closed unread
-	bodyMax        = 64 << 10         // bytes of a request body; more is 413
-	headerMax      = 16 << 10         // bytes of a request's headers
-	headerWait     = 5 * time.Second  // for a request's headers
-	requestWait    = 10 * time.Second // for a whole request, and for its answer; a websocket has waits of its own
-	idleWait       = 60 * time.Second // for the next request of a connection
-	eventsMax      = 1000             // EventsPerSecond
-	workMax        = 1024             // functions waiting for the owner; more wait in their senders
+	connectionsMax = 20_000          // open sockets; one more is closed unread
+	bodyMax        = 64 << 10        // bytes of a request body; more is 413
+	headerMax      = 16 << 10        // bytes of a request's headers
+	headerWait     = 5 * time.Second // for a request's headers
+	// for a whole request, and for its answer; a websocket has waits of its own
+	requestWait = 10 * time.Second
+	idleWait    = 60 * time.Second // for the next request of a connection
+	eventsMax   = 1000             // EventsPerSecond
+	workMax     = 1024             // functions waiting for the owner; more wait in their senders
 )
 
-// Server is a simulated Discord. Its methods may be called from anywhere.
+// Server is a simulated Discord. Its methods are safe for concurrent use.
 type Server struct {
 	log    func(msg string, kv ...any)
 	config rules.Config
 	shape  guilds.Shape
 	seed   uint64
 	jitter atomic.Int64 // a time.Duration
-	next   atomic.Int64 // the last rules.Conn given out
+	next   atomic.Int64 // the last rules.Conn used
 
 	messages atomic.Int64  // written by REST
-	message  atomic.Uint64 // the last id given to one, or to a command
+	message  atomic.Uint64 // the last id of a message or a command
 	commands commands
 
 	http      *http.Server
@@ -71,18 +81,18 @@ type Server struct {
 
 	work  chan func()
 	stop  chan struct{} // asks the owner to end
-	ended chan struct{} // it has, and the last score is in final
+	ended chan struct{} // it has ended, and the last score is in final
 	final Stats
 
-	// The owner's alone.
+	// Fields of the owner.
 	discord   *rules.Discord
 	conns     map[rules.Conn]*conn
-	elsewhere int           // RESUMEs that did not come to resume_gateway_url
+	elsewhere int           // RESUMEs that did not use resume_gateway_url
 	every     time.Duration // between two emitted events; 0: none
 	emitAt    time.Time
 }
 
-// New gives a Discord that runs but does not listen yet. Close ends it.
+// New returns a Discord that runs but does not listen so far. Close ends it.
 func New(c Config) *Server {
 	if c.Log == nil {
 		c.Log = func(string, ...any) {}
@@ -107,8 +117,8 @@ func New(c Config) *Server {
 	return s
 }
 
-// Listen serves on addr ("127.0.0.1:0" for any free port) and gives the base of the REST addresses,
-// "http://127.0.0.1:port", or https with a Certificate. Called once.
+// Listen serves on addr ("127.0.0.1:0" for any free port) and returns the base of the REST
+// addresses, "http://127.0.0.1:port", or https with a Certificate. Called once.
 func (s *Server) Listen(addr string) (base string, err error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -137,10 +147,10 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Score gives what Discord has seen; after Close, what it had seen.
+// Score returns what Discord has seen; after Close, what it had seen.
 func (s *Server) Score() rules.Score { return s.Stats().Score }
 
-// Fault makes something go wrong. The error says what is wrong with the fault itself.
+// Fault injects a fault. The error is a mistake in the fault itself.
 func (s *Server) Fault(f rules.Fault) error {
 	if err := f.Validate(); err != nil {
 		return err
@@ -149,10 +159,10 @@ func (s *Server) Fault(f rules.Fault) error {
 	return nil
 }
 
-// Emit makes an event happen.
+// Emit emits an event.
 func (s *Server) Emit(e rules.Emit) { s.input(e) }
 
-// SetJitter changes Config.Jitter for what is not under way yet.
+// SetJitter changes Config.Jitter for later values.
 func (s *Server) SetJitter(d time.Duration) { s.jitter.Store(int64(max(d, 0))) }
 
 // SetEventsPerSecond changes Config.EventsPerSecond.
@@ -163,7 +173,7 @@ func (s *Server) SetEventsPerSecond(n float64) {
 	})
 }
 
-// period is the time between two events at n a second; 0: none.
+// period returns the time between two events at n a second; 0: none.
 func period(n float64) time.Duration {
 	if n <= 0 {
 		return 0
@@ -171,7 +181,7 @@ func period(n float64) time.Duration {
 	return time.Duration(float64(time.Second) / min(n, eventsMax))
 }
 
-// own is the owner: the only goroutine that touches the rules.
+// own is the owner: the only goroutine that uses the rules.
 func (s *Server) own() {
 	defer close(s.ended)
 	timer := time.NewTimer(0)
@@ -194,7 +204,7 @@ func (s *Server) own() {
 	}
 }
 
-// untilNext is how long the owner may sleep.
+// untilNext returns how long the owner may sleep.
 func (s *Server) untilNext() time.Duration {
 	wait := time.Hour
 	if at, ok := s.discord.Next(); ok {
@@ -206,7 +216,8 @@ func (s *Server) untilNext() time.Duration {
 	return max(wait, 0)
 }
 
-// passTime does what is due: deadlines, and the event stream. A stream that fell behind does not catch up; it goes on.
+// passTime handles deadlines and the event stream. A stream that fell behind does not catch up; it
+// continues.
 func (s *Server) passTime() {
 	now := time.Now()
 	s.step(now, rules.Tick{})
@@ -218,7 +229,7 @@ func (s *Server) passTime() {
 	}
 }
 
-// step applies one input and hands the outputs to their connections. The owner's.
+// step applies one input and passes the outputs to their connections. For the owner.
 func (s *Server) step(now time.Time, in rules.Input) {
 	for _, o := range s.discord.Step(now, in) {
 		c := s.conns[o.To()]
@@ -239,7 +250,7 @@ func (s *Server) step(now time.Time, in rules.Input) {
 	}
 }
 
-// forget lets a connection's writer end once everything is written. The owner's.
+// forget lets a connection's writer end once everything is written. For the owner.
 func (s *Server) forget(id rules.Conn) {
 	if c := s.conns[id]; c != nil {
 		delete(s.conns, id)

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// sockets is a listener that knows its open connections: no more than connectionsMax, and all broken at once at the end, websockets included.
+// sockets is a listener that knows its open connections: at most connectionsMax, all broken at once
+// at the end, websockets included.
 type sockets struct {
 	net.Listener
 	mu     sync.Mutex
@@ -13,7 +14,7 @@ type sockets struct {
 	closed bool
 }
 
-// socket is one of them.
+// socket is one of its connections.
 type socket struct {
 	net.Conn
 	of *sockets
@@ -21,7 +22,7 @@ type socket struct {
 
 func newSockets(l net.Listener) *sockets { return &sockets{Listener: l, open: map[*socket]struct{}{}} }
 
-// Accept gives the next connection; one too many is closed unread.
+// Accept returns the next connection; one too many is closed unread.
 func (s *sockets) Accept() (net.Conn, error) {
 	for {
 		c, err := s.Listener.Accept()
@@ -31,7 +32,7 @@ func (s *sockets) Accept() (net.Conn, error) {
 		if k := (&socket{c, s}); s.add(k) {
 			return k, nil
 		}
-		_ = c.Close() // the peer sees the end; there is nobody else to tell
+		_ = c.Close() // the peer sees the end
 	}
 }
 
@@ -45,7 +46,7 @@ func (s *sockets) add(k *socket) bool {
 	return true
 }
 
-// Close closes the connection and gives its place free.
+// Close closes the connection and frees its place.
 func (k *socket) Close() error {
 	k.of.mu.Lock()
 	delete(k.of.open, k)

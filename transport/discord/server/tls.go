@@ -14,25 +14,25 @@ import (
 	"time"
 )
 
-// Names of the certificate: Discord's own, for clients that ask for no others, and this machine's.
+// Names of the certificate: Discord's own, for clients that request no others, and this machine's.
 var (
 	discordNames         = []string{"discord.com", "gateway.discord.gg"}
 	certificateNames     = append([]string{"localhost"}, discordNames...)
 	certificateAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 )
 
-// certificateLife is how long the certificate is good for. It is made at each start, and its key
-// never leaves the process.
+// certificateLife is the validity of the certificate. It is made at each start, and its key never
+// leaves the process.
 const certificateLife = 7 * 24 * time.Hour
 
-// Certificate is a throw-away certificate that signs itself: a client that trusts PEM takes this
-// server for Discord.
+// Certificate is a self-signed certificate for one run: a client that trusts PEM accepts this
+// server as Discord.
 type Certificate struct {
 	PEM  []byte // without the key
 	pair tls.Certificate
 }
 
-// NewCertificate makes one that is good from now on.
+// NewCertificate makes one that is valid from now on.
 func NewCertificate(now time.Time) (*Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -44,7 +44,8 @@ func NewCertificate(now time.Time) (*Certificate, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "simulated Discord"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife), // an hour: a clock may be behind
+		// an hour: a clock may be behind
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true, IsCA: true,
 		DNSNames: certificateNames, IPAddresses: certificateAddresses,
@@ -59,7 +60,7 @@ func NewCertificate(now time.Time) (*Certificate, error) {
 	}, nil
 }
 
-// config is for a server that speaks HTTP/1.1 alone: websockets need it.
+// config returns a configuration for HTTP/1.1 alone, which websockets need.
 func (c *Certificate) config() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{c.pair}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 }

@@ -30,7 +30,7 @@ func TestTLS(t *testing.T) {
 		defer client.CloseIdleConnections()
 		req, err := http.NewRequest("GET", base+"/api/v10/gateway", nil)
 		must(t, err)
-		req.Host = name // led here, it believes to be elsewhere
+		req.Host = name // as a client that resolved Discord's name to this server
 		if name == "localhost" {
 			req.Host = ""
 		}
