@@ -55,9 +55,9 @@ type adminQueries struct {
 	pid    *actor.PID
 }
 
-func (d adminQueries) Look(m messages.GetView)  { d.system.Root.Send(d.pid, m) }
-func (d adminQueries) Follow(m messages.Follow) { d.system.Root.Send(d.pid, m) }
-func (d adminQueries) Order(m messages.Order)   { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) GetView(m messages.GetView) { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) Follow(m messages.Follow)   { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) Order(m messages.Order)     { d.system.Root.Send(d.pid, m) }
 
 // statusBehaviour returns the actor that answers the admin API; news are the events it reports when
 // it starts.

@@ -21,7 +21,7 @@ type fleetStub struct {
 	received messages.FleetOrder
 }
 
-func (s *fleetStub) LookAtFleet(m messages.GetFleetView) { m.Answer(s.view) }
+func (s *fleetStub) GetFleetView(m messages.GetFleetView) { m.Answer(s.view) }
 
 func (s *fleetStub) OrderFleet(m messages.FleetOrder) {
 	verdict := s.verdict

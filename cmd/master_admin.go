@@ -44,8 +44,8 @@ func (b *eventLog) Follow(m messages.Follow) {
 	b.log.Follow(m)
 }
 
-// LookAtFleet is part of admin.Fleet.
-func (m *localMaster) LookAtFleet(l messages.GetFleetView) { m.system.Root.Send(m.root, l) }
+// GetFleetView is part of admin.Fleet.
+func (m *localMaster) GetFleetView(l messages.GetFleetView) { m.system.Root.Send(m.root, l) }
 
 // OrderFleet is part of admin.Fleet.
 func (m *localMaster) OrderFleet(o messages.FleetOrder) {

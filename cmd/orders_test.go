@@ -19,7 +19,7 @@ type controlStub struct {
 	received messages.Directive
 }
 
-func (s *controlStub) Look(m messages.GetView) { m.Answer(messages.View{}) }
+func (s *controlStub) GetView(m messages.GetView) { m.Answer(messages.View{}) }
 
 func (s *controlStub) Order(m messages.Order) {
 	s.received = m.Directive

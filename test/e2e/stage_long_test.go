@@ -61,7 +61,7 @@ func (s *stage) serve(listen string, o admin.Options) (at string) {
 }
 
 // Look is part of admin.Control.
-func (s *stage) Look(m messages.GetView) {
+func (s *stage) GetView(m messages.GetView) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.view
@@ -153,8 +153,8 @@ func (f *fleetStage) OrderFleet(m messages.FleetOrder) {
 	m.Answer(messages.Verdict{Refusal: messages.RefusedNow, Reason: "it is a stage"})
 }
 
-// LookAtFleet is part of admin.Fleet.
-func (f *fleetStage) LookAtFleet(m messages.GetFleetView) {
+// GetFleetView is part of admin.Fleet.
+func (f *fleetStage) GetFleetView(m messages.GetFleetView) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.FleetView

@@ -17,7 +17,7 @@ import (
 
 const dist = "../../cmd/control/dist/"
 
-// queries are the PromQL expressions below a value, whatever else it holds.
+// queries returns the PromQL expressions below a value, whatever else it contains.
 func queries(value any) (all []string) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -41,7 +41,8 @@ var (
 	matcher  = regexp.MustCompile(`([a-z]+)(=~|!~|!=|=)"([^"]*)"`)
 )
 
-// What the dashboard and the alerts ask for is there: each metric is one of /metrics, each label is its own or Prometheus's, and each value that is named exists.
+// The metrics, labels and values in the queries of dashboard and alerts exist: each metric is one
+// of /metrics, each label is its own or Prometheus's.
 func TestDist(t *testing.T) {
 	text := scrape(t, &collector{view: aView(), mailboxes: func() map[string]int { return map[string]int{"gate": 3} }, links: func() map[string]Traffic { return map[string]Traffic{"ipc": {}} }, use: func(int) (proc.Used, bool) { return proc.Used{}, true }}) +
 		scrape(t, &fleetCollector{aFleet()})
@@ -74,7 +75,7 @@ func TestDist(t *testing.T) {
 	}
 }
 
-// selects says what a selector asks for that is not there.
+// selects returns an error for a selector whose metric, label or value does not exist.
 func selects(text, name, matchers string) error {
 	if !strings.HasPrefix(name, "control_") {
 		if own := []string{"process_resident_memory_bytes", "process_cpu_seconds_total", "go_goroutines"}; !slices.Contains(own, name) {
@@ -107,7 +108,7 @@ func selects(text, name, matchers string) error {
 	return nil
 }
 
-// The test itself: what is not there is found.
+// Unknown metrics, labels and values are found.
 func TestSelects(t *testing.T) {
 	const text = "control_a{state=\"x\"} 1\ncontrol_b 2\n"
 	for query, ok := range map[[2]string]bool{
@@ -120,13 +121,13 @@ func TestSelects(t *testing.T) {
 	}
 }
 
-// Prometheus's own word on the rules, where its tool is.
+// promtool checks the rules, where it is installed.
 func TestAlertsByPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("no promtool here")
 	}
-	if said, err := exec.Command(promtool, "check", "rules", dist+"alerts.yml").CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, said)
+	if out, err := exec.Command(promtool, "check", "rules", dist+"alerts.yml").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -1,18 +1,21 @@
-// Package admin is the HTTP side of CONTROL for people and programs: health, metrics, and a versioned JSON API with a stream of events. It knows no actors: what it shows
-// and orders, it asks of a Control.
+// Package admin is the HTTP side of CONTROL for people and programs: health, metrics, and a
+// versioned JSON API with a stream of events. It knows no actors: it gets views from a Control and
+// passes orders to it.
 //
 //	server.go   listeners: TCP, and a unix socket for this machine's operator
-//	guard.go    who may: Host, Origin, content type, token, and how often
+//	guard.go    access: Host, Origin, content type, token, and request rates
 //	routes.go   every route, in one table
 //	view.go     GET: machine, clusters, shards, sessions, whereis, identifies
 //	orders.go   POST: restart, drain, stop, rolling-restart, accept-master
-//	fleet.go    GET: the fleet; fleet_orders.go POST: what it is to do
+//	fleet.go    GET: the fleet; fleet_orders.go POST: orders to it
 //	events.go   events as a list and as a stream (SSE)
 //	health.go   /healthz, /readyz
 //	metrics.go  /metrics
 //	page.go     the status page at /, whose files are in page/
-//	openapi.go  what describes all of it
+//	openapi.go  the description of the API
 //
-// Over TCP a Host that is neither loopback nor named in the configuration is refused, for a browser may be led here by any name; so is a change that another site's page asks
-// for. With a token every route but /healthz and /readyz wants it. The unix socket is its owner's alone, and asks for nothing.
+// Over TCP a Host that is neither loopback nor named in the configuration is refused, since a
+// browser may resolve any name to this address. A change that another site's page requests is
+// refused too. With a token every route but /healthz and /readyz requires it. The unix socket is
+// for its owner alone and requires nothing.
 package admin

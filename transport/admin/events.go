@@ -14,24 +14,27 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Limits of the stream of events. A client that is tellingsMax behind is hung up on: it asks again with the last id it has, and what is kept is told.
+// Limits of the stream of events. A client that is batchesMax behind is disconnected: it connects
+// again with the last id it has, and gets what is kept.
 const (
 	streamsMax   = 64 // over TCP
-	streamsEach  = 32 // of one address; and over the unix socket, which are others
-	tellingsMax  = 1000
+	streamsEach  = 32 // of one address; the unix socket has its own
+	batchesMax   = 1000
 	eventsAtOnce = 200
 	beatEvery    = 15 * time.Second // proxies end a silent connection after 60 s
-	retryMS      = 2000             // a browser's wait before it connects again
+	retryMS      = 2000             // a browser's wait before it reconnects
 )
 
-// EventsAnswer is GET /api/v1/events without "accept: text/event-stream": what is kept of the events after an id.
+// EventsAnswer is GET /api/v1/events without "accept: text/event-stream": the kept events after an
+// id.
 type EventsAnswer struct {
 	LastEvent uint64                 `json:"last_event"`
-	Gap       bool                   `json:"gap"` // not all is kept
+	Gap       bool                   `json:"gap"` // some are no longer kept
 	Events    []messages.EventRecord `json:"events"`
 }
 
-// events lists or streams. ?after=id begins behind an event, the header Last-Event-ID too; ?level=debug|info|warn|error is the least level, info by default.
+// events lists or streams. ?after=id or the header Last-Event-ID starts after an event;
+// ?level=debug|info|warn|error is the lowest level, info by default.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	f := messages.Follow{Least: messages.LevelInfo}
 	var err error
@@ -62,7 +65,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// list answers with what is kept. Who asks for all misses nothing.
+// list answers with the kept events. A request for all of them has no gap.
 func (s *Server) list(w http.ResponseWriter, r *http.Request, f messages.Follow, all bool) {
 	t, err := ask(r.Context(), func(answer func(messages.EventBatch)) {
 		f.Deliver = func(t messages.EventBatch) bool { answer(t); return false }
@@ -75,24 +78,24 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, f messages.Follow,
 	answer(w, http.StatusOK, EventsAnswer{t.Last, t.Gap && !all, append([]messages.EventRecord{}, t.Events...)})
 }
 
-// stream tells events as they come, for as long as the client listens.
+// stream sends events as they come, until the client disconnects.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, f messages.Follow) {
 	open, done := s.streams.enter(visitor(r))
 	if done == nil {
 		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusServiceUnavailable, "too_many", fmt.Sprintf("%d streams are open, which is the limit", open))
+		refuse(w, http.StatusServiceUnavailable, "too_many", fmt.Sprintf("%d streams are open, the maximum", open))
 		return
 	}
 	defer done()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	tellings := make(chan messages.EventBatch, tellingsMax)
+	batches := make(chan messages.EventBatch, batchesMax)
 	f.Deliver = func(t messages.EventBatch) bool {
 		if ctx.Err() != nil {
 			return false
 		}
 		select {
-		case tellings <- t:
+		case batches <- t:
 			return true
 		default: // too slow
 			cancel()
@@ -101,31 +104,31 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, f messages.Follo
 	}
 	s.follow(f)
 	line := wire{ResponseWriter: w, control: http.NewResponseController(w)}
-	_ = line.control.SetReadDeadline(time.Time{}) // the request is read; its deadline would end the stream
+	// the request is read; its deadline would end the stream
+	_ = line.control.SetReadDeadline(time.Time{})
 	w.Header().Set("Content-Type", "text/event-stream")
-	line.say("retry: %d\n\n", retryMS)
+	line.write("retry: %d\n\n", retryMS)
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	for line.err == nil {
 		select {
-		case t := <-tellings:
-			line.tell(withMore(t, tellings))
+		case t := <-batches:
+			line.send(withMore(t, batches))
 		case <-beat.C:
-			line.say(": alive\n\n")
+			line.write(": alive\n\n")
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// pools counts the streams that are open, by the address of who listens.
+// pools counts the open streams by the address of their client.
 type pools struct {
 	mu  sync.Mutex
 	all map[string]int
 }
 
-// enter counts one more, until done is called; done is nil where the open ones are as many as there
-// may be.
+// enter counts one more, until done is called; done is nil at the maximum.
 func (p *pools) enter(from string) (open int, done func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +152,7 @@ func (p *pools) enter(from string) (open int, done func()) {
 	}
 }
 
-// open returns how many there are.
+// open returns the number of open streams.
 func (p *pools) open() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,11 +166,11 @@ func (p *pools) total() (n int) {
 	return n
 }
 
-// withMore is a telling and those that wait behind it: a start of many shards is told in few writes.
-func withMore(t messages.EventBatch, tellings <-chan messages.EventBatch) messages.EventBatch {
+// withMore appends the waiting batches to one: a start of many shards needs few writes.
+func withMore(t messages.EventBatch, batches <-chan messages.EventBatch) messages.EventBatch {
 	for len(t.Events) < eventsAtOnce {
 		select {
-		case more := <-tellings:
+		case more := <-batches:
 			t.Events, t.Last = append(t.Events, more.Events...), more.Last
 		default:
 			return t
@@ -183,8 +186,9 @@ type wire struct {
 	err     error
 }
 
-// tell writes events, each with its id. A gap comes first, as an event of that type, with the last id: who kept a picture by events asks for it anew.
-func (l *wire) tell(t messages.EventBatch) {
+// send writes events, each with its id. A gap comes first, as an event of that type, with the last
+// id: a client that keeps a view must request it again.
+func (l *wire) send(t messages.EventBatch) {
 	var b strings.Builder
 	if t.Gap {
 		fmt.Fprintf(&b, "event: gap\ndata: {\"last_event\":%d}\n\n", t.Last)
@@ -197,11 +201,11 @@ func (l *wire) tell(t messages.EventBatch) {
 		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", e.ID, text)
 	}
 	if b.Len() > 0 {
-		l.say("%s", b.String())
+		l.write("%s", b.String())
 	}
 }
 
-func (l *wire) say(format string, args ...any) {
+func (l *wire) write(format string, args ...any) {
 	_ = l.control.SetWriteDeadline(time.Now().Add(writeWithin))
 	if _, l.err = io.WriteString(l, fmt.Sprintf(format, args...)); l.err == nil {
 		l.err = l.control.Flush()

@@ -11,11 +11,11 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-func told(id uint64, e messages.Event) messages.EventRecord {
+func record(id uint64, e messages.Event) messages.EventRecord {
 	return messages.EventRecord{ID: id, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Machine: "m1", Event: e}
 }
 
-// openStream opens a stream, and gives its lines.
+// openStream opens a stream, and returns its lines.
 func openStream(t *testing.T, at, query string, headers ...string) (lines *bufio.Scanner, status int) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+at+"/api/v1/events"+query, nil)
@@ -35,7 +35,7 @@ func openStream(t *testing.T, at, query string, headers ...string) (lines *bufio
 	return bufio.NewScanner(resp.Body), resp.StatusCode
 }
 
-// wantLines wants these lines next.
+// wantLines checks the next lines.
 func wantLines(t *testing.T, lines *bufio.Scanner, want ...string) {
 	t.Helper()
 	for _, w := range want {
@@ -45,10 +45,11 @@ func wantLines(t *testing.T, lines *bufio.Scanner, want ...string) {
 	}
 }
 
-// A stream begins with what is kept after the last event that its reader has, and goes on as events come.
+// A stream starts with the kept events after the last one of its reader, and continues with new
+// ones.
 func TestStream(t *testing.T) {
 	adopted := messages.ClusterAdopted{Cluster: 1, Shards: "4-7", PID: 5}
-	control := &stub{kept: messages.EventBatch{Gap: true, Last: 8, Events: []messages.EventRecord{told(8, adopted)}}}
+	control := &stub{kept: messages.EventBatch{Gap: true, Last: 8, Events: []messages.EventRecord{record(8, adopted)}}}
 	_, at := serve(t, Options{}, control)
 	lines, _ := openStream(t, at, "?after=3&level=debug", "Last-Event-ID: 6")
 	wantLines(t, lines, "retry: 2000", "", "event: gap", `data: {"last_event":8}`, "",
@@ -56,13 +57,13 @@ func TestStream(t *testing.T) {
 	if f := control.follows[0]; f.After != 6 || f.Least != messages.LevelDebug {
 		t.Errorf("it follows after %d, from level %v on", f.After, f.Least)
 	}
-	control.tell(messages.EventBatch{Last: 9, Events: []messages.EventRecord{told(9, messages.DiscordOutage{On: true, Out: 3, Shards: 8})}})
+	control.send(messages.EventBatch{Last: 9, Events: []messages.EventRecord{record(9, messages.DiscordOutage{On: true, Out: 3, Shards: 8})}})
 	wantLines(t, lines, "id: 9", `data: {"id":9,"event":"discord.outage","at":"2026-01-02T03:04:05.000Z","machine":"m1","level":"error","on":true,"shards_out":3,"shards":8}`, "")
 }
 
-// Without the stream's content type the events that are kept are a list; all of them where no id is named.
+// Without the stream's content type the kept events are a list; all of them without an id.
 func TestEventList(t *testing.T) {
-	control := &stub{kept: messages.EventBatch{Gap: true, Last: 8, Events: []messages.EventRecord{told(8, messages.MachineLeft{Source: "m2"})}}}
+	control := &stub{kept: messages.EventBatch{Gap: true, Last: 8, Events: []messages.EventRecord{record(8, messages.MachineLeft{Source: "m2"})}}}
 	_, at := serve(t, Options{}, control)
 	for query, gap := range map[string]bool{"": false, "?after=3": true} {
 		_, answer := request(t, at, "GET", "/api/v1/events"+query, "")
@@ -73,7 +74,7 @@ func TestEventList(t *testing.T) {
 	}
 }
 
-// A reader that does not read is hung up on, and holds up nobody.
+// A client that does not read is disconnected, and blocks no other.
 func TestSlowReader(t *testing.T) {
 	control := &stub{}
 	_, at := serve(t, Options{}, control)
@@ -94,10 +95,10 @@ func TestSlowReader(t *testing.T) {
 	}()
 	left := 2
 	for id := uint64(0); left > 1; id++ {
-		if id > 3*tellingsMax {
+		if id > 3*batchesMax {
 			t.Fatal("a reader that does not read is kept")
 		}
-		left = control.tell(messages.EventBatch{Last: id, Events: []messages.EventRecord{told(id, long)}})
+		left = control.send(messages.EventBatch{Last: id, Events: []messages.EventRecord{record(id, long)}})
 		if left > 0 && !<-heard {
 			t.Fatal("the quick one was hung up on")
 		}
@@ -107,7 +108,7 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// Streams are limited, for each address. Those of the unix socket are others.
+// Streams are limited, for each address. Those of the unix socket count apart.
 func TestStreamsMax(t *testing.T) {
 	control := &stub{}
 	s, at := serve(t, Options{}, control)
@@ -124,7 +125,7 @@ func TestStreamsMax(t *testing.T) {
 	if _, done := s.streams.enter(""); done == nil {
 		t.Error("the operator's stream is refused")
 	}
-	s.Close() // ends them all
+	s.Close() // ends all of them
 }
 
 func TestStreamPools(t *testing.T) {

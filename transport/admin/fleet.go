@@ -10,7 +10,7 @@ import (
 
 // wholeFleet is GET /api/v1/fleet.
 func (s *Server) wholeFleet(w http.ResponseWriter, r *http.Request) {
-	v, err := s.lookAtFleet(r.Context())
+	v, err := s.fleetView(r.Context())
 	if err != nil {
 		failed(w, err)
 		return
@@ -18,21 +18,21 @@ func (s *Server) wholeFleet(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, v)
 }
 
-// Metrics of MASTER. machine is bounded by MASTER itself.
+// Metrics of MASTER. MASTER limits the values of machine.
 var (
 	fleetShards   = metric("fleet_shards", "Shards of the whole bot.")
-	fleetReady    = metric("fleet_shards_ready", "Shards that are READY, on the machines that are linked.")
+	fleetReady    = metric("fleet_shards_ready", "Shards that are READY, on linked machines.")
 	fleetHalted   = metric("fleet_halted", "1 when Discord refuses the token or its intents, and nothing identifies.")
-	fleetLeft     = metric("fleet_identify_budget_remaining", "Identifies that Discord allows yet, by MASTER's count; absent when it is not known.")
+	fleetLeft     = metric("fleet_identify_budget_remaining", "Remaining identifies, by MASTER's count; absent when unknown.")
 	fleetLimit    = metric("fleet_identify_budget_limit", "Identifies that Discord allows in 24 hours.")
-	fleetReserve  = metric("fleet_identify_budget_reserve", "Identifies that are kept for a start: what crashed and cannot resume gets none of them.")
-	fleetReset    = metric("fleet_identify_budget_reset_timestamp_seconds", "When the identifies are whole again.")
+	fleetReserve  = metric("fleet_identify_budget_reserve", "Identifies kept for a start: shards that crashed and cannot resume get none of them.")
+	fleetReset    = metric("fleet_identify_budget_reset_timestamp_seconds", "When the budget of identifies is full again.")
 	machineLinked = metric("fleet_machine_linked", "1 with a link to the machine.", "machine")
-	machineReady  = metric("fleet_machine_shards_ready", "Shards of a machine that are READY, as it said last.", "machine")
-	machineShards = metric("fleet_machine_shards", "Shards that a machine is to serve.", "machine")
+	machineReady  = metric("fleet_machine_shards_ready", "Shards of a machine that are READY, by its last report.", "machine")
+	machineShards = metric("fleet_machine_shards", "Shards that are assigned to a machine.", "machine")
 )
 
-// fleetCollector is one scrape of MASTER.
+// fleetCollector collects one scrape of MASTER.
 type fleetCollector struct{ view messages.FleetView }
 
 // Describe is part of prometheus.Collector.

@@ -9,12 +9,13 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// OrderID is the header by which an order to the fleet is known: who is not sure that it arrived gives it again, with the same id, and it is carried out once. A MASTER that was
-// started anew goes on with it where the last one was.
+// OrderID is the header with the id of an order to the fleet. A client that is not sure whether the
+// order arrived sends it again, with the same id, and it is carried out once. A restarted MASTER
+// continues with it.
 const OrderID = "Idempotency-Key"
 
-// FleetOrderAnswer is an order to the fleet that was taken (202), or was carried out at once (200): the events fleet_order.moved after the one named, with the id, tell how it
-// goes.
+// FleetOrderAnswer is an order to the fleet that was accepted (202), or was carried out at once
+// (200): the events fleet_order.moved after the named one, with the id, report its progress.
 type FleetOrderAnswer struct {
 	ID    string `json:"order_id"`
 	After uint64 `json:"after"`
@@ -48,14 +49,14 @@ func (s *Server) restartInFleet(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// plainFleetOrder gives an order that has no body.
+// plainFleetOrder passes on an order without a body.
 func (s *Server) plainFleetOrder(w http.ResponseWriter, r *http.Request, d messages.FleetDirective) {
 	if body(w, r, &struct{}{}) {
 		s.orderFleet(w, r, d)
 	}
 }
 
-// orderFleet gives an order, and answers with what became of it.
+// orderFleet passes on an order, and answers with MASTER's verdict.
 func (s *Server) orderFleet(w http.ResponseWriter, r *http.Request, d messages.FleetDirective) {
 	id := r.Header.Get(OrderID)
 	if id == "" {
@@ -66,11 +67,11 @@ func (s *Server) orderFleet(w http.ResponseWriter, r *http.Request, d messages.F
 		return
 	}
 	v, err := ask(r.Context(), func(answer func(messages.Verdict)) {
-		s.fleet.OrderFleet(messages.FleetOrder{ID: id, Directive: d, By: giver(r), Answer: answer})
+		s.fleet.OrderFleet(messages.FleetOrder{ID: id, Directive: d, By: requester(r), Answer: answer})
 	})
 	status := http.StatusAccepted
 	if v.Done {
 		status = http.StatusOK
 	}
-	judged(w, v, err, status, FleetOrderAnswer{id, v.After, v.Done})
+	answerVerdict(w, v, err, status, FleetOrderAnswer{id, v.After, v.Done})
 }

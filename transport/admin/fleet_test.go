@@ -48,19 +48,20 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// An order to the fleet is what its route says, with the id it was given, and answered as MASTER judges it.
+// An order to the fleet is that of its route, with the id it was sent with, and its answer is
+// MASTER's verdict.
 func TestFleetOrders(t *testing.T) {
 	restart := messages.RestartCluster{Cluster: 3, Fresh: true}
 	for _, c := range []struct {
 		path, body, id string
 		verdict        messages.Verdict
-		want           messages.FleetDirective // nil: MASTER does not hear of it
+		want           messages.FleetDirective // nil: it does not reach MASTER
 		status         int
 		has            string
 	}{
 		{"resume", "", "a-1", messages.Verdict{Done: true, After: 7}, messages.ResumeFleet{}, 200, `{"order_id":"a-1","after":7,"done":true}`},
 		{"rolling-restart", "{}", "a-2", messages.Verdict{After: 7}, messages.RollingRestart{}, 202, `{"order_id":"a-2","after":7,"done":false}`},
-		{"clusters/3/restart", `{"fresh":true}`, "a-3", messages.Verdict{Refusal: messages.RefusedUnknown, Reason: "nobody has it"}, restart, 404, `{"code":"unknown","message":"nobody has it"}`},
+		{"clusters/3/restart", `{"fresh":true}`, "a-3", messages.Verdict{Refusal: messages.RefusedUnknown, Reason: "no linked machine has it"}, restart, 404, `{"code":"unknown","message":"no linked machine has it"}`},
 		{"machines/m%2F1/drain", "", "a-4", messages.Verdict{Refusal: messages.RefusedNow, Reason: "alone"}, messages.DrainMachine{Source: "m/1"}, 409, `{"code":"not_now","message":"alone"}`},
 		{"machines/m1/undrain", "", "a-5", messages.Verdict{}, messages.UndrainMachine{Source: "m1"}, 202, "a-5"},
 		{"machines/m1/forget", "", "", messages.Verdict{}, messages.ForgetMachine{Source: "m1"}, 202, `"order_id":"`},
@@ -82,7 +83,7 @@ func TestFleetOrders(t *testing.T) {
 		switch {
 		case c.want == nil && len(s.fleet) == 0:
 		case c.want == nil || len(s.fleet) != 1 || s.fleet[0].Directive != c.want || s.fleet[0].By == "" || s.fleet[0].ID == "" || c.id != "" && s.fleet[0].ID != c.id:
-			t.Errorf("%s: MASTER was given %+v, want %+v", c.path, s.fleet, c.want)
+			t.Errorf("%s: MASTER got %+v, want %+v", c.path, s.fleet, c.want)
 		}
 	}
 	_, at := serveOf(t, Options{}, nil, &stub{})
@@ -93,7 +94,7 @@ func TestFleetOrders(t *testing.T) {
 	}
 }
 
-// The figures of a fleet, by promtool's own rules.
+// The metrics of a fleet, by promtool's own rules.
 func TestFleetMetrics(t *testing.T) {
 	complaints, err := promlint.New(strings.NewReader(scrape(t, &fleetCollector{aFleet()}))).Lint()
 	if err != nil || len(complaints) > 0 {

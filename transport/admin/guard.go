@@ -18,7 +18,7 @@ import (
 	"github.com/discluster/control/transport/door"
 )
 
-// guarded lets through who may.
+// guarded passes on the requests that are allowed.
 func (s *Server) guarded(next http.Handler) http.Handler {
 	foreign := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		}
 		if !s.visits.take(visitor(r), reads(r), 1, time.Now()) {
 			w.Header().Set("Retry-After", "1")
-			s.turnAway(w, r, http.StatusTooManyRequests, "too_many", "too many requests: wait a second")
+			s.reject(w, r, http.StatusTooManyRequests, "too_many", "too many requests: wait a second")
 			return
 		}
 		if !local(r) && !s.admit(w, r, foreign) {
@@ -45,7 +45,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// broken makes a panic of our own one bad answer.
+// broken answers a panic of CONTROL's own code with an error.
 func (s *Server) broken(w http.ResponseWriter, r *http.Request) {
 	value := recover()
 	if value == nil {
@@ -54,30 +54,30 @@ func (s *Server) broken(w http.ResponseWriter, r *http.Request) {
 	if s.options.Broken != nil {
 		s.options.Broken(r.Method+" "+r.URL.Path, fmt.Errorf("panic: %v\n%s", value, debug.Stack()))
 	}
-	refuse(w, http.StatusInternalServerError, "internal", "CONTROL made a mistake here; its log says which")
+	refuse(w, http.StatusInternalServerError, "internal", "internal error; CONTROL's log has the details")
 }
 
-// admit looks at what came over TCP.
+// admit checks a request that came over TCP.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, foreign *http.CrossOriginProtection) bool {
 	switch {
 	case !s.goodHost(r.Host):
-		s.turnAway(w, r, http.StatusMisdirectedRequest, "host", "the request is for a host that is neither this machine's own nor one of admin.hosts")
-	case !s.bears(r):
+		s.reject(w, r, http.StatusMisdirectedRequest, "host", "the request's host is neither this machine nor one of admin.hosts")
+	case !s.authorized(r):
 		w.Header().Add("WWW-Authenticate", `Bearer realm="control"`)
 		w.Header().Add("WWW-Authenticate", `Basic realm="control", charset="UTF-8"`)
 		if r.Header.Get("Authorization") != "" {
 			s.visits.take(visitor(r), true, wrongTokenCosts, time.Now())
 		}
-		s.turnAway(w, r, http.StatusUnauthorized, "token", "want admin.token as a bearer token, or as the password of any user")
+		s.reject(w, r, http.StatusUnauthorized, "token", "want admin.token as a bearer token, or as the password of any user")
 	case foreign.Check(r) != nil:
-		s.turnAway(w, r, http.StatusForbidden, "origin", "the page of another site asks for this change")
+		s.reject(w, r, http.StatusForbidden, "origin", "the change was requested by the page of another site")
 	default:
 		return true
 	}
 	return false
 }
 
-// local reports whether the request came by the unix socket.
+// local reports whether the request came over the unix socket.
 func local(r *http.Request) bool {
 	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && at.Network() == "unix"
@@ -91,7 +91,8 @@ func isJSON(r *http.Request) bool {
 	return err == nil && kind == "application/json"
 }
 
-// goodHost reports whether a request may be for this host: a name that leads here by somebody else's DNS may not.
+// goodHost reports whether a request may be for this host: a foreign DNS name that leads to this
+// address may not.
 func (s *Server) goodHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -101,11 +102,12 @@ func (s *Server) goodHost(host string) bool {
 	return host == "localhost" || err == nil && a.IsLoopback() || slices.ContainsFunc(s.options.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
-// open are the routes that need no token: they tell a balancer or a probe that something is there.
+// open are the routes that need no token: balancers and probes use them.
 var open = []string{"/healthz", "/readyz"}
 
-// bears reports whether the request bears the token, where one is wanted. As the password of Basic it comes from browsers, whose pages cannot set a header for a stream.
-func (s *Server) bears(r *http.Request) bool {
+// authorized reports whether the request has the token, where one is required. Browsers send it as
+// the password of Basic, since their pages cannot set a header for a stream.
+func (s *Server) authorized(r *http.Request) bool {
 	if s.options.Token == "" || slices.Contains(open, r.URL.Path) {
 		return true
 	}
@@ -113,46 +115,46 @@ func (s *Server) bears(r *http.Request) bool {
 	if !bearer {
 		_, token, _ = r.BasicAuth()
 	}
-	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.options.Token.Reveal())) // of one length, which tells nothing
+	// of one length, which reveals nothing
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.options.Token.Reveal()))
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// turnAway refuses a request that may not be, and ends its connection.
-func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+// reject refuses a request that is not allowed, and ends its connection.
+func (s *Server) reject(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	w.Header().Set("Connection", "close")
 	refuse(w, status, code, message)
 	if code == "token" && r.Header.Get("Authorization") == "" || s.options.Refused == nil {
-		return // a browser asks so before it asks its user
+		return // a browser's first request, before it asks its user
 	}
-	if n := s.knocks.count(time.Now()); n > 0 {
+	if n := s.rejections.count(time.Now()); n > 0 {
 		s.options.Refused(messages.AdminRefused{Remote: visitor(r), Status: status, Refused: n, Err: message})
 	}
 }
 
-// knocks counts those who are turned away.
-type knocks struct {
-	mu   sync.Mutex
-	n    int
-	said time.Time
+// rejections counts the rejected requests.
+type rejections struct {
+	mu       sync.Mutex
+	n        int
+	reported time.Time
 }
 
-// knocksEvery is how often it is said that requests are refused.
-const knocksEvery = time.Minute
+// reportEvery is the interval of reports about rejected requests.
+const reportEvery = time.Minute
 
-// count counts one more, and returns how many there were since it was said last; 0: it is too soon
-// to say it.
-func (k *knocks) count(now time.Time) (n int) {
+// count counts one more, and returns their number since the last report; 0: too soon for a report.
+func (k *rejections) count(now time.Time) (n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.n++
-	if !k.said.IsZero() && now.Sub(k.said) < knocksEvery {
+	if !k.reported.IsZero() && now.Sub(k.reported) < reportEvery {
 		return 0
 	}
-	n, k.n, k.said = k.n, 0, now
+	n, k.n, k.reported = k.n, 0, now
 	return n
 }
 
-// visitor is the address that a request comes from, "" for the unix socket.
+// visitor returns the address of a request's client, "" for the unix socket.
 func visitor(r *http.Request) string {
 	if local(r) {
 		return ""
@@ -161,8 +163,8 @@ func visitor(r *http.Request) string {
 	return host
 }
 
-// What a visitor may ask for, refused or not: changes are made by people, reads by a handful of
-// dashboards. A wrong token costs as much as many reads, so that nobody guesses.
+// The rates of one visitor, refused requests included: people make changes, a few dashboards read.
+// A wrong token costs as much as many reads, which stops guessing.
 const (
 	changesPerSecond, changesAtOnce = 5, 20
 	readsPerSecond, readsAtOnce     = 100, 200
@@ -177,14 +179,14 @@ type visits struct {
 	all map[string]*budget
 }
 
-// take takes the worth of so many requests from a visitor's budget, if there is some left.
+// take takes the cost from a visitor's budget, if some is left.
 func (v *visits) take(from string, read bool, cost float64, now time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.of(from).take(read, cost, now)
 }
 
-// of returns the budget of a visitor. Of too many, the one that asked least lately is forgotten; mu
+// of returns the budget of a visitor. At the maximum it forgets the one with the oldest request; mu
 // is held.
 func (v *visits) of(from string) *budget {
 	b := v.all[from]
@@ -231,7 +233,7 @@ func (b *budget) take(read bool, cost float64, now time.Time) bool {
 	return b.changes.take(cost, now)
 }
 
-// take takes tokens, if there is one; more than there are leave none.
+// take takes tokens, if one is left; a cost over the rest empties the bucket.
 func (b *bucket) take(cost float64, now time.Time) bool {
 	if !b.at.IsZero() {
 		b.left = min(b.most, b.left+b.perSecond*max(now.Sub(b.at).Seconds(), 0))

@@ -6,30 +6,32 @@ import (
 	"net/http"
 )
 
-// stands asks whether all is as it should be, and why not. An error is that nobody answers.
-func (s *Server) stands(ctx context.Context) (ready bool, why string, err error) {
+// readiness returns whether the machine, or the fleet, is ready, and if not, why. An error means
+// that the actors do not answer.
+func (s *Server) readiness(ctx context.Context) (ready bool, why string, err error) {
 	if s.control == nil {
-		v, err := s.lookAtFleet(ctx)
+		v, err := s.fleetView(ctx)
 		ready, why = v.Ready()
 		return ready, why, err
 	}
-	v, err := s.look(ctx)
+	v, err := s.machineView(ctx)
 	ready, why = v.Ready()
 	return ready, why, err
 }
 
-// healthz is 200 as long as the actors answer: what does not cure itself by then is cured by starting the program again, which costs the bots nothing.
+// healthz answers 200 while the actors answer. Trouble that does not pass by itself is cured by a
+// restart of the program, which costs the bots nothing.
 func (s *Server) healthz(w http.ResponseWriter, r *http.Request) {
-	if _, _, err := s.stands(r.Context()); err != nil {
+	if _, _, err := s.readiness(r.Context()); err != nil {
 		plain(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	plain(w, http.StatusOK, "ok")
 }
 
-// readyz is 200 when the machine, or the fleet, does what it is there for, and else says what it lacks.
+// readyz answers 200 when the machine, or the fleet, is ready, and else the reason.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	ready, why, err := s.stands(r.Context())
+	ready, why, err := s.readiness(r.Context())
 	switch {
 	case err != nil:
 		plain(w, http.StatusServiceUnavailable, err.Error())

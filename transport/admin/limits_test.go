@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Who asks for more than people do is told to wait; looking is not changing.
+// A client that sends more requests than people do must wait; reads and changes count apart.
 func TestTooMany(t *testing.T) {
 	s, at := serve(t, Options{}, &stub{})
 	s.visits.of("127.0.0.1").changes = bucket{}
@@ -42,8 +42,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// Connections that are held and not used shut nobody out: neither the unix socket nor a probe over
-// TCP.
+// Idle connections shut no client out: neither the unix socket nor a probe over TCP.
 func TestIdleConnections(t *testing.T) {
 	dir := t.TempDir()
 	s, at := serve(t, Options{}, &stub{view: aView()})
@@ -72,11 +71,11 @@ func TestIdleConnections(t *testing.T) {
 	answer.Body.Close()
 }
 
-// Who guesses is slowed down, told so once, and hung up on; another address and the unix socket do
-// not notice.
+// A client that guesses tokens is slowed down, reported once, and disconnected; another address and
+// the unix socket are not affected.
 func TestWrongTokens(t *testing.T) {
-	var said []messages.AdminRefused
-	s, at := serve(t, Options{Token: "the right token", Refused: func(e messages.AdminRefused) { said = append(said, e) }}, &stub{view: aView()})
+	var got []messages.AdminRefused
+	s, at := serve(t, Options{Token: "the right token", Refused: func(e messages.AdminRefused) { got = append(got, e) }}, &stub{view: aView()})
 	guess := func(token string) (int, string) {
 		r, err := http.NewRequest("GET", "http://"+at+"/api/v1/machine", nil)
 		if err != nil {
@@ -105,8 +104,8 @@ func TestWrongTokens(t *testing.T) {
 	if refused+throttled != 40 || refused > 20 {
 		t.Errorf("of 40 wrong tokens %d were looked at, %d throttled", refused, throttled)
 	}
-	if len(said) != 1 || said[0].Remote != "127.0.0.1" || said[0].Status != http.StatusUnauthorized || said[0].Refused != 1 {
-		t.Errorf("said %+v", said)
+	if len(got) != 1 || got[0].Remote != "127.0.0.1" || got[0].Status != http.StatusUnauthorized || got[0].Refused != 1 {
+		t.Errorf("got %+v", got)
 	}
 	s.visits.of("127.0.0.1").reads.left = readsAtOnce
 	if status, _ := guess("the right token"); status != http.StatusOK {
@@ -126,8 +125,8 @@ func TestVisits(t *testing.T) {
 	if len(v.all) != visitorsMax {
 		t.Errorf("%d visitors are kept, want %d", len(v.all), visitorsMax)
 	}
-	var k knocks
-	if first, second, later := k.count(now), k.count(now.Add(time.Second)), k.count(now.Add(knocksEvery)); first != 1 || second != 0 || later != 2 {
-		t.Errorf("said %d, %d, %d", first, second, later)
+	var k rejections
+	if first, second, later := k.count(now), k.count(now.Add(time.Second)), k.count(now.Add(reportEvery)); first != 1 || second != 0 || later != 2 {
+		t.Errorf("got %d, %d, %d", first, second, later)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// ownRegistry is the figures of this process itself: process_*, go_*, and the lines that its log
-// lost.
+// ownRegistry returns the metrics of this process itself: process_*, go_*, and the lost lines of
+// its log.
 func ownRegistry(logsLost func() uint64) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	if logsLost != nil {
-		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logLinesLost, Help: "Lines of CONTROL's own log that were lost because nobody read it in time."},
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: logLinesLost, Help: "Lines of CONTROL's own log that were lost because its reader was too slow."},
 			func() float64 { return float64(logsLost()) }))
 	}
 	return r
@@ -27,11 +27,11 @@ func ownRegistry(logsLost func() uint64) *prometheus.Registry {
 // logLinesLost is the name of a metric of the process, whether it is a CONTROL or a MASTER.
 const logLinesLost = "control_log_lines_lost_total"
 
-// metrics are read off the views when they are asked for: nothing is kept here.
+// metrics are computed from the views at each request: nothing is kept here.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	seen := prometheus.NewRegistry()
 	if s.control != nil {
-		v, err := s.look(r.Context())
+		v, err := s.machineView(r.Context())
 		if err != nil {
 			failed(w, err)
 			return
@@ -39,7 +39,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		seen.MustRegister(&collector{view: v, streams: s.streams.open(), mailboxes: s.options.Mailboxes, links: s.options.Links, use: proc.Usage})
 	}
 	if s.fleet != nil {
-		v, err := s.lookAtFleet(r.Context())
+		v, err := s.fleetView(r.Context())
 		if err != nil {
 			failed(w, err)
 			return
@@ -49,41 +49,41 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 	promhttp.HandlerFor(prometheus.Gatherers{seen, s.own()}, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
 }
 
-// metric describes one of ours: named control_, a noun and a base unit (_total counts), its labels
-// from closed sets, but for cluster_id, of which there are as many as processes.
+// metric describes a metric of CONTROL: named control_, a noun and a base unit (_total counts), its
+// labels from closed sets, except cluster_id, of which there are as many as processes.
 func metric(name, help string, labels ...string) *prometheus.Desc {
 	metricNames = append(metricNames, "control_"+name)
 	return prometheus.NewDesc("control_"+name, help, labels, nil)
 }
 
-// metricNames are those of every metric of ours.
+// metricNames are the names of every metric of CONTROL.
 var metricNames = []string{logLinesLost}
 
 var (
-	info         = metric("info", "1; what this CONTROL is.", "version", "machine")
+	info         = metric("info", "1; labels describe this CONTROL.", "version", "machine")
 	started      = metric("start_time_seconds", "When this CONTROL was started.")
 	linkUp       = metric("master_link_up", "1 with a link to MASTER.")
-	clusterCount = metric("clusters", "Clusters of this machine by what they do.", "state")
-	shardCount   = metric("shards", "Shards of this machine by what they do.", "state")
+	clusterCount = metric("clusters", "Clusters of this machine by state.", "state")
+	shardCount   = metric("shards", "Shards of this machine by state.", "state")
 	stuckCount   = metric("shards_stuck", "Shards of this machine that make no progress (shard.stuck).")
-	failures     = metric("cluster_failures_total", "Ends of clusters that nobody ordered, by cause.", "cause")
+	failures     = metric("cluster_failures_total", "Ends of clusters without an order, by cause.", "cause")
 	restarts     = metric("cluster_restarts_total", "Ends of clusters after which they were started again, by cause.", "cause")
 	eventCount   = metric("events_total", "Events by name.", "event")
-	identifies   = metric("identifies_total", "IDENTIFYs that were sent, by why.", "cause")
+	identifies   = metric("identifies_total", "IDENTIFYs that were sent, by cause.", "cause")
 	waits        = metric("identify_wait_seconds", "How long shards waited for their permit to identify.")
 	alertsLost   = metric("alerts_lost_total", "Alerts that did not reach the operator's command or webhook.", "by")
-	outage       = metric("discord_outage", "1 while more than a fifth of the shards are thrown out and stay so.")
+	outage       = metric("discord_outage", "1 while more than a fifth of the shards are disconnected and stay so.")
 	halted       = metric("halted", "1 when Discord refuses the token or its intents, and nothing identifies.")
 	cpu          = metric("cluster_cpu_seconds_total", "Processor time of a cluster's process.", "cluster_id")
 	resident     = metric("cluster_resident_memory_bytes", "Resident memory of a cluster's process.", "cluster_id")
 	ready        = metric("cluster_shards_ready", "Shards of a cluster that are READY.", "cluster_id")
-	assumed      = metric("cluster_assumed", "1 while a cluster's shards are only assumed to be READY: nothing says it (cluster.ready: after).", "cluster_id")
-	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards where it is known.", "cluster_id")
+	assumed      = metric("cluster_assumed", "1 while READY is assumed for a cluster's shards, by the time that passed (cluster.ready: after).", "cluster_id")
+	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards that report it.", "cluster_id")
 	mailbox      = metric("mailbox_messages", "Messages that wait for an actor.", "actor")
 	linkOpen     = metric("links", "Links that are open: ipc to clusters, master to MASTER.", "link")
 	linkFrames   = metric("link_frames_total", "Frames over links.", "link", "direction")
 	linkBytes    = metric("link_bytes_total", "Bytes of frames over links.", "link", "direction")
-	linkRefused  = metric("link_refused_total", "Frames that a link did not take: too large, a peer that does not read, or an end.", "link")
+	linkRefused  = metric("link_refused_total", "Frames that a link refused: too large, a peer that does not read, or a closed link.", "link")
 	streamCount  = metric("admin_streams", "Streams of events that are open.")
 )
 
@@ -93,10 +93,11 @@ var ofMachines = []*prometheus.Desc{
 	linkOpen, linkFrames, linkBytes, linkRefused, streamCount,
 }
 
-// MetricNames are the names of all metrics of ours; a histogram's has three endings where it is shown.
+// MetricNames returns the names of all metrics of CONTROL; a histogram's name is exposed with three
+// endings.
 func MetricNames() []string { return slices.Clone(metricNames) }
 
-// collector is one scrape of a machine.
+// collector collects one scrape of a machine.
 type collector struct {
 	view      messages.View
 	streams   int
@@ -112,7 +113,8 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Closed sets of labels, so that every series is there from the start: the first failure of a kind is an increase then.
+// Closed sets of labels, so that every series exists from the start: the first failure of a kind is
+// then an increase.
 var (
 	causes = []messages.Cause{messages.CauseExited, messages.CauseHelloTimeout, messages.CauseMute, messages.CauseStartTimeout, messages.CauseIPCLost,
 		messages.CauseStartFailed, messages.CauseShardsLost, messages.CauseFatal, messages.CauseInternal}
@@ -176,7 +178,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	c.clusters(gauge, put)
 }
 
-// clusters collects what there is of each cluster, and counts their states.
+// clusters collects the metrics of each cluster, and counts their states.
 func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), put func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
 	stuck := 0
 	doing, shards := map[messages.ClusterState]int{}, map[messages.ShardState]int{}
@@ -206,7 +208,7 @@ func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), p
 	}
 }
 
-// waitBuckets are counts as a histogram has them: each with all below it.
+// waitBuckets returns counts in a histogram's form: each includes all below it.
 func waitBuckets(counts []int) map[float64]uint64 {
 	buckets, sum := map[float64]uint64{}, 0
 	for i, n := range counts {
@@ -216,7 +218,7 @@ func waitBuckets(counts []int) map[float64]uint64 {
 	return buckets
 }
 
-// meanLatency is in seconds, of those that are known.
+// meanLatency returns the mean of the known latencies, in seconds.
 func meanLatency(all []messages.Milliseconds) (mean float64, known bool) {
 	sum, n := messages.Milliseconds(0), 0
 	for _, l := range all {

@@ -14,7 +14,7 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// scrape is what Prometheus reads of a collector.
+// scrape returns what Prometheus reads from a collector.
 func scrape(t *testing.T, c prometheus.Collector) string {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -27,7 +27,7 @@ func scrape(t *testing.T, c prometheus.Collector) string {
 	return w.Body.String()
 }
 
-// The figures of a view, as Prometheus reads them, by promtool's own rules.
+// The metrics of a view, as Prometheus reads them, by promtool's own rules.
 func TestMetrics(t *testing.T) {
 	text := scrape(t, &collector{view: aView(), streams: 2, mailboxes: func() map[string]int { return map[string]int{"gate": 3} },
 		links: func() map[string]Traffic {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// openAPI describes the routes and what they answer; openapi_test.go holds it to both.
+// openAPI describes the routes and their answers; openapi_test.go compares it with both.
 //
 //go:embed openapi.json
 var openAPI []byte

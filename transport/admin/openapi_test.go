@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// description is openapi.json as far as it is checked.
+// description is the part of openapi.json that is checked.
 type description struct {
 	Paths map[string]map[string]struct {
 		Parameters []struct{ Name, In string }
@@ -44,7 +44,7 @@ func describe(t *testing.T) (d description) {
 	return d
 }
 
-// Every route is described, with the parts of its path, and nothing else is.
+// Every route is described, with the variables in its path, and nothing else.
 func TestOpenAPIRoutes(t *testing.T) {
 	d, described := describe(t), map[string]bool{}
 	for path, methods := range d.Paths {
@@ -81,7 +81,7 @@ var schemas = map[string]any{
 	"Identify": IdentifyAnswer{}, "Events": EventsAnswer{}, "Given": OrderAnswer{}, "FleetGiven": FleetOrderAnswer{}, "IdentifyBudget": messages.IdentifyBudget{}, "Restart": RestartBody{}, "Fleet": messages.FleetView{}, "FleetMachine": messages.FleetMachine{}, "Range": messages.RangeInfo{}, "FleetClusters": messages.ClusterCounts{}, "Problem": Problem{},
 }
 
-// Every type that is answered is described: its fields, which of them are always there, and of what type they are.
+// Every type of an answer is described: its fields, which of them are required, and their types.
 func TestOpenAPITypes(t *testing.T) {
 	d := describe(t)
 	for _, name := range slices.Sorted(maps.Keys(d.Components.Schemas)) {
@@ -129,7 +129,7 @@ type jsonField struct {
 	optional bool
 }
 
-// fieldsOf are the fields of a struct as JSON has them.
+// fieldsOf returns the fields of a struct as JSON has them.
 func fieldsOf(t reflect.Type) func(yield func(jsonField) bool) {
 	return func(yield func(jsonField) bool) {
 		for f := range t.Fields() {
@@ -141,7 +141,7 @@ func fieldsOf(t reflect.Type) func(yield func(jsonField) bool) {
 	}
 }
 
-// typeOf is a Go type as JSON Schema calls it.
+// typeOf returns the JSON Schema name of a Go type.
 func typeOf(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -166,7 +166,7 @@ func typeOf(t reflect.Type) string {
 	return "integer"
 }
 
-// The closed sets are described as they are.
+// Closed sets are described completely.
 func TestOpenAPISets(t *testing.T) {
 	d := describe(t).Components.Schemas
 	for _, c := range []struct {
@@ -189,17 +189,17 @@ func texts[T ~string](all []T) (texts []string) {
 	return texts
 }
 
-// What comes back has the status and the content type that are described, and, in JSON, the fields.
+// Answers have the described status and content type, and, in JSON, the fields.
 func TestOpenAPIAnswers(t *testing.T) {
 	d := describe(t)
-	_, at := serve(t, Options{}, &stub{view: aView(), kept: messages.EventBatch{Last: 8, Events: []messages.EventRecord{told(8, messages.MachineLeft{Source: "m2"})}}})
+	_, at := serve(t, Options{}, &stub{view: aView(), kept: messages.EventBatch{Last: 8, Events: []messages.EventRecord{record(8, messages.MachineLeft{Source: "m2"})}}})
 	fill := strings.NewReplacer("{cluster}", "1", "{shard}", "5", "{machine}", "m1", "{guild}", "81384788765712384", "{file}", "live.js")
 	for path, methods := range d.Paths {
 		for method, op := range methods {
 			status, answer := request(t, at, strings.ToUpper(method), fill.Replace(path), "", asJSON)
 			wanted := map[string]int{"get": 200, "post": 202}[method]
 			if path == "/readyz" {
-				wanted = 503 // a cluster is on its way
+				wanted = 503 // a cluster is starting
 			}
 			if status != wanted {
 				t.Errorf("%s %s: %d %s", method, path, status, answer)
@@ -224,7 +224,7 @@ func TestOpenAPIAnswers(t *testing.T) {
 	d.conforms(t, "a problem", schema{Ref: "#/components/schemas/Error"}, problem)
 }
 
-// conforms wants a value to have the fields that are required, and each to be as it is described.
+// conforms checks that a value has the required fields, each as described.
 func (d description) conforms(t *testing.T, at string, s schema, value any) {
 	t.Helper()
 	if name, is := strings.CutPrefix(s.Ref, "#/components/schemas/"); is {

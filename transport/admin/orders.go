@@ -6,12 +6,14 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// RestartBody is the body of POST /api/v1/clusters/{cluster}/restart. The bodies of the other orders are empty.
+// RestartBody is the body of POST /api/v1/clusters/{cluster}/restart. The bodies of the other
+// orders are empty.
 type RestartBody struct {
-	Fresh bool `json:"fresh"` // identify anew, in place of resuming the sessions
+	Fresh bool `json:"fresh"` // identify instead of resuming the sessions
 }
 
-// OrderAnswer is an order that was passed on (202): the events after the one named tell how it goes.
+// OrderAnswer is an order that was passed on (202): the events after the named one report its
+// progress.
 type OrderAnswer struct {
 	After uint64 `json:"after"`
 }
@@ -47,24 +49,24 @@ func (s *Server) acceptMaster(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// order gives an order, and answers with what became of it.
+// order passes on an order, and answers with the verdict.
 func (s *Server) order(w http.ResponseWriter, r *http.Request, d messages.Directive) {
 	v, err := ask(r.Context(), func(answer func(messages.Verdict)) {
-		s.control.Order(messages.Order{Directive: d, By: giver(r), Answer: answer})
+		s.control.Order(messages.Order{Directive: d, By: requester(r), Answer: answer})
 	})
-	judged(w, v, err, http.StatusAccepted, OrderAnswer{v.After})
+	answerVerdict(w, v, err, http.StatusAccepted, OrderAnswer{v.After})
 }
 
-// giver is who gives an order, for the log.
-func giver(r *http.Request) string {
+// requester returns the origin of an order, for the log.
+func requester(r *http.Request) string {
 	if local(r) {
 		return "this machine"
 	}
 	return r.RemoteAddr
 }
 
-// judged answers with what became of an order: why it was refused, or this.
-func judged(w http.ResponseWriter, v messages.Verdict, err error, status int, given any) {
+// answerVerdict answers with the reason of a refusal, or with accepted.
+func answerVerdict(w http.ResponseWriter, v messages.Verdict, err error, status int, accepted any) {
 	switch {
 	case err != nil:
 		failed(w, err)
@@ -73,6 +75,6 @@ func judged(w http.ResponseWriter, v messages.Verdict, err error, status int, gi
 	case v.Refusal != "":
 		refuse(w, http.StatusConflict, string(v.Refusal), v.Reason)
 	default:
-		answer(w, status, given)
+		answer(w, status, accepted)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The page may run its own files, and nothing else: whatever a bot writes stays text.
+// The page may run its own files, and nothing else: a bot's output stays text.
 func TestPageHeaders(t *testing.T) {
 	_, at := serve(t, Options{}, &stub{})
 	for route, kind := range map[string]string{"/": "text/html", "/page/machine.js": "text/javascript", "/page/page.css": "text/css"} {
@@ -33,7 +33,7 @@ func TestPageHeaders(t *testing.T) {
 	}
 }
 
-// The page is all there, works without internet, makes markup of no data, and stays small.
+// The page is complete, works without internet, treats no data as markup, and stays small.
 func TestPageFiles(t *testing.T) {
 	const most = 36 << 10
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|new Function|srcdoc`)
@@ -74,7 +74,7 @@ func TestPageFiles(t *testing.T) {
 	}
 	for name := range there {
 		if !used[name] {
-			t.Errorf("nobody asks for %s", name)
+			t.Errorf("%s is not used", name)
 		}
 	}
 	t.Logf("%d bytes", sum)

@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// route is one row of the table that is the API. The test of openapi.json holds the two together.
+// route is one row of the table of the API. The test of openapi.json compares the two.
 type route struct {
 	of      source
 	pattern string // as http.ServeMux has it
@@ -69,7 +69,7 @@ func (s *Server) mux() http.Handler {
 	return mux
 }
 
-// Problem is the body of every answer that is no success.
+// Problem is the body of every answer that is not a success.
 type Problem struct {
 	Code    string `json:"code"` // for programs
 	Message string `json:"message"`
@@ -92,22 +92,23 @@ func answer(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(append(text, '\n'))
 }
 
-// failed answers for a CONTROL that did not.
+// failed answers for a CONTROL that did not answer.
 func failed(w http.ResponseWriter, err error) {
 	refuse(w, http.StatusServiceUnavailable, "no_answer", err.Error())
 }
 
-// number reads a part of the path, and answers for one that is none.
+// number reads a number in the path, and answers with an error if it is invalid.
 func number(w http.ResponseWriter, r *http.Request, name string) (n int, ok bool) {
 	n, err := strconv.Atoi(r.PathValue(name))
 	if err != nil || n < 0 {
-		refuse(w, http.StatusBadRequest, "bad_number", fmt.Sprintf("%s %.40q: want a number from 0 on", name, r.PathValue(name)))
+		refuse(w, http.StatusBadRequest, "bad_number", fmt.Sprintf("%s %.40q: want a number of at least 0", name, r.PathValue(name)))
 		return 0, false
 	}
 	return n, true
 }
 
-// body reads the request's JSON strictly, and answers for one that is wrong. An empty body leaves the value as it is.
+// body reads the request's JSON strictly, and answers with an error if it is wrong. An empty body
+// leaves the value unchanged.
 func body(w http.ResponseWriter, r *http.Request, into any) (ok bool) {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()

@@ -20,40 +20,41 @@ import (
 	"github.com/discluster/control/transport/door"
 )
 
-// Control is a machine as the server shows and commands it. No function blocks; what is asked may be answered from any goroutine, or never.
+// Control is the machine that the server shows and commands. No method blocks; answers may come on
+// any goroutine, or never.
 type Control interface {
-	Look(messages.GetView)
+	GetView(messages.GetView)
 	Follow(messages.Follow)
 	Order(messages.Order)
 }
 
-// Fleet is the whole fleet as a MASTER's server shows and commands it. The same rules.
+// Fleet is the whole fleet that a MASTER's server shows and commands, by the same rules.
 type Fleet interface {
-	LookAtFleet(messages.GetFleetView)
+	GetFleetView(messages.GetFleetView)
 	OrderFleet(messages.FleetOrder)
 	Follow(messages.Follow)
 }
 
-// Options is how a server is reached, and by whom.
+// Options configure access to a server.
 type Options struct {
-	Hosts     []string                  // names, beside loopback's, that a request may be for
-	Token     messages.Secret           // what a request over TCP must bear; "": nothing
+	Hosts     []string                  // host names, beside loopback's, that a request may use
+	Token     messages.Secret           // required of a request over TCP; "": none
 	TLS       *tls.Certificate          // nil: plain HTTP
-	Mailboxes func() map[string]int     // messages that wait, by the kind of actor; nil: not known
-	Links     func() map[string]Traffic // by what they lead to; nil: not known
+	Mailboxes func() map[string]int     // waiting messages, by the kind of actor; nil: unknown
+	Links     func() map[string]Traffic // by their far end; nil: unknown
 
-	LogsLost func() uint64 // lines that the log lost; nil: not known
+	LogsLost func() uint64 // lines that the log lost; nil: unknown
 
-	// Refused is told of who is turned away, at most once a minute; nil: nobody is.
+	// Refused is called for rejected requests, at most once a minute; nil: not called.
 	Refused func(messages.AdminRefused)
-	// Broken is told of a panic of our own; nil: nobody is.
+	// Broken is called for a panic of CONTROL's own code; nil: not called.
 	Broken func(route string, err error)
 }
 
-// Traffic is what went over links of one kind since the start.
+// Traffic counts what passed over links of one kind since the start.
 type Traffic struct{ Open, FramesIn, FramesOut, BytesIn, BytesOut, Refused int64 }
 
-// Limits of a server. A request is small, and answered at once, but for the stream of events.
+// Limits of a server. A request is small, and answered at once, except for the stream of events.
 const (
 	headerWithin = 5 * time.Second
 	bodyWithin   = 10 * time.Second
@@ -63,30 +64,30 @@ const (
 	headerMax    = 16 << 10
 	bodyMax      = 4 << 10
 	connsMax     = 256 // over TCP, at a time
-	connsEach    = 192 // of one address: a proxy may stand for many
-	connsIdle    = 128 // and of these, that no request runs on
-	connsLocal   = 64  // over the unix socket: these are others
+	connsEach    = 192 // of one address: a proxy may serve many clients
+	connsIdle    = 128 // and of these, without a running request
+	connsLocal   = 64  // over the unix socket, counted apart
 	socketMax    = 107 // bytes of a unix socket's path: sun_path holds 108 with its final zero
 )
 
 // Server is one admin listener, or two. New makes it; Close ends it.
 type Server struct {
-	options Options
-	control Control // nil: MASTER alone
-	fleet   Fleet   // nil: no MASTER here
-	http    http.Server
-	own     func() *prometheus.Registry // of this process; made for who asks first
-	over    context.CancelFunc          // ends the streams
-	streams pools                       // of streams that are open
-	visits  visits
-	knocks  knocks
+	options    Options
+	control    Control // nil: MASTER alone
+	fleet      Fleet   // nil: no MASTER here
+	http       http.Server
+	own        func() *prometheus.Registry // of this process; made for the first request
+	over       context.CancelFunc          // ends the streams
+	streams    pools                       // open ones
+	visits     visits
+	rejections rejections
 
 	mu      sync.Mutex
 	sockets []string
 	closed  bool
 }
 
-// New makes a server of a machine, of a fleet, or of both, that does not listen yet.
+// New makes a server of a machine, of a fleet, or of both. It does not listen so far.
 func New(o Options, c Control, f Fleet) *Server {
 	s := &Server{options: o, control: c, fleet: f, own: sync.OnceValue(func() *prometheus.Registry { return ownRegistry(o.LogsLost) })}
 	var ctx context.Context
@@ -98,12 +99,13 @@ func New(o Options, c Control, f Fleet) *Server {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, door.Of(c))
 		},
-		ErrorLog: log.New(io.Discard, "", 0), // a client that goes away, or speaks no HTTP, is no news
+		// a client that disconnects, or speaks no HTTP, is not reported
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	return s
 }
 
-// Listen serves at address ("host:port", port 0 for any), and says where that is.
+// Listen serves at address ("host:port", port 0 for any), and returns the address in use.
 func (s *Server) Listen(address string) (at string, err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -118,15 +120,16 @@ func (s *Server) Listen(address string) (at string, err error) {
 	return at, nil
 }
 
-// ListenUnix serves at a unix socket that is its owner's alone (0600), in place of a stale one. Who gives out the path sees to it that no other server is there.
+// ListenUnix serves at a unix socket that is its owner's alone (0600), and replaces a stale one.
+// The caller ensures that no other server uses the path.
 func (s *Server) ListenUnix(path string) error {
 	if len(path) > socketMax {
 		return fmt.Errorf("socket %s: its path has %d bytes, the limit is %d", path, len(path), socketMax)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket == 0 {
-		return fmt.Errorf("socket %s: something else lies there", path)
+		return fmt.Errorf("socket %s: the path exists and is not a socket", path)
 	}
-	young := path + "~" // nobody dials it before it is 0600
+	young := path + "~" // no client can dial it before it is 0600
 	if len(young) > socketMax {
 		young = path
 	}
@@ -151,7 +154,7 @@ func (s *Server) ListenUnix(path string) error {
 	return nil
 }
 
-// connKey is where a request's context has its connection.
+// connKey is the key of a request's connection in its context.
 type connKey struct{}
 
 func (s *Server) serve(l net.Listener) { go s.http.Serve(l) }
@@ -171,20 +174,20 @@ func (s *Server) Close() {
 	}
 }
 
-// errNoAnswer is the answer of a CONTROL whose actors are stuck, or gone.
+// errNoAnswer is the error of a CONTROL whose actors are stuck, or gone.
 var errNoAnswer = errors.New("CONTROL does not answer: it is stopping, or stuck")
 
-// look asks how the machine stands.
-func (s *Server) look(ctx context.Context) (messages.View, error) {
-	return ask(ctx, func(answer func(messages.View)) { s.control.Look(messages.GetView{Answer: answer}) })
+// machineView gets the view of the machine.
+func (s *Server) machineView(ctx context.Context) (messages.View, error) {
+	return ask(ctx, func(answer func(messages.View)) { s.control.GetView(messages.GetView{Answer: answer}) })
 }
 
-// lookAtFleet asks how the fleet stands.
-func (s *Server) lookAtFleet(ctx context.Context) (messages.FleetView, error) {
-	return ask(ctx, func(answer func(messages.FleetView)) { s.fleet.LookAtFleet(messages.GetFleetView{Answer: answer}) })
+// fleetView gets the view of the fleet.
+func (s *Server) fleetView(ctx context.Context) (messages.FleetView, error) {
+	return ask(ctx, func(answer func(messages.FleetView)) { s.fleet.GetFleetView(messages.GetFleetView{Answer: answer}) })
 }
 
-// follow follows the events of the machine, or of MASTER where there is none.
+// follow follows the events of the machine, or of MASTER without one.
 func (s *Server) follow(f messages.Follow) {
 	if s.control != nil {
 		s.control.Follow(f)
@@ -193,7 +196,7 @@ func (s *Server) follow(f messages.Follow) {
 	}
 }
 
-// ask waits for the one answer to a question.
+// ask sends a question and waits for its one answer.
 func ask[T any](ctx context.Context, question func(answer func(T))) (answer T, err error) {
 	answers := make(chan T, 1)
 	question(func(a T) { answers <- a })

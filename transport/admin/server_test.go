@@ -27,7 +27,7 @@ type stub struct {
 	kept    messages.EventBatch
 }
 
-func (s *stub) Look(m messages.GetView) { m.Answer(s.view) }
+func (s *stub) GetView(m messages.GetView) { m.Answer(s.view) }
 
 func (s *stub) Order(m messages.Order) {
 	s.mu.Lock()
@@ -51,7 +51,7 @@ func (s *stub) OrderFleet(m messages.FleetOrder) {
 	m.Answer(s.verdict)
 }
 
-func (s *stub) LookAtFleet(m messages.GetFleetView) { m.Answer(aFleet()) }
+func (s *stub) GetFleetView(m messages.GetFleetView) { m.Answer(aFleet()) }
 
 // aFleet is two machines, one of them away.
 func aFleet() messages.FleetView {
@@ -64,8 +64,8 @@ func aFleet() messages.FleetView {
 		}}
 }
 
-// tell tells every follower, and gives how many there are left.
-func (s *stub) tell(t messages.EventBatch) (left int) {
+// send sends a batch to every follower, and returns how many are left.
+func (s *stub) send(t messages.EventBatch) (left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []messages.Follow
@@ -84,7 +84,7 @@ func (s *stub) ordered() int {
 	return len(s.orders)
 }
 
-// aView is a machine with two clusters, one of them on the way.
+// aView is a machine with two clusters, one of them starting.
 func aView() messages.View {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return messages.View{
@@ -105,7 +105,7 @@ func aView() messages.View {
 	}
 }
 
-// serve starts a server over TCP, and gives its address.
+// serve starts a server over TCP, and returns its address.
 func serve(t *testing.T, o Options, c *stub) (s *Server, at string) {
 	t.Helper()
 	return serveOf(t, o, c, c)
@@ -123,7 +123,7 @@ func serveOf(t *testing.T, o Options, c Control, f Fleet) (s *Server, at string)
 	return s, at
 }
 
-// request does one request. headers are "Name: value"; a Host is one, too.
+// request performs one request. headers are "Name: value"; a Host is one, too.
 func request(t *testing.T, at, method, path, body string, headers ...string) (status int, answer string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+at+path, strings.NewReader(body))
@@ -151,7 +151,7 @@ func request(t *testing.T, at, method, path, body string, headers ...string) (st
 
 const asJSON = "Content-Type: application/json"
 
-// Every way to be refused, and beside it the one that is let through.
+// Every reason to refuse a request, and beside it one that is accepted.
 func TestRefusals(t *testing.T) {
 	const restart, machine = "/api/v1/clusters/1/restart", "/api/v1/machine"
 	bearer := "Authorization: Bearer the-token"
@@ -209,10 +209,10 @@ func TestRefusals(t *testing.T) {
 			control := &stub{view: aView()}
 			_, at := serve(t, Options{Hosts: []string{"control.example"}, Token: c.token}, control)
 			status, answer := request(t, at, c.method, c.path, c.body, c.headers...)
-			var said struct{ Error Problem }
-			_ = json.Unmarshal([]byte(answer), &said)
-			if status != c.status || said.Error.Code != c.code {
-				t.Errorf("%d %q, want %d %q: %s", status, said.Error.Code, c.status, c.code, answer)
+			var got struct{ Error Problem }
+			_ = json.Unmarshal([]byte(answer), &got)
+			if status != c.status || got.Error.Code != c.code {
+				t.Errorf("%d %q, want %d %q: %s", status, got.Error.Code, c.status, c.code, answer)
 			}
 			if strings.Contains(answer, "the-token") {
 				t.Errorf("the token is in %s", answer)
@@ -224,7 +224,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What the desk says of an order is the answer's status.
+// The status of an answer is that of the verdict.
 func TestVerdicts(t *testing.T) {
 	for refusal, status := range map[messages.Refusal]int{"": 202, messages.RefusedUnknown: 404, messages.RefusedNow: 409} {
 		control := &stub{verdict: messages.Verdict{Refusal: refusal, Reason: "the reason", After: 42}}
@@ -240,7 +240,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// Orders come as they were meant, and say who gave them.
+// Orders arrive unchanged, with their requester.
 func TestOrders(t *testing.T) {
 	for path, want := range map[string]messages.Directive{
 		"clusters/3/restart": messages.RestartCluster{Cluster: 3, Fresh: true},
@@ -287,7 +287,7 @@ func TestSocket(t *testing.T) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	}}}
-	r, err := client.Get("http://whoever/api/v1/machine") // its owner needs no token, and no name
+	r, err := client.Get("http://control/api/v1/machine") // its owner needs no token, and no name
 	if err != nil || r.StatusCode != http.StatusOK {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -309,18 +309,18 @@ func TestSocket(t *testing.T) {
 	}
 }
 
-// A mistake of our own is one bad answer, and said; the next request is answered.
+// A panic of CONTROL's own code is one error, and reported; the next request is answered.
 func TestBroken(t *testing.T) {
-	said := ""
+	got := ""
 	control := &stub{view: aView()}
 	control.view.Clusters[0].States = "" // fewer than shards
-	_, at := serve(t, Options{Broken: func(route string, err error) { said = route + " " + err.Error() }}, control)
+	_, at := serve(t, Options{Broken: func(route string, err error) { got = route + " " + err.Error() }}, control)
 	status, answer := request(t, at, "GET", "/api/v1/shards", "")
 	if status != http.StatusInternalServerError || !strings.Contains(answer, "internal") {
 		t.Errorf("%d %s", status, answer)
 	}
-	if !strings.HasPrefix(said, "GET /api/v1/shards panic: runtime error: index out of range") || !strings.Contains(said, "view.go") {
-		t.Errorf("%q", said)
+	if !strings.HasPrefix(got, "GET /api/v1/shards panic: runtime error: index out of range") || !strings.Contains(got, "view.go") {
+		t.Errorf("%q", got)
 	}
 	if status, _ := request(t, at, "GET", "/healthz", ""); status != http.StatusOK {
 		t.Errorf("%d", status)

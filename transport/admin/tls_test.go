@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// With a certificate the API speaks TLS alone; plain HTTP gets nothing of it.
+// With a certificate the API speaks TLS alone; plain HTTP gets no answer.
 func TestTLS(t *testing.T) {
-	lent := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate, of 127.0.0.1
+	lent := httptest.NewTLSServer(http.NotFoundHandler()) // used for its certificate, of 127.0.0.1
 	defer lent.Close()
 	_, at := serve(t, Options{TLS: &lent.TLS.Certificates[0], Token: "the-token"}, &stub{view: aView()})
 	trusted := x509.NewCertPool()

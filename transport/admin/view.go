@@ -35,7 +35,8 @@ type SessionsAnswer struct {
 	Sessions []messages.SessionView `json:"sessions"`
 }
 
-// IdentifyAnswer is GET /api/v1/identify: what this machine has spent since CONTROL was started.
+// IdentifyAnswer is GET /api/v1/identify: the identifies of this machine since the start of
+// CONTROL.
 type IdentifyAnswer struct {
 	Since      time.Time                      `json:"since"`
 	Identifies int                            `json:"identifies"`
@@ -43,9 +44,9 @@ type IdentifyAnswer struct {
 	WaitedMS   messages.Milliseconds          `json:"waited_ms"` // on average
 }
 
-// with answers with what show makes of the view.
+// with passes the view of the machine to show.
 func (s *Server) with(w http.ResponseWriter, r *http.Request, show func(v messages.View)) {
-	v, err := s.look(r.Context())
+	v, err := s.machineView(r.Context())
 	if err != nil {
 		failed(w, err)
 		return
@@ -53,7 +54,7 @@ func (s *Server) with(w http.ResponseWriter, r *http.Request, show func(v messag
 	show(v)
 }
 
-// used is a cluster with what the kernel tells of its process.
+// used returns a cluster with the kernel's figures of its process.
 func used(c messages.ClusterView) messages.ClusterView {
 	if u, known := proc.Usage(c.PID); known {
 		c.UptimeMS, c.CPUMS, c.Resident = messages.Millis(u.Age), messages.Millis(u.CPU), u.Resident
@@ -61,7 +62,7 @@ func used(c messages.ClusterView) messages.ClusterView {
 	return c
 }
 
-// listed are clusters as a list has them.
+// listed returns clusters in the form of a list.
 func listed(all []messages.ClusterView) []messages.ClusterView {
 	lines := make([]messages.ClusterView, len(all))
 	for i, c := range all {
@@ -144,7 +145,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// clusterOf is the cluster of a shard; nil where it is not of this machine.
+// clusterOf returns the cluster of a shard; nil where it is not of this machine.
 func clusterOf(v messages.View, shard int) *messages.ClusterView {
 	for i := range v.Clusters {
 		if v.Clusters[i].Shards.Contains(shard) {
@@ -154,7 +155,7 @@ func clusterOf(v messages.View, shard int) *messages.ClusterView {
 	return nil
 }
 
-// shardOf is one shard of a cluster.
+// shardOf returns one shard of a cluster.
 func shardOf(c messages.ClusterView, shard int) ShardView {
 	at := shard - c.Shards.First
 	return ShardView{Shard: shard, Cluster: c.Cluster, State: messages.ShardStateOf(c.States[at]), LatencyMS: c.LatencyMS[at]}

@@ -10,7 +10,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What the kernel knows of a cluster's process is in every answer that has the cluster; why it was given up, which is long, only in its own.
+// The kernel's figures of a cluster's process are in every answer with the cluster; its reasons for
+// giving up, which are long, only in its own.
 func TestClusterAnswers(t *testing.T) {
 	v := aView()
 	v.Clusters[1].PID = os.Getpid()
@@ -37,7 +38,7 @@ func TestClusterAnswers(t *testing.T) {
 	}
 }
 
-// Ten thousand shards are one small answer.
+// Ten thousand shards make one small answer.
 func TestSmallAnswer(t *testing.T) {
 	v := aView()
 	one := v.Clusters[0]

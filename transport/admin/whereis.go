@@ -10,17 +10,18 @@ import (
 
 // WhereisAnswer is GET /api/v1/whereis/{guild}.
 type WhereisAnswer struct {
-	Guild      string                `json:"guild"`
-	Shard      int                   `json:"shard"`
-	ShardCount int                   `json:"shard_count"`
-	Here       bool                  `json:"here"`              // the shard is of this machine; asked of MASTER, of one of its own
-	Machine    string                `json:"machine,omitempty"` // which has it
-	Cluster    *messages.ClusterID   `json:"cluster,omitempty"`
-	State      messages.ShardState   `json:"state,omitempty"` // a machine knows it
-	LatencyMS  messages.Milliseconds `json:"latency_ms,omitempty"`
+	Guild      string `json:"guild"`
+	Shard      int    `json:"shard"`
+	ShardCount int    `json:"shard_count"`
+	// the shard is of this machine; from MASTER: of one of its own
+	Here      bool                  `json:"here"`
+	Machine   string                `json:"machine,omitempty"` // its machine
+	Cluster   *messages.ClusterID   `json:"cluster,omitempty"`
+	State     messages.ShardState   `json:"state,omitempty"` // from a machine, not from MASTER
+	LatencyMS messages.Milliseconds `json:"latency_ms,omitempty"`
 }
 
-// whereis finds the shard that Discord gives a guild to: (guild_id >> 22) % shard_count (Discord docs, Sharding).
+// whereis finds the shard of a guild: (guild_id >> 22) % shard_count (Discord docs, Sharding).
 func (s *Server) whereis(w http.ResponseWriter, r *http.Request) {
 	guild, err := strconv.ParseUint(r.PathValue("guild"), 10, 64)
 	if err != nil {
@@ -37,13 +38,13 @@ func (s *Server) whereis(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		failed(w, err)
 	case is.ShardCount == 0:
-		refuse(w, http.StatusConflict, string(messages.RefusedNow), "the number of shards is not known yet")
+		refuse(w, http.StatusConflict, string(messages.RefusedNow), "the number of shards is unknown")
 	default:
 		answer(w, http.StatusOK, is)
 	}
 }
 
-// in gives the shard of a guild, once their number is known.
+// in sets the shard of a guild, if their number is known.
 func (is *WhereisAnswer) in(guild uint64, shardCount int) (known bool) {
 	if shardCount > 0 {
 		is.Shard, is.ShardCount = int(guild>>22%uint64(shardCount)), shardCount
@@ -52,7 +53,7 @@ func (is *WhereisAnswer) in(guild uint64, shardCount int) (known bool) {
 }
 
 func (s *Server) whereHere(r *http.Request, guild uint64, is *WhereisAnswer) error {
-	v, err := s.look(r.Context())
+	v, err := s.machineView(r.Context())
 	if err != nil || !is.in(guild, v.Machine.ShardCount) {
 		return err
 	}
@@ -64,7 +65,7 @@ func (s *Server) whereHere(r *http.Request, guild uint64, is *WhereisAnswer) err
 }
 
 func (s *Server) whereInFleet(r *http.Request, guild uint64, is *WhereisAnswer) error {
-	v, err := s.lookAtFleet(r.Context())
+	v, err := s.fleetView(r.Context())
 	if err != nil || !is.in(guild, v.ShardCount) {
 		return err
 	}

@@ -1,10 +1,11 @@
-// The table of clusters: for each a line of figures, and a line with a tile for each shard. What has not changed is not touched, and what is out of sight is not laid out
-// (content-visibility), so that ten thousand tiles are cheap.
+// The table of clusters: for each a line of figures, and a line with a tile for each shard. Only
+// changes are written, and what is out of sight is not laid out (content-visibility), so that ten
+// thousand tiles are cheap.
 import { Slices } from "./slices.js";
 import { bytesText, cellsFor, clusterState, columnsOf, el, latencyText, rangeText, rateText, setText, shardStates, span } from "./words.js";
 
-const denseFrom = 1000; // tiles: from there on they show their mark alone
-const cpuOver = 4000; // ms that a share of CPU is taken over
+const denseFrom = 1000; // tiles: from this number on they show their mark alone
+const cpuOver = 4000; // ms over which a share of CPU is measured
 
 // Cluster is one cluster's part of the table, a tbody.
 class Cluster {
@@ -63,7 +64,7 @@ class Cluster {
 		if (!dense) tile.dataset.figures = ` ${tile.value}\n${latency || "–"}\n${rate || "–"}`;
 	}
 
-	// cpu is the share of one processor since a moment ago; at first, since the process began.
+	// cpu returns the share of one processor since a moment ago; at first, since the process started.
 	cpu(c, at) {
 		if (c.cpu_ms === undefined && !c.uptime_ms) return "";
 		const now = { pid: c.pid, at, used: c.cpu_ms ?? 0 };
@@ -76,7 +77,8 @@ class Cluster {
 	}
 }
 
-// Clusters is the table. choose is called with the shard whose tile is pressed, explain with the cluster whose last exit is.
+// Clusters is the table. choose is called with the shard of a pressed tile, explain with the cluster
+// of a pressed last exit.
 export class Clusters {
 	constructor(table, choose, explain) {
 		this.table = table;
@@ -106,7 +108,7 @@ export class Clusters {
 		if (!this.current?.isConnected) this.rove(this.table.querySelector(".tiles button"));
 	}
 
-	// one shows one cluster, behind the nearest before it that is in the table.
+	// one shows one cluster, after the nearest previous one in the table.
 	one(clusters, i) {
 		const c = clusters[i];
 		let one = this.byID.get(c.cluster);
@@ -118,14 +120,14 @@ export class Clusters {
 		if (place.nextElementSibling !== one.body) place.after(one.body);
 	}
 
-	// rove makes a tile the one that Tab leads to.
+	// rove makes a tile the target of the Tab key.
 	rove(tile) {
 		if (this.current) this.current.tabIndex = -1;
 		this.current = tile;
 		if (tile) tile.tabIndex = 0;
 	}
 
-	// tile is a shard's, undefined where it is none of this machine's.
+	// tile returns the tile of a shard; undefined if this machine does not have it.
 	tile(shard) {
 		for (const c of this.byID.values()) {
 			if (c.tiles[shard - c.first]) return c.tiles[shard - c.first];
@@ -141,7 +143,7 @@ export class Clusters {
 		to.focus();
 	}
 
-	// neighbour is the tiles of the next cluster in sight, one way or the other.
+	// neighbour returns the tiles of the next visible cluster in a direction.
 	neighbour(body, way) {
 		do body = body[way];
 		while (body && (body.tagName !== "TBODY" || !body.checkVisibility()));
@@ -149,7 +151,7 @@ export class Clusters {
 	}
 }
 
-// step is the tile that a key leads to. Up and down keep their column, from cluster to cluster.
+// step returns the target of a key. Up and down keep their column, from cluster to cluster.
 function step(tile, tiles, key, neighbour) {
 	const at = tiles.indexOf(tile), wide = tiles.filter((t) => t.offsetTop === tiles[0].offsetTop).length, column = at % wide;
 	const before = () => neighbour("previousElementSibling"), after = () => neighbour("nextElementSibling");

@@ -10,7 +10,7 @@ export class Events {
 		this.coming = [];
 	}
 
-	// add puts an event in front, with the next frame.
+	// add prepends an event, with the next frame.
 	add(event) {
 		if (this.coming.push(event) === 1) requestAnimationFrame(() => this.flush());
 		else if (this.coming.length > eventsMax) this.coming.shift();
@@ -29,7 +29,7 @@ export class Events {
 	}
 }
 
-// line is one event: its fields as they are, and what is long to be opened.
+// line returns one event: its fields unchanged, long ones in a part that opens.
 function line(event) {
 	const { id, event: name, at, machine, level, causes, output, ...rest } = event;
 	const words = Object.entries(rest).map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : value}`);
@@ -38,7 +38,7 @@ function line(event) {
 	return li;
 }
 
-// why is what a cluster was given up for: each attempt, and the last of what it wrote.
+// why returns the reasons why CONTROL gave up a cluster: each attempt, and its last output.
 export function why({ causes = [], output }) {
 	const parts = [el("ol", {}, ...causes.map((cause) => el("li", {}, cause)))];
 	if (output) parts.push(el("pre", {}, output));

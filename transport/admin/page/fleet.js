@@ -1,4 +1,5 @@
-// The page of a MASTER: what GET api/v1/fleet says, a line for each machine. The shards of a machine are on its own page.
+// The page of a MASTER: the answer of GET api/v1/fleet, a line for each machine. The shards of a
+// machine are on its own page.
 import { live } from "./live.js";
 import { $, cellsFor, columnsOf, count, el, facts, marks, rangeText, setText, span } from "./words.js";
 import { whereis } from "./whereis.js";
@@ -34,9 +35,9 @@ function line(m, i) {
 	const { body, cells } = lines.get(m.source);
 	const [kind, state] = m.state === "lost" ? ["bad", "lost"] : !m.linked ? ["bad", "no link"] : m.drained ? ["off", "drained"] : m.spare ? ["off", "spare"] : ["good", "linked"];
 	const granted = m.granted.reduce((n, [first, last]) => n + last - first + 1, 0);
-	const said = m.granted.map((range) => [rangeText(range), m.ranges.find((r) => r.range[0] === range[0])?.state].filter(Boolean).join(" "));
+	const ranges = m.granted.map((range) => [rangeText(range), m.ranges.find((r) => r.range[0] === range[0])?.state].filter(Boolean).join(" "));
 	const { serving, starting, failed } = m.clusters;
-	[m.source, `${marks[kind]} ${state}`, m.host, said.join(", "), `${m.shards_ready.toLocaleString()} of ${granted.toLocaleString()}`,
+	[m.source, `${marks[kind]} ${state}`, m.host, ranges.join(", "), `${m.shards_ready.toLocaleString()} of ${granted.toLocaleString()}`,
 		[serving && `${serving} serve`, starting && `${starting} on the way`, failed && `${failed} failed`].filter(Boolean).join(", ")].forEach((text, at) => setText(cells[at], text));
 	cells[1].className = kind;
 	const place = $("machines").tBodies[i];

@@ -1,24 +1,25 @@
-// What makes a page live. What it shows is one answer of the API and nothing else; the stream of events says when to ask for it again, and fills the list of events.
+// Updates of a page. It shows one answer of the API and nothing else; the stream of events triggers
+// the next request, and fills the list of events.
 import { Events } from "./events.js";
 import { $, clock, setText } from "./words.js";
 
-const lookEvery = 5000; // ms; figures change all the time, and no event says so
-const lookApart = 1000; // however much happens
-const gather = 50; // what happens together is shown together
-const againAfter = 5000; // a stream that was refused
+const lookEvery = 5000; // ms; figures change all the time, without an event
+const lookApart = 1000; // ms; the minimum between two requests
+const gather = 50; // ms; events at the same time are shown together
+const againAfter = 5000; // ms; after a refused stream
 const answerWithin = 10000;
 
 const events = new Events($("events"));
-let path, show; // what is asked for, and who shows the answer
+let path, show; // the requested path, and the function that shows the answer
 
-// live begins.
+// live starts the updates.
 export function live(what, shown) {
 	[path, show] = [what, shown];
 	look();
 	follow();
 }
 
-// A password in the address, as in http://:token@host/, must not go into the addresses that fetch is given: it takes none.
+// A password in the address, as in http://:token@host/, is removed: fetch refuses such addresses.
 const address = (path) => new URL(`api/v1/${path}`, location.origin + location.pathname);
 
 export async function get(path) {
@@ -28,7 +29,7 @@ export async function get(path) {
 	return body;
 }
 
-// Whether the page is live: nothing stands in the way of the view, nor of the stream.
+// The problems of view and stream; the page is live without any.
 const trouble = new Map([["view", "asking"], ["stream", "connecting"]]);
 let since = new Date();
 
@@ -40,7 +41,7 @@ function hinders(what, why) {
 	$("live").className = trouble.size ? "bad" : "";
 }
 
-// The next look: the sooner of those that were wanted, one at a time.
+// The next request: the earliest of those scheduled, one at a time.
 let timer, due, began = -Infinity, looking = false, stirred = false;
 
 function lookIn(ms) {
@@ -68,7 +69,7 @@ async function look() {
 	else lookIn(lookEvery);
 }
 
-// stir: something happened.
+// stir schedules a request, since something happened.
 function stir() {
 	if (looking) stirred = true;
 	else lookIn(Math.max(gather, began + lookApart - performance.now()));
@@ -76,7 +77,8 @@ function stir() {
 
 document.addEventListener("visibilitychange", () => document.hidden || stir());
 
-// follow hears of events, from those that are kept on. A browser connects again by itself, unless it was refused.
+// follow streams events, starting with the kept ones. A browser reconnects by itself, unless it was
+// refused.
 async function follow() {
 	let stream;
 	try {
@@ -88,7 +90,7 @@ async function follow() {
 		setTimeout(follow, againAfter);
 		return;
 	}
-	const anew = (wait) => {
+	const reconnect = (wait) => {
 		stream.close();
 		setTimeout(follow, wait);
 	};
@@ -101,9 +103,9 @@ async function follow() {
 		if (event.level !== "debug") events.add(event);
 		stir();
 	};
-	stream.addEventListener("gap", () => anew(0));
+	stream.addEventListener("gap", () => reconnect(0));
 	stream.onerror = () => {
 		hinders("stream", "no events");
-		if (stream.readyState === EventSource.CLOSED) anew(againAfter);
+		if (stream.readyState === EventSource.CLOSED) reconnect(againAfter);
 	};
 }

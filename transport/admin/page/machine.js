@@ -1,4 +1,4 @@
-// The page of a machine: what GET api/v1/machine says.
+// The page of a machine: the answer of GET api/v1/machine.
 import { Clusters } from "./clusters.js";
 import { why } from "./events.js";
 import { get, live } from "./live.js";
@@ -6,7 +6,7 @@ import { $, count, el, facts, latencyText, rateText, setText, shardStates, span 
 import { whereis } from "./whereis.js";
 
 const clusters = new Clusters($("clusters"), showShard, showCluster);
-let view; // the last that came
+let view; // the last answer
 
 function show(came) {
 	view = came;
@@ -32,7 +32,7 @@ function show(came) {
 	refresh();
 }
 
-// legend is how many shards there are of each state.
+// legend shows the number of shards in each state.
 function legend() {
 	const many = Object.fromEntries(Object.keys(shardStates).map((letter) => [letter, 0]));
 	for (const { states } of view.clusters) for (const letter of states) many[letter in many ? letter : "."]++;
@@ -43,7 +43,7 @@ function legend() {
 	});
 }
 
-// The dialog with details. refresh brings it up to date.
+// The dialog with details. refresh updates it.
 let refresh = () => {};
 
 function open(title, ...parts) {
@@ -68,20 +68,20 @@ function showShard(shard) {
 	open(`Shard ${shard}`, dl);
 }
 
-// showCluster is the last exit of a cluster, and what it was given up for.
+// showCluster shows the last exit of a cluster, and the reasons why CONTROL gave it up.
 async function showCluster(id) {
 	open(`Cluster ${id}`, "asking …");
 	try {
 		const { last_death: d, gave_up: g, state } = await get(`clusters/${id}`);
-		const said = facts(el("dl"), [["State", state], ["Last exit", d && `${d.at}: ${d.cause}`], ["Why", d?.err], ["Exit", d?.exit], ["Given up after", g && count(g.attempts, "attempt")],
+		const details = facts(el("dl"), [["State", state], ["Last exit", d && `${d.at}: ${d.cause}`], ["Why", d?.err], ["Exit", d?.exit], ["Given up after", g && count(g.attempts, "attempt")],
 			["Close code", g?.close_code && String(g.close_code)], ["Waited for", g?.waited_for]]);
-		open(`Cluster ${id}`, said, ...(g ? [el("h3", {}, "Each attempt, and what it wrote last"), ...why(g)] : []));
+		open(`Cluster ${id}`, details, ...(g ? [el("h3", {}, "Each attempt, and what it wrote last"), ...why(g)] : []));
 	} catch (e) {
 		open(`Cluster ${id}`, e.message);
 	}
 }
 
-// reveal leads to a shard's tile.
+// reveal focuses a shard's tile.
 function reveal(shard) {
 	$("ill").checked = false;
 	clusters.tile(shard)?.focus();

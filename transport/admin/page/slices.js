@@ -1,8 +1,9 @@
-// Showing a long list a slice at a time, a frame each, so that the page answers in between.
+// Shows a long list in slices, one a frame, so that the page stays responsive.
 const sliceMax = 20; // ms
 
-// Slices calls one(list, i) for every item of the list it was given last. A list that replaces another goes on where that one was left, and then from the first: however
-// slow one is, and however often lists come, each item has its turn.
+// Slices calls one(list, i) for every item of the latest list. A list that replaces another
+// continues where that one stopped, and then from the first item: each item has its turn, however
+// slow one is, and however often lists come.
 export class Slices {
 	constructor(one, now = () => performance.now(), frame = (f) => requestAnimationFrame(f)) {
 		Object.assign(this, { one, now, frame, next: 0, left: 0, waiting: false });

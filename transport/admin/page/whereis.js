@@ -2,7 +2,7 @@
 import { get } from "./live.js";
 import { $ } from "./words.js";
 
-// whereis lets people search. offer gives an element to show with an answer, or nothing.
+// whereis enables the search. offer returns an element to show with an answer, or nothing.
 export function whereis(offer) {
 	const output = $("whereis").querySelector("output");
 	$("whereis").addEventListener("submit", async (e) => {

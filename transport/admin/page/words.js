@@ -1,6 +1,6 @@
-// How states and figures are said, and the little there is of DOM: data becomes text, never markup.
+// Texts of states and figures, and DOM helpers: data becomes text, never markup.
 
-// A shard's state by its letter in ClusterView.states: its name, its mark, and its kind, which is its colour.
+// Shard states by their letter in ClusterView.states: name, mark, and kind, which is the colour.
 export const shardStates = {
 	R: ["ready", "✓", "good"],
 	r: ["resuming", "r", "busy"],
@@ -15,7 +15,7 @@ export const shardStates = {
 export const marks = { good: "✓", busy: "…", bad: "✕", off: "–" };
 
 const clusterKinds = { serving: "good", failed: "bad", detached: "bad", waiting: "bad", killing: "bad", stopped: "off" };
-// clusterState is a cluster's state as [kind, words].
+// clusterState returns a cluster's state as [kind, text].
 export function clusterState(c) {
 	const kind = clusterKinds[c.state] ?? "busy";
 	return [kind, `${marks[kind]} ${c.state}`];
@@ -24,7 +24,7 @@ export function clusterState(c) {
 export const latencyText = (ms) => (ms > 0 ? `${ms} ms` : "");
 export const rateText = (rate) => (rate >= 0 ? `${rate}/s` : "");
 
-// span is a length of time in its two largest units.
+// span returns a duration in its two largest units.
 export function span(ms) {
 	const s = Math.max(0, Math.floor(ms / 1000));
 	for (const [unit, size, lesser, part] of [["d", 86400, "h", 3600], ["h", 3600, "min", 60], ["min", 60, "s", 1]]) {
@@ -48,7 +48,7 @@ export function el(tag, properties = {}, ...children) {
 	return e;
 }
 
-// setText changes a text where it is another: what does not change costs nothing, and a selection in it stays.
+// setText changes a text only if it differs: then unchanged text costs nothing and keeps a selection.
 export function setText(e, text) {
 	if (e.textContent !== text) e.textContent = text;
 }
