@@ -51,7 +51,7 @@ type KillTurn struct {
 // Take reports whether a cluster may be killed at now, and takes the turn for it. back: the one
 // that had it serves again, or is no more.
 func (t *KillTurn) Take(cluster int, back bool, now time.Time) bool {
-	if !t.since.IsZero() && t.of != cluster && !back && now.Sub(t.since) < killTurn {
+	if t.of != cluster && !back && now.Sub(t.since) < killTurn {
 		return false
 	}
 	t.of, t.since = cluster, now

@@ -189,8 +189,8 @@ func (p *Pacer) Out(now time.Time) (permits, identifies int) {
 // Outstanding is until when some permit that was granted may still be used; zero when none is.
 func (p *Pacer) Outstanding() (until time.Time) {
 	for _, b := range p.buckets {
-		if b.out != nil && b.out.expires.After(until) {
-			until = b.out.expires
+		if b.out != nil {
+			until = later(until, b.out.expires)
 		}
 	}
 	return until

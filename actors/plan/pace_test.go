@@ -1,103 +1,10 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/discluster/control/messages"
 )
-
-// play plays a transcript on a pacer: each line is a moment, a command, and behind "=>" what it must say. noon is moment 0, and the beginning of an even slot.
-//
-//	ask owner/shard [cause [lead]] · sent|unused owner/shard [at, by the owner's clock] · drop owner · used bucket · hold until · alone index/of [ahead] · next · outstanding
-func play(t *testing.T, p *Pacer, transcript string) {
-	t.Helper()
-	for line := range strings.Lines(strings.TrimSpace(transcript)) {
-		command, wanted, _ := strings.Cut(strings.TrimSpace(line), "=>")
-		words := strings.Fields(command)
-		at, err := time.ParseDuration(words[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := do(p, noon.Add(at), words[1], append(words[2:], "", "", "")); got != strings.TrimSpace(wanted) {
-			t.Fatalf("%s\n got %s", strings.TrimSpace(line), got)
-		}
-	}
-}
-
-func do(p *Pacer, now time.Time, command string, args []string) string {
-	moment := func(at time.Time) string {
-		if at.IsZero() {
-			return "never"
-		}
-		return at.Sub(noon).String()
-	}
-	pair := func(sep string) (string, int) {
-		one, two, _ := strings.Cut(args[0], sep)
-		n, err := strconv.Atoi(two)
-		if err != nil {
-			panic(err)
-		}
-		return one, n
-	}
-	duration := func(s string) time.Duration { d, _ := time.ParseDuration(s); return d }
-	switch command {
-	case "ask":
-		owner, shard := pair("/")
-		cause := messages.CauseStart
-		if args[1] != "" {
-			cause = messages.IdentifyCause(args[1])
-		}
-		p.Ask(Want{ID: args[0], Owner: owner, Shard: shard, Cause: cause, Since: now, Lead: duration(args[2])})
-	case "kept":
-		owner, shard := pair("/")
-		return fmt.Sprint(p.Adopt(Want{ID: args[0], Owner: owner, Shard: shard, Hold: duration(args[1]), Kept: true}, now))
-	case "sent", "unused":
-		var own time.Time
-		if args[1] != "" {
-			own = noon.Add(duration(args[1]))
-		}
-		w, known := p.Report(args[0], command == "sent", now, own)
-		return fmt.Sprintf("bucket %d %v", p.Bucket(w.Shard), known)
-	case "drop":
-		p.Drop(args[0])
-	case "used":
-		key, _ := strconv.Atoi(args[0])
-		p.Used(key, now)
-	case "told":
-		key, _ := strconv.Atoi(args[0])
-		p.Told(cmp.Or(args[2], "m"), key, p.Believed(noon.Add(duration(args[1])), now, HoldFor), now)
-	case "hold":
-		p.Hold(noon.Add(duration(args[0])))
-	case "alone":
-		index, of := pair("/")
-		i, _ := strconv.Atoi(index)
-		p.Alone(messages.Place{Index: i, Of: of}, duration(args[1]))
-	case "outstanding":
-		return moment(p.Outstanding())
-	case "next":
-		grants, wake := p.Next(now)
-		var said []string
-		for _, g := range grants {
-			text := fmt.Sprintf("%s for %v", g.ID, g.UseWithin)
-			if in := g.From.Sub(now); in > 0 {
-				text += fmt.Sprintf(" in %v", in)
-			}
-			if !g.OwnFrom.IsZero() {
-				text += " by its own clock from " + moment(g.OwnFrom)
-			}
-			said = append(said, text)
-		}
-		return strings.Join(append(said, "wake "+moment(wake)), ", ")
-	default:
-		panic(command)
-	}
-	return ""
-}
 
 // All with a time to live of 2 s and a margin of 100 ms.
 func TestPacer(t *testing.T) {
@@ -257,6 +164,17 @@ func TestPacer(t *testing.T) {
 			2s     next         => wake 1m31s
 			91s    next         => wake 1m36.1s
 			96.1s  next         => b/1 for 2s, wake never`},
+		{"a bucket that is kept on and not used is free at once", 1, `
+			0s kept a/0 90s => true
+			1s unused a/0   => bucket 0 true
+			1s ask b/1
+			1s next         => b/1 for 2s, wake never`},
+		{"what was used stays used, whatever its owner's next word is", 1, `
+			0s told 0 0s m
+			1s told 0 20s m
+			2s told 0 -1h m
+			2s ask a/0
+			2s next => wake 5.1s`},
 		{"what it says of long ago", 1, `
 			0s told 0 -1h
 			1s ask a/0
@@ -270,6 +188,15 @@ func TestPacer(t *testing.T) {
 			1s outstanding => 4s
 			1s sent a/1    => bucket 1 true
 			1s outstanding => 3s`},
+		{"what is out, until it counts as used", 2, `
+			0s out         => 0 for 0
+			0s kept a/0 8s => true
+			0s ask a/1
+			0s next        => a/1 for 2s, wake never
+			2s out         => 2 for 2
+			3s out         => 1 for 1
+			4s sent a/0    => bucket 0 true
+			4s out         => 0 for 0`},
 		{"slots: the first machine's is open at noon, for half a second", 1, `
 			0s    alone 0/2
 			0s    ask a/0
@@ -334,6 +261,12 @@ func TestPacer(t *testing.T) {
 			0s     ask a/0 start 100ms
 			5.9s   next => wake 6s
 			6s     next => a/0 for 500ms, wake never`},
+		{"slots: of several, the one that opens first", 1, `
+			1s keep 3/4 2/4
+			1s ask a/0
+			1s next => wake 12s
+			1s keep 2/4 3/4
+			1s next => wake 12s`},
 		{"slots: a fleet of one has none", 1, `
 			0s alone 0/1
 			3s ask a/0
@@ -350,6 +283,17 @@ func TestPacer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			play(t, NewPacer(c.maxConcurrency, 2*time.Second, 100*time.Millisecond), c.transcript)
 		})
+	}
+}
+
+// A bucket that was only asked for, or whose permit was thrown away, was not used.
+func TestLastIsOfWhatWasUsed(t *testing.T) {
+	p := NewPacer(2, 2*time.Second, 0)
+	p.Ask(Want{ID: "a", Shard: 0})
+	p.Next(noon)
+	p.Report("a", false, noon, time.Time{})
+	if last := p.Last(); len(last) != 0 {
+		t.Errorf("Last: %v, want none", last)
 	}
 }
 

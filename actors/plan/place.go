@@ -114,9 +114,7 @@ func counts(clusters, per int, takers []Taker) []int {
 	})
 	for _, i := range order[:min(left, len(order))] {
 		all[i]++
-		left--
 	}
-	all[order[0]] += left // rounding alone cannot leave so many
 	return all
 }
 

@@ -53,3 +53,53 @@ func TestRepaced(t *testing.T) {
 		})
 	}
 }
+
+// When the next permit can be granted, for machines that ask how long they have to wait.
+func TestSoonest(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		maxConcurrency int
+		transcript     string
+	}{
+		{"nobody waits", 1, `
+			0s soonest => never`},
+		{"now", 1, `
+			0s used 0
+			0s ask a/0
+			9s soonest => 9s`},
+		{"when the bucket is free", 1, `
+			0s used 0
+			0s ask a/0
+			1s soonest => 5.1s`},
+		{"in whichever bucket that is sooner", 2, `
+			0s used 1
+			1s used 0
+			1s ask a/0
+			1s ask a/1
+			1s soonest => 5.1s
+			2s used 1
+			2s soonest => 6.1s`},
+		{"nobody knows while a permit is out; one that is overdue was used at its end", 1, `
+			0s ask a/0
+			0s ask a/1
+			0s next    => a/0 for 2s, wake 3s
+			1s soonest => never
+			3s soonest => 8.1s`},
+		{"not before the hold", 1, `
+			0s hold 7s
+			0s ask a/0
+			0s soonest => 7s`},
+		{"in a slot", 1, `
+			0s alone 1/2
+			0s ask a/0
+			0s soonest => 6s`},
+		{"never without one", 1, `
+			0s alone 1/1
+			0s ask a/0
+			0s soonest => never`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			play(t, NewPacer(c.maxConcurrency, 2*time.Second, 100*time.Millisecond), c.transcript)
+		})
+	}
+}

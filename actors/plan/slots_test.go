@@ -47,6 +47,24 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+func TestLargest(t *testing.T) {
+	for _, c := range []struct {
+		places []messages.Place
+		want   messages.Place
+		found  bool
+	}{
+		{nil, messages.Place{}, false},
+		{[]messages.Place{at(3, 4)}, at(3, 4), true},
+		{[]messages.Place{at(3, 4), at(0, 2)}, at(0, 2), true},
+		{[]messages.Place{at(0, 2), at(3, 4)}, at(0, 2), true},
+		{[]messages.Place{at(1, 4), at(3, 4)}, at(1, 4), true},
+	} {
+		if got, found := Largest(c.places); got != c.want || found != c.found {
+			t.Errorf("of %v: %v %v, want %v %v", c.places, got, found, c.want, c.found)
+		}
+	}
+}
+
 func TestShares(t *testing.T) {
 	for _, c := range []struct {
 		a, b messages.Place

@@ -23,6 +23,17 @@ func TestTransit(t *testing.T) {
 	}
 }
 
+// However far the clocks are apart, the first message is the quickest so far.
+func TestTransitOfTheFirstMessage(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for _, ahead := range []time.Duration{-year, 0, year} {
+		var transit Transit
+		if took := transit.Took(noon.Add(ahead), noon); took != 0 || transit.Ahead() != ahead {
+			t.Errorf("the sender's clock is %v ahead: took %v, ahead %v", ahead, took, transit.Ahead())
+		}
+	}
+}
+
 // One of the clocks is set: an answer that came at once shows it, another message does not, for it
 // may have waited.
 func TestTransitAfterAClockWasSet(t *testing.T) {

@@ -149,7 +149,7 @@ var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)|^\s*running tests:\s+(\w+)
 
 func firstFailure(out []byte, err error) string {
 	if name := failed.FindSubmatch(out); name != nil {
-		return string(cmp.Or(string(name[1]), string(name[2])))
+		return cmp.Or(string(name[1]), string(name[2]))
 	}
 	if i := bytes.Index(out, []byte("panic: ")); i >= 0 {
 		line, _, _ := bytes.Cut(out[i:], []byte("\n"))

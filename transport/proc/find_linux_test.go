@@ -227,6 +227,21 @@ func TestFindOfWhatWeStarted(t *testing.T) {
 	}
 }
 
+// A process that is watched is found again by its environment, too, and watched by one.
+func TestFindTwiceByEnvironment(t *testing.T) {
+	leakless(t)
+	m, _ := unwatched(t, "sleep", "1000")
+	m.PID, m.Started = 0, 0
+	first := found(t, m)
+	second := found(t, m)
+	if first != second {
+		t.Errorf("found %v, then %v", first, second)
+	}
+	exits := claim(second)
+	second.Signal(syscall.SIGKILL)
+	receive(t, exits)
+}
+
 func TestManyFindsAtOnce(t *testing.T) {
 	leakless(t)
 	const many = 32

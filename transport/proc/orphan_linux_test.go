@@ -154,7 +154,8 @@ func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
 	}
 }
 
-// The leader died, and the rest of its group hides its environment: it may be the bot's.
+// The leader died, and what is left of its group shows nothing: that it is the bot cannot be
+// excluded. A pid of another boot says nothing of a group of this one.
 func TestFindDoesNotKnowWhoseGroupItIs(t *testing.T) {
 	m, word := orphan(t, "parent")
 	m.Boot, m.Env = boot(), newMark().Env
@@ -164,6 +165,9 @@ func TestFindDoesNotKnowWhoseGroupItIs(t *testing.T) {
 	ch, _ := seek(m)
 	if s := receive(t, ch); s.err == nil || errors.Is(s.err, ErrGone) || !strings.Contains(s.err.Error(), word) {
 		t.Errorf("got %v, want an error that names %d", s.err, grandchild)
+	}
+	for _, m.Boot = range []string{"another", ""} {
+		goneExit(t, m)
 	}
 	if gone(grandchild) {
 		t.Error("it was killed")
