@@ -26,6 +26,12 @@ func TestOutage(t *testing.T) {
 			{5 * time.Second, 9, false, true, true, 0},
 			{6 * time.Second, 20, false, true, false, 0}}},
 		{"a blip is none", []see{{0, 20, false, false, false, 5 * time.Second}, {time.Second, 2, true, false, false, 0}, {5 * time.Second, 2, false, false, false, 0}}},
+		{"nor are two", []see{
+			{0, 20, false, false, false, 5 * time.Second},
+			{time.Second, 2, true, false, false, 0},
+			{10 * time.Second, 20, false, false, false, 15 * time.Second},
+			{11 * time.Second, 4, false, false, false, 0},
+			{20 * time.Second, 20, false, false, false, 25 * time.Second}}},
 		{"it ends with the first one READY", []see{
 			{0, 20, false, false, false, 5 * time.Second},
 			{5 * time.Second, 20, false, true, true, 0},

@@ -164,6 +164,12 @@ func TestPacer(t *testing.T) {
 			2s     next         => wake 1m31s
 			91s    next         => wake 1m36.1s
 			96.1s  next         => b/1 for 2s, wake never`},
+		{"nor for what an earlier life noted: until when that permit might be used", 1, `
+			60s   used 0
+			1s    kept a/0 90s => true
+			20s   sent a/0     => bucket 0 true
+			20s   ask b/1
+			20s   next         => wake 25.1s`},
 		{"a bucket that is kept on and not used is free at once", 1, `
 			0s kept a/0 90s => true
 			1s unused a/0   => bucket 0 true
@@ -256,6 +262,13 @@ func TestPacer(t *testing.T) {
 			50ms   sent a/0 -9s => bucket 0 true
 			60ms   used 0
 			5.06s  next         => a/1 for 2s in 100ms, wake never`},
+		{"nor when something else holds it back for longer", 1, `
+			0s     ask a/0
+			0s     ask a/1 start 100ms
+			0s     next         => a/0 for 2s, wake 3s
+			50ms   sent a/0 -9s => bucket 0 true
+			50ms   hold 20s
+			20s    next         => a/1 for 2s, wake never`},
 		{"slots: nothing is granted ahead of them", 1, `
 			0s     alone 1/2
 			0s     ask a/0 start 100ms

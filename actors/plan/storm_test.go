@@ -45,6 +45,19 @@ func TestStorm(t *testing.T) {
 	}
 }
 
+// What was sent counts for the length of the window, whether more is sent since or not.
+func TestStormCount(t *testing.T) {
+	var s Storm
+	for at := range 3 {
+		s = s.Sent(noon.Add(time.Duration(at) * time.Minute))
+	}
+	for after, want := range map[time.Duration]int{2 * time.Minute: 3, stormWindow - 1: 3, stormWindow: 2, stormWindow + 2*time.Minute: 0} {
+		if got := s.Count(noon.Add(after)); got != want {
+			t.Errorf("after %v: %d, want %d", after, got, want)
+		}
+	}
+}
+
 // A storm is over when nothing is wanted for long enough, and not before: the wait goes on growing
 // while it blows.
 func TestStormEnds(t *testing.T) {

@@ -52,7 +52,6 @@ var survivorsKnown = []string{
 	"actors/master/sessions.go Sessions.keep: without `one.Seq < k.seq`",
 	"actors/masterlink.go MasterLink.dialing: wait long `time.Second`",
 	"actors/masterlink.go MasterLink.greeting: wait long `greetWithin`",
-	"actors/plan/pace.go Pacer.Next: without `at.Equal(b.free)`",
 	"actors/record.go Cluster.renote: drop `c.note(ctx, c.process)`",
 	"actors/sessions.go SessionBook.keeping: drop `b.write(ctx, id)`",
 	"actors/sessions.go SessionBook.keeping: drop `b.write(ctx, id)` #2",
@@ -65,6 +64,4 @@ var survivorsKnown = []string{
 	"actors/sessions_told.go SessionBook.tellAgain: drop `b.After(ctx, tellEvery, tellDue{b.chain})`",
 	"actors/settings.go MasterLink.forgetEpochs: drop `m.save(ctx)`",
 	"actors/settings.go MasterLink.initialise: if true `p.Epoch > m.memory.Epoch || drained != m.memory.Drained`",
-	"transport/proc/find.go process.find: drop `c.forget()`",
-	"transport/proc/find_linux.go child.left: without `errors.Is(err, ErrGone)`",
 }

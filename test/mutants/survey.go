@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/discluster/control/test/mutants/live"
@@ -123,6 +124,8 @@ func (b *bench) surveyOne(ctx context.Context, t *test, file string, mutants []m
 func (b *bench) command(ctx context.Context, s *suite, mutant int, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, args...)
 	cmd.Dir = filepath.Join(b.top, s.pkg)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a mutant may kill its whole group
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", live.Chosen, mutant))
 	return cmd

@@ -125,7 +125,21 @@ func TestFindGoesByPidAndStart(t *testing.T) {
 	receive(t, exits)
 }
 
-// An intent was recorded without a pid: a process that started since is found by its environment.
+// Where the kernel does not say which boot this is, pid and start time alone decide.
+func TestFindInAnUnknownBoot(t *testing.T) {
+	leakless(t)
+	m, _ := unwatched(t, "sleep", "1000")
+	m.Boot = boot()
+	known := boot
+	boot = func() string { return "" }
+	defer func() { boot = known }()
+	p := found(t, m)
+	exits := claim(p)
+	p.Signal(syscall.SIGKILL)
+	receive(t, exits)
+}
+
+// An intent was written and no pid: what starts since is found by its environment.
 func TestFindOfAnIntent(t *testing.T) {
 	leakless(t)
 	m := Intent()

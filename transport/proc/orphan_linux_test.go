@@ -100,8 +100,17 @@ func TestStrangerWithoutPidfd(t *testing.T) {
 	}
 }
 
-// left returns a process with an entry in its environment that runs in a session of its own, as a
-// daemon and a detached helper do.
+// A stranger that its parent has reaped has ended.
+func TestStrangerThatIsReaped(t *testing.T) {
+	m, _ := unwatched(t, "true")
+	_, _ = syscall.Wait4(m.PID, nil, 0, nil)
+	if c := (child{pid: m.PID, started: m.Started, pidfd: -1, stranger: true}); !c.ended(0) {
+		t.Error("lives, and it is gone")
+	}
+}
+
+// left is a process with an entry in its environment that runs in a session of its own, as a daemon
+// and a detached helper do.
 func left(t *testing.T, entry string) (pid int) {
 	t.Helper()
 	cmd := exec.Command("setsid", "-f", "sh", "-c", "echo $$; exec sleep 1000 >/dev/null 2>&1")
