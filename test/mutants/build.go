@@ -34,8 +34,7 @@ type bench struct {
 	suites  []*suite       // the stories last
 	only    *regexp.Regexp // of the tests
 	saved   string         // the file of the survey; "" for none
-	most    int            // stories that are tried with a mutant
-	seeds   int            // that the likeliest of them get in the end
+	seeds   int            // that some stories get in the end
 
 	mu      sync.Mutex
 	records map[recordKey]record

@@ -21,13 +21,16 @@ type verdict struct {
 }
 
 const (
-	atOnce = 6 // stories that share a process, which takes as long to start as a short one runs
-	again  = 8 // stories that get more seeds
+	atOnce = 6                // stories that share a process, which takes as long to start as a short one runs
+	most   = 30 * time.Second // CPU time that stories take at one seed each, as measured without a mutant
+	again  = 8                // stories that get more seeds
+	quick  = time.Second      // CPU time of a test that others do not have to wait for
 )
 
 // judge runs tests that reach a mutant until one fails: every unit test, those of its own package
-// first; then one seed of each of the b.most likeliest stories; then b.seeds seeds of the again
-// likeliest of these.
+// first; then one seed of each story, the likeliest to kill it first, as many as take most; then
+// b.seeds seeds of again of these, those quick ones that reach the most mutants, for much happens
+// there by chance.
 func (b *bench) judge(ctx context.Context, m mutant) verdict {
 	began := time.Now()
 	v := verdict{mutant: m}
@@ -47,24 +50,46 @@ func (b *bench) judge(ctx context.Context, m mutant) verdict {
 			stories = b.likeliest(m, tests)
 			continue
 		}
-		if v.tried += len(tests); try(tests, 1) {
+		v.tried += len(tests)
+		if fast, slow := bySpeed(tests); try(fast, 1) || try(slow, 1) {
 			return v
 		}
 	}
-	stories = stories[:min(len(stories), b.most)]
-	for some := range slices.Chunk(stories, atOnce) {
+	for some := range slices.Chunk(within(stories, most), atOnce) {
 		if v.tried += len(some); try(some, 1) {
 			return v
 		}
 	}
-	if b.seeds > 1 {
-		for _, one := range stories[:min(len(stories), again)] {
-			if try([]*test{one}, b.seeds) {
-				return v
-			}
+	fast, _ := bySpeed(stories)
+	slices.SortStableFunc(fast, func(x, y *test) int { return len(y.reaches) - len(x.reaches) })
+	for _, one := range fast[:min(len(fast), again)] {
+		if b.seeds > 1 && try([]*test{one}, b.seeds) {
+			return v
 		}
 	}
 	return v
+}
+
+// bySpeed parts the quick tests from the others.
+func bySpeed(tests []*test) (fast, slow []*test) {
+	for _, t := range tests {
+		if t.took < quick {
+			fast = append(fast, t)
+		} else {
+			slow = append(slow, t)
+		}
+	}
+	return fast, slow
+}
+
+// within is as many of the first tests as take so long in all; one at least.
+func within(tests []*test, all time.Duration) []*test {
+	for i, t := range tests {
+		if all -= t.took; all < 0 {
+			return tests[:max(i, 1)]
+		}
+	}
+	return tests
 }
 
 // ownFirst is the suites, that of the mutant's package first.
