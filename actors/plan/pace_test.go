@@ -262,6 +262,13 @@ func TestPacer(t *testing.T) {
 			50ms   sent a/0 -9s => bucket 0 true
 			60ms   used 0
 			5.06s  next         => a/1 for 2s in 100ms, wake never`},
+		{"nor when somebody used it after that", 1, `
+			0s     ask a/0
+			0s     ask a/1 start 100ms
+			0s     next          => a/0 for 2s, wake 3s
+			50ms   used 0
+			40ms   sent a/0 -9s  => bucket 0 true
+			5.05s  next          => a/1 for 2s in 100ms, wake never`},
 		{"nor when something else holds it back for longer", 1, `
 			0s     ask a/0
 			0s     ask a/1 start 100ms
@@ -296,6 +303,15 @@ func TestPacer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			play(t, NewPacer(c.maxConcurrency, 2*time.Second, 100*time.Millisecond), c.transcript)
 		})
+	}
+}
+
+// Only what keeps its bucket already is taken over.
+func TestAdoptOfWhatKeepsNoBucket(t *testing.T) {
+	for name, w := range map[string]Want{"not kept": {ID: "a", Hold: HoldFor}, "one identify": {ID: "a", Kept: true}} {
+		if p := NewPacer(1, 2*time.Second, 0); p.Adopt(w, noon) || !p.Outstanding().IsZero() {
+			t.Errorf("%s: adopted", name)
+		}
 	}
 }
 

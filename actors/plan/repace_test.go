@@ -24,13 +24,19 @@ func TestRepaced(t *testing.T) {
 			p.Ask(Want{ID: "out", Shard: 3})
 			p.Next(noon)
 		}, ttl + lostReport + IdentifyEvery + margin},
+		{"one is out, and its bucket is another", 16, 4, func(p *Pacer) {
+			p.Ask(Want{ID: "out", Shard: 3})
+			p.Next(noon)
+		}, ttl + lostReport + IdentifyEvery + margin},
+		{"nothing may be granted for a while", 16, 4, func(p *Pacer) { p.Hold(noon.Add(time.Minute)) }, time.Minute},
+		{"or only in slots", 16, 4, func(p *Pacer) { p.Alone(messages.Place{Index: 1, Of: 2}, 0) }, slotLength},
 		{"one is kept in another bucket", 16, 4, func(p *Pacer) {
 			p.Ask(Want{ID: "kept", Shard: 3, Hold: HoldFor})
 			p.Next(noon)
 		}, 0},
 		{"two are kept in one bucket", 16, 1, func(p *Pacer) {
 			p.Ask(Want{ID: "kept", Shard: 3, Hold: HoldFor})
-			p.Ask(Want{ID: "kept too", Shard: 4, Hold: HoldFor})
+			p.Ask(Want{ID: "kept too, for less", Shard: 4, Hold: 10 * time.Second})
 			p.Next(noon)
 		}, HoldFor + lostReport + IdentifyEvery + margin},
 	} {
