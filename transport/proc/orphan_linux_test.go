@@ -72,7 +72,10 @@ func TestFindLeavesNoRestOfAGroup(t *testing.T) {
 			leader := m.PID
 			grandchild, _ := strconv.Atoi(word)
 			_ = syscall.Kill(leader, syscall.SIGKILL)
-			eventually(t, "leader dead", func() bool { return gone(leader) })
+			eventually(t, "leader dead, with every thread", func() bool {
+				threads, _ := os.ReadDir("/proc/" + strconv.Itoa(leader) + "/task")
+				return gone(leader) && len(threads) <= 1
+			})
 			if gone(grandchild) {
 				t.Fatal("the grandchild died with its leader")
 			}
@@ -138,8 +141,9 @@ func TestNothingWithTheMarkOutlivesItsProcess(t *testing.T) {
 	if got, want := receive(t, exits), (Exit{Code: -1, Signal: syscall.SIGTERM, Left: 2}); got != want {
 		t.Errorf("got %+v", got)
 	}
-	if !gone(helpers[0]) || !gone(helpers[1]) || gone(other) {
-		t.Error("what has the mark is to end, and nothing else")
+	eventually(t, "what was killed has ended", func() bool { return gone(helpers[0]) && gone(helpers[1]) })
+	if gone(other) {
+		t.Error("what has another mark ended, too")
 	}
 }
 
