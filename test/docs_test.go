@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -61,6 +62,30 @@ func TestHandbookHasEveryEvent(t *testing.T) {
 func TestReadmeIsShort(t *testing.T) {
 	if n := strings.Count(documents(t)["README.md"], "\n"); n > 150 {
 		t.Errorf("README.md has %d lines: want at most 150", n)
+	}
+}
+
+// Every command in a code block of README is run: by .ci/run, or by a test of test/e2e that takes the
+// block from README.
+func TestReadmeCommandsAreRun(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	ci := read(".ci/run")
+	tests := regexp.MustCompile(`readmeBlock\(t, "([^"]+)"\)`).
+		FindAllStringSubmatch(read("test/e2e/readme_test.go")+read("test/e2e/readme_long_test.go"), -1)
+	for _, block := range regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```$").FindAllStringSubmatch(read("README.md"), -1) {
+		taken := slices.ContainsFunc(tests, func(m []string) bool { return strings.Contains(block[1], m[1]) })
+		for line := range strings.Lines(block[1]) {
+			command := regexp.MustCompile(`\b(go |bin/control ).*`).FindString(line)
+			if command != "" && !taken && !strings.Contains(ci, "\n"+command) {
+				t.Errorf("README.md has %q, which neither .ci/run nor a test of test/e2e runs", command)
+			}
+		}
 	}
 }
 
