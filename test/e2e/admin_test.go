@@ -18,8 +18,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// operator runs a command on the CONTROL, and gives its exit code and what it said.
-func (b *bots) operator(args ...string) (code int, said string) {
+// operator runs a command on the CONTROL and returns its exit code and its output.
+func (b *bots) operator(args ...string) (code int, output string) {
 	b.t.Helper()
 	p := control(b.t, []string{"CONTROL_STATE__DIR=" + b.state}, args...)
 	code = p.exit()
@@ -27,17 +27,17 @@ func (b *bots) operator(args ...string) (code int, said string) {
 	return code, p.stdout.String() + p.stderr.String()
 }
 
-// does is operator, of a command that must succeed and say this.
+// does runs a command that must succeed and print what.
 func (b *bots) does(what string, args ...string) string {
 	b.t.Helper()
-	code, said := b.operator(args...)
-	if code != 0 || !strings.Contains(said, what) {
-		b.t.Errorf("control %s: exit %d, want %q: %s", strings.Join(args, " "), code, what, said)
+	code, output := b.operator(args...)
+	if code != 0 || !strings.Contains(output, what) {
+		b.t.Errorf("control %s: exit %d, want %q: %s", strings.Join(args, " "), code, what, output)
 	}
-	return said
+	return output
 }
 
-// read is a page that must be there, and give nothing away.
+// read returns a page of the API, which must answer 200 and show no secret.
 func (p *process) read(url string) string {
 	p.t.Helper()
 	r, err := direct.Get(url)
@@ -53,7 +53,7 @@ func (p *process) read(url string) string {
 	return string(what)
 }
 
-// view is what `control status --json` says.
+// view returns the answer of `control status --json`.
 func (b *bots) view() (v messages.View) {
 	b.t.Helper()
 	if err := json.Unmarshal([]byte(b.does("{", "status", "--json")), &v); err != nil {
@@ -62,7 +62,7 @@ func (b *bots) view() (v messages.View) {
 	return v
 }
 
-// spent wants so many identifies at Discord since the last look, and no rule broken.
+// spent expects this many identifies at Discord since the last call, and no rule broken.
 func (b *bots) spent(what string, identifies *int, more int) {
 	b.t.Helper()
 	s := b.d.stats()
@@ -72,7 +72,8 @@ func (b *bots) spent(what string, identifies *int, more int) {
 	*identifies = s.Identifies
 }
 
-// An operator looks and gives orders, all by the socket in the state folder: what each costs at Discord is as the README says.
+// An operator queries and orders by the socket in the state folder; each order costs at Discord
+// what the handbook lists.
 func TestOperator(t *testing.T) {
 	t.Parallel()
 	b := serving(t, 8, 4, nil)
@@ -108,7 +109,7 @@ func TestOperator(t *testing.T) {
 	}
 	b.does("cluster.stopped", "stop", "1", "--yes")
 
-	for said, c := range map[string]struct {
+	for want, c := range map[string]struct {
 		code int
 		args []string
 	}{
@@ -120,20 +121,21 @@ func TestOperator(t *testing.T) {
 		"want an id":                       {1, []string{"whereis", "my-guild"}},
 		"--level":                          {2, []string{"events", "--level", "loud"}},
 	} {
-		if code, got := b.operator(c.args...); code != c.code || !strings.Contains(got, said) {
-			t.Errorf("control %s: exit %d, want %d and %q: %s", strings.Join(c.args, " "), code, c.code, said, got)
+		if code, got := b.operator(c.args...); code != c.code || !strings.Contains(got, want) {
+			t.Errorf("control %s: exit %d, want %d and %q: %s", strings.Join(c.args, " "), code, c.code, want, got)
 		}
 	}
 	b.stop()
-	if code, said := b.operator("status"); code != 3 || !strings.Contains(said, "no CONTROL answers there") {
-		t.Errorf("exit %d after the end: %s", code, said)
+	if code, output := b.operator("status"); code != 3 || !strings.Contains(output, "no CONTROL answers there") {
+		t.Errorf("exit %d after the end: %s", code, output)
 	}
 	if _, err := os.Stat(filepath.Join(b.state, "admin.sock")); err == nil {
 		t.Error("the socket is left")
 	}
 }
 
-// The API listens where it is told, says nothing secret anywhere, and is back after an upgrade at the same address; who follows events goes on where he was.
+// The API listens where it is configured, shows no secret, and is back after an upgrade at the same
+// address; a follower of events goes on where it was.
 func TestAPIOutlivesUpgrade(t *testing.T) {
 	t.Parallel()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -156,8 +158,8 @@ func TestAPIOutlivesUpgrade(t *testing.T) {
 	follower := control(t, nil, "events", "-f", "--json", "--state.dir="+b.state)
 	eventually(t, "the follower hears", func() bool { return strings.Contains(follower.stdout.String(), "cluster.ready") })
 	installed(t, link, "control-2", binary)
-	if code, said := b.order("--state.dir=" + b.state); code != 0 {
-		t.Fatalf("exit %d: %s", code, said)
+	if code, output := b.order("--state.dir=" + b.state); code != 0 {
+		t.Fatalf("exit %d: %s", code, output)
 	}
 	b.read(at + "/healthz")
 	eventually(t, "the follower hears of the next life", func() bool { return strings.Contains(follower.stdout.String(), "cluster.adopted") })
@@ -182,7 +184,8 @@ func TestAPIOutlivesUpgrade(t *testing.T) {
 	b.stop()
 }
 
-// Two CONTROLs at one address: the second runs on without, says so, and its operator still reaches it.
+// Two CONTROLs with one address: the second reports it and runs without, and its operator still
+// reaches it by the socket.
 func TestAPIPortTaken(t *testing.T) {
 	t.Parallel()
 	first := serving(t, 2, 2, settings{"admin.listen": "127.0.0.1:0"})
@@ -195,7 +198,8 @@ func TestAPIPortTaken(t *testing.T) {
 	second.stop()
 }
 
-// A MASTER alone is seen as a CONTROL is: who serves what, where a guild is, what happened.
+// A MASTER of its own answers as a CONTROL does: the machines and their shards, the place of a
+// guild, the events.
 func TestMasterSeen(t *testing.T) {
 	t.Parallel()
 	state := folder(t)
@@ -214,8 +218,8 @@ func TestMasterSeen(t *testing.T) {
 	b.does("box      ", "status", "--master")
 	b.does("cluster 0 on box", "whereis", "81384788765712384", "--master")
 	b.does("machine.joined", "events", "--master")
-	if code, said := b.operator("status"); code != 3 || !strings.Contains(said, "no CONTROL answers there") {
-		t.Errorf("exit %d: %s", code, said)
+	if code, output := b.operator("status"); code != 3 || !strings.Contains(output, "no CONTROL answers there") {
+		t.Errorf("exit %d: %s", code, output)
 	}
 	p.stop()
 	b.does("0 of 8 READY", "status", "--master")

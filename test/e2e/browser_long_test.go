@@ -16,15 +16,17 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// artifacts is where screenshots are kept; git ignores it.
+// artifacts is the folder for screenshots; git ignores it.
 const artifacts = "artifacts"
 
-// browser is a page in a headless Chromium of its own, driven by the DevTools protocol (https://chromedevtools.github.io/devtools-protocol/). A page that complains, of an
-// exception, a file that is not there, or its own policy, fails the test. Tests with a browser run one at a time, for it takes all there is of a small machine.
+// browser is a page in a headless Chromium of its own, driven by the DevTools protocol
+// (https://chromedevtools.github.io/devtools-protocol/). An exception, a missing file or a
+// violation of the page's policy fails the test. Tests with a browser run one at a time, for it
+// needs all of a small machine.
 type browser struct {
 	t       *testing.T
 	conn    *websocket.Conn
-	session string // of the page; before there is one, calls go to the browser
+	session string // of the page; "": calls go to the browser
 
 	mu      sync.Mutex
 	calls   int
@@ -43,7 +45,7 @@ type devtools struct {
 	} `json:"error,omitempty"`
 }
 
-// chromium finds a browser, or skips the test; in CI (.ci/run) there has to be one.
+// chromium returns the path of a browser, or skips the test; in CI (.ci/run) it fails without one.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
@@ -63,11 +65,12 @@ var devtoolsAt = regexp.MustCompile(`DevTools listening on (ws://\S+)`)
 // browse starts a browser with an empty page.
 func browse(t *testing.T) *browser {
 	t.Helper()
-	profile, err := os.MkdirTemp(home, "browser-") // the janitor removes it: the browser's own processes write for a while after its end
+	// Removed by the janitor: the browser's processes write for a while after its end.
+	profile, err := os.MkdirTemp(home, "browser-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without its sandbox, for root has none; it opens nothing but pages of ours.
+	// Root has no sandbox; the browser opens only pages of the test.
 	p := start(t, []string{"HOME=" + profile}, chromium(t), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
 		"--no-first-run", "--log-level=3", "--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank")
 	var at []string
@@ -92,12 +95,12 @@ func browse(t *testing.T) *browser {
 	return b
 }
 
-// read takes what the browser says: answers to their calls, complaints to the test.
+// read passes the browser's answers to their calls and fails the test for its complaints.
 func (b *browser) read() {
 	for {
 		var m devtools
 		if b.conn.ReadJSON(&m) != nil {
-			return // the test is over, or its next call says so
+			return // the test has ended, or its next call fails
 		}
 		switch m.Method {
 		case "":
@@ -113,10 +116,11 @@ func (b *browser) read() {
 	}
 }
 
-// complaint is an entry of the browser's log that is the page's fault. A connection that fails is not: servers are killed here.
+// complaint reports an entry of the browser's log that is the page's fault. A failed connection is
+// not, for tests kill servers.
 var complaint = regexp.MustCompile(`level:error.* source:(security|javascript|rendering|other|violation)|status of 40[34]`)
 
-// do calls a method, and waits for its result.
+// do calls a method and returns its result.
 func (b *browser) do(method string, params, result any) {
 	b.t.Helper()
 	answer := make(chan devtools, 1)
@@ -144,7 +148,7 @@ func (b *browser) do(method string, params, result any) {
 	}
 }
 
-// eval gives the value of an expression in the page, awaited where it is a promise.
+// eval returns the value of an expression in the page, after awaiting a promise.
 func (b *browser) eval(expression string, value any) {
 	b.t.Helper()
 	var got struct {
@@ -162,7 +166,7 @@ func (b *browser) eval(expression string, value any) {
 	}
 }
 
-// text is an expression's value as text.
+// text returns an expression's value as text.
 func (b *browser) text(expression string) (text string) {
 	b.t.Helper()
 	b.eval("String("+expression+")", &text)
@@ -175,14 +179,14 @@ func (b *browser) until(expression string) {
 	eventually(b.t, expression, func() (is bool) { b.eval("!!("+expression+")", &is); return is })
 }
 
-// open goes to an address, and waits until the page there is live.
+// open goes to an address and waits until the page is live.
 func (b *browser) open(url string) {
 	b.t.Helper()
 	b.do("Page.navigate", map[string]any{"url": url}, nil)
 	b.until(`document.querySelector("#live")?.textContent === "● live" && document.querySelector(".tiles button")`)
 }
 
-// codes are the keys that are no characters, by the codes that Windows gave them.
+// codes maps the keys that are not characters to Windows' key codes.
 var codes = map[string]int{"Tab": 9, "Enter": 13, "Escape": 27, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 // press presses keys, one after the other: a name of codes, or a character.
@@ -201,14 +205,14 @@ func (b *browser) press(keys ...string) {
 	}
 }
 
-// look makes the window so large, and light or dark.
+// look sets the size of the window and the colour scheme.
 func (b *browser) look(width, height int, scheme string) {
 	b.t.Helper()
 	b.do("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 	b.do("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
-// shoot keeps a picture of the page.
+// shoot saves a screenshot of the page.
 func (b *browser) shoot(name string) {
 	b.t.Helper()
 	var shot struct{ Data []byte }

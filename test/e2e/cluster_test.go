@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// lonely are the settings of a machine whose MASTER inside asks nobody: two clusters of two shards.
+// lonely returns the settings of a machine whose embedded MASTER asks Discord nothing: two clusters
+// of two shards.
 func lonely(more settings) settings {
 	s := settings{"fleet.shards": "4", "fleet.max_concurrency": "4", "cluster.shards_per_cluster": "2"}
 	for key, value := range more {
@@ -22,7 +23,7 @@ func lonely(more settings) settings {
 	return s
 }
 
-// A cluster that cannot be started properly: one start, three restarts, then it is given up, once, with what it died of.
+// A cluster that cannot start: one start, three restarts, then one report with their causes.
 func TestGaveUp(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -58,27 +59,27 @@ func TestGaveUp(t *testing.T) {
 				t.Errorf("output %q, want %q", output, c.output)
 			}
 			if n := len(p.lines("cluster.died")); n != 3 {
-				t.Errorf("cluster.died said %d times, want one for each restart", n)
+				t.Errorf("cluster.died was logged %d times, want one for each restart", n)
 			}
 			if left := p.clusters(); len(left) > 0 {
 				t.Errorf("processes of a cluster that was given up: %v", left)
 			}
 			p.stop()
 			if n := len(p.lines("cluster.gave_up")); n != 1 {
-				t.Errorf("cluster.gave_up said %d times", n)
+				t.Errorf("cluster.gave_up was logged %d times", n)
 			}
 			t.Logf("%v", causes[len(causes)-1])
 		})
 	}
 }
 
-// What this machine lacks is reported once, at once, with what to do, and never counted. The
-// cluster starts by itself when it is there.
+// A lack of this machine is reported once, at once, with what to do, and never counted. The cluster
+// starts by itself when it is there again.
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		wrong func(program string) error // makes the command one that cannot be started
-		says  string
+		wrong func(program string) error // breaks the command
+		text  string
 		cure  string
 	}{
 		"missing":        {func(string) error { return nil }, "does not exist", "put the program back"},
@@ -94,7 +95,7 @@ func TestHeld(t *testing.T) {
 			}
 			p := control(t, append(runEnv(t, lonely(settings{"fleet.shards": "2"})), roleVariable+"=ready"), "run", "--", program)
 			held := p.line("cluster.held")
-			if err, cure := fmt.Sprint(held["err"]), fmt.Sprint(held["cure"]); held["on"] != true || held["level"] != "error" || !strings.Contains(err, c.says) || !strings.Contains(cure, c.cure) {
+			if err, cure := fmt.Sprint(held["err"]), fmt.Sprint(held["cure"]); held["on"] != true || held["level"] != "error" || !strings.Contains(err, c.text) || !strings.Contains(cure, c.cure) {
 				t.Errorf("held: %v", held)
 			}
 			if err := errors.Join(os.RemoveAll(program), os.Symlink(self, program)); err != nil {
@@ -112,7 +113,7 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// What a bot writes goes to its file, however much it is, and nobody else notices.
+// The output of a bot goes to its file, however large, and disturbs nothing else.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -133,7 +134,8 @@ func TestFlood(t *testing.T) {
 	p.stop()
 }
 
-// Real processes talk through CONTROL: each hears both, one that is killed is missed with a reason, and its successor answers.
+// Processes talk through CONTROL: each gets the answers of both, a killed one is missing with a
+// reason, and the next one answers.
 func TestClustersTalk(t *testing.T) {
 	t.Parallel()
 	p := role(t, lonely(settings{"cluster.logs": "inherit"}), "asks")
@@ -149,7 +151,7 @@ func TestClustersTalk(t *testing.T) {
 	first := both()
 	for i, pid := range first[1:] {
 		if n, _ := strconv.Atoi(pid); !slices.Contains(p.clusters(), n) {
-			t.Errorf("cluster %d says it is process %s, there are %v", i, pid, p.clusters())
+			t.Errorf("cluster %d answers as process %s, there are %v", i, pid, p.clusters())
 		}
 	}
 	n, _ := strconv.Atoi(first[2])

@@ -23,7 +23,7 @@ func TestDemoKillEvery(t *testing.T) {
 	}
 }
 
-// Every cluster gets a new process, one at a time: no identify, no event lost, none doubled.
+// A rolling restart replaces every process, one at a time: no identify, no event lost or doubled.
 func TestDemoRollingRestart(t *testing.T) {
 	t.Parallel()
 	out := wantDemo(t, "--once", "--rolling-restart", "--shards", "48")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// wantDemo runs a demonstration to its end.
+// wantDemo runs a demo to its end and returns its output.
 func wantDemo(t *testing.T, args ...string) string {
 	t.Helper()
 	p := control(t, nil, append([]string{"demo"}, args...)...)

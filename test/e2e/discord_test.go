@@ -21,7 +21,7 @@ type discord struct {
 	client *http.Client
 }
 
-// startDiscord starts one, on a free port.
+// startDiscord starts a simulated Discord on a free port.
 func startDiscord(t *testing.T, shards, maxConcurrency int, args ...string) *discord {
 	t.Helper()
 	args = append([]string{"discord", "--listen", "127.0.0.1:0", "--token", token, "--shards", strconv.Itoa(shards), "--max-concurrency", strconv.Itoa(maxConcurrency)}, args...)
@@ -37,14 +37,14 @@ func startDiscord(t *testing.T, shards, maxConcurrency int, args ...string) *dis
 	return d
 }
 
-// certificate is the file with the certificate of a Discord that was started with --tls.
+// certificate returns the path of the certificate of a Discord with --tls.
 func (d *discord) certificate() string {
 	_, rest, _ := strings.Cut(d.stdout.String(), "NODE_EXTRA_CA_CERTS=")
 	path, _, _ := strings.Cut(rest, " ")
 	return path
 }
 
-// trusting is direct, for a server with this certificate.
+// trusting returns a client like direct that trusts this certificate.
 func trusting(t *testing.T, path string) *http.Client {
 	t.Helper()
 	pem, err := os.ReadFile(path)
@@ -58,7 +58,7 @@ func trusting(t *testing.T, path string) *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}}}
 }
 
-// stats is its score.
+// stats returns its score.
 func (d *discord) stats() (s server.Stats) {
 	d.t.Helper()
 	r, err := d.client.Get(d.base + "/stats")
@@ -72,7 +72,7 @@ func (d *discord) stats() (s server.Stats) {
 	return s
 }
 
-// fault makes something go wrong.
+// fault injects a fault.
 func (d *discord) fault(format string, args ...any) {
 	d.t.Helper()
 	r, err := d.client.Post(d.base+"/faults", "application/json", strings.NewReader(fmt.Sprintf(format, args...)))
@@ -90,7 +90,7 @@ func (d *discord) allReady() {
 	eventually(d.t, "every shard READY", func() bool { return d.stats().AllReadyAt != nil })
 }
 
-// wellBehaved wants every shard to have identified once, and no rule broken.
+// wellBehaved expects every shard to have identified once, and no rule broken.
 func (d *discord) wellBehaved() {
 	d.t.Helper()
 	s := d.stats()
@@ -99,12 +99,13 @@ func (d *discord) wellBehaved() {
 	}
 }
 
-// settings are what makes CONTROL's clusters use this Discord.
+// settings returns the settings that make CONTROL's clusters use this Discord.
 func (d *discord) settings() settings {
 	return settings{"discord.api": d.base, "discord.token": token, "cluster.env.DISCORD_API": d.base}
 }
 
-// The reference bot against a Discord of its own, all by environment, as README says: READY, and gone within the grace.
+// The reference bot runs against a simulated Discord, configured by the environment as in README:
+// every shard READY, and an end within the grace.
 func TestRunReferenceBot(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 8, 4)
@@ -121,7 +122,8 @@ func TestRunReferenceBot(t *testing.T) {
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
 
-// A token that Discord refuses: MASTER says so and ends, before any bot is started; where MASTER did not have to ask, the bots are told, stop, and are not started again.
+// A token that Discord refuses: MASTER fails before any bot starts. If MASTER did not have to ask
+// Discord, the bots fail, stop, and are not restarted.
 func TestTokenRefused(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 2)

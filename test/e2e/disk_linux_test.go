@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// mount gives a file system of its own, or skips the test.
+// mount returns the path of a new file system, or skips the test.
 func mount(t *testing.T, flags uintptr, options string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -27,7 +27,7 @@ func mount(t *testing.T, flags uintptr, options string) string {
 	return dir
 }
 
-// A folder that nobody may write to, root neither.
+// A read-only folder, for root too.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, syscall.MS_RDONLY, "size=64k")
@@ -40,7 +40,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// A disk that fills up costs what would have been written, never the clusters.
+// A full disk costs state and logs, never the clusters.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, 0, "size=64k")
@@ -50,7 +50,7 @@ func TestDiskFull(t *testing.T) {
 	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
 	p.stop()
 	fill(t, dir)
-	// What it writes now is its name, which it has lost.
+	// Now it writes its name, which it has lost.
 	if err := os.Truncate(filepath.Join(state, "link.json"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -60,15 +60,15 @@ func TestDiskFull(t *testing.T) {
 	eventually(t, "a word of the name that was lost", func() bool {
 		return slices.ContainsFunc(p.lines("state.unwritable"), func(l line) bool { return l["file"] == "link.json" })
 	})
-	for _, said := range p.lines("state.unwritable") {
-		if err, _ := said["err"].(string); !strings.Contains(err, "no space left on device") {
-			t.Errorf("%v", said)
+	for _, l := range p.lines("state.unwritable") {
+		if err, _ := l["err"].(string); !strings.Contains(err, "no space left on device") {
+			t.Errorf("%v", l)
 		}
 	}
 	p.stop()
 }
 
-// A bot fills the disk: its output is freed all the same, for that takes no room, and it writes on.
+// A bot fills the disk: its output is cut all the same, for that needs no space, and it writes on.
 func TestLogsOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := mount(t, 0, "size=3m")
@@ -92,7 +92,7 @@ func TestLogsOnAFullDisk(t *testing.T) {
 	p.stop()
 }
 
-// fill leaves no byte free.
+// fill writes until no byte is free.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	f, err := os.CreateTemp(dir, "fill-")

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A machine dies, with everything on it, in a demo as anyone would start it.
+// A machine of the demo dies with everything on it.
 func TestDemoMachineDies(t *testing.T) {
 	t.Parallel()
 	out := wantDemo(t, "--machines", "3", "--spares", "1", "--kill-machine", "5s", "--for", "45s")
@@ -29,7 +29,7 @@ type machines struct {
 	t       *testing.T
 	discord *discord
 	master  *process
-	s       settings // of everybody
+	s       settings // shared by all
 	state   string   // MASTER's folder
 }
 
@@ -47,7 +47,7 @@ func startMachines(t *testing.T, host string, shards int, more settings) *machin
 	return m
 }
 
-// startMaster starts a MASTER, which the end of the test stops.
+// startMaster starts a MASTER, which is stopped at the end of the test.
 func (m *machines) startMaster(s settings) {
 	m.t.Helper()
 	p := control(m.t, runEnv(m.t, s), "master")
@@ -59,7 +59,7 @@ func (m *machines) startMaster(s settings) {
 	})
 }
 
-// add starts a CONTROL, behind a command that puts it elsewhere.
+// add starts a CONTROL, behind a command that moves it into another network.
 func (m *machines) add(name string, elsewhere ...string) *process {
 	m.t.Helper()
 	s := maps.Clone(m.s)
@@ -69,7 +69,7 @@ func (m *machines) add(name string, elsewhere ...string) *process {
 	return start(m.t, env, args[0], args[1:]...)
 }
 
-// owned waits until every shard has an owner, and gives how long that took.
+// owned waits until every shard has an owner and returns the time that took.
 func (m *machines) owned(n int) time.Duration {
 	m.t.Helper()
 	began := time.Now()
@@ -77,7 +77,7 @@ func (m *machines) owned(n int) time.Duration {
 	return time.Since(began)
 }
 
-// whoServes is the machines that run a cluster.
+// whoServes returns the machines that run a cluster.
 func whoServes(all map[string]*process) (some []string) {
 	for _, name := range []string{"m1", "m2", "m3"} {
 		if p := all[name]; p != nil && len(p.clusters()) > 0 {
@@ -87,7 +87,8 @@ func whoServes(all map[string]*process) (some []string) {
 	return some
 }
 
-// MASTER and three machines, each a process of its own. One of them is killed, with its bots: the spare resumes its sessions once the grace is over, and nothing identifies.
+// MASTER and three machines, each a process. One machine is killed with its bots: the spare resumes
+// its sessions when the grace is over, and nothing identifies.
 func TestMachineKilled(t *testing.T) {
 	t.Parallel()
 	m := startMachines(t, "127.0.0.1", 32, settings{"fleet.expect": "3"})
@@ -105,7 +106,7 @@ func TestMachineKilled(t *testing.T) {
 	t.Logf("READY elsewhere %v after the death, of which 11s are the grace", took)
 	m.discord.wellBehaved()
 	all["m2"].stop()
-	m.owned(32) // on m3, which was told at once
+	m.owned(32) // on m3, whose link broke at once
 	if left, lost := len(m.master.lines("machine.left")), len(m.master.lines("machine.lost")); left != 1 || lost != 1 {
 		t.Errorf("%d machines left and %d are lost, want one that was stopped and one that was killed", left, lost)
 	}
@@ -113,8 +114,9 @@ func TestMachineKilled(t *testing.T) {
 	all["m3"].stop()
 }
 
-// A machine is cut off, by its net, from MASTER and Discord, and heals: with a lease it has stopped before its shards are another's, so that no shard ever has two owners; and
-// it returns as a spare.
+// The network cuts a machine off from MASTER and Discord, and heals. With a lease the machine has
+// stopped before its shards have another owner, so that no shard ever has two. It returns as a
+// spare.
 func TestMachineCutOff(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("a network namespace needs root")
@@ -162,7 +164,7 @@ func TestMachineCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	eventually(t, "it has stopped what it can no longer be said to own", func() bool { return len(all["m1"].clusters()) == 0 })
+	eventually(t, "its clusters have stopped", func() bool { return len(all["m1"].clusters()) == 0 })
 	if n := len(all["m3"].clusters()); n != 0 {
 		t.Error("another one had it before")
 	}

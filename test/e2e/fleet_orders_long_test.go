@@ -13,7 +13,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// fleetView is what `control status --master --json` says.
+// fleetView returns the answer of `control status --master --json`.
 func fleetView(b *bots) (v messages.FleetView) {
 	b.t.Helper()
 	if err := json.Unmarshal([]byte(b.does("{", "status", "--master", "--json")), &v); err != nil {
@@ -22,8 +22,9 @@ func fleetView(b *bots) (v messages.FleetView) {
 	return v
 }
 
-// An operator of a fleet, at MASTER's machine: a machine is drained, taken back, and every process replaced, and not one shard identifies. Discord takes the token back: the
-// halt outlives MASTER, and ends when the operator says so.
+// An operator on MASTER's machine drains a machine, takes it back and replaces every process, and
+// no shard identifies. Discord revokes the token: the halt outlives MASTER and ends by the
+// operator's order.
 func TestFleetOperator(t *testing.T) {
 	t.Parallel()
 	const shards = 16
@@ -48,8 +49,8 @@ func TestFleetOperator(t *testing.T) {
 	b.spent("undrain and restart", &spent, 0)
 
 	before := slices.Concat(m1.clusters(), m2.clusters())
-	if said := b.does("state=done", "rolling-restart", "--fleet", "--yes"); !strings.Contains(said, "machine m2") {
-		t.Errorf("no progress: %s", said)
+	if output := b.does("state=done", "rolling-restart", "--fleet", "--yes"); !strings.Contains(output, "machine m2") {
+		t.Errorf("no progress: %s", output)
 	}
 	m.owned(shards)
 	b.spent("rolling-restart", &spent, 0)
@@ -58,12 +59,12 @@ func TestFleetOperator(t *testing.T) {
 	}
 	b.does("984 of 1000 identifies are left, 16 of them kept for a start", "identify-budget", "--master")
 
-	for said, c := range map[string]struct {
+	for want, c := range map[string]struct {
 		code int
 		args []string
 	}{
 		"confirm with --yes":         {2, []string{"drain", "--machine", "m2"}},
-		"nobody is there to ask":     {2, []string{"rolling-restart", "--fleet"}},
+		"stdin is not a terminal":    {2, []string{"rolling-restart", "--fleet"}},
 		`machine "m9" is not known`:  {1, []string{"drain", "--machine", "m9", "--yes"}},
 		"machine m1 is linked":       {1, []string{"forget-machine", "m1", "--yes"}},
 		"the fleet is not halted":    {1, []string{"resume-fleet"}},
@@ -72,8 +73,8 @@ func TestFleetOperator(t *testing.T) {
 		`unknown command "1" for`:    {2, []string{"drain", "1", "--machine", "m1", "--yes"}},
 		"no MASTER answers there":    {3, []string{"resume-fleet", "--state.dir", folder(t)}},
 	} {
-		if code, got := b.operator(c.args...); code != c.code || !strings.Contains(got, said) {
-			t.Errorf("control %s: exit %d, want %d and %q: %s", strings.Join(c.args, " "), code, c.code, said, got)
+		if code, got := b.operator(c.args...); code != c.code || !strings.Contains(got, want) {
+			t.Errorf("control %s: exit %d, want %d and %q: %s", strings.Join(c.args, " "), code, c.code, want, got)
 		}
 	}
 	b.does("m1\t", "__complete", "drain", "--machine", "")
@@ -89,10 +90,10 @@ func TestFleetOperator(t *testing.T) {
 	m.master.line("fleet.halted")
 	b.does("HALTED", "status", "--master")
 	if v := fleetView(b); !v.Halted || v.ShardsReady != 0 {
-		t.Errorf("MASTER was started anew: %+v", v)
+		t.Errorf("MASTER was restarted: %+v", v)
 	}
-	if code, said := b.operator("rolling-restart", "--fleet", "--yes"); code != 1 || !strings.Contains(said, "the fleet is halted") {
-		t.Errorf("exit %d: %s", code, said)
+	if code, output := b.operator("rolling-restart", "--fleet", "--yes"); code != 1 || !strings.Contains(output, "the fleet is halted") {
+		t.Errorf("exit %d: %s", code, output)
 	}
 	if n := m.discord.stats().Identifies; n != halted {
 		t.Errorf("%d identifies while halted", n-halted)
@@ -107,7 +108,7 @@ func TestFleetOperator(t *testing.T) {
 	}
 }
 
-// restartMaster ends MASTER and starts it again where it listened.
+// restartMaster ends MASTER and starts it again at the same address.
 func (m *machines) restartMaster() {
 	m.t.Helper()
 	m.master.stop()

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What is wrong before anything was started: exit 2, one line that says what and where, and nothing left behind.
+// An error before anything starts: exit 2, one line with the error and its place, and nothing left
+// behind.
 func TestRefusesToStart(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -33,7 +34,7 @@ func TestRefusesToStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  []string
 		args []string
-		says []string
+		text []string
 	}{
 		"nothing to run":          {good.variables(), []string{"run"}, []string{"cluster.command", "behind --"}},
 		"no token":                {with("discord.token", "-"), run, []string{"discord.token", "DISCORD_TOKEN"}},
@@ -68,7 +69,7 @@ func TestRefusesToStart(t *testing.T) {
 			}
 			p.gone()
 			last := p.stderr.String()
-			for _, text := range c.says {
+			for _, text := range c.text {
 				if !strings.Contains(last, text) {
 					t.Errorf("%q does not say %q", last, text)
 				}
@@ -80,7 +81,7 @@ func TestRefusesToStart(t *testing.T) {
 	}
 }
 
-// Two daemons on one state folder: the second is told so, the first does not notice.
+// Two daemons on one state folder: the second fails, and the first goes on.
 func TestOneStateFolder(t *testing.T) {
 	t.Parallel()
 	s := lonely(settings{"state.dir": folder(t)})

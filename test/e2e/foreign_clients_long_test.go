@@ -14,19 +14,19 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// library is a bot on a library as it is, which says what it does in the lines of
+// library is an unmodified client library with a bot that reports what it does, in the lines of
 // node/clients/lines.mjs.
 type library struct {
 	name      string
 	from      registry
 	compress  string
-	tls       bool   // the simulated Discord speaks https and wss alone, as some libraries do
-	resumes   bool   // after op 9 true; else it identifies again
-	elsewhere bool   // it resumes at the address of /gateway/bot, whatever READY names
-	refused   string // what it says of 4014
+	tls       bool   // the simulated Discord serves only https and wss, as the library needs
+	resumes   bool   // it resumes after op 9 true; else it identifies again
+	elsewhere bool   // it resumes at the address of /gateway/bot instead of READY's
+	refused   string // its text for 4014
 }
 
-// registry is where a library comes from.
+// registry is the source of a library.
 type registry int
 
 const (
@@ -49,7 +49,7 @@ var libraries = []library{
 	{name: "discordpy", from: debian, tls: true, resumes: true, refused: "privileged intents"},
 }
 
-// command runs the client.
+// command returns the command line of the client.
 func (c library) command(t *testing.T) []string {
 	t.Helper()
 	switch c.from {
@@ -64,14 +64,13 @@ func (c library) command(t *testing.T) []string {
 
 func (c library) String() string { return strings.TrimSuffix(c.name+", "+c.compress, ", ") }
 
-// guest is a client that runs.
+// guest is a running client.
 type guest struct {
 	*process
 	d *discord
 }
 
-// host starts the Discord that a client takes for Discord: two shards of three guilds with 120
-// members each.
+// host starts a simulated Discord for a client: two shards of three guilds with 120 members each.
 func (c library) host(t *testing.T, args ...string) *discord {
 	t.Helper()
 	args = append([]string{"--guilds", "3", "--guild-members", "120", "--jitter", "20ms"}, args...)
@@ -95,8 +94,8 @@ func (c library) visit(d *discord) *guest {
 	return &guest{d: d, process: start(d.t, env, command[0], command[1:]...)}
 }
 
-// said are the words of its lines that begin with a word, after it.
-func (g *guest) said(word string) (all [][]string) {
+// words returns the words after a first word, of each line that begins with it.
+func (g *guest) words(word string) (all [][]string) {
 	for line := range strings.Lines(g.stdout.String()) {
 		if words := strings.Fields(line); len(words) > 0 && words[0] == word {
 			all = append(all, words[1:])
@@ -105,19 +104,18 @@ func (g *guest) said(word string) (all [][]string) {
 	return all
 }
 
-// wants waits for lines that begin with a word.
+// wants waits for lines that begin with a word and returns their other words.
 func (g *guest) wants(word string, n int) [][]string {
 	g.t.Helper()
-	eventually(g.t, fmt.Sprintf("%d lines %q", n, word), func() bool { return len(g.said(word)) >= n })
-	return g.said(word)
+	eventually(g.t, fmt.Sprintf("%d lines %q", n, word), func() bool { return len(g.words(word)) >= n })
+	return g.words(word)
 }
 
-// heard wants the messages of each shard without a gap and without one twice, and returns how many
-// there are.
+// heard expects the messages of each shard without a gap or a repeat, and returns their number.
 func (g *guest) heard() (n int) {
 	g.t.Helper()
 	last := map[string]int64{}
-	for _, words := range g.said("message") {
+	for _, words := range g.words("message") {
 		number, err := strconv.ParseInt(words[1], 10, 64)
 		if before, had := last[words[0]]; err != nil || had && number != before+1 {
 			g.t.Errorf("shard %s heard message %s after %d", words[0], words[1], before)
@@ -128,10 +126,10 @@ func (g *guest) heard() (n int) {
 	return n
 }
 
-// Every library takes the simulated Discord for Discord: it finds its guilds, hears its messages,
-// registers commands, writes, sets its presence, joins a voice channel and gets all members. Its
-// shards resume after op 7, closes and a lost connection, and hear what they have missed; they
-// identify again when Discord ends their sessions.
+// Every library works with the simulated Discord: it gets its guilds and messages, registers
+// commands, writes, sets its presence, joins a voice channel and gets all members. Its shards
+// resume after op 7, closes and a lost connection, and get the events they missed; they identify
+// again when Discord ends their sessions.
 func TestForeignClients(t *testing.T) {
 	t.Parallel()
 	for _, c := range libraries {
@@ -167,11 +165,12 @@ func TestForeignClients(t *testing.T) {
 	}
 }
 
-// served wants everything that a client does once it is ready, without a complaint of its library.
+// served expects everything that a client does when it is ready, without a complaint of its
+// library.
 func (g *guest) served() {
 	g.t.Helper()
 	var ids []string
-	for _, words := range g.said("guild") {
+	for _, words := range g.words("guild") {
 		if ids = append(ids, words[0]); !slices.Equal(words[1:], []string{"4", "3", "50"}) {
 			g.t.Errorf("guild %q, want 4 channels, 3 roles, 50 members", words)
 		}
@@ -185,8 +184,8 @@ func (g *guest) served() {
 		"commands": "1 1", "sent": "hello", "own": "hello", "members": "120",
 		"voice": first + " " + voiceChannel(g.t, first),
 	} {
-		if said := g.wants(word, 1); len(said) != 1 || strings.Join(said[0], " ") != want {
-			g.t.Errorf("%s %q, want once %q", word, said, want)
+		if output := g.wants(word, 1); len(output) != 1 || strings.Join(output[0], " ") != want {
+			g.t.Errorf("%s %q, want once %q", word, output, want)
 		}
 	}
 	presences := map[string]bool{}
@@ -201,7 +200,7 @@ func (g *guest) served() {
 	if s := g.d.stats(); s.MessagesSent != 1 || s.Commands != 2 || s.Identifies != 2 || s.Resumes != 0 {
 		g.t.Errorf("%d messages sent, %d commands, %d identifies, %d resumes", s.MessagesSent, s.Commands, s.Identifies, s.Resumes)
 	}
-	if complaints := append(g.said("error"), g.said("warning")...); len(complaints) > 0 || g.stderr.String() != "" {
+	if complaints := append(g.words("error"), g.words("warning")...); len(complaints) > 0 || g.stderr.String() != "" {
 		g.t.Errorf("it complains: %q %s", complaints, g.stderr.String())
 	}
 }
@@ -215,10 +214,10 @@ func voiceChannel(t *testing.T, guild string) string {
 	return guilds.Text(guilds.VoiceChannel(id))
 }
 
-// resumes makes a fault that keeps the sessions, and wants both shards back in them.
+// resumes injects a fault that keeps the sessions, and expects both shards to resume.
 func (g *guest) resumes(fault string) {
 	g.t.Helper()
-	before, resumed := g.d.stats(), len(g.said("resumed"))
+	before, resumed := g.d.stats(), len(g.words("resumed"))
 	g.d.fault("%s", fault)
 	g.wants("resumed", resumed+2)
 	eventually(g.t, "both shards are served after "+fault, func() bool { return g.d.stats().Owned == 2 })
@@ -227,7 +226,7 @@ func (g *guest) resumes(fault string) {
 	}
 }
 
-// replays has the shards miss events, and wants them all after the resume.
+// replays makes the shards miss events, and expects all of them after the resume.
 func (g *guest) replays() {
 	g.t.Helper()
 	g.d.fault(`{"kind":"freeze"}`)
@@ -245,11 +244,11 @@ func (g *guest) replays() {
 	eventually(g.t, "new events are heard", func() bool { return g.heard() > n+1 })
 }
 
-// identifies makes a fault that ends the sessions, once Discord takes an IDENTIFY of each shard
-// again, and wants both in new ones.
+// identifies injects a fault that ends the sessions as soon as Discord accepts an IDENTIFY of each
+// shard again, and expects both in new sessions.
 func (g *guest) identifies(fault string) {
 	g.t.Helper()
-	before, identified := g.d.stats(), len(g.said("identified"))
+	before, identified := g.d.stats(), len(g.words("identified"))
 	eventually(g.t, "the buckets are free", func() bool {
 		return !slices.ContainsFunc(before.Shards, func(s rules.ShardScore) bool { return time.Since(s.LastReady) < 6*time.Second })
 	})
@@ -261,7 +260,7 @@ func (g *guest) identifies(fault string) {
 	}
 }
 
-// An application that may not have the intents its bot asks for (4014): the author learns it.
+// An application without the intents that its bot asks for (4014) gets the error.
 func TestForeignClientsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range libraries {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// missing skips a test for what is not installed; in CI (.ci/run) it has to be there.
+// missing skips a test whose program is not installed; in CI (.ci/run) it fails.
 func missing(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -21,7 +21,7 @@ func missing(t *testing.T, why string) {
 	t.Skip("skipped: " + why)
 }
 
-// node finds node and the packages of node/, or skips the test.
+// node returns the path of node if the packages of node/ are installed, or skips the test.
 func node(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("node")
@@ -34,7 +34,7 @@ func node(t *testing.T) string {
 	return program
 }
 
-// python finds the python that has Debian's discord.py, or skips the test.
+// python returns the path of the python with Debian's discord.py, or skips the test.
 func python(t *testing.T) string {
 	t.Helper()
 	const program = "/usr/bin/python3"
@@ -44,8 +44,8 @@ func python(t *testing.T) string {
 	return program
 }
 
-// foreign returns the program of that name in test/foreign, a module with the Go libraries, or
-// skips the test where the libraries cannot be had.
+// foreign returns the path of a program in test/foreign, a module with the Go libraries, or skips
+// the test if they cannot be downloaded.
 func foreign(t *testing.T, name string) string {
 	t.Helper()
 	if err := foreignModules(); err != nil {
@@ -58,7 +58,7 @@ func foreign(t *testing.T, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// foreignModules fetches the libraries, and foreignPrograms builds the programs, once.
+// foreignModules downloads the libraries, and foreignPrograms builds the programs, once.
 var (
 	foreignModules = sync.OnceValue(func() error { return inForeign("mod", "download") })
 
@@ -68,7 +68,7 @@ var (
 	})
 )
 
-// inForeign runs the go command there.
+// inForeign runs the go command in test/foreign.
 func inForeign(args ...string) error {
 	command := exec.Command("go", args...)
 	command.Dir = "../foreign"
@@ -78,8 +78,8 @@ func inForeign(args ...string) error {
 	return nil
 }
 
-// disgo, under CONTROL: the SDK asks for its permits, and disgo identifies once. From then on it
-// resumes: after op 7, in the next process after kill -9, and in the next CONTROL.
+// disgo under CONTROL: the SDK asks for its permits, and disgo identifies once. After that it
+// resumes: after op 7, in the next process after kill -9, and under the next CONTROL.
 func TestDisgo(t *testing.T) {
 	t.Parallel()
 	program := foreign(t, "sdk-disgo")

@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// A discord.py bot that takes its shards from the environment and knows nothing of us, two clusters
-// of two shards in one bucket: they start one after the other, and a new CONTROL takes them back by
-// their pids.
+// A discord.py bot that takes its shards from the environment and does not know CONTROL, two
+// clusters of two shards in one bucket: they start one after the other, and the next CONTROL adopts
+// them by their pids.
 func TestDiscordPyUnderControl(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 1, "--guilds", "4", "--jitter", "20ms")
 	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "env", "cluster.ready": `log "^ready$"`}, python(t), "python/discordpy.py")
-	b.said("cluster.ready", 1)
-	b.said("cluster.ready", 2)
+	b.logged("cluster.ready", 1)
+	b.logged("cluster.ready", 2)
 	b.cared()
 	d.inTurn()
 	before := b.clusters()
@@ -23,7 +23,7 @@ func TestDiscordPyUnderControl(t *testing.T) {
 		t.Errorf("processes %v, want two", before)
 	}
 	b = b.killed()
-	b.said("cluster.adopted", 2)
+	b.logged("cluster.adopted", 2)
 	b.kept(before)
 	d.fault(`{"kind":"reconnect"}`)
 	eventually(t, "every shard has resumed", func() bool { return d.stats().Resumes == 4 })

@@ -15,14 +15,14 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// echo is what a packet of node/framing.mjs asks for.
+// echo is a packet that node/framing.mjs returns.
 type echo struct {
 	How   string `json:"how"`
 	Times int    `json:"times,omitempty"`
 	Text  string `json:"text"`
 }
 
-// frame is the packet as it travels.
+// frame returns the packet as bytes on the wire.
 func (e echo) frame(t *testing.T) []byte {
 	t.Helper()
 	d, err := json.Marshal(e)
@@ -32,7 +32,7 @@ func (e echo) frame(t *testing.T) []byte {
 	return []byte(`{"type":"__DDOO__.MESSAGE","data":{"op":0,"t":"MESSAGE","d":` + string(d) + `}}`)
 }
 
-// nodeLine is a link to a node-ipc, and what came over it.
+// nodeLine is a link to a node-ipc and the frames it received.
 type nodeLine struct {
 	t      *testing.T
 	link   transport.Link
@@ -40,7 +40,7 @@ type nodeLine struct {
 	ended  chan error
 }
 
-// hears gives the next frame.
+// hears returns the next frame.
 func (l *nodeLine) hears() []byte {
 	l.t.Helper()
 	select {
@@ -54,7 +54,7 @@ func (l *nodeLine) hears() []byte {
 	return nil
 }
 
-// opened takes a link.
+// opened takes over a link.
 func opened(t *testing.T, l transport.Link) *nodeLine {
 	line := &nodeLine{t, l, make(chan []byte), make(chan error, 1)}
 	l.Receive(func(f []byte) { line.frames <- bytes.Clone(f); l.Ack() }, func(err error) { line.ended <- err })
@@ -62,7 +62,8 @@ func opened(t *testing.T, l transport.Link) *nodeLine {
 	return line
 }
 
-// What node-ipc writes, however it is cut and joined on its way, comes whole, and the other way too: with node-ipc as the server, as it is in a Discordoo, and as the client.
+// Packets pass whole between CONTROL and node-ipc, in both directions, however they are cut and
+// joined on the way: with node-ipc as the server, as in a Discordoo, and as the client.
 func TestFramingOfNodeIPC(t *testing.T) {
 	t.Parallel()
 	program := node(t)
@@ -97,7 +98,7 @@ func TestFramingOfNodeIPC(t *testing.T) {
 				}
 				return line
 			case <-time.After(patience):
-				t.Fatalf("nobody dialled within %v", patience)
+				t.Fatalf("no link within %v", patience)
 				return nil
 			}
 		},
@@ -126,7 +127,7 @@ func TestFramingOfNodeIPC(t *testing.T) {
 					}
 				}
 			}
-			for range 200 { // all at once, so that they are joined on their way to node
+			for range 200 { // at once, so that node gets them joined
 				if err := line.link.Send(echo{How: "emit", Times: 1, Text: "ёлка"}.frame(t)); err != nil {
 					t.Fatal(err)
 				}

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Discord takes back the token of a bot of 100 shards that is just starting: at most max_concurrency more identifies are spent on it, every cluster stops, and nothing
-// identifies with it again until its operator says that it is mended.
+// Discord revokes the token of a bot of 100 shards while it starts: at most max_concurrency more
+// identifies are spent, every cluster stops, and nothing identifies again until its operator ends
+// the halt.
 func TestOneBadToken(t *testing.T) {
 	t.Parallel()
 	const shards, maxConcurrency = 100, 10
@@ -21,7 +22,7 @@ func TestOneBadToken(t *testing.T) {
 	d.fault(`{"kind":"refuse_token"}`)
 	d.fault(`{"kind":"close","shard":0,"code":4004}`)
 	eventually(t, "the fleet is halted", func() bool { return len(p.lines("fleet.halted")) > 0 })
-	eventually(t, "nobody is connected", func() bool { return d.stats().Connections == 0 })
+	eventually(t, "no shard is connected", func() bool { return d.stats().Connections == 0 })
 	after := d.stats()
 	if spent := after.Identifies - before.Identifies + after.InvalidTokens; spent > maxConcurrency {
 		t.Errorf("%d identifies were spent on a token that Discord had taken back, want at most %d", spent, maxConcurrency)
@@ -34,6 +35,6 @@ func TestOneBadToken(t *testing.T) {
 	b.does("state=done", "resume-fleet")
 	eventually(t, "more are READY than were before the halt", func() bool { return d.stats().Owned > 2*maxConcurrency })
 	if code := p.line("fleet.halted")["close_code"]; code != float64(4004) {
-		t.Errorf("fleet.halted says code %v, want 4004", code)
+		t.Errorf("fleet.halted has code %v, want 4004", code)
 	}
 }

@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// retry is the wait that CONTROL said it makes before it starts a cluster again.
+// retry returns the wait that CONTROL announced before it starts a cluster again.
 func (l line) retry() time.Duration {
 	ms, _ := l["retry_in_ms"].(float64)
 	return time.Duration(ms) * time.Millisecond
 }
 
-// backAfter waits until the cluster that died is READY again, and gives the time from began to the news of its death, and from the end of its wait to READY.
+// backAfter waits until the cluster that died is READY again. It returns the time from began to the
+// report of its death, and from the end of its wait to READY.
 func (b *bots) backAfter(began time.Time, readies int) (died line, seen, back time.Duration) {
 	b.t.Helper()
 	died = b.line("cluster.died")
-	b.said("cluster.ready", readies+1)
+	b.logged("cluster.ready", readies+1)
 	ready := b.lines("cluster.ready")[readies]
 	return died, died.at(b.t).Sub(began), ready.at(b.t).Sub(died.at(b.t)) - died.retry()
 }
 
-// A bot of ten shards is killed: that is known at once, and the next one resumes all of them.
+// A bot of ten shards is killed: CONTROL notices at once, and the next process resumes all of them.
 func TestBotKilled(t *testing.T) {
 	t.Parallel()
 	b := serving(t, 20, 10, nil)
@@ -44,7 +45,8 @@ func TestBotKilled(t *testing.T) {
 	b.stop()
 }
 
-// A bot is stopped, as a debugger or a frozen disk does: two missed heartbeats, and another one resumes.
+// A bot is stopped, as by a debugger or a frozen disk: after two missed heartbeats the next process
+// resumes.
 func TestBotStopped(t *testing.T) {
 	t.Parallel()
 	const beat = 500 * time.Millisecond
@@ -67,7 +69,8 @@ func TestBotStopped(t *testing.T) {
 	b.stop()
 }
 
-// Events are numbered: over a kill of CONTROL and one of a bot none is lost, and none reaches two sessions.
+// Events are numbered: over a kill of CONTROL and one of a bot none is lost, and none reaches two
+// sessions.
 func TestNoEventIsLost(t *testing.T) {
 	t.Parallel()
 	b := serving(t, 4, 2, nil, "--events", "20")
@@ -79,9 +82,9 @@ func TestNoEventIsLost(t *testing.T) {
 	flow()
 	b = b.killed()
 	flow()
-	b.said("cluster.adopted", b.count)
+	b.logged("cluster.adopted", b.count)
 	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
-	b.said("cluster.ready", 1)
+	b.logged("cluster.ready", 1)
 	b.cared()
 	flow()
 	b.stop()

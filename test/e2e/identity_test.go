@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// This file is bots that make it hard to find them again, and what CONTROL does about it.
+// This file tests bots that are hard to find again.
 
 // titled is a bot that overwrites the memory of its environment, as libraries do that set a
 // process's title.
@@ -25,7 +25,7 @@ func titled() int {
 	return untilTold()
 }
 
-// wipe overwrites what /proc shows of our environment.
+// wipe overwrites what /proc shows of this process's environment.
 func wipe() error {
 	stat, err := os.ReadFile("/proc/self/stat")
 	if err != nil {
@@ -77,7 +77,7 @@ func detached(role string) error {
 	return c.Start()
 }
 
-// alone are the settings of one cluster of one shard whose bot knows its environment alone.
+// alone returns the settings of one cluster of one shard whose bot knows only its environment.
 func alone(more settings) settings {
 	s := settings{"fleet.shards": "1", "fleet.max_concurrency": "1", "cluster.protocol": "env", "cluster.ready": `log "Logged in"`}
 	for key, value := range more {
@@ -86,8 +86,8 @@ func alone(more settings) settings {
 	return s
 }
 
-// pid is the process of the only cluster that is ready. It is killed at the end of the test, for it
-// may not be found by its mark.
+// pid returns the process of the only cluster that is ready. It is killed at the end of the test,
+// which may not find it by its mark.
 func (p *process) pid() int {
 	p.t.Helper()
 	pid, _ := p.line("cluster.ready")["pid"].(float64)
@@ -101,14 +101,14 @@ func runs(pid int) bool {
 	return err == nil && !strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " Z")
 }
 
-// Bots whose environment says nothing are taken back by their pid and start time: after a death of
-// CONTROL, by an upgrade, and an ordered stop ends them.
+// A bot whose environment is wiped is adopted by its pid and start time, after a death of CONTROL
+// and by an upgrade, and an ordered stop ends it.
 func TestFoundWithoutItsEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string][]string{
 		"it sets its title":           {self},
 		"its wrapper cleans it":       {"env", "-i", roleVariable + "=waits", self},
-		"a shell stands before it":    {"sh", "-c", "env -i " + roleVariable + "=waits " + self + " & wait"},
+		"a shell before it":           {"sh", "-c", "env -i " + roleVariable + "=waits " + self + " & wait"},
 		"a shell becomes another one": {"sh", "-c", "exec env -i " + roleVariable + "=titled " + self},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestFoundWithoutItsEnvironment(t *testing.T) {
 	}
 }
 
-// A bot that puts itself in the background is one bot at most: it is ended before the next try, and
+// A bot that puts itself in the background runs once at most: it is ended before the next try, and
 // the reason is reported.
 func TestBackground(t *testing.T) {
 	t.Parallel()
@@ -195,9 +195,9 @@ func TestOneToken(t *testing.T) {
 	d.allReady()
 	refused := func(p *process) {
 		t.Helper()
-		code, said := p.exit(), p.stderr.String()
-		if code != 2 || !strings.Contains(said, fmt.Sprintf("CONTROL with pid %d and state.dir %s", first.cmd.Process.Pid, state)) {
-			t.Errorf("exit %d: %s", code, said)
+		code, output := p.exit(), p.stderr.String()
+		if code != 2 || !strings.Contains(output, fmt.Sprintf("CONTROL with pid %d and state.dir %s", first.cmd.Process.Pid, state)) {
+			t.Errorf("exit %d: %s", code, output)
 		}
 		p.gone()
 	}

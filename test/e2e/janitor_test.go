@@ -11,21 +11,23 @@ import (
 	"syscall"
 )
 
-// home is the folder of this run: whatever a test writes is in it. It is in the environment of all that the tests start, too.
+// home is the folder of this run, which holds everything that tests write. It is in the environment
+// of all that they start.
 var home string
 
-// homeVariable names home.
+// homeVariable is the variable that names home.
 const homeVariable = "E2E_HOME"
 
-// employ makes home and starts the janitor: this test binary again, which waits for the end of the tests, however they end (a kill and a timeout run no t.Cleanup), and then
-// kills what they started and removes what they wrote. dismiss waits until it has.
+// employ makes home and starts the janitor: this test binary again, which waits for the end of the
+// tests, kills what they started and removes what they wrote. It does so after a kill or a timeout
+// too, which run no t.Cleanup. dismiss waits until the janitor has ended.
 func employ() (dismiss func(), err error) {
 	if home, err = os.MkdirTemp("", "e2e-"); err != nil {
 		return nil, err
 	}
 	janitor := exec.Command(self)
 	janitor.Env = append(os.Environ(), roleVariable+"=janitor", homeVariable+"_TO_CLEAN="+home)
-	janitor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for it
+	janitor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // keeps Ctrl-C from it
 	line, err := janitor.StdinPipe()
 	if err == nil {
 		err = janitor.Start()
@@ -36,7 +38,7 @@ func employ() (dismiss func(), err error) {
 	}, err
 }
 
-// clean is the janitor's life.
+// clean runs the janitor.
 func clean() int {
 	home = os.Getenv(homeVariable + "_TO_CLEAN")
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the tests are over
@@ -55,11 +57,11 @@ func clean() int {
 	return 0
 }
 
-// carrying are the processes with a variable in the environment they were started with.
+// carrying returns the processes that were started with a variable in their environment.
 func carrying(name, value string) (pids []int) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		panic(err) // the pattern is good
+		panic(err) // the pattern is valid
 	}
 	for _, dir := range dirs {
 		env, err := os.ReadFile(filepath.Join(dir, "environ"))

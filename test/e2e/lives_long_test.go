@@ -14,11 +14,11 @@ func TestControlOf32ClustersKilled(t *testing.T) {
 	controlKilled(t, 32)
 }
 
-// A bot that served for a minute is started again at once.
+// A bot that served for a minute is restarted at once.
 func TestBotKilledAfterAMinute(t *testing.T) {
 	t.Parallel()
 	b := serving(t, 20, 10, nil)
-	<-time.After(61 * time.Second) // from there on a cluster counts as healthy
+	<-time.After(61 * time.Second) // a cluster counts as healthy after a minute
 	began := time.Now()
 	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
 	died, seen, back := b.backAfter(began, b.count)

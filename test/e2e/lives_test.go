@@ -14,21 +14,22 @@ import (
 	"time"
 )
 
-// bots is a CONTROL whose clusters are the reference bot, with the Discord they serve at.
+// bots is a CONTROL whose clusters are the reference bot, with their Discord.
 type bots struct {
 	*process
 	d     *discord
-	state string // folder
+	state string // its path
 	count int    // of clusters
 }
 
-// startBots starts clusters of perCluster shards, which may all identify at once, and does not wait for them.
+// startBots starts clusters of perCluster shards, which may all identify at once, and does not wait
+// for them.
 func startBots(t *testing.T, shards, perCluster int, s settings, discordArgs ...string) *bots {
 	t.Helper()
 	return startMake(t, startDiscord(t, shards, shards, discordArgs...), shards, perCluster, s, binary, "bot")
 }
 
-// startMake is startBots for a bot of any make, and a Discord that is there.
+// startMake starts clusters of any bot against a Discord.
 func startMake(t *testing.T, d *discord, shards, perCluster int, s settings, command ...string) *bots {
 	t.Helper()
 	b := &bots{d: d, state: folder(t), count: (shards + perCluster - 1) / perCluster}
@@ -42,24 +43,24 @@ func startMake(t *testing.T, d *discord, shards, perCluster int, s settings, com
 	return b
 }
 
-// stateFolder stands for the state folder in the settings of a bot of another make.
+// stateFolder is replaced by the state folder in the settings of startMake.
 const stateFolder = "STATE"
 
-// serving is startBots, and then all shards are READY.
+// serving starts bots and waits until all shards are READY.
 func serving(t *testing.T, shards, perCluster int, s settings, discordArgs ...string) *bots {
 	t.Helper()
 	b := startBots(t, shards, perCluster, s, discordArgs...)
-	b.said("cluster.ready", b.count)
+	b.logged("cluster.ready", b.count)
 	return b
 }
 
-// said waits until a message was said that often.
-func (b *bots) said(message string, times int) {
+// logged waits until a message was logged that often.
+func (b *bots) logged(message string, times int) {
 	b.t.Helper()
 	eventually(b.t, message, func() bool { return len(b.lines(message)) >= times })
 }
 
-// killed ends CONTROL as kill -9 does, and starts it again.
+// killed kills CONTROL as kill -9 does and starts it again.
 func (b *bots) killed() *bots {
 	b.t.Helper()
 	b.crash()
@@ -68,14 +69,14 @@ func (b *bots) killed() *bots {
 	return &next
 }
 
-// crash is kill -9 of CONTROL.
+// crash kills CONTROL as kill -9 does.
 func (b *bots) crash() {
 	b.t.Helper()
 	_ = b.cmd.Process.Kill() // it may have ended
 	b.exit()
 }
 
-// cared wants every shard owned, none by two, and none to have identified more than once.
+// cared expects every shard owned, none by two, and none to have identified more than once.
 func (b *bots) cared() {
 	b.t.Helper()
 	shards := b.d.stats().ShardCount
@@ -83,7 +84,7 @@ func (b *bots) cared() {
 	b.d.wellBehaved()
 }
 
-// kept wants these processes to be all there are.
+// kept expects exactly these processes to run.
 func (b *bots) kept(before []int) {
 	b.t.Helper()
 	if now := b.clusters(); !slices.Equal(before, now) {
@@ -91,7 +92,7 @@ func (b *bots) kept(before []int) {
 	}
 }
 
-// byCluster are the bots that have a socket in the state folder, by CLUSTER_ID.
+// byCluster returns the bots that have a socket in the state folder, by CLUSTER_ID.
 func (b *bots) byCluster() map[string][]int {
 	all := map[string][]int{}
 	for _, pid := range b.clusters() {
@@ -110,7 +111,7 @@ func (b *bots) byCluster() map[string][]int {
 	return all
 }
 
-// at is when a line was said.
+// at returns when a line was logged.
 func (l line) at(t *testing.T) time.Time {
 	t.Helper()
 	text, _ := l["time"].(string)
@@ -121,19 +122,20 @@ func (l line) at(t *testing.T) time.Time {
 	return at
 }
 
-// kill -9 of CONTROL while all serves: the next one takes every process back as it runs, and Discord notices nothing.
+// kill -9 of CONTROL while every cluster serves: the next CONTROL adopts every process, and Discord
+// notices nothing.
 func TestControlKilled(t *testing.T) {
 	t.Parallel()
 	controlKilled(t, 4)
 }
 
-// controlKilled kills the CONTROL of so many clusters of two shards, which the next one is to take back.
+// controlKilled kills the CONTROL of several clusters of two shards, which the next one must adopt.
 func controlKilled(t *testing.T, clusters int) {
 	b := serving(t, 2*clusters, 2, nil)
 	before := b.clusters()
 	began := time.Now()
 	b = b.killed()
-	b.said("cluster.adopted", b.count)
+	b.logged("cluster.adopted", b.count)
 	lines := b.lines("cluster.adopted")
 	took := lines[len(lines)-1].at(t).Sub(began)
 	t.Logf("%d clusters adopted %v after the kill of CONTROL, %v after the next one was up", b.count, took, lines[len(lines)-1].at(t).Sub(b.line("control runs").at(t)))
@@ -145,22 +147,23 @@ func controlKilled(t *testing.T, clusters int) {
 	b.stop()
 }
 
-// kill -9 of CONTROL at any instant of its start, again and again.
+// kill -9 of CONTROL at random instants of its start.
 func TestControlKilledWhileItStarts(t *testing.T) {
 	t.Parallel()
 	killedWhileStarting(t, 8, 0)
 }
 
-// killedWhileStarting kills so many times, within the time that a start takes; a start by n waves of identifies, 5 s each, takes longer.
+// killedWhileStarting kills CONTROL repeatedly during its start, which takes n waves of identifies,
+// 5 s each.
 func killedWhileStarting(t *testing.T, kills, waves int) {
 	const start = 150 * time.Millisecond
 	b := startBots(t, 8, 2, settings{"fleet.max_concurrency": strconv.Itoa(8 / (waves + 1))})
 	for range kills {
-		<-time.After(rand.N(start + time.Duration(waves)*5*time.Second/2)) // any instant is what is tried
+		<-time.After(rand.N(start + time.Duration(waves)*5*time.Second/2)) // a random instant
 		b = b.killed()
 	}
 	eventually(t, "every shard is owned", func() bool { return b.d.stats().Owned == 8 })
-	b.said("range.moved", 1)
+	b.logged("range.moved", 1)
 	for id, pids := range b.byCluster() {
 		if len(pids) != 1 {
 			t.Errorf("cluster %s has the processes %v", id, pids)
@@ -177,7 +180,7 @@ func killedWhileStarting(t *testing.T, kills, waves int) {
 	b.stop()
 }
 
-// cluster.on_stop: detach. SIGTERM leaves the bots, and the next start has them.
+// cluster.on_stop: detach. SIGTERM leaves the bots, and the next start adopts them.
 func TestStopDetaches(t *testing.T) {
 	t.Parallel()
 	b := serving(t, 4, 2, settings{"cluster.on_stop": "detach"})
@@ -193,7 +196,7 @@ func TestStopDetaches(t *testing.T) {
 	}
 	b.kept(before)
 	b.process = b.again()
-	b.said("cluster.adopted", b.count)
+	b.logged("cluster.adopted", b.count)
 	b.kept(before)
 	b.cared()
 	for _, pid := range before {
@@ -221,12 +224,12 @@ func TestLostBotsExit(t *testing.T) {
 	eventually(t, "Discord sees the connections go", func() bool { return b.d.stats().Connections == 0 })
 	b.gone()
 	b.process = b.again()
-	b.said("cluster.ready", b.count)
-	b.cared() // they closed resumable
+	b.logged("cluster.ready", b.count)
+	b.cared() // they closed their sessions resumable
 	b.stop()
 }
 
-// An operator who does not want to wait: the second SIGTERM ends CONTROL at once, and says what that leaves.
+// The second SIGTERM ends CONTROL at once, and the log names what it leaves.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	state := folder(t)

@@ -11,10 +11,11 @@ import (
 	"testing"
 )
 
-// A bot writes for long; its file is freed again and again, CONTROL is replaced meanwhile, and who follows misses nothing.
+// A bot writes for long; its file is cut repeatedly, CONTROL is replaced, and a follower misses
+// nothing.
 func TestLogsFollowedAcrossCuts(t *testing.T) {
 	t.Parallel()
-	const limit = 16 << 20 // of which three quarters are kept, for three seconds
+	const limit = 16 << 20 // three quarters of it are kept, for three seconds
 	state := folder(t)
 	p := role(t, lonely(settings{"state.dir": state, "fleet.shards": "2", "cluster.log_max": fmt.Sprint(limit>>20, "MiB")}), "talks-much")
 	p.line("cluster.ready")
@@ -62,7 +63,8 @@ func TestLogsFollowedAcrossCuts(t *testing.T) {
 	t.Logf("%d lines, %d MB long, %d MB on disk", last, len(all)>>20, before>>20)
 }
 
-// numbered are the numbered lines of talks-much in a text, which is to have all of them, in order, from any on.
+// numbered returns the numbers of the lines of talks-much in a text, which must be in order and
+// without a gap.
 func numbered(t *testing.T, text string) (first, last int) {
 	t.Helper()
 	first, last = -1, -1

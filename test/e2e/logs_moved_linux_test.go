@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The log of a running bot is renamed and the other's removed, as a log rotation would: each is
+// The log of a running bot is renamed and that of another removed, as by log rotation: each is
 // reported once, and doctor names both.
 func TestLogsMoved(t *testing.T) {
 	t.Parallel()
@@ -31,8 +31,8 @@ func TestLogsMoved(t *testing.T) {
 	doctor := control(t, runEnv(t, s), "doctor")
 	doctor.exit()
 	for _, want := range []string{files[0] + ".1", files[1] + " (deleted)"} {
-		if said := doctor.stdout.String(); !strings.Contains(said, want) {
-			t.Errorf("doctor does not name %s:\n%s", want, said)
+		if output := doctor.stdout.String(); !strings.Contains(output, want) {
+			t.Errorf("doctor does not name %s:\n%s", want, output)
 		}
 	}
 	if n := len(p.lines("logs.moved")); n != 2 {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a terminal as a person has one: what is written to the one end is read from the other.
+// terminal returns both ends of a terminal: text written to one is read from the other.
 func terminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -33,7 +33,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	return person, program
 }
 
-// Before a terminal `control run` shows what the bots write, by cluster, to their last line.
+// On a terminal `control run` shows the output of the bots, by cluster, to the last line.
 func TestOutputOnATerminal(t *testing.T) {
 	t.Parallel()
 	person, program := terminal(t)
@@ -46,7 +46,7 @@ func TestOutputOnATerminal(t *testing.T) {
 	program.Close()
 	defer func() { _ = cmd.Process.Kill() }()
 	var shown text
-	go io.Copy(&shown, person) // until the program is gone
+	go io.Copy(&shown, person) // until the program ends
 	for _, want := range []string{"0 | bot ", "1 | bot ", "cluster.ready"} {
 		eventually(t, want, func() bool { return strings.Contains(shown.String(), want) })
 	}

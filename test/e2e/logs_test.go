@@ -8,15 +8,16 @@ import (
 	"testing"
 )
 
-// logs runs `control logs`, and gives its exit code and what it said.
-func logs(t *testing.T, state string, args ...string) (code int, said, noted string) {
+// logs runs `control logs` and returns its exit code, stdout and stderr.
+func logs(t *testing.T, state string, args ...string) (code int, output, noted string) {
 	t.Helper()
 	p := control(t, nil, append([]string{"logs", "--state.dir=" + state}, args...)...)
 	code = p.exit()
 	return code, p.stdout.String(), p.stderr.String()
 }
 
-// The output of the bots is there for who asks, and goes on for who follows: over the death of a bot and of CONTROL.
+// `control logs` shows the output of the bots, and with -f follows it over the death of a bot and
+// of CONTROL.
 func TestLogs(t *testing.T) {
 	t.Parallel()
 	state := folder(t)
@@ -41,23 +42,23 @@ func TestLogs(t *testing.T) {
 	newcomer := slices.DeleteFunc(slices.Clone(second), func(pid int) bool { return slices.Contains(first, pid) })[0]
 	heard(fmt.Sprintf(" | bot %d", newcomer))
 	if noted := follower.stderr.String(); !strings.Contains(noted, "the process that started 20") {
-		t.Errorf("not said that the process is another: %s", noted)
+		t.Errorf("no note of another process: %s", noted)
 	}
-	if code, said, _ := logs(t, state, "-n", "1"); code != 0 || strings.Count(said, "0 | bot ") != 1 || strings.Count(said, "1 | bot ") != 1 {
-		t.Errorf("exit %d: the last of each cluster: %s", code, said)
+	if code, output, _ := logs(t, state, "-n", "1"); code != 0 || strings.Count(output, "0 | bot ") != 1 || strings.Count(output, "1 | bot ") != 1 {
+		t.Errorf("exit %d: the last of each cluster: %s", code, output)
 	}
 
 	p.stop()
 	for _, pid := range second {
 		heard(fmt.Sprintf(" | bot %d ends", pid))
 	}
-	code, said, _ := logs(t, state, "1")
-	if code != 0 || !strings.HasPrefix(said, "bot ") || !strings.HasSuffix(said, " ends\n") {
-		t.Errorf("exit %d: of a cluster alone, with CONTROL gone: %q", code, said)
+	code, output, _ := logs(t, state, "1")
+	if code != 0 || !strings.HasPrefix(output, "bot ") || !strings.HasSuffix(output, " ends\n") {
+		t.Errorf("exit %d: of a cluster alone, with CONTROL gone: %q", code, output)
 	}
 	for args, why := range map[string]string{"7": "cluster 7 has not run here", "one": `cluster "one": want its number`, "-n=-1": "--lines -1: want 0 or more"} {
-		if code, _, said := logs(t, state, args); code == 0 || !strings.Contains(said, why) {
-			t.Errorf("exit %d: %s, want %s", code, said, why)
+		if code, _, output := logs(t, state, args); code == 0 || !strings.Contains(output, why) {
+			t.Errorf("exit %d: %s, want %s", code, output, why)
 		}
 	}
 	_ = follower.cmd.Process.Signal(syscall.SIGINT)
@@ -66,7 +67,7 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// Output that is inherited is nowhere else, and that is said.
+// Inherited output is in no file, and `control logs` reports that.
 func TestLogsInherited(t *testing.T) {
 	t.Parallel()
 	state := folder(t)

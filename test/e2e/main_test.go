@@ -1,10 +1,14 @@
-// Package e2e runs the real binary: real processes, real sockets, a simulated Discord of their own. What decides is tested elsewhere, in simulated time (scenarios) or by the byte
-// (the packages of transport); here is what only a whole machine can show: exits, leftovers, environments, folders, peers that are no peers.
+// Package e2e runs the real binary, with real processes, real sockets and a simulated Discord for
+// each test. Decisions are tested in simulated time (scenarios) and bytes in the packages of
+// transport; these tests cover what needs a whole machine: exits, leftovers, environments, folders,
+// foreign peers.
 //
-// Plain `go test` runs what is quick and needs nothing but Go. `task e2e` (build tag e2e) adds what takes longer, and what needs node or a browser.
+// Plain `go test` runs the tests that are quick and need only Go. `task e2e` (build tag e2e) adds
+// those that take longer, or need node or a browser.
 //
-// A cluster that misbehaves is this test binary again, with a role in its environment (roles_test.go). Whatever a test starts carries a mark in its environment, so that
-// nothing it started, or let start, is left unseen (process_test.go) or outlives the run (janitor_test.go).
+// A cluster that misbehaves is this test binary again, with a role in its environment
+// (roles_test.go). Everything that a test starts carries a mark in its environment, so that nothing
+// it started goes unnoticed (process_test.go) or outlives the run (janitor_test.go).
 package e2e
 
 import (
@@ -16,10 +20,10 @@ import (
 	"runtime"
 	"testing"
 
-	_ "github.com/discluster/control/cmd" // so that `go test` knows what these results depend on, and caches none of another control
+	_ "github.com/discluster/control/cmd" // makes `go test` cache results for this control only
 )
 
-// binary is control, built once; self is this test binary.
+// binary is the path of control, built once; self is that of this test binary.
 var binary, self string
 
 func TestMain(m *testing.M) {
@@ -34,7 +38,8 @@ func runTests(m *testing.M) int {
 		fmt.Println("e2e: skipped, for leftovers are looked for in /proc")
 		return 0
 	}
-	// These tests wait for others most of the time: two cores carry more of them than two.
+	// These tests mostly wait for other processes, so more of them run at once than there are
+	// cores.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)

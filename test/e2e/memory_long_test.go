@@ -9,17 +9,18 @@ import (
 	"testing"
 )
 
-// residentMax is what CONTROL with a MASTER inside may hold in memory for 32 clusters.
-const residentMax = 25 << 10 // KiB
+// residentMax bounds the resident memory, in KiB, of CONTROL with an embedded MASTER and 32
+// clusters.
+const residentMax = 25 << 10
 
-// The bots are the SDK's, without a gateway: what is measured is CONTROL.
+// The bots use the SDK without a gateway, so that the test measures CONTROL.
 func TestResident(t *testing.T) {
 	t.Parallel()
 	p := role(t, settings{"fleet.shards": "128", "fleet.max_concurrency": "128", "cluster.shards_per_cluster": "4", "admin.listen": "127.0.0.1:0"}, "ready")
 	eventually(t, "all 32 clusters ready", func() bool { return len(p.lines("cluster.ready")) == 32 })
 	alone := p.memory("VmRSS")
 	at := "http://" + fmt.Sprint(p.line("admin listens")["listen"])
-	for range 5 { // somebody looks, and Prometheus scrapes
+	for range 5 { // views of the page and of Prometheus
 		for _, route := range []string{"/metrics", "/api/v1/machine", "/api/v1/events"} {
 			p.read(at + route)
 		}
@@ -33,7 +34,7 @@ func TestResident(t *testing.T) {
 	t.Logf("32 clusters stopped in %v", took)
 }
 
-// memory is a figure of /proc/<pid>/status, in KiB.
+// memory returns a figure of /proc/<pid>/status, in KiB.
 func (p *process) memory(name string) (kib int) {
 	p.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))

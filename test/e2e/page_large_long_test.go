@@ -13,17 +13,18 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// Limits of a page with 10,000 shards, of which 500 a second turn.
+// Limits of a page with 10,000 shards, of which 500 a second change.
 const (
 	largeShards = 10_000
-	largeRate   = 500                    // events a second
-	windows     = 3                      // of these the best counts: a page that blocks blocks in each, a machine that is busy in some
-	windowTakes = 4 * time.Second        // with three looks at least
-	taskMax     = 200 * time.Millisecond // of the page's thread, which is deaf meanwhile
+	largeRate   = 500 // events a second
+	// The best one counts: a page that blocks does so in each, a busy machine in some.
+	windows     = 3
+	windowTakes = 4 * time.Second        // with three views at least
+	taskMax     = 200 * time.Millisecond // of the page's thread, which handles no input in it
 	heapMax     = 64 << 20
 )
 
-// Ten thousand tiles stay responsive, to somebody who scrolls, and cost no more memory the longer one looks.
+// Ten thousand tiles stay responsive to scrolling and keep their memory constant.
 func TestPageLarge(t *testing.T) {
 	b := browse(t)
 	s, at := set(t, largeShards, admin.Options{})
@@ -83,7 +84,7 @@ func TestPageLarge(t *testing.T) {
 	b.shoot("page-10000-turning")
 }
 
-// heap is what the page's objects take, rubbish collected.
+// heap returns the size of the page's objects after a garbage collection.
 func (b *browser) heap() (bytes int) {
 	b.t.Helper()
 	b.do("HeapProfiler.collectGarbage", nil, nil)

@@ -13,14 +13,16 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// The page of a real machine: it shows what is, and tiles turn as a cluster dies and returns, while nobody loads the page again. CONTROL ends, and it says so.
+// The page of a real machine shows its state, and tiles change as a cluster dies and returns,
+// without a reload. The page shows that CONTROL ended.
 func TestPage(t *testing.T) {
 	b := browse(t)
 	bots := serving(t, 8, 4, settings{"admin.listen": "127.0.0.1:0"}, "--events", "2")
 	b.look(1280, 800, "light")
 	b.open("http://" + fmt.Sprint(bots.line("admin listens")["listen"]))
 	b.until(`document.querySelectorAll("button.good").length === 8`)
-	b.until(`/^Shard 5: ready(, \d+ ms)?, [\d.]+ events\/s$/.test(document.querySelector("button[value='5']").title)`) // two reports of figures later
+	// Two reports of figures later.
+	b.until(`/^Shard 5: ready(, \d+ ms)?, [\d.]+ events\/s$/.test(document.querySelector("button[value='5']").title)`)
 	for what, expression := range map[string]string{
 		"✓ 2 clusters serve":  `document.querySelector("#summary").textContent`,
 		"8 of 8 shards ready": `document.querySelector("#ready").textContent`,
@@ -34,7 +36,7 @@ func TestPage(t *testing.T) {
 	}
 	b.shoot("page")
 
-	// Whatever tile 5 is called from now on is noted.
+	// The page records every later title of tile 5.
 	b.eval(`window.noted = []; new MutationObserver(() => noted.push(document.querySelector("button[value='5']").title)).observe(document.querySelector("button[value='5']"), { attributes: true }); 1`, nil)
 	if err := syscall.Kill(bots.view().Clusters[1].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -49,7 +51,8 @@ func TestPage(t *testing.T) {
 	b.until(`document.querySelector("#live").textContent.startsWith("✕ not live since")`)
 }
 
-// What a bot writes, and is called, is text, wherever it is shown. The forensics of a cluster that was given up are one press away.
+// The output and the name of a bot are shown as text everywhere. The details of a cluster that gave
+// up are one press away.
 func TestPageHostile(t *testing.T) {
 	b := browse(t)
 	s, at := set(t, 2*perCluster, admin.Options{})
@@ -59,7 +62,7 @@ func TestPageHostile(t *testing.T) {
 	})
 	s.giveUp(1, hostile)
 	b.open("http://" + at)
-	s.giveUp(0, hostile) // by the stream, too
+	s.giveUp(0, hostile) // also by the stream
 	b.until(`document.querySelectorAll("#events details, .death:not([hidden])").length === 4`)
 	b.eval(`document.querySelectorAll("#events summary").forEach((s) => s.click()); document.querySelectorAll(".death")[1].click()`, nil)
 	b.until(`document.querySelector("dialog pre")`)
@@ -80,7 +83,7 @@ func TestPageHostile(t *testing.T) {
 	b.shoot("page-forensics")
 }
 
-// All by keyboard: the search, the tiles, the details.
+// The search, the tiles and the details work by keyboard.
 func TestPageKeyboard(t *testing.T) {
 	b := browse(t)
 	_, at := set(t, 4*perCluster, admin.Options{})
@@ -130,7 +133,7 @@ func TestPageKeyboard(t *testing.T) {
 	}
 }
 
-// What a screen reader is told: names and roles, and no more than the summary by itself.
+// A screen reader gets names and roles, and only the summary without asking.
 func TestPageAccessibility(t *testing.T) {
 	b := browse(t)
 	s, at := set(t, 2*perCluster, admin.Options{})
@@ -162,7 +165,8 @@ func TestPageAccessibility(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
-	if there["row"] != 5 || there["columnheader"] != 9 || there["status"] != 2 { // the summary, and the search's answer
+	// The summary and the answer of the search.
+	if there["row"] != 5 || there["columnheader"] != 9 || there["status"] != 2 {
 		t.Errorf("%d rows, %d columns, %d of status", there["row"], there["columnheader"], there["status"])
 	}
 	if t.Failed() {
@@ -173,7 +177,7 @@ func TestPageAccessibility(t *testing.T) {
 	}
 }
 
-// contrasts is the texts that are hard to read: those with less than 4.5 to 1 against what is behind them (WCAG 2.2, 1.4.3).
+// contrasts returns the texts with a contrast below 4.5 to 1 (WCAG 2.2, 1.4.3).
 const contrasts = `(() => {
 	const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 	const luminance = (color) => {
@@ -192,7 +196,8 @@ const contrasts = `(() => {
 	return [...bad].join(", ");
 })()`
 
-// Light and dark, wide and on a phone: everything can be read, and nothing is wider than the window.
+// Light and dark, wide and on a phone: every text is readable, and nothing is wider than the
+// window.
 func TestPageLooks(t *testing.T) {
 	b := browse(t)
 	s, at := set(t, 4*perCluster, admin.Options{})
@@ -223,14 +228,15 @@ func TestPageLooks(t *testing.T) {
 	}
 }
 
-// What happens is seen at once, by the stream alone: nothing that the page would do 5 s later is ever done here. Who loses the stream says so, and is right again when it is
-// back, though what happened meanwhile is told to nobody.
+// The page shows changes at once, by the stream alone: its refresh after 5 s never runs here. A
+// page that loses the stream shows that, and is right again when the stream is back, though it
+// missed events.
 func TestPageStream(t *testing.T) {
 	b := browse(t)
 	s, at := set(t, 2*perCluster, admin.Options{})
 	b.do("Page.addScriptToEvaluateOnNewDocument", map[string]any{"source": `const soon = setTimeout; window.setTimeout = (f, ms) => (ms < 5000 ? soon(f, ms) : 0);`}, nil)
 	b.open("http://" + at)
-	for _, shard := range []int{5, 3} { // the first may be seen by the look that comes with the stream
+	for _, shard := range []int{5, 3} { // the first may be in the view that comes with the stream
 		s.turn(shard, messages.ShardDisconnected)
 		b.until(fmt.Sprintf(`document.querySelector("button[value='%d']").className === "bad"`, shard))
 	}
@@ -248,7 +254,7 @@ func TestPageStream(t *testing.T) {
 	}
 }
 
-// The page of MASTER: a line for each machine, one that goes away among them.
+// The page of MASTER has a row for each machine, also for one that is lost.
 func TestPageFleet(t *testing.T) {
 	b := browse(t)
 	f := &fleetStage{FleetView: messages.FleetView{State: "serving", Started: time.Now(), ShardCount: 32, ShardsReady: 32, MaxConcurrency: 16, ShardsPerCluster: 16}}
@@ -298,7 +304,7 @@ func TestPageFleet(t *testing.T) {
 	b.until(`document.querySelector("#events").textContent.includes("machine.lost")`)
 }
 
-// With a token the browser asks its user, and the page never sees it.
+// With a token the browser asks its user, and the page never sees the token.
 func TestPageToken(t *testing.T) {
 	b := browse(t)
 	s, at := set(t, 2*perCluster, admin.Options{Token: authorization})

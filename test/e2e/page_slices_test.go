@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A slow browser shows every cluster, though views come faster than it shows one; and all of the
-// last view once they stop.
+// A slow browser shows every cluster, though views come faster than it shows one, and all of the
+// last view after they stop.
 func TestPageSlices(t *testing.T) {
 	program, err := exec.LookPath("node")
 	if err != nil {

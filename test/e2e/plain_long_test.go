@@ -9,16 +9,17 @@ import (
 	"testing"
 )
 
-// discordJS are the settings of node/discordjs.mjs.
+// discordJS returns the settings of node/discordjs.mjs.
 var discordJS = settings{"cluster.protocol": "env", "cluster.ready": `log "^Logged in as simulated$"`}
 
-// A discord.js bot from npm that knows nothing of us, two clusters of two shards in one bucket: ready by a line of its output, one after the other, and taken back by their pids.
+// A discord.js bot from npm that does not know CONTROL, two clusters of two shards in one bucket:
+// ready by a line of their output, one after the other, and adopted by their pids.
 func TestDiscordJSUnderControl(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 1, "--jitter", "20ms", "--guilds", "8", "--events", "1")
 	b := startMake(t, d, 4, 2, discordJS, node(t), "node/discordjs.mjs")
-	b.said("cluster.ready", 1)
-	b.said("cluster.ready", 2)
+	b.logged("cluster.ready", 1)
+	b.logged("cluster.ready", 2)
 	b.cared()
 	d.inTurn()
 	before := b.clusters()
@@ -26,7 +27,7 @@ func TestDiscordJSUnderControl(t *testing.T) {
 		t.Errorf("processes %v, want two", before)
 	}
 	b = b.killed()
-	b.said("cluster.adopted", 2)
+	b.logged("cluster.adopted", 2)
 	b.kept(before)
 	d.fault(`{"kind":"reconnect"}`)
 	eventually(t, "every shard has resumed", func() bool { return d.stats().Resumes == 4 })
@@ -38,8 +39,8 @@ func TestDiscordJSUnderControl(t *testing.T) {
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
 
-// A node that starts CONTROL gives it a channel of its own, by number: the bots of CONTROL do not
-// have that file, and must not be told of it.
+// A node that starts CONTROL gives it a numbered channel. CONTROL's bots do not have that file, and
+// must not see its number.
 func TestDiscordJSUnderControlUnderNode(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 1, 1)
@@ -54,14 +55,15 @@ func TestDiscordJSUnderControlUnderNode(t *testing.T) {
 	}
 }
 
-// The same bot, ready and well by HTTP: killed, it is back; hanging, it is found and replaced.
+// The same bot with readiness and health by HTTP: it is back after a kill, and found and replaced
+// when it hangs.
 func TestDiscordJSProbed(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 2, 2, "--jitter", "20ms")
 	s := bySite(t)
 	maps.Copy(s, settings{"cluster.heartbeat_interval": "1s"})
 	b := startMake(t, d, 2, 1, s, node(t), "node/discordjs.mjs")
-	b.said("cluster.ready", 2)
+	b.logged("cluster.ready", 2)
 	dies, hangs := b.of("0"), b.of("1")
 	_ = syscall.Kill(dies, syscall.SIGKILL)
 	_ = syscall.Kill(hangs, syscall.SIGSTOP)
@@ -77,7 +79,7 @@ func TestDiscordJSProbed(t *testing.T) {
 	b.stop()
 }
 
-// inTurn wants the shards 0 and 1 to have been READY before 2 and 3 identified, or the other way round.
+// inTurn expects shards 0 and 1 READY before 2 and 3 identified, or the other way round.
 func (d *discord) inTurn() {
 	d.t.Helper()
 	all := d.stats().Shards

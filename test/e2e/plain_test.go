@@ -20,17 +20,17 @@ import (
 	"github.com/discluster/control/transport/discord/client"
 )
 
-// This file is a bot that knows its environment alone, and what CONTROL does for it.
+// This file tests a bot that knows only its environment.
 
-// leave is the permit of a bot that asks nobody.
+// leave is the permit of a bot that does not ask for one.
 type leave struct{}
 
 func (leave) Overdue() bool { return false }
 func (leave) Sent()         {}
 func (leave) Unused()       {}
 
-// plain is a bot that knows nothing of Discluster. It answers HTTP at SITE_PORT + CLUSTER_ID, where that is set: 200 while its shards are READY, 503 before, and 500 once it got
-// SIGUSR1.
+// plain is a bot that does not know Discluster. It answers HTTP at SITE_PORT + CLUSTER_ID, if that
+// is set: 200 while its shards are READY, 503 before, and 500 after SIGUSR1.
 func plain() int {
 	if err := runPlain(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -90,9 +90,9 @@ func site(ready []atomic.Bool) error {
 		return err
 	}
 	var sick atomic.Bool
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGUSR1)
-	go func() { <-told; sick.Store(true) }()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	go func() { <-signals; sick.Store(true) }()
 	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for i := range ready {
 			if !ready[i].Load() {
@@ -107,7 +107,7 @@ func site(ready []atomic.Bool) error {
 	return nil
 }
 
-// twoPorts gives the first of two free ports in a row.
+// twoPorts returns the first of two consecutive free ports.
 func twoPorts(t *testing.T) int {
 	t.Helper()
 	for range 100 {
@@ -127,7 +127,7 @@ func twoPorts(t *testing.T) int {
 	return 0
 }
 
-// bySite are the settings of bots that are ready, and well, when their site says so.
+// bySite returns the settings of bots whose readiness and health are checked by HTTP.
 func bySite(t *testing.T) settings {
 	t.Helper()
 	port := strconv.Itoa(twoPorts(t))
@@ -135,7 +135,7 @@ func bySite(t *testing.T) settings {
 	return settings{"cluster.protocol": "env", "cluster.ready": site, "cluster.probe": site, "cluster.env.SITE_PORT": port}
 }
 
-// of gives the one process of a cluster.
+// of returns the one process of a cluster.
 func (b *bots) of(cluster string) int {
 	b.t.Helper()
 	pids := b.byCluster()[cluster]
@@ -145,7 +145,8 @@ func (b *bots) of(cluster string) int {
 	return pids[0]
 }
 
-// replaced waits until a cluster serves in another process than pid, and gives the cause of the one's death.
+// replaced waits until a cluster serves in another process than pid, and returns the cause of that
+// process's death.
 func (b *bots) replaced(cluster string, pid int) (cause string) {
 	b.t.Helper()
 	id, err := strconv.ParseFloat(cluster, 64)
@@ -167,12 +168,13 @@ func (b *bots) replaced(cluster string, pid int) (cause string) {
 	return cause
 }
 
-// A bot of no protocol is ready some time after its start, and no sooner than its identifies take; SIGTERM is all it hears of a stop.
+// A bot of no protocol is ready some time after its start, no sooner than its identifies take; it
+// gets only SIGTERM for a stop.
 func TestPlainBotReadyAfter(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 4)
 	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "env", "cluster.ready": "after 1s", roleSetting: "plain"}, self)
-	b.said("cluster.ready", 2)
+	b.logged("cluster.ready", 2)
 	for _, ready := range b.lines("cluster.ready") {
 		if took, _ := ready["took_ms"].(float64); took < 5000 {
 			t.Errorf("ready sooner than Discord lets the next one identify: %v", ready)
@@ -186,14 +188,15 @@ func TestPlainBotReadyAfter(t *testing.T) {
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
 
-// A bot of no protocol that says by HTTP how it is: ready once it says so, replaced when it hangs and when it says that it is not well, and taken back by its pid.
+// A bot of no protocol that reports its health by HTTP: ready when it answers so, replaced when it
+// hangs or is unhealthy, and adopted by its pid.
 func TestPlainBotProbed(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 4)
 	s := bySite(t)
 	s[roleSetting], s["cluster.heartbeat_interval"] = "plain", "500ms"
 	b := startMake(t, d, 4, 2, s, self)
-	b.said("cluster.ready", 2)
+	b.logged("cluster.ready", 2)
 	b.cared()
 	hangs, sick := b.of("0"), b.of("1")
 	_ = syscall.Kill(hangs, syscall.SIGSTOP)
@@ -203,7 +206,7 @@ func TestPlainBotProbed(t *testing.T) {
 	}
 	before := b.clusters()
 	b = b.killed()
-	b.said("cluster.adopted", 2)
+	b.logged("cluster.adopted", 2)
 	b.kept(before)
 	if s := d.stats(); s.Identifies != 8 || s.Violations > 0 {
 		t.Errorf("%d identifies of 4 shards that were started twice, %d violations", s.Identifies, s.Violations)

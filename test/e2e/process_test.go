@@ -22,19 +22,21 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Secrets of every test: whoever shows one fails (process.silent).
+// Secrets of every test: a process that shows one fails it (process.silent).
 const (
-	token         = "ODEzODQ3ODg3NjU3MTIzODQ.e2e-bot-token.never-shown" // it begins with guilds.Bot in base64, where disgo finds its application's id
+	// It begins with guilds.Bot in base64, where disgo finds its application's id.
+	token         = "ODEzODQ3ODg3NjU3MTIzODQ.e2e-bot-token.never-shown"
 	authorization = "e2e.link-secret.never-shown"
 )
 
-// patience is how long a test waits for what must happen, on a machine that does much else, or stands still for half a minute.
+// patience bounds how long a test waits for an event, on a machine that is busy or halts for half a
+// minute.
 const patience = 3 * time.Minute
 
-// markVariable is in the environment of all that a test starts, and of what that starts.
+// markVariable is a variable of every process that a test starts, and of those that these start.
 const markVariable = "E2E_MARK"
 
-// process is one control that a test runs.
+// process is a program that a test runs.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -44,7 +46,7 @@ type process struct {
 	ended  chan struct{} // closed when it has exited
 }
 
-// text takes what a process writes.
+// text collects the output of a process.
 type text struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -62,13 +64,14 @@ func (b *text) String() string {
 	return b.buf.String()
 }
 
-// control starts the binary, in an environment of PATH, HOME and env alone. It dies with the test, and all that it started with it.
+// control starts the binary, in an environment of only PATH, HOME and env. It dies with the test,
+// and so does everything that it started.
 func control(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	return start(t, env, binary, args...)
 }
 
-// start is control for any program.
+// start starts a program as control does the binary.
 func start(t *testing.T, env []string, program string, args ...string) *process {
 	t.Helper()
 	mark := rand.Text()
@@ -77,13 +80,13 @@ func start(t *testing.T, env []string, program string, args ...string) *process 
 	return launch(t, mark, append(own, env...), program, args)
 }
 
-// again starts the same once more, as its operator would. It answers for the processes of both lives.
+// again starts the same command once more. The new process owns the children of both.
 func (p *process) again() *process {
 	p.t.Helper()
 	return launch(p.t, p.mark, p.cmd.Env, p.cmd.Path, p.cmd.Args[1:])
 }
 
-// launch starts a program, in this environment alone.
+// launch starts a program in exactly this environment.
 func launch(t *testing.T, mark string, env []string, program string, args []string) *process {
 	t.Helper()
 	p := &process{t: t, mark: mark, ended: make(chan struct{})}
@@ -91,12 +94,13 @@ func launch(t *testing.T, mark string, env []string, program string, args []stri
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.cmd.WaitDelay = 20 * time.Second // for a process that leaves others behind, which hold its output
+	// For a process that leaves others behind, which hold its output.
+	p.cmd.WaitDelay = 20 * time.Second
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // ProcessState tells
+		_ = p.cmd.Wait() // ProcessState has its result
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
@@ -111,7 +115,7 @@ func launch(t *testing.T, mark string, env []string, program string, args []stri
 	return p
 }
 
-// short keeps a failed test readable.
+// short returns the end of a long text, to keep a failed test readable.
 func short(s string) string {
 	const most = 6 << 10
 	if len(s) > most {
@@ -120,15 +124,15 @@ func short(s string) string {
 	return s
 }
 
-// started are the processes that carry the mark, itself among them while it lives.
+// started returns the running processes that carry the mark, including the process itself.
 func (p *process) started() []int { return carrying(markVariable, p.mark) }
 
-// clusters are the processes it started that live now.
+// clusters returns the running processes that it started.
 func (p *process) clusters() []int {
 	return slices.DeleteFunc(p.started(), func(pid int) bool { return pid == p.cmd.Process.Pid })
 }
 
-// exit waits for its end, and gives the code.
+// exit waits for its end and returns the exit code.
 func (p *process) exit() int {
 	p.t.Helper()
 	select {
@@ -139,7 +143,8 @@ func (p *process) exit() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// stop ends it as an operator would: SIGTERM, exit 0, nothing left, nothing given away. It gives the time that took.
+// stop ends it by SIGTERM and expects exit 0, no process left and no secret shown. It returns the
+// time that took.
 func (p *process) stop() time.Duration {
 	p.t.Helper()
 	p.silent()
@@ -155,7 +160,7 @@ func (p *process) stop() time.Duration {
 	return took
 }
 
-// gone wants no process left.
+// gone expects no process left.
 func (p *process) gone() {
 	p.t.Helper()
 	if left := p.started(); len(left) > 0 {
@@ -164,7 +169,7 @@ func (p *process) gone() {
 	p.silent()
 }
 
-// silent wants no secret in its output, its arguments and those of its clusters.
+// silent expects no secret in its output, its arguments and those of its clusters.
 func (p *process) silent() {
 	p.t.Helper()
 	places := map[string]string{"stdout": p.stdout.String(), "stderr": p.stderr.String()}
@@ -178,7 +183,7 @@ func (p *process) silent() {
 	}
 }
 
-// wantSilent wants no secret in what.
+// wantSilent expects no secret in what.
 func wantSilent(t *testing.T, where, what string) {
 	t.Helper()
 	for _, secret := range []string{token, authorization} {
@@ -191,7 +196,7 @@ func wantSilent(t *testing.T, where, what string) {
 // line is one line of a log.
 type line map[string]any
 
-// lines are the log's lines with a message, or all for "".
+// lines returns the log's lines with a message, or all for "".
 func (p *process) lines(message string) (all []line) {
 	for text := range strings.Lines(p.stderr.String()) {
 		var l line
@@ -202,18 +207,18 @@ func (p *process) lines(message string) (all []line) {
 	return all
 }
 
-// complaints are the lines that somebody should read: warnings and errors.
+// complaints returns the warnings and errors of the log.
 func (p *process) complaints() []line {
 	return slices.DeleteFunc(p.lines(""), func(l line) bool { return l["level"] != "warn" && l["level"] != "error" })
 }
 
-// line waits for a line with the message.
+// line waits for a line with the message and returns the first.
 func (p *process) line(message string) line {
 	p.t.Helper()
 	eventually(p.t, message, func() bool {
 		select {
 		case <-p.ended:
-			p.t.Fatalf("ended without saying %s", message)
+			p.t.Fatalf("ended without logging %s", message)
 		default:
 		}
 		return len(p.lines(message)) > 0
@@ -221,7 +226,7 @@ func (p *process) line(message string) line {
 	return p.lines(message)[0]
 }
 
-// complained wants exactly one complaint, with this message and this text somewhere in it.
+// complained expects exactly one complaint, with this message and this text in it.
 func (p *process) complained(message, text string) {
 	p.t.Helper()
 	p.line(message)
@@ -231,7 +236,7 @@ func (p *process) complained(message, text string) {
 	}
 }
 
-// eventually waits until ok, for what gives no signal to the outside.
+// eventually polls until ok, for conditions without a signal.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -246,13 +251,13 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// direct asks by a connection of its own each time: one that is kept may be closed by its server in the very moment it is used.
+// direct uses a connection for each request: its server may close a kept one just as it is used.
 var direct = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// settings are a configuration, by key. "-" as a value takes a default of run back.
+// settings is a configuration, by key. The value "-" removes a default of run.
 type settings map[string]string
 
-// variables are the settings as environment.
+// variables returns the settings as environment.
 func (s settings) variables() (env []string) {
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		if s[key] != "-" {
@@ -262,16 +267,18 @@ func (s settings) variables() (env []string) {
 	return env
 }
 
-// run starts `control run -- command`, with a state folder of its own, which shows no secret when the test ends.
+// run starts `control run -- command` with a state folder of its own, which must show no secret
+// when the test ends.
 func run(t *testing.T, s settings, command ...string) *process {
 	t.Helper()
 	return control(t, runEnv(t, s), append([]string{"run", "--"}, command...)...)
 }
 
-// runEnv is the environment of run.
+// runEnv returns the environment of run.
 func runEnv(t *testing.T, s settings) []string {
 	t.Helper()
-	all := settings{"state.dir": folder(t), "machine.source": "e2e", "discord.token": token + "." + messages.Secret(t.Name()).Fingerprint()} // one bot a test: two of one token refuse each other
+	// A bot for each test: two programs with one token refuse each other.
+	all := settings{"state.dir": folder(t), "machine.source": "e2e", "discord.token": token + "." + messages.Secret(t.Name()).Fingerprint()}
 	maps.Copy(all, s)
 	return all.variables()
 }
@@ -282,7 +289,8 @@ func role(t *testing.T, s settings, name string) *process {
 	return control(t, append(runEnv(t, s), roleVariable+"="+name), "run", "--", self)
 }
 
-// folder is a folder with a name short enough for sockets. What is in it at the end must show no secret.
+// folder returns a folder with a name short enough for sockets. Its files must show no secret at
+// the end.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(home, "")

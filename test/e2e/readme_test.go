@@ -52,8 +52,8 @@ func place(t *testing.T, dir, name, text string) {
 	}
 }
 
-// typed runs README's commands in a folder, with … as the token. The last one replaces the shell, so
-// that it gets the test's signals.
+// typed runs README's commands in a folder, with … as the token. The last one replaces the shell,
+// so that it gets the test's signals.
 func typed(t *testing.T, dir, commands string, env ...string) *process {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(commands, "…", token)), "\n")

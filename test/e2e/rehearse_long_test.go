@@ -21,7 +21,7 @@ func rehearse(t *testing.T, wantCode int, args ...string) *process {
 	return p
 }
 
-// Every scenario that is shipped comes out as it expects.
+// Every shipped scenario meets its expectations.
 func TestShippedRehearsals(t *testing.T) {
 	t.Parallel()
 	names := strings.Split(strings.TrimSpace(rehearse(t, 0, "--list").stdout.String()), "\n")
@@ -37,14 +37,15 @@ func TestShippedRehearsals(t *testing.T) {
 			if !strings.HasPrefix(out, name+": ") || !strings.Contains(out, "violations         0 of the identify limit\n") || strings.Contains(out, "PASS") {
 				t.Error("not the report")
 			}
-			if said := p.stderr.String(); !strings.Contains(said, " simulated in ") || strings.Count(said, "\n") != 1 {
-				t.Errorf("stderr: %q", said)
+			if output := p.stderr.String(); !strings.Contains(output, " simulated in ") || strings.Count(output, "\n") != 1 {
+				t.Errorf("stderr: %q", output)
 			}
 		})
 	}
 }
 
-// The operator's configuration is what is rehearsed; the same seed gives the same report, whoever runs it, and what is not as expected ends with 1.
+// A rehearsal uses the operator's configuration; the same seed gives the same report on every
+// machine, and a missed expectation exits 1.
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -81,11 +82,11 @@ func TestRehearsal(t *testing.T) {
 	}
 	late := rehearse(t, 1, scenario, "-c", write("careful.yaml", "identify: {margin: 4s}\n"))
 	if !strings.Contains(late.stdout.String(), "MISSED") || !strings.Contains(late.stderr.String(), "not as expected") {
-		t.Error("not told what was missed")
+		t.Error("no missed expectation")
 	}
 }
 
-// What cannot be rehearsed ends with 2, and nothing of the testing package is to be seen anywhere.
+// A scenario that cannot be rehearsed exits 2, and nothing of the testing package is visible.
 func TestNoRehearsal(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
@@ -94,8 +95,8 @@ func TestNoRehearsal(t *testing.T) {
 		"no such file":              {"./none.yaml"},
 		"unknown flag: --test.v":    {"cold-start", "--test.v"},
 	} {
-		if said := rehearse(t, 2, args...).stderr.String(); !strings.Contains(said, want) {
-			t.Errorf("%q: %s", args, said)
+		if output := rehearse(t, 2, args...).stderr.String(); !strings.Contains(output, want) {
+			t.Errorf("%q: %s", args, output)
 		}
 	}
 	for _, args := range [][]string{{"--help"}, {"rehearse", "--help"}, {"run", "--help"}} {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// SIGHUP applies what can be applied, and says by key what cannot; a broken file changes nothing.
+// SIGHUP applies what can be applied and logs the keys of what cannot; a broken file changes
+// nothing.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(folder(t), "control.yaml")
@@ -41,7 +42,7 @@ func TestReload(t *testing.T) {
 		"[cluster.on_stop log.level]", "[discord.api master.authorization cluster.stop_grace]", "[]")
 	bad := reload("log: {level: loud}\ncluster: {stop_grace: 1}", broken)
 	if err, _ := bad["err"].(string); !strings.Contains(err, "log.level") || !strings.Contains(err, "cluster.stop_grace") || strings.Contains(err, "\n") {
-		t.Errorf("it says %q", err)
+		t.Errorf("the log has %q", err)
 	}
 	want(reload("log: {level: debug}", done), "[cluster.on_stop log.level]", "[]", "[]")
 	p.stop()

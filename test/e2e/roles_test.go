@@ -27,7 +27,7 @@ const roleVariable = "E2E_ROLE"
 // roleSetting makes a cluster process play a role.
 const roleSetting = "cluster.env." + roleVariable
 
-// roles are the characters that a cluster process can have, and the janitor's; each gives its exit code.
+// roles are the behaviours of a cluster process, and the janitor's; each returns its exit code.
 var roles = map[string]func() int{
 	"janitor":    clean,
 	"ready":      ready,
@@ -52,7 +52,7 @@ var roles = map[string]func() int{
 	"waits":      func() int { fmt.Println("Logged in"); return untilTold() },
 }
 
-// play is the whole life of a cluster process with a role.
+// play runs a role to its end.
 func play(role string) int {
 	act, known := roles[role]
 	if !known {
@@ -70,7 +70,7 @@ func untilTold() int {
 	return 0
 }
 
-// ready is a good bot, but for Discord: its shards are ready as soon as they may identify.
+// ready is a good bot without Discord: its shards are ready as soon as they may identify.
 func ready() int {
 	ctx := context.Background()
 	c, err := bot.Join(ctx, bot.Log(slog.New(slog.DiscardHandler)))
@@ -93,7 +93,8 @@ func ready() int {
 	return 0
 }
 
-// asks is a good bot that asks all clusters for their process ids, over and over, says what it hears where that differs from what it heard before, and then tells all.
+// asks is a good bot that asks all clusters for their process ids repeatedly, prints the answers
+// when they change, and then notifies all.
 func asks() int {
 	ctx := context.Background()
 	var c *bot.Cluster
@@ -126,7 +127,7 @@ func asks() int {
 func askPIDs(ctx context.Context, c *bot.Cluster) {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
-	for said := ""; ; {
+	for output := ""; ; {
 		answers, err := bot.Ask[int](ctx, c, bot.AllClusters(), "pid", nil)
 		text := fmt.Sprintf("%s asked: %v", c.ID(), err)
 		if err == nil {
@@ -135,9 +136,9 @@ func askPIDs(ctx context.Context, c *bot.Cluster) {
 				text = err.Error()
 			}
 		}
-		if text != said {
+		if text != output {
 			fmt.Println(text)
-			said = text
+			output = text
 		}
 		select {
 		case <-again.C:
@@ -147,7 +148,7 @@ func askPIDs(ctx context.Context, c *bot.Cluster) {
 	}
 }
 
-// silentSocket opens its socket, and says nothing.
+// silentSocket opens its socket and sends nothing.
 func silentSocket() int {
 	listener, err := net.Listen("unix", os.Getenv("DISCLUSTER_SOCKET"))
 	if err != nil {
@@ -188,7 +189,8 @@ func imposter() int {
 	return untilTold()
 }
 
-// otherUser listens at its socket as a user that is not CONTROL's, and would answer as it should. The kernel tells a peer who it was that called listen.
+// otherUser listens at its socket as a user other than CONTROL's, and would answer correctly. The
+// kernel reports to a peer the user that called listen.
 func otherUser() int {
 	socket := os.Getenv("DISCLUSTER_SOCKET")
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -205,7 +207,7 @@ func otherUser() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	go func() { // or its backlog is full at some time, and the kernel refuses
+	go func() { // else its backlog fills up, and the kernel refuses
 		for {
 			if peer, _, err := syscall.Accept(fd); err == nil {
 				_ = syscall.Close(peer)
@@ -215,7 +217,7 @@ func otherUser() int {
 	return untilTold()
 }
 
-// floodBytes is what a flooding bot writes before it serves.
+// floodBytes is the output of a flooding bot before it serves.
 const floodBytes = 50 << 20
 
 // talksMuch is a good bot that writes numbered lines, 4 MB a second, until it ends.
@@ -232,7 +234,7 @@ func talksMuch() int {
 			fmt.Fprintf(out, "line %d of %s\n", n, strings.Repeat("x", 80))
 			n++
 		}
-		if out.Flush() != nil { // a full disk: what of it was written nobody knows
+		if out.Flush() != nil { // a full disk: it is unknown how much of it was written
 			out.Reset(os.Stdout)
 		}
 		select {

@@ -14,8 +14,8 @@ import (
 )
 
 // A bot writes its token into its output, whole, over two lines and as JSON escapes it, and dies
-// until CONTROL gives up. Nothing that CONTROL passes on has it: not the log, the API, the hooks or
-// the webhook. The bot's own log file, which its operator reads, does.
+// until CONTROL gives up. No output of CONTROL has it: not the log, the API, the hooks or the
+// webhook. The bot's own log file does.
 func TestSecretsNowhere(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 1, 1)
@@ -71,7 +71,7 @@ exit 1
 		"the events": read("/api/v1/events?level=debug"), "the clusters": read("/api/v1/clusters"), "the machine": read("/api/v1/machine")} {
 		wantSilent(t, where, joined.Replace(what))
 		if strings.Contains(what, "login with") && !strings.Contains(what, "login with [redacted] failed") {
-			t.Errorf("%s does not say what the bot said: %s", where, what)
+			t.Errorf("%s lacks what the bot printed: %s", where, what)
 		}
 	}
 	if !strings.Contains(p.stderr.String(), "login with [redacted] failed") {

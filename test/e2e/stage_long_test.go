@@ -14,23 +14,23 @@ import (
 	"github.com/discluster/control/transport/admin"
 )
 
-// stage is a machine that is told what to look like, behind a real admin server.
+// stage is a scripted machine behind a real admin server.
 type stage struct {
 	mu        sync.Mutex
 	view      messages.View
 	followers []messages.Follow
 	kept      []messages.EventRecord
-	restless  bool // its figures are others at every look
-	forgetful bool // the next that follow have missed something
+	restless  bool // its figures change at every view
+	forgetful bool // the next followers have missed events
 
 	t      *testing.T
 	server *admin.Server
 }
 
-// perCluster is the shards of each of its clusters.
+// perCluster is the number of shards in each of its clusters.
 const perCluster = 16
 
-// set makes a machine whose shards are all READY, and gives the page's address.
+// set starts a machine whose shards are all READY, and returns the page's address.
 func set(t *testing.T, shards int, o admin.Options) (s *stage, at string) {
 	t.Helper()
 	now := time.Now().UTC()
@@ -48,7 +48,7 @@ func set(t *testing.T, shards int, o admin.Options) (s *stage, at string) {
 	return s, at
 }
 
-// serve opens the admin server, and gives its address.
+// serve starts the admin server and returns its address.
 func (s *stage) serve(listen string, o admin.Options) (at string) {
 	s.t.Helper()
 	s.server = admin.New(o, s, nil)
@@ -82,11 +82,11 @@ func (s *stage) GetView(m messages.GetView) {
 func (s *stage) Follow(m messages.Follow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	told := messages.EventBatch{Last: s.view.LastEvent, Gap: s.forgetful && m.After > 1 && m.After < s.view.LastEvent}
-	if m.After > 0 && !told.Gap {
-		told.Events = slices.DeleteFunc(slices.Clone(s.kept), func(e messages.EventRecord) bool { return e.ID <= m.After })
+	batch := messages.EventBatch{Last: s.view.LastEvent, Gap: s.forgetful && m.After > 1 && m.After < s.view.LastEvent}
+	if m.After > 0 && !batch.Gap {
+		batch.Events = slices.DeleteFunc(slices.Clone(s.kept), func(e messages.EventRecord) bool { return e.ID <= m.After })
 	}
-	if m.Deliver(told) {
+	if m.Deliver(batch) {
 		s.followers = append(s.followers, m)
 	}
 }
@@ -94,18 +94,18 @@ func (s *stage) Follow(m messages.Follow) {
 // Order is part of admin.Control.
 func (s *stage) Order(m messages.Order) { m.Answer(messages.Verdict{Refusal: messages.RefusedNow}) }
 
-// happens changes the machine, and tells of it.
+// happens changes the machine and sends the event.
 func (s *stage) happens(e messages.Event, change func(v *messages.View)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.view)
 	s.view.LastEvent++
-	told := messages.EventRecord{ID: s.view.LastEvent, At: time.Now().UTC(), Machine: "stage", Event: e}
+	batch := messages.EventRecord{ID: s.view.LastEvent, At: time.Now().UTC(), Machine: "stage", Event: e}
 	if _, level := e.Event(); level > messages.LevelDebug {
-		s.kept = append(s.kept, told)
+		s.kept = append(s.kept, batch)
 	}
 	s.followers = slices.DeleteFunc(s.followers, func(f messages.Follow) bool {
-		return !f.Deliver(messages.EventBatch{Events: []messages.EventRecord{told}, Last: told.ID})
+		return !f.Deliver(messages.EventBatch{Events: []messages.EventRecord{batch}, Last: batch.ID})
 	})
 }
 
@@ -125,7 +125,7 @@ func (s *stage) turn(shard int, state messages.ShardState) {
 	})
 }
 
-// giveUp lets a cluster fail, having written this.
+// giveUp makes a cluster fail after this output.
 func (s *stage) giveUp(id int, output string) {
 	up := messages.ClusterGaveUp{Cluster: messages.ClusterID(id), Shards: s.view.Clusters[id].Shards.String(), Attempts: 4, Cause: messages.CauseExited,
 		Causes: []string{"exited: first", "exited: second", "exited: third", "exited: " + output}, Output: output}
@@ -141,14 +141,14 @@ func (s *stage) giveUp(id int, output string) {
 	})
 }
 
-// fleetStage is a MASTER that is told what to look like.
+// fleetStage is a scripted MASTER.
 type fleetStage struct {
 	mu sync.Mutex
 	messages.FleetView
 	followers []messages.Follow
 }
 
-// OrderFleet is part of admin.Fleet; no page gives an order.
+// OrderFleet is part of admin.Fleet; no page sends an order.
 func (f *fleetStage) OrderFleet(m messages.FleetOrder) {
 	m.Answer(messages.Verdict{Refusal: messages.RefusedNow, Reason: "it is a stage"})
 }
@@ -171,14 +171,14 @@ func (f *fleetStage) Follow(m messages.Follow) {
 	}
 }
 
-// lose takes the link to a machine away.
+// lose breaks the link to a machine.
 func (f *fleetStage) lose(i int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.Machines[i].Linked = false
 	f.ShardsReady -= f.Machines[i].ShardsReady
-	told := messages.EventRecord{ID: 2, At: time.Now(), Event: messages.MachineLost{Source: f.Machines[i].Source}}
+	batch := messages.EventRecord{ID: 2, At: time.Now(), Event: messages.MachineLost{Source: f.Machines[i].Source}}
 	for _, follower := range f.followers {
-		follower.Deliver(messages.EventBatch{Events: []messages.EventRecord{told}, Last: 2})
+		follower.Deliver(messages.EventBatch{Events: []messages.EventRecord{batch}, Last: 2})
 	}
 }

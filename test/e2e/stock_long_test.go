@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// discordoo starts clusters of stock Discordoos, which node/discordoo.mjs stands for, with their sockets in the state folder.
+// discordoo starts clusters of stock Discordoos, which node/discordoo.mjs simulates, with their
+// sockets in the state folder.
 func discordoo(t *testing.T, d *discord, shards, perCluster int, s settings, character ...string) *bots {
 	t.Helper()
 	all := settings{"cluster.protocol": "discordoo", "cluster.socket_prefix": stateFolder + "/ddoo", "cluster.env.SOCKET_ROOT": stateFolder + "/"}
@@ -21,7 +22,7 @@ func discordoo(t *testing.T, d *discord, shards, perCluster int, s settings, cha
 	return startMake(t, d, shards, perCluster, all, append([]string{node(t), "node/discordoo.mjs"}, character...)...)
 }
 
-// sockets are those of stock Discordoos.
+// sockets returns the sockets of stock Discordoos.
 func (b *bots) sockets() []string {
 	b.t.Helper()
 	all, err := filepath.Glob(filepath.Join(b.state, "ddoo*"))
@@ -31,7 +32,7 @@ func (b *bots) sockets() []string {
 	return all
 }
 
-// printed is what all bots wrote, in all lives.
+// printed returns the output of all bots, over all runs.
 func (b *bots) printed() string {
 	b.t.Helper()
 	logs, err := filepath.Glob(filepath.Join(b.state, "logs", "*"))
@@ -49,18 +50,19 @@ func (b *bots) printed() string {
 	return all.String()
 }
 
-// Stock Discordoos, two clusters of two shards in one bucket: they start one after the other, without a word a new CONTROL has them back, and at the end each was asked to go.
+// Stock Discordoos, two clusters of two shards in one bucket: they start one after the other, the
+// next CONTROL adopts them, and at the end each is asked to go.
 func TestStock(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 1, "--jitter", "20ms")
 	b := discordoo(t, d, 4, 2, nil)
 	eventually(t, "the first cluster is READY", func() bool { return d.stats().Owned >= 2 })
-	b.said("cluster.ready", 2)
+	b.logged("cluster.ready", 2)
 	b.cared()
 	d.inTurn()
 	before := b.clusters()
 	b = b.killed()
-	b.said("cluster.adopted", 2)
+	b.logged("cluster.adopted", 2)
 	b.kept(before)
 	d.fault(`{"kind":"reconnect"}`)
 	eventually(t, "every shard has resumed", func() bool { return strings.Count(b.printed(), "resumed ") == 4 })
@@ -81,12 +83,13 @@ func TestStock(t *testing.T) {
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
 
-// A stock Discordoo that is killed, and one that hangs, which HELLO alone tells: both are started again, each on a socket of its own.
+// A stock Discordoo that is killed, and one that hangs, which only HELLO shows: both are restarted,
+// each on a socket of its own.
 func TestStockDies(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 2, 2, "--jitter", "20ms")
 	b := discordoo(t, d, 2, 1, settings{"cluster.heartbeat_interval": "1s"})
-	b.said("cluster.ready", 2)
+	b.logged("cluster.ready", 2)
 	dies, hangs := b.of("0"), b.of("1")
 	_ = syscall.Kill(dies, syscall.SIGKILL)
 	_ = syscall.Kill(hangs, syscall.SIGSTOP)
@@ -105,12 +108,13 @@ func TestStockDies(t *testing.T) {
 	b.stop()
 }
 
-// A packet over the size limit, which nothing upstream forbids, costs the bot its link: its author is told why, and it is spoken to again.
+// A packet over the size limit, which nothing upstream forbids, costs the bot its link: the log has
+// the reason, and the next HELLO opens another link.
 func TestStockShouts(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 1, 1)
 	b := discordoo(t, d, 1, 1, nil, "shouts")
-	b.said("cluster.ready", 1)
+	b.logged("cluster.ready", 1)
 	b.complained("packet.dropped", "longer than 8388608 bytes")
 	pid := b.of("0")
 	eventually(t, "HELLO has opened another link", func() bool { return strings.Count(b.printed(), "HELLO again") > 0 })
@@ -124,14 +128,15 @@ func TestStockShouts(t *testing.T) {
 	d.wellBehaved()
 }
 
-// A token that REST, or the gateway, refuses is told by a text alone; one that was taken back while the bot served ends it without a word, and is told at its next start.
-// None is tried again after that.
+// A token that REST or the gateway refuses is reported by a text only. A token that is revoked
+// while the bot serves ends the bot without a message, and is reported at its next start. Neither
+// is retried after that.
 func TestStockTokenRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		shards, owned int // of its shards so many are READY when the token is refused
+		shards, owned int // number of its shards that are READY when the token is refused
 		starts        int
-		says          string
+		text          string
 	}{
 		"before its start":       {1, 0, 1, "Invalid token provided"},
 		"between its two shards": {2, 1, 1, "Shard 1 can not be connected because it received close code 4004"},
@@ -147,7 +152,7 @@ func TestStockTokenRefused(t *testing.T) {
 			if c.owned > 0 {
 				eventually(t, "as many as that are READY", func() bool { return d.stats().Owned == c.owned })
 				if c.owned == c.shards {
-					b.said("cluster.ready", 1)
+					b.logged("cluster.ready", 1)
 				}
 				d.fault(`{"kind":"refuse_token"}`)
 			}
@@ -155,7 +160,7 @@ func TestStockTokenRefused(t *testing.T) {
 				d.fault(`{"kind":"close","shard":0,"code":4000}`)
 			}
 			fatal := b.line("cluster.fatal")
-			if fatal["close_code"] != 4004.0 || !strings.Contains(fmt.Sprint(fatal), c.says) {
+			if fatal["close_code"] != 4004.0 || !strings.Contains(fmt.Sprint(fatal), c.text) {
 				t.Errorf("fatal: %v", fatal)
 			}
 			eventually(t, "its process ends", func() bool { return len(b.clusters()) == 0 })
@@ -170,10 +175,10 @@ func TestStockTokenRefused(t *testing.T) {
 	}
 }
 
-// Bots that CONTROL cannot be a manager of: it says what they are, and gives them up.
+// Bots whose manager CONTROL cannot be: the log has the kind of bot, and CONTROL gives up.
 func TestStockRefused(t *testing.T) {
 	t.Parallel()
-	for character, says := range map[string]string{
+	for character, want := range map[string]string{
 		"old":      "it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work",
 		"imposter": "IDENTIFY bore the id",
 		"stranger": "the bot refused HELLO: it takes another manager than",
@@ -187,8 +192,8 @@ func TestStockRefused(t *testing.T) {
 				t.Errorf("causes: %v", causes)
 			}
 			for _, cause := range causes {
-				if text, _ := cause.(string); !strings.HasPrefix(text, "start_failed: ") || !strings.Contains(text, says) {
-					t.Errorf("cause %q, want %s", cause, says)
+				if text, _ := cause.(string); !strings.HasPrefix(text, "start_failed: ") || !strings.Contains(text, want) {
+					t.Errorf("cause %q, want %s", cause, want)
 				}
 			}
 			b.stop()

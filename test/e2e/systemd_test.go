@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// notified is the socket of systemd; what comes is added to said.
-func notified(t *testing.T) (path string, said *text) {
+// notified returns the path of a socket of systemd; its datagrams are added to output.
+func notified(t *testing.T) (path string, output *text) {
 	t.Helper()
 	path = filepath.Join(folder(t), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -21,7 +21,7 @@ func notified(t *testing.T) (path string, said *text) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	said = &text{}
+	output = &text{}
 	go func() {
 		b := make([]byte, 4096)
 		for {
@@ -29,22 +29,23 @@ func notified(t *testing.T) (path string, said *text) {
 			if err != nil {
 				return
 			}
-			fmt.Fprintf(said, "%s\n", b[:n])
+			fmt.Fprintf(output, "%s\n", b[:n])
 		}
 	}()
-	return path, said
+	return path, output
 }
 
-// What systemd is told of CONTROL: ready, alive, replaced, ready again, stopping. Its bots are not asked.
+// systemd gets the state of CONTROL: ready, alive, replaced, ready again, stopping. Its bots send
+// nothing.
 func TestSystemdIsTold(t *testing.T) {
 	t.Parallel()
-	path, said := notified(t)
+	path, output := notified(t)
 	state := folder(t)
 	env := append(runEnv(t, lonely(settings{"state.dir": state})), roleVariable+"=ready", "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=300000")
 	p := control(t, env, "run", "--", self)
 	times := func(what string, n int) {
 		t.Helper()
-		eventually(t, what, func() bool { return strings.Count(said.String(), what+"\n") >= n })
+		eventually(t, what, func() bool { return strings.Count(output.String(), what+"\n") >= n })
 	}
 	times("READY=1", 1)
 	times("WATCHDOG=1", 3)
@@ -60,21 +61,21 @@ func TestSystemdIsTold(t *testing.T) {
 		t.Fatalf("upgrade: exit %d", code)
 	}
 	times("READY=1", 2)
-	if text := said.String(); strings.Count(text, "RELOADING=1\nMONOTONIC_USEC=") != 1 || strings.Index(text, "RELOADING=1") > strings.LastIndex(text, "READY=1") {
-		t.Errorf("of the upgrade it was told %s", text)
+	if text := output.String(); strings.Count(text, "RELOADING=1\nMONOTONIC_USEC=") != 1 || strings.Index(text, "RELOADING=1") > strings.LastIndex(text, "READY=1") {
+		t.Errorf("of the upgrade it got %s", text)
 	}
-	signs := strings.Count(said.String(), "WATCHDOG=1")
+	signs := strings.Count(output.String(), "WATCHDOG=1")
 	times("WATCHDOG=1", signs+3)
 	if now := p.clusters(); !slices.Equal(before, now) {
 		t.Errorf("processes %v, were %v", now, before)
 	}
 	p.stop()
-	if !strings.Contains(said.String(), "STOPPING=1\n") {
-		t.Errorf("of the end it was told %s", said.String())
+	if !strings.Contains(output.String(), "STOPPING=1\n") {
+		t.Errorf("of the end it got %s", output.String())
 	}
 }
 
-// The units that we ship are good to systemd's own eyes.
+// systemd-analyze accepts the units that are shipped.
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	verify, err := exec.LookPath("systemd-analyze")
@@ -100,17 +101,17 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// MASTER tells systemd, too.
+// MASTER notifies systemd too.
 func TestSystemdIsToldOfMaster(t *testing.T) {
 	t.Parallel()
-	path, said := notified(t)
+	path, output := notified(t)
 	all := settings{"state.dir": folder(t), "discord.token": token, "master.authorization": authorization, "fleet.listen": "127.0.0.1:0"}
 	p := control(t, append(all.variables(), "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=300000"), "master")
 	eventually(t, "signs of life", func() bool {
-		text := said.String()
+		text := output.String()
 		return strings.Contains(text, "READY=1\nSTATUS=listening at 127.0.0.1:") && strings.Count(text, "WATCHDOG=1\n") > 2
 	})
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	p.exit()
-	eventually(t, "STOPPING=1", func() bool { return strings.Contains(said.String(), "STOPPING=1\n") })
+	eventually(t, "STOPPING=1", func() bool { return strings.Contains(output.String(), "STOPPING=1\n") })
 }

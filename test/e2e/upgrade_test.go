@@ -11,21 +11,22 @@ import (
 	"testing"
 )
 
-// order runs `control upgrade`, and gives its exit code and what it said.
-func (b *bots) order(args ...string) (code int, said string) {
+// order runs `control upgrade` and returns its exit code and output.
+func (b *bots) order(args ...string) (code int, output string) {
 	b.t.Helper()
 	p := control(b.t, nil, append([]string{"upgrade"}, args...)...)
 	code = p.exit()
 	return code, p.stdout.String() + p.stderr.String()
 }
 
-// installed puts a program under a symbolic link, as a package manager would.
+// installed puts a program under a symbolic link, as a package manager does.
 func installed(t *testing.T, link, name, from string) (path string) {
 	t.Helper()
 	text, err := os.ReadFile(from)
 	path = filepath.Join(filepath.Dir(link), name)
 	if err == nil {
-		syscall.ForkLock.RLock() // a child forked meanwhile would have it open for writing, and it could not be started
+		// A child forked now would have it open for writing, and it could not be started.
+		syscall.ForkLock.RLock()
 		err = os.WriteFile(path, text, 0o700)
 		syscall.ForkLock.RUnlock()
 	}
@@ -50,34 +51,36 @@ func startInstalled(t *testing.T, flags ...string) (b *bots, link string) {
 	all := b.d.settings()
 	all["state.dir"], all["cluster.shards_per_cluster"] = b.state, "2"
 	b.process = start(t, runEnv(t, all), link, slices.Concat([]string{"run"}, flags, []string{"--", binary, "bot"})...)
-	b.said("cluster.ready", b.count)
+	b.logged("cluster.ready", b.count)
 	return b, link
 }
 
-// CONTROL becomes another program in the same process: its bots stay its children and go on; their exits can still be read.
+// CONTROL becomes another program in the same process: its bots stay its children and keep serving;
+// their exits can still be read.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	b, link := startInstalled(t, "--log.level=debug")
 	before := b.clusters()
 	next := installed(t, link, "control-2", binary)
-	if code, said := b.order("--state.dir=" + b.state); code != 0 || !strings.Contains(said, fmt.Sprintf("CONTROL %d runs", b.cmd.Process.Pid)) {
-		t.Fatalf("exit %d: %s", code, said)
+	if code, output := b.order("--state.dir=" + b.state); code != 0 || !strings.Contains(output, fmt.Sprintf("CONTROL %d runs", b.cmd.Process.Pid)) {
+		t.Fatalf("exit %d: %s", code, output)
 	}
-	b.said("cluster.adopted", b.count)
+	b.logged("cluster.adopted", b.count)
 	if path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", b.cmd.Process.Pid)); path != next {
 		t.Errorf("it runs %s, want %s: %v", path, next, err)
 	}
 	b.kept(before)
 	b.cared()
 
-	if err := os.Remove(next); err != nil { // and again, by pid, to a program that lies where one was deleted
+	// Again, by pid, to a program at a path where one was deleted.
+	if err := os.Remove(next); err != nil {
 		t.Fatal(err)
 	}
 	installed(t, link, "control-2", binary)
-	if code, said := b.order("--pid", strconv.Itoa(b.cmd.Process.Pid)); code != 0 {
-		t.Fatalf("exit %d: %s", code, said)
+	if code, output := b.order("--pid", strconv.Itoa(b.cmd.Process.Pid)); code != 0 {
+		t.Fatalf("exit %d: %s", code, output)
 	}
-	b.said("cluster.adopted", 2*b.count)
+	b.logged("cluster.adopted", 2*b.count)
 	b.kept(before)
 	b.cared()
 	if n := b.d.stats().Resumes; n > 0 {
@@ -86,14 +89,15 @@ func TestUpgrade(t *testing.T) {
 
 	_ = syscall.Kill(before[0], syscall.SIGKILL)
 	if died := b.line("cluster.died"); died["exit"] != "signal killed" {
-		t.Errorf("after the upgrade an exit is told as %v", died)
+		t.Errorf("after the upgrade an exit is reported as %v", died)
 	}
-	b.said("cluster.ready", b.count+1)
+	b.logged("cluster.ready", b.count+1)
 	b.cared()
 	b.stop()
 }
 
-// An upgrade that would not do is refused: the order says why, and nobody notices.
+// An upgrade to a broken program or configuration is refused with the reason, and nothing else
+// changes.
 func TestUpgradeRefused(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(folder(t), "control.yaml")
@@ -109,8 +113,8 @@ func TestUpgradeRefused(t *testing.T) {
 
 	refused := func(why string, args ...string) {
 		t.Helper()
-		if code, said := b.order(args...); code == 0 || !strings.Contains(said, why) {
-			t.Errorf("exit %d: %s; want %q", code, said, why)
+		if code, output := b.order(args...); code == 0 || !strings.Contains(output, why) {
+			t.Errorf("exit %d: %s; want %q", code, output, why)
 		}
 	}
 	here := "--state.dir=" + b.state
@@ -128,7 +132,7 @@ func TestUpgradeRefused(t *testing.T) {
 	refused("no CONTROL runs on it", "--state.dir="+folder(t))
 	refused("no CONTROL that runs", "--pid", strconv.Itoa(os.Getpid()))
 	if n := len(b.lines("upgrade refused")); n != 4 {
-		t.Errorf("the log says %d times that an upgrade was refused, want 4", n)
+		t.Errorf("the log has %d refused upgrades, want 4", n)
 	}
 	b.kept(before)
 	b.cared()
