@@ -9,7 +9,7 @@ import (
 	"testing/fstest"
 )
 
-// TestWallsCanFall proves each wall on sources that break it, and on ones beside them that do not.
+// TestWallsCanFall proves each wall on sources that break it, and on similar ones that do not.
 func TestWallsCanFall(t *testing.T) {
 	pa := `import "` + protoactor + `/actor"`
 	own := func(dir string) string { return `import "` + module + "/" + dir + `"` }
@@ -56,8 +56,8 @@ func TestWallsCanFall(t *testing.T) {
 			[]string{"cmd/control/main.go imports actors; cmd/control/... may import cmd"}},
 		{"imports run one way", "a package of its own", map[string]string{"util/a.go": ""}, []string{"util/a.go: a package where none belongs"}},
 
-		{"the SDK stands alone", "stdlib and ours", map[string]string{"transport/bot/a.go": own("transport/ipc"), "transport/ipc/a.go": `import "net"`, "transport/proc/a.go": pa}, nil},
-		{"the SDK stands alone", "a module two steps away", map[string]string{"transport/bot/a.go": own("transport/ipc"), "transport/ipc/a.go": `import "` + websocket + `"`},
+		{"the SDK is self-contained", "stdlib and ours", map[string]string{"transport/bot/a.go": own("transport/ipc"), "transport/ipc/a.go": `import "net"`, "transport/proc/a.go": pa}, nil},
+		{"the SDK is self-contained", "a module two steps away", map[string]string{"transport/bot/a.go": own("transport/ipc"), "transport/ipc/a.go": `import "` + websocket + `"`},
 			[]string{"transport/bot → transport/ipc → " + websocket}},
 
 		{"actors have no effects", "pure ones, and tests", map[string]string{
@@ -124,7 +124,7 @@ func TestWallsCanFall(t *testing.T) {
 	}
 }
 
-// sources makes files out of what follows their package clause.
+// sources makes files from the text after their package clause.
 func sources(t *testing.T, files map[string]string) []source {
 	t.Helper()
 	var all []source

@@ -1,5 +1,6 @@
-// Package test holds what concerns no package alone: the walls of this house as tests (here), the simulation (sim), its characters (mockmaster, fakecluster), the stories
-// (scenarios) and the runs with real processes (e2e).
+// Package test holds the rules that concern no package alone, as tests (here), the simulation
+// (sim), its bots and MASTERs (fakecluster, mockmaster), the stories (scenarios) and the tests with
+// real processes (e2e).
 package test
 
 import (
@@ -15,7 +16,8 @@ import (
 	"testing"
 )
 
-// source is one file of the repository. Only Go files and the README have a text, only Go files a tree.
+// source is one file of the repository. Only Go files and the README have a text, only Go files a
+// tree.
 type source struct {
 	path string // from the top, by slashes
 	text string
@@ -26,31 +28,31 @@ type source struct {
 func (s source) dir() string  { return path.Dir(s.path) }
 func (s source) isTest() bool { return strings.HasSuffix(s.path, "_test.go") }
 
-// at is where a node stands, for a complaint.
+// at returns the position of a node, for an error.
 func (s source) at(n ast.Node) string {
 	p := s.set.Position(n.Pos())
 	p.Column = 0
 	return p.String()
 }
 
-// wall is one rule of the house. check gives a complaint for everything that breaks it.
+// wall is one rule of the code. check returns an error text for everything that breaks it.
 type wall struct {
 	name  string
 	why   string
 	check func(all []source) []string
 }
 
-// walls is every rule. A new one goes here, and gets its proof in arch_proof_test.go.
+// walls holds every rule. A new one goes here, and its proof into arch_proof_test.go.
 func walls(root string) []wall {
 	return []wall{
-		{"imports run one way", "messages ← transport ← actors ← cmd; whoever needs the other direction wants a message, or a function handed to him", importsRunOneWay},
-		{"the SDK stands alone", "a bot author pays for nothing he does not use: what transport/bot pulls in is the standard library and our own", sdkStandsAlone},
+		{"imports run one way", "messages ← transport ← actors ← cmd; a package that needs the other direction takes a message or a function", importsRunOneWay},
+		{"the SDK is self-contained", "a bot author pays for nothing unused: transport/bot imports only the standard library and this module", sdkStandsAlone},
 		{"actors have no effects", "everything outside a mailbox goes through world.World, or the simulation cannot order it", actorsHaveNoEffects},
 		{"clocks are not mixed", "a time of the wall clock compared with one that was measured is wrong by as much as the clock is; World.Clocks leads from one to the other", clocksAreNotMixed},
 		{"traps of protoactor", "each of these races, reorders, blocks or loses messages; actors/world and actors/plan have what to use instead", noTraps},
 		{"tests do not sleep", "a sleep is slow where it suffices and flaky where it does not: use a channel, or time in a testing/synctest bubble", testsDoNotSleep},
 		{"every package is documented", "the package comment is where a reader begins", packagesAreDocumented},
-		{"files are short", "over 400 lines a file has two subjects; one that must be long says why in its first five lines, with the word \"long\"", filesAreShort},
+		{"files are short", "over 400 lines a file has two subjects; the first five lines of one that must be long give the reason, with the word \"long\"", filesAreShort},
 		{"README names no folder of one machine", "it is read on other machines", func(all []source) []string { return readmeIsPortable(all, root) }},
 		{"the top level is fixed", "what is new belongs into one of its folders", topLevelIsFixed},
 	}
@@ -77,7 +79,8 @@ func TestWalls(t *testing.T) {
 	}
 }
 
-// repository reads every file that is ours: not what git ignores, not what begins with a dot below the top, no testdata, no module of its own.
+// repository reads every file of the project: not those that git ignores, that begin with a dot
+// below the top, in testdata, or in a module of their own.
 func repository(tree fs.FS) ([]source, error) {
 	ignored, err := ignoredNames(tree)
 	if err != nil {
@@ -131,7 +134,7 @@ func skip(d fs.DirEntry) error {
 	return nil
 }
 
-// ignoredNames is what .gitignore lists; its patterns here are plain names.
+// ignoredNames returns the entries of .gitignore; its patterns are plain names here.
 func ignoredNames(tree fs.FS) ([]string, error) {
 	text, err := fs.ReadFile(tree, ".gitignore")
 	if err != nil {

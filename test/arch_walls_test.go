@@ -13,7 +13,8 @@ import (
 
 const module = "github.com/discluster/control"
 
-// room is what the packages of a folder may import beside the standard library. The first that fits counts.
+// room lists what the packages of a folder may import besides the standard library. The first one
+// that fits counts.
 type room struct {
 	dir    string   // "x": this package; "x/...": it and all below
 	ours   []string // packages of ours, in the same form
@@ -41,13 +42,13 @@ var rooms = []room{
 	{"test/...", []string{"messages", "transport/...", "actors/...", "cmd/...", "test/..."}, []string{koanf}},
 }
 
-// fits reports whether the path is what the pattern means.
+// fits reports whether the path matches the pattern.
 func fits(pattern, p string) bool {
 	below, all := strings.CutSuffix(pattern, "/...")
 	return p == below || all && strings.HasPrefix(p, below+"/")
 }
 
-// imports gives the import paths of a file, with the name each goes by in it.
+// imports returns the import paths of a file by the name that each has in it.
 func (s source) imports() map[string]string {
 	byName := map[string]string{}
 	for _, i := range s.tree.Imports {
@@ -68,16 +69,18 @@ func (s source) imports() map[string]string {
 	return byName
 }
 
-// ours is the folder of a package of this module.
+// ours returns the folder of a package of this module.
 func ours(imported string) (dir string, ok bool) { return strings.CutPrefix(imported, module+"/") }
 
-// foreign reports whether the package is neither ours nor the standard library's, whose first element has no dot.
+// foreign reports whether the package is neither the project's nor the standard library's, whose
+// first element has no dot.
 func foreign(imported string) bool {
 	first, _, _ := strings.Cut(imported, "/")
 	return strings.Contains(first, ".") && !strings.HasPrefix(imported, module)
 }
 
-// code is the Go files that are no tests, which the compiler follows for a user of the package.
+// code returns the Go files that are not tests, which the compiler follows for a user of the
+// package.
 func code(all []source) []source {
 	return slices.DeleteFunc(slices.Clone(all), func(s source) bool { return s.tree == nil || s.isTest() })
 }
@@ -133,7 +136,8 @@ func sdkStandsAlone(all []source) (complaints []string) {
 	return complaints
 }
 
-// barredImports are the packages that do nothing but effects; barredCalls says which names of a package are effects.
+// barredImports are the packages that only have effects; barredCalls names the effects of a
+// package.
 var (
 	barredImports = []string{"os", "os/exec", "os/signal", "os/user", "io/ioutil", "net", "net/http", "net/rpc", "crypto/rand", "golang.org/x/sys/unix"}
 
@@ -187,7 +191,7 @@ func actorsHaveNoEffects(all []source) (complaints []string) {
 	return complaints
 }
 
-// clocksAreNotMixed wants every time that comes from a file or a packet, or goes there, to pass
+// clocksAreNotMixed requires every time that comes from or goes to a file or a packet to pass
 // world.Clocks.
 func clocksAreNotMixed(all []source) (complaints []string) {
 	for _, s := range code(all) {
@@ -216,7 +220,7 @@ func clocksAreNotMixed(all []source) (complaints []string) {
 	return complaints
 }
 
-// traps are names of protoactor that do not what they say.
+// traps are names of protoactor that do not do what they promise.
 var traps = []string{
 	"Stash", "SetReceiveTimeout", "ReenterAfter", "NewExponentialBackoffStrategy", "NewRestartingStrategy", "Bounded", "BoundedDropping",
 	"RequestFuture", "StopFuture", "PoisonFuture", "SendRepeatedly", "Poison",
@@ -293,10 +297,10 @@ func filesAreShort(all []source) (complaints []string) {
 	return complaints
 }
 
-// homes is where people and machines keep their checkouts.
+// homes are the folders where people and machines keep their checkouts.
 var homes = regexp.MustCompile(`(^|[^\w/])/(home/\w|root/|Users/\w)[^\s)"'` + "`]*")
 
-// readmeIsPortable looks for homes, and for the checkout and what lies beside it, wherever that is.
+// readmeIsPortable looks for homes, and for the path of the checkout and its siblings.
 func readmeIsPortable(all []source, root string) (complaints []string) {
 	for _, s := range all {
 		if s.path != "README.md" {
@@ -314,7 +318,7 @@ func readmeIsPortable(all []source, root string) (complaints []string) {
 	return complaints
 }
 
-// topLevel is everything at the top beside what begins with a dot.
+// topLevel returns everything at the top except what begins with a dot.
 var topLevel = []string{"actors", "cmd", "config", "messages", "test", "transport", "go.mod", "go.sum", "LICENSE", "README.md", "Taskfile.yml"}
 
 func topLevelIsFixed(all []source) (complaints []string) {

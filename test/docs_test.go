@@ -58,15 +58,15 @@ func TestHandbookHasEveryEvent(t *testing.T) {
 	}
 }
 
-// A newcomer reads README to its end.
+// README stays short enough to be read to its end.
 func TestReadmeIsShort(t *testing.T) {
 	if n := strings.Count(documents(t)["README.md"], "\n"); n > 150 {
 		t.Errorf("README.md has %d lines: want at most 150", n)
 	}
 }
 
-// Every command in a code block of README is run: by .ci/run, or by a test of test/e2e that takes the
-// block from README.
+// Every command in a code block of README is run: by .ci/run, or by a test of test/e2e that takes
+// the block from README.
 func TestReadmeCommandsAreRun(t *testing.T) {
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join("..", name))
@@ -89,7 +89,7 @@ func TestReadmeCommandsAreRun(t *testing.T) {
 	}
 }
 
-// Every link between the documents leads somewhere.
+// Every link between the documents resolves.
 func TestLinksResolve(t *testing.T) {
 	pages := documents(t)
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)

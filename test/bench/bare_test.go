@@ -10,17 +10,16 @@ import (
 	"time"
 )
 
-// bareInstance is a cluster process that does no more than a socket can: it answers HELLO and
-// evals, and measures what it is told to, with frames that are made beforehand. Its reader does all
-// of it, so that no other goroutine has to be woken.
+// bareInstance is a cluster process at the speed of a socket: it answers HELLO and evals, and
+// measures by prepared frames. Its reader does all of it, so that no other goroutine must wake up.
 type bareInstance struct {
 	*conn
 	answer answerer
 
-	tasks chan *task // one for the reader, taken with the next frame
+	tasks chan *task // for the reader, taken with the next frame
 }
 
-// task is what the reader does with frames that are neither HELLO nor a request.
+// task is the reader's work on frames that are neither HELLO nor a request.
 type task struct {
 	request []byte // sent again after each answer; nil: frames are only counted
 	credits net.Conn
@@ -48,7 +47,7 @@ func bare() error {
 	return <-ended
 }
 
-// read deals with all that comes.
+// read handles every frame.
 func (i *bareInstance) read(greeted chan struct{}) error {
 	id := os.Getenv("SHARDING_INSTANCE_IPC")
 	var now *task
@@ -86,7 +85,7 @@ func (i *bareInstance) read(greeted chan struct{}) error {
 	}
 }
 
-// frame takes one frame of a task, and reports whether it was the last.
+// frame handles one frame of a task and reports whether it was the last.
 func (t *task) frame(c *conn, frame []byte) (over bool) {
 	if t.request != nil {
 		now := time.Now()

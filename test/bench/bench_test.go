@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// rival is one of those that are measured in turns.
+// rival is one of the candidates that are measured in turns.
 type rival struct {
 	name string
 	*stage
@@ -19,8 +19,8 @@ type rival struct {
 	cpu            time.Duration
 }
 
-// turns measures the first rival, the floor, and the others in turns, and reports each beside the
-// floor: medians over the turns.
+// turns measures the rivals in turns and reports each beside the first, the floor: medians over the
+// turns.
 func turns(b *testing.B, n int, rivals ...*rival) {
 	for _, r := range rivals {
 		r.run(r.stage) // warm
@@ -55,13 +55,13 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// asking is a run of n requests of one cluster to others.
+// asking returns a run of n requests of one cluster to others.
 func asking(asker, n int, targets ...int) func(*stage) figures {
 	return func(s *stage) figures { return s.do(asker, order{Do: "ask", N: n, Targets: targets}) }
 }
 
-// BenchmarkRequests is requests of one cluster: to CONTROL, which answers by itself; to another
-// cluster; and to eight. The floor of the third is what one would write first.
+// BenchmarkRequests measures requests of one cluster: to CONTROL, which answers by itself; to
+// another cluster; and to eight. The floor of the third is the obvious implementation.
 func BenchmarkRequests(b *testing.B) {
 	raw, sdk := onControl(b, "bare", clusters), onControl(b, "sdk", clusters)
 	b.Run("to-control", func(b *testing.B) {
@@ -82,7 +82,7 @@ func BenchmarkRequests(b *testing.B) {
 	})
 }
 
-// BenchmarkOneWay is messages from one cluster to another.
+// BenchmarkOneWay measures messages from one cluster to another.
 func BenchmarkOneWay(b *testing.B) {
 	floor, raw, sdk := onFloor(b, "relay", 2), onControl(b, "bare", 2), onControl(b, "sdk", 2)
 	for _, size := range []int{100, 4096} {

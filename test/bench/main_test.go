@@ -1,14 +1,14 @@
 //go:build linux
 
-// Package bench measures the shipped daemon: `control run` with its bots as processes of their own,
-// over real sockets, beside a bare relay in CONTROL's place that is measured in turns with it. What
-// a message takes is then a ratio in one run, on one machine, whatever else that machine does.
+// Package bench measures the shipped daemon: `control run` with its bots as processes, over real
+// sockets, in turns with a bare relay in CONTROL's place. The time of a message is then a ratio
+// within one run on one machine, whatever else that machine does.
 //
 //	task bench
 //
-// The processes that take part are this test binary with a role in its environment; the benchmark
-// gives them their orders (orders_test.go: a line of JSON each way). The CPU time of other
-// processes is read from /proc, so that all of it is Linux only.
+// The processes are this test binary with a role in its environment; the benchmark sends them
+// orders (orders_test.go: a line of JSON each way). The CPU time of other processes is read from
+// /proc, so all of it is Linux only.
 package bench
 
 import (
@@ -19,13 +19,13 @@ import (
 	"testing"
 )
 
-// roleVariable makes this test binary one of the processes that take part.
+// roleVariable makes this test binary one of the processes.
 const roleVariable = "BENCH_ROLE"
 
-// binary is control, built once.
+// binary is the path of control, built once.
 var binary string
 
-// roles are what a process can be.
+// roles are the roles of a process.
 var roles = map[string]func() error{
 	"bare":   bare,
 	"sdk":    onSDK,

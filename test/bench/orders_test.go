@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// orders is the address where processes come for their orders.
+// orders is the address at which processes connect for their orders.
 const ordersVariable = "BENCH_ORDERS"
 
-// order is what a process is asked to measure: N requests to the clusters, each after the answer to
-// the one before; or N messages one way, of which another process is told that it receives them.
+// order is a measurement: N requests to the clusters, each after the answer to the previous one; or
+// N messages one way, for which another process gets the order to receive them.
 type order struct {
 	Do      string `json:"do"` // "ask", "send", "receive"
 	Targets []int  `json:"targets,omitempty"`
 	N       int    `json:"n"`
 	Size    int    `json:"size,omitempty"`    // bytes of a message
-	Credits string `json:"credits,omitempty"` // where the receiver of messages pays the sender
+	Credits string `json:"credits,omitempty"` // address at which the receiver pays the sender
 }
 
-// figures are what it measured.
+// figures are the results of an order.
 type figures struct {
 	Took time.Duration `json:"took"`
 	P50  time.Duration `json:"p50,omitempty"` // of one request
@@ -35,13 +35,13 @@ type figures struct {
 	Err  string        `json:"err,omitempty"`
 }
 
-// spread orders the times of single requests.
+// spread sorts the times of single requests.
 func spread(took time.Duration, each []time.Duration) figures {
 	slices.Sort(each)
 	return figures{Took: took, P50: each[len(each)/2], P99: each[len(each)*99/100]}
 }
 
-// obey says who this process is, and carries out what it is told until nobody tells it any more.
+// obey announces this process and carries out orders until the connection ends.
 func obey(name string, do func(order) (figures, error)) error {
 	c, err := net.Dial("unix", os.Getenv(ordersVariable))
 	if err != nil {
@@ -75,7 +75,7 @@ type worker struct {
 	in  *json.Decoder
 }
 
-// start gives an order, and returns how to wait for what becomes of it.
+// start sends an order and returns a function that waits for its result.
 func (w *worker) start(o order) (wait func() (figures, error)) {
 	if err := w.out.Encode(o); err != nil {
 		return func() (figures, error) { return figures{}, err }

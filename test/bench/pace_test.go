@@ -7,17 +7,17 @@ import (
 	"net"
 )
 
-// A bare socket holds its sender up, the Router refuses what is too much for a reader, and the SDK
-// drops what is too much for a handler: so the receiver pays the sender a credit for each batch of
-// messages, and no more of them are under way than this.
+// A bare socket blocks its sender, the Router refuses messages that a reader is too slow for, and
+// the SDK drops those that a handler is too slow for. The receiver therefore pays the sender a
+// credit for each batch of messages, and no more than this are under way.
 const (
 	batch            = 16
 	inFlight         = 2 << 20 // bytes
 	inFlightMessages = 768
 )
 
-// paced sends n messages of a size, each with send, and waits for credits where too many are under
-// way. It ends when all were received.
+// paced sends n messages of a size with send, and waits for credits while too many are under way.
+// It returns when all were received.
 func paced(earned net.Conn, n, size int, send func() error) error {
 	credit := make(chan struct{}, n/batch+1)
 	go func() {
@@ -46,12 +46,12 @@ func paced(earned net.Conn, n, size int, send func() error) error {
 			return err
 		}
 	}
-	for range credit { // the receiver pays to the end
+	for range credit { // the receiver pays for all
 	}
 	return nil
 }
 
-// creditor waits for the sender of messages at a path.
+// creditor listens at a path for the sender of messages.
 func creditor(path string) (credits net.Conn, stop func(), err error) {
 	l, err := net.Listen("unix", path)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// socketsVariable lists the sockets of the instances that a relay stands in for CONTROL at.
+// socketsVariable lists the sockets of the instances for which a relay replaces CONTROL.
 const socketsVariable = "BENCH_SOCKETS"
 
-// relay dials its instances, says HELLO, and then carries what they say as its kind does. It ends
-// when an instance does.
+// relay dials its instances, sends HELLO, and then relays their frames as its kind does. It ends
+// with an instance.
 func relay(carry func(all []*conn) error) error {
 	var all []*conn
 	for id, path := range strings.Split(os.Getenv(socketsVariable), ":") {
@@ -38,7 +38,7 @@ func relay(carry func(all []*conn) error) error {
 	return carry(all)
 }
 
-// dialled waits for a socket to appear.
+// dialled dials a socket as soon as it exists.
 func dialled(path string) (*conn, error) {
 	tick, late := time.Tick(5*time.Millisecond), time.After(10*time.Second)
 	for {
@@ -54,8 +54,8 @@ func dialled(path string) (*conn, error) {
 	}
 }
 
-// answerItself answers every request of its one instance, as CONTROL answers one that is for
-// nobody.
+// answerItself answers every request of its one instance, as CONTROL answers a request to no
+// cluster.
 func answerItself(all []*conn) error {
 	answer := newAnswerer("[]")
 	for {
@@ -69,8 +69,8 @@ func answerItself(all []*conn) error {
 	}
 }
 
-// passOn passes frames on between two instances, and looks for nothing but their ends. What has
-// come at once goes on at once.
+// passOn passes frames between two instances and only looks for their ends. Bytes that arrive
+// together are sent together.
 func passOn(all []*conn) error {
 	ended := make(chan error, 2)
 	for i, from := range all {
@@ -94,8 +94,8 @@ func passOn(all []*conn) error {
 	return <-ended
 }
 
-// naively asks the others what the last one asks, as one would write it first: every frame decoded,
-// and encoded again.
+// naively relays the requests of the last instance to the others in the obvious way: every frame is
+// decoded and encoded again.
 func naively(all []*conn) error {
 	type frame struct {
 		Type string         `json:"type"`

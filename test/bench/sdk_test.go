@@ -16,7 +16,7 @@ import (
 	"github.com/discluster/control/transport/bot"
 )
 
-// sdkInstance is a cluster process as a Go bot would be.
+// sdkInstance is a cluster process as a Go bot is.
 type sdkInstance struct {
 	*bot.Cluster
 
@@ -28,7 +28,7 @@ type sdkInstance struct {
 	done    chan error
 }
 
-// onSDK serves its shards, which need no Discord to be READY, and obeys.
+// onSDK serves its shards, which are READY without Discord, and obeys.
 func onSDK() error {
 	ctx := context.Background()
 	i := &sdkInstance{}
@@ -50,7 +50,7 @@ func onSDK() error {
 		once.Do(func() {
 			go func() {
 				_ = obey(c.ID().String(), i.do)
-				os.Exit(0) // the benchmark is over, however it ended
+				os.Exit(0) // the benchmark is over, with or without an error
 			}()
 		})
 		<-c.Stopping()
@@ -100,7 +100,7 @@ func (i *sdkInstance) do(o order) (figures, error) {
 	return figures{}, fmt.Errorf("no such order: %s", o.Do)
 }
 
-// message counts one.
+// message counts one message.
 func (i *sdkInstance) message(bot.Message) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

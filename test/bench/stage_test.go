@@ -17,19 +17,19 @@ import (
 	"time"
 )
 
-// clusters is how many processes a stage has at most: eight that are asked, and one that asks.
+// clusters is the largest number of processes of a stage: eight that answer and one that asks.
 const clusters = 9
 
-// stage is CONTROL, or what stands in its place, and cluster processes that take orders.
+// stage is CONTROL or its replacement, with cluster processes that take orders.
 type stage struct {
 	b       testing.TB
 	dir     string
 	middle  int // process id of CONTROL or the relay
 	workers []*worker
-	come    net.Listener // where the processes come for their orders
+	come    net.Listener // the address of orders
 }
 
-// onControl is a stage whose cluster processes are started by the daemon as it ships.
+// onControl returns a stage whose cluster processes run under the daemon as shipped.
 func onControl(b testing.TB, role string, n int) *stage {
 	s := newStage(b)
 	discord := free(b)
@@ -49,7 +49,7 @@ func onControl(b testing.TB, role string, n int) *stage {
 	return s.gather(n)
 }
 
-// onFloor is a stage of the same cluster processes around a relay.
+// onFloor returns a stage of the same cluster processes around a relay.
 func onFloor(b testing.TB, relay string, n int) *stage {
 	s := newStage(b)
 	var sockets []string
@@ -76,7 +76,7 @@ func newStage(b testing.TB) *stage {
 	return s
 }
 
-// spawn starts a process of the stage, which ends with it.
+// spawn starts a process that ends with the stage.
 func (s *stage) spawn(env []string, program string, args ...string) (pid int) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, ordersVariable + "=" + s.orders()}, env...)
@@ -85,7 +85,7 @@ func (s *stage) spawn(env []string, program string, args ...string) (pid int) {
 	if err := cmd.Start(); err != nil {
 		s.b.Fatal(err)
 	}
-	s.b.Cleanup(func() { // an ordered end: CONTROL takes its clusters along
+	s.b.Cleanup(func() { // an ordered end, which also ends the clusters of CONTROL
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
@@ -94,7 +94,7 @@ func (s *stage) spawn(env []string, program string, args ...string) (pid int) {
 
 func (s *stage) orders() string { return filepath.Join(s.dir, "orders") }
 
-// gather waits for n cluster processes to come for their orders.
+// gather waits until n cluster processes have connected for their orders.
 func (s *stage) gather(n int) *stage {
 	_ = s.come.(*net.UnixListener).SetDeadline(time.Now().Add(time.Minute))
 	s.workers = make([]*worker, n)
@@ -118,7 +118,7 @@ func (s *stage) gather(n int) *stage {
 	return s
 }
 
-// do gives one process an order and waits.
+// do sends one process an order and waits for the result.
 func (s *stage) do(id int, o order) figures {
 	f, err := s.workers[id].start(o)()
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *stage) do(id int, o order) figures {
 	return f
 }
 
-// stream lets cluster 0 send n messages to cluster 1, and returns how long the receiver took.
+// stream makes cluster 0 send n messages to cluster 1 and returns how long the receiver took.
 func (s *stage) stream(n, size int) figures {
 	o := order{N: n, Size: size, Credits: filepath.Join(s.dir, "credits")}
 	o.Do = "receive"
@@ -142,7 +142,7 @@ func (s *stage) stream(n, size int) figures {
 	return f
 }
 
-// cpu is what the process in the middle has used so far.
+// cpu returns the CPU time of the process in the middle so far.
 func (s *stage) cpu() time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.middle))
 	if err != nil {
@@ -151,10 +151,10 @@ func (s *stage) cpu() time.Duration {
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * time.Second / 100 // clock ticks, of which Linux has 100 a second
+	return time.Duration(user+system) * time.Second / 100 // clock ticks, 100 a second on Linux
 }
 
-// free is an address where nobody listens.
+// free returns an address at which nothing listens.
 func free(b testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -164,7 +164,7 @@ func free(b testing.TB) string {
 	return l.Addr().String()
 }
 
-// eventually waits for what gives no signal.
+// eventually polls until a condition without a signal holds.
 func eventually(b testing.TB, what string, ok func() bool) {
 	b.Helper()
 	late := time.After(30 * time.Second)

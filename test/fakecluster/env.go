@@ -10,44 +10,46 @@ import (
 	"github.com/discluster/control/test/sim"
 )
 
-// Env is a bot that knows nothing of us: it reads its shards from SHARDS, identifies them in waves of MAX_CONCURRENCY, and may say in its output, or by HTTP, that it is
-// ready and well. The zero value, with Discord set, is a bot as most are.
+// Env is a bot that does not know CONTROL: it reads its shards from SHARDS, identifies them in
+// waves of MAX_CONCURRENCY, and may show by its output or by HTTP that it is ready and healthy. The
+// zero value, with Discord set, is a common bot.
 type Env struct {
 	Discord *sim.Discord
 	Up      func(shard int, up bool) // as SDK.Up
 
-	Library    Library       // how it starts its shards
+	Library    Library       // decides how it starts its shards
 	Boot       time.Duration // from exec to its first shard
 	Silent     time.Duration // from exec to its first output, one line; 0: none
-	Says       string        // a line of output once every shard is READY; "": none
-	Site       string        // where it answers HTTP from its start: 503, and 200 while every shard is READY; "": nowhere
-	Deaf       bool          // Discord never lets its shards be READY
+	ReadyLine  string        // a line of output once every shard is READY; "": none
+	Site       string        // URL at which it answers 503, and 200 while every shard is READY; "": none
+	Deaf       bool          // Discord never sends READY to its shards
 	SickAfter  time.Duration // its site answers 500 from then on; 0: never
 	DieAfter   time.Duration // it ends with exit 1 then; 0: never
 	IgnoreTerm bool
-	Background bool // it goes on in a process of its own, and the one that was started ends with exit 0
+	// It continues in another process, and the one that was started ends with exit 0.
+	Background bool
 }
 
-// background is how long a bot takes to put itself into the background.
+// background is the time that a bot takes to put itself into the background.
 const background = 200 * time.Millisecond
 
-// Library is whose pace a bot has.
+// Library decides the pace of a bot.
 type Library int
 
-// The libraries, as they start their shards. All of them leave 5 s between two shards, and here 300
-// ms more: the net of a simulation is late by less until a shard has connected and identified, and
-// what a library does against itself is not ours.
+// The libraries differ in how they start their shards. All of them leave 5 s between two shards,
+// and 300 ms more here: the simulated net is late by less than that until a shard has connected and
+// identified, and the library's own overlap is not CONTROL's.
 const (
 	DiscordJS Library = iota // 5 s and up to 1.5 s more, each bucket for itself
 	DiscordPy                // 5 s and the time that connecting takes, one shard after the other whatever max_concurrency
-	Eris                     // looks every 0.5 s whether 5 s are over, one after the other
+	Eris                     // polls every 0.5 s whether 5 s are over, one after the other
 	libraries
 )
 
-// AnyLibrary draws one.
+// AnyLibrary returns a random library.
 func AnyLibrary(d *sim.Discord) Library { return Library(d.Chance(int(libraries))) }
 
-// gap draws what a library leaves between two shards of the given ones.
+// gap returns a random pause that a library leaves between two of the given shards.
 func (l Library) gap(d *sim.Discord) time.Duration {
 	const least = 5300 * time.Millisecond
 	draw := func(most time.Duration) time.Duration { return time.Duration(d.Chance(int(most))) }
@@ -64,7 +66,7 @@ func (l Library) gap(d *sim.Discord) time.Duration {
 // inTurn reports whether a library starts all shards one after the other, whatever max_concurrency.
 func (l Library) inTurn() bool { return l != DiscordJS }
 
-// Program is what the process does.
+// Program runs the bot as a process of a host.
 func (e Env) Program(p *sim.Proc) {
 	if e.Background {
 		e.Background = false
@@ -76,8 +78,8 @@ func (e Env) Program(p *sim.Proc) {
 	b.silent = true
 	b.fatal = func(*shard, int, string) { p.Exit(1, "fatal\n") }
 	b.shardStates = func() {
-		if b.allReady() && e.Says != "" {
-			p.Print(e.Says)
+		if b.allReady() && e.ReadyLine != "" {
+			p.Print(e.ReadyLine)
 		}
 	}
 	p.OnSignal = func(sig syscall.Signal) {
@@ -100,7 +102,7 @@ func (e Env) Program(p *sim.Proc) {
 		})
 	}
 	if e.DieAfter > 0 {
-		p.After(e.DieAfter, func() { p.Exit(1, "Error: as told\n") })
+		p.After(e.DieAfter, func() { p.Exit(1, "Error: scripted exit\n") })
 	}
 	if e.Silent > 0 {
 		p.After(e.Silent, func() { p.Print("starting") })
@@ -114,7 +116,7 @@ func (e Env) Program(p *sim.Proc) {
 func (b *bot) wave(l Library) {
 	var ids []int
 	if err := json.Unmarshal([]byte(b.p.Env("SHARDS")), &ids); err != nil {
-		panic(err) // CONTROL's own mistake
+		panic(err) // a bug of CONTROL
 	}
 	b.count, _ = strconv.Atoi(b.p.Env("SHARD_COUNT"))
 	buckets, _ := strconv.Atoi(b.p.Env("MAX_CONCURRENCY"))

@@ -15,11 +15,11 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Real is a bot on the real SDK: transport/bot runs as it does in a process of its own, over the
-// simulated machine. Only its shards are written for the simulated Discord.
+// Real is a bot on the real SDK: transport/bot runs as in a process, over the simulated machine.
+// Only its shards are written for the simulated Discord.
 type Real struct{ Discord *sim.Discord }
 
-// Program is what the process does.
+// Program runs the bot as a process of a host.
 func (r Real) Program(p *sim.Proc) {
 	p.Host.Invite()
 	ctx, end := context.WithCancel(context.Background())
@@ -59,21 +59,23 @@ func (r Real) Program(p *sim.Proc) {
 	}()
 }
 
-// realBot is one life of a Real.
+// realBot is one run of a Real.
 type realBot struct {
 	Real
 	p        *sim.Proc
 	cluster  *sdk.Cluster
-	gateways []*sim.Gateway // all that were opened; the loop's alone
+	gateways []*sim.Gateway // all that were opened; only the loop uses it
 }
 
-// do makes fn a step of the loop, as the process: never when it is gone, later when it is stopped.
+// do makes fn a step of the loop, as the process: dropped after its end, delayed while it is
+// stopped.
 func (b *realBot) do(fn func()) { b.p.Host.Post(func() { b.p.Do(fn) }) }
 
 func (b *realBot) listen(path string, accept func(transport.Link)) (stop func(), err error) {
 	var unlisten func()
 	b.do(func() {
-		unlisten, _ = b.p.Listen(path, func(l transport.Link) { accept(&guestLink{bot: b, link: l}) }) // no other process of this machine has its socket
+		// No other process of this machine has its socket.
+		unlisten, _ = b.p.Listen(path, func(l transport.Link) { accept(&guestLink{bot: b, link: l}) })
 	})
 	return func() { b.do(func() { unlisten() }) }, nil
 }
@@ -108,7 +110,7 @@ func (l *guestLink) Send(frame []byte) error {
 	if l.ended {
 		return transport.ErrEnded
 	}
-	l.bot.do(func() { _ = l.link.Send(frame) }) // an ended link says so by closed
+	l.bot.do(func() { _ = l.link.Send(frame) }) // closed reports that the link has ended
 	return nil
 }
 
@@ -118,7 +120,7 @@ func (l *guestLink) Close(code int, reason string) {
 	l.bot.do(func() { l.link.Close(code, reason) })
 }
 
-// serve is one shard, connection after connection.
+// serve runs one shard, connection after connection.
 func (b *realBot) serve(ctx context.Context, s *sdk.Shard) error {
 	cause, fails := messages.CauseStart, 0
 	var resumed time.Time
@@ -156,7 +158,7 @@ type realGateway struct {
 	shard   *sdk.Shard
 	out     chan rules.Output
 	cause   messages.IdentifyCause
-	gateway *sim.Gateway // the loop's alone
+	gateway *sim.Gateway // only the loop uses it
 	ready   bool
 	acked   bool
 	every   time.Duration // between heartbeats
@@ -164,8 +166,8 @@ type realGateway struct {
 
 func (g *realGateway) send(in func(rules.Conn) rules.Input) { g.bot.do(func() { g.gateway.Send(in) }) }
 
-// run speaks with Discord until the connection ends. wait: the next one is not to be opened at
-// once; over: there is none.
+// run handles one connection to its end. It returns wait if the next one must wait, and over if
+// there is none.
 func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 	b := g.bot
 	asking, forget := context.WithCancel(ctx)
@@ -176,7 +178,7 @@ func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 			b.p.Do(func() {
 				select {
 				case g.out <- o:
-				default: // it reads no more
+				default: // it no longer reads
 				}
 			})
 		})
@@ -217,7 +219,7 @@ func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 			})
 			p.Sent()
 		case <-beat:
-			if !g.acked { // a zombie
+			if !g.acked { // a zombie connection
 				leave(4000)
 				return false, false
 			}
@@ -241,7 +243,7 @@ func (g *realGateway) run(ctx context.Context) (wait, over bool) {
 	}
 }
 
-// heard tells the SDK what Discord said.
+// heard handles one output of Discord and reports it to the SDK.
 func (g *realGateway) heard(o rules.Output) {
 	switch o := o.(type) {
 	case rules.Hello, rules.Ack:
@@ -268,7 +270,7 @@ func (g *realGateway) heard(o rules.Output) {
 	}
 }
 
-// begin resumes where there is a session, and else asks for a permit.
+// begin resumes a session, or asks for a permit without one.
 func (g *realGateway) begin(ctx context.Context, permits chan<- *sdk.Permit) {
 	if session := g.shard.Session(); session != nil {
 		g.shard.State(messages.ShardResuming, 0)
@@ -291,7 +293,7 @@ func (g *realGateway) begin(ctx context.Context, permits chan<- *sdk.Permit) {
 	}()
 }
 
-// moved takes note of an event that was handled.
+// moved records an event that was handled.
 func (g *realGateway) moved(seq int64) {
 	if session := g.shard.Session(); session != nil {
 		session.Seq = seq

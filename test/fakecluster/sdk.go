@@ -1,9 +1,10 @@
-// Package fakecluster is the scripted cluster process of simulations: the characters a CONTROL meets.
+// Package fakecluster holds the scripted cluster processes of simulations.
 //
-//	sdk.go    a bot on our SDK: asks for permits, reports its shards, beats, drains
-//	stock.go  a stock Discordoo: answers HELLO, says CONNECTED or why not, and paces itself
-//	env.go    a bot that knows its environment alone
-//	talk.go   what any of them says to other clusters
+//	sdk.go    a bot on the SDK: asks for permits, reports its shards, sends heartbeats, drains
+//	stock.go  a stock Discordoo: answers HELLO, sends CONNECTED or its failure, and paces itself
+//	env.go    a bot that knows only its environment
+//	real.go   a bot on the real SDK
+//	talk.go   the operations between clusters
 //	shard.go  one shard of any of them, against the simulated Discord
 package fakecluster
 
@@ -20,46 +21,50 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// SDK is a bot on our SDK, and what is odd about it. The zero value, with Discord set, is a good bot.
+// SDK is a bot on the SDK, with options to misbehave. The zero value, with Discord set, is a good
+// bot.
 type SDK struct {
 	Discord *sim.Discord
 	Intents int64
-	// Up is told when a shard is READY, and when it is so no longer; nil: nobody is.
+	// Up is called when a shard becomes READY, and when it no longer is; nil: never.
 	Up func(shard int, up bool)
 
 	Boot        time.Duration // from exec to the open socket
-	NeverListen bool          // runs, and opens no socket
-	Silent      bool          // opens it, and says nothing
+	NeverListen bool          // runs without opening a socket
+	Silent      bool          // opens it and sends nothing
 	WrongID     bool          // answers HELLO with another instance's id
 	NoSessions  bool          // announces no sessions: it always identifies
-	AsksFirst   bool          // to a new CONTROL it says what it waits for before it says who it is, and again behind that
-	ExitAfter   time.Duration // exits with ExitCode so long after its start; 0: never
+	AsksFirst   bool          // sends a new CONTROL its permit requests before and after its IDENTIFY
+	ExitAfter   time.Duration // exits with ExitCode this long after its start; 0: never
 	ExitCode    int
-	IgnoreTerm  bool                                      // takes SIGTERM for nothing, and DRAIN too
-	MuteAfter   time.Duration                             // sends no heartbeat from then on; 0: never
-	HangUpAfter time.Duration                             // closes its connection to CONTROL then, once; 0: never
-	HangUpEvery time.Duration                             // and again and again, so long after it was opened
-	StayAway    bool                                      // and its socket with it
-	Shy         messages.IdentifyCause                    // for this cause a shard reports that it waits for a permit, and asks for none
-	Deaf        bool                                      // a shard of it that is closed dials no more by itself
-	Stubborn    bool                                      // nor when it is told to
-	Speaks      func(Voice)                               // told of every life that has heard HELLO
-	Hears       func(v Voice, op messages.Operation) bool // told of every operation; false: it is answered as usual
+	IgnoreTerm  bool          // ignores SIGTERM and DRAIN
+	MuteAfter   time.Duration // sends no heartbeat after this time; 0: never
+	HangUpAfter time.Duration // closes its connection to CONTROL once, at this time; 0: never
+	HangUpEvery time.Duration // closes every connection this long after it was opened; 0: never
+	StayAway    bool          // closes its socket too
+	// For this cause a shard reports that it waits for a permit without asking for one.
+	Shy      messages.IdentifyCause
+	Deaf     bool        // a shard whose connection was closed does not dial again by itself
+	Stubborn bool        // nor after RECONNECT
+	Speaks   func(Voice) // called in every run after HELLO
+	// Called for every operation; false: it is answered as usual.
+	Hears func(v Voice, op messages.Operation) bool
 
-	DieIdentified bool // dies once every shard has identified
-	DieOnPermit   bool // dies between its first permit and the report of it, having identified or not
-	EventRate     int  // events a second that each READY shard tells of; 0: it tells of none
+	DieIdentified bool // dies when every shard has identified
+	// Dies between its first permit and the report of it, after or before the identify.
+	DieOnPermit bool
+	EventRate   int // events a second that each READY shard reports; 0: none
 }
 
-// patient is how long a process that listens waits for its first HELLO (PROTOCOL A3, 6;
+// patient bounds how long a process that listens waits for its first HELLO (PROTOCOL A3, 6;
 // transport/bot does the same).
 const patient = 30 * time.Second
 
-// Program is what the process does.
+// Program runs the bot as a process of a host.
 func (s SDK) Program(p *sim.Proc) {
 	b := newBot(s, p)
 	if s.ExitAfter > 0 {
-		p.After(s.ExitAfter, func() { p.Exit(s.ExitCode, "fake bot: as told\n") })
+		p.After(s.ExitAfter, func() { p.Exit(s.ExitCode, "fake bot: scripted exit\n") })
 	}
 	p.OnSignal = func(sig syscall.Signal) {
 		if !s.IgnoreTerm {
@@ -80,7 +85,7 @@ func newBot(s SDK, p *sim.Proc) *bot {
 	return b
 }
 
-// gone is the end of the process: all its connections vanish.
+// gone ends the process: all its connections vanish.
 func (b *bot) gone() {
 	for _, s := range b.shards {
 		s.gone()
@@ -92,7 +97,7 @@ func (b *bot) allReady() bool {
 	return b.mine > 0 && len(b.shards) == b.mine && !slices.ContainsFunc(b.shards, func(s *shard) bool { return s.now != messages.ShardReady })
 }
 
-// bot is one life of a cluster process.
+// bot is one run of a cluster process.
 type bot struct {
 	SDK
 	p          *sim.Proc
@@ -101,32 +106,32 @@ type bot struct {
 	mint       messages.Mint
 	token      string
 	count      int
-	mine       int // shards of this cluster
+	mine       int // number of shards of this cluster
 	link       transport.Link
 	shards     []*shard
 	permits    map[messages.Snowflake]*shard
-	identified int // times
+	identified int // number of identifies
 	beating    bool
 	fresh      bool // the link is new
-	flushes    bool // moved sessions are about to be told
+	flushes    bool // a report of the moved sessions is scheduled
 	draining   bool
-	connected  bool // said CONNECTED
+	connected  bool // has sent CONNECTED
 
-	silent      bool   // asks for no permits and tells nothing of its shards
-	shardStates func() // told when a shard is in another state
+	silent      bool   // asks for no permits and reports nothing about its shards
+	shardStates func() // called when the state of a shard changes
 	fatal       func(s *shard, code int, reason string)
 
 	asked     map[messages.Snowflake]time.Time // heartbeats without an answer
 	lostAfter time.Duration                    // 0: it goes on without CONTROL
-	answered  time.Time                        // when it asked for the last answer it got
-	lapsed    bool                             // as CONTROL said last
-	lease     time.Time                        // until when it may serve; zero: for ever
+	answered  time.Time                        // when it sent the last heartbeat that was answered
+	lapsed    bool                             // CONTROL's last report
+	lease     time.Time                        // when its leave to serve ends; zero: never
 }
 
 func (b *bot) listen() {
 	stop, err := b.p.Listen(b.p.Env("DISCLUSTER_SOCKET"), b.accept)
 	if err != nil {
-		panic(err) // two processes on one socket
+		panic(err) // two processes with one socket
 	}
 	b.p.After(patient, func() {
 		if !b.beating {
@@ -155,18 +160,18 @@ func (b *bot) accept(l transport.Link) {
 			}
 		})
 	if b.AsksFirst {
-		b.wishes()
+		b.sendPermitRequests()
 	}
 	if b.HangUpEvery > 0 && b.p.Up() > b.HangUpAfter {
 		b.p.After(b.HangUpEvery, func() { l.Close(0, "") })
 	}
 }
 
-// wishes says which permits are waited for.
-func (b *bot) wishes() {
+// sendPermitRequests asks again for the permits that its shards wait for.
+func (b *bot) sendPermitRequests() {
 	for _, s := range b.shards {
-		if s.wish != "" {
-			b.send(messages.PermitAsk{EventID: s.wish, Shard: s.id, Cause: s.cause})
+		if s.permitRequest != "" {
+			b.send(messages.PermitAsk{EventID: s.permitRequest, Shard: s.id, Cause: s.cause})
 		}
 	}
 }
@@ -190,7 +195,7 @@ func (b *bot) event() messages.Snowflake {
 func (b *bot) packet(frame []byte) {
 	m, err := ipc.DecodeFromManager(frame)
 	if err != nil {
-		panic(err) // CONTROL never sends what cannot be read
+		panic(err) // CONTROL never sends an unreadable packet
 	}
 	switch m := m.(type) {
 	case messages.Hello:
@@ -253,12 +258,12 @@ func (b *bot) hello(m messages.Hello) {
 		b.lostAfter = m.LostAfterMS.Duration()
 	}
 	b.heard(time.Now(), m.LeaseMS.Duration())
-	if b.fresh { // another CONTROL than the one that heard of it
+	if b.fresh { // another CONTROL, which does not know it
 		b.fresh = false
 		for _, s := range b.shards {
 			s.state(s.now, 0)
 		}
-		b.wishes()
+		b.sendPermitRequests()
 	}
 	if !b.beating {
 		b.beating = true
@@ -302,7 +307,8 @@ func (b *bot) beat(every time.Duration) {
 	b.p.After(every, next)
 }
 
-// heard takes a sign of CONTROL that was asked for at a moment. It ends when none comes for too long, or the lease is not renewed.
+// heard records an answer of CONTROL to a heartbeat sent at a time. The bot ends when answers stay
+// away too long, or when the lease is not renewed.
 func (b *bot) heard(at time.Time, lease time.Duration) {
 	b.answered = at
 	if b.lostAfter > 0 {
@@ -322,7 +328,7 @@ func (b *bot) heard(at time.Time, lease time.Duration) {
 	}
 }
 
-// drain closes every shard resumably, answers, and ends.
+// drain closes every shard resumably, answers, and ends the process.
 func (b *bot) drain(m *messages.Drain) {
 	if b.draining {
 		return
@@ -338,7 +344,7 @@ func (b *bot) drain(m *messages.Drain) {
 	b.p.After(5*time.Millisecond, func() { b.p.Exit(0, "") })
 }
 
-// sessions is what every shard could resume.
+// sessions returns the sessions that the shards could resume.
 func (b *bot) sessions() []messages.Session {
 	sessions := []messages.Session{}
 	for _, s := range b.shards {
@@ -349,7 +355,7 @@ func (b *bot) sessions() []messages.Session {
 	return sessions
 }
 
-// flush tells which sessions there are.
+// flush reports the sessions.
 func (b *bot) flush() {
 	b.flushes = false
 	if all := b.sessions(); len(all) > 0 {
@@ -357,13 +363,14 @@ func (b *bot) flush() {
 	}
 }
 
-// shardFailed is a close code that ends the bot.
+// shardFailed handles a close code that ends the bot.
 func (b *bot) shardFailed(s *shard, code int, reason string) {
 	s.state(messages.ShardFailed, code)
 	b.fail(code, fmt.Sprintf("shard %d: closed with %d: %s", s.id, code, reason))
 }
 
-// fail says that the bot cannot go on, and ends: at once, so that its exit may be known before its last word, or a little later.
+// fail reports a failure and ends the process, at once or a little later, so that CONTROL may see
+// the exit before the report.
 func (b *bot) fail(code int, text string) {
 	b.send(messages.Failure{EventID: b.snowflake, Error: messages.FailureError{Name: "FatalError", Message: text + b.p.Indiscreet(), Code: code}})
 	b.p.After(time.Duration(b.Discord.Chance(2))*20*time.Millisecond, func() { b.p.Exit(1, text+"\n") })

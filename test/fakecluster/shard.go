@@ -11,24 +11,24 @@ import (
 // shard is one gateway session of a bot.
 type shard struct {
 	*bot
-	id      int
-	session messages.Session // without an id: none
-	cause   messages.IdentifyCause
-	gateway *sim.Gateway
-	greets  bool               // its HELLO came
-	wish    messages.Snowflake // the permit asked for; "": none
-	acked   bool
-	now     messages.ShardState
-	tries   int
-	resumed time.Time // when a RESUME was granted last
-	events  int64
-	ended   bool
+	id            int
+	session       messages.Session // without an id: none
+	cause         messages.IdentifyCause
+	gateway       *sim.Gateway
+	greets        bool               // its HELLO has arrived
+	permitRequest messages.Snowflake // id of the permit asked for; "": none
+	acked         bool
+	now           messages.ShardState
+	tries         int
+	resumed       time.Time // time of the last RESUME
+	events        int64
+	ended         bool
 }
 
-// lapsedEvery is what a bot keeps between two RESUMEs of a session that may be somebody else's by now.
+// lapsedEvery is the pause between two RESUMEs of a session that another machine may have by now.
 const lapsedEvery = time.Minute
 
-// connect opens a connection; what comes on an older one is no longer heard.
+// connect opens a connection; output of an older one is ignored.
 func (s *shard) connect() {
 	if s.ended {
 		return
@@ -74,7 +74,7 @@ func (s *shard) heard(out rules.Output) {
 	}
 }
 
-// moved takes note of an event that was handled; CONTROL hears of it within a second.
+// moved records an event that was handled. CONTROL gets it within a second.
 func (s *shard) moved(seq int64) {
 	s.session.Seq, s.session.At = seq, messages.At(s.p.Wall())
 	if !s.flushes {
@@ -83,7 +83,7 @@ func (s *shard) moved(seq int64) {
 	}
 }
 
-// greeted resumes where there is a session, and else asks for a permit.
+// greeted resumes a session, or asks for a permit without one.
 func (s *shard) greeted() {
 	if s.session.SessionID != "" {
 		s.state(messages.ShardResuming, 0)
@@ -96,7 +96,7 @@ func (s *shard) greeted() {
 }
 
 func (s *shard) ask() {
-	if s.silent { // and asks nobody
+	if s.silent { // it asks for none
 		s.identify()
 		return
 	}
@@ -104,15 +104,15 @@ func (s *shard) ask() {
 	if s.Shy != "" && s.Shy == s.cause {
 		return
 	}
-	if s.wish == "" { // else the wait goes on
-		s.wish = s.event()
-		s.permits[s.wish] = s
-		s.send(messages.PermitAsk{EventID: s.wish, Shard: s.id, Cause: s.cause})
+	if s.permitRequest == "" { // else the wait goes on
+		s.permitRequest = s.event()
+		s.permits[s.permitRequest] = s
+		s.send(messages.PermitAsk{EventID: s.permitRequest, Shard: s.id, Cause: s.cause})
 	}
 }
 
 func (s *shard) granted(m messages.PermitGrant) {
-	s.wish = ""
+	s.permitRequest = ""
 	if s.DieOnPermit {
 		if s.gateway != nil && s.Discord.Chance(2) == 0 {
 			s.identify()
@@ -155,7 +155,7 @@ func (s *shard) heartbeat(g *sim.Gateway, every time.Duration) {
 		if s.gateway != g || s.ended {
 			return
 		}
-		if !s.acked { // a zombie
+		if !s.acked { // a zombie connection
 			s.reconnect()
 			return
 		}
@@ -166,7 +166,7 @@ func (s *shard) heartbeat(g *sim.Gateway, every time.Duration) {
 	s.p.After(every/2, next)
 }
 
-// reconnect leaves the connection so that its session lives on.
+// reconnect closes the connection so that its session lives on.
 func (s *shard) reconnect() {
 	if s.Deaf && s.Stubborn {
 		return
@@ -225,7 +225,7 @@ func (s *shard) state(state messages.ShardState, code int) {
 	}
 }
 
-// figures tells how many events came, every 5 s for as long as the connection is the same.
+// figures reports the number of events every 5 s, while the connection is the same.
 func (s *shard) figures(g *sim.Gateway) {
 	if s.gateway != g || s.ended || s.silent || s.now != messages.ShardReady {
 		return
@@ -237,7 +237,7 @@ func (s *shard) figures(g *sim.Gateway) {
 	})
 }
 
-// is takes note of a state.
+// is records a state and reports it.
 func (s *shard) is(state messages.ShardState) {
 	was := s.now == messages.ShardReady
 	s.now = state
@@ -246,7 +246,7 @@ func (s *shard) is(state messages.ShardState) {
 	}
 }
 
-// stop ends the shard, its session left to be resumed.
+// stop ends the shard and leaves its session to be resumed.
 func (s *shard) stop() { s.close(4000) }
 
 func (s *shard) close(code int) {
@@ -257,5 +257,5 @@ func (s *shard) close(code int) {
 	}
 }
 
-// gone is the death of the process: its connection vanishes.
+// gone ends the connection without a close, as the death of the process does.
 func (s *shard) gone() { s.close(rules.CloseVanished) }

@@ -12,21 +12,22 @@ import (
 	"github.com/discluster/control/transport/ipc"
 )
 
-// Stock is a stock Discordoo (v0.11 or later) with every quirk PROTOCOL A1–A4 tells of, and what
-// may be odd about its author's part. The zero value, with Discord set, is a bot as most are.
+// Stock is a stock Discordoo (v0.11 or later) with every quirk of PROTOCOL A1–A4, and options for
+// its author's part. The zero value, with Discord set, is a common bot.
 type Stock struct {
 	Discord *sim.Discord
 	Up      func(shard int, up bool) // as SDK.Up
 
-	Boot       time.Duration                             // from exec to the open socket
-	Catches    bool                                      // the author catches the error of start(): the instance idles on, for ever
-	Refused    bool                                      // REST refuses the token
-	Deaf       bool                                      // Discord never lets its shards be READY, and nobody is told
-	DieAfter   time.Duration                             // it ends with exit 1 so long after its start; 0: never
-	ShoutAfter time.Duration                             // it sends a frame over the size limit then, once; 0: never
-	Old        bool                                      // v0.10 or before, with the older numbering
-	Speaks     func(Voice)                               // told when HELLO came
-	Hears      func(v Voice, op messages.Operation) bool // told of every operation; false: it is answered as usual
+	Boot       time.Duration // from exec to the open socket
+	Catches    bool          // the author catches the error of start(): the instance idles forever
+	Refused    bool          // REST refuses the token
+	Deaf       bool          // Discord never sends READY to its shards, and no error
+	DieAfter   time.Duration // it ends with exit 1 this long after its start; 0: never
+	ShoutAfter time.Duration // it sends a frame over the size limit at this time, once; 0: never
+	Old        bool          // v0.10 or before, with the older numbering
+	Speaks     func(Voice)   // called after HELLO
+	// Called for every operation; false: it is answered as usual.
+	Hears func(v Voice, op messages.Operation) bool
 }
 
 // Figures of a stock Discordoo (PROTOCOL A3).
@@ -36,14 +37,14 @@ const (
 	stockExit   = 80 * time.Millisecond
 )
 
-// stock is one life of a Stock.
+// stock is one run of a Stock.
 type stock struct {
 	Stock
 	*bot
-	greeted bool // HELLO came, and was the manager's
+	greeted bool // HELLO of the manager came
 }
 
-// Program is what the process does.
+// Program runs the bot as a process of a host.
 func (s Stock) Program(p *sim.Proc) {
 	b := &stock{Stock: s, bot: newBot(SDK{Discord: s.Discord, Up: s.Up, NoSessions: true, Hears: s.Hears}, p)}
 	b.silent = true
@@ -52,7 +53,7 @@ func (s Stock) Program(p *sim.Proc) {
 	p.OnSignal = func(sig syscall.Signal) { p.Exit(128+int(sig), "") }
 	p.OnEnd = b.gone
 	if s.DieAfter > 0 {
-		p.After(s.DieAfter, func() { p.Exit(1, "Error: as told\n") })
+		p.After(s.DieAfter, func() { p.Exit(1, "Error: scripted exit\n") })
 	}
 	if s.ShoutAfter > 0 {
 		p.After(s.ShoutAfter, func() { _ = b.link.Send(make([]byte, 8<<20+1)) })
@@ -65,7 +66,7 @@ func (b *stock) listen() {
 		l.Receive(func(frame []byte) { b.p.Do(func() { l.Ack(); b.packet(l, frame) }) }, func(error) {})
 	})
 	if err != nil {
-		panic(err) // two processes on one socket
+		panic(err) // two processes with one socket
 	}
 	b.p.After(patient, func() {
 		if !b.greeted {
@@ -74,11 +75,11 @@ func (b *stock) listen() {
 	})
 }
 
-// packet is what Discordoo makes of a frame; what crashes it is taken for a mistake of ours.
+// packet handles a frame as Discordoo does. A frame that would crash it is a bug of CONTROL.
 func (b *stock) packet(l transport.Link, frame []byte) {
 	m, err := ipc.DecodeFromManager(frame)
 	if err != nil {
-		panic(err) // CONTROL never sends what cannot be read
+		panic(err) // CONTROL never sends an unreadable packet
 	}
 	switch m := m.(type) {
 	case messages.Hello:
@@ -98,10 +99,11 @@ func (b *stock) packet(l transport.Link, frame []byte) {
 	}
 }
 
-// hello makes the socket that said it the manager's. Only the first one's shards count; every one is answered.
+// hello makes the sender's socket the manager's. Only the shards of the first HELLO count; every
+// HELLO is answered.
 func (b *stock) hello(l transport.Link, m messages.Hello) {
 	switch {
-	case b.Old: // op 2 was HEARTBEAT, and was answered with the like
+	case b.Old: // op 2 was HEARTBEAT, and was answered with another
 		b.link = l
 		_ = l.Send([]byte(fmt.Sprintf(`{"type":"__DDOO__.MESSAGE","data":{"op":2,"d":{"id":%q,"event_id":%q}}}`, b.snowflake, m.EventID)))
 		return
@@ -133,7 +135,7 @@ func (b *stock) hello(l transport.Link, m messages.Hello) {
 	}
 }
 
-// shardMoved says CONNECTED once, when every shard was READY, and nothing ever again.
+// shardMoved sends CONNECTED once, when every shard has been READY, and nothing after that.
 func (b *stock) shardMoved() {
 	if !b.connected && b.allReady() {
 		b.connected = true
@@ -141,7 +143,8 @@ func (b *stock) shardMoved() {
 	}
 }
 
-// failed: before CONNECTED a fatal close code is told by its text, behind it the process just ends.
+// failed handles a fatal close code: before CONNECTED its text is reported, after it the process
+// just ends.
 func (b *stock) failed(s *shard, code int, reason string) {
 	if b.connected {
 		b.p.Exit(1, fmt.Sprintf("Error: shard %d: %d\n", s.id, code))

@@ -8,16 +8,16 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Voice is how a story lets one life of a bot say operations.
+// Voice lets a story send operations as one run of a bot.
 type Voice struct{ *bot }
 
-// Cluster is whose it is.
+// Cluster returns the id of the bot's cluster.
 func (v Voice) Cluster() string { return v.p.Env("CLUSTER_ID") }
 
-// Alive reports whether this life of the bot, if there is one, has a link and is neither dead nor stopped.
+// Alive reports whether this run of the bot has a link and is neither dead nor stopped.
 func (v Voice) Alive() bool { return v.bot != nil && v.link != nil && v.p.Runs() }
 
-// Say says an operation, and reports whether the bot could.
+// Say sends an operation and reports whether the bot could.
 func (v Voice) Say(op messages.Operation) bool {
 	if v.Alive() {
 		v.send(op)
@@ -25,7 +25,7 @@ func (v Voice) Say(op messages.Operation) bool {
 	return v.Alive()
 }
 
-// AnswerIn answers an operation as usual, but later.
+// AnswerIn answers an operation as usual, after a delay.
 func (v Voice) AnswerIn(d time.Duration, op messages.Operation) {
 	v.p.After(d, func() {
 		if v.Alive() {
@@ -34,15 +34,15 @@ func (v Voice) AnswerIn(d time.Duration, op messages.Operation) {
 	})
 }
 
-// operation answers what another cluster asks, unless Hears does.
+// operation answers the request of another cluster, unless Hears does.
 func (b *bot) operation(m messages.Operation) {
 	if b.Hears == nil || !b.Hears(Voice{b}, m) {
 		b.answer(m)
 	}
 }
 
-// answer answers what another cluster asks: evals and requests with the cluster's number, cache
-// operations with 1, requests for members with none.
+// answer answers the request of another cluster: evals and requests with the cluster's number,
+// cache operations with 1, requests for members with none.
 func (b *bot) answer(m messages.Operation) {
 	var d struct {
 		EventID messages.Snowflake `json:"event_id"`
@@ -72,5 +72,5 @@ func (b *bot) answer(m messages.Operation) {
 	b.send(answer)
 }
 
-// Tell says any packet.
-func (v Voice) Tell(m messages.FromInstance) { v.send(m) }
+// Send sends any packet.
+func (v Voice) Send(m messages.FromInstance) { v.send(m) }

@@ -1,5 +1,6 @@
-// Package mockmaster is a scripted MASTER: it says what a test tells it to, with upstream's quirks as named options, and remembers what it heard.
-// It works on links alone, so it serves simulated ones and real ones.
+// Package mockmaster is a scripted MASTER: it sends what a test asks for, has upstream's quirks as
+// named options, and records what it received. It works on links alone, so it serves simulated ones
+// and real ones.
 package mockmaster
 
 import (
@@ -10,22 +11,22 @@ import (
 	"github.com/discluster/control/transport/master"
 )
 
-// Options are what the MASTER says of itself, and its quirks. The zero value is upstream's MASTER
-// as shipped (PROTOCOL A6).
+// Options are a MASTER's answers and its quirks. The zero value is upstream's MASTER as shipped
+// (PROTOCOL A6).
 type Options struct {
 	Authorization  string
-	Initialise     messages.Initialise // sent to every CONTROL that is let in
+	Initialise     messages.Initialise // sent to every CONTROL that is accepted
 	SilentGreeting bool                // sends no initialise at all
 	TakesInfo      bool                // upstream answers op 0 with a malformed error
 	AcksBeats      bool                // upstream acks nothing
 	Share          *messages.Share     // of the day's budget, in every ack; nil: none
-	// Permit answers a request for an identify; nil: nobody does, and a nil answer is none.
+	// Permit answers a request for an identify; nil, or a nil answer: there is no answer.
 	Permit       func(messages.PermitRequest) *messages.PermitAnswer
 	KnownForEver bool // upstream's bug: a source that was ever connected is refused with 4003
 }
 
-// Upstream is the MASTER of PROTOCOL A6: no shard_count as shipped, no features, op 0 refused, no
-// ack, a source refused for ever once it was known.
+// Upstream returns the options of PROTOCOL A6: no shard_count as shipped, no features, op 0
+// refused, no ack, a known source refused forever.
 func Upstream(token messages.Secret) Options {
 	return Options{Initialise: messages.Initialise{Token: token, HeartbeatInterval: new(messages.Milliseconds(50000))}, KnownForEver: true}
 }
@@ -39,10 +40,10 @@ type Master struct {
 	known    map[string]bool
 	heard    map[string][]messages.FromControl
 	greeting map[string]transport.Greeting
-	changed  chan struct{} // closed and made anew whenever something is heard
+	changed  chan struct{} // closed and replaced when a packet arrives
 }
 
-// New makes a MASTER; give its Accept to a listener.
+// New returns a MASTER; pass its Accept to a listener.
 func New(o Options) *Master {
 	return &Master{options: o, links: map[string]transport.Link{}, known: map[string]bool{}, heard: map[string][]messages.FromControl{},
 		greeting: map[string]transport.Greeting{}, changed: make(chan struct{})}
@@ -93,7 +94,7 @@ func (m *Master) hear(source string, l transport.Link, frame []byte) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.heard[source] = append(m.heard[source], p)
-		m.tell()
+		m.notify()
 	}
 }
 
@@ -103,22 +104,22 @@ func (m *Master) gone(source string, l transport.Link) {
 	if m.links[source] == l {
 		delete(m.links, source)
 	}
-	m.tell()
+	m.notify()
 }
 
-func (m *Master) tell() {
+func (m *Master) notify() {
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
 
-// Change makes another MASTER of it, from the next link on.
+// Change replaces the options, from the next link on.
 func (m *Master) Change(change func(*Options)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(&m.options)
 }
 
-// Send says something to a CONTROL, and reports whether it is linked.
+// Send sends a packet to a CONTROL and reports whether it is linked.
 func (m *Master) Send(source string, p messages.FromMaster) bool {
 	l := m.Link(source)
 	if l != nil {
@@ -127,28 +128,29 @@ func (m *Master) Send(source string, p messages.FromMaster) bool {
 	return l != nil
 }
 
-// Link is the link of a CONTROL, for bytes that no packet has; nil when it is not linked.
+// Link returns the link of a CONTROL, for bytes that no packet has; nil: it is not linked.
 func (m *Master) Link(source string) transport.Link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.links[source]
 }
 
-// Heard is what a CONTROL said so far, in order.
+// Heard returns the packets of a CONTROL so far, in order.
 func (m *Master) Heard(source string) []messages.FromControl {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]messages.FromControl(nil), m.heard[source]...)
 }
 
-// Greeting is how a CONTROL introduced itself last.
+// Greeting returns the last introduction of a CONTROL.
 func (m *Master) Greeting(source string) transport.Greeting {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.greeting[source]
 }
 
-// Changed is closed when something more was heard, or a link ended; for tests with real links.
+// Changed returns a channel that is closed when a packet arrives or a link ends; for tests with
+// real links.
 func (m *Master) Changed() <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -158,7 +160,7 @@ func (m *Master) Changed() <-chan struct{} {
 func send(l transport.Link, p messages.FromMaster) {
 	frame, err := master.EncodeFromMaster(p)
 	if err != nil {
-		panic(err) // of the test's own making
+		panic(err) // an error of the test
 	}
-	_ = l.Send(frame) // a link that ends meanwhile
+	_ = l.Send(frame) // the link may end
 }

@@ -53,7 +53,9 @@ func TestEnvStarts(t *testing.T) {
 		"after a while":        {actors.ReadyRule{After: time.Minute}, func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second} }, 210 * time.Second},
 		"after less than that": {actors.ReadyRule{After: time.Second}, func(string) fakecluster.Env { return fakecluster.Env{} }, 200 * time.Second},
 		"a line of its output": {actors.ReadyRule{Log: regexp.MustCompile(`^Logged in as .+#\d{4}$`)},
-			func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second, Says: "Logged in as bot#0001"} }, 80 * time.Second},
+			func(string) fakecluster.Env {
+				return fakecluster.Env{Boot: time.Second, ReadyLine: "Logged in as bot#0001"}
+			}, 80 * time.Second},
 		"its own address": {actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"},
 			func(cluster string) fakecluster.Env { return fakecluster.Env{Site: siteOf(cluster)} }, 80 * time.Second},
 	} {
@@ -79,11 +81,11 @@ func TestEnvFails(t *testing.T) {
 		m := f.envs(6, 2, func(cluster string, start int) fakecluster.Env {
 			switch {
 			case cluster == "0" && start < 3:
-				return fakecluster.Env{DieAfter: 3 * time.Second, Says: "never"}
+				return fakecluster.Env{DieAfter: 3 * time.Second, ReadyLine: "never"}
 			case cluster == "1":
 				return fakecluster.Env{Deaf: true}
 			default:
-				return fakecluster.Env{Says: "up", IgnoreTerm: true}
+				return fakecluster.Env{ReadyLine: "up", IgnoreTerm: true}
 			}
 		}, environment(actors.ReadyRule{Log: regexp.MustCompile("up")}))
 		f.must("the third start of 0", 40*time.Minute, f.stateIs(m, 0, messages.ClusterServing))
@@ -148,7 +150,7 @@ func TestEnvIsTakenBack(t *testing.T) {
 // A rolling restart starts one after the other.
 func TestEnvRolls(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
-		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Says: "up"} }, environment(actors.ReadyRule{Log: regexp.MustCompile("up")}))
+		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{ReadyLine: "up"} }, environment(actors.ReadyRule{Log: regexp.MustCompile("up")}))
 		f.must("all READY", time.Minute, f.sawN("cluster.ready", 2))
 		f.order(m, messages.RollingRestart{})
 		f.must("done", 10*time.Minute, func() bool {
@@ -182,7 +184,7 @@ func TestEnvIsReplaced(t *testing.T) {
 func TestEnvDiesWhileControlIsAway(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		rule := environment(actors.ReadyRule{Log: regexp.MustCompile("up")})
-		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Says: "up"} }, rule)
+		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{ReadyLine: "up"} }, rule)
 		f.must("all READY", time.Minute, f.sawN("cluster.ready", 2))
 		f.pass(time.Duration(1+f.loop.Rand.IntN(20)) * time.Second)
 		m.Crash()

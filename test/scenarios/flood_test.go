@@ -19,17 +19,17 @@ func flood(v fakecluster.Voice, i int) {
 	event, shard := messages.Snowflake(fmt.Sprint(100_000+i)), i%4
 	switch i % 8 {
 	case 0, 1:
-		v.Tell(messages.PermitAsk{EventID: event, Shard: 0, Cause: messages.CauseReidentify})
+		v.Send(messages.PermitAsk{EventID: event, Shard: 0, Cause: messages.CauseReidentify})
 	case 2:
-		v.Tell(messages.PermitSent{EventID: messages.Snowflake(fmt.Sprint(100_000 + i - 1)), Shard: 0})
+		v.Send(messages.PermitSent{EventID: messages.Snowflake(fmt.Sprint(100_000 + i - 1)), Shard: 0})
 	case 3:
-		v.Tell(messages.PermitSent{EventID: event, Shard: shard})
+		v.Send(messages.PermitSent{EventID: event, Shard: shard})
 	case 4, 5:
-		v.Tell(messages.InstanceSessions{EventID: event, Sessions: []messages.Session{{Shard: shard, ShardCount: 8, SessionID: fmt.Sprint("s", i), ResumeGatewayURL: "wss://x"}}})
+		v.Send(messages.InstanceSessions{EventID: event, Sessions: []messages.Session{{Shard: shard, ShardCount: 8, SessionID: fmt.Sprint("s", i), ResumeGatewayURL: "wss://x"}}})
 	case 6:
-		v.Tell(messages.ShardStatus{Shard: 1, State: messages.ShardDisconnected})
+		v.Send(messages.ShardStatus{Shard: 1, State: messages.ShardDisconnected})
 	case 7:
-		v.Tell(messages.ShardStatus{Shard: 1, State: messages.ShardReady})
+		v.Send(messages.ShardStatus{Shard: 1, State: messages.ShardReady})
 	}
 }
 

@@ -29,7 +29,7 @@ func TestGoneOfOthers(t *testing.T) {
 		for i := range 24 {
 			gone = append(gone, i)
 		}
-		v.Tell(messages.InstanceSessions{EventID: "1", Gone: gone})
+		v.Send(messages.InstanceSessions{EventID: "1", Gone: gone})
 		f.pass(time.Second)
 		f.powerOff(m)
 		f.pass(31 * time.Second)
@@ -96,7 +96,7 @@ func TestWishesWithoutEnd(t *testing.T) {
 		f.connect(m, "c", 0, 15)
 		f.must("all", 2*time.Minute, f.owned(16))
 		for i := range 500 {
-			v.Tell(messages.PermitAsk{EventID: messages.Snowflake(fmt.Sprint(1000 + i)), Shard: 0, Cause: messages.CauseReidentify})
+			v.Send(messages.PermitAsk{EventID: messages.Snowflake(fmt.Sprint(1000 + i)), Shard: 0, Cause: messages.CauseReidentify})
 		}
 		f.pass(time.Second)
 		f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 12})

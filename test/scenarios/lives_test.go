@@ -122,9 +122,9 @@ func TestReservationIsRemembered(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.envs(1, 1, func(_ string, start int) fakecluster.Env {
 			if start == 1 {
-				return fakecluster.Env{Boot: 110 * time.Second, Says: "ready"}
+				return fakecluster.Env{Boot: 110 * time.Second, ReadyLine: "ready"}
 			}
-			return fakecluster.Env{Says: "ready"}
+			return fakecluster.Env{ReadyLine: "ready"}
 		}, environment(actors.ReadyRule{Log: regexp.MustCompile("ready")}))
 		f.must("it identifies", 2*time.Minute, func() bool { return f.identifies() == 1 })
 		f.powerOff(m)

@@ -6,8 +6,9 @@ import (
 	"testing/synctest"
 )
 
-// Bubble runs fn in a testing/synctest bubble, for a program that is no test; one may do it once. Nothing of the testing package is seen: it is given no arguments, and
-// its own end, which would be the program's, never comes.
+// Bubble runs fn in a testing/synctest bubble, for a program that is not a test, which may do so
+// once. The testing package stays invisible: it gets no arguments, and its own end, which would end
+// the program, never comes.
 func Bubble(fn func()) {
 	args, done := os.Args, make(chan struct{})
 	os.Args = args[:1:1]

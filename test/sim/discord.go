@@ -10,10 +10,11 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// DiscordPlace is where Discord is in the net: what Cut and latencies call it.
+// DiscordPlace is the name of Discord's place in the net, for Cut and latencies.
 const DiscordPlace = "discord"
 
-// Discord is Discord's rules behind the net: every input and output is late by a latency of its own, in order on each connection.
+// Discord runs Discord's rules behind the net: every input and output has a latency of its own, in
+// order on each connection.
 type Discord struct {
 	Rules *rules.Discord
 
@@ -21,7 +22,7 @@ type Discord struct {
 	net   *Net
 	conns map[rules.Conn]*Gateway
 	next  rules.Conn
-	tick  func() // cancels the tick that is set
+	tick  func() // cancels the scheduled tick
 }
 
 // Gateway is a client's end of one gateway connection.
@@ -36,12 +37,13 @@ type Gateway struct {
 	broken bool // a frame met a cut
 }
 
-// NewDiscord puts rules of the given configuration into the net.
+// NewDiscord adds rules with the given configuration to the net.
 func NewDiscord(l *Loop, n *Net, c rules.Config) *Discord {
 	return &Discord{Rules: rules.New(c, time.Now()), loop: l, net: n, conns: map[rules.Conn]*Gateway{}}
 }
 
-// Open opens a gateway connection from a place; out gets what Discord says, and a Close at its end unless the client closed it itself.
+// Open opens a gateway connection from a place. out gets Discord's output, and a Close at the end
+// unless the client closed it.
 func (d *Discord) Open(from string, out func(rules.Output)) *Gateway {
 	d.next++
 	g := &Gateway{d: d, id: d.next, from: from, out: out}
@@ -50,10 +52,10 @@ func (d *Discord) Open(from string, out func(rules.Output)) *Gateway {
 	return g
 }
 
-// Send brings one input to Discord; from gets the connection it is for.
+// Send passes one input to Discord; from gets its connection.
 func (g *Gateway) Send(from func(rules.Conn) rules.Input) { g.send(from(g.id)) }
 
-// Close ends the connection from the client's side.
+// Close closes the connection from the client's side.
 func (g *Gateway) Close(code int) {
 	if !g.closed {
 		g.closed = true
@@ -70,8 +72,10 @@ func (g *Gateway) send(in rules.Input) {
 	})
 }
 
-// lost reports whether a frame that would arrive now does not: there is a cut, or one broke the connection, which both ends notice a little later. A frame is not sent again
-// when the cut is healed, as the links of Net do it: an IDENTIFY that comes late would be early for the next one, and nobody could help that.
+// lost reports whether a frame that would arrive now is lost: there is a cut, or one broke the
+// connection, which both ends notice a little later. The frame is not sent again after the cut, as
+// Net's links do: a late IDENTIFY would be too early for the next one, which no pacing could
+// prevent.
 func (g *Gateway) lost() bool {
 	if g.broken || !g.d.net.isCut(g.from, DiscordPlace) {
 		return g.broken
@@ -88,7 +92,7 @@ func (g *Gateway) lost() bool {
 	return true
 }
 
-// arrival is when a frame sent now comes in, not before the one ahead of it.
+// arrival returns when a frame sent now arrives, not before the previous one.
 func (d *Discord) arrival(last time.Time, place string) time.Time {
 	at := time.Now().Add(d.net.delay(place, DiscordPlace))
 	if at.Before(last) {
@@ -97,16 +101,17 @@ func (d *Discord) arrival(last time.Time, place string) time.Time {
 	return at
 }
 
-// Chance draws a number below n, for what a bot does one way or another.
+// Chance returns a random number below n, for a bot's choices.
 func (d *Discord) Chance(n int) int { return d.loop.Rand.IntN(n) }
 
-// Live reports whether the client's end of a connection is there: a process that died has none, though Discord may not know yet.
+// Live reports whether the client's end of a connection exists: a dead process has none, though
+// Discord may not know.
 func (d *Discord) Live(c rules.Conn) bool {
 	g := d.conns[c]
 	return g != nil && !g.closed
 }
 
-// Step applies an input, or a fault, at Discord itself.
+// Step applies an input or a fault directly to Discord.
 func (d *Discord) Step(in rules.Input) {
 	for _, out := range d.Rules.Step(time.Now(), in) {
 		g := d.conns[out.To()]

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// This file is the disk of a Host: its small files, and what goes wrong with them.
+// This file is the disk of a Host: its small files and their faults.
 
-// disk replaces one file, or removes it for nil data, behind all that was asked for before it. A
-// life that is dead by then has not done it.
+// disk replaces one file, or removes it for nil data, after all changes queued before. A run that
+// is dead by then has not done it.
 func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
 	b.queued[name] = data
-	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow)))) // a process may start sooner
+	// A process may start sooner.
+	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow))))
 	if at.Before(b.disk) {
 		at = b.disk
 	}
@@ -31,10 +32,10 @@ func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
 	})
 }
 
-// diskSlow is the longest that the disk takes for one file.
+// diskSlow is the longest time that the disk takes for one file.
 const diskSlow = 8 * time.Millisecond
 
-// readErr is why a file cannot be read.
+// readErr returns the error of reading a file.
 func (h *Host) readErr(name string) error {
 	if h.ReadErr == nil {
 		return nil
@@ -42,10 +43,11 @@ func (h *Host) readErr(name string) error {
 	return h.ReadErr(name)
 }
 
-// Damage puts other bytes into a file, as a disk may.
+// Damage replaces the bytes of a file, as a faulty disk may.
 func (h *Host) Damage(name string, data []byte) { h.files[name] = data }
 
-// flush writes what a life that ended in order has asked for, as its program does before it exits.
+// flush writes the queued changes of a run that ended in order, as its program does before it
+// exits.
 func (h *Host) flush() {
 	if h.boot == nil || h.boot.dead || h.DiskErr != nil {
 		return

@@ -8,9 +8,9 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file is how a Host looks for processes.
+// This file finds processes for a Host.
 
-// find gives a living process to another life of its host's CONTROL.
+// find transfers a living process to another run of its host's CONTROL.
 func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func() {
 	return h.loop.After(h.net.delay(h.Name, h.Name), func() {
 		if b.dead {
@@ -31,7 +31,7 @@ func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func()
 	})
 }
 
-// sweep kills what holds one of the entries, and counts it.
+// sweep kills the processes that hold one of the entries and returns their number.
 func (h *Host) sweep(entries ...string) (n int) {
 	for _, p := range h.Processes() {
 		if p.holds(entries...) {
@@ -53,5 +53,5 @@ func (h *Host) holders(prefix string) (values []string) {
 	return values
 }
 
-// FindErrs are reasons why it cannot be known whether a process lives.
+// FindErrs are reasons for which it is unknown whether a process lives.
 var FindErrs = []error{syscall.EACCES, syscall.EMFILE, syscall.EIO, fs.ErrNotExist}

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// guests are programs of real code, on goroutines of their own, in the same bubble. Between two
-// steps of the loop they run until they wait, and what they want done is a step of its own. The
-// runtime chooses their order where several are awake, so a run with guests has not one trace a
+// guests are programs of real code on goroutines of their own, in the same bubble. Between two
+// steps of the loop they run until they wait, and each of their effects is a step. The runtime
+// chooses their order if several are awake, so a run with guests does not have one trace for a
 // seed.
 type guests struct {
 	mu      sync.Mutex
@@ -17,7 +17,7 @@ type guests struct {
 	wake    chan struct{} // holds one
 }
 
-// Invite tells the loop that there will be guests.
+// Invite announces guests to the loop.
 func (l *Loop) Invite() {
 	g := &l.guest
 	g.mu.Lock()
@@ -39,7 +39,7 @@ func (l *Loop) Post(fn func()) {
 	}
 }
 
-// next is the first step that was posted, once every guest waits.
+// next returns the first posted step, after every guest waits.
 func (g *guests) next() (post func(), is bool) {
 	if !g.present {
 		return nil, false
@@ -54,7 +54,7 @@ func (g *guests) next() (post func(), is bool) {
 	return post, true
 }
 
-// sleep lets d pass, and reports whether it did: a guest may post something before.
+// sleep lets d pass and reports whether it did: a guest may post a step before.
 func (g *guests) sleep(d time.Duration) (whole bool) {
 	if !g.present {
 		time.Sleep(d)

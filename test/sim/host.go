@@ -21,35 +21,36 @@ import (
 type Host struct {
 	Name string
 	Log  zerolog.Logger
-	// Program is what a process does, by what it was started with. An error is why it cannot be started.
+	// Program returns what a process does, by its command. An error is the reason for which it
+	// cannot start.
 	Program func(proc.Spec) (Program, error)
-	// HTTP answers requests; nil: nobody listens.
+	// HTTP answers requests; nil: nothing answers.
 	HTTP func(world.Request) (world.Response, error)
-	// Panic says whether an actor panics on a message before it sees it; nil: none does.
+	// Panic reports whether an actor panics on a message before it handles it; nil: never.
 	Panic func(actor string, msg any) bool
 	// Leaky lets the host's CONTROL and MASTER pass on every secret.
 	Leaky bool
-	// StartErr, when set, is what every Start ends with: the machine lacks something.
+	// StartErr, if set, is the error of every Start: the machine lacks something.
 	StartErr error
-	// Clock is how far the wall clock is ahead of the others'; it may be changed at any moment.
+	// Clock is how far the wall clock is ahead of the others'; it may change at any time.
 	Clock time.Duration
-	// Blind lets a World not know that its machine is short of CPU time, as a kernel without pressure
-	// information does.
+	// Blind hides the shortage of CPU time from a World, as a kernel without pressure information
+	// does.
 	Blind bool
-	// DiskErr, when set, is what every Save ends with.
+	// DiskErr, if set, is the error of every Save.
 	DiskErr error
-	// FindErr, when set, is what every search for processes ends with, and ReadErr says what every
-	// Load of a file does, and List as the file "".
+	// FindErr, if set, is the error of every search for processes. ReadErr returns the error of
+	// every Load of a file, and of List for the file "".
 	FindErr error
 	ReadErr func(name string) error
-	// HookErr is what every Hook ends with; Hooks is what was run.
+	// HookErr is the error of every Hook; Hooks are the hooks that ran.
 	HookErr error
 	Hooks   []Hook
 
-	sites map[string]func() int // what processes answer HTTP with, by URL
+	sites map[string]func() int // statuses that processes answer HTTP with, by URL
 
 	starved bool // its processes get no CPU time
-	scarce  bool // or did not a moment ago
+	scarce  bool // or got none until a moment ago
 
 	loop  *Loop
 	net   *Net
@@ -60,24 +61,26 @@ type Host struct {
 	boots int
 }
 
-// Hook is one command that was run.
+// Hook is one command that ran.
 type Hook struct {
 	Argv  []string
 	Input string
 }
 
-// Program is the body of a simulated process: called once at its start, it goes on by timers, links and OnSignal.
+// Program is the body of a simulated process: called once at its start, it continues by timers,
+// links and OnSignal.
 type Program func(p *Proc)
 
-// boot is one life of a CONTROL or MASTER on a host; when it is dead nothing reaches its actors any more, and nothing comes from them.
+// boot is one run of a CONTROL or MASTER on a host. After its death nothing reaches its actors, and
+// they have no effects.
 type boot struct {
 	dead   bool
 	frozen bool
-	missed []func() // what the World had to say while it was frozen
+	missed []func() // callbacks that came while it was frozen
 	ends   []*end
 	stops  []func()
 	disk   time.Time         // when the last file is written
-	queued map[string][]byte // what was asked of the files, done or not; nil: removed
+	queued map[string][]byte // last data of each file, written or not; nil: removed
 }
 
 // NewHost adds a machine to the loop and the net.
@@ -85,7 +88,8 @@ func NewHost(l *Loop, n *Net, name string) *Host {
 	return &Host{Name: name, Log: zerolog.Nop(), loop: l, net: n, sites: map[string]func() int{}, files: map[string][]byte{}, procs: map[int]*Proc{}, pid: 1000}
 }
 
-// Boot starts a life: the World of one CONTROL or MASTER, and the prefix of its actors' names. One host runs one at a time.
+// Boot starts a run. It returns the World of one CONTROL or MASTER and the prefix of its actors'
+// names. One host runs one at a time.
 func (h *Host) Boot() (w *world.World, prefix string) {
 	h.flush()
 	b := &boot{queued: map[string][]byte{}}
@@ -154,7 +158,8 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 	return w, prefix
 }
 
-// alive makes fn something that only a living CONTROL or MASTER does: later where it is frozen.
+// alive returns fn for a living CONTROL or MASTER: delayed while it is frozen, dropped after its
+// death.
 func (b *boot) alive(fn func()) func() {
 	return func() {
 		switch {
@@ -167,7 +172,7 @@ func (b *boot) alive(fn func()) func() {
 	}
 }
 
-// fetch does one HTTP request: to a process of this host, or to Discord.
+// fetch sends one HTTP request, to a process of this host or to Discord.
 func (h *Host) fetch(r world.Request, alive func(func()) func(), done func(world.Response, error)) (cancel func()) {
 	if site := h.sites[r.URL]; site != nil {
 		return h.ask(r, site, func(r world.Response, err error) { alive(func() { done(r, err) })() })
@@ -184,7 +189,7 @@ func (h *Host) fetch(r world.Request, alive func(func()) func(), done func(world
 	}))
 }
 
-// panics makes an actor panic where Panic says so.
+// panics makes an actor panic on the messages that Panic selects.
 func (h *Host) panics(name string) actor.ReceiverMiddleware {
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(ctx actor.ReceiverContext, env *actor.MessageEnvelope) {
@@ -196,7 +201,8 @@ func (h *Host) panics(name string) actor.ReceiverMiddleware {
 	}
 }
 
-// Freeze lets nothing of the present life run for d, as SIGSTOP or a sleeping machine would. What came meanwhile is there when it wakes, all at once.
+// Freeze stops the current run for d, as SIGSTOP or a suspended machine does. Everything that
+// arrived meets it at once when it wakes.
 func (h *Host) Freeze(d time.Duration) {
 	b := h.boot
 	b.frozen = true
@@ -215,11 +221,11 @@ func (h *Host) Freeze(d time.Duration) {
 	})
 }
 
-// scarceFor is how long a World goes on knowing that its machine was short of CPU time.
+// scarceFor is how long a World remembers that its machine was short of CPU time.
 const scarceFor = 10 * time.Second
 
-// Starve lets no process of the machine run for d; what each would have done it does at the end,
-// all together.
+// Starve stops every process of the machine for d. What they would have done they do at the end,
+// all at once.
 func (h *Host) Starve(d time.Duration) {
 	h.starved, h.scarce = true, true
 	h.loop.After(d, func() {
@@ -231,7 +237,8 @@ func (h *Host) Starve(d time.Duration) {
 	h.loop.After(d+scarceFor, func() { h.scarce = h.starved })
 }
 
-// Crash kills the present life as kill -9 would: its links end, its timers and messages are gone, its processes live on.
+// Crash kills the current run as kill -9 does: its links end, its timers and messages are gone, its
+// processes live on.
 func (h *Host) Crash() {
 	b := h.boot
 	b.dead = true
@@ -243,7 +250,7 @@ func (h *Host) Crash() {
 	}
 }
 
-// PowerOff crashes the host: its life and all its processes.
+// PowerOff crashes the host with its run and all its processes.
 func (h *Host) PowerOff() {
 	h.Crash()
 	for _, p := range h.Processes() {
@@ -251,7 +258,7 @@ func (h *Host) PowerOff() {
 	}
 }
 
-// Bots lists the living processes that CONTROL started, without what they started.
+// Bots lists the living processes that CONTROL started, without those that they started.
 func (h *Host) Bots() []*Proc {
 	return slices.DeleteFunc(h.Processes(), func(p *Proc) bool { return p.Forked() })
 }
@@ -300,7 +307,7 @@ func (h *Host) listen(b *boot, at string, accept func(transport.Link, transport.
 	return at, stop, err
 }
 
-// living is a link that goes silent with the life that holds it.
+// living is a link that goes silent with the run that holds it.
 type living struct {
 	transport.Link
 	boot *boot

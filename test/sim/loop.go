@@ -1,5 +1,6 @@
-// Package sim runs whole fleets in one testing/synctest bubble, each run in an order drawn from a seed: every timer, frame, process and message goes through one
-// loop on one goroutine, so that a seed has exactly one trace.
+// Package sim runs whole fleets in one testing/synctest bubble, each run in an order drawn from a
+// seed. Every timer, frame, process and message goes through one loop on one goroutine, so that a
+// seed has exactly one trace.
 //
 //	loop.go     the loop: what is due, which mailbox goes next, the trace
 //	mailbox.go  an actor's mailbox that runs one message a turn
@@ -10,7 +11,7 @@
 //	guests.go   real code that runs beside the loop, on goroutines of its own
 //	bubble.go   a bubble for a program that is no test
 //
-// rehearsal, below, is a whole fleet made of these for operators.
+// Package rehearsal runs a whole fleet made of these for operators.
 package sim
 
 import (
@@ -24,17 +25,18 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Loop owns the order of everything in a simulated run. All its methods are called from its own goroutine: the test's, or a callback's.
+// Loop owns the order of everything in a simulated run. All its methods are called from its own
+// goroutine, that of the test or of a callback.
 type Loop struct {
 	Rand *rand.Rand
 	// Prefix begins the name of every actor of this run: one ActorSystem may serve many runs.
 	Prefix string
-	// Check is asked after every step; its first error ends the run.
+	// Check is called after every step; its first error ends the run.
 	Check func() error
-	// Trace is told every step; nil: nobody is.
+	// Trace is called for every step; nil: never.
 	Trace func(line string)
-	// Around runs an actor's turn, to measure it; nil: it is run.
-	Around func(who string, turn func())
+	// Around runs an actor's turn, to measure it; nil: the turn just runs.
+	Around func(name string, turn func())
 
 	start time.Time
 	seq   uint64
@@ -49,25 +51,27 @@ type Loop struct {
 	guest guests
 }
 
-// loops numbers them.
+// loops numbers the loops.
 var loops atomic.Int64
 
-// birth is when simulated time begins: a bubble's clock starts in 2000, before Discord.
+// birth is the start of simulated time: a bubble's clock starts in 2000, before Discord existed.
 var birth = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// busyMax is how many steps one moment may take.
+// busyMax bounds the steps of one moment.
 const busyMax = 100_000
 
-// NewLoop makes a loop whose choices are drawn from seed. It belongs to the bubble it is made in, whose clock it moves to 2026.
+// NewLoop returns a loop whose choices are drawn from seed. It belongs to the current bubble, whose
+// clock it moves to 2026.
 func NewLoop(seed uint64) *Loop {
 	time.Sleep(time.Until(birth))
 	return &Loop{Prefix: fmt.Sprintf("run%d.", loops.Add(1)), Rand: rand.New(rand.NewPCG(seed, 0x5eed)), start: time.Now(), hash: 14695981039346656037}
 }
 
-// Now is the simulated time since the run began.
+// Now returns the simulated time since the run began.
 func (l *Loop) Now() time.Duration { return time.Since(l.start) }
 
-// Actors lists every actor there was. One of a crashed life never stops; a system that goes on has to forget it.
+// Actors lists every actor so far. An actor of a crashed run never stops; a system that goes on
+// must forget it.
 func (l *Loop) Actors() []*actor.PID {
 	var all []*actor.PID
 	for _, m := range l.boxes {
@@ -76,7 +80,7 @@ func (l *Loop) Actors() []*actor.PID {
 	return all
 }
 
-// Err is the first error of Check, or of Fail.
+// Err returns the first error of Check or Fail.
 func (l *Loop) Err() error { return l.err }
 
 // Fail ends the run with err.
@@ -86,13 +90,15 @@ func (l *Loop) Fail(err error) {
 	}
 }
 
-// Hash is the trace so far, as a number: two runs with one hash did the same things in the same order at the same times.
+// Hash returns a number for the trace so far: two runs with one hash did the same things in the
+// same order at the same times.
 func (l *Loop) Hash() uint64 { return l.hash }
 
-// Steps counts the steps so far.
+// Steps returns the number of steps so far.
 func (l *Loop) Steps() int { return l.steps }
 
-// After runs fn once d has passed, unless cancel came first. What is due at the same moment runs in the order it was asked for.
+// After runs fn after d, unless it is cancelled before. Timers of the same moment run in the order
+// in which they were set.
 func (l *Loop) After(d time.Duration, fn func()) (cancel func()) {
 	l.seq++
 	t := &timer{at: time.Now().Add(max(d, 0)), seq: l.seq, fn: fn}
@@ -100,10 +106,10 @@ func (l *Loop) After(d time.Duration, fn func()) (cancel func()) {
 	return func() { t.fn = nil }
 }
 
-// Run lets d of simulated time pass, or less when something fails.
+// Run lets d of simulated time pass, or less after a failure.
 func (l *Loop) Run(d time.Duration) error { return l.Until(d, func() bool { return false }) }
 
-// Until lets time pass until done, at most d. It asks done after every step.
+// Until lets time pass until done returns true, for d at most. It calls done after every step.
 func (l *Loop) Until(d time.Duration, done func() bool) error {
 	end := time.Now().Add(d)
 	for l.err == nil && !done() {
@@ -114,7 +120,7 @@ func (l *Loop) Until(d time.Duration, done func() bool) error {
 			l.turn()
 		case len(l.due) > 0 && !l.due[0].at.After(end):
 			if t := l.due[0]; t.fn != nil && !l.guest.sleep(time.Until(t.at)) {
-				continue // a guest has something to do before that
+				continue // a guest acts before that
 			}
 			if t := heap.Pop(&l.due).(*timer); t.fn != nil {
 				t.fn()
@@ -157,19 +163,19 @@ func (l *Loop) turn() {
 }
 
 // note adds one step to the trace.
-func (l *Loop) note(who string, msg any) {
+func (l *Loop) note(name string, msg any) {
 	if env, ok := msg.(*actor.MessageEnvelope); ok {
 		msg = env.Message
 	}
 	kind := reflect.TypeOf(msg).String()
-	l.hash = mix(l.hash^uint64(l.Now()), who)
+	l.hash = mix(l.hash^uint64(l.Now()), name)
 	l.hash = mix(l.hash, kind)
 	if l.Trace != nil {
-		l.Trace(fmt.Sprintf("%12v %-24s %s %+v", l.Now(), who, kind, msg))
+		l.Trace(fmt.Sprintf("%12v %-24s %s %+v", l.Now(), name, kind, msg))
 	}
 }
 
-// mix is FNV-1a, going on from h.
+// mix continues FNV-1a from h.
 func mix(h uint64, s string) uint64 {
 	for i := range len(s) {
 		h = (h ^ uint64(s[i])) * 1099511628211
@@ -198,7 +204,7 @@ func (t *timers) Push(x any)   { *t = append(*t, x.(*timer)) }
 func (t *timers) Pop() any {
 	last := len(*t) - 1
 	x := (*t)[last]
-	(*t)[last] = nil // with it goes what its fn knows
+	(*t)[last] = nil // releases what its fn holds
 	*t = (*t)[:last]
 	return x
 }

@@ -2,17 +2,17 @@ package sim
 
 import "github.com/asynkron/protoactor-go/actor"
 
-// mailbox is an actor's mailbox that runs one message a turn, system messages first. Protoactor's own runs a whole batch, so that a stop between two messages would
-// never be seen.
+// mailbox is an actor's mailbox that runs one message a turn, system messages first. Protoactor's
+// own runs a whole batch, so that a stop between two messages would never occur.
 type mailbox struct {
 	loop      *Loop
-	boot      *boot // what comes after its death is dropped
+	boot      *boot // messages after its death are dropped
 	name      string
 	invoker   actor.MessageInvoker
 	system    []any
 	user      []any
 	suspended bool
-	queued    bool // among the loop's ready ones
+	queued    bool // it is among the loop's ready ones
 }
 
 func (l *Loop) mailbox(b *boot, name string) *mailbox {
@@ -67,7 +67,7 @@ func (m *mailbox) turn() {
 	}
 }
 
-// first takes the first of a queue, and leaves nothing of it behind: what is kept is to be the actors' own.
+// first removes the first element of a queue and releases it.
 func first[T any](queue []T) (T, []T) {
 	var none T
 	one := queue[0]

@@ -10,22 +10,23 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// deadAfter is how long a cut link lives on before both ends notice (PROTOCOL B1, Clocks: dead
-// after 10 s of silence).
+// deadAfter is how long a cut link lives until both ends notice (PROTOCOL B1, Clocks: dead after 10
+// s of silence).
 const deadAfter = 10 * time.Second
 
-// resendEvery is how often a frame that met a cut is tried again, as TCP does.
+// resendEvery is the pause after which a frame that met a cut is sent again, as TCP does.
 const resendEvery = 200 * time.Millisecond
 
-// frameMax is the longest frame in bytes, a cluster socket's (PROTOCOL B2); a longer one ends its
-// link.
+// frameMax is the longest frame in bytes, as of a cluster socket (PROTOCOL B2); a longer one ends
+// its link.
 const frameMax = 8 << 20
 
 // Net carries whole frames between named places: machines, "discord", "master".
 type Net struct {
-	// Latency is drawn for each frame and each way between two places. A place to itself costs no more than a millisecond.
+	// Latency is drawn for each frame and each direction between two places. Within a place it is a
+	// millisecond at most.
 	Latency func() time.Duration
-	// Dialled is told of every dial; nil: nobody is.
+	// Dialled is called for every dial; nil: never.
 	Dialled func(from, address string)
 
 	loop      *Loop
@@ -39,14 +40,14 @@ type listener struct {
 	accept func(transport.Link, transport.Greeting)
 }
 
-// NewNet makes a net whose links have a latency of 0 to jitter, drawn frame by frame.
+// NewNet returns a net whose links have a latency of 0 to jitter, drawn for each frame.
 func NewNet(l *Loop, jitter time.Duration) *Net {
 	n := &Net{loop: l, listeners: map[string]listener{}, cuts: map[[2]string]bool{}}
 	n.Latency = func() time.Duration { return time.Duration(l.Rand.Int64N(int64(jitter) + 1)) }
 	return n
 }
 
-// Listen takes every link dialled to address from now on, until stop.
+// Listen accepts every link dialled to address until stop.
 func (n *Net) Listen(place, address string, accept func(transport.Link, transport.Greeting)) (stop func(), err error) {
 	if _, taken := n.listeners[address]; taken {
 		return nil, fmt.Errorf("listen on %s: address in use", address)
@@ -56,7 +57,7 @@ func (n *Net) Listen(place, address string, accept func(transport.Link, transpor
 }
 
 // Dial opens a link from a place to an address. cancel closes one whose Receive was never called.
-func (n *Net) Dial(from, address string, who transport.Greeting, done func(transport.Link, error)) (cancel func()) {
+func (n *Net) Dial(from, address string, greeting transport.Greeting, done func(transport.Link, error)) (cancel func()) {
 	if n.Dialled != nil {
 		n.Dialled(from, address)
 	}
@@ -73,7 +74,7 @@ func (n *Net) Dial(from, address string, who transport.Greeting, done func(trans
 		}
 		here, there := n.pair(from, to.place)
 		dialled = here
-		to.accept(there, who)
+		to.accept(there, greeting)
 		done(here, nil)
 	})
 	return func() {
@@ -98,7 +99,8 @@ func (n *Net) Cut(a, b string) {
 	}
 }
 
-// Drop ends every link between two places at once, as a restarted router does; new ones can be dialled.
+// Drop ends every link between two places at once, as a restarted router does; new ones can be
+// dialled.
 func (n *Net) Drop(a, b string) {
 	for _, p := range n.links {
 		if key(p.ends[0].place, p.ends[1].place) == key(a, b) && !p.ended {
@@ -110,7 +112,7 @@ func (n *Net) Drop(a, b string) {
 // Heal ends a Cut.
 func (n *Net) Heal(a, b string) { delete(n.cuts, key(a, b)) }
 
-// Links counts the open links between two places: those that neither end has closed.
+// Links returns the number of open links between two places: those that neither end has closed.
 func (n *Net) Links(a, b string) int {
 	open := 0
 	for _, p := range n.links {
@@ -132,7 +134,7 @@ func (n *Net) delay(a, b string) time.Duration {
 	return n.Latency()
 }
 
-// pair makes both ends of a link between two places.
+// pair returns both ends of a new link between two places.
 func (n *Net) pair(a, b string) (*end, *end) {
 	p := &pair{net: n}
 	p.ends = [2]*end{{pair: p, place: a, window: transport.Window}, {pair: p, place: b, window: transport.Window}}
@@ -147,7 +149,7 @@ type pair struct {
 	ended bool
 }
 
-// end ends the link for both, at once.
+// end ends the link for both sides at once.
 func (p *pair) end(err error) {
 	p.ended = true
 	for _, e := range p.ends {
@@ -165,12 +167,13 @@ type end struct {
 	receiving bool
 	window    int
 	backlog   [][]byte // arrived, not delivered
-	stuck     [][]byte // on their way to it, in a cut and behind one that is; nil: the sender's end
-	waiting   int      // bytes sent to this end, not delivered
-	arrival   time.Time
-	over      bool
-	reason    error
-	told      bool
+	// On their way to it, met by a cut or behind one that was; nil: the sender's end.
+	stuck         [][]byte
+	waiting       int // bytes sent to this end, not delivered
+	arrival       time.Time
+	over          bool
+	reason        error
+	closeReported bool
 }
 
 func (e *end) Receive(frame func([]byte), closed func(error)) {
@@ -199,7 +202,8 @@ func (e *end) Send(frame []byte) error {
 	return nil
 }
 
-// offeredMost is how much may wait for an end before it is offered no more: what a link of ours allows.
+// offeredMost bounds the bytes that wait for an end before it is offered no more, as transport's
+// links do.
 const offeredMost = 4 << 20
 
 func (e *end) Offer(frame []byte) error {
@@ -209,7 +213,7 @@ func (e *end) Offer(frame []byte) error {
 	return e.Send(frame)
 }
 
-// travel brings one frame to the peer, in order, as late as the net is slow or cut.
+// travel brings one frame to the peer, in order, delayed by latency and cuts.
 func (e *end) travel(frame []byte) {
 	e.peer.waiting += len(frame)
 	at := time.Now().Add(e.net.delay(e.place, e.peer.place))
@@ -232,7 +236,7 @@ func (e *end) travel(frame []byte) {
 	})
 }
 
-// resend tries again what is stuck: all of it, in order.
+// resend sends all stuck frames again, in order.
 func (e *end) resend() {
 	if !e.ended && !e.peer.over && e.net.isCut(e.place, e.peer.place) {
 		e.net.loop.After(resendEvery, e.resend)
@@ -245,7 +249,7 @@ func (e *end) resend() {
 	}
 }
 
-// arrive is a frame, or the sender's end, at the peer.
+// arrive delivers a frame, or the sender's end, to the peer.
 func (e *end) arrive(frame []byte) {
 	switch {
 	case e.ended || e.peer.over:
@@ -259,7 +263,7 @@ func (e *end) arrive(frame []byte) {
 	}
 }
 
-// Close tells the peer, behind the frames that are under way.
+// Close closes the link after the frames that are under way.
 func (e *end) Close(code int, reason string) {
 	if e.over {
 		return
@@ -280,8 +284,8 @@ func (e *end) deliver() {
 		e.waiting -= len(frame)
 		e.frame(frame)
 	}
-	if e.over && e.receiving && !e.told && len(e.backlog) == 0 {
-		e.told = true
+	if e.over && e.receiving && !e.closeReported && len(e.backlog) == 0 {
+		e.closeReported = true
 		e.closed(e.reason)
 	}
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// Proc is one simulated process. It implements proc.Process for its owner; its Program uses the rest.
+// Proc is one simulated process. It implements proc.Process for its owner; its Program uses the
+// rest.
 type Proc struct {
 	Host *Host
 	Spec proc.Spec
-	// OnSignal is what the program does on a signal that it can catch (not SIGKILL, SIGSTOP, SIGCONT).
+	// OnSignal handles a signal that the program can catch (not SIGKILL, SIGSTOP, SIGCONT).
 	OnSignal func(syscall.Signal)
-	// OnEnd runs when the process is gone, however.
+	// OnEnd runs after any end of the process.
 	OnEnd func()
 
 	pid     int
@@ -30,16 +31,16 @@ type Proc struct {
 	stopped bool
 	wiped   bool
 	parent  *Proc    // that forked it; nil: CONTROL started it
-	later   []func() // what waits for SIGCONT
+	later   []func() // work that waits for SIGCONT
 	printed []string
 	ends    []*end
 	stops   []func()
 }
 
-// PID is the process id.
+// PID returns the process id.
 func (p *Proc) PID() int { return p.pid }
 
-// Mark implements proc.Process: pids are never used twice here.
+// Mark implements proc.Process. Pids are never reused here.
 func (p *Proc) Mark() proc.Mark { return proc.Mark{PID: p.pid, Started: uint64(p.pid), Boot: "sim"} }
 
 // Wipe overwrites the environment that others see, as a process does that sets its title.
@@ -53,10 +54,10 @@ func (p *Proc) holds(entries ...string) bool {
 // Forked reports whether another process here started it.
 func (p *Proc) Forked() bool { return p.parent != nil }
 
-// Parent is the process that started it; nil: CONTROL did.
+// Parent returns the process that started it; nil: CONTROL did.
 func (p *Proc) Parent() *Proc { return p.parent }
 
-// Fork starts a process with the same environment in a session of its own, which nobody supervises.
+// Fork starts a process with the same environment in a session of its own, without a supervisor.
 func (p *Proc) Fork(program Program) {
 	h := p.Host
 	h.pid++
@@ -66,19 +67,19 @@ func (p *Proc) Fork(program Program) {
 	h.loop.After(h.net.delay(h.Name, h.Name), func() { child.Do(func() { program(child) }) })
 }
 
-// Wall is the machine's wall clock.
+// Wall returns the machine's wall clock.
 func (p *Proc) Wall() time.Time { return time.Now().Add(p.Host.Clock) }
 
-// Uptime is how long the machine has been up.
+// Uptime returns how long the machine has been up.
 func (h *Host) Uptime() time.Duration { return time.Hour + h.loop.Now() }
 
-// Up is how long the process has been there.
+// Up returns how long the process has existed.
 func (p *Proc) Up() time.Duration { return time.Since(p.began) }
 
 // Runs reports whether the process lives and is not stopped.
 func (p *Proc) Runs() bool { return !p.gone && !p.stopped }
 
-// Env is a variable of the process's environment.
+// Env returns a variable of the process's environment.
 func (p *Proc) Env(name string) string {
 	for _, kv := range p.Spec.Env {
 		if value, ok := strings.CutPrefix(kv, name+"="); ok {
@@ -109,7 +110,7 @@ func (p *Proc) Signal(sig syscall.Signal) {
 	})
 }
 
-// Do runs fn as the process: not at all when it is gone, on SIGCONT when it is stopped.
+// Do runs fn as the process: dropped after its end, delayed until SIGCONT while it is stopped.
 func (p *Proc) Do(fn func()) {
 	switch {
 	case p.gone:
@@ -120,7 +121,7 @@ func (p *Proc) Do(fn func()) {
 	}
 }
 
-// wake does what had to wait.
+// wake does the work that waited for SIGCONT.
 func (p *Proc) wake() {
 	later := p.later
 	p.later = nil
@@ -129,16 +130,15 @@ func (p *Proc) wake() {
 	}
 }
 
-// After runs fn as the process once d has passed.
+// After runs fn as the process after d.
 func (p *Proc) After(d time.Duration, fn func()) (cancel func()) {
 	return p.Host.loop.After(d, func() { p.Do(fn) })
 }
 
-// Exit ends the process by itself, tail being the last of its output.
+// Exit ends the process by itself, with tail as the end of its output.
 func (p *Proc) Exit(code int, tail string) { p.end(proc.Exit{Code: code, Tail: tail}) }
 
-// Indiscreet is what bots write into their last words: the token, in the ways it is met in the
-// output of programs.
+// Indiscreet returns output that holds the token in the forms in which programs print it.
 func (p *Proc) Indiscreet() string {
 	token := p.Env("DISCORD_TOKEN")
 	if token == "" {
@@ -151,7 +151,8 @@ func (p *Proc) Indiscreet() string {
 // Print writes a line to the process's output.
 func (p *Proc) Print(line string) { p.printed = append(p.printed, line) }
 
-// Serve answers HTTP at a URL with a status as long as the process lives; 0 is no answer, as is that of a stopped one.
+// Serve answers HTTP at a URL with a status while the process lives. Status 0 is no answer; a
+// stopped process does not answer.
 func (p *Proc) Serve(url string, status func() int) {
 	p.Host.sites[url] = func() int {
 		if p.stopped {
@@ -162,7 +163,7 @@ func (p *Proc) Serve(url string, status func() int) {
 	p.stops = append(p.stops, func() { delete(p.Host.sites, url) })
 }
 
-// ask does one request to a process of this host.
+// ask sends one request to a process of this host.
 func (h *Host) ask(r world.Request, site func() int, done func(world.Response, error)) (cancel func()) {
 	status, wait := site(), h.net.delay(h.Name, h.Name)
 	if status == 0 {
@@ -171,7 +172,7 @@ func (h *Host) ask(r world.Request, site func() int, done func(world.Response, e
 	return h.loop.After(wait, func() { done(world.Response{Status: status}, nil) })
 }
 
-// grep looks at what a process printed into a file, ten times a second.
+// grep polls the output file of a process, ten times a second.
 func (h *Host) grep(file string, line *regexp.Regexp, done func()) (cancel func()) {
 	over := false
 	var look func()
@@ -190,7 +191,7 @@ func (h *Host) grep(file string, line *regexp.Regexp, done func()) (cancel func(
 	return func() { over = true }
 }
 
-// Listen opens the process's unix socket, until stop.
+// Listen opens the process's unix socket until stop.
 func (p *Proc) Listen(path string, accept func(transport.Link)) (stop func(), err error) {
 	stop, err = p.Host.net.Listen(p.Host.Name, p.Host.Name+":"+path, func(l transport.Link, _ transport.Greeting) {
 		p.ends = append(p.ends, l.(*end))

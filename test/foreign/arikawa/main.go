@@ -45,7 +45,7 @@ func run(token string) error {
 // bot is all shards.
 type bot struct {
 	on      *stage.Stage
-	members chan int // how many the chunks of an answer had
+	members chan int // sizes of the chunks of an answer
 }
 
 func (b *bot) listen(m *shard.Manager, s *session.Session) {

@@ -56,7 +56,7 @@ func run(token string) error {
 type bot struct {
 	on      *stage.Stage
 	shards  []*discordgo.Session
-	members chan int // how many the chunks of an answer had
+	members chan int // sizes of the chunks of an answer
 }
 
 // id is one of discordgo's, which are texts.
@@ -66,7 +66,7 @@ func (i id) String() string { return string(i) }
 
 func (b *bot) listen(s *discordgo.Session) {
 	s.Identify.Intents = intents
-	s.SyncEvents = true // so that the lines come in the order of the events
+	s.SyncEvents = true // keeps the lines in the order of the events
 	s.AddHandler(func(s *discordgo.Session, e *discordgo.Ready) { b.on.Identified(s.ShardID, len(e.Guilds)) })
 	s.AddHandler(func(s *discordgo.Session, _ *discordgo.Resumed) { stage.Say("resumed", s.ShardID) })
 	s.AddHandler(func(s *discordgo.Session, e *discordgo.GuildCreate) {

@@ -1,5 +1,5 @@
 // Command sdk-disgo is a cluster process with disgo as its gateway client: CONTROL's Go SDK
-// together with a library that knows nothing of it. DISCORD_API names another API than Discord's.
+// together with a library that does not know it. DISCORD_API replaces the address of Discord's API.
 //
 // disgo has two rate limiters that a user may replace, and CONTROL's permits fit in there: the one
 // before a login asks for the permit, the one before each send reports that it was used (pace.go).
@@ -24,7 +24,7 @@ import (
 	"github.com/discluster/control/transport/bot"
 )
 
-// intents are what this bot looks at: none is privileged.
+// intents are the bot's intents, none of them privileged.
 const intents = gateway.IntentGuilds | gateway.IntentGuildMessages
 
 // closeWithin is how long a connection may take to close.
@@ -115,8 +115,8 @@ func serve(ctx context.Context, c *bot.Cluster, s *bot.Shard, url string) error 
 	}
 }
 
-// handler handles the events of a shard: this bot looks at none. What it has handled is not sent
-// again to the next process.
+// handler handles the events of a shard: this bot ignores all. Handled events are not sent again to
+// the next process.
 func handler(s *bot.Shard) gateway.EventHandlerFunc {
 	return func(g gateway.Gateway, kind gateway.EventType, seq int, event gateway.EventData) {
 		if kind == gateway.EventTypeHeartbeatAck || g.SessionID() == nil {

@@ -74,7 +74,7 @@ func (s *sends) Wait(ctx context.Context, kind gateway.RateLimiterCommandType) e
 	return s.RateLimiter.Wait(ctx, kind)
 }
 
-// Unlock comes right after the frame was written: CONTROL is told of the IDENTIFY.
+// Unlock comes right after the frame was written: CONTROL gets the report of the IDENTIFY.
 func (s *sends) Unlock() {
 	s.RateLimiter.Unlock()
 	l := s.logins

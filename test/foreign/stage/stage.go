@@ -1,5 +1,5 @@
-// Package stage is what the bots of this module have in common: where Discord is, the lines they
-// print, and what they do in their first guild.
+// Package stage is shared by the bots of this module: it finds Discord, prints their lines, and
+// does their work in the first guild.
 //
 // The lines are those of ../e2e/node/clients/lines.mjs, so that one test reads every library. Each
 // bot has as many shards as Discord recommends.
@@ -14,7 +14,7 @@ import (
 	"sync"
 )
 
-// What every bot sets and writes.
+// The values that every bot sets and writes.
 const (
 	Status  = "dnd"
 	Command = "ping"

@@ -15,7 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Parse reads the file of a scenario. All that is wrong is told at once, each with its line, key, value and rule.
+// Parse reads the file of a scenario. It returns all errors at once, each with its line, key, value
+// and rule.
 func Parse(file []byte) (Scenario, error) {
 	s := defaults()
 	d := &decoder{lines: map[string]int{}}
@@ -31,7 +32,7 @@ func Parse(file []byte) (Scenario, error) {
 		return s, errors.New("want one document: there is something behind it")
 	}
 	d.take(doc.Content[0], reflect.ValueOf(&s).Elem(), "")
-	if len(d.wrong) == 0 { // what could not be read has no value to judge
+	if len(d.wrong) == 0 { // a value that could not be read cannot be validated
 		d.validate(&s)
 	}
 	slices.SortStableFunc(d.wrong, func(a, b wrong) int { return cmp.Compare(a.line, b.line) })
@@ -42,7 +43,7 @@ func Parse(file []byte) (Scenario, error) {
 	return s, errors.Join(all...)
 }
 
-// wrong is one thing wrong with a file.
+// wrong is one error of a file.
 type wrong struct {
 	line int
 	text string
@@ -50,7 +51,7 @@ type wrong struct {
 
 func (w wrong) Error() string { return fmt.Sprintf("line %d: %s", w.line, w.text) }
 
-// decoder puts YAML into a Scenario, and remembers where each key stood.
+// decoder decodes YAML into a Scenario and records the line of each key.
 type decoder struct {
 	lines map[string]int
 	wrong []wrong
@@ -60,10 +61,10 @@ func (d *decoder) fail(line int, format string, args ...any) {
 	d.wrong = append(d.wrong, wrong{line, fmt.Sprintf(format, args...)})
 }
 
-// shownMax is how much of a value a complaint shows, in bytes.
+// shownMax bounds the part of a value that an error shows, in bytes.
 const shownMax = 60
 
-// shown is a node as a complaint cites it.
+// shown returns a node as an error shows it.
 func shown(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -77,7 +78,7 @@ func shown(n *yaml.Node) string {
 	return strconv.Quote(n.Value)
 }
 
-// take puts a node into a value; key is its path.
+// take decodes a node into a value; key is its path.
 func (d *decoder) take(n *yaml.Node, into reflect.Value, key string) {
 	d.lines[key] = n.Line
 	switch {
@@ -99,7 +100,8 @@ func (d *decoder) take(n *yaml.Node, into reflect.Value, key string) {
 	}
 }
 
-// pairs gives the keys and values of a mapping; one that is no mapping, or names a key twice, is wrong.
+// pairs returns the keys and values of a mapping. A node that is no mapping, or has a key twice, is
+// an error.
 func (d *decoder) pairs(n *yaml.Node, key string, each func(name, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		d.fail(n.Line, "%s: want keys and values", cmp.Or(key, "the file"))
@@ -156,7 +158,7 @@ func (d *decoder) list(n *yaml.Node, into reflect.Value, key string) {
 	}
 }
 
-// below and at name what is in a section and in a list.
+// below and at return the path of a key in a section and of an element in a list.
 func below(key, name string) string {
 	if key == "" {
 		return name
@@ -166,7 +168,7 @@ func below(key, name string) string {
 
 func at(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i+1) }
 
-// scalar puts a plain value into a field, and gives the rule it breaks, "" for none.
+// scalar decodes a plain value into a field and returns the rule it breaks, "" for none.
 func scalar(n *yaml.Node, into reflect.Value) (rule string) {
 	plain := n.Kind == yaml.ScalarNode
 	switch into.Interface().(type) {

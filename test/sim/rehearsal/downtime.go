@@ -8,23 +8,24 @@ import (
 	"github.com/discluster/control/test/sim"
 )
 
-// downtime knows which shards are served, and for how long each was not. A shard is up while a process that does not hang has it READY.
+// downtime records which shards are served and for how long each was not. A shard is up while a
+// process that does not hang has it READY.
 type downtime struct {
 	now    func() time.Duration
 	shards []shardTime
-	hung   map[*sim.Proc][]int // what each process that hangs would serve
-	began  int                 // shards that were READY once
-	down   int                 // of those, not READY now
-	// changed is told of a shard that went down, or came up after it was.
+	hung   map[*sim.Proc][]int // the shards that each process that hangs would serve
+	began  int                 // number of shards that were READY once
+	down   int                 // number of these that are not READY
+	// changed is called when a shard goes down or comes up again.
 	changed func(shard int, up bool)
 }
 
-// shardTime is one shard's.
+// shardTime is the record of one shard.
 type shardTime struct {
 	owners  []*sim.Proc
-	last    *sim.Proc // that had it
+	last    *sim.Proc // the last process that had it
 	began   bool
-	since   time.Duration // when it went down, while it is
+	since   time.Duration // when it went down, while it is down
 	total   time.Duration
 	longest time.Duration
 	times   int
@@ -34,9 +35,9 @@ func newDowntime(shards int, now func() time.Duration) *downtime {
 	return &downtime{now: now, shards: make([]shardTime, shards), hung: map[*sim.Proc][]int{}, changed: func(int, bool) {}}
 }
 
-// moved takes what a bot says: a process has a shard READY, or no longer.
+// moved records a bot's report: a process has a shard READY, or no longer.
 func (d *downtime) moved(p *sim.Proc, shard int, up bool) {
-	if kept, hangs := d.hung[p]; hangs { // it ends as it hangs
+	if kept, hangs := d.hung[p]; hangs { // it may end while it hangs
 		d.hung[p] = slices.DeleteFunc(kept, func(s int) bool { return s == shard })
 		return
 	}
@@ -65,7 +66,7 @@ func (d *downtime) moved(p *sim.Proc, shard int, up bool) {
 	}
 }
 
-// hangs says that a process does nothing from now on, or (on false) again.
+// hangs records that a process hangs, or (on false) no longer.
 func (d *downtime) hangs(p *sim.Proc, on bool) {
 	if !on {
 		kept := d.hung[p]
@@ -88,20 +89,20 @@ func (d *downtime) hangs(p *sim.Proc, on bool) {
 // allReady reports whether every shard is READY.
 func (d *downtime) allReady() bool { return d.began == len(d.shards) && d.down == 0 }
 
-// Downtime is how long shards were down, each from its first READY on.
+// Downtime sums up how long shards were down, each after its first READY.
 type Downtime struct {
-	Shards int `json:"shards"` // that were down at all
+	Shards int `json:"shards"` // number of shards that were ever down
 
-	// Of the shards that were down, each one's time in all.
+	// Quantiles over the shards that were down, of each one's total time.
 	MinMS    messages.Milliseconds `json:"min_ms"`
 	MedianMS messages.Milliseconds `json:"median_ms"`
 	P99MS    messages.Milliseconds `json:"p99_ms"`
 	MaxMS    messages.Milliseconds `json:"max_ms"`
-	// Worst are the shards that were down longest.
+	// Worst are the shards with the longest downtime.
 	Worst []ShardDowntime `json:"worst"`
 }
 
-// ShardDowntime is one shard's.
+// ShardDowntime is the downtime of one shard.
 type ShardDowntime struct {
 	Shard     int                   `json:"shard"`
 	Owner     string                `json:"owner"` // the last one
@@ -111,10 +112,10 @@ type ShardDowntime struct {
 	Still     bool                  `json:"still"`
 }
 
-// worstShown is how many shards the report names.
+// worstShown is the number of shards that the report names.
 const worstShown = 5
 
-// report sums up, at the end.
+// report sums up at the end.
 func (d *downtime) report() Downtime {
 	var all []ShardDowntime
 	for i, s := range d.shards {

@@ -12,27 +12,28 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// kind is one fault that there is.
+// kind is one kind of fault.
 type kind struct {
 	verb, object string
 	hits         hit
 	lasts        lasting
-	// told is the events that say it, of which the first counts.
-	told []string
-	// do does it, says to what it was done, and gives what ends it, nil for nothing. An error is why there was nothing to do it to.
+	// reportedBy are the events that report it; the first one counts.
+	reportedBy []string
+	// do injects the fault. It returns what was hit and the function that ends the fault, nil for
+	// nothing. An error is the reason for which there was nothing to hit.
 	do func(r *run, f Fault) (to string, end func(), err error)
 }
 
-// hit is what a fault is done to.
+// hit is the object of a fault.
 type hit string
 
 const (
 	aMachine hit = "machine"
 	aCluster hit = "cluster"
-	nothing  hit = "" // that could be named
+	nothing  hit = "" // without a name
 )
 
-// lasting is whether a fault has an end.
+// lasting defines whether a fault has an end.
 type lasting int
 
 const (
@@ -41,7 +42,7 @@ const (
 	always
 )
 
-// kinds is every fault there is. One more is one more row.
+// kinds holds every fault. A new one is a new row.
 var kinds = []kind{
 	{"kill", "machine", aMachine, sometimes, []string{"machine.lost", "machine.left"}, (*run).killMachine},
 	{"kill", "cluster", aCluster, never, []string{"cluster.died"}, (*run).killCluster},
@@ -61,7 +62,7 @@ var kinds = []kind{
 	{"order", "stop", aCluster, never, []string{"cluster.stopped"}, (*run).orderCluster},
 }
 
-// verb is the one key of the fault that says what is done, object its value.
+// verb returns the one key of the fault that is set, object its value.
 func (f Fault) verb() string {
 	switch {
 	case f.Kill != "":
@@ -77,7 +78,8 @@ func (f Fault) verb() string {
 	}
 }
 
-func (f Fault) object() string { return f.Kill + f.Freeze + f.Discord + f.Order } // one of them
+// One of them is set.
+func (f Fault) object() string { return f.Kill + f.Freeze + f.Discord + f.Order }
 
 func (f Fault) String() string {
 	if f.Cut != nil {
@@ -86,7 +88,7 @@ func (f Fault) String() string {
 	return f.verb() + " " + f.object()
 }
 
-// kind is the fault's row of the table.
+// kind returns the fault's row of the table.
 func (f Fault) kind() (*kind, bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.verb == f.verb() && k.object == f.object() })
 	if i < 0 {
@@ -95,7 +97,7 @@ func (f Fault) kind() (*kind, bool) {
 	return &kinds[i], true
 }
 
-// objects lists what a verb may have.
+// objects lists the values of a verb.
 func objects(verb string) (all []string) {
 	for _, k := range kinds {
 		if k.verb == verb {
@@ -105,7 +107,7 @@ func objects(verb string) (all []string) {
 	return all
 }
 
-// target is the machine that is meant, or one drawn from those that fit.
+// target returns the machine that is named, or a random one that fits.
 func (r *run) target(f Fault, fits func(*station) bool) (*station, error) {
 	if f.Which != "" {
 		if m := r.machine(f.Which); fits(m) {
@@ -120,7 +122,7 @@ func (r *run) target(f Fault, fits func(*station) bool) (*station, error) {
 	return all[r.loop.Rand.IntN(len(all))], nil
 }
 
-// process is that of the cluster that is meant, or one drawn from those that fit.
+// process returns the process of the cluster that is named, or a random one that fits.
 func (r *run) process(f Fault) (*sim.Proc, error) {
 	all, of := r.processes(nil), "nothing runs"
 	if id, err := strconv.Atoi(f.Which); err == nil {
@@ -195,7 +197,7 @@ func (r *run) freezeControl(f Fault) (string, func(), error) {
 		return "", nil, err
 	}
 	m.Freeze(f.For)
-	r.net.Cut(m.Name, masterPlace) // nobody answers pings
+	r.net.Cut(m.Name, masterPlace) // pings stay unanswered
 	return m.Name, func() { r.heal(m) }, nil
 }
 
@@ -225,7 +227,7 @@ func (r *run) outage(Fault) (string, func(), error) {
 	return "", func() { r.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All}) }, nil
 }
 
-// atDiscord does what Discord's own fault with that name does.
+// atDiscord injects a fault of the simulated Discord.
 func (r *run) atDiscord(f Fault) (string, func(), error) {
 	fault, to := rules.Fault{Kind: rules.FaultKind(f.Discord), Shard: rules.All}, ""
 	if f.Shard != nil {

@@ -19,7 +19,8 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// Settings is the operator's own configuration, as the actors know it. What names this machine, its folders and addresses is replaced by the simulation's.
+// Settings is the operator's configuration as the actors have it. The simulation replaces the name,
+// folders and addresses of this machine.
 type Settings struct {
 	Control actors.Options
 	Master  master.Options
@@ -41,20 +42,20 @@ type fleet struct {
 	system   *actor.ActorSystem
 	master   *station
 	machines []*station
-	runsOn   map[messages.ClusterID]*station // where each cluster was started last
+	runsOn   map[messages.ClusterID]*station // the station that started each cluster last
 	bot      Bot
 	protocol messages.Protocol
-	told     ears
+	observer observer
 }
 
-// ears is what a fleet tells of itself.
-type ears struct {
+// observer holds the callbacks of a fleet.
+type observer struct {
 	event  func(where string, e messages.Event)
-	failed func(error)                               // MASTER cannot go on
+	failed func(error)                               // MASTER failed
 	shard  func(owner *sim.Proc, shard int, up bool) // a process has a shard READY, or no longer
 }
 
-// station is a host and what of ours runs on it: a CONTROL, or MASTER.
+// station is a host with the CONTROL or MASTER that runs on it.
 type station struct {
 	*sim.Host
 	props func(*world.World) *actor.Props
@@ -66,11 +67,11 @@ type station struct {
 
 func machineName(i int) string { return "m" + strconv.Itoa(i) }
 
-// newFleet puts everything together; nothing runs yet.
-func newFleet(s Scenario, as Settings, told ears) *fleet {
+// newFleet returns a fleet of which nothing runs so far.
+func newFleet(s Scenario, as Settings, observer observer) *fleet {
 	l := sim.NewLoop(uint64(s.Seed))
 	f := &fleet{
-		loop: l, net: sim.NewNet(l, s.Fleet.Latency), rules: s.Fleet.rules(token.Reveal()), bot: s.Bot, protocol: as.Control.Cluster.Protocol, runsOn: map[messages.ClusterID]*station{}, told: told,
+		loop: l, net: sim.NewNet(l, s.Fleet.Latency), rules: s.Fleet.rules(token.Reveal()), bot: s.Bot, protocol: as.Control.Cluster.Protocol, runsOn: map[messages.ClusterID]*station{}, observer: observer,
 		system: actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) })),
 	}
 	f.discord = sim.NewDiscord(l, f.net, f.rules)
@@ -92,7 +93,7 @@ func (f *fleet) station(name, root string, props func(*world.World) *actor.Props
 
 func (f *fleet) masterOptions(s Scenario, o master.Options) master.Options {
 	o.Listen, o.Authorization, o.Token, o.API = masterURL, secret, token, "https://discord.com"
-	o.Shards, o.MaxConcurrency = 0, 0 // Discord says them
+	o.Shards, o.MaxConcurrency = 0, 0 // Discord decides them
 	if s.Fleet.ShardsPerCluster > 0 {
 		o.ShardsPerCluster = s.Fleet.ShardsPerCluster
 	}
@@ -100,8 +101,8 @@ func (f *fleet) masterOptions(s Scenario, o master.Options) master.Options {
 		o.Spares = *s.Fleet.Spares
 	}
 	o.Expect = s.Fleet.Machines
-	o.Failed = f.told.failed
-	o.Told = func(e messages.Event) { f.told.event(masterPlace, e) }
+	o.Failed = f.observer.failed
+	o.Told = func(e messages.Event) { f.observer.event(masterPlace, e) }
 	return o
 }
 
@@ -112,15 +113,15 @@ func (f *fleet) controlOptions(name string, o actors.Options) actors.Options {
 	o.Cluster.Logs, o.Cluster.TokenByHello = "/log", false
 	o.Cluster.Sockets = "/run/" + name + "/"
 	if o.Cluster.Protocol == messages.ProtocolDiscordoo {
-		o.Cluster.Sockets = "/tmp/ddoo" // where a stock one listens by itself
+		o.Cluster.Sockets = "/tmp/ddoo" // the default of a stock Discordoo
 	}
 	o.Behaviours = []actors.Behaviour{{Name: "witness", Actor: func(_ *world.World, h actors.House) actor.Actor {
-		return witness{house: h, heard: func(e messages.Event) { f.told.event(name, e) }}
+		return witness{house: h, heard: func(e messages.Event) { f.observer.event(name, e) }}
 	}}}
 	return o
 }
 
-// witness hears every event of one CONTROL.
+// witness gets every event of one CONTROL.
 type witness struct {
 	house actors.House
 	heard func(messages.Event)
@@ -135,11 +136,11 @@ func (w witness) Receive(ctx actor.Context) {
 	}
 }
 
-// program is what a bot on a machine does.
+// program returns what a bot on a machine does.
 func (f *fleet) program(m *station) sim.Program {
 	return func(p *sim.Proc) {
 		f.runsOn[clusterOf(p)] = m
-		up := func(shard int, up bool) { f.told.shard(p, shard, up) }
+		up := func(shard int, up bool) { f.observer.shard(p, shard, up) }
 		switch f.protocol {
 		case messages.ProtocolDiscordoo:
 			fakecluster.Stock{Discord: f.discord, Up: up, Boot: f.bot.Boot}.Program(p)
@@ -151,26 +152,27 @@ func (f *fleet) program(m *station) sim.Program {
 	}
 }
 
-// clusterOf is the cluster that a process runs.
+// clusterOf returns the cluster that a process runs.
 func clusterOf(p *sim.Proc) messages.ClusterID {
 	id, err := strconv.Atoi(p.Env("CLUSTER_ID"))
 	if err != nil {
-		panic(err) // CONTROL's own mistake
+		panic(err) // a bug of CONTROL
 	}
 	return messages.ClusterID(id)
 }
 
-// start starts a life of what a station runs.
+// start starts a run of a station's CONTROL or MASTER.
 func (f *fleet) start(s *station) {
 	w, prefix := s.Boot()
 	pid, err := f.system.Root.SpawnNamed(s.props(w), prefix+s.root)
 	if err != nil {
-		panic(err) // every life has a name of its own
+		panic(err) // every run has a name of its own
 	}
 	s.pid, s.off, s.down = pid, false, false
 }
 
-// crash kills it, its processes living on; powerOff ends them too, and nobody is told by a broken connection.
+// crash kills the run, and its processes live on. powerOff ends those too, and no connection is
+// closed.
 func (f *fleet) crash(s *station) {
 	s.down = true
 	s.Crash()
@@ -182,30 +184,30 @@ func (f *fleet) powerOff(s *station) {
 	s.PowerOff()
 }
 
-// powerOn starts a machine anew: its files are there, its processes are not.
+// powerOn starts a machine again, with its files and without its processes.
 func (f *fleet) powerOn(s *station) {
 	f.start(s)
 	f.heal(s)
 }
 
-// heal lets a machine that has power be heard by MASTER again.
+// heal restores the connection between MASTER and a machine that has power.
 func (f *fleet) heal(s *station) {
 	if !s.off {
 		f.net.Heal(s.Name, masterPlace)
 	}
 }
 
-// order gives a machine's CONTROL an operator's order.
+// order sends a machine's CONTROL an operator's order.
 func (f *fleet) order(s *station, command any) {
 	f.system.Root.Send(actor.NewPID(s.pid.Address, s.pid.Id+"/clusters"), command)
 }
 
-// machine is the one with a name that is known to be there.
+// machine returns the machine of a name that exists.
 func (f *fleet) machine(name string) *station {
 	return f.machines[slices.IndexFunc(f.machines, func(m *station) bool { return m.Name == name })]
 }
 
-// processes are all that live, on one machine or, with nil, on all.
+// processes returns all living processes, on one machine or, with nil, on all.
 func (f *fleet) processes(on *station) []*sim.Proc {
 	if on != nil {
 		return on.Processes()
@@ -217,5 +219,5 @@ func (f *fleet) processes(on *station) []*sim.Proc {
 	return all
 }
 
-// owner names a process for people.
+// owner returns a process's name for people.
 func owner(p *sim.Proc) string { return fmt.Sprintf("cluster %s of %s", clusterOf(p), p.Host.Name) }

@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// linesMax is how many lines of a timeline people are shown.
+// linesMax bounds the lines of a printed timeline.
 const linesMax = 100
 
 // Print writes the report for people.
@@ -120,7 +120,7 @@ func (r *Report) printSums(t io.Writer) {
 	}
 }
 
-// clock is a moment for people: 10:35.2, 1:02:03.4.
+// clock returns a time of the run as text: 10:35.2, 1:02:03.4.
 func clock(ms messages.Milliseconds) string {
 	tenths := int64(ms.Duration().Round(100*time.Millisecond) / (100 * time.Millisecond))
 	s, m, h := tenths/10%60, tenths/600%60, tenths/36000

@@ -13,7 +13,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// settings are those of a configuration at its defaults.
+// settings returns the settings of a default configuration.
 func settings() Settings {
 	return Settings{
 		Control: actors.Options{
@@ -28,7 +28,7 @@ func settings() Settings {
 	}
 }
 
-// rehearse runs a scenario in a bubble of its own, rehearseBy does so by other settings.
+// rehearse runs a scenario in a bubble of its own; rehearseBy does so with other settings.
 func rehearse(t *testing.T, file string) *Report { return rehearseBy(t, settings(), file) }
 
 func rehearseBy(t *testing.T, as Settings, file string) (report *Report) {
@@ -45,20 +45,22 @@ func rehearseBy(t *testing.T, as Settings, file string) (report *Report) {
 	return report
 }
 
-// small is a fleet of one machine with two clusters of eight shards, pair the same on two; what follows are its faults.
+// small is a fleet of one machine with two clusters of eight shards, pair the same on two; the
+// faults are appended.
 const (
 	small = "fleet: {machines: 1, shards: 16, max_concurrency: 16, shards_per_cluster: 8}\nuntil: 5m\n"
 	pair  = "fleet: {machines: 2, shards: 16, max_concurrency: 16, shards_per_cluster: 8}\nuntil: 5m\n"
 )
 
-// Each fault does what it says, is noticed by the event that the table names, and is over in the time that it may take.
+// Each fault has its effect, is noticed by the event in the table, and is over in the expected
+// time.
 func TestFaults(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fleet      string
 		fault      string // at 1m
 		what       string
 		down       int           // shards
-		noticed    string        // "" where nobody says it
+		noticed    string        // "": no event
 		over       time.Duration // from the fault, at most; 0: nothing is down
 		identifies int           // beside those of the start
 		events     map[string]int
@@ -126,7 +128,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// What cannot be done is said, and is no fault.
+// A fault that cannot be injected is reported, and does not count.
 func TestNothingToDo(t *testing.T) {
 	r := rehearse(t, small+`faults:
   - {at: 1m, kill: machine, which: m1}
@@ -137,10 +139,10 @@ func TestNothingToDo(t *testing.T) {
   - {at: 2m, order: restart, which: 0}
   - {at: 3m, kill: master}
   - {at: 4m, kill: master}`)
-	var said []string
+	var reported []string
 	for _, e := range r.Timeline {
 		if strings.Contains(e.Text, "nothing to do") {
-			said = append(said, e.Text)
+			reported = append(reported, e.Text)
 		}
 	}
 	want := `kill machine: nothing to do, m1 is down
@@ -149,12 +151,13 @@ kill cluster: nothing to do, cluster 0 does not run
 kill cluster: nothing to do, nothing runs on m1
 order restart: nothing to do, no CONTROL that runs has cluster 0
 kill master: nothing to do, it is down`
-	if got := strings.Join(said, "\n"); got != want || len(r.Faults) != 2 {
-		t.Errorf("%d faults; said:\n%s\nwant:\n%s", len(r.Faults), got, want)
+	if got := strings.Join(reported, "\n"); got != want || len(r.Faults) != 2 {
+		t.Errorf("%d faults; reported:\n%s\nwant:\n%s", len(r.Faults), got, want)
 	}
 }
 
-// A machine without power closes no connection: MASTER hears of it by silence alone. A CONTROL that is killed does.
+// A machine without power closes no connection: MASTER notices only its silence. A killed CONTROL's
+// connections are closed.
 func TestSilence(t *testing.T) {
 	r := rehearse(t, small+"faults: [{at: 1m, kill: control, for: 5s}, {at: 2m, kill: machine}]")
 	if noticed := r.Faults[0].Noticed; noticed == nil || noticed.AfterMS > 1000 {
@@ -165,7 +168,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// A spare takes over the sessions of a machine that died, and keeps them when that is back.
+// A spare takes over the sessions of a machine that died, and keeps them when that machine is back.
 func TestSpare(t *testing.T) {
 	r := rehearse(t, "fleet: {machines: 3, spares: 1, shards: 16, max_concurrency: 16, shards_per_cluster: 8}\nuntil: 5m\nfaults: [{at: 1m, kill: machine, which: m1, for: 2m}]")
 	if f := r.Faults[0]; f.Shards != 8 || f.ReadyAfterMS == nil || f.ReadyAfterMS.Duration() > time.Minute || r.Identifies.Spent != 16 || r.Resumes != 8 || r.Duplicates != 0 {
@@ -176,7 +179,7 @@ func TestSpare(t *testing.T) {
 	}
 }
 
-// What falls at one moment shares what followed.
+// Faults of one moment share their consequences.
 func TestAtOnce(t *testing.T) {
 	r := rehearse(t, pair+"faults: [{at: 1m, discord: reconnect}, {at: 1m, cut: [m1, master], for: 5s}, {at: 2m, kill: cluster, which: 0}]")
 	for i, want := range []int{16, 16, 8} {
@@ -222,7 +225,7 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// What is spent is told, and that more was spent than was expected.
+// The report has the identifies spent, and that they exceeded the expectation.
 func TestBudget(t *testing.T) {
 	r := rehearse(t, small+"faults: [{at: 1m, every: 20s, discord: invalidate}]\nexpect: {identifies_max: 20, ready_at_end: true}\n")
 	if r.Identifies.Total != 1000 || r.Identifies.Spent < 21 || r.Identifies.Remaining != 1000-r.Identifies.Spent {

@@ -9,7 +9,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Report is what a run comes to. Times are from its start.
+// Report is the result of a run. Times are from its start.
 type Report struct {
 	Name           string                `json:"name"`
 	Seed           int                   `json:"seed"`
@@ -19,9 +19,12 @@ type Report struct {
 	MaxConcurrency int                   `json:"max_concurrency"`
 
 	FirstIdentifyMS *messages.Milliseconds `json:"first_identify_ms"` // null: there was none
-	ReadyMS         *messages.Milliseconds `json:"ready_ms"`          // when every shard was READY at once; null: never
-	FloorMS         messages.Milliseconds  `json:"floor_ms"`          // the least that Discord lets pass from the first IDENTIFY to the last
-	DownAtEnd       int                    `json:"down_at_end"`       // shards that are not READY
+	// When every shard was READY at once; null: never.
+	ReadyMS *messages.Milliseconds `json:"ready_ms"`
+	// Shortest time that Discord allows from the first IDENTIFY to the last.
+	FloorMS messages.Milliseconds `json:"floor_ms"`
+	// Number of shards that are not READY.
+	DownAtEnd int `json:"down_at_end"`
 
 	Faults   []Blow   `json:"faults"`
 	Downtime Downtime `json:"downtime"`
@@ -30,22 +33,23 @@ type Report struct {
 	Resumes        int        `json:"resumes"`
 	ResumesRefused int        `json:"resumes_refused"`
 	Violations     int        `json:"violations"` // of the identify limit
-	Duplicates     int        `json:"duplicates"` // times that a shard had two owners
+	Duplicates     int        `json:"duplicates"` // number of times that a shard had two owners
 
 	Events   map[string]int `json:"events"`
 	Timeline []*Entry       `json:"timeline"`
-	// Missed is what was expected and did not come out; empty: nothing.
+	// Missed are the expectations that were not met; empty: none.
 	Missed []string `json:"missed"`
 }
 
-// Blow is one fault that was done, and what followed.
+// Blow is one fault with its consequences.
 type Blow struct {
-	AtMS   messages.Milliseconds `json:"at_ms"`
-	What   string                `json:"what"`
-	Shards int                   `json:"shards"` // that went down before the next fault
-	// Noticed is the first event that says it; null: none did.
+	AtMS messages.Milliseconds `json:"at_ms"`
+	What string                `json:"what"`
+	// Number of shards that went down before the next fault.
+	Shards int `json:"shards"`
+	// Noticed is the first event that reports it; null: none did.
 	Noticed *Noticed `json:"noticed"`
-	// ReadyAfterMS is when every shard was READY again; null: not until the end, or none was down.
+	// ReadyAfterMS is when every shard was READY again; null: never, or none was down.
 	ReadyAfterMS *messages.Milliseconds `json:"ready_after_ms"`
 }
 
@@ -55,15 +59,15 @@ type Noticed struct {
 	AfterMS messages.Milliseconds `json:"after_ms"`
 }
 
-// Identifies is the budget.
+// Identifies is the use of the budget.
 type Identifies struct {
 	Spent       int `json:"spent"`
 	Total       int `json:"total"`
 	Remaining   int `json:"remaining"`
-	TokenResets int `json:"token_resets"` // Discord took the token away: the budget was overdrawn
+	TokenResets int `json:"token_resets"` // Discord revoked the token, for the budget was overdrawn
 }
 
-// missed holds the report against what was expected. That Discord's limit holds is always expected.
+// missed compares the report with the expectations. Discord's limit is always one of them.
 func (e Expect) missed(r *Report) []string {
 	missed := []string{}
 	want := func(ok bool, format string, args ...any) {
@@ -93,7 +97,7 @@ func (e Expect) missed(r *Report) []string {
 	return missed
 }
 
-// value is what a pointer points to, zero for nil.
+// value returns what a pointer points to, zero for nil.
 func value[T int | time.Duration](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -101,7 +105,7 @@ func value[T int | time.Duration](p *T) (v T) {
 	return v
 }
 
-// span is a time for people: <1ms, 20ms, 4.2s, 10m35.2s.
+// span returns a duration as text: <1ms, 20ms, 4.2s, 10m35.2s.
 func span(ms messages.Milliseconds) string {
 	d := ms.Duration()
 	if d == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/test/sim"
 )
 
-// full is a report with everything in it.
+// full returns a report with everything in it.
 func full() *Report {
 	return &Report{
 		Name: "everything", Seed: 3, UntilMS: 5_400_000, Machines: 12, Shards: 2000, MaxConcurrency: 16,
@@ -40,7 +40,7 @@ func full() *Report {
 	}
 }
 
-// The report for people is testdata/report.txt; UPDATE=1 writes it anew.
+// The printed report is testdata/report.txt; UPDATE=1 writes it again.
 func TestPrint(t *testing.T) {
 	var out strings.Builder
 	full().Print(&out)
@@ -59,7 +59,7 @@ func TestPrint(t *testing.T) {
 	}
 }
 
-// A report of a long night is cut for people.
+// The printed report of a long run is cut.
 func TestPrintIsCut(t *testing.T) {
 	r := full()
 	r.Timeline, r.Faults = slices.Repeat(r.Timeline, 1000), slices.Repeat(r.Faults, 300)
@@ -112,7 +112,7 @@ func TestMissed(t *testing.T) {
 	}
 }
 
-// A shard is down from the moment that nobody who lives has it, to the moment that somebody has.
+// A shard is down from the moment that no running process has it to the moment that one has.
 func TestDowntime(t *testing.T) {
 	now := time.Duration(0)
 	d := newDowntime(3, func() time.Duration { return now })
@@ -124,7 +124,7 @@ func TestDowntime(t *testing.T) {
 	at(0, func() { d.moved(old, 0, true); d.moved(old, 1, true) })
 	at(100, func() { d.moved(old, 0, false) }) // its connection is gone
 	at(300, func() { d.moved(old, 0, true) })
-	at(400, func() { d.moved(young, 1, true) }) // taken over before the old one let go
+	at(400, func() { d.moved(young, 1, true) }) // taken over before the old process lost it
 	at(500, func() { d.moved(old, 1, false) })
 	at(600, func() { d.hangs(old, true) })
 	at(650, func() { d.hangs(old, false) })

@@ -10,11 +10,11 @@ import (
 	"github.com/discluster/control/test/sim"
 )
 
-// Run rehearses a scenario that Parse gave, with the operator's settings. It is called in a testing/synctest bubble; the same seed gives the same report. It is given up
-// with an error when stopped says so.
+// Run rehearses a scenario of Parse with the operator's settings. Call it in a testing/synctest
+// bubble; the same seed gives the same report. It fails when stopped returns true.
 func Run(s Scenario, as Settings, stopped func() bool) (*Report, error) {
 	r := &run{scenario: s, events: map[string]int{}}
-	r.fleet = newFleet(s, as, ears{event: r.event, failed: r.failed, shard: r.shard})
+	r.fleet = newFleet(s, as, observer{event: r.event, failed: r.failed, shard: r.shard})
 	r.timeline = &timeline{now: r.loop.Now, open: map[string]*Entry{}}
 	r.downtime = newDowntime(s.Fleet.Shards, r.loop.Now)
 	r.downtime.changed = r.changed
@@ -37,33 +37,33 @@ func Run(s Scenario, as Settings, stopped func() bool) (*Report, error) {
 }
 
 const (
-	// stopEvery is how many steps pass between two looks whether to go on.
+	// stopEvery is the number of steps between two calls of stopped.
 	stopEvery = 1 << 10
-	// settle is what protoactor's throttle of dead letters still needs after the last one.
+	// settle is the time that protoactor's throttle of dead letters needs after the last one.
 	settle = 2 * time.Second
 )
 
 var errStopped = errors.New("the rehearsal was stopped before its end")
 
-// run is one rehearsal under way.
+// run is one rehearsal.
 type run struct {
 	*fleet
 	scenario Scenario
 	timeline *timeline
 	downtime *downtime
 	events   map[string]int
-	blows    []*blow       // what was done, in order
-	ready    time.Duration // when every shard was READY at once for the first time; 0: not yet
+	blows    []*blow       // the faults so far, in order
+	ready    time.Duration // when every shard was READY at once for the first time; 0: not so far
 }
 
-// blow is one fault that was done.
+// blow is one fault that was injected.
 type blow struct {
 	Blow
-	told   []string     // events that say it
-	shards map[int]bool // that went down before the next one
+	reportedBy []string     // events that report it
+	shards     map[int]bool // that went down before the next one
 }
 
-// begin starts everything, and sets the faults.
+// begin starts everything and schedules the faults.
 func (r *run) begin() {
 	r.timeline.say("start", "", "MASTER and %s", amount(len(r.machines), "machine"))
 	r.start(r.master)
@@ -80,11 +80,11 @@ func (r *run) begin() {
 	}
 }
 
-// strike does a fault, and sets its end.
+// strike injects a fault and schedules its end.
 func (r *run) strike(f Fault) {
-	k, _ := f.kind() // Parse has seen to it
-	b := &blow{Blow: Blow{AtMS: messages.Millis(r.loop.Now())}, told: k.told, shards: map[int]bool{}}
-	r.blows = append(r.blows, b) // before it falls: what goes down by it goes down at once
+	k, _ := f.kind() // Parse has validated it
+	b := &blow{Blow: Blow{AtMS: messages.Millis(r.loop.Now())}, reportedBy: k.reportedBy, shards: map[int]bool{}}
+	r.blows = append(r.blows, b) // first, for shards may go down at once
 	to, end, err := k.do(r, f)
 	what := f.String()
 	if to != "" {
@@ -107,7 +107,7 @@ func (r *run) strike(f Fault) {
 	}
 }
 
-// event takes one of CONTROL's or MASTER's.
+// event records an event of CONTROL or MASTER.
 func (r *run) event(where string, e messages.Event) {
 	name, level := e.Event()
 	if level == messages.LevelDebug {
@@ -116,7 +116,7 @@ func (r *run) event(where string, e messages.Event) {
 	r.events[name]++
 	r.timeline.event(where, e)
 	for _, b := range r.blows {
-		if b.Noticed == nil && slices.Contains(b.told, name) {
+		if b.Noticed == nil && slices.Contains(b.reportedBy, name) {
 			b.Noticed = &Noticed{Event: name, AfterMS: messages.Millis(r.loop.Now()) - b.AtMS}
 		}
 	}
@@ -126,7 +126,7 @@ func (r *run) failed(err error) { r.timeline.say("master.failed", masterPlace, "
 
 func (r *run) shard(p *sim.Proc, shard int, up bool) { r.downtime.moved(p, shard, up) }
 
-// latest is the last blow, and those of the same moment.
+// latest returns the last fault and those of the same moment.
 func (r *run) latest() []*blow {
 	i := len(r.blows)
 	for i > 0 && r.blows[i-1].AtMS == r.blows[len(r.blows)-1].AtMS {
@@ -135,7 +135,8 @@ func (r *run) latest() []*blow {
 	return r.blows[i:]
 }
 
-// changed takes note of a shard that went down or came up: the latest blow is what did it. One is over when every shard is READY; the latest may have more to come.
+// changed records a shard that went down or came up, as a consequence of the latest fault. A fault
+// is over when every shard is READY; the latest one may have further consequences.
 func (r *run) changed(shard int, up bool) {
 	switch latest := r.latest(); {
 	case !up:
@@ -179,12 +180,12 @@ func (r *run) report() *Report {
 	return out
 }
 
-// amount counts things: "1 machine", "2 machines".
+// amount returns a count as text: "1 machine", "2 machines".
 func amount(n int, thing string) string {
 	return fmt.Sprintf("%s %s%s", grouped(n), thing, map[bool]string{true: "", false: "s"}[n == 1])
 }
 
-// grouped is a number for people: 10,000.
+// grouped returns a number as text: 10,000.
 func grouped(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)

@@ -10,30 +10,32 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Entry is one line of a timeline: something that happened, or several alike in one go.
+// Entry is one line of a timeline: an event, or several equal ones in a row.
 type Entry struct {
 	AtMS   messages.Milliseconds `json:"at_ms"`
-	LastMS messages.Milliseconds `json:"last_ms"` // of those alike
-	What   string                `json:"what"`    // an event's name, or one of ours: start, fault, fault.ends, ready
-	Where  []string              `json:"where,omitempty"`
-	Count  int                   `json:"count"`
-	Text   string                `json:"text,omitempty"` // of the first
+	LastMS messages.Milliseconds `json:"last_ms"` // time of the last of them
+	// An event's name, or one of the rehearsal's: start, fault, fault.ends, ready.
+	What  string   `json:"what"`
+	Where []string `json:"where,omitempty"`
+	Count int      `json:"count"`
+	Text  string   `json:"text,omitempty"` // of the first of them
 }
 
-// apart is how far from each other loud events may be and still be told in one go. What was planned is told in one go until something else is said.
+// apart is the longest pause between warnings or errors that share an entry. Planned events share
+// one until another kind of line follows.
 const apart = 10 * time.Second
 
 // timelineMax bounds the entries of one run.
 const timelineMax = 20_000
 
-// timeline keeps what happened in few lines.
+// timeline condenses events into few lines.
 type timeline struct {
 	now     func() time.Duration
 	entries []*Entry
-	open    map[string]*Entry // by name, those that take more of their kind
+	open    map[string]*Entry // entries by name that can take another event of their kind
 }
 
-// say adds a line of our own; what comes after it is told anew.
+// say adds a line of the rehearsal's own; events after it begin new entries.
 func (t *timeline) say(what, where, format string, args ...any) {
 	clear(t.open)
 	t.add(what, where, fmt.Sprintf(format, args...))
@@ -45,7 +47,7 @@ func (t *timeline) event(where string, e messages.Event) {
 	t.alike(name, where, fields(e), level == messages.LevelInfo)
 }
 
-// alike adds a line, to those alike where it follows them; planned says that a pause between them does not matter.
+// alike adds a line to an equal one that it follows; planned: whatever the pause between them.
 func (t *timeline) alike(name, where, text string, planned bool) {
 	if like := t.open[name]; like != nil && (planned || t.now()-like.LastMS.Duration() <= apart) {
 		like.Count++
@@ -70,10 +72,10 @@ func (t *timeline) add(what, where, text string) *Entry {
 	return e
 }
 
-// textMax is how long the text of an entry may be, in bytes.
+// textMax bounds the text of an entry, in bytes.
 const textMax = 160
 
-// fields are those of an event that say something, as the log names them.
+// fields returns the fields of an event for its text, named as in the log.
 func fields(e messages.Event) string {
 	var all []string
 	v := reflect.ValueOf(e)

@@ -9,23 +9,23 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Limits of a scenario: what a laptop does in minutes.
+// Limits of a scenario: what a laptop can simulate in minutes.
 const (
 	shardsMax   = 10_000
 	machinesMax = 1_000
 	untilMax    = 7 * 24 * time.Hour
-	faultsMax   = 1_000 // repetitions counted
+	faultsMax   = 1_000 // with repetitions
 	latencyMax  = time.Second
 	countMax    = 1_000_000
 )
 
-// want tells the rule of a key unless it holds.
+// want reports the rule of a key unless ok.
 func (d *decoder) want(ok bool, key string, value any, rule string, args ...any) {
 	if ok {
 		return
 	}
 	at, shown := key, ""
-	for d.lines[at] == 0 && at != "" { // what is not there is missed where it would be
+	for d.lines[at] == 0 && at != "" { // an absent key is reported at its section
 		at = at[:max(0, strings.LastIndexAny(at, ".["))]
 	}
 	switch v := value.(type) {
@@ -42,7 +42,7 @@ func (d *decoder) count(key string, value, least, most int) {
 	d.want(value >= least && value <= most, key, value, "want %d to %d", least, most)
 }
 
-// validate holds the values against their rules.
+// validate checks the values against their rules.
 func (d *decoder) validate(s *Scenario) {
 	d.count("seed", s.Seed, 0, countMax)
 	d.want(s.Until > 0 && s.Until <= untilMax, "until", s.Until, "want a time of up to %v", untilMax)
@@ -72,7 +72,7 @@ func (d *decoder) validate(s *Scenario) {
 	d.want(total <= faultsMax, "faults", nil, "%d of them, repetitions counted; want at most %d", total, faultsMax)
 }
 
-// fault holds one fault against the table.
+// fault checks one fault against the table.
 func (d *decoder) fault(key string, f Fault, s *Scenario) {
 	verbs := 0
 	for _, there := range []bool{f.Kill != "", f.Freeze != "", f.Cut != nil, f.Discord != "", f.Order != ""} {
@@ -102,7 +102,7 @@ func (d *decoder) fault(key string, f Fault, s *Scenario) {
 	d.which(key, f, k, s)
 }
 
-// which holds the name of what is hit against what there is.
+// which checks the name of a fault's object against the existing ones.
 func (d *decoder) which(key string, f Fault, k *kind, s *Scenario) {
 	machines := "m1 to " + machineName(s.Fleet.Machines)
 	isMachine := func(name string) bool {
@@ -129,7 +129,7 @@ func (d *decoder) which(key string, f Fault, k *kind, s *Scenario) {
 	}
 }
 
-// rules is what Discord knows of the bot.
+// rules returns Discord's rules for the bot.
 func (f Fleet) rules(token string) rules.Config {
 	c := rules.Config{Token: token, ShardCount: f.Shards, MaxConcurrency: f.MaxConcurrency, IdentifyTotal: f.SessionStartLimit.Total, FirstReset: f.SessionStartLimit.ResetAfter}
 	if c.IdentifyTotal == 0 {
