@@ -63,7 +63,7 @@ type Master struct {
 	Insecure bool `koanf:"insecure" flag:"allow ws:// beyond loopback, where others can read the bot's token"`
 }
 
-// Machine is what MASTER knows about this machine.
+// Machine is this machine's part in the fleet.
 type Machine struct {
 	// Source is the machine's name in the fleet, unique and the same after every restart.
 	// CONTROL_MACHINE__SOURCE. Default: the host name.
@@ -237,7 +237,7 @@ type Admin struct {
 	Insecure bool `koanf:"insecure" flag:"allow the API in plain HTTP beyond loopback, where others can read its token"`
 }
 
-// IPC is what clusters may send to each other through CONTROL.
+// IPC is the traffic between clusters, through CONTROL.
 type IPC struct {
 	// Eval lets a cluster run its own code in other clusters (BROADCAST_EVAL; stock Discordoo's way
 	// to ask something). When off, an eval is answered by an error; messages, cache operations and
@@ -318,7 +318,7 @@ func defaults() *Config {
 			HelloTimeout:      30 * time.Second,
 			ReadyTimeout:      60 * time.Second,
 			HeartbeatInterval: 5 * time.Second, // Discordoo's own value (PROTOCOL A3)
-			// with KillGrace inside the 10 s that container runtimes give
+			// with KillGrace inside the 10 s of container runtimes
 			StopGrace: 8 * time.Second,
 			KillGrace: 2 * time.Second,
 			Protocol:  string(messages.ProtocolSDK),

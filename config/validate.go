@@ -28,7 +28,7 @@ const (
 	// beatMin is the minimum interval of a heartbeat: shorter ones would make the beats of a large
 	// fleet its main load.
 	beatMin = 100 * time.Millisecond
-	// beatForgiven is what MASTER adds to the interval before a silent CONTROL counts as dead;
+	// beatForgiven is added by MASTER to the interval before a silent CONTROL counts as dead;
 	// offered is the assumed lifetime of Discord's sessions (PROTOCOL B1, B5).
 	beatForgiven = 15 * time.Second
 	offered      = 60 * time.Second

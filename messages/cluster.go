@@ -181,7 +181,7 @@ type ShardStatus struct {
 	Events    *int64       `json:"events,omitempty"` // since the process started
 }
 
-// ShardState is what a shard is doing.
+// ShardState is the state of a shard.
 type ShardState string
 
 const (

@@ -2,8 +2,8 @@ package messages
 
 import "time"
 
-// Settings (masterlink → clusters, gate) is what the whole fleet has in common, from Initialise and
-// the configuration. Nothing is spawned before it.
+// Settings (masterlink → clusters, gate) are the settings of the whole fleet, from Initialise and
+// the configuration. Nothing is spawned before them.
 type Settings struct {
 	Token            Secret
 	ShardCount       int
@@ -90,7 +90,7 @@ type Lease struct {
 // moved to another machine. It is the way out of close code 4007 (PROTOCOL B1).
 type AcceptMaster struct{}
 
-// MachineStatus (clusters → masterlink) is what this machine serves, sent at every change.
+// MachineStatus (clusters → masterlink) lists what this machine serves, at every change.
 type MachineStatus struct {
 	Ranges      []RangeInfo
 	Clusters    ClusterCounts

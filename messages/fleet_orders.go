@@ -20,7 +20,7 @@ const FleetOrderIDMax = 64
 // IgnoreDeadLetterLogging marks what may come after MASTER has ended.
 func (FleetOrder) IgnoreDeadLetterLogging() {}
 
-// FleetDirective is what an operator can order of the fleet: RestartCluster, RollingRestart,
+// FleetDirective is an order of an operator to the fleet: RestartCluster, RollingRestart,
 // DrainMachine, UndrainMachine, ForgetMachine, ResumeFleet. The set is closed, and its members can
 // be compared.
 type FleetDirective interface {

@@ -56,7 +56,7 @@ type FleetMachine struct {
 	Linked      bool          `json:"linked"`
 	Spare       bool          `json:"spare"`
 	Drained     bool          `json:"drained"` // by order: it gets nothing
-	Granted     []ShardRange  `json:"granted"` // what it is to serve
+	Granted     []ShardRange  `json:"granted"` // what it should serve
 	Ranges      []RangeInfo   `json:"ranges"`  // what it serves, as it reported last
 	Clusters    ClusterCounts `json:"clusters"`
 	ShardsReady int           `json:"shards_ready"`

@@ -74,8 +74,8 @@ func Left(until time.Time) time.Duration {
 	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
 }
 
-// CheckLeftEvery is how often a deadline that must be kept is compared with Left, since a timer
-// alone may fire too late.
+// CheckLeftEvery is the interval at which a deadline that must be kept is compared with Left, since
+// a timer alone may fire too late.
 const CheckLeftEvery = time.Second
 
 // ShardRange is First..Last, both included, 0-based; on the wire [first,last]. PROTOCOL B1 settles

@@ -25,7 +25,7 @@ const (
 	AlertWebhook AlertChannel = "webhook" // hooks.webhook
 )
 
-// ClusterState is what a cluster is doing.
+// ClusterState is the state of a cluster.
 type ClusterState string
 
 const (

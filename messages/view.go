@@ -83,7 +83,7 @@ type Order struct {
 	Answer    func(Verdict)
 }
 
-// Directive is what an operator can order of a machine: RestartCluster, DrainCluster, StopCluster,
+// Directive is an order of an operator to a machine: RestartCluster, DrainCluster, StopCluster,
 // RollingRestart, AcceptMaster. The set is closed.
 type Directive interface {
 	// Order returns the directive in words, and its cluster; nil: all.

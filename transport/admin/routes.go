@@ -16,7 +16,7 @@ type route struct {
 	serve   func(*Server, http.ResponseWriter, *http.Request)
 }
 
-// source is what a route needs: a machine, a fleet, or one of them.
+// source is the provider of a route's data: a machine, a fleet, or either of them.
 type source int
 
 const (

@@ -32,7 +32,7 @@ func onEcho(handle func(Message)) (*Cluster, *echo) {
 	e := &echo{}
 	o := defaults()
 	o.log, o.messages = slog.New(slog.DiscardHandler), handle
-	c := &Cluster{opt: o, env: environment{cluster: 0, clusters: 2}, requests: map[messages.Snowflake]*pending{}, conns: map[*conn]bool{}, in: inbox{queue: make(chan Message, inboxMost)}}
+	c := &Cluster{opt: o, env: environment{cluster: 0, clusters: 2}, requests: map[messages.Snowflake]*pending{}, conns: map[*conn]bool{}, in: inbox{queue: make(chan Message, inboxMax)}}
 	c.conn = &conn{c: c, link: e, closed: make(chan struct{})}
 	e.Receive(c.conn.frame, nil)
 	return c, e

@@ -15,7 +15,7 @@ import (
 // Version is the version of this SDK, as CONTROL shows it.
 const Version = "0.1.0"
 
-// helloTimeout is how long Join listens for the first HELLO (PROTOCOL A3, 6).
+// helloTimeout is the time that Join waits for the first HELLO (PROTOCOL A3, 6).
 const helloTimeout = 30 * time.Second
 
 // Stop describes how the shards must end.
@@ -88,7 +88,7 @@ func Join(ctx context.Context, opts ...Option) (*Cluster, error) {
 		env: env, opt: o, mint: messages.Mint{Worker: uint32(os.Getpid())},
 		joined: make(chan struct{}), begun: make(chan struct{}), stopping: make(chan struct{}),
 		conns: map[*conn]bool{}, permits: map[messages.Snowflake]*permitRequest{}, unreported: map[int]messages.PermitSent{},
-		requests: map[messages.Snowflake]*pending{}, in: inbox{queue: make(chan Message, inboxMost)},
+		requests: map[messages.Snowflake]*pending{}, in: inbox{queue: make(chan Message, inboxMax)},
 	}
 	c.ctx, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	if o.messages != nil {

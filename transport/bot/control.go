@@ -274,7 +274,7 @@ func (c *Cluster) lost(since time.Time, err error) {
 		case messages.Left(until) > 0:
 			timer.Reset(look(until))
 		default:
-			c.halt(hasty, false, fmt.Errorf("%w for %s", ErrLost, c.lostAfter))
+			c.halt(shortGrace, false, fmt.Errorf("%w for %s", ErrLost, c.lostAfter))
 		}
 	})
 	c.lostTimer = timer
@@ -300,7 +300,7 @@ func (c *Cluster) lease(until time.Time) {
 		if messages.Left(c.leaseUntil) > 0 {
 			c.leaseTimer.Reset(look(c.leaseUntil))
 		} else {
-			c.halt(hasty, false, fmt.Errorf("%w: the lease ran out", ErrLost))
+			c.halt(shortGrace, false, fmt.Errorf("%w: the lease ran out", ErrLost))
 		}
 	})
 }

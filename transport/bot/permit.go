@@ -8,8 +8,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// retryLeast is the minimum wait before a postponed permit is requested again.
-const retryLeast = 100 * time.Millisecond
+// retryMin is the minimum wait before a postponed permit is requested again.
+const retryMin = 100 * time.Millisecond
 
 // permitRequest is one request for a permit that CONTROL has not answered.
 type permitRequest struct {
@@ -48,7 +48,7 @@ func (s *Shard) Permit(ctx context.Context, cause messages.IdentifyCause) (*Perm
 		}
 		s.c.opt.log.Info("permit postponed", "shard", s.id, "reason", a.Reason, "retry_after", a.RetryAfterMS.Duration())
 		select {
-		case <-time.After(max(retryLeast, a.RetryAfterMS.Duration())):
+		case <-time.After(max(retryMin, a.RetryAfterMS.Duration())):
 		case <-ctx.Done():
 		case <-s.c.stopping:
 		}

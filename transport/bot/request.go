@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	askFor  = 10 * time.Second // where the context of Ask has no deadline
-	askMost = 5 * time.Minute  // CONTROL waits no longer
+	askFor = 10 * time.Second // where the context of Ask has no deadline
+	askMax = 5 * time.Minute  // CONTROL waits no longer
 	// that CONTROL's own answer may take beyond the request's deadline
 	askSlack = 2 * time.Second
 	// that CONTROL answers before a context ends, or a tenth of the rest: the answers so far must
@@ -118,7 +118,7 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	within := askFor
 	if at, limited := ctx.Deadline(); limited {
 		left := time.Until(at)
-		within = max(min(left-min(left/10, askEarly), askMost), time.Millisecond)
+		within = max(min(left-min(left/10, askEarly), askMax), time.Millisecond)
 	}
 	if err := ctx.Err(); err != nil {
 		return d, err

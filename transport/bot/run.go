@@ -16,7 +16,7 @@ import (
 const (
 	// time for handlers when CONTROL is lost or a shard failed fatally: MASTER's grace must not end
 	// first (DESIGN §6)
-	hasty = time.Second
+	shortGrace = time.Second
 	// after a deadline, for shards to close their connections, and then for our last packets to be
 	// read
 	closing = 2 * time.Second
@@ -106,7 +106,7 @@ func (c *Cluster) serve(ctx context.Context, serve func(context.Context, *Shard)
 func (c *Cluster) failed(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.halt(hasty, false, err) {
+	if !c.halt(shortGrace, false, err) {
 		c.opt.log.Warn("shard ended with an error while stopping", "err", err)
 		return nil
 	}
@@ -154,7 +154,7 @@ func (c *Cluster) failure(err error) messages.Failure {
 	return messages.Failure{EventID: c.env.instance, Error: f}
 }
 
-// halt starts the stop, and reports whether this call started it. why is what Run then returns.
+// halt starts the stop, and reports whether this call started it. Run then returns why.
 func (c *Cluster) halt(within time.Duration, final bool, why error) bool {
 	if c.isStopping() {
 		return false

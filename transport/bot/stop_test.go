@@ -49,7 +49,7 @@ func TestLost(t *testing.T) {
 					t.Errorf("Run: %v", err)
 				}
 				want(t, "ended after", time.Since(w.from), test.ends)
-				want(t, "stop", c.Stop(), Stop{Deadline: time.Now().Add(hasty)})
+				want(t, "stop", c.Stop(), Stop{Deadline: time.Now().Add(shortGrace)})
 			})
 		})
 	}

@@ -103,9 +103,9 @@ type inbox struct {
 	dropped int // since the last log line
 }
 
-// inboxMost limits the messages that wait for their handler. More are dropped, and logged:
+// inboxMax limits the messages that wait for their handler. More are dropped, and logged:
 // CONTROL's own packets come the same way, and must not wait.
-const inboxMost = 1024
+const inboxMax = 1024
 
 // received handles a message.
 func (c *Cluster) received(d ipc.Delivery) {
@@ -117,7 +117,7 @@ func (c *Cluster) received(d ipc.Delivery) {
 		}
 	default:
 		if c.in.dropped++; c.in.dropped == 1 {
-			c.opt.log.Warn("messages of other clusters are dropped: their handler is too slow", "waiting", inboxMost)
+			c.opt.log.Warn("messages of other clusters are dropped: their handler is too slow", "waiting", inboxMax)
 		}
 	}
 }

@@ -105,7 +105,7 @@ func TestMessagesAndUndeliverable(t *testing.T) {
 		c, l := join(t, w, hello(), nil,
 			Messages(func(m Message) { <-hold; heard = append(heard, fmt.Sprintf("%d %s", m.From, m.Data)) }),
 			Undeliverable(func(u Undelivered) { heard = append(heard, fmt.Sprintf("%s: %v", u.Event, u.Failed)) }))
-		for i := range inboxMost + 3 { // one is being handled
+		for i := range inboxMax + 3 { // one is being handled
 			l.send(request(0, "MESSAGE", fmt.Sprintf(`{"event_id":"1","message":%d,"from":5,"shards":[3]}`, i)))
 		}
 		if log := w.log.String(); strings.Count(log, "are dropped") != 1 {
@@ -116,8 +116,8 @@ func TestMessagesAndUndeliverable(t *testing.T) {
 		l.send(request(0, "MESSAGE", `{"event_id":"1","message":"hi","from":1111111111}`))
 		l.send(request(4, "MESSAGE", `{"event_id":"8","errors":[{"cluster":5,"error":"gone"}]}`))
 		l.send(request(4, "MESSAGE", `{"event_id":"9","result":{"name":"Error","message":"no"}}`))
-		want(t, "messages", len(heard), inboxMost+1+3)
-		want(t, "first and last", []string{heard[0], heard[inboxMost], heard[inboxMost+1], heard[inboxMost+2], heard[inboxMost+3]},
+		want(t, "messages", len(heard), inboxMax+1+3)
+		want(t, "first and last", []string{heard[0], heard[inboxMax], heard[inboxMax+1], heard[inboxMax+2], heard[inboxMax+3]},
 			[]string{"5 0", "5 1024", `1111111111 "hi"`, "8: [{5 <nil> gone}]", "9: [{1111111111 <nil> no}]"})
 		if log := w.log.String(); !strings.Contains(log, "were dropped") || !strings.Contains(log, "messages=2") {
 			t.Errorf("log: %s", log)

@@ -55,7 +55,7 @@ func TestReader(t *testing.T) {
 		"no newline at the end":    {"a\nb", []string{"a", "b"}},
 		"empty lines":              {"\n\na\n", []string{"", "", "a"}},
 		"as a bot coloured it":     {"\x1b[31mred\x1b[0m\r\n", []string{"\x1b[31mred\x1b[0m\r"}},
-		"as long as may be":        {full + "\na\n", []string{full, "a"}},
+		"of the maximum length":    {full + "\na\n", []string{full, "a"}},
 		"one byte longer":          {full + "x\na\n", []string{full + leftOut, "a"}},
 		"much longer":              {full + full + full + "\na\n", []string{full + leftOut, "a"}},
 		"too long, and it goes on": {full + "x", []string{full + leftOut}},

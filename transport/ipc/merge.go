@@ -13,7 +13,7 @@ const (
 	serializeNumber  = 2 // their sum
 	serializeAny     = 3 // the first that is not null
 	serializeNumbers = 4 // lists, summed index by index
-	serializeMost    = serializeNumbers
+	serializeMax     = serializeNumbers
 )
 
 // Merge makes one result of the answers to a cache operation, as upstream's manager does (PROTOCOL

@@ -138,8 +138,8 @@ func (p *Parcel) address() (err error) {
 			return fmt.Errorf("op %.40q: want a whole number", p.field(fieldOp))
 		}
 		if raw := p.field(fieldSerialize); len(raw) > 0 {
-			if p.Serialize, ok = whole(raw); !ok || p.Serialize < 0 || p.Serialize > serializeMost {
-				return fmt.Errorf("serialize %.40q: want 0 to %d", raw, serializeMost)
+			if p.Serialize, ok = whole(raw); !ok || p.Serialize < 0 || p.Serialize > serializeMax {
+				return fmt.Errorf("serialize %.40q: want 0 to %d", raw, serializeMax)
 			}
 		}
 	case p.T == messages.TPresenceUpdate:

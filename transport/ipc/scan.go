@@ -97,8 +97,8 @@ func (s *scanner) fields(g *outline) {
 	g.d.to = s.i
 }
 
-// nestMost is the maximum nesting: encoding/json's own limit.
-const nestMost = 10_000
+// nestMax is the maximum nesting: encoding/json's own limit.
+const nestMax = 10_000
 
 // scanner passes over a JSON text once. It stops at its first error.
 type scanner struct {
@@ -199,7 +199,7 @@ func (s *scanner) skip(depth int) {
 	switch c := s.b[s.i]; {
 	case c == '"':
 		s.text()
-	case depth == nestMost && (c == '{' || c == '['):
+	case depth == nestMax && (c == '{' || c == '['):
 		s.fail("nested too deep")
 	case c == '{':
 		for more := s.enter('{', '}'); more; more = s.more('}') {

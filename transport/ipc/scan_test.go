@@ -159,7 +159,7 @@ func TestLook(t *testing.T) {
 		sameAsJSON(t, []byte(frame))
 	}
 	// the packet is inside three objects
-	for _, depth := range []int{nestMost - 4, nestMost - 3, nestMost - 2} {
+	for _, depth := range []int{nestMax - 4, nestMax - 3, nestMax - 2} {
 		sameAsJSON(t, wrap(`{"d":{"x":`+strings.Repeat("[", depth)+`1`+strings.Repeat("]", depth)+`}}`))
 	}
 	for length := range 40 { // every position of the end within eight bytes

@@ -17,8 +17,8 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// handshakeWait is how long either end waits for the other's part of the handshake, the connection
-// included.
+// handshakeWait is the time that either end waits for the other's part of the handshake, the
+// connection included.
 const handshakeWait = 10 * time.Second
 
 // Dial opens a link to MASTER at to.URL, "ws://…" or "wss://…", with to.Header in the handshake. No

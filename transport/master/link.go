@@ -244,7 +244,7 @@ func (r living) Read(b []byte) (int, error) {
 
 func (l *link) alive() error { return l.ws.SetReadDeadline(time.Now().Add(silence)) }
 
-// enter waits for a place in the window. It reports false when the frame is to be dropped.
+// enter waits for a place in the window. It reports false when the frame must be dropped.
 func (l *link) enter() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

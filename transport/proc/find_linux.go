@@ -62,7 +62,7 @@ func locate(m Mark) (c child, dead bool, err error) {
 		return child{}, false, err
 	}
 	err = unix.Waitid(unix.P_PID, c.pid, nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
-	c.stranger = errors.Is(err, unix.ECHILD)
+	c.foreign = errors.Is(err, unix.ECHILD)
 	return c, c.ended(unix.WNOHANG), nil
 }
 
@@ -101,7 +101,7 @@ func (c child) left() bool {
 // taken reports whether the pid belongs to another process now. It cannot while the leader or a
 // member of its group exists.
 func (c child) taken() bool {
-	if !c.stranger {
+	if !c.foreign {
 		return false
 	}
 	_, started, err := look(c.pid)

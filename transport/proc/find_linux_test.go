@@ -191,7 +191,7 @@ func TestFindAfterExecInPlace(t *testing.T) {
 // A pid that belongs to another process now gets no signal.
 func TestTakenPidIsLeftAlone(t *testing.T) {
 	m, c := unwatched(t, "sleep", "1000")
-	p := &process{alive: true, child: child{pid: m.PID, started: m.Started - 1, pidfd: -1, stranger: true}}
+	p := &process{alive: true, child: child{pid: m.PID, started: m.Started - 1, pidfd: -1, foreign: true}}
 	p.Signal(syscall.SIGKILL)
 	if p.killed || c.ended(syscall.WNOHANG) {
 		t.Error("killed another process")

@@ -90,7 +90,7 @@ func TestFindLeavesNoRestOfAGroup(t *testing.T) {
 
 func TestStrangerWithoutPidfd(t *testing.T) {
 	m, _ := orphan(t, "stay")
-	c := child{pid: m.PID, started: m.Started, pidfd: -1, stranger: true}
+	c := child{pid: m.PID, started: m.Started, pidfd: -1, foreign: true}
 	if c.ended(0) {
 		t.Fatal("ended, and it lives")
 	}
@@ -107,7 +107,7 @@ func TestStrangerWithoutPidfd(t *testing.T) {
 func TestStrangerThatIsReaped(t *testing.T) {
 	m, _ := unwatched(t, "true")
 	_, _ = syscall.Wait4(m.PID, nil, 0, nil)
-	if c := (child{pid: m.PID, started: m.Started, pidfd: -1, stranger: true}); !c.ended(0) {
+	if c := (child{pid: m.PID, started: m.Started, pidfd: -1, foreign: true}); !c.ended(0) {
 		t.Error("lives, and it is gone")
 	}
 }
@@ -160,7 +160,7 @@ func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	if !gone(pid) || gone(other) {
-		t.Error("the runs of the owner are to end, and nothing else")
+		t.Error("the runs of the owner must end, and no others")
 	}
 	if values, err = Holders(owner); err != nil || len(values) > 0 {
 		t.Errorf("holders %q, %v", values, err)

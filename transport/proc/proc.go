@@ -120,6 +120,6 @@ type Mark struct {
 	Output string `json:"output,omitempty"`
 	// Owner is a "NAME=value" in the environment of every run of one cluster. If the process is
 	// gone, every process with it is killed. It is never part of a record: only the caller knows
-	// that no other run is to live.
+	// that no other run may live.
 	Owner string `json:"-"`
 }

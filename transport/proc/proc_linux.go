@@ -12,10 +12,10 @@ import (
 // a pidfd, which becomes readable when it ends. A foreign one was forked by another process, which
 // will reap it (find_linux.go): its pid may be reused without our notice, which started reveals.
 type child struct {
-	pid      int
-	started  uint64 // clock ticks since boot, field 22 of /proc/<pid>/stat
-	pidfd    int    // -1 on kernels before 5.2
-	stranger bool
+	pid     int
+	started uint64 // clock ticks since boot, field 22 of /proc/<pid>/stat
+	pidfd   int    // -1 on kernels before 5.2
+	foreign bool
 }
 
 // fork starts path in a process group of its own. It returns once the program is running or the
@@ -64,7 +64,7 @@ func (c child) park() error {
 // ended reports whether there is an exit to reap; without WNOHANG it blocks until there is, except
 // for a foreign process. An error is an end too: the child is not ours any more.
 func (c child) ended(options int) bool {
-	if c.stranger {
+	if c.foreign {
 		return c.left()
 	}
 	for {

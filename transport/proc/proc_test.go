@@ -74,7 +74,7 @@ func play(role string) {
 		fmt.Println("args", os.Args[1:], "env", os.Environ(), "dir", dir, "stdin", stdin, err, "leader", syscall.Getpgrp() == os.Getpid())
 		fmt.Fprintln(os.Stderr, "and stderr")
 		syscall.Exit(0)
-	case "supervisor": // starts a child that is to outlive it
+	case "supervisor": // starts a child that must outlive it
 		Start(offspring(arg), func(_ Process, err error) {
 			if err != nil {
 				panic(err)

@@ -17,8 +17,8 @@ const (
 	// reapEvery is the interval of searches for orphans without a signal, since the kernel merges
 	// signals.
 	reapEvery = time.Second
-	// inheritedFor is how long children that an earlier program left in this process, by exec in
-	// place, are kept for Find.
+	// inheritedFor is the time for which children that an earlier program left in this process, by
+	// exec in place, are kept for Find.
 	inheritedFor = time.Minute
 )
 

@@ -4,8 +4,7 @@
 // A caller passes every input to Step with the moment it reaches Discord and executes the outputs
 // in order. The same inputs at the same times give the same outputs, so that a simulation is
 // reproducible. transport/discord/server puts it behind real sockets; a simulation calls it
-// directly. give the same outputs, so that one simulated night is one value.
-// transport/discord/server puts it behind real sockets; a simulation calls it directly.
+// directly.
 //
 //	             Opened          IDENTIFY → READY, RESUME → RESUMED
 //	(no connection) ──▶ greeted ─────────────────────────────────────▶ attached to a session

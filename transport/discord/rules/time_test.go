@@ -17,7 +17,7 @@ func TestNext(t *testing.T) {
 	}{
 		{"nothing there", 0, Tick{}, 0},
 		{"silence", 0, Opened{1}, 60 * sec},
-		{"a heartbeat moves nothing yet", 30 * sec, Heartbeat{Conn: 1}, 60 * sec},
+		{"a heartbeat moves nothing", 30 * sec, Heartbeat{Conn: 1}, 60 * sec},
 		{"looked at, and put off", 60 * sec, Tick{}, 90 * sec},
 		{"a session that waits", 70 * sec, identify(1, 0, 1), 90 * sec},
 		{"comes first", 71 * sec, Closed{1, CloseVanished}, 81 * sec},
