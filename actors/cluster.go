@@ -67,19 +67,19 @@ const (
 	lastWords    = 100 * time.Millisecond // for reading what a dead process wrote; it is there already, unless a child of it holds the socket
 )
 
-// What a cluster's World tells it. Each names the life it speaks of.
+// What a Cluster hears of its World.
 type (
 	runStarted struct {
-		life    messages.Snowflake
+		ofRun
 		process proc.Process
 		err     error
 	}
 	runExited struct {
-		life messages.Snowflake
+		ofRun
 		exit proc.Exit
 	}
 	socketOpened struct {
-		life messages.Snowflake
+		ofRun
 		link transport.Link
 		err  error
 	}
@@ -92,19 +92,45 @@ type (
 		link transport.Link
 		err  error
 	}
-	redial struct{ life messages.Snowflake }
+	redial struct{ ofRun }
 )
 
 // These may come after their cluster has stopped; that is no news.
-func (runExited) IgnoreDeadLetterLogging() {}
-
-func (socketOpened) IgnoreDeadLetterLogging() {}
-
 func (socketFrame) IgnoreDeadLetterLogging() {}
-
 func (socketEnded) IgnoreDeadLetterLogging() {}
 
-func (redial) IgnoreDeadLetterLogging() {}
+// ofRun is embedded in what a Cluster hears of one run of its process. It names the run, and the
+// actor that was to hear it: another one may have taken its place, and the process.
+type ofRun struct {
+	by  *Cluster
+	run messages.Snowflake
+}
+
+func (n ofRun) of() ofRun { return n }
+
+// IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
+func (ofRun) IgnoreDeadLetterLogging() {}
+
+// thisRun names the present run.
+func (c *Cluster) thisRun() ofRun { return ofRun{c, c.life.Instance} }
+
+// stale reports whether a message is about another run than the present one.
+func (c *Cluster) stale(msg any) bool {
+	switch m := msg.(type) {
+	case interface{ of() ofRun }:
+		return m.of() != c.thisRun()
+	case messages.SessionsOffered:
+		return m.Run != c.life.Instance
+	}
+	return false
+}
+
+// Receive drops what is stale, and hands everything else to the state.
+func (c *Cluster) Receive(ctx actor.Context) {
+	if !c.stale(ctx.Message()) {
+		c.States.Receive(ctx)
+	}
+}
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
 func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
@@ -126,10 +152,8 @@ func (c *Cluster) spawning(ctx actor.Context) {
 			c.recall(ctx)
 		}
 	case recorded:
-		if m.life == c.life.Instance && c.cancel == nil {
-			c.saved(ctx, m)
-			c.start(ctx)
-		}
+		c.saved(ctx, m)
+		c.start(ctx)
 	case runStarted:
 		if m.err != nil {
 			c.fail(ctx, unstarted(m.err))
@@ -154,7 +178,6 @@ func (c *Cluster) greeting(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
 		switch {
-		case !c.Expired(m):
 		case time.Since(m.Due) > deepSleep: // we slept, not the bot
 			ctx.Send(c.house.Herald, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(time.Since(m.Due))})
 			c.In(ctx, c.helloTimeout())
@@ -164,9 +187,7 @@ func (c *Cluster) greeting(ctx actor.Context) {
 			c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseHelloTimeout, Err: c.helloError(), WaitedFor: c.waitsFor()})
 		}
 	case greetAgain:
-		if m.life == c.life.Instance && c.link != nil {
-			c.greet(ctx)
-		}
+		c.greet(ctx)
 	default:
 		c.running(ctx)
 	}
@@ -175,9 +196,7 @@ func (c *Cluster) greeting(ctx actor.Context) {
 func (c *Cluster) connecting(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
-		if c.Expired(m) {
-			c.watch(ctx, m)
-		}
+		c.watch(ctx, m)
 	default:
 		c.running(ctx)
 	}
@@ -187,11 +206,9 @@ func (c *Cluster) serving(ctx actor.Context) { c.connecting(ctx) }
 
 // draining waits for the end that the bot was asked for.
 func (c *Cluster) draining(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
+	switch ctx.Message().(type) {
 	case world.Timeout:
-		if c.Expired(m) {
-			c.kill(ctx, syscall.SIGTERM, nil)
-		}
+		c.kill(ctx, syscall.SIGTERM, nil)
 	case world.Recovered: // the timeout may be lost to a panic of ours
 		c.In(ctx, c.options.KillGrace)
 	case messages.StopRun: // ordered twice
@@ -205,7 +222,6 @@ func (c *Cluster) killing(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
 		switch {
-		case !c.Expired(m):
 		case c.process == nil: // its start hangs, and was given up
 			c.stopped(ctx)
 		case c.shot: // the word of its end may have been lost to a panic of ours
@@ -221,14 +237,12 @@ func (c *Cluster) killing(ctx actor.Context) {
 	case found:
 		c.lost(ctx, m)
 	case runStarted: // its end was ordered meanwhile
-		switch {
-		case m.life != c.life.Instance:
-		case m.err != nil:
+		if m.err != nil {
 			c.stopped(ctx)
-		default:
-			c.own(ctx, m.process)
-			m.process.Signal(syscall.SIGKILL)
+			return
 		}
+		c.own(ctx, m.process)
+		m.process.Signal(syscall.SIGKILL)
 	case messages.StopRun: // it dies anyway, and now it shall
 		c.why = nil
 	default:
@@ -240,9 +254,7 @@ func (c *Cluster) killing(ctx actor.Context) {
 func (c *Cluster) mourning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
-		if c.Expired(m) {
-			c.fail(ctx, c.why)
-		}
+		c.fail(ctx, c.why)
 	case world.Recovered:
 		c.In(ctx, lastWords)
 	case socketEnded:
@@ -279,17 +291,13 @@ func (c *Cluster) over(ctx actor.Context) {
 func (c *Cluster) running(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runExited:
-		if m.life == c.life.Instance {
-			c.exited(ctx, m.exit)
-		}
+		c.exited(ctx, m.exit)
 	case messages.StopRun:
 		c.drain(ctx, m)
 	case messages.Permit:
 		c.permit(ctx, m)
 	case messages.SessionsOffered:
-		if m.Run == c.life.Instance {
-			c.hello(ctx, &m.Sessions)
-		}
+		c.hello(ctx, &m.Sessions)
 	default:
 		c.always(ctx)
 	}
@@ -299,9 +307,7 @@ func (c *Cluster) running(ctx actor.Context) {
 func (c *Cluster) ending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runExited:
-		if m.life == c.life.Instance {
-			c.ended(ctx, m.exit)
-		}
+		c.ended(ctx, m.exit)
 	case messages.Permit, messages.SessionsOffered, messages.Proceed: // comes too late
 	default:
 		c.always(ctx)
@@ -331,17 +337,15 @@ func (c *Cluster) always(ctx actor.Context) {
 	case socketEnded:
 		c.closed(ctx, m)
 	case redial:
-		if m.life == c.life.Instance && c.process != nil && c.link == nil {
+		if !c.dying() {
 			c.dial(ctx)
 		}
 	case *actor.Stopping, *actor.Restarting:
 		c.detach()
 	case recorded:
-		if m.life == c.life.Instance {
-			c.saved(ctx, m)
-		}
+		c.saved(ctx, m)
 	case noteDue:
-		c.renote(ctx, m)
+		c.renote(ctx)
 	case messages.Settings:
 		c.settings = m
 	case messages.Permit:
@@ -352,21 +356,19 @@ func (c *Cluster) always(ctx actor.Context) {
 	case messages.KillAllowed:
 		c.mayKill(ctx)
 	case holdOn:
-		if m.life == c.life.Instance {
-			c.askHolds(ctx)
-		}
+		c.askHolds(ctx)
 	case ruleSaid:
 		c.ruled(ctx, m)
 	case askRule:
-		if m.life == c.life.Instance && c.State() == string(messages.ClusterConnecting) {
+		if c.State() == string(messages.ClusterConnecting) {
 			c.askRule(ctx)
 		}
 	case shareDue:
-		if m.life == c.life.Instance && !c.dying() {
+		if !c.dying() {
 			c.passOn(ctx)
 		}
 	case woke:
-		c.heard(ctx, m)
+		c.heard(ctx)
 	case probeEnded:
 		c.probed(ctx, m)
 	case messages.Outage:
@@ -377,7 +379,7 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.tell(ctx)
 	case messages.GetSnapshot:
 		c.survey(ctx)
-	case runStarted, runExited, found: // of a life before this one
+	case runStarted, runExited, found: // comes too late
 	default:
 		c.Unexpected(ctx)
 	}

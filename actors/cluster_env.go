@@ -28,22 +28,16 @@ const askEvery = time.Second
 // What such a Cluster tells itself.
 type (
 	ruleSaid struct { // err: why it is not ready
-		life messages.Snowflake
-		err  error
+		ofRun
+		err error
 	}
-	askRule    struct{ life messages.Snowflake }
-	woke       struct{ life messages.Snowflake } // its first output came
+	askRule    struct{ ofRun }
+	woke       struct{ ofRun } // its first output came
 	probeEnded struct {
-		life messages.Snowflake
-		err  error
+		ofRun
+		err error
 	}
 )
-
-// These may come after their cluster has stopped; that is no news.
-func (ruleSaid) IgnoreDeadLetterLogging()   {}
-func (askRule) IgnoreDeadLetterLogging()    {}
-func (woke) IgnoreDeadLetterLogging()       {}
-func (probeEnded) IgnoreDeadLetterLogging() {}
 
 // runs is the start of a process that nobody speaks to.
 func (c *Cluster) runs(ctx actor.Context) {
@@ -91,7 +85,7 @@ func (c *Cluster) assume(ctx actor.Context) {
 	if last := c.lastIdentify(); last.After(at) {
 		at = last
 	}
-	c.After(ctx, time.Until(at), ruleSaid{life: c.life.Instance})
+	c.After(ctx, time.Until(at), ruleSaid{ofRun: c.thisRun()})
 }
 
 // anything is a line of output.
@@ -103,17 +97,17 @@ func (c *Cluster) listen(ctx actor.Context) {
 	if c.output() == "" {
 		return
 	}
-	send, life := world.Sender(ctx), c.life.Instance
+	send, run := world.Sender(ctx), c.thisRun()
 	c.cancel = c.W.Grep(c.output(), anything, func(err error) {
 		if err == nil {
-			send(woke{life})
+			send(woke{run})
 		}
 	})
 }
 
 // heard takes the bot's first output.
-func (c *Cluster) heard(ctx actor.Context, m woke) {
-	if m.life != c.life.Instance || c.State() != string(messages.ClusterConnecting) {
+func (c *Cluster) heard(ctx actor.Context) {
+	if c.State() != string(messages.ClusterConnecting) {
 		return
 	}
 	c.cancel = nil
@@ -126,17 +120,17 @@ func (c *Cluster) heard(ctx actor.Context, m woke) {
 
 // askRule looks whether the bot is ready.
 func (c *Cluster) askRule(ctx actor.Context) {
-	send, life := world.Sender(ctx), c.life.Instance
+	send, run := world.Sender(ctx), c.thisRun()
 	if c.options.Ready.Log != nil {
-		c.cancel = c.W.Grep(c.output(), c.options.Ready.Log, func(err error) { send(ruleSaid{life, err}) })
+		c.cancel = c.W.Grep(c.output(), c.options.Ready.Log, func(err error) { send(ruleSaid{run, err}) })
 		return
 	}
-	c.cancel = c.fetch(c.options.Ready.URL, func(err error) { send(ruleSaid{life, err}) })
+	c.cancel = c.fetch(c.options.Ready.URL, func(err error) { send(ruleSaid{run, err}) })
 }
 
 // ruled takes the rule's answer.
 func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
-	if m.life != c.life.Instance || c.State() != string(messages.ClusterConnecting) {
+	if c.State() != string(messages.ClusterConnecting) {
 		return
 	}
 	switch soonest := c.started.Add(plan.EnvSoonest(c.plan.Shards, c.settings.MaxConcurrency)); {
@@ -145,7 +139,7 @@ func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
 		return
 	case !c.assumes() && !c.adopted && m.err == nil && time.Now().Before(soonest): // no bot is that quick: what it said was not of its shards
 		c.cancel = nil
-		c.After(ctx, time.Until(c.lastIdentify()), ruleSaid{m.life, m.err})
+		c.After(ctx, time.Until(c.lastIdentify()), m)
 		return
 	}
 	if c.cancel != nil {
@@ -153,7 +147,7 @@ func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
 		c.cancel = nil
 	}
 	if c.silence = m.err; m.err != nil {
-		c.After(ctx, askEvery, askRule{m.life})
+		c.After(ctx, askEvery, askRule{m.ofRun})
 		return
 	}
 	c.connected(ctx)

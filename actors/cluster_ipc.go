@@ -40,19 +40,16 @@ type ipc struct {
 }
 
 func (c *Cluster) dial(ctx actor.Context) {
-	send, life := world.Sender(ctx), c.life.Instance
-	c.cancel = c.W.Dial(transport.Target{URL: "unix:" + c.life.Socket}, func(l transport.Link, err error) { send(socketOpened{life, l, err}) })
+	send, run := world.Sender(ctx), c.thisRun()
+	c.cancel = c.W.Dial(transport.Target{URL: "unix:" + c.life.Socket}, func(l transport.Link, err error) { send(socketOpened{run, l, err}) })
 }
 
 func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
-	if m.life != c.life.Instance || c.process == nil || c.dying() {
-		if m.link != nil {
-			m.link.Close(0, "")
-		}
+	if c.dying() { // its end closed the link
 		return
 	}
 	if c.dialErr = m.err; m.err != nil {
-		c.After(ctx, redialEvery, redial{c.life.Instance})
+		c.After(ctx, redialEvery, redial{c.thisRun()})
 		return
 	}
 	c.cancel, c.link, c.dropped = nil, m.link, 0
@@ -69,39 +66,32 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 	if c.adopted && c.State() == string(messages.ClusterGreeting) {
 		c.In(ctx, c.muteAfter())
 	}
-	c.greet(ctx)
+	c.hello(ctx, nil)
 }
 
 // greetEvery is how often a bot that did not answer HELLO gets another one (PROTOCOL A3.1).
 const greetEvery = time.Second
 
 // greetAgain is the time for that.
-type greetAgain struct{ life messages.Snowflake }
+type greetAgain struct{ ofRun }
 
-// It may come after its cluster has stopped; that is no news.
-func (greetAgain) IgnoreDeadLetterLogging() {}
-
-// greet says HELLO, and once a second again until it is answered.
+// greet says HELLO where there is a link, and once a second again until it is answered.
 func (c *Cluster) greet(ctx actor.Context) {
 	c.hello(ctx, nil)
-	if c.State() == string(messages.ClusterGreeting) {
-		c.After(ctx, greetEvery, greetAgain{c.life.Instance})
-	}
+	c.After(ctx, greetEvery, greetAgain{c.thisRun()})
 }
 
 // waitingToProceed is a successor's wait for the end of the one before it.
 func (c *Cluster) waitingToProceed(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
+	switch ctx.Message().(type) {
 	case messages.Proceed:
 		c.successor = false
 		c.inherit(ctx)
 		c.enter(ctx, messages.ClusterGreeting, c.greeting)
 		c.In(ctx, c.helloTimeout())
-		c.hello(ctx, nil)
+		c.greet(ctx)
 	case world.Timeout:
-		if c.Expired(m) {
-			c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: "the one before it did not end in time"})
-		}
+		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: "the one before it did not end in time"})
 	default:
 		c.running(ctx)
 	}
@@ -128,7 +118,7 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 		}
 		c.arm(ctx)
 	}
-	c.After(ctx, redialEvery, redial{c.life.Instance})
+	c.After(ctx, redialEvery, redial{c.thisRun()})
 }
 
 // frame reads one packet. What cannot be read is dropped, and said once a link.

@@ -19,8 +19,8 @@ import (
 // own makes a started process ours: its exit is awaited from now on.
 func (c *Cluster) own(ctx actor.Context, p proc.Process) {
 	c.process, c.cancel = p, nil
-	send, life := world.Sender(ctx), c.life.Instance
-	p.Wait(func(e proc.Exit) { send(runExited{life, e}) })
+	send, run := world.Sender(ctx), c.thisRun()
+	p.Wait(func(e proc.Exit) { send(runExited{run, e}) })
 }
 
 // exited is the end that nobody ordered.
@@ -72,6 +72,7 @@ func (c *Cluster) meet(ctx actor.Context) {
 	}
 	c.enter(ctx, messages.ClusterGreeting, c.greeting)
 	c.In(ctx, c.helloTimeout())
+	c.greet(ctx)
 	c.dial(ctx)
 }
 
@@ -91,8 +92,8 @@ func (c *Cluster) start(ctx actor.Context) {
 		Output: c.output(), Folders: c.options.Folders,
 		Mark: c.runMark(),
 	}
-	send, instance := world.Sender(ctx), c.life.Instance
-	c.cancel = c.W.Start(spec, func(p proc.Process, err error) { send(runStarted{instance, p, err}) })
+	send, run := world.Sender(ctx), c.thisRun()
+	c.cancel = c.W.Start(spec, func(p proc.Process, err error) { send(runStarted{run, p, err}) })
 }
 
 // replace ends a process that an earlier life of CONTROL started otherwise than it would be now, to start another one.
@@ -121,6 +122,7 @@ func (c *Cluster) drain(ctx actor.Context, how messages.StopRun) {
 
 // kill ends the process: sig first (0: it is about to end by itself), SIGKILL after the grace. why is told once it is dead; nil: it was ordered.
 func (c *Cluster) kill(ctx actor.Context, sig syscall.Signal, why *Failure) {
+	c.abandon()
 	c.why = why
 	c.enter(ctx, messages.ClusterKilling, c.killing)
 	if sig != 0 {
@@ -171,15 +173,21 @@ func (c *Cluster) bury(ctx actor.Context) {
 
 // detach lets go of the process: it goes on without us.
 func (c *Cluster) detach() {
-	if c.cancel != nil {
-		c.cancel()
-		c.cancel = nil
-	}
+	c.abandon()
 	if c.link != nil {
 		c.link.Close(0, "")
 		c.link = nil
 	}
 	c.Leave()
+}
+
+// abandon gives up the start, the dial or the search that is under way. What it had reached is let
+// go of.
+func (c *Cluster) abandon() {
+	if c.cancel != nil {
+		c.cancel()
+		c.cancel = nil
+	}
 }
 
 // enter moves to another state and tells so.

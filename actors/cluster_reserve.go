@@ -23,10 +23,7 @@ type reservation struct {
 }
 
 // holdOn is the time to ask for the buckets again.
-type holdOn struct{ life messages.Snowflake }
-
-// It may come after its cluster has stopped; that is no news.
-func (holdOn) IgnoreDeadLetterLogging() {}
+type holdOn struct{ ofRun }
 
 // asksItself reports whether the bot is one that asks for permits.
 func (o ClusterOptions) asksItself() bool { return o.Protocol == messages.ProtocolSDK }
@@ -65,7 +62,7 @@ func (c *Cluster) askHolds(ctx actor.Context) {
 		c.askHold(ctx, c.held)
 	}
 	if c.held > 0 || c.asks {
-		c.After(ctx, plan.HoldAgain, holdOn{c.life.Instance})
+		c.After(ctx, plan.HoldAgain, holdOn{c.thisRun()})
 	}
 }
 

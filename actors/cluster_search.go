@@ -50,10 +50,7 @@ func (c *Cluster) recall(ctx actor.Context) {
 
 // seekNext asks the next question.
 func (c *Cluster) seekNext(ctx actor.Context) {
-	if c.cancel != nil {
-		c.cancel()
-		c.cancel = nil
-	}
+	c.abandon()
 	mark, err := c.sought()
 	if err == nil && mark == (proc.Mark{}) {
 		err = &proc.GoneError{}
@@ -102,9 +99,7 @@ func (c *Cluster) adopting(ctx actor.Context) {
 	case found:
 		c.answered(ctx, m)
 	case world.Timeout:
-		if c.Expired(m) {
-			c.doubt(ctx, errors.New("the successor that an earlier life of CONTROL started does not end, though it was sent SIGKILL"))
-		}
+		c.doubt(ctx, errors.New("the successor that an earlier life of CONTROL started does not end, though it was sent SIGKILL"))
 	case world.Recovered: // the answer may be lost to a panic of ours
 		c.seekNext(ctx)
 	case messages.StopRun:
@@ -120,11 +115,7 @@ func (c *Cluster) unknown(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case found:
 		c.answered(ctx, m)
-	case world.Timeout:
-		if c.Expired(m) {
-			c.seekNext(ctx)
-		}
-	case world.Recovered:
+	case world.Timeout, world.Recovered:
 		c.seekNext(ctx)
 	case messages.StopRun:
 		c.search.leaving, c.search.tries, c.why = true, 0, nil
@@ -232,9 +223,8 @@ func (c *Cluster) lost(ctx actor.Context, m found) {
 	case c.process != nil && errors.As(m.err, &gone):
 		c.cancel = nil
 		c.ended(ctx, gone.Exit)
-	case c.cancel != nil: // it is there: its death is awaited already
-		c.cancel()
-		c.cancel = nil
+	default: // it is there: its death is awaited already
+		c.abandon()
 	}
 }
 

@@ -33,10 +33,7 @@ type shares struct {
 const shareEvery = 250 * time.Millisecond
 
 // shareDue is the time for that.
-type shareDue struct{ life messages.Snowflake }
-
-// IgnoreDeadLetterLogging: it may come after its cluster has stopped.
-func (shareDue) IgnoreDeadLetterLogging() {}
+type shareDue struct{ ofRun }
 
 // newShares returns the shares of a cluster of so many shards: a start takes each of them through
 // five states, and a reconnect through four; a shard asks for a permit each 5 s at most, and has a
@@ -55,7 +52,7 @@ func newShares(shards int) shares {
 func (c *Cluster) later(ctx actor.Context) {
 	if !c.due {
 		c.due = true
-		c.After(ctx, shareEvery, shareDue{c.life.Instance})
+		c.After(ctx, shareEvery, shareDue{c.thisRun()})
 	}
 }
 

@@ -96,8 +96,8 @@ func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
 	}
 	c.probes++
 	if c.options.Protocol == messages.ProtocolEnv {
-		send, life := world.Sender(ctx), c.life.Instance
-		c.fetch(c.options.Probe, func(err error) { send(probeEnded{life, err}) })
+		send, run := world.Sender(ctx), c.thisRun()
+		c.fetch(c.options.Probe, func(err error) { send(probeEnded{run, err}) })
 		return false
 	}
 	c.hello(ctx, nil)
@@ -106,7 +106,7 @@ func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
 
 // probed takes the answer of a bot that is probed by HTTP.
 func (c *Cluster) probed(ctx actor.Context, m probeEnded) {
-	if m.life != c.life.Instance || c.dying() {
+	if c.dying() {
 		return
 	}
 	if c.silence = m.err; m.err == nil {

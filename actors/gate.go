@@ -116,9 +116,7 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 			g.next(ctx)
 		}
 	case world.Timeout:
-		if g.Expired(m) {
-			g.next(ctx)
-		}
+		g.next(ctx)
 	default:
 		g.always(ctx)
 	}
@@ -162,9 +160,7 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 			g.request(ctx, w)
 		}
 	case world.Timeout:
-		if g.Expired(m) {
-			g.ask(ctx)
-		}
+		g.ask(ctx)
 	default:
 		g.always(ctx)
 	}

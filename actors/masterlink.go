@@ -112,9 +112,7 @@ func (m *MasterLink) dialing(ctx actor.Context) {
 	case linkOpened:
 		m.opened(ctx, msg)
 	case world.Timeout:
-		if m.Expired(msg) {
-			m.dial(ctx)
-		}
+		m.dial(ctx)
 	case world.Recovered:
 		m.letGo() // of a link whose opening was lost
 		m.In(ctx, time.Second)
@@ -124,11 +122,9 @@ func (m *MasterLink) dialing(ctx actor.Context) {
 }
 
 func (m *MasterLink) greeting(ctx actor.Context) {
-	switch msg := ctx.Message().(type) {
+	switch ctx.Message().(type) {
 	case world.Timeout:
-		if m.Expired(msg) {
-			m.drop(ctx, 0, fmt.Errorf("no initialise within %v", greetWithin))
-		}
+		m.drop(ctx, 0, fmt.Errorf("no initialise within %v", greetWithin))
 	case world.Recovered:
 		m.In(ctx, greetWithin)
 	default:

@@ -61,12 +61,9 @@ func (o ClusterOptions) fingerprint(s messages.Settings, c plan.Cluster) string 
 
 // recorded is the disk's answer.
 type recorded struct {
-	life messages.Snowflake
-	err  error
+	ofRun
+	err error
 }
-
-// IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
-func (recorded) IgnoreDeadLetterLogging() {}
 
 // past is what a cluster's actor leaves to the one that takes its place.
 type past struct {
@@ -125,18 +122,15 @@ func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	mark = c.mark(mark)
 	r := record{Shards: c.plan.Shards, Life: c.life, Spec: c.options.fingerprint(c.settings, c.plan), Mark: mark, Started: c.W.AtWall(c.started), Served: c.served}
 	c.past.record = &r
-	send, life := world.Sender(ctx), c.life.Instance
-	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })
+	send, run := world.Sender(ctx), c.thisRun()
+	c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{run, err}) })
 }
 
 // noteAgain is how soon a record that the disk did not take is written again; noteDue is the time
 // for it.
 const noteAgain = 10 * time.Second
 
-type noteDue struct{ life messages.Snowflake }
-
-// IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
-func (noteDue) IgnoreDeadLetterLogging() {}
+type noteDue struct{ ofRun }
 
 // saved reports once that the disk takes no record, and tries again: without one the next life of
 // CONTROL has the environment alone to find the process by.
@@ -145,13 +139,13 @@ func (c *Cluster) saved(ctx actor.Context, m recorded) {
 		ctx.Send(c.house.Herald, messages.StateUnwritable{File: recordName(c.plan.ID), Err: m.err.Error()})
 	}
 	if c.unsaved = m.err != nil; c.unsaved && c.process != nil {
-		c.After(ctx, noteAgain, noteDue{m.life})
+		c.After(ctx, noteAgain, noteDue{m.ofRun})
 	}
 }
 
 // renote writes the record of a process that lives again.
-func (c *Cluster) renote(ctx actor.Context, m noteDue) {
-	if m.life == c.life.Instance && c.process != nil && c.exit == nil {
+func (c *Cluster) renote(ctx actor.Context) {
+	if c.process != nil && c.exit == nil {
 		c.note(ctx, c.process)
 	}
 }

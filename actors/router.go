@@ -145,9 +145,7 @@ func (r *Router) routing(ctx actor.Context) {
 		r.states[m.Cluster] = m.State
 	case messages.Event: // of others
 	case world.Timeout:
-		if r.Expired(m) {
-			r.due(ctx, time.Since(m.Due))
-		}
+		r.due(ctx, time.Since(m.Due))
 	case world.Recovered:
 		r.due(ctx, 0)
 	case *actor.Stopping:

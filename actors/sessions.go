@@ -125,12 +125,10 @@ func (b *SessionBook) keeping(ctx actor.Context) {
 	case readySaved:
 		b.savedFile(ctx, "ready-*.json", m.err)
 	case world.Timeout:
-		if b.Expired(m) {
-			for _, id := range slices.Sorted(maps.Keys(b.pages)) {
-				b.write(ctx, id)
-			}
-			b.In(ctx, confirmEvery)
+		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+			b.write(ctx, id)
 		}
+		b.In(ctx, confirmEvery)
 	case world.Recovered:
 		b.tellAll(ctx, b.on)
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {

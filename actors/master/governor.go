@@ -154,9 +154,7 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.show(m)
 	case fleet.Resume:
 	case world.Timeout:
-		if g.Expired(m) {
-			g.next(ctx, now)
-		}
+		g.next(ctx, now)
 	default:
 		g.Unexpected(ctx)
 	}

@@ -98,7 +98,6 @@ func (m *Machine) linked(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case world.Timeout:
 		switch late := time.Since(msg.Due); {
-		case !m.Expired(msg):
 		case late > m.interval: // we slept, not the CONTROL
 			m.In(ctx, m.interval+deadAfter)
 		default:

@@ -14,15 +14,16 @@ type States struct {
 	W   *World
 	Log zerolog.Logger
 
-	state  string
-	epoch  int
-	cancel func()
+	state string
+	timer *timer // that In set last; nil: none
 }
 
-// Timeout arrives when the time set by In is over; ask Expired before acting on it.
+type timer struct{ cancel func() }
+
+// Timeout arrives when the time set by In is over, unless another one was set or the state was left.
 type Timeout struct {
-	Due   time.Time
-	epoch int
+	Due time.Time
+	set *timer
 }
 
 // IgnoreDeadLetterLogging marks a timer of an actor that stopped meanwhile as nothing to report.
@@ -34,7 +35,16 @@ func (s *States) Begin(w *World, log zerolog.Logger, name string, receive actor.
 	s.Become(receive)
 }
 
-// Enter moves to another state: its timeout is cancelled, and one that already fired is no longer Expired.
+// Receive hands a message to the present state. A Timeout that fired before it was cancelled is
+// dropped.
+func (s *States) Receive(ctx actor.Context) {
+	if t, is := ctx.Message().(Timeout); is && t.set != s.timer {
+		return
+	}
+	s.Behavior.Receive(ctx)
+}
+
+// Enter moves to another state: its timeout is cancelled.
 func (s *States) Enter(name string, receive actor.ReceiveFunc) {
 	s.Log.Debug().Str("from", s.state).Str("to", name).Msg("state")
 	s.Leave()
@@ -44,11 +54,10 @@ func (s *States) Enter(name string, receive actor.ReceiveFunc) {
 
 // Leave cancels the timeout of the present state without entering another one.
 func (s *States) Leave() {
-	if s.cancel != nil {
-		s.cancel()
+	if s.timer != nil {
+		s.timer.cancel()
+		s.timer = nil
 	}
-	s.cancel = nil
-	s.epoch++
 }
 
 // State is the name of the present state.
@@ -57,12 +66,10 @@ func (s *States) State() string { return s.state }
 // In asks for one Timeout in the present state, in place of one asked for before.
 func (s *States) In(ctx actor.Context, d time.Duration) {
 	s.Leave()
-	t := Timeout{Due: time.Now().Add(d), epoch: s.epoch}
-	s.cancel = s.After(ctx, d, t)
+	t := &timer{}
+	s.timer = t
+	t.cancel = s.After(ctx, d, Timeout{Due: time.Now().Add(d), set: t})
 }
-
-// Expired reports whether t belongs to the state and the timeout we are in.
-func (s *States) Expired(t Timeout) bool { return t.epoch == s.epoch }
 
 // After sends msg to the actor itself once d has passed.
 func (s *States) After(ctx actor.Context, d time.Duration, msg any) (cancel func()) {

@@ -102,8 +102,8 @@ var table = []byHand{
 	},
 	{
 		name: "starts before the intent is on disk", file: "actors/record.go", in: "Cluster.write",
-		from: "c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{life, err}) })",
-		to:   "send(recorded{life, nil}); c.W.Save(c.recordName(), encode(r), func(error) {})", breaks: "the intent is written before the fork",
+		from: "c.W.Save(c.recordName(), encode(r), func(err error) { send(recorded{run, err}) })",
+		to:   "send(recorded{run, nil}); c.W.Save(c.recordName(), encode(r), func(error) {})", breaks: "the intent is written before the fork",
 	},
 	{
 		name: "sends a permit before its bucket is on disk", file: "actors/gate_permits.go", in: "IdentifyGate.save",
