@@ -130,18 +130,9 @@ func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
 	if slices.Contains(s.releases, m) {
 		return // its Released is owed already
 	}
-	whole := true
-	var inside []*ward
-	for _, w := range s.inOrder() {
-		switch {
-		case w.stray:
-		case m.Range.Contains(w.Shards.First) && m.Range.Contains(w.Shards.Last):
-			inside = append(inside, w)
-		case m.Range.Overlaps(w.Shards):
-			whole = false
-		}
-	}
-	if !whole || len(inside) == 0 {
+	inside := s.servedIn(m.Range)
+	cut := slices.ContainsFunc(inside, func(w *ward) bool { return !m.Range.Contains(w.Shards.First) || !m.Range.Contains(w.Shards.Last) })
+	if cut || len(inside) == 0 {
 		ctx.Send(ctx.Parent(), messages.ReleaseRefused{ID: m.ID, Range: m.Range,
 			Reason: fmt.Sprintf("range %s: want whole clusters that are served here", m.Range)})
 		return
@@ -152,6 +143,11 @@ func (s *ClusterSupervisor) release(ctx actor.Context, m messages.Release) {
 		s.endFor(ctx, w, forget, messages.StopRun{Within: m.Within})
 	}
 	s.settle(ctx)
+}
+
+// servedIn is every ward with shards in a range, by its id.
+func (s *ClusterSupervisor) servedIn(r messages.ShardRange) []*ward {
+	return slices.DeleteFunc(s.inOrder(), func(w *ward) bool { return w.stray || !r.Overlaps(w.Shards) })
 }
 
 // cutOut takes a range out of the served ones; what is left of a range it lay in stays, and what ends is listed as draining.
@@ -231,10 +227,7 @@ func (s *ClusterSupervisor) settle(ctx actor.Context) {
 // rangeState is how far a range is, by its clusters; "" when none is left.
 func (s *ClusterSupervisor) rangeState(r messages.ShardRange) messages.RangeState {
 	state := messages.RangeState("")
-	for _, w := range s.inOrder() {
-		if w.stray || !r.Overlaps(w.Shards) {
-			continue
-		}
+	for _, w := range s.servedIn(r) {
 		switch {
 		case w.ending && w.then == forget:
 			return messages.RangeDraining

@@ -83,6 +83,30 @@ func TestSocketLost(t *testing.T) {
 	})
 }
 
+// A socket that closed while its process lives is dialled again at once.
+func TestSocketIsDialledAgain(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 4, MaxConcurrency: 4}, ours(initialise(4, 4)), f.cast(clusterOf("0", fakecluster.SDK{HangUpAfter: time.Minute})))
+		f.serve(m, "c", 0, 3)
+		f.must("it hangs up", time.Minute, func() bool { return f.net.Links("m1", "m1") == 0 })
+		f.must("it is there again", 100*time.Millisecond, func() bool { return f.net.Links("m1", "m1") == 1 })
+	})
+}
+
+// The socket of a dead process stays open, for a child of it has it: its death is reported all the
+// same, after a moment for its last words.
+func TestSocketOutlivesItsProcess(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(8, 8, ours(initialise(8, 8)), nil)
+		f.serve(m, "c", 0, 7)
+		f.net.Cut("m1", "m1") // the end of the socket does not come through
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.must("its death is reported", 110*time.Millisecond, f.sawN("cluster.died", 1))
+		f.net.Heal("m1", "m1")
+		f.must("READY again", time.Minute, f.sawN("cluster.ready", 2))
+	})
+}
+
 // The socket closes and stays closed: the process is of no use to anybody, and goes.
 func TestSocketLostForGood(t *testing.T) {
 	seeds(t, func(f *fleet) {

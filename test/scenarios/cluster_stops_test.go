@@ -28,6 +28,23 @@ func TestStopOfADeafProcess(t *testing.T) {
 	})
 }
 
+// The machine never answers whether it has started a process, and a stop comes: what it may yet
+// start is given up, and the cluster is stopped within its grace.
+func TestStopOfAStartThatHangs(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(2, 1, ours(initialise(2, 1)), nil)
+		m.StartHangs = true
+		f.connect(m, "c", 0, 1)
+		f.pass(10 * time.Second)
+		f.stop(m, 0)
+		f.must("stopped", 2100*time.Millisecond, f.stateIs(m, 0, messages.ClusterStopped))
+		m.StartHangs = false
+		f.restart(m, 0)
+		f.must("READY", time.Minute, f.owned(2))
+		want(f, "processes", len(m.Processes()), 1)
+	})
+}
+
 // A stop that comes at any moment of a cluster's life leaves nothing, and a restart after it serves.
 func TestStopAtAnyMoment(t *testing.T) {
 	for name, story := range map[string]struct {

@@ -75,6 +75,17 @@ func TestEnvStarts(t *testing.T) {
 	}
 }
 
+// A bot that is asked whether it is ready is so within a second.
+func TestEnvIsAskedEachSecond(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		f.envs(2, 2, func(cluster string, _ int) fakecluster.Env {
+			return fakecluster.Env{Site: siteOf(cluster), Boot: time.Duration(10000+f.loop.Rand.IntN(2000)) * time.Millisecond}
+		}, environment(actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
+		f.must("its shards are READY", time.Minute, f.owned(2))
+		f.must("it is", 1200*time.Millisecond, f.sawN("cluster.ready", 1))
+	})
+}
+
 // One that dies is started again, in its turn; one that is never ready is given up; one that takes no SIGTERM is killed.
 func TestEnvFails(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {

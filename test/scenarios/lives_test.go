@@ -135,17 +135,100 @@ func TestReservationIsRemembered(t *testing.T) {
 	})
 }
 
-// A bot that only its environment knows was ready once. The next life of CONTROL does not wait for
-// that again.
+// A bot that reports no shards was ready once. The next life of CONTROL does not wait for that
+// again, which may never come.
 func TestServedIsRemembered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bots   func(f *fleet) *machine
+		change func(*actors.Options)
+	}{
+		"by the time that passed": {func(f *fleet) *machine { return f.envs(1, 1, nil, environment(actors.ReadyRule{After: time.Minute})) },
+			environment(actors.ReadyRule{After: time.Minute})},
+		"by an address that answers no more": {func(f *fleet) *machine {
+			return f.envs(1, 1, func(string, int) fakecluster.Env {
+				return fakecluster.Env{Site: siteOf("0"), SickAfter: time.Minute}
+			}, environment(actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
+		}, environment(actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})},
+		"by CONNECTED": {func(f *fleet) *machine { return f.stocks(1, 1, nil) }, discordoo},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seedsOf(t, 5, func(f *fleet) {
+				m := tc.bots(f)
+				f.must("it serves", 4*time.Minute, f.stateIs(m, 0, messages.ClusterServing))
+				f.pass(time.Minute)
+				f.crash(m)
+				f.boot(m, tc.change)
+				f.must("it is taken back", 2*time.Second, f.sawN("cluster.adopted", 1))
+				f.must("it serves", time.Second, f.stateIs(m, 0, messages.ClusterServing))
+			})
+		})
+	}
+}
+
+// A bot is slow to start, and CONTROL dies and is back meanwhile: that it was taken back does not
+// make it ready. One that never gets there is ended in time.
+func TestTakenBackIsNotReady(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		rule := environment(actors.ReadyRule{After: time.Minute})
-		m := f.envs(1, 1, nil, rule)
-		f.must("it serves", 4*time.Minute, f.stateIs(m, 0, messages.ClusterServing))
-		f.pass(time.Second)
+		rule := environment(actors.ReadyRule{Log: regexp.MustCompile("ready")})
+		m := f.envs(1, 1, func(string, int) fakecluster.Env { return fakecluster.Env{Deaf: true} }, rule)
+		f.must("it starts", time.Minute, f.running(m, 1))
+		f.pass(10 * time.Second)
 		f.crash(m)
 		f.boot(m, rule)
-		f.must("it serves again", 40*time.Second, f.sawN("cluster.adopted", 1))
-		f.must("at once", 5*time.Second, f.stateIs(m, 0, messages.ClusterServing))
+		f.must("it is ended", 6*time.Minute, f.sawN("cluster.died", 1))
+		want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseStartTimeout)
+		want(f, "cluster.adopted", f.saw("cluster.adopted"), 0)
+	})
+}
+
+// A process that was taken back answers no HELLO. One that hangs is killed as soon as any that
+// hangs; one whose socket is gone has the time of a start.
+func TestTakenBackAndDeaf(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bot    fakecluster.SDK
+		hangs  bool
+		cause  messages.Cause
+		within time.Duration
+	}{
+		"it hangs":           {fakecluster.SDK{}, true, messages.CauseMute, 11 * time.Second},
+		"its socket is gone": {fakecluster.SDK{HangUpAfter: time.Minute, StayAway: true}, false, messages.CauseHelloTimeout, 31 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seedsOf(t, 5, func(f *fleet) {
+				m := f.alone(8, 8, ours(initialise(8, 8)), map[string]fakecluster.SDK{"0": tc.bot})
+				f.serve(m, "c", 0, 7)
+				f.crash(m)
+				f.pass(time.Minute)
+				if tc.hangs {
+					f.processOf(m, "0").Signal(syscall.SIGSTOP)
+				}
+				f.boot(m)
+				f.must("it is ended", tc.within, f.sawN("cluster.died", 1))
+				want(f, "cause", last[messages.ClusterDied](f).Cause, tc.cause)
+			})
+		})
+	}
+}
+
+// CONTROL has taken its processes back, its disk fails, and our own code panics: the actor that
+// begins again knows its process without the disk.
+func TestTakenBackIsKnownWithoutTheDisk(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		f.panics = true
+		m, _ := f.threeServe()
+		before := f.pids(m)
+		f.crash(m)
+		f.boot(m, sesame)
+		f.must("taken back", 5*time.Second, f.sawN("cluster.adopted", 3))
+		m.ReadErr = unreadable
+		once := false
+		m.Panic = func(actor string, msg any) bool {
+			hit := !once && actor == "cluster/1" && typeOf(msg) == "actors.socketFrame"
+			once = once || hit
+			return hit
+		}
+		f.must("a panic, and it is taken back again", 10*time.Second, f.sawN("cluster.adopted", 4))
+		want(f, "cluster.unknown", f.saw("cluster.unknown"), 0)
+		want(f, "processes", f.pids(m), before)
 	})
 }

@@ -190,5 +190,49 @@ func TestSuccessorOfAPanic(t *testing.T) {
 		want(f, "identifies", f.identifies(), 20)
 		want(f, "processes", len(m.Processes()), 2)
 		want(f, "starts", f.starts["0"]+f.starts["1"], 4)
+		f.pass(time.Second)
+		f.succeeds = false
+		before := f.pids(m)
+		f.crash(m)
+		f.boot(m)
+		f.must("the next life takes them back", 5*time.Second, f.sawN("cluster.adopted", 3)) // one was taken back before
+		want(f, "processes", f.pids(m), before)
+	})
+}
+
+// A second rolling restart waits for the end of the first, and can be ordered then.
+func TestRollingRestartAgain(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
+		f.serve(m, "c", 0, 19)
+		for n := 1; n <= 2; n++ {
+			f.roll(m)
+			f.pass(20 * time.Millisecond)
+			f.roll(m)
+			f.must("the second is refused", time.Second, f.sawN("order.refused", n))
+			f.must("the first is done", time.Minute, f.rolls("done"))
+			want(f, "starts", f.starts["0"]+f.starts["1"], 2+2*n)
+		}
+		want(f, "owned", f.owned(20)(), true)
+		want(f, "identifies", f.identifies(), 20)
+	})
+}
+
+// Discord goes away under the first cluster of a rolling restart: it stops there after a while, and
+// the others keep their processes.
+func TestRollingRestartTakesTooLong(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(40, 10, ours(initialise(40, 10)), nil)
+		f.serve(m, "c", 0, 39)
+		f.roll(m)
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOn, Shard: rules.All})
+		f.pass(210*time.Second - time.Second) // two minutes, and a start: 30 s to HELLO, 60 s to READY
+		want(f, "stopped", f.rolls("stopped")(), false)
+		f.must("it stops", 2*time.Second, f.rolls("stopped"))
+		want(f, "why", last[messages.RollingRestartMoved](f).Err, "not READY in time")
+		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All})
+		f.must("every shard READY", 2*time.Minute, f.owned(40))
+		want(f, "starts", f.starts["0"]+f.starts["1"]+f.starts["2"]+f.starts["3"], 5)
+		want(f, "processes", len(m.Processes()), 4)
 	})
 }

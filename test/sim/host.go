@@ -32,7 +32,9 @@ type Host struct {
 	Leaky bool
 	// StartErr, if set, is the error of every Start: the machine lacks something.
 	StartErr error
-	// Clock is how far the wall clock is ahead of the others'; it may change at any time.
+	// StartHangs lets no Start end as long as it is set.
+	StartHangs bool
+	// Clock is how far the wall clock is ahead of the others'; it may be changed at any moment.
 	Clock time.Duration
 	// Blind hides the shortage of CPU time from a World, as a kernel without pressure information
 	// does.
@@ -331,7 +333,7 @@ func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) fu
 	var p *Proc
 	cancelled := false
 	h.loop.After(time.Duration(1+h.loop.Rand.IntN(3))*time.Millisecond, func() {
-		if cancelled || b.dead {
+		if cancelled || b.dead || h.StartHangs {
 			return
 		}
 		if h.StartErr != nil {

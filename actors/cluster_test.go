@@ -1,0 +1,171 @@
+package actors
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+	codec "github.com/discluster/control/transport/ipc"
+	"github.com/discluster/control/transport/proc"
+)
+
+// recordingLink is CONTROL's end of a cluster's socket: it keeps what is sent.
+type recordingLink struct {
+	transport.Link
+	took int
+	sent []messages.FromManager
+}
+
+func (l *recordingLink) Took() { l.took++ }
+
+func (l *recordingLink) Send(frame []byte) error {
+	p, err := codec.DecodeFromManager(frame)
+	l.sent = append(l.sent, p)
+	return err
+}
+
+// clusterIn is a Cluster in a state, with a link to its process.
+func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
+	link := &recordingLink{}
+	c := &Cluster{life: plan.Life{Instance: "7"}, mint: &messages.Mint{}, past: &past{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
+		settings: messages.Settings{ShardCount: 2, ShardsPerCluster: 2}, options: ClusterOptions{Heartbeat: 5 * time.Second}}
+	c.W = &world.World{After: func(time.Duration, func()) func() { return func() {} }, Secrets: &world.Secrets{}}
+	c.link = link
+	c.Enter(string(state), func(actor.Context) {})
+	return c, link
+}
+
+// inActor runs do as an actor.
+func inActor(t *testing.T, do func(ctx actor.Context)) {
+	t.Helper()
+	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
+	defer system.Shutdown()
+	pid := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if ctx.Message() == "do" {
+			do(ctx)
+			ctx.Respond("done")
+		}
+	}))
+	if _, err := system.Root.RequestFuture(pid, "do", time.Minute).Result(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// News of another run, or for the actor whose place this one took, is dropped, whatever the state.
+func TestNewsOfAnotherRun(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterServing)
+	before, _ := clusterIn(messages.ClusterServing)
+	old := ofRun{c, "6"}
+	for name, tc := range map[string]struct {
+		msg   any
+		stale bool
+	}{
+		"timer of this run":            {redial{c.thisRun()}, false},
+		"timer of the run before":      {redial{old}, true},
+		"timer of the actor before":    {redial{before.thisRun()}, true},
+		"exit of this run":             {runExited{ofRun: c.thisRun()}, false},
+		"exit of the run before":       {runExited{ofRun: old}, true},
+		"record of the run before":     {recorded{ofRun: old}, true},
+		"sessions for this run":        {messages.SessionsOffered{Life: "7"}, false},
+		"sessions for the run before":  {messages.SessionsOffered{Life: "6"}, true},
+		"an order, which is of no run": {messages.StopRun{}, false},
+	} {
+		heard := false
+		c.Become(func(actor.Context) { heard = true })
+		c.Receive(hearing{msg: tc.msg})
+		if heard == tc.stale {
+			t.Errorf("%s: heard %v", name, heard)
+		}
+	}
+}
+
+// hearing is a context that has a message, and nothing else.
+type hearing struct {
+	actor.Context
+	msg any
+}
+
+func (h hearing) Message() any { return h.msg }
+
+// What lies unread in a socket that was given up says nothing about its process any more; it is
+// taken all the same, as the link wants.
+func TestFrameOfAnotherLink(t *testing.T) {
+	c, link := clusterIn(messages.ClusterServing)
+	old := &recordingLink{}
+	beat, err := codec.EncodeFromInstance(messages.IPCBeat{ID: "7", EventID: "8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.frame(nil, socketFrame{link: old, frame: beat})
+	if !c.lastBeat.IsZero() || len(link.sent) != 0 || old.took != 1 {
+		t.Errorf("a heartbeat of the link before: taken at %v, %d answers, %d frames taken; want none, 0, 1", c.lastBeat, len(link.sent), old.took)
+	}
+	c.frame(nil, socketFrame{link: link, frame: beat})
+	if c.lastBeat.IsZero() || len(link.sent) != 1 || link.took != 1 {
+		t.Errorf("a heartbeat: taken at %v, %d answers, %d frames taken; want now, 1, 1", c.lastBeat, len(link.sent), link.took)
+	}
+}
+
+// An ERROR of the bot is why its start failed, unless it answers something else, or the end is
+// decided for another reason. That of a dead one explains its exit.
+func TestErrorOfTheBot(t *testing.T) {
+	mute, exited := &Failure{Cause: messages.CauseMute}, &Failure{Cause: messages.CauseExited}
+	for name, tc := range map[string]struct {
+		state messages.ClusterState
+		event messages.Snowflake
+		why   *Failure
+		dead  bool
+		cause messages.Cause
+	}{
+		"of an eval":          {messages.ClusterConnecting, "9", nil, false, ""},
+		"at an ordered end":   {messages.ClusterDraining, "7", nil, false, ""},
+		"of one that hung":    {messages.ClusterKilling, "7", mute, false, messages.CauseMute},
+		"of one that died":    {messages.ClusterKilling, "7", exited, true, messages.CauseStartFailed},
+		"of an eval, and end": {messages.ClusterKilling, "9", exited, true, messages.CauseExited},
+	} {
+		c, _ := clusterIn(tc.state)
+		if c.why = tc.why; tc.dead {
+			c.exit = &proc.Exit{Code: 1}
+		}
+		c.packet(nil, messages.Failure{EventID: tc.event, Error: messages.FailureError{Message: "x"}})
+		cause := messages.Cause("")
+		if c.why != nil {
+			cause = c.why.Cause
+		}
+		if cause != tc.cause || c.State() != string(tc.state) {
+			t.Errorf("%s: cause %q in state %s, want %q in %s", name, cause, c.State(), tc.cause, tc.state)
+		}
+	}
+}
+
+// A bot without heartbeats is asked for a sign of life once a heartbeat, whatever else its cluster
+// looks after in between.
+func TestProbesOnceAHeartbeat(t *testing.T) {
+	for name, tc := range map[string]struct {
+		silent   time.Duration
+		probes   int // without an answer
+		features []string
+		want     int
+	}{
+		"before":                {4900 * time.Millisecond, 0, nil, 0},
+		"once":                  {5100 * time.Millisecond, 0, nil, 1},
+		"asked a moment ago":    {5100 * time.Millisecond, 1, nil, 0},
+		"asked a while ago":     {10100 * time.Millisecond, 1, nil, 1},
+		"has its own heartbeat": {5100 * time.Millisecond, 0, []string{messages.FeatureHeartbeat}, 0},
+	} {
+		c, link := clusterIn(messages.ClusterServing)
+		now := time.Now()
+		c.features, c.lastBeat, c.probes = tc.features, now.Add(-tc.silent), tc.probes
+		c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardReady}}
+		inActor(t, func(ctx actor.Context) { c.watch(ctx, world.Timeout{Due: now}) })
+		if len(link.sent) != tc.want {
+			t.Errorf("%s: %d HELLOs, want %d", name, len(link.sent), tc.want)
+		}
+	}
+}
