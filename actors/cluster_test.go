@@ -1,7 +1,9 @@
 package actors
 
 import (
+	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,11 +17,13 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// recordingLink is CONTROL's end of a cluster's socket: it keeps what is sent.
+// recordingLink is CONTROL's end of a cluster's socket, and its clock: it keeps what is sent, and
+// which timers are set.
 type recordingLink struct {
 	transport.Link
-	took int
-	sent []messages.FromManager
+	took   int
+	sent   []messages.FromManager
+	timers []time.Duration
 }
 
 func (l *recordingLink) Took() { l.took++ }
@@ -35,7 +39,10 @@ func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
 	link := &recordingLink{}
 	c := &Cluster{life: plan.Life{Instance: "7"}, mint: &messages.Mint{}, past: &past{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
 		settings: messages.Settings{ShardCount: 2, ShardsPerCluster: 2}, options: ClusterOptions{Heartbeat: 5 * time.Second}}
-	c.W = &world.World{After: func(time.Duration, func()) func() { return func() {} }, Secrets: &world.Secrets{}}
+	c.W = &world.World{Secrets: &world.Secrets{}, After: func(d time.Duration, _ func()) func() {
+		link.timers = append(link.timers, d)
+		return func() {}
+	}}
 	c.link = link
 	c.Enter(string(state), func(actor.Context) {})
 	return c, link
@@ -111,6 +118,65 @@ func TestFrameOfAnotherLink(t *testing.T) {
 		t.Errorf("a heartbeat: taken at %v, %d answers, %d frames taken; want now, 1, 1", c.lastBeat, len(link.sent), link.took)
 	}
 }
+
+// HELLO is repeated each second until it is answered, also over a socket that opens again.
+func TestHelloIsRepeated(t *testing.T) {
+	c, link := clusterIn(messages.ClusterGreeting)
+	c.link = nil
+	inActor(t, func(ctx actor.Context) {
+		c.greet(ctx)
+		c.link = link
+		for range 2 {
+			c.greeting(hearing{ctx, greetAgain{c.thisRun()}})
+		}
+	})
+	if len(link.sent) != 2 || !slices.Equal(link.timers, []time.Duration{time.Second, time.Second, time.Second}) {
+		t.Errorf("%d HELLOs, timers %v; want 2, and one of 1s behind each try", len(link.sent), link.timers)
+	}
+}
+
+// A socket that ends after its process did is awaited for its last words; the end of another one,
+// given up before, says nothing about that.
+func TestEndOfAnotherSocket(t *testing.T) {
+	c, link := clusterIn(messages.ClusterKilling)
+	c.mourning(hearing{msg: socketEnded{link: &recordingLink{}}}) // what fails needs a context
+	if c.link != link {
+		t.Error("the socket is given up")
+	}
+}
+
+// A record that the disk did not take is written again after ten seconds, as long as there is a
+// process to find by it.
+func TestRecordIsWrittenAgain(t *testing.T) {
+	full := errors.New("no space left on device")
+	for name, tc := range map[string]struct {
+		process proc.Process
+		errs    []error
+		timers  int
+	}{
+		"taken":             {&sleeper{}, []error{nil}, 0},
+		"not taken":         {&sleeper{}, []error{full}, 1},
+		"again":             {&sleeper{}, []error{full, full}, 2},
+		"and taken":         {&sleeper{}, []error{full, nil}, 1},
+		"before its start":  {nil, []error{full}, 0},
+		"taken before that": {nil, []error{nil}, 0},
+	} {
+		c, link := clusterIn(messages.ClusterServing)
+		c.process = tc.process
+		inActor(t, func(ctx actor.Context) {
+			c.house.Herald = ctx.Self()
+			for _, err := range tc.errs {
+				c.saved(ctx, recorded{c.thisRun(), err})
+			}
+		})
+		if want := slices.Repeat([]time.Duration{10 * time.Second}, tc.timers); !slices.Equal(link.timers, want) {
+			t.Errorf("%s: timers %v, want %v", name, link.timers, want)
+		}
+	}
+}
+
+// sleeper is a process that does nothing.
+type sleeper struct{ proc.Process }
 
 // An ERROR of the bot is why its start failed, unless it answers something else, or the end is
 // decided for another reason. That of a dead one explains its exit.

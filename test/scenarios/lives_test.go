@@ -10,6 +10,7 @@ import (
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -163,6 +164,27 @@ func TestServedIsRemembered(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The disk is full while a process is started, and has room later: its record is made up for. By
+// that the next life finds a process which nothing else tells of.
+func TestRecordIsMadeUpFor(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(8, 8, ours(initialise(8, 8)), nil)
+		f.serve(m, "c", 0, 7)
+		f.pass(time.Minute)
+		m.DiskErr = sim.ErrDiskFull
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.must("READY again", time.Minute, f.sawN("cluster.ready", 2))
+		m.DiskErr = nil
+		f.pass(11 * time.Second)
+		before := f.pids(m)
+		f.processOf(m, "0").Wipe()
+		f.crash(m)
+		f.boot(m)
+		f.must("taken back", 5*time.Second, f.sawN("cluster.adopted", 1))
+		want(f, "processes", f.pids(m), before)
+	})
 }
 
 // A bot is slow to start, and CONTROL dies and is back meanwhile: that it was taken back does not
