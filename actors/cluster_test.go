@@ -145,6 +145,23 @@ func TestEndOfAnotherSocket(t *testing.T) {
 	}
 }
 
+// A panic of ours may cost the timeout of an end that is under way: it is set again.
+func TestTimeoutOfAnEndIsSetAgain(t *testing.T) {
+	for state, want := range map[messages.ClusterState]time.Duration{
+		messages.ClusterDraining: 2 * time.Second,
+		messages.ClusterKilling:  2 * time.Second,
+		"dead":                   100 * time.Millisecond,
+	} {
+		c, link := clusterIn(state)
+		c.options.KillGrace = 2 * time.Second
+		receive := map[messages.ClusterState]actor.ReceiveFunc{messages.ClusterDraining: c.draining, messages.ClusterKilling: c.killing, "dead": c.mourning}[state]
+		inActor(t, func(ctx actor.Context) { receive(hearing{ctx, world.Recovered{}}) })
+		if !slices.Equal(link.timers, []time.Duration{want}) {
+			t.Errorf("%s: timers %v, want %v", state, link.timers, want)
+		}
+	}
+}
+
 // A record that the disk did not take is written again after ten seconds, as long as there is a
 // process to find by it.
 func TestRecordIsWrittenAgain(t *testing.T) {
