@@ -131,7 +131,7 @@ func (c *Cluster) answered(ctx actor.Context, m found) {
 		return
 	}
 	c.cancel = nil
-	var gone *proc.GoneError
+	gone := &proc.GoneError{Exit: proc.Exit{Code: -1}}
 	dead := errors.As(m.err, &gone) || errors.Is(m.err, errors.ErrUnsupported) // where no process can be found, none is waited for
 	switch {
 	case m.err != nil && !dead:
@@ -146,7 +146,7 @@ func (c *Cluster) answered(ctx actor.Context, m found) {
 		m.process.Signal(syscall.SIGKILL)
 		c.In(ctx, c.options.KillGrace)
 	case dead:
-		c.nothingLeft(ctx, gone)
+		c.nothingLeft(ctx, gone.Exit)
 	default:
 		c.adopt(ctx, m.process)
 	}
@@ -184,7 +184,7 @@ func (c *Cluster) adopt(ctx actor.Context, p proc.Process) {
 }
 
 // nothingLeft goes on where it is known that the previous process is dead.
-func (c *Cluster) nothingLeft(ctx actor.Context, gone *proc.GoneError) {
+func (c *Cluster) nothingLeft(ctx actor.Context, e proc.Exit) {
 	s := c.search
 	c.past.settled = true
 	if s.record != nil {
@@ -197,12 +197,12 @@ func (c *Cluster) nothingLeft(ctx actor.Context, gone *proc.GoneError) {
 	case s.ended || s.leaving:
 		c.stopped(ctx)
 		return
-	case gone != nil && s.record != nil:
+	case s.record != nil:
 		ctx.Send(c.house.Herald, messages.ClusterDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Cause: messages.CauseExited,
-			Err: "the process ended while CONTROL was away" + whatWasLeft(gone.Exit.Left), Exit: gone.Exit.String()})
-	case gone != nil && gone.Exit.Left > 0:
+			Err: "the process ended while CONTROL was away" + whatWasLeft(e.Left), Exit: e.String()})
+	case e.Left > 0:
 		ctx.Send(c.house.Herald, messages.ClusterDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Cause: messages.CauseExited,
-			Err: "no record tells of its process" + whatWasLeft(gone.Exit.Left)})
+			Err: "no record tells of its process" + whatWasLeft(e.Left)})
 	}
 	if s.record != nil {
 		c.bury(ctx)

@@ -135,13 +135,77 @@ func TestHelloIsRepeated(t *testing.T) {
 	}
 }
 
-// A socket that ends after its process did is awaited for its last words; the end of another one,
-// given up before, says nothing about that.
+// The end of a socket that was given up before says nothing about the present one: neither about
+// the last words that are awaited on it, nor about the connection of a bot that serves.
 func TestEndOfAnotherSocket(t *testing.T) {
-	c, link := clusterIn(messages.ClusterKilling)
+	c, _ := clusterIn(messages.ClusterKilling)
 	c.mourning(hearing{msg: socketEnded{link: &recordingLink{}}}) // what fails needs a context
+	c, link := clusterIn(messages.ClusterServing)
+	c.closed(nil, socketEnded{link: &recordingLink{}})
 	if c.link != link {
-		t.Error("the socket is given up")
+		t.Error("a socket is given up for the end of the one before")
+	}
+}
+
+// A socket appears some 0.2 s after exec: it is dialled often until then.
+func TestSocketIsDialledOften(t *testing.T) {
+	c, link := clusterIn(messages.ClusterGreeting)
+	inActor(t, func(ctx actor.Context) {
+		c.opened(ctx, socketOpened{c.thisRun(), nil, errors.New("connection refused")})
+	})
+	if !slices.Equal(link.timers, []time.Duration{50 * time.Millisecond}) {
+		t.Errorf("timers %v, want 50ms", link.timers)
+	}
+}
+
+// CONTROL slept for a minute, not the bot: what would be due gets that minute more, or its time
+// anew, and the bot is asked for a sign of life.
+func TestSleepIsForgiven(t *testing.T) {
+	c, link := clusterIn(messages.ClusterServing)
+	now := time.Now()
+	const slept = time.Minute
+	c.options.ReadyTimeout = 40 * time.Second
+	c.startBy, c.lastBeat, c.probes = now.Add(-time.Second), now.Add(-slept), 3
+	late := &shard{state: messages.ShardResuming, deadline: now.Add(-time.Second), down: now.Add(-slept)}
+	c.shards = map[int]*shard{0: late, 1: {state: messages.ShardReady}}
+	inActor(t, func(ctx actor.Context) {
+		c.house.Herald = ctx.Self()
+		c.watch(ctx, world.Timeout{Due: now.Add(-slept)})
+	})
+	for what, at := range map[string][2]time.Time{
+		"start":     {c.startBy, now.Add(slept - time.Second)},
+		"heartbeat": {c.lastBeat, now},
+		"deadline":  {late.deadline, now.Add(40 * time.Second)},
+		"down":      {late.down, now},
+	} {
+		if d := at[0].Sub(at[1]); d < 0 || d > 10*time.Second {
+			t.Errorf("%s: %v off", what, d)
+		}
+	}
+	if c.probes != 0 || len(link.sent) != 1 || c.State() != string(messages.ClusterServing) {
+		t.Errorf("%d probes, %d HELLOs, state %s; want 0, 1, serving", c.probes, len(link.sent), c.State())
+	}
+}
+
+// What waits for a cluster's share is passed on each 250 ms until nothing waits, and a moment in
+// which nothing does costs no share.
+func TestShareOfACluster(t *testing.T) {
+	c, link := clusterIn(messages.ClusterServing)
+	c.shares = newShares(2)
+	c.books = plan.Share{Burst: 1, PerSecond: 1e-9}
+	c.features = []string{messages.FeatureSessions}
+	c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardReady}}
+	keep := func(ctx actor.Context) { c.keep(ctx, []messages.Session{{Shard: 1, SessionID: "s", Seq: 1}}, nil) }
+	inActor(t, func(ctx actor.Context) {
+		c.house.Sessions = ctx.Self()
+		c.passOn(ctx) // nothing waits
+		keep(ctx)     // at once
+		keep(ctx)     // waits
+		keep(ctx)
+		c.passOn(ctx) // still does
+	})
+	if want := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond}; !slices.Equal(link.timers, want) || len(c.kept) != 1 {
+		t.Errorf("timers %v, %d sessions wait; want %v and 1", link.timers, len(c.kept), want)
 	}
 }
 

@@ -145,7 +145,7 @@ func (c *Cluster) saved(ctx actor.Context, m recorded) {
 
 // renote writes the record of a process that lives again.
 func (c *Cluster) renote(ctx actor.Context) {
-	if c.process != nil && c.exit == nil {
+	if c.exit == nil {
 		c.note(ctx, c.process)
 	}
 }

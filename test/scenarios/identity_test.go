@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,6 +95,25 @@ func TestUnknownIsNotDead(t *testing.T) {
 	})
 }
 
+// Where the system cannot look for processes, one of an earlier life counts as dead: it cannot
+// be waited for.
+func TestWhereNothingCanBeFound(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m, _ := f.threeServe()
+		f.crash(m)
+		for _, p := range m.Processes() {
+			p.Signal(syscall.SIGKILL)
+		}
+		f.must("they die", time.Second, f.running(m, 0))
+		m.FindErr = fmt.Errorf("find: %w", errors.ErrUnsupported)
+		f.boot(m, sesame)
+		f.must("others are started", 10*time.Second, f.running(m, 3))
+		m.FindErr = nil
+		f.must("every shard READY", time.Minute, f.owned(24))
+		want(f, "their ends are reported", strings.Count(f.log.String(), `"exit":"exit unknown"`), 3) // some before the witness listens
+	})
+}
+
 // Orders while it is unknown whether a process lives: nothing is started, and what was ordered is
 // done once that is known.
 func TestOrdersInDoubt(t *testing.T) {
@@ -165,6 +186,7 @@ func TestTornRecords(t *testing.T) {
 		}
 		want(f, "new processes", fresh, 1)
 		want(f, "starts of cluster 1", f.starts["1"], 2)
+		want(f, "it is reported", strings.Contains(last[messages.ClusterDied](f).Err, "no record tells of its process"), true)
 	})
 }
 
