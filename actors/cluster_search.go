@@ -220,7 +220,7 @@ func (c *Cluster) lost(ctx actor.Context, m found) {
 	var gone *proc.GoneError
 	switch {
 	case m.to != c.search.question:
-	case c.process != nil && errors.As(m.err, &gone):
+	case errors.As(m.err, &gone):
 		c.cancel = nil
 		c.ended(ctx, gone.Exit)
 	default: // it is there: its death is awaited already

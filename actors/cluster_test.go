@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,7 +27,8 @@ type recordingLink struct {
 	timers []time.Duration
 }
 
-func (l *recordingLink) Took() { l.took++ }
+func (l *recordingLink) Took()                             { l.took++ }
+func (l *recordingLink) Receive(func([]byte), func(error)) {}
 
 func (l *recordingLink) Send(frame []byte) error {
 	p, err := codec.DecodeFromManager(frame)
@@ -48,20 +50,48 @@ func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
 	return c, link
 }
 
-// inActor runs do as an actor.
-func inActor(t *testing.T, do func(ctx actor.Context)) {
+// inActor runs do as an actor, and returns what its parent got.
+func inActor(t *testing.T, do func(ctx actor.Context)) (got []any) {
 	t.Helper()
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 	defer system.Shutdown()
-	pid := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+	child := actor.PropsFromFunc(func(ctx actor.Context) {
 		if ctx.Message() == "do" {
 			do(ctx)
 			ctx.Respond("done")
 		}
+	})
+	parent := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case actor.SystemMessage, actor.AutoReceiveMessage:
+		case string:
+			ctx.Forward(ctx.Spawn(child))
+		default:
+			got = append(got, m)
+		}
 	}))
-	if _, err := system.Root.RequestFuture(pid, "do", time.Minute).Result(); err != nil {
+	if _, err := system.Root.RequestFuture(parent, "do", 10*time.Second).Result(); err != nil {
 		t.Fatal(err)
 	}
+	if err := system.Root.PoisonFuture(parent).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// houseAt is a house where everybody lives at one address.
+func houseAt(pid *actor.PID) House {
+	return House{Herald: pid, Gate: pid, Sessions: pid, Router: pid}
+}
+
+// times counts the messages of a type.
+func times[T any](all []any) (n int) {
+	for _, m := range all {
+		if _, is := m.(T); is {
+			n++
+		}
+	}
+	return n
 }
 
 // News of another run, or for the actor whose place this one took, is dropped, whatever the state.
@@ -256,8 +286,209 @@ func TestRecordIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// sleeper is a process that does nothing.
-type sleeper struct{ proc.Process }
+// sleeper is a process that does nothing, and keeps which signals it was sent.
+type sleeper struct {
+	proc.Process
+	signals []syscall.Signal
+}
+
+func (s *sleeper) Signal(sig syscall.Signal) { s.signals = append(s.signals, sig) }
+func (s *sleeper) PID() int                  { return 1 }
+func (s *sleeper) Mark() proc.Mark           { return proc.Mark{PID: 1} }
+
+// A process that outlives its grace is sent SIGKILL; one that outlives that too is searched each
+// grace, for the message of its end may be lost.
+func TestGraceIsOver(t *testing.T) {
+	c, link := clusterIn(messages.ClusterKilling)
+	p, searched := &sleeper{}, 0
+	c.process, c.options.KillGrace = p, 2*time.Second
+	c.W.Find = func(proc.Mark, func(proc.Process, error)) func() {
+		searched++
+		return func() {}
+	}
+	inActor(t, func(ctx actor.Context) {
+		for range 3 {
+			c.killing(hearing{ctx, world.Timeout{}})
+		}
+	})
+	if !slices.Equal(p.signals, []syscall.Signal{syscall.SIGKILL}) || searched != 2 || !slices.Equal(link.timers, slices.Repeat([]time.Duration{2 * time.Second}, 3)) {
+		t.Errorf("signals %v, %d searches, timers %v; want SIGKILL once, 2, and 2s three times", p.signals, searched, link.timers)
+	}
+}
+
+// The successor of an earlier life of CONTROL does not end, though it was sent SIGKILL: that is
+// reported, and it is searched again.
+func TestSuccessorThatDoesNotEnd(t *testing.T) {
+	c, link := clusterIn(messages.ClusterAdopting)
+	c.W.Rand = func() float64 { return 0.5 }
+	got := inActor(t, func(ctx actor.Context) {
+		c.house = houseAt(ctx.Parent())
+		c.adopting(hearing{ctx, world.Timeout{}})
+	})
+	if c.State() != string(messages.ClusterUnknown) || times[messages.ClusterInDoubt](got) != 1 || len(link.timers) != 1 {
+		t.Errorf("state %s, heard %v, timers %v; want unknown, reported once, one timer", c.State(), got, link.timers)
+	}
+}
+
+// A process that is taken back answers HELLO as soon as any that serves does; one that was just
+// started has all of hello_timeout, and a successor as long as it waits for HELLO. The socket of a
+// bot that serves may open again at any time.
+func TestTimeForHello(t *testing.T) {
+	for name, tc := range map[string]struct {
+		state     messages.ClusterState
+		adopted   bool
+		successor bool
+		timers    []time.Duration
+	}{
+		"just started":      {messages.ClusterGreeting, false, false, nil},
+		"taken back":        {messages.ClusterGreeting, true, false, []time.Duration{10500 * time.Millisecond}},
+		"it serves":         {messages.ClusterServing, true, false, nil},
+		"it takes over":     {messages.ClusterGreeting, false, true, []time.Duration{25 * time.Second}},
+		"it serves, ours":   {messages.ClusterServing, false, false, nil},
+		"dials meanwhile":   {messages.ClusterKilling, false, false, nil},
+		"and ends by order": {messages.ClusterDraining, true, false, nil},
+	} {
+		c, link := clusterIn(tc.state)
+		c.adopted, c.successor = tc.adopted, tc.successor
+		inActor(t, func(ctx actor.Context) {
+			c.house = houseAt(ctx.Parent())
+			c.opened(ctx, socketOpened{c.thisRun(), link, nil})
+		})
+		if !slices.Equal(link.timers, tc.timers) {
+			t.Errorf("%s: timers %v, want %v", name, link.timers, tc.timers)
+		}
+	}
+}
+
+// The Router hears once a link that the instance can be asked, however often HELLO is answered, and
+// not of one that is another's.
+func TestRouterHearsOnceOfALink(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterServing)
+	got := inActor(t, func(ctx actor.Context) {
+		c.house = houseAt(ctx.Parent())
+		c.greeted(ctx, messages.Identify{ID: "8"})
+		for range 2 {
+			c.greeted(ctx, messages.Identify{ID: "7"})
+		}
+		c.link = &recordingLink{}
+		c.greeted(ctx, messages.Identify{ID: "7"})
+	})
+	if n := times[lineGreeted](got); n != 2 {
+		t.Errorf("%d, want one for each of two links", n)
+	}
+}
+
+// A frame over the limit is its author's to hear of; any other end of a socket is not.
+func TestEndOfASocketIsReported(t *testing.T) {
+	for err, want := range map[error]int{transport.ErrTooLarge: 1, transport.ErrEnded: 0} {
+		c, link := clusterIn(messages.ClusterServing)
+		c.peer = plan.Peer()
+		got := inActor(t, func(ctx actor.Context) {
+			c.house = houseAt(ctx.Parent())
+			c.closed(ctx, socketEnded{link, err})
+		})
+		if n := times[messages.PacketDropped](got); n != want {
+			t.Errorf("%v: %d reports, want %d", err, n, want)
+		}
+	}
+}
+
+// A moment in which nothing is due changes nothing.
+func TestNothingIsDue(t *testing.T) {
+	c, link := clusterIn(messages.ClusterServing)
+	now := time.Now()
+	asked := now.Add(-askAgainEvery / 2)
+	waits := &shard{state: messages.ShardWaitingPermit, wish: &messages.PermitAsk{Shard: 0}, wishAt: asked, atGate: true}
+	late := &shard{state: messages.ShardResuming, deadline: now.Add(time.Minute), down: now}
+	c.shares, c.shards = newShares(2), map[int]*shard{0: waits, 1: late}
+	c.relinkBy, c.startBy, c.lastBeat = now.Add(time.Minute), now.Add(time.Minute), now
+	c.features = []string{messages.FeatureHeartbeat}
+	got := inActor(t, func(ctx actor.Context) {
+		c.house = houseAt(ctx.Parent())
+		c.watch(ctx, world.Timeout{Due: now})
+	})
+	if len(got) != 0 || len(link.sent) != 0 || waits.wishAt != asked || c.State() != string(messages.ClusterServing) {
+		t.Errorf("told %v, sent %v, state %s; want nothing", got, link.sent, c.State())
+	}
+}
+
+// A shard must be READY within ready_timeout from the permit that it used, or the RESUME that it
+// sent, and from the end of an outage. While it waits for CONTROL or Discord no time runs.
+func TestTimeForReady(t *testing.T) {
+	const timeout = 40 * time.Second
+	type do func(c *Cluster, ctx actor.Context)
+	moved := func(state messages.ShardState) do {
+		return func(c *Cluster, ctx actor.Context) { c.packet(ctx, messages.ShardStatus{State: state}) }
+	}
+	sent := func(sent bool) do {
+		return func(c *Cluster, ctx actor.Context) { c.packet(ctx, messages.PermitSent{EventID: "9", Sent: sent}) }
+	}
+	outage := func(on bool) do { return func(c *Cluster, ctx actor.Context) { c.setOutage(ctx, on) } }
+	for name, tc := range map[string]struct {
+		do   do
+		left time.Duration // 0: no time runs
+	}{
+		"it used a permit":  {sent(true), timeout},
+		"it used none":      {sent(false), time.Second},
+		"it resumes":        {moved(messages.ShardResuming), timeout},
+		"it connects":       {moved(messages.ShardConnecting), 0},
+		"it waits":          {moved(messages.ShardWaitingPermit), 0},
+		"it is READY":       {moved(messages.ShardReady), 0},
+		"Discord goes away": {outage(true), time.Second},
+		"Discord is back":   {outage(false), timeout},
+	} {
+		c, _ := clusterIn(messages.ClusterConnecting)
+		c.options.ReadyTimeout, c.shares = timeout, newShares(2)
+		now := time.Now()
+		s := &shard{state: messages.ShardIdle, deadline: now.Add(time.Second)}
+		c.shards = map[int]*shard{0: s, 1: {state: messages.ShardIdle}}
+		inActor(t, func(ctx actor.Context) {
+			c.house = houseAt(ctx.Parent())
+			tc.do(c, ctx)
+		})
+		switch left := s.deadline.Sub(now); {
+		case s.deadline.IsZero():
+			if tc.left != 0 {
+				t.Errorf("%s: no time runs, want %v", name, tc.left)
+			}
+		case left < tc.left || left > tc.left+5*time.Second || tc.left == 0:
+			t.Errorf("%s: %v are left, want %v", name, left, tc.left)
+		}
+	}
+}
+
+// A shard whose permit is refused for a while is down from the end of that while on.
+func TestRefusedShardIsNotDown(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterConnecting)
+	c.options.Protocol, c.shares = messages.ProtocolSDK, newShares(2)
+	s := &shard{state: messages.ShardWaitingPermit, wish: &messages.PermitAsk{EventID: "9"}, wishID: c.permitID("9")}
+	c.shards = map[int]*shard{0: s, 1: {state: messages.ShardReady}}
+	now := time.Now()
+	inActor(t, func(ctx actor.Context) {
+		c.house = houseAt(ctx.Parent())
+		c.permit(ctx, messages.Permit{ID: c.permitID("9"), RetryAfter: 10 * time.Second})
+	})
+	if after := s.down.Sub(now); after < 10*time.Second || after > 15*time.Second {
+		t.Errorf("down after %v, want 10s", after)
+	}
+}
+
+// A large bot of no protocol gives its first sign of life late: its start gets the time that its
+// shards need from then on.
+func TestLateSignOfLife(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterConnecting)
+	c.plan.Shards = messages.ShardRange{First: 0, Last: 59}
+	c.options.Protocol, c.options.Ready.After = messages.ProtocolEnv, time.Second
+	c.started = time.Now().Add(-400 * time.Second)
+	c.startBy = c.started.Add(plan.EnvStart(c.plan.Shards))
+	inActor(t, func(ctx actor.Context) {
+		c.house = houseAt(ctx.Parent())
+		c.heard(ctx)
+	})
+	if left := c.startBy.Sub(c.lastIdentify()); left < 5*time.Minute {
+		t.Errorf("%v between its last identify and the end of its start, want 5m and more", left)
+	}
+}
 
 // An ERROR of the bot is why its start failed, unless it answers something else, or the end is
 // decided for another reason. That of a dead one explains its exit.

@@ -37,7 +37,9 @@ func TestStopOfAStartThatHangs(t *testing.T) {
 		f.connect(m, "c", 0, 1)
 		f.pass(10 * time.Second)
 		f.stop(m, 0)
-		f.must("stopped", 2100*time.Millisecond, f.stateIs(m, 0, messages.ClusterStopped))
+		f.pass(1900 * time.Millisecond)
+		want(f, "state", f.state(m, 0), messages.ClusterKilling)
+		f.must("stopped", 200*time.Millisecond, f.stateIs(m, 0, messages.ClusterStopped))
 		m.StartHangs = false
 		f.restart(m, 0)
 		f.must("READY", time.Minute, f.owned(2))

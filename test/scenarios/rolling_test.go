@@ -212,6 +212,7 @@ func TestRollingRestartAgain(t *testing.T) {
 			f.must("the second is refused", time.Second, f.sawN("order.refused", n))
 			f.must("the first is done", time.Minute, f.rolls("done"))
 			want(f, "starts", f.starts["0"]+f.starts["1"], 2+2*n)
+			want(f, "clusters done", last[messages.RollingRestartMoved](f).Done, 2)
 		}
 		want(f, "owned", f.owned(20)(), true)
 		want(f, "identifies", f.identifies(), 20)
@@ -234,5 +235,19 @@ func TestRollingRestartTakesTooLong(t *testing.T) {
 		f.must("every shard READY", 2*time.Minute, f.owned(40))
 		want(f, "starts", f.starts["0"]+f.starts["1"]+f.starts["2"]+f.starts["3"], 5)
 		want(f, "processes", len(m.Processes()), 4)
+		f.roll(m)
+		f.must("another one is done", time.Minute, f.rolls("done"))
+	})
+}
+
+// A rolling restart of slow bots takes longer than one cluster may, and is done.
+func TestRollingRestartOfSlowBots(t *testing.T) {
+	seedsOf(t, 3, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 100, MaxConcurrency: 10}, ours(initialise(100, 10)), f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{Boot: 25 * time.Second} }))
+		f.serve(m, "c", 0, 99)
+		f.roll(m)
+		f.must("done", 10*time.Minute, f.rolls("done"))
+		want(f, "clusters done", last[messages.RollingRestartMoved](f).Done, 10)
+		want(f, "identifies", f.identifies(), 100)
 	})
 }
