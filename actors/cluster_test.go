@@ -547,3 +547,52 @@ func TestProbesOnceAHeartbeat(t *testing.T) {
 		}
 	}
 }
+
+// CONNECTED counts where it names the instance, and the bot does not report each shard.
+func TestConnectedOfAnother(t *testing.T) {
+	for name, p := range map[string]struct {
+		event    messages.Snowflake
+		features []string
+	}{"of another instance": {"9", nil}, "beside reports": {"7", []string{messages.FeatureShards}}} {
+		c, _ := clusterIn(messages.ClusterConnecting)
+		c.shares, c.features = newShares(2), p.features
+		c.shards = map[int]*shard{0: {state: messages.ShardIdle}, 1: {state: messages.ShardIdle}}
+		inActor(t, func(ctx actor.Context) {
+			c.house = houseAt(ctx.Parent())
+			c.packet(ctx, messages.Connected{EventID: p.event})
+		})
+		if c.ready() != 0 {
+			t.Errorf("%s: %d shards are READY, want 0", name, c.ready())
+		}
+	}
+}
+
+// A bot is mute two heartbeats after its last one, and half a second later once that was seen. While
+// its socket is closed it cannot beat: it has until the socket must be back, once.
+func TestMuteAt(t *testing.T) {
+	beat := time.Now()
+	in := func(d time.Duration) time.Time { return beat.Add(d) }
+	var none time.Time
+	for name, tc := range map[string]struct {
+		closed, vouched   bool
+		relinkBy, doubted time.Time
+		want              time.Duration
+	}{
+		"it beats":                    {false, false, none, none, 10 * time.Second},
+		"two are missed":              {false, false, none, in(10 * time.Second), 10500 * time.Millisecond},
+		"missed before":               {false, false, none, in(-time.Second), 10 * time.Second},
+		"its socket closed late":      {true, false, in(14 * time.Second), none, 14 * time.Second},
+		"its socket closed soon":      {true, false, in(6 * time.Second), none, 10 * time.Second},
+		"it closes again and again":   {true, true, in(14 * time.Second), none, 10 * time.Second},
+		"it opened, with no HELLO so": {false, false, in(14 * time.Second), none, 10 * time.Second},
+	} {
+		c, _ := clusterIn(messages.ClusterServing)
+		c.lastBeat, c.vouched, c.relinkBy, c.doubted = beat, tc.vouched, tc.relinkBy, tc.doubted
+		if tc.closed {
+			c.link = nil
+		}
+		if got := c.muteAt().Sub(beat); got != tc.want {
+			t.Errorf("%s: mute after %v, want %v", name, got, tc.want)
+		}
+	}
+}
