@@ -133,3 +133,17 @@ func TestTimeOfARollingRestart(t *testing.T) {
 		t.Errorf("timers %v, want %v", timers, want)
 	}
 }
+
+// That a share of the machine's shards is out is looked at again once an outage would count, though
+// no news comes.
+func TestOutageIsLookedAtInTime(t *testing.T) {
+	var timers []time.Duration
+	s := &ClusterSupervisor{w: &world.World{After: func(d time.Duration, _ func()) func() {
+		timers = append(timers, d)
+		return func() {}
+	}}, wards: map[messages.ClusterID]*ward{0: {Cluster: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 9}}, out: 3}}}
+	inActor(t, func(ctx actor.Context) { s.lookOut(ctx, false) })
+	if len(timers) != 1 || timers[0] > 5*time.Second || timers[0] < 4*time.Second {
+		t.Errorf("timers %v, want one of 5s", timers)
+	}
+}
