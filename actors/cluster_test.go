@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"syscall"
@@ -25,10 +26,12 @@ type recordingLink struct {
 	took   int
 	sent   []messages.FromManager
 	timers []time.Duration
+	closed bool
 }
 
 func (l *recordingLink) Took()                             { l.took++ }
 func (l *recordingLink) Receive(func([]byte), func(error)) {}
+func (l *recordingLink) Close(int, string)                 { l.closed = true }
 
 func (l *recordingLink) Send(frame []byte) error {
 	p, err := codec.DecodeFromManager(frame)
@@ -226,16 +229,16 @@ func TestShareOfACluster(t *testing.T) {
 	c.features = []string{messages.FeatureSessions}
 	c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardReady}}
 	keep := func(ctx actor.Context) { c.keep(ctx, []messages.Session{{Shard: 1, SessionID: "s", Seq: 1}}, nil) }
-	inActor(t, func(ctx actor.Context) {
-		c.house.Sessions = ctx.Self()
+	got := inActor(t, func(ctx actor.Context) {
+		c.house = houseAt(ctx.Parent())
 		c.passOn(ctx) // nothing waits
 		keep(ctx)     // at once
 		keep(ctx)     // waits
 		keep(ctx)
 		c.passOn(ctx) // still does
 	})
-	if want := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond}; !slices.Equal(link.timers, want) || len(c.kept) != 1 {
-		t.Errorf("timers %v, %d sessions wait; want %v and 1", link.timers, len(c.kept), want)
+	if want := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond}; !slices.Equal(link.timers, want) || len(c.kept) != 1 || times[messages.KeepSessions](got) != 1 {
+		t.Errorf("timers %v, %d sessions wait, %d were passed on; want %v, 1 and 1", link.timers, len(c.kept), times[messages.KeepSessions](got), want)
 	}
 }
 
@@ -283,6 +286,27 @@ func TestRecordIsWrittenAgain(t *testing.T) {
 		if want := slices.Repeat([]time.Duration{10 * time.Second}, tc.timers); !slices.Equal(link.timers, want) {
 			t.Errorf("%s: timers %v, want %v", name, link.timers, want)
 		}
+	}
+}
+
+// A dead process leaves nothing behind: its link is closed, its socket removed, its permits go back,
+// and its sessions are without an owner, behind the last ones that it had.
+func TestBury(t *testing.T) {
+	c, link := clusterIn(messages.ClusterServing)
+	unlinked := ""
+	c.W.Unlink = func(path string) { unlinked = path }
+	c.life.Socket, c.shares, c.shards = "/run/7", newShares(2), map[int]*shard{}
+	c.kept[1] = messages.Session{Shard: 1, SessionID: "s"}
+	got := inActor(t, func(ctx actor.Context) {
+		c.house = houseAt(ctx.Parent())
+		c.bury(ctx)
+	})
+	var order []string
+	for _, m := range got {
+		order = append(order, fmt.Sprintf("%T", m))
+	}
+	if want := []string{"messages.DropPermits", "messages.KeepSessions", "messages.SessionsOrphaned"}; !slices.Equal(order, want) || unlinked != "/run/7" || !link.closed || c.link != nil || !c.past.buried {
+		t.Errorf("told %v, removed %q, closed %v, buried %v; want %v, its socket, true, true", order, unlinked, link.closed, c.past.buried, want)
 	}
 }
 
