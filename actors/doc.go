@@ -7,7 +7,7 @@
 //	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go, sessions_told.go
 //	├─ router            what clusters say to each other                        router.go, router_asks.go, router_mailbox.go
 //	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_strategy.go, clusters_ranges.go, clusters_leftovers.go, clusters_rolling.go
-//	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, cluster_watch.go, cluster_ops.go, cluster_share.go, cluster_search.go, record.go, failure.go;
+//	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_news.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, cluster_watch.go, cluster_ops.go, cluster_share.go, cluster_search.go, record.go, failure.go;
 //	│                    bots that cannot ask for permits                       cluster_reserve.go, cluster_env.go
 //	├─ commander         an operator's commands, passed down by MASTER          commander.go
 //	├─ hooks, webhook    events → the operator's command, Discord's webhook     hooks.go, webhook.go
