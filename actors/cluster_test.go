@@ -112,8 +112,8 @@ func TestNewsOfAnotherRun(t *testing.T) {
 		"exit of this run":             {runExited{ofRun: c.thisRun()}, false},
 		"exit of the run before":       {runExited{ofRun: old}, true},
 		"record of the run before":     {recorded{ofRun: old}, true},
-		"sessions for this run":        {messages.SessionsOffered{Life: "7"}, false},
-		"sessions for the run before":  {messages.SessionsOffered{Life: "6"}, true},
+		"sessions for this run":        {messages.SessionsOffered{Run: "7"}, false},
+		"sessions for the run before":  {messages.SessionsOffered{Run: "6"}, true},
 		"an order, which is of no run": {messages.StopRun{}, false},
 	} {
 		heard := false
