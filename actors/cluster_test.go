@@ -29,7 +29,7 @@ type recordingLink struct {
 	closed bool
 }
 
-func (l *recordingLink) Took()                             { l.took++ }
+func (l *recordingLink) Ack()                              { l.took++ }
 func (l *recordingLink) Receive(func([]byte), func(error)) {}
 func (l *recordingLink) Close(int, string)                 { l.closed = true }
 
