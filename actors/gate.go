@@ -32,6 +32,7 @@ type IdentifyGate struct {
 	hold     time.Time               // by our own pace nothing is granted before
 	askers   map[string]*actor.PID   // who waits, by the id of the wish
 	wishes   map[string]plan.Want    // asked of MASTER, not answered
+	putOff   map[string]time.Time    // when a wish may be asked for again that was refused, by its id
 	out      map[string]*permit      // granted, not reported
 	last     map[int]time.Time       // when each bucket was, or may yet be, used last
 	unsent   []*permit               // granted, not on disk
@@ -44,9 +45,6 @@ type IdentifyGate struct {
 }
 
 const gateFile = "gate.json"
-
-// askAgainEvery is how often a wish that MASTER does not answer is repeated; it is the same wish to MASTER, by its id.
-const askAgainEvery = 30 * time.Second
 
 // What the gate tells itself.
 type (
@@ -68,7 +66,7 @@ func (ripe) IgnoreDeadLetterLogging()      {}
 func newGate(w *world.World, house House, o IdentifyOptions) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
 		g := &IdentifyGate{house: house, options: o,
-			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, out: map[string]*permit{}, storms: map[string]*storms{}, last: map[int]time.Time{}}
+			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, putOff: map[string]time.Time{}, out: map[string]*permit{}, storms: map[string]*storms{}, last: map[int]time.Time{}}
 		g.Begin(w, w.Log.With().Str("actor", "gate").Logger(), "pacing", g.pacing)
 		return g
 	})
@@ -80,6 +78,7 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		g.load(ctx)
 	case messages.LinkUp:
 		ctx.Send(g.house.MasterLink, g.handOver()) // before any request: MASTER must know it when it grants
+		clear(g.putOff)
 		if g.settings.Permits {
 			g.ask(ctx)
 		}
@@ -92,7 +91,8 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		switch w := g.wish(ctx, m); {
 		case g.extend(ctx, w):
 		case g.pacer.Adopt(w, time.Now()): // of an earlier life
-			g.give(ctx, w, 0, w.Hold)
+			g.give(ctx, w, 0, 0, w.Hold)
+		case !g.isDue(w.ID):
 		default:
 			g.pacer.Ask(w)
 		}
@@ -110,7 +110,7 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 		maps.DeleteFunc(g.wishes, func(_ string, w plan.Want) bool { return w.Owner == m.Cluster.String() })
 		g.next(ctx)
 	case retryWish:
-		if w, waits := g.wishes[m.id]; waits {
+		if w, waits := g.wishes[m.id]; g.isDue(m.id) && waits {
 			delete(g.wishes, m.id)
 			g.pacer.Ask(w)
 			g.next(ctx)
@@ -127,6 +127,7 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 	case messages.LinkDown:
 		g.pace(ctx)
 	case messages.LinkUp: // a new link before we heard of the old one's end
+		clear(g.putOff)
 		ctx.Send(g.house.MasterLink, g.handOver())
 		if g.settings.Permits {
 			g.ask(ctx)
@@ -156,7 +157,7 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 			}
 		}
 	case retryWish:
-		if w, waits := g.wishes[m.id]; waits {
+		if w, waits := g.wishes[m.id]; g.isDue(m.id) && waits {
 			g.request(ctx, w)
 		}
 	case world.Timeout:
@@ -199,15 +200,15 @@ func (g *IdentifyGate) load(ctx actor.Context) {
 	}
 	if err != nil {
 		g.Log.Warn().Err(err).Str("file", gateFile).Msg("last identifies are not known; waiting as if they were now")
-		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: g.W.AtWall(time.Now().Add(g.options.TTL))}}
+		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: g.W.AtWall(time.Now().Add(g.options.TTL))}, Share: unreadShare}
 	}
 	g.settings.MaxConcurrency = state.MaxConcurrency
 	for bucket, at := range state.LastIdentify {
 		g.last[bucket] = g.pacer.Believed(g.W.FromWall(at), time.Now(), plan.HoldFor) // the clock may have been wrong, or be
 	}
 	g.recall(state.Holds)
-	g.share = state.Share
-	ctx.Send(g.house.MasterLink, messages.ShareLeft{Share: g.share})
+	g.share, g.onDisk = state.Share, state.Share
+	g.reportShare(ctx)
 }
 
 // configure takes the fleet's settings. With another max_concurrency the buckets are others, and the last use of any counts for all.
@@ -228,6 +229,10 @@ func (g *IdentifyGate) configure(ctx actor.Context, s messages.Settings) {
 	}
 	first := g.settings.ShardCount == 0
 	g.settings = s
+	if !s.Lent && g.share == unreadShare { // there was none to read
+		g.share, g.onDisk = messages.Share{}, messages.Share{}
+		g.reportShare(ctx)
+	}
 	if g.State() != "pacing" {
 		return
 	}
@@ -249,7 +254,9 @@ func (g *IdentifyGate) newPacer() *plan.Pacer {
 		p.Used(bucket, at)
 	}
 	for _, w := range g.waiting() {
-		p.Ask(w)
+		if g.isDue(w.ID) {
+			p.Ask(w)
+		}
 	}
 	return p
 }
@@ -258,6 +265,7 @@ func (g *IdentifyGate) newPacer() *plan.Pacer {
 // anybody is over (PROTOCOL B3).
 func (g *IdentifyGate) pace(ctx actor.Context) {
 	g.Enter("pacing", g.pacing)
+	clear(g.putOff)
 	g.pacer = g.newPacer()
 	clear(g.wishes)
 	g.holdForGranted() // also where we believe ourselves alone: MASTER may have let others in since it told us
@@ -268,31 +276,6 @@ func (g *IdentifyGate) pace(ctx actor.Context) {
 func (g *IdentifyGate) holdForGranted() {
 	g.hold = time.Now().Add(plan.Lead + g.options.TTL + plan.IdentifyEvery + g.options.Margin)
 	g.pacer.Hold(g.hold)
-}
-
-// ask puts every wish to MASTER, again if need be.
-func (g *IdentifyGate) ask(ctx actor.Context) {
-	for _, r := range g.owed {
-		ctx.Send(g.house.MasterLink, r)
-	}
-	g.owed = nil
-	for _, w := range g.waiting() {
-		g.wishes[w.ID] = w
-		g.request(ctx, w)
-	}
-	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin) // nothing waits here now
-	if g.State() != "asking" {
-		g.Enter("asking", g.asking)
-	}
-	g.In(ctx, askAgainEvery)
-}
-
-func (g *IdentifyGate) request(ctx actor.Context, w plan.Want) {
-	if g.settings.Halted {
-		return
-	}
-	ctx.Send(g.house.MasterLink, messages.PermitRequest{ID: w.ID, Shard: w.Shard, Cause: w.Cause, WaitedMS: messages.Millis(time.Since(w.Since)), HoldMS: messages.Millis(w.Hold),
-		Identifies: w.Identifies, Kept: w.Kept, Now: new(g.W.AtSteady(time.Now()))})
 }
 
 // waiting is every wish not granted yet, in the order of its age.
@@ -317,52 +300,6 @@ func (g *IdentifyGate) wish(ctx actor.Context, m messages.WantPermit) plan.Want 
 	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold, Identifies: m.Identifies, Kept: m.Kept}
 }
 
-func (g *IdentifyGate) answered(ctx actor.Context, m messages.PermitAnswer) {
-	w, waits := g.wishes[m.ID]
-	switch {
-	case !waits:
-		if _, twice := g.out[m.ID]; m.Granted && !twice { // its asker died meanwhile
-			ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
-		}
-	case m.Granted:
-		_, most := g.age(m)
-		left := m.UseWithinMS.Duration() - most
-		if left <= 0 { // it lay in a queue while we slept
-			ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
-			g.request(ctx, w)
-			return
-		}
-		delete(g.wishes, m.ID)
-		g.give(ctx, w, g.wait(m), left)
-	default:
-		g.After(ctx, max(m.RetryAfterMS.Duration(), time.Second), retryWish{m.ID})
-	}
-}
-
-// age is how long ago MASTER granted a permit, by its clock as far as we know that: at least, and
-// at most. The wall clock counts a time in which the machine was suspended, and the steady clock is
-// right where the wall clock was set while the answer waited for us.
-func (g *IdentifyGate) age(m messages.PermitAnswer) (least, most time.Duration) {
-	if m.Now == nil {
-		return 0, 0
-	}
-	wall := max(time.Since(g.W.FromWall(*m.Now))+g.settings.ClockAhead, 0)
-	if g.settings.SlotsAhead == 0 { // unknown
-		return wall, wall
-	}
-	steady := max(time.Since(g.W.FromSteady(*m.Now))+g.settings.SlotsAhead-g.W.SteadyAhead(), 0)
-	return min(wall, steady), max(wall, steady)
-}
-
-// wait is how long a permit of MASTER is not to be used yet.
-func (g *IdentifyGate) wait(m messages.PermitAnswer) time.Duration {
-	if m.NotBefore != nil {
-		return min(time.Until(g.W.FromSteady(*m.NotBefore)), m.InMS.Duration())
-	}
-	least, _ := g.age(m)
-	return m.InMS.Duration() - least
-}
-
 // next gives what the own pacer grants now: nothing before the fleet's settings are known, this life's or an earlier one's.
 func (g *IdentifyGate) next(ctx actor.Context) {
 	if g.settings.ShardCount == 0 || g.settings.Halted {
@@ -373,13 +310,11 @@ func (g *IdentifyGate) next(ctx actor.Context) {
 	freed := false
 	for _, grant := range grants {
 		if !g.affords(ctx, grant.Want) {
-			g.putOff(ctx, grant.Want)
+			g.refuse(ctx, grant.Want)
 			freed = true
 			continue
 		}
-		paid := g.pay(grant.Want)
-		g.give(ctx, grant.Want, 0, grant.UseWithin)
-		g.out[grant.ID].spent = paid
+		g.give(ctx, grant.Want, g.pay(grant.Want), 0, grant.UseWithin)
 	}
 	switch {
 	case freed:

@@ -19,17 +19,19 @@ import (
 // permit is one that was granted.
 type permit struct {
 	messages.Permit
+	want   plan.Want
 	asker  *actor.PID
-	owner  string
 	bucket int
-	cause  messages.IdentifyCause
 	waited time.Duration
-	hold   bool      // it keeps its bucket
+	handed bool      // its asker has it
 	old    bool      // an earlier life gave it
 	spent  int       // of this machine's own share
 	before time.Time // the bucket's last use before it
 	from   time.Time // not to be used sooner
 }
+
+// keeps reports whether it keeps its bucket until it is given back.
+func (p *permit) keeps() bool { return p.want.Hold > 0 }
 
 // gateState is what gate.json holds.
 type gateState struct {
@@ -57,27 +59,28 @@ func (g *IdentifyGate) recall(kept []keptBucket) {
 			continue
 		}
 		g.last[k.Bucket] = until
-		g.out[k.ID] = &permit{Permit: messages.Permit{ID: k.ID, Granted: true, UseBefore: until}, owner: k.Cluster.String(), bucket: k.Bucket, cause: messages.CauseStart,
-			hold: true, old: true, before: now}
+		g.out[k.ID] = &permit{Permit: messages.Permit{ID: k.ID, Granted: true, UseBefore: until}, bucket: k.Bucket, old: true, before: now,
+			want: plan.Want{ID: k.ID, Owner: k.Cluster.String(), Cause: messages.CauseStart, Hold: until.Sub(now)}}
 	}
 }
 
 // kept is every bucket that a cluster keeps.
 func (g *IdentifyGate) kept() (all []keptBucket) {
 	for _, id := range slices.Sorted(maps.Keys(g.out)) {
-		if p := g.out[id]; p.hold {
-			all = append(all, keptBucket{id, clusterOf(p.owner), p.bucket, g.W.AtWall(p.UseBefore)})
+		if p := g.out[id]; p.keeps() {
+			all = append(all, keptBucket{id, clusterOf(p.want.Owner), p.bucket, g.W.AtWall(p.UseBefore)})
 		}
 	}
 	return all
 }
 
-// give notes on disk that the bucket may be used, and gives the permit when that is done, and wait is over.
-func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, wait, useWithin time.Duration) {
+// give notes on disk that the bucket may be used, and gives the permit when that is done, and wait
+// is over. paid is what was taken from the share for it.
+func (g *IdentifyGate) give(ctx actor.Context, w plan.Want, paid int, wait, useWithin time.Duration) {
 	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
 	until := now.Add(useWithin)
 	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseBefore: until},
-		asker: g.askers[w.ID], owner: w.Owner, bucket: bucket, hold: w.Hold > 0, cause: w.Cause, waited: now.Sub(w.Since), before: g.last[bucket], from: now.Add(wait)}
+		want: w, asker: g.askers[w.ID], bucket: bucket, waited: now.Sub(w.Since), spent: paid, before: g.last[bucket], from: now.Add(wait)}
 	delete(g.askers, w.ID)
 	g.out[w.ID] = p
 	g.last[bucket] = until
@@ -116,16 +119,23 @@ func (g *IdentifyGate) save(ctx actor.Context) {
 	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, share, err}) })
 }
 
-// saved sends the permits whose note is on disk. Where the disk takes nothing the bots still go on: only a crash within the next seconds could break the pace then.
+// saved sends the permits whose note is on disk. Where the disk takes nothing the bots still go on:
+// only a crash within the next seconds could break the pace then. What is paid from the share waits:
+// a crash at any time later would bring back what was spent.
 func (g *IdentifyGate) saved(ctx actor.Context, m gateSaved) {
 	g.saving = false
 	if m.err != nil && !g.broken {
 		ctx.Send(g.house.Herald, messages.StateUnwritable{File: gateFile, Err: m.err.Error()})
 	}
 	if g.broken = m.err != nil; !g.broken {
-		ctx.Send(g.house.MasterLink, messages.ShareLeft{Share: m.share})
+		g.onDisk = m.share
+		g.reportShare(ctx)
 	}
 	for _, p := range m.permits {
+		if g.broken && p.spent > 0 && !p.handed {
+			g.takeBack(ctx, p)
+			continue
+		}
 		g.hand(ctx, p)
 	}
 	g.save(ctx)
@@ -138,6 +148,7 @@ func (g *IdentifyGate) hand(ctx actor.Context, p *permit) {
 	case wait > 0:
 		g.After(ctx, wait, ripe{p})
 	default:
+		p.handed = true
 		ctx.Send(p.asker, p.Permit)
 	}
 }
@@ -146,14 +157,12 @@ func (g *IdentifyGate) hand(ctx actor.Context, p *permit) {
 func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 	delete(g.askers, m.ID)
 	delete(g.wishes, m.ID)
+	delete(g.putOff, m.ID)
 	p := g.out[m.ID]
 	if p == nil {
 		return false
 	}
-	delete(g.out, m.ID)
-	if g.last[p.bucket].Equal(p.UseBefore) { // else the report is so late that the bucket was given away since
-		g.last[p.bucket] = p.before
-	}
+	g.end(p)
 	if m.Sent {
 		if now := time.Now(); now.After(g.last[p.bucket]) {
 			g.last[p.bucket] = now
@@ -165,8 +174,9 @@ func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 			back -= max(m.Identifies, 1)
 		}
 		g.giveBack(back)
+		g.reportShare(ctx)
 	}
-	if p.hold { // what it kept was for long: the next life need not wait for that
+	if p.keeps() { // what it kept was for long: the next life need not wait for that
 		g.stale = true
 		g.save(ctx)
 	}
@@ -174,6 +184,14 @@ func (g *IdentifyGate) used(ctx actor.Context, m messages.PermitUsed) bool {
 		ctx.Send(g.house.MasterLink, g.handOver())
 	}
 	return true
+}
+
+// end forgets a permit, and what its bucket was kept for.
+func (g *IdentifyGate) end(p *permit) {
+	delete(g.out, p.ID)
+	if g.last[p.bucket].Equal(p.UseBefore) { // else the report is so late that the bucket was given away since
+		g.last[p.bucket] = p.before
+	}
 }
 
 // reportOf is what MASTER hears of a permit.
@@ -187,7 +205,7 @@ const owedMax = 4096
 // owe keeps the report of a bucket for MASTER, which is away and may have granted it: it would be
 // kept for minutes.
 func (g *IdentifyGate) owe(m messages.PermitUsed) {
-	if p := g.out[m.ID]; p != nil && p.hold && len(g.owed) < owedMax {
+	if p := g.out[m.ID]; p != nil && p.keeps() && len(g.owed) < owedMax {
 		g.owed = append(g.owed, g.reportOf(m))
 	}
 }
@@ -195,7 +213,7 @@ func (g *IdentifyGate) owe(m messages.PermitUsed) {
 // drop forgets the permits of a cluster that died. Each may have been used: its bucket stays busy as if at the last moment.
 func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 	for id, p := range g.out {
-		if p.owner == cluster.String() {
+		if p.want.Owner == cluster.String() {
 			delete(g.out, id)
 		}
 	}
@@ -208,8 +226,8 @@ func (g *IdentifyGate) drop(cluster messages.ClusterID) {
 
 // burn counts n identifies of a cluster.
 func (g *IdentifyGate) burn(ctx actor.Context, p *permit, n int) {
-	g.storm(p.owner).sent(p.Shard, p.cause, n)
-	ctx.Send(g.house.Herald, messages.Identified{Cluster: clusterOf(p.owner), Shard: p.Shard, Identifies: n, Cause: p.cause, WaitedMS: messages.Millis(p.waited)})
+	g.storm(p.want.Owner).sent(p.Shard, p.want.Cause, n)
+	ctx.Send(g.house.Herald, messages.Identified{Cluster: clusterOf(p.want.Owner), Shard: p.Shard, Identifies: n, Cause: p.want.Cause, WaitedMS: messages.Millis(p.waited)})
 }
 
 // handOver is when each bucket was, or may yet be, used last.

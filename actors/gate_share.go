@@ -9,21 +9,26 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what the gate spends of the day's budget while MASTER is away: this machine's share,
-// and no more. It is on disk before a permit is given.
+// This file is what the gate spends of the day's budget while MASTER is away, or does not know that
+// budget: this machine's share, and no more. It is on disk before a permit is given.
 
 // ownShare is this machine's share. Without one it knows no limit.
 type ownShare struct {
-	share messages.Share
-	low   bool // it is used up, and that was reported
+	share  messages.Share
+	onDisk messages.Share
+	low    bool // it is used up, and that was reported
 }
+
+// unreadShare is the share of a machine that cannot read what it had: nothing.
+var unreadShare = messages.Share{ID: 1}
 
 // putOffFor is how long a wish waits that the share does not allow: MASTER may be back by then.
 const putOffFor = time.Minute
 
-// take takes a share of MASTER's. It hears that it did once that is on disk.
+// take takes a share of MASTER's, which hears that once it is on disk. While permits are out that
+// were paid from the last share it takes none: MASTER repeats it.
 func (g *IdentifyGate) take(ctx actor.Context, s messages.Share) {
-	if s.ID == g.share.ID {
+	if s.ID == g.share.ID || g.outOfShare(time.Now()) > 0 {
 		return
 	}
 	g.share, g.low, g.stale = s, false, true
@@ -32,9 +37,8 @@ func (g *IdentifyGate) take(ctx actor.Context, s messages.Share) {
 
 // affords reports whether the share allows a wish.
 func (g *IdentifyGate) affords(ctx actor.Context, w plan.Want) bool {
-	out, _ := g.pacer.Out(time.Now())
 	b := plan.Alone(g.share)
-	if b.Allows(w.Cause, w.Cost(), out-1) { // its own is out already
+	if b.Allows(w.Cause, w.Cost(), g.unreported(time.Now())) {
 		return true
 	}
 	if !g.low {
@@ -44,11 +48,54 @@ func (g *IdentifyGate) affords(ctx actor.Context, w plan.Want) bool {
 	return false
 }
 
-// putOff lets a wish that was granted wait: the bucket is the next one's.
-func (g *IdentifyGate) putOff(ctx actor.Context, w plan.Want) {
+// unreported counts the permits that may be used now.
+func (g *IdentifyGate) unreported(now time.Time) (n int) {
+	for _, p := range g.out {
+		if now.Before(p.UseBefore) {
+			n++
+		}
+	}
+	return n
+}
+
+// outOfShare is what was paid from the share for permits that may still be used.
+func (g *IdentifyGate) outOfShare(now time.Time) (n int) {
+	for _, p := range g.out {
+		if now.Before(p.UseBefore) {
+			n += p.spent
+		}
+	}
+	return n
+}
+
+// reportShare reports to MASTER what of the share Discord may yet see spent.
+func (g *IdentifyGate) reportShare(ctx actor.Context) {
+	s := g.onDisk
+	if s.ID == g.share.ID {
+		s.Remaining = g.share.Remaining + g.outOfShare(time.Now())
+	}
+	ctx.Send(g.house.MasterLink, messages.ShareLeft{Share: s})
+}
+
+// refuse lets a wish that was granted wait: the bucket is the next one's.
+func (g *IdentifyGate) refuse(ctx actor.Context, w plan.Want) {
+	if g.State() == "asking" {
+		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: w.ID, Sent: false})
+	}
 	g.pacer.Report(w.ID, false, time.Now(), time.Time{})
 	g.wishes[w.ID] = w
-	g.After(ctx, putOffFor, retryWish{w.ID})
+	g.askAgain(ctx, w.ID, putOffFor)
+}
+
+// takeBack ends a permit that cannot be paid for, because the disk takes nothing.
+func (g *IdentifyGate) takeBack(ctx actor.Context, p *permit) {
+	if g.out[p.ID] != p {
+		return
+	}
+	g.end(p)
+	g.giveBack(p.spent)
+	g.askers[p.ID] = p.asker
+	g.refuse(ctx, p.want)
 }
 
 // pay takes what a permit costs from the share, and returns how much that was.

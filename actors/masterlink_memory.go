@@ -23,6 +23,7 @@ type linkMemory struct {
 	Resumed  *messages.Halt `json:"resumed,omitempty"` // the last halt that an operator lifted
 
 	Drained bool `json:"drained,omitempty"` // MASTER gives us nothing, by order of an operator
+	Lent    bool `json:"lent,omitempty"`    // a share of the day's budget, once
 
 	// What is served, for the next life. It is written before anything of it is started.
 	ShardCount       int                   `json:"shard_count,omitempty"`
@@ -85,9 +86,9 @@ func (m *MasterLink) remember(ctx actor.Context) bool {
 // takeBack lets the clusters look for what an earlier life served.
 func (m *MasterLink) takeBack(ctx actor.Context) {
 	k := m.memory
-	m.settings.Place = k.Place
+	m.settings.Place, m.settings.Lent = k.Place, k.Lent
 	if len(k.Ranges) > 0 {
-		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place}
+		m.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place, Lent: k.Lent}
 		m.standing.Ranges = k.served()
 		ctx.Send(m.house.Gate, m.settings)
 	}

@@ -117,7 +117,8 @@ func (m *MasterLink) settingsOf(p messages.Initialise, pinned sharding) (message
 		known = m.settings
 	}
 	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, known.ShardCount), MaxConcurrency: value(p.MaxConcurrency, known.MaxConcurrency), Epoch: p.Epoch,
-		Place: value(p.Machine, m.settings.Place), Permits: slices.Contains(p.Features, messages.FeaturePermits)}
+		Place: value(p.Machine, m.settings.Place), Permits: slices.Contains(p.Features, messages.FeaturePermits),
+		Lent: m.memory.Lent}
 	own := m.options.Cluster.ShardsPerCluster
 	s.ShardsPerCluster = value(p.ShardsPerCluster, own)
 	if own != 0 && s.ShardsPerCluster != own {
@@ -187,6 +188,11 @@ func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	m.renewed(ctx, p.Seq)
 	m.clock(ctx, p.Now, m.lease.from)
 	if p.Share != nil {
+		if !m.memory.Lent {
+			m.memory.Lent, m.settings.Lent = true, true
+			m.save(ctx)
+			ctx.Send(m.house.Gate, m.settings)
+		}
 		ctx.Send(m.house.Gate, *p.Share)
 	}
 	if p.Machine != nil && *p.Machine != m.settings.Place {

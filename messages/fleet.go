@@ -17,6 +17,7 @@ type Settings struct {
 	// the same, by links that answered at once: the clock of the slots (PROTOCOL B3)
 	SlotsAhead time.Duration
 	Halted     bool // nothing may identify with this token
+	Lent       bool // some MASTER lent this machine a share of the day's budget, once
 }
 
 // ClusterCount returns CLUSTER_COUNT, which is constant while ShardCount is (DESIGN §4).

@@ -161,7 +161,9 @@ type PermitAnswer struct {
 	// earliest use, counted from Now; sent only to a CONTROL that sent Now in its request
 	InMS Milliseconds `json:"in_ms,omitempty"`
 	// the same by CONTROL's clock, more exact, where the bucket's last identify was its own
-	NotBefore    *UnixMillis  `json:"not_before,omitempty"`
+	NotBefore *UnixMillis `json:"not_before,omitempty"`
+	// granted by a MASTER that does not know the day's budget: CONTROL pays from its share
+	FromShare    bool         `json:"from_share,omitempty"`
 	RetryAfterMS Milliseconds `json:"retry_after_ms,omitempty"` // when not
 	Reason       string       `json:"reason,omitempty"`         // when not: "budget", "halted"
 }

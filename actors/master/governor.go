@@ -95,7 +95,7 @@ func (left) IgnoreDeadLetterLogging() {}
 // newGovernor orders the identifies of a MASTER that began at began.
 func newGovernor(w *world.World, shards, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{questions: questions{follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin)),
+		g := &Governor{questions: questions{asks: o.asksDiscord(), follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin)),
 			loans: loans{shards: shards, of: map[string]*loan{}, last: began.UnixMilli()}}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
@@ -334,7 +334,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 // answer is a grant as the wire has it. Rounded, it is not sooner.
 func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.PermitAnswer {
 	in := grant.From.Sub(now)
-	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(g.W.AtSteady(now))}
+	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(g.W.AtSteady(now)), FromShare: g.ignorant()}
 	if in > 0 {
 		a.InMS = messages.Millis(in + time.Millisecond - 1)
 		if !grant.OwnFrom.IsZero() {

@@ -118,6 +118,10 @@ func (g *Governor) allows(w plan.Want, out int) bool {
 	return g.budget.AllowsBeside(w.Cause, w.Cost(), out, most, dead)
 }
 
+// ignorant reports whether the day's budget is unknown although Discord knows it. What a machine is
+// granted then it pays from its share.
+func (g *Governor) ignorant() bool { return g.asks && g.budget.Total == 0 }
+
 // recount has Discord asked, no more often than every minute.
 func (g *Governor) recount(ctx actor.Context, now time.Time) {
 	if now.Sub(g.asked) >= recountEvery {

@@ -44,3 +44,6 @@ func (o Options) fleet(w *world.World) fleet.Options {
 		Token: o.Token.Fingerprint(), Rand: w.Rand,
 	}
 }
+
+// asksDiscord reports whether Discord is asked for what is not set by hand.
+func (o Options) asksDiscord() bool { return o.Shards == 0 || o.MaxConcurrency == 0 }

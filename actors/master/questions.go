@@ -16,6 +16,7 @@ import (
 
 // questions is what the governor knows of Discord's answers.
 type questions struct {
+	asks    bool      // Discord, at all
 	follows bool      // max_concurrency is Discord's, not set by hand
 	posed   time.Time // when the question under way was put; zero: there is none
 	heard   time.Time // when the question was put that was answered last

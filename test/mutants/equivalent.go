@@ -3,7 +3,7 @@ package main
 // equivalent are mutants that change nothing that matters, each with the reason why no test can or
 // should kill it.
 var equivalent = map[string]string{
-	"actors/gate.go IdentifyGate.answered: if false `left <= 0`": "its UseBefore has passed, so the bot throws the permit away and asks again",
+	"actors/gate_asking.go IdentifyGate.answered: if false `left <= 0`": "its UseBefore has passed, so the bot throws the permit away and asks again",
 
 	"transport/proc/find_linux.go goneOr: without `errors.Is(err, fs.ErrNotExist)`": "where kill finds no process there is none, whatever kept /proc from being read",
 }

@@ -89,7 +89,7 @@ type byHand struct {
 
 var table = []byHand{
 	{
-		name: "reads a time of the steady clock by the wall clock", file: "actors/gate.go", in: "IdentifyGate.wait",
+		name: "reads a time of the steady clock by the wall clock", file: "actors/gate_asking.go", in: "IdentifyGate.wait",
 		from: "g.W.FromSteady(*m.NotBefore)", to: "g.W.FromWall(*m.NotBefore)", breaks: "a clock that is set breaks no identify limit",
 	},
 	{
@@ -97,7 +97,7 @@ var table = []byHand{
 		from: "m.W.FromWall(*now)", to: "m.W.FromSteady(*now)", breaks: "a clock that is set costs a wait of seconds",
 	},
 	{
-		name: "takes a permit that lay in a socket for a new one", file: "actors/gate.go", in: "IdentifyGate.age",
+		name: "takes a permit that lay in a socket for a new one", file: "actors/gate_asking.go", in: "IdentifyGate.age",
 		from: "max(time.Since(g.W.FromWall(*m.Now))+g.settings.ClockAhead, 0)", to: "0", breaks: "a permit that is over is not used",
 	},
 	{

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -52,5 +54,115 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 			return f.owned(24)()
 		})
 		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
+	})
+}
+
+// MASTER is started again while it cannot reach Discord: it learns from its CONTROLs what the fleet
+// is, and grants, but does not know what is left of the day. The machines pay from their shares, so
+// that Discord's token is not reset however often their bots die; once Discord answers MASTER counts
+// right, and when the day ends everything is back.
+func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		total := 24 + 36 + f.loop.Rand.IntN(60)
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: 4 * time.Hour})
+		own := f.withOwnMaster(2)
+		for i := range 2 {
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		f.pass(time.Minute) // everybody hears of its share
+		f.reserve = 24
+		f.net.Cut("master", sim.DiscordPlace)
+		own.Crash()
+		own.start()
+		kill := func(times int) {
+			for range times {
+				f.pass(4 * time.Minute)
+				m := f.inOrder()[f.loop.Rand.IntN(2)]
+				if all := m.Processes(); len(all) > 0 {
+					all[f.loop.Rand.IntN(len(all))].Signal(syscall.SIGKILL)
+				}
+			}
+		}
+		kill(25)
+		want(f, "machines linked", f.net.Links("m1", "master")+f.net.Links("m2", "master"), 2)
+		want(f, "identify.budget_low", f.saw("identify.budget_low") > 0, true)
+		if spent, least := f.identifies(), 24+(total-24)/8; spent < least {
+			f.t.Fatalf("%d identifies of %d: the shares were not spent", spent, total)
+		}
+		f.net.Heal("master", sim.DiscordPlace)
+		kill(20)
+		f.reserve = 0
+		f.must("everything is back", 2*time.Hour, func() bool {
+			f.mend()
+			return f.owned(24)()
+		})
+		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
+	})
+}
+
+// MASTER does not know the day's budget, and a disk takes nothing, or cannot read what the share was, while bots die and
+// CONTROL is started again each time: what was spent is not spent twice.
+func TestShareOutlivesTheDisk(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		full := f.loop.Rand.IntN(2) == 0
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 24 + 36 + f.loop.Rand.IntN(40), ResetAfter: 24 * time.Hour})
+		own := f.withOwnMaster(2)
+		for i := range 2 {
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		f.pass(time.Minute) // everybody hears of its share
+		f.net.Cut("master", sim.DiscordPlace)
+		own.Crash()
+		own.start()
+		for range 30 {
+			f.pass(4 * time.Minute)
+			m := f.inOrder()[f.loop.Rand.IntN(2)]
+			if full {
+				m.DiskErr = sim.ErrDiskFull
+			} else {
+				m.ReadErr = func(name string) error {
+					if name == "gate.json" {
+						return syscall.EIO
+					}
+					return nil
+				}
+			}
+			for _, p := range m.Processes() {
+				p.Signal(syscall.SIGKILL)
+			}
+			f.pass(time.Minute)
+			f.crash(m)
+			f.boot(m, sesame)
+		}
+		for _, m := range f.inOrder() {
+			m.DiskErr, m.ReadErr = nil, nil
+		}
+		f.net.Heal("master", sim.DiscordPlace)
+		f.pass(10 * time.Minute)
+		want(f, "machines linked", f.net.Links("m1", "master")+f.net.Links("m2", "master"), 2)
+	})
+}
+
+// For an hour a bot dies and the day's budget allows it nothing: MASTER is asked again once a
+// minute for each shard, no more often as time goes by.
+func TestWishThatIsPutOffIsAskedForOnce(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		asked := 0
+		o := ours(initialise(8, 8))
+		o.Initialise.Features = append(o.Initialise.Features, messages.FeaturePermits)
+		o.Permit = func(r messages.PermitRequest) *messages.PermitAnswer {
+			asked++
+			return &messages.PermitAnswer{ID: r.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "budget"}
+		}
+		m := f.alone(8, 8, o, nil)
+		f.connect(m, "c", 0, 7)
+		f.pass(time.Minute)
+		asked = 0
+		f.pass(time.Hour)
+		if asked < 8*55 || asked > 8*65 {
+			f.t.Fatalf("8 wishes were asked for %d times within an hour, want once a minute each", asked)
+		}
 	})
 }

@@ -38,7 +38,8 @@ var goldenMaster = map[string]messages.FromMaster{
 	"10_permit_granted":   messages.PermitAnswer{ID: "7", Granted: true, UseWithinMS: 4000},
 	"10_permit_granted_ahead": messages.PermitAnswer{ID: "7", Granted: true, UseWithinMS: 4100, Now: new(messages.UnixMillis(1795399220000)), InMS: 100,
 		NotBefore: new(messages.UnixMillis(1795399220088))},
-	"10_permit_put_off": messages.PermitAnswer{ID: "8", RetryAfterMS: 30000, Reason: "budget"},
+	"10_permit_granted_from_share": messages.PermitAnswer{ID: "7", Granted: true, UseWithinMS: 4000, Now: new(messages.UnixMillis(1795399220000)), FromShare: true},
+	"10_permit_put_off":            messages.PermitAnswer{ID: "8", RetryAfterMS: 30000, Reason: "budget"},
 }
 
 var goldenControl = map[string]messages.FromControl{
