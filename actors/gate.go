@@ -200,7 +200,8 @@ func (g *IdentifyGate) load(ctx actor.Context) {
 	}
 	if err != nil {
 		g.Log.Warn().Err(err).Str("file", gateFile).Msg("last identifies are not known; waiting as if they were now")
-		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: g.W.AtWall(time.Now().Add(g.options.TTL))}, Share: unreadShare}
+		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: g.W.AtWall(time.Now().Add(g.options.TTL))}}
+		g.unread = true
 	}
 	g.settings.MaxConcurrency = state.MaxConcurrency
 	for bucket, at := range state.LastIdentify {
@@ -229,8 +230,10 @@ func (g *IdentifyGate) configure(ctx actor.Context, s messages.Settings) {
 	}
 	first := g.settings.ShardCount == 0
 	g.settings = s
-	if !s.Lent && g.share == unreadShare { // there was none to read
-		g.share, g.onDisk = messages.Share{}, messages.Share{}
+	if g.unread { // all of it may be spent
+		g.share = s.Lent
+		g.share.Remaining = 0
+		g.onDisk = g.share
 		g.reportShare(ctx)
 	}
 	if g.State() != "pacing" {

@@ -16,11 +16,9 @@ import (
 type ownShare struct {
 	share  messages.Share
 	onDisk messages.Share
+	unread bool // what was left of it could not be read
 	low    bool // it is used up, and that was reported
 }
-
-// unreadShare is the share of a machine that cannot read what it had: nothing.
-var unreadShare = messages.Share{ID: 1}
 
 // putOffFor is how long a wish waits that the share does not allow: MASTER may be back by then.
 const putOffFor = time.Minute
@@ -31,7 +29,7 @@ func (g *IdentifyGate) take(ctx actor.Context, s messages.Share) {
 	if s.ID == g.share.ID || g.outOfShare(time.Now()) > 0 {
 		return
 	}
-	g.share, g.low, g.stale = s, false, true
+	g.share, g.unread, g.low, g.stale = s, false, false, true
 	g.save(ctx)
 }
 

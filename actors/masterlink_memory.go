@@ -23,7 +23,8 @@ type linkMemory struct {
 	Resumed  *messages.Halt `json:"resumed,omitempty"` // the last halt that an operator lifted
 
 	Drained bool `json:"drained,omitempty"` // MASTER gives us nothing, by order of an operator
-	Lent    bool `json:"lent,omitempty"`    // a share of the day's budget, once
+
+	Lent messages.Share `json:"lent,omitzero"` // of the day's budget, as MASTER lent it last
 
 	// What is served, for the next life. It is written before anything of it is started.
 	ShardCount       int                   `json:"shard_count,omitempty"`

@@ -188,8 +188,8 @@ func (m *MasterLink) heartbeatAck(ctx actor.Context, p messages.HeartbeatAck) {
 	m.renewed(ctx, p.Seq)
 	m.clock(ctx, p.Now, m.lease.from)
 	if p.Share != nil {
-		if !m.memory.Lent {
-			m.memory.Lent, m.settings.Lent = true, true
+		if m.memory.Lent != *p.Share {
+			m.memory.Lent, m.settings.Lent = *p.Share, *p.Share
 			m.save(ctx)
 			ctx.Send(m.house.Gate, m.settings)
 		}

@@ -104,10 +104,12 @@ type (
 		Remaining int `json:"identifies_remaining"`
 		Total     int `json:"identifies_total"`
 		Reserve   int `json:"reserve"`
+		// part of Remaining: machines that are away may spend it
+		Lent int `json:"identifies_lent,omitempty"`
 		// the most identifies that one request waits for
 		Wanted    int          `json:"identifies_wanted,omitempty"`
 		ResetInMS Milliseconds `json:"reset_in_ms"`
-		// MASTER is away, and the figures are those of this machine's share: it waits for MASTER
+		// MASTER is away, or does not know the budget: the figures are those of this machine's share
 		Alone bool `json:"alone,omitempty"`
 	}
 	// IdentifyUnaccounted reports that Discord counted more identifies than were granted. All of

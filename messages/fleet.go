@@ -17,7 +17,8 @@ type Settings struct {
 	// the same, by links that answered at once: the clock of the slots (PROTOCOL B3)
 	SlotsAhead time.Duration
 	Halted     bool // nothing may identify with this token
-	Lent       bool // some MASTER lent this machine a share of the day's budget, once
+	// this machine's share of the day's budget, as MASTER lent it last
+	Lent Share
 }
 
 // ClusterCount returns CLUSTER_COUNT, which is constant while ShardCount is (DESIGN §4).

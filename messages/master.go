@@ -149,6 +149,8 @@ type Share struct {
 	Total     int   `json:"total"`     // as assigned
 	Remaining int   `json:"remaining"` // of it
 	Reserve   int   `json:"reserve"`   // of Remaining, kept from crashed shards
+	// the most that all other machines have of that day
+	Others int `json:"others,omitempty"`
 }
 
 // PermitAnswer (op 10, MASTER → CONTROL) grants or postpones one identify (PROTOCOL B1).

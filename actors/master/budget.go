@@ -21,7 +21,7 @@ const (
 // putOff tells a machine that the day's identifies are used up, but for the reserve, or that what
 // is left is not enough for its wish.
 func (g *Governor) putOff(ctx actor.Context, a asker, w plan.Want, now time.Time) {
-	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present(now) { // it is lent to machines that are there, and will be lent no more
+	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present() { // it is lent to machines that are there, and will be lent no more
 		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
 		return
 	}
@@ -36,12 +36,16 @@ func (g *Governor) putOff(ctx actor.Context, a asker, w plan.Want, now time.Time
 
 // look says once that the budget is low, until there is more.
 func (g *Governor) look(ctx actor.Context, now time.Time) {
-	low := g.budget.Low(max(g.lacks, 1))
+	held := 0
+	if g.lacks > 0 {
+		held = g.withheld(now)
+	}
+	low := g.budget.Spend(held).Low(max(g.lacks, 1))
 	switch {
 	case !low:
 		g.lacks = 0
 	case !g.low:
-		ctx.Send(g.fleet, said{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Wanted: g.lacks,
+		ctx.Send(g.fleet, said{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Lent: held, Wanted: g.lacks,
 			ResetInMS: messages.Millis(g.budget.Reset.Sub(now))}})
 	}
 	g.low = low

@@ -70,6 +70,7 @@ type (
 		most      time.Duration // that a bucket can be kept, where the machine's clock may be wrong
 		inherited bool
 		informs   bool // the fleet hears it, too, and says which slots are kept
+		beats     bool // it says by its heartbeats what share it has
 	}
 	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
 	left struct{ source string }
@@ -134,6 +135,8 @@ func (g *Governor) governing(ctx actor.Context) {
 			g.again(ctx, now)
 			g.lookAfter(ctx, now)
 		}
+	case hasNone:
+		g.takesNone(m.source)
 	case hasLeft:
 		g.lend(ctx, m, now)
 		g.next(ctx, now)
@@ -189,6 +192,8 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.keep(m)
 	case left:
 		g.left(m)
+	case hasNone:
+		g.takesNone(m.source)
 	case hasLeft:
 		g.lend(ctx, m, time.Now())
 	case fleet.Resume:
@@ -261,6 +266,9 @@ func (g *Governor) spend(w plan.Want) {
 func (g *Governor) used(m used, now time.Time) {
 	if m.inherited && !g.alone {
 		g.pacer.Hold(g.quiet)
+		if m.beats {
+			g.meet(m.source)
+		}
 	}
 	if m.inherited && m.informs { // who is not back paces itself by slots; keepTo follows, and what this machine wishes may be here before that
 		g.pacer.Keep([]messages.Place{}, 0)
@@ -287,6 +295,7 @@ func (g *Governor) left(m left) {
 }
 
 func (g *Governor) keep(m fleet.Keep) {
+	g.absent = m.Slots != nil
 	g.pacer.Keep(nil, 0)
 	if m.Slots != nil {
 		g.pacer.Keep(m.Slots, g.W.SteadyAhead())
@@ -369,6 +378,7 @@ const arrives = 2 * time.Second
 // count begins a question to Discord: what is on its way to it may not be in the answer, and nor may what is granted until then.
 func (g *Governor) count(now time.Time) {
 	g.arrived(now)
+	g.loans.beginCount()
 	_, g.unseen = g.pacer.Out(now)
 	for _, a := range g.recent {
 		g.unseen += a.identifies

@@ -18,12 +18,19 @@ type loans struct {
 	shards int // of the whole bot
 	of     map[string]*loan
 	last   int64 // id of a share
+	absent bool  // somebody may be away that has slots
 }
 
 // loan is one machine's.
 type loan struct {
 	plan.Loan
-	left time.Time // since when it is away; zero: it is here
+	left    time.Time // since when it is away; zero: it is here
+	unheard bool      // an earlier life may have lent it something, and it has yet to say what
+
+	inherited   bool // an earlier life lent it had, and beside it to others at most beside
+	had, beside int
+
+	asked int // of what is uncounted: it is in the answer to the question under way
 }
 
 type (
@@ -34,12 +41,15 @@ type (
 		share   messages.Share
 		shards  int
 	}
+	// hasNone (machine → governor): it takes no share.
+	hasNone struct{ source string }
 	// lent (governor → machine) is its share from now on.
 	lent struct{ share messages.Share }
 )
 
 // The governor may not be there yet, and the machine may have parted.
 func (hasLeft) IgnoreDeadLetterLogging() {}
+func (hasNone) IgnoreDeadLetterLogging() {}
 func (lent) IgnoreDeadLetterLogging()    {}
 
 const (
@@ -56,11 +66,17 @@ func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 		l = &loan{}
 		g.of[m.source] = l
 	}
+	if l.Latest.ID == 0 && m.share.ID > 0 {
+		l.inherited, l.had, l.beside = true, m.share.Total, m.share.Others
+	}
 	after, spent, known := l.Heard(m.share, !l.left.IsZero())
-	l.left = time.Time{}
+	l.left, l.unheard = time.Time{}, false
 	l.Loan = after
 	if spent > 0 { // or more, or it is in Discord's last answer: that is asked for
 		g.budget = g.budget.Spend(spent)
+		g.unseen += spent
+	}
+	if spent+l.Uncounted > 0 {
 		g.recount(ctx, now)
 	}
 	if !known || g.budget.Total == 0 {
@@ -68,7 +84,7 @@ func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 	}
 	most, _ := g.lent(now)
 	s := g.budget.Share(m.shards, g.shards, most-l.Most)
-	if l.Latest.ID > 0 && s.Remaining == l.Latest.Remaining && s.Reserve == l.Latest.Reserve {
+	if l.Latest.ID > 0 && s.Remaining == l.Latest.Remaining && s.Reserve == l.Latest.Reserve && s.Others == l.Latest.Others {
 		return
 	}
 	g.last++
@@ -77,16 +93,77 @@ func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 	ctx.Send(m.machine, lent{s})
 }
 
+// meet notes that a machine has something of an earlier life, which may have lent it a share.
+func (g *Governor) meet(source string) {
+	if g.of[source] == nil {
+		g.of[source] = &loan{unheard: true}
+	}
+}
+
+// takesNone notes that a machine takes no share.
+func (g *Governor) takesNone(source string) {
+	if l := g.of[source]; l != nil && l.unheard {
+		delete(g.of, source)
+	}
+}
+
 // lent is what all machines together may spend without us, and what of it for those that crashed.
 func (g *Governor) lent(now time.Time) (most, dead int) {
+	unmet := g.absent
 	for source, l := range g.of {
 		if !l.left.IsZero() && now.Sub(l.left) > lentFor {
 			delete(g.of, source)
 			continue
 		}
-		most, dead = most+l.Most, dead+l.MostDead
+		most, dead = most+l.Most+l.Uncounted, dead+l.MostDead+l.Uncounted
+		unmet = unmet || l.unheard
+	}
+	if unmet {
+		m, d := g.budget.Unmet(g.others(), most, dead)
+		most, dead = most+m, dead+d
 	}
 	return most, dead
+}
+
+// others is what an earlier life lent beside the machines that this one has heard of, by the word
+// of each of them; below 0: it lent nothing, or nobody knows.
+func (g *Governor) others() int {
+	least, met := -1, 0
+	for _, l := range g.of {
+		met += l.had
+	}
+	for _, l := range g.of {
+		if l.inherited {
+			if n := max(l.beside-(met-l.had), 0); least < 0 || n < least {
+				least = n
+			}
+		}
+	}
+	return least
+}
+
+// uncounted reports whether machines may have spent what Discord has yet to be asked for.
+func (g *Governor) uncounted() bool {
+	for _, l := range g.of {
+		if l.Uncounted > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// beginCount notes that Discord is asked: its answer has what was spent before.
+func (l *loans) beginCount() {
+	for _, one := range l.of {
+		one.asked = one.Uncounted
+	}
+}
+
+// endCount notes that it answered.
+func (l *loans) endCount() {
+	for _, one := range l.of {
+		one.Uncounted, one.asked = one.Uncounted-one.asked, 0
+	}
 }
 
 // away is what of it machines may spend that are not here.
@@ -99,6 +176,17 @@ func (g *Governor) away() (most int) {
 	return most
 }
 
+// withheld is what of it only machines may spend that are not here, or have yet to be met.
+func (g *Governor) withheld(now time.Time) int {
+	most, _ := g.lent(now)
+	for _, l := range g.of {
+		if l.left.IsZero() {
+			most -= l.Most + l.Uncounted
+		}
+	}
+	return most
+}
+
 // lost notes that a machine is away: from now on it may spend its share.
 func (g *Governor) lost(source string, now time.Time) {
 	if l := g.of[source]; l != nil {
@@ -106,10 +194,15 @@ func (g *Governor) lost(source string, now time.Time) {
 	}
 }
 
-// present reports whether some of what is lent is lent to machines that are there.
-func (g *Governor) present(now time.Time) bool {
-	most, _ := g.lent(now)
-	return most > g.away()
+// present reports whether some of what is lent is lent to machines that are there, or will be
+// counted soon.
+func (g *Governor) present() bool {
+	for _, l := range g.of {
+		if l.left.IsZero() && (l.unheard || l.Most > 0) || l.Uncounted > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // allows reports whether a wish may be granted beside what is lent.

@@ -181,6 +181,8 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place, Share: m.share})
 		if p.Share != nil {
 			ctx.Send(m.governor, hasLeft{m.source, ctx.Self(), *p.Share, shardsOf(p.Ranges)})
+		} else {
+			ctx.Send(m.governor, hasNone{m.source})
 		}
 		if c := (fleet.Counted{Source: m.source, Link: m.number, Clusters: p.Clusters, Ready: p.ShardsReady}); c != m.counted {
 			m.counted = c
@@ -247,7 +249,7 @@ func more(times int) int {
 
 // used is when the machine's buckets were used last, by our clock: never sooner than it was, where the machine says its own. It has what an earlier life of ours gave it where it has anything, and was given nothing in this one.
 func (m *Machine) used(p messages.Info) used {
-	u := used{source: m.source, most: plan.HoldFor, last: map[int]time.Time{}, informs: true, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
+	u := used{source: m.source, most: plan.HoldFor, last: map[int]time.Time{}, informs: true, beats: m.beats, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
 	now := time.Now()
 	if p.Now != nil {
 		u.most = plan.HoldMost

@@ -47,16 +47,17 @@ func (g *Governor) held(ctx actor.Context, w plan.Want, now time.Time) {
 // lookAfter has Discord asked when it is time.
 func (g *Governor) lookAfter(ctx actor.Context, now time.Time) {
 	unwell := !g.heldAt.IsZero() && now.Sub(g.heldAt) < unwellFor
-	if g.budget.Total > 0 && (unwell || now.Sub(g.asked) >= watchEvery) {
+	if g.budget.Total > 0 && (unwell || g.uncounted() || now.Sub(g.asked) >= watchEvery) {
 		g.recount(ctx, now)
 	}
 }
 
 // account takes Discord's answer, and reports what of it nobody granted.
 func (g *Governor) account(ctx actor.Context, m fleet.Budget, now time.Time) {
+	g.loans.endCount()
 	before, fell := g.budget, g.counted-m.Remaining
 	g.budget, g.counted = g.budget.Corrected(m.Budget, g.unseen, g.away()), m.Remaining
-	if m.Blind || slices.ContainsFunc(m.Away, func(source string) bool { return g.of[source] == nil }) {
+	if m.Blind || slices.ContainsFunc(m.Away, func(source string) bool { return g.of[source] == nil || g.of[source].unheard }) {
 		return
 	}
 	missing := plan.Unaccounted(before, m.Budget, g.away())

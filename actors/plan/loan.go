@@ -15,6 +15,8 @@ type Loan struct {
 	before   messages.Share // that it had when it was told that
 	Most     int            // that it may spend
 	MostDead int            // of that for what crashed: its reserve stays
+
+	Uncounted int // that it may have spent while MASTER, or this life of it, did not hear of it
 }
 
 // Heard takes what a machine says it has left, and returns how much it spent alone since it said so
@@ -32,7 +34,8 @@ func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, kno
 			return l, spent, false
 		}
 		l.Latest = l.before
-	default: // an earlier life of MASTER gave it
+	default: // an earlier life of MASTER gave it, or the machine lost what it had
+		l.Uncounted += l.Most + max(left.Total-left.Remaining, 0)
 		l.Latest = left
 	}
 	l.Most, l.MostDead = l.Latest.Remaining, max(l.Latest.Remaining-l.Latest.Reserve, 0)
@@ -55,7 +58,19 @@ func (b Budget) Share(shards, all, lent int) messages.Share {
 	shards = min(shards, all)
 	n := max(min(b.Remaining/2*shards/all, b.Remaining/2-lent), 0)
 	reserve := (b.Reserve*shards + 2*all - 1) / (2 * all)
-	return messages.Share{Total: n, Remaining: n, Reserve: reserve}
+	return messages.Share{Total: n, Remaining: n, Reserve: reserve, Others: max(lent, b.Remaining/2-n)}
+}
+
+// Unmet returns what machines may have that an earlier life of MASTER lent a share and this one has
+// not heard of, and of it what for that which crashed. Those that it has heard of may spend lent, and
+// lentDead, and say that others have at most others; below 0: they do not know. No more is ever lent
+// than half of a day.
+func (b Budget) Unmet(others, lent, lentDead int) (most, dead int) {
+	most, dead = max(b.Total/2-lent, 0), max((b.Total-b.Reserve+1)/2-lentDead, 0)
+	if others >= 0 {
+		most = min(most, others)
+	}
+	return most, min(dead, most)
 }
 
 // AllowsBeside is Allows beside machines that may spend lent without MASTER, and of it lentDead for

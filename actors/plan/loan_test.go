@@ -15,10 +15,10 @@ func TestShareOfTheBudget(t *testing.T) {
 		want              messages.Share
 	}{
 		{40, 40, 0, messages.Share{Total: 300, Remaining: 300, Reserve: 20}},
-		{10, 40, 0, messages.Share{Total: 75, Remaining: 75, Reserve: 5}},
-		{10, 40, 250, messages.Share{Total: 50, Remaining: 50, Reserve: 5}},
-		{10, 40, 400, messages.Share{Reserve: 5}},
-		{0, 40, 0, messages.Share{}},
+		{10, 40, 0, messages.Share{Total: 75, Remaining: 75, Reserve: 5, Others: 225}},
+		{10, 40, 250, messages.Share{Total: 50, Remaining: 50, Reserve: 5, Others: 250}},
+		{10, 40, 400, messages.Share{Reserve: 5, Others: 400}},
+		{0, 40, 0, messages.Share{Others: 300}},
 		{50, 40, 0, messages.Share{Total: 300, Remaining: 300, Reserve: 20}}, // of more than there are
 		{10, 0, 0, messages.Share{}},
 	} {
@@ -34,6 +34,22 @@ func TestShareOfTheBudget(t *testing.T) {
 	}
 	if got := Alone(messages.Share{ID: 7}); got.Allows(messages.CauseStart, 1, 0) {
 		t.Errorf("a share of nothing: %+v", got)
+	}
+}
+
+func TestUnmet(t *testing.T) {
+	b := NewBudget(1000, 600, 40, time.Unix(0, 0))
+	for _, c := range []struct{ others, lent, lentDead, most, dead int }{
+		{-1, 0, 0, 500, 480},
+		{-1, 200, 190, 300, 290},
+		{100, 200, 190, 100, 100},
+		{400, 200, 190, 300, 290},
+		{0, 0, 0, 0, 0},
+		{-1, 600, 500, 0, 0},
+	} {
+		if most, dead := b.Unmet(c.others, c.lent, c.lentDead); most != c.most || dead != c.dead {
+			t.Errorf("%+v: %d, %d", c, most, dead)
+		}
 	}
 }
 
@@ -62,6 +78,14 @@ func TestLoan(t *testing.T) {
 	l = l.Lend(share(8, 30, 5))
 	hear(share(8, 25, 5), true, 5, 25, 20, true)
 	hear(share(8, 27, 5), false, 0, 25, 20, true) // it gave back what it did not use: that is not lent again
+	if l.Uncounted != 60 {
+		t.Fatalf("%d were spent before it was heard of, want 60", l.Uncounted)
+	}
+	l.Uncounted = 0
+	hear(messages.Share{}, true, 0, 0, 0, true) // it lost what it had
+	if l.Uncounted != 25 {
+		t.Fatalf("%d may have been spent of what it lost, want 25", l.Uncounted)
+	}
 }
 
 // Whatever is lost on the way between MASTER and its machines, all of them together spend no more

@@ -233,6 +233,7 @@ func (f *fleet) mustWithHelp(m *machine, clusters int, what string, d time.Durat
 }
 
 func (f *fleet) order(m *machine, command any) {
+	f.ordered()
 	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/clusters"), command)
 }
 

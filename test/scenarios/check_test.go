@@ -44,8 +44,8 @@ func (f *fleet) check() error {
 	if c.TokenResets > 0 {
 		return fmt.Errorf("I3: Discord reset the token: more identifies than a day has: %+v", c)
 	}
-	if c.Remaining < f.reserve {
-		return fmt.Errorf("I3: %d identifies are left, the reserve is %d", c.Remaining, f.reserve)
+	if c.Remaining+f.others < f.reserve {
+		return fmt.Errorf("I3: %d identifies are left, the reserve is %d, and %d were no crash's", c.Remaining, f.reserve, f.others)
 	}
 	if c.DuplicatesOpen > 0 && !f.doubles {
 		return f.doubled()
@@ -71,6 +71,7 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 	if id, err := strconv.Atoi(p.Env("CLUSTER_ID")); err == nil {
 		m.tried[messages.ClusterID(id)]++
 	}
+	f.notes(m, p)
 	id, life := p.Env("CLUSTER_ID"), p.Env("SHARDING_INSTANCE_IPC")
 	if !f.diskFailed && !strings.Contains(m.File("cluster-"+id+".json")+m.File("successor-"+id+".json"), life) {
 		f.loop.Fail(fmt.Errorf("I5: cluster %s of %s starts before its intent is on disk", id, m.Name))

@@ -22,6 +22,7 @@ type ordering struct {
 // order gives an order to MASTER; for "" with an id that no other has.
 func (m *ownMaster) order(id string, d messages.FleetDirective) *ordering {
 	m.orders++
+	m.f.ordered()
 	if id == "" {
 		id = fmt.Sprint("order-", m.orders)
 	}

@@ -22,9 +22,8 @@ type everything struct {
 
 // wrongs is everything that may go wrong, alone and together.
 var wrongs = []func(*everything){
-	func(e *everything) { e.some(syscall.SIGKILL) },
-	func(e *everything) { e.some(syscall.SIGKILL) },
-	func(e *everything) { e.some(syscall.SIGSTOP) },
+	(*everything).killOne, (*everything).killOne,
+	(*everything).hangOne,
 	func(e *everything) { // CONTROL dies, and is away for a while
 		if !e.m.gone {
 			e.crash(e.m)
@@ -87,7 +86,7 @@ var wrongs = []func(*everything){
 	},
 	func(e *everything) {
 		for _, p := range e.m.Processes() {
-			p.Signal(syscall.SIGKILL)
+			e.kill(e.m, p)
 		}
 	},
 	func(e *everything) { // on and on
@@ -103,10 +102,15 @@ var wrongs = []func(*everything){
 	func(e *everything) { e.restart(e.m, messages.ClusterID(e.loop.Rand.IntN(3))) },
 }
 
-// some sends a signal to one of the processes.
-func (e *everything) some(sig syscall.Signal) {
+func (e *everything) killOne() {
 	if all := e.m.Processes(); len(all) > 0 {
-		all[e.loop.Rand.IntN(len(all))].Signal(sig)
+		e.kill(e.m, all[e.loop.Rand.IntN(len(all))])
+	}
+}
+
+func (e *everything) hangOne() {
+	if all := e.m.Processes(); len(all) > 0 {
+		all[e.loop.Rand.IntN(len(all))].Signal(syscall.SIGSTOP)
 	}
 }
 
@@ -114,9 +118,10 @@ func (e *everything) some(sig syscall.Signal) {
 func TestEverything(t *testing.T) {
 	seedsOf(t, 15, func(f *fleet) {
 		f.panics, f.succeeds = true, true
-		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 100000})
+		f.withDiscord(f.scarce(rules.Config{ShardCount: 24, MaxConcurrency: 8}))
 		e := &everything{fleet: f, own: f.withOwnMaster(1), master: true}
-		e.m = f.add("m1", f.good(nil), sesame)
+		e.m = f.add("m1", f.costly(), sesame)
+		f.must("its share", time.Minute, func() bool { return strings.Contains(e.m.File("gate.json"), `"share"`) })
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(15000)) * time.Millisecond)
 			wrongs[f.loop.Rand.IntN(len(wrongs))](e)
@@ -130,16 +135,14 @@ func TestEverything(t *testing.T) {
 		e.m.DiskErr = nil
 		f.pass(time.Minute) // a frozen one wakes
 		ok := func() bool { return f.owned(24)() && len(e.m.Bots()) == 3 }
-		for end := f.loop.Now() + 10*time.Minute; !ok() && f.loop.Now() < end; {
+		f.mustOnceAffordable("every shard READY once it stops", 10*time.Minute, func() {
 			f.mend()
 			for id := range messages.ClusterID(3) {
 				if st := f.state(e.m, id); st == messages.ClusterDetached || st == messages.ClusterStopped {
 					f.restart(e.m, id)
 				}
 			}
-			f.pass(10 * time.Second)
-		}
-		f.must("every shard READY once it stops", time.Second, ok)
+		}, ok)
 		f.pass(time.Minute)
 		want(f, "owned", f.owned(24)(), true)
 		want(f, "processes", len(e.m.Bots()), 3)

@@ -8,7 +8,9 @@ import (
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
+	"github.com/discluster/control/transport/proc"
 )
 
 // mortal is the option of a machine whose bots end without CONTROL, before MASTER gives their shards away.
@@ -22,10 +24,16 @@ func spares(n int) func(*master.Options) { return func(o *master.Options) { o.Sp
 // fleetOf starts a fleet on so many machines, and waits until it is whole.
 func (f *fleet) fleetOf(c rules.Config, machines int, change ...func(*master.Options)) *ownMaster {
 	f.t.Helper()
+	return f.fleetOfBots(f.good(nil), c, machines, change...)
+}
+
+// fleetOfBots is fleetOf with other programs.
+func (f *fleet) fleetOfBots(program func(proc.Spec) (sim.Program, error), c rules.Config, machines int, change ...func(*master.Options)) *ownMaster {
+	f.t.Helper()
 	f.withDiscord(c)
 	own := f.withOwnMaster(machines, change...)
 	for i := range machines {
-		f.add(fmt.Sprintf("m%d", i+1), f.good(nil), sesame, mortal)
+		f.add(fmt.Sprintf("m%d", i+1), program, sesame, mortal)
 	}
 	f.must("the fleet is whole", 2*time.Minute+f.rules.Floor(c.ShardCount), func() bool { return own.saw("fleet.operational") == 1 })
 	return own

@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -116,7 +115,7 @@ var fleetFaults = []func(*fleetChaos){
 
 func (c *fleetChaos) kill(m *machine) {
 	if all := m.Processes(); len(all) > 0 {
-		all[c.loop.Rand.IntN(len(all))].Signal(syscall.SIGKILL)
+		c.fleet.kill(m, all[c.loop.Rand.IntN(len(all))])
 	}
 }
 
@@ -150,20 +149,21 @@ func TestFleetChaos(t *testing.T) {
 		if c.fences {
 			change = append(change, leased)
 		}
-		c.own = f.fleetOf(rules.Config{ShardCount: chaosFleetShards, MaxConcurrency: 4, IdentifyTotal: 100000}, chaosMachines, change...)
+		c.own = f.fleetOfBots(f.costly(), f.scarce(rules.Config{ShardCount: chaosFleetShards, MaxConcurrency: 4}), chaosMachines, change...)
 		f.doubles = !c.fences
+		f.settled()
+		f.forgets = f.forgets && !c.fences
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
 			fleetFaults[f.loop.Rand.IntN(len(fleetFaults))](c)
 		}
 		c.calm()
 		whole := func() bool {
-			f.mend()
 			return f.owned(chaosFleetShards)() && f.everywhere() == chaosFleetShards/4 && c.linked() == chaosMachines
 		}
-		f.must("every shard READY once it stops", 15*time.Minute, whole)
+		f.mustOnceAffordable("every shard READY once it stops", 15*time.Minute, f.mend, whole)
 		f.pass(time.Minute) // MASTER may give away what a machine serves that has yet to say so
-		f.must("every shard READY", time.Minute, whole)
+		f.mustOnceAffordable("every shard READY", time.Minute, f.mend, whole)
 		f.doubles = false
 		f.pass(2 * time.Minute)
 		want(f, "owned", f.owned(chaosFleetShards)(), true)

@@ -115,6 +115,9 @@ type fleet struct {
 	diskFailed bool   // a disk took nothing for a while, and records are missing
 	succeeds   bool   // a process may boot while the one before it serves: a rolling restart
 	reserve    int    // of the day's identifies: crashes alone happen, and are to leave it
+	mixed      bool   // not crashes alone: what others take of the reserve is left out
+	forgets    bool   // bots keep no sessions
+	others     int    // identifies that were no crash's
 	doubles    bool   // a machine serves on that nobody can reach: what it has may have another owner, too
 	leaky      bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
 	panics     bool   // our own code panics in this story, as it wants it
@@ -132,8 +135,10 @@ type heard struct {
 type machine struct {
 	*sim.Host
 	root   *actor.PID
-	gone   bool // its root actor ended
-	spare  bool // nothing may run on it
+	gone   bool              // its root actor ended
+	spare  bool              // nothing may run on it
+	life   int               // of CONTROL
+	latest map[string]*start // of each cluster
 	gaveUp map[messages.ClusterID]bool
 	tried  map[messages.ClusterID]int // processes started since every shard was READY, or an operator was asked for
 }
@@ -162,6 +167,7 @@ func (f *fleet) withDiscord(c rules.Config) {
 	c.Token = token.Reveal()
 	f.rules = c
 	f.discord = sim.NewDiscord(f.loop, f.net, c)
+	f.discord.Heard = f.blame
 }
 
 // withMaster puts a scripted MASTER into the net, in place of an earlier one.
@@ -195,7 +201,7 @@ func ours(i messages.Initialise) mockmaster.Options {
 
 // add makes a machine whose clusters run the given program, and starts its CONTROL.
 func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), change ...func(*actors.Options)) *machine {
-	m := &machine{Host: sim.NewHost(f.loop, f.net, name), gaveUp: map[messages.ClusterID]bool{}, tried: map[messages.ClusterID]int{}}
+	m := &machine{Host: sim.NewHost(f.loop, f.net, name), latest: map[string]*start{}, gaveUp: map[messages.ClusterID]bool{}, tried: map[messages.ClusterID]int{}}
 	m.Program = func(spec proc.Spec) (sim.Program, error) {
 		run, err := program(spec)
 		return func(p *sim.Proc) {
@@ -212,6 +218,7 @@ func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), c
 // boot starts a life of the machine's CONTROL.
 func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 	w, prefix := m.Boot()
+	m.life++
 	o := options(m.Name)
 	o.Behaviours = []actors.Behaviour{{Name: "witness", Actor: func(_ *world.World, h actors.House) actor.Actor { return &witness{f: f, machine: m, house: h} }}}
 	for _, c := range change {

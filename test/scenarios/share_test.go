@@ -166,3 +166,36 @@ func TestWishThatIsPutOffIsAskedForOnce(t *testing.T) {
 		}
 	})
 }
+
+// MASTER is started again while a machine is cut off from it that an earlier life lent a share: it
+// knows nothing of that, and grants the others no more than leaves such shares alone. When the
+// machine comes back the rest is there for all.
+func TestShareOfAMachineThatMasterHasYetToMeet(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		total := 24 + 48 + f.loop.Rand.IntN(60)
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: 24 * time.Hour})
+		own := f.withOwnMaster(2)
+		for i := range 2 {
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		f.doubles, f.forgets, f.mixed, f.reserve = true, true, true, 24
+		f.settled()
+		f.net.Cut("m2", "master")
+		own.Crash()
+		own.start()
+		for n := range 20 { // more than 40 minutes
+			m := f.inOrder()[0]
+			if n >= 10 {
+				m = f.inOrder()[1]
+			}
+			f.pass(2 * time.Minute)
+			if all := m.Processes(); len(all) > 0 {
+				f.kill(m, all[f.loop.Rand.IntN(len(all))])
+			}
+		}
+		if left := f.discord.Rules.Counts().Remaining; left > total/2 {
+			f.t.Fatalf("%d identifies of %d are left: nothing was spent", left, total)
+		}
+	})
+}

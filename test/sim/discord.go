@@ -17,6 +17,7 @@ const DiscordPlace = "discord"
 // order on each connection.
 type Discord struct {
 	Rules *rules.Discord
+	Heard func(from string, in rules.Input) // told of every input of a client that reached Discord; nil: nobody is
 
 	loop  *Loop
 	net   *Net
@@ -67,6 +68,9 @@ func (g *Gateway) send(in rules.Input) {
 	g.there = g.d.arrival(g.there, g.from)
 	g.d.loop.After(time.Until(g.there), func() {
 		if !g.lost() {
+			if g.d.Heard != nil {
+				g.d.Heard(g.from, in)
+			}
 			g.d.Step(in)
 		}
 	})

@@ -262,6 +262,7 @@ func (c *checks) share(s *messages.Share) {
 	within(c, "share.total", s.Total, 0, shareMax)
 	within(c, "share.remaining", s.Remaining, 0, shareMax)
 	within(c, "share.reserve", s.Reserve, 0, shareMax)
+	within(c, "share.others", s.Others, 0, shareMax)
 }
 
 // place checks a slot; nil is absent.
