@@ -37,10 +37,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -68,7 +70,9 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "print the mutants and end")
 	flag.BoolVar(&o.verbose, "v", false, "also print each mutant that is killed, and by which test")
 	flag.Parse()
-	switch survivors, err := run(context.Background(), &o); {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // which ends the tests, too
+	defer stop()
+	switch survivors, err := run(ctx, &o); {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
