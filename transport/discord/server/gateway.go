@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/discluster/control/transport/discord/pack"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -48,7 +49,7 @@ type conn struct {
 	in       *line[rules.Input]
 	out      *line[rules.Output]
 	encoder  encoder
-	packer   *packer
+	packer   *pack.Packer
 	resuming bool // it used resume_gateway_url
 }
 
@@ -95,7 +96,7 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 
 // negotiate reads the address's version, encoding and compression. A close code above 0, and its
 // reason, report what the server does not support.
-func negotiate(r *http.Request) (version int, p *packer, code int, reason string) {
+func negotiate(r *http.Request) (version int, p *pack.Packer, code int, reason string) {
 	q := r.URL.Query()
 	version, _ = strconv.Atoi(q.Get("v"))
 	if !slices.Contains(apiVersions, version) {
@@ -104,7 +105,7 @@ func negotiate(r *http.Request) (version int, p *packer, code int, reason string
 	if e := q.Get("encoding"); e != "" && e != "json" {
 		return 0, nil, websocket.CloseUnsupportedData, "This simulated gateway speaks encoding=json only."
 	}
-	p, err := newPacker(q.Get("compress"))
+	p, err := pack.New(q.Get("compress"))
 	if err != nil {
 		return 0, nil, websocket.CloseUnsupportedData, err.Error()
 	}
@@ -215,12 +216,12 @@ func (c *conn) send(o rules.Output) error {
 	if err != nil {
 		return err
 	}
-	frame, err := c.packer.pack(payload)
+	frame, err := c.packer.Pack(payload)
 	if err != nil {
 		return err
 	}
 	_ = c.ws.SetWriteDeadline(time.Now().Add(writeWait))
-	return c.ws.WriteMessage(c.packer.kind, frame)
+	return c.ws.WriteMessage(c.packer.Kind, frame)
 }
 
 // bye sends a close frame and waits a moment for the client's answer.
