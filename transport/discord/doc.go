@@ -7,4 +7,5 @@
 //   - cache: the guilds of a session, which give another process a start.
 //   - local: the gateway that a bot uses in place of Discord's, and behind which sessions survive.
 //   - splice: reads and rewrites JSON without decoding it.
+//   - pack: frames of payloads, compressed as the client asked for.
 package discord

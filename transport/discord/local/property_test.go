@@ -230,10 +230,12 @@ func (w *world) connect() {
 	case b.connected && (b.session != "" || b.identify):
 	case b.session != "":
 		b.connected = true
-		w.shard.Resume(w.now, b.session, b.last)
-		if b.last >= b.k && w.shard.talk != nil {
-			w.acked = max(w.acked, b.cut+b.last-b.k)
+		if !w.shard.Resume(w.now, b.session, b.last) {
+			*b = process{connected: true}
+			w.identify()
+			return
 		}
+		w.acked = max(w.acked, b.cut+b.last-b.k)
 	default:
 		b.connected = true
 		w.identify()

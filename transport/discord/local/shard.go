@@ -83,7 +83,8 @@ func (Send) effect()     {}
 func (Skipped) effect()  {}
 func (Dropped) effect()  {}
 
-// Shard is one shard's gateway. Its methods are called one at a time, with times that never go back.
+// Shard is one shard's gateway. Its methods are called one at a time, with times that never go
+// back.
 type Shard struct {
 	cfg     Config
 	effects []Effect

@@ -92,17 +92,15 @@ func (s *Shard) start(now time.Time) {
 	}
 }
 
-// Resume takes the bot's RESUME of a local session. A session that is not this one's, or of which
-// the bot had not seen READY and all guilds, is answered with op 9.
-func (s *Shard) Resume(now time.Time, id string, seq int64) {
+// Resume takes the bot's RESUME of a local session, and reports whether it can go on: not with a
+// session that is not this one's, or of which the bot had not seen READY and all guilds.
+func (s *Shard) Resume(now time.Time, id string, seq int64) bool {
 	session, k, cut, ok := parseLocal(id)
 	at := cut + seq - k
-	s.control = nil
 	if !ok || s.session == "" || session != s.session || seq < k || at < s.acked {
-		s.talk = nil
-		s.control = append(s.control, Frame{Op: OpInvalidSession, Data: []byte("false")})
-		return
+		return false
 	}
+	s.control = nil
 	if s.talk == nil || s.talk.k != k || s.talk.cut != cut {
 		s.runs++
 		s.talk = &talk{run: s.runs, k: k, cut: cut, settled: true}
@@ -111,7 +109,11 @@ func (s *Shard) Resume(now time.Time, id string, seq int64) {
 	t.connected, t.head, t.seq, t.resumed = true, k, at, s.received
 	t.suspect, t.probe = 0, now.Add(s.cfg.Probe)
 	s.acknowledge(at)
+	return true
 }
+
+// Begun reports whether the bot has a local session, or waits for one.
+func (s *Shard) Begun() bool { return s.talk != nil || s.waits }
 
 // Heartbeat takes the sequence of a heartbeat: the bot has handled everything up to it.
 func (s *Shard) Heartbeat(seq int64) {

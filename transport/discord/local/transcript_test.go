@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -113,7 +114,9 @@ func step(s *Shard, now time.Time, line string) error {
 		}
 		return s.Identify(now, fmt.Appendf(nil, `{"intents":%s,"presence":%s}`, word(2), presence))
 	case "bot resume":
-		s.Resume(now, word(2), number(3))
+		if !s.Resume(now, word(2), number(3)) {
+			return errors.New("cannot be resumed")
+		}
 	case "bot beat":
 		s.Heartbeat(number(2))
 	case "bot op":

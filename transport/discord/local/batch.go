@@ -1,0 +1,90 @@
+package local
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/discluster/control/transport/door"
+)
+
+// batch is a connection whose writes can be collected: a burst of events costs one system call.
+type batch struct {
+	net.Conn
+	mu  sync.Mutex
+	on  bool
+	buf []byte
+	err error // of the last write: the next one returns it
+}
+
+// batchMax is how many bytes are collected at most.
+const batchMax = 64 << 10
+
+// batching is a listener of such connections.
+type batching struct{ net.Listener }
+
+func (l *batching) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &batch{Conn: c}, nil
+}
+
+func (b *batch) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.on || b.err != nil {
+		if b.err != nil {
+			return 0, b.err
+		}
+		return b.Conn.Write(p)
+	}
+	b.buf = append(b.buf, p...)
+	if len(b.buf) >= batchMax {
+		b.flush()
+	}
+	return len(p), b.err
+}
+
+// start collects writes from now on.
+func (b *batch) start() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.on = true
+}
+
+// Flush writes what was collected.
+func (b *batch) Flush() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flush()
+	return b.err
+}
+
+func (b *batch) flush() {
+	if b.err == nil && len(b.buf) > 0 {
+		_, b.err = b.Conn.Write(b.buf)
+	}
+	if b.buf = b.buf[:0]; cap(b.buf) > 4*batchMax { // a large guild went through
+		b.buf = nil
+	}
+}
+
+type connKey struct{}
+
+// keepConn keeps a request's connection for busy.
+func keepConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// busy says that a request's connection is in use, until the returned function is called.
+func busy(r *http.Request) func() {
+	if b, ok := r.Context().Value(connKey{}).(*batch); ok {
+		if c, ok := b.Conn.(*door.Conn); ok {
+			return c.Busy()
+		}
+	}
+	return func() {}
+}
