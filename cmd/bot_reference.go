@@ -3,7 +3,6 @@ package cmd
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -79,7 +78,7 @@ func (r *reference) serve(ctx context.Context, s *bot.Shard) error {
 		State:       s.State,
 		Ended:       func(err error) { r.log.Info("gateway connection ended", "shard", s.ID(), "err", err) },
 		Latency:     func(d time.Duration) { latency.Store(int64(d)); figures() },
-		Event:       func(context.Context, string, json.RawMessage) { events.Add(1); figures() },
+		Event:       func(context.Context, client.Event) { events.Add(1); figures() },
 	})
 	ended := make(chan struct{})
 	defer close(ended)

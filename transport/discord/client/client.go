@@ -9,8 +9,7 @@
 // A session survives every end but op 9 false, 4007 and 4009; a fatal close code ends Run. What it
 // does on the wire is Discord's documentation of gateway v10 (PROTOCOL B5). It knows nothing of
 // clusters: whoever uses it gives it a Permit hook, which is asked before every IDENTIFY, and may
-// hand the session on to another process. It sends nothing of the bot's own, only what keeps the
-// connection; a bot answers by REST.
+// hand the session on to another process. Send sends what else the bot has to send.
 package client
 
 import (
@@ -38,6 +37,9 @@ type Config struct {
 	// Permit is asked before every IDENTIFY, never before a RESUME, once a connection is open and has said HELLO. It may take as long as it likes, until ctx ends.
 	// An error ends Run.
 	Permit func(ctx context.Context, cause messages.IdentifyCause) (Permit, error)
+	// Identify returns fields that an IDENTIFY has beside the client's own, such as presence and
+	// large_threshold; nil: none.
+	Identify func() map[string]json.RawMessage
 	// Lapsed reports whether somebody else may have been given the session; nil: never. It is then resumed at most once a minute, so that two owners do not steal it from
 	// each other in a loop.
 	Lapsed func() bool
@@ -49,13 +51,21 @@ type Config struct {
 	State func(state messages.ShardState, closeCode int)
 	// Ended tells why a connection ended, or was not made, when another one follows.
 	Ended func(error)
-	// Event handles every dispatch, READY and RESUMED among them, in order, on one goroutine of its own. ctx ends when the client waits for it no longer.
-	Event func(ctx context.Context, kind string, data json.RawMessage)
+	// Event handles every dispatch, READY and RESUMED among them, in order, on one goroutine of its
+	// own. It may keep the event's data. ctx ends when the client waits for it no longer.
+	Event func(ctx context.Context, e Event)
 	// Latency tells the time from a heartbeat to its answer.
 	Latency func(time.Duration)
 
 	Dial func(ctx context.Context, network, address string) (net.Conn, error) // opens the connection below the websocket; nil: a net.Dialer's, through no proxy
 	Rand func() float64                                                       // a number in [0,1); nil: math/rand's
+}
+
+// Event is one dispatch.
+type Event struct {
+	Kind string
+	Seq  int64
+	Data json.RawMessage // "d" as it came
 }
 
 // Permit allows one IDENTIFY. The client calls exactly one of Sent and Unused, once.
@@ -78,6 +88,8 @@ type Client struct {
 	pause    time.Duration          // before the next connection, in place of the backoff; 0: none
 	state    messages.ShardState    // as last told
 
+	pace      pace                    // of what Send was given
+	sends     chan outgoing           // given to Send and not written
 	queue     chan event              // to the handler
 	handled   chan struct{}           // closed when the handler has ended
 	reconnect chan struct{}           // Reconnect was called
@@ -92,10 +104,8 @@ type Client struct {
 
 // event is one dispatch on its way to the handler.
 type event struct {
+	Event
 	session string // id of the session it belongs to
-	seq     int64
-	kind    string
-	data    json.RawMessage
 }
 
 // grant is what the Permit hook answered.
@@ -127,7 +137,7 @@ func New(cfg Config) *Client {
 	}
 	c := &Client{
 		cfg: cfg, cause: messages.CauseStart, state: messages.ShardIdle,
-		queue: make(chan event, queueMax), handled: make(chan struct{}), reconnect: make(chan struct{}, 1),
+		queue: make(chan event, queueMax), sends: make(chan outgoing, sendsMax), handled: make(chan struct{}), reconnect: make(chan struct{}, 1),
 	}
 	c.running, c.halt = context.WithCancelCause(context.Background())
 	if s := cfg.Resume; s != nil {
@@ -244,7 +254,7 @@ func (c *Client) handle(ctx context.Context, queue <-chan event) {
 			return // what is left counts as not handled: a RESUME brings it again
 		}
 		if c.cfg.Event != nil {
-			c.cfg.Event(ctx, e.kind, e.data)
+			c.cfg.Event(ctx, e.Event)
 		}
 		c.moved(e)
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/splice"
 )
 
 const (
@@ -22,6 +24,8 @@ const (
 	closeTimeout = time.Second      // for the peer's half of the closing handshake: without it unread bytes would reset the connection, and our code be lost
 	frameMax     = 4096             // bytes of a frame to Discord (PROTOCOL B5)
 	readMax      = 64 << 20         // bytes of a frame from Discord, which states no limit; its largest, a big guild, are a few MiB
+	bufMax       = 1 << 20          // bytes of the reader's buffer that it keeps
+	kindsMax     = 500              // kinds of events; Discord has about a hundred
 	urlTries     = 8                // connections in a row at a session's own URL, 91 s, after which its RESUME tries the general one: that host may be gone for good
 )
 
@@ -145,9 +149,11 @@ func (c *Client) dial() (*connection, error) {
 // read is the reader's goroutine.
 func (k *connection) read() {
 	defer close(k.in)
+	var buf bytes.Buffer
+	kinds := map[string]string{}
 	for {
 		var p packet
-		if k.err = k.ws.ReadJSON(&p); k.err != nil {
+		if p, k.err = k.next(&buf, kinds); k.err != nil {
 			return
 		}
 		select {
@@ -155,6 +161,50 @@ func (k *connection) read() {
 		case <-k.quit:
 		}
 	}
+}
+
+// next reads one packet. What it returns shares nothing with buf.
+func (k *connection) next(buf *bytes.Buffer, kinds map[string]string) (packet, error) {
+	_, from, err := k.ws.NextReader()
+	if err != nil {
+		return packet{}, err
+	}
+	if buf.Cap() > bufMax {
+		*buf = bytes.Buffer{}
+	}
+	buf.Reset()
+	if _, err := buf.ReadFrom(from); err != nil {
+		return packet{}, err
+	}
+	return parse(buf.Bytes(), kinds)
+}
+
+// parse finds a packet in a frame, without decoding its data. kinds has the kinds that came before,
+// so that an event costs no text of its own.
+func parse(frame []byte, kinds map[string]string) (p packet, err error) {
+	known := false
+	for key, v := range splice.Fields(frame) {
+		switch string(key) {
+		case "op":
+			var op int64
+			op, known = splice.Int(v)
+			p.Op = int(op)
+		case "s":
+			p.Seq, _ = splice.Int(v) // or null
+		case "t":
+			if p.Kind, _ = kinds[string(v)]; p.Kind == "" {
+				if p.Kind = splice.String(v); len(kinds) < kindsMax {
+					kinds[string(v)] = p.Kind
+				}
+			}
+		case "d":
+			p.Data = bytes.Clone(v)
+		}
+	}
+	if !known {
+		return packet{}, fmt.Errorf("read a gateway frame: %.60q has no op", frame)
+	}
+	return p, nil
 }
 
 // write writes one packet, for at most writeTimeout. One over frameMax can only come of a token that is none: it ends Run.

@@ -45,12 +45,12 @@ func TestAgainstDiscord(t *testing.T) {
 		Token: "good", Gateway: gateway, ShardCount: 1, Intents: 1,
 		Permit: func(context.Context, messages.IdentifyCause) (client.Permit, error) { return free{}, nil },
 		State:  func(s messages.ShardState, code int) { states <- fmt.Sprint(s, " ", code) },
-		Event: func(_ context.Context, kind string, data json.RawMessage) {
+		Event: func(_ context.Context, e client.Event) {
 			var m struct {
 				Content string `json:"content"`
 			}
-			_ = json.Unmarshal(data, &m)
-			kinds <- kind + m.Content
+			_ = json.Unmarshal(e.Data, &m)
+			kinds <- e.Kind + m.Content
 		},
 	})
 	ended := make(chan error, 1)

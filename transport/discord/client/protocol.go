@@ -69,12 +69,17 @@ func (k *connection) live() error {
 		if k.held != nil {
 			in, queue, held = nil, k.queue, *k.held
 		}
+		sends, later := k.sendable()
 		select {
 		case p, open := <-in:
 			if !open {
 				return k.err
 			}
 			err = k.packet(p)
+		case s := <-sends:
+			k.pace.note(time.Now())
+			err = k.write(s.op, s.data)
+		case <-later:
 		case queue <- held:
 			k.held = nil
 		case <-beat.C:
@@ -122,12 +127,17 @@ func (k *connection) identify(g grant) error {
 		return k.open()
 	}
 	k.tell(messages.ShardIdentifying, 0)
-	err := k.write(opIdentify, map[string]any{
-		"token":      k.cfg.Token.Reveal(),
-		"intents":    k.cfg.Intents,
-		"shard":      [2]int{k.cfg.Shard, k.cfg.ShardCount},
-		"properties": map[string]string{"os": runtime.GOOS, "browser": "discluster", "device": "discluster"},
-	})
+	d := map[string]any{}
+	if k.cfg.Identify != nil {
+		for key, v := range k.cfg.Identify() {
+			d[key] = v
+		}
+	}
+	d["token"] = k.cfg.Token.Reveal()
+	d["intents"] = k.cfg.Intents
+	d["shard"] = [2]int{k.cfg.Shard, k.cfg.ShardCount}
+	d["properties"] = map[string]string{"os": runtime.GOOS, "browser": "discluster", "device": "discluster"}
+	err := k.write(opIdentify, d)
 	g.permit.Sent()
 	k.cause = messages.CauseReidentify
 	return err
@@ -175,7 +185,7 @@ func (k *connection) dispatch(p packet) error {
 		k.resumed, k.fails = time.Now(), 0
 		k.tell(messages.ShardReady, 0)
 	}
-	e := event{seq: p.Seq, kind: p.Kind, data: p.Data}
+	e := event{Event: Event{p.Kind, p.Seq, p.Data}}
 	if s := k.Session(); s != nil {
 		e.session = s.SessionID
 	}

@@ -34,10 +34,10 @@ func (c *Client) keep(s messages.Session) {
 func (c *Client) moved(e event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mute || c.session == nil || c.session.SessionID != e.session || e.seq <= c.session.Seq {
+	if c.mute || c.session == nil || c.session.SessionID != e.session || e.Seq <= c.session.Seq {
 		return
 	}
-	c.session.Seq, c.session.At = e.seq, messages.At(time.Now())
+	c.session.Seq, c.session.At = e.Seq, messages.At(time.Now())
 	if c.cfg.Session != nil {
 		c.cfg.Session(*c.session)
 	}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -83,7 +82,7 @@ func TestClose(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGateway(t)
 				c := start(t, g, func(cfg *Config, _ *told) {
-					cfg.Event = func(ctx context.Context, _ string, _ json.RawMessage) {
+					cfg.Event = func(ctx context.Context, _ Event) {
 						select {
 						case <-time.After(test.handler):
 						case <-ctx.Done():
@@ -121,7 +120,7 @@ func TestSlowHandler(t *testing.T) {
 		g := newGateway(t)
 		go1 := make(chan struct{})
 		c := start(t, g, func(cfg *Config, _ *told) {
-			cfg.Event = func(context.Context, string, json.RawMessage) { <-go1 }
+			cfg.Event = func(context.Context, Event) { <-go1 }
 		})
 		p := g.accept()
 		p.ready()
