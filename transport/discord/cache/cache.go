@@ -2,7 +2,7 @@
 // process can be given the READY and the GUILD_CREATEs that a RESUME does not bring. It is a value:
 // events go in, in order, and what a session that began now would be sent comes out.
 //
-// Objects stay the JSON they came as, so that fields nobody here knows survive. Of a guild's
+// Objects stay the JSON they came as, so that unknown fields survive. Of a guild's
 // members only the bot and those in voice channels are kept, and of presences none: what Discord
 // sends a bot without the presences intent. Messages, bans, invites, integrations and reactions are
 // no part of it.
@@ -50,6 +50,10 @@ func (c *Cache) Apply(kind string, d []byte) bool {
 			n++
 		}
 		return c.deleted(d, n)
+	case packedGuild:
+		return c.loadGuild(d)
+	case postsOf:
+		return c.loadPosts(d)
 	}
 	if !json.Valid(d) { // no bot reads it either
 		return false
@@ -120,7 +124,7 @@ func (c *Cache) guildCreate(d []byte) bool {
 		g.users = len(c.users)
 		g.open = parse(d)
 		g.open.limit(c.self)
-		// A join leaves it out; without it discord.js takes the guild for unavailable, discord.py for new.
+		// A join leaves it out. Without it discord.js takes the guild for unavailable.
 		g.open.fields.Set("unavailable", []byte("false"))
 		c.use(g)
 	}
@@ -174,7 +178,7 @@ func (c *Cache) Guilds() []uint64 {
 	return slices.DeleteFunc(slices.Clone(c.order), func(id uint64) bool { return !c.guilds[id].heard })
 }
 
-// Guild returns the event that tells a new session of a guild: GUILD_CREATE, or GUILD_DELETE of one
+// Guild returns the event that brings a guild to a new session: GUILD_CREATE, or GUILD_DELETE of one
 // that is unavailable or gone.
 func (c *Cache) Guild(id uint64) (kind string, d []byte) {
 	g := c.guilds[id]

@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -58,23 +59,30 @@ func TestLateReader(t *testing.T) {
 
 // differ returns what the two readers do not agree on.
 func differ(events []event, cut int) string {
-	var early, late reader
-	var c cache.Cache
+	var early, late, last reader
+	c := &cache.Cache{}
 	for i, e := range events {
 		if i == cut {
-			late.begin(&c)
+			c = loaded(c)
+			late.begin(c)
 		}
 		early.read(e)
 		if i >= cut {
 			late.read(e)
-		} else {
-			c.Apply(e.kind, []byte(e.d))
 		}
+		c.Apply(e.kind, cache.Essence(e.kind, []byte(e.d)))
 	}
 	if cut == len(events) {
-		late.begin(&c)
+		late.begin(c)
 	}
-	a, b := strings.Split(early.truth(), "\n"), strings.Split(late.truth(), "\n")
+	last.begin(c)
+	truth := early.truth()
+	return unlike(truth, late.truth()) + unlike(truth, last.truth())
+}
+
+// unlike returns where a reader's knowledge is not the truth.
+func unlike(truth, known string) string {
+	a, b := strings.Split(truth, "\n"), strings.Split(known, "\n")
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
 			from := max(0, i-12)
@@ -85,6 +93,17 @@ func differ(events []event, cut int) string {
 		return "one knows more than the other"
 	}
 	return ""
+}
+
+// loaded returns a cache that was saved and loaded.
+func loaded(c *cache.Cache) *cache.Cache {
+	var other cache.Cache
+	c.Save(func(kind string, d []byte) {
+		if !other.Apply(kind, bytes.Clone(d)) {
+			panic("cannot load " + kind)
+		}
+	})
+	return &other
 }
 
 // begin reads what the cache has for a new session.
@@ -124,7 +143,7 @@ func want(t *testing.T, what string, got, want any) {
 // TestClosed: a guild among so many that it is compressed is the same when it is needed again.
 func TestClosed(t *testing.T) {
 	var c cache.Cache
-	c.Apply("READY", []byte(`{"user":{"id":"7"},"guilds":[]}`))
+	c.Apply("READY", []byte(`{"user":{"id":"7"},"guilds":[{"id":"999","unavailable":true}]}`))
 	const n = 200
 	for i := 1; i <= n; i++ {
 		c.Apply("GUILD_CREATE", guild(i))
@@ -135,8 +154,25 @@ func TestClosed(t *testing.T) {
 	}
 	for i := 1; i <= n; i++ {
 		c.Apply("MESSAGE_CREATE", fmt.Appendf(nil, `{"id":"9000","guild_id":"%d","channel_id":"%d"}`, i, i*1000))
-		c.Apply("CHANNEL_UPDATE", fmt.Appendf(nil, `{"id":"%d","guild_id":"%d","name":"new"}`, i*1000+1, i))
+		c.Apply("MESSAGE_CREATE", fmt.Appendf(nil, `{"id":"9000","guild_id":"%d","channel_id":"%d"}`, i, i*1000+999))
+		if i%2 == 0 { // the others stay closed
+			c.Apply("CHANNEL_UPDATE", fmt.Appendf(nil, `{"id":"%d","guild_id":"%d","name":"new"}`, i*1000+1, i))
+		}
 	}
+	same := func() {
+		t.Helper()
+		other := loaded(&c)
+		want(t, "guilds that are loaded", other.Guilds(), c.Guilds())
+		for _, id := range c.Guilds() {
+			_, got := c.Guild(id)
+			if _, d := other.Guild(id); !bytes.Equal(got, d) {
+				t.Fatalf("guild %d was %.300s\nand is loaded as %.300s", id, got, d)
+			}
+		}
+	}
+	same()
+	c.Apply("USER_UPDATE", []byte(`{"id":"7","username":"new"}`)) // of which the closed ones hear later
+	same()
 	for i := 1; i <= n; i++ {
 		_, got := c.Guild(uint64(i))
 		var g struct {
@@ -146,11 +182,14 @@ func TestClosed(t *testing.T) {
 				Name string
 				Last string `json:"last_message_id"`
 			}
+			Threads []struct {
+				Messages int `json:"message_count"`
+			}
 		}
 		if err := json.Unmarshal(got, &g); err != nil {
 			t.Fatal(err)
 		}
-		if g.Channels[0].Last != "9000" || g.Channels[1].Name != "new" || len(g.Channels) != 100 || g.Name != fmt.Sprint("guild ", i) {
+		if g.Channels[0].Last != "9000" || g.Threads[0].Messages != 2 || (g.Channels[1].Name == "new") != (i%2 == 0) || len(g.Channels) != 100 || g.Name != fmt.Sprint("guild ", i) {
 			t.Fatalf("guild %d is %.300s", i, got)
 		}
 	}
@@ -159,7 +198,7 @@ func TestClosed(t *testing.T) {
 // guild is a guild of 25 KB, with names that differ as they do at Discord.
 func guild(n int) []byte {
 	r := rand.New(rand.NewPCG(uint64(n), 1))
-	b := fmt.Appendf(nil, `{"id":"%d","name":"guild %d","members":[],"voice_states":[],"threads":[],"channels":[`, n, n)
+	b := fmt.Appendf(nil, `{"id":"%d","name":"guild %d","members":[{"user":{"id":"7","username":"old"}}],"voice_states":[],"threads":[{"id":"%d","message_count":1}],"channels":[`, n, n, n*1000+999)
 	for i := range 100 {
 		if i > 0 {
 			b = append(b, ',')
@@ -170,6 +209,11 @@ func guild(n int) []byte {
 	return append(b, `]}`...)
 }
 
+func TestEssence(t *testing.T) {
+	want(t, "a message", string(cache.Essence("MESSAGE_CREATE", []byte(`{"id":"1","content":"x","guild_id":"2","channel_id":"3"}`))), `{"id":"1","guild_id":"2","channel_id":"3"}`)
+	want(t, "another event", string(cache.Essence("X", []byte(`{"id":"1","content":"x"}`))), `{"id":"1","content":"x"}`)
+}
+
 // FuzzApply: whatever comes, nothing panics, and what the cache makes of it is JSON.
 func FuzzApply(f *testing.F) {
 	s := story{rand.New(rand.NewPCG(1, 2))}
@@ -177,6 +221,8 @@ func FuzzApply(f *testing.F) {
 		e := s.next()
 		f.Add(e.kind, []byte(e.d))
 	}
+	f.Add("posts", []byte(`{"guild":200,"channel":400,"last":9,"written":1}`))
+	f.Add("packed guild", []byte("\x00\x00\x00\x00\x00\x00\x00\xc8\x28\xb5\x2f\xfd"))
 	f.Fuzz(func(t *testing.T, kind string, d []byte) {
 		var c cache.Cache
 		for _, e := range []event{s.ready(), {"GUILD_CREATE", `{"id":"200","channels":[{"id":"300"}],"threads":[{"id":"400"}],"members":[],"voice_states":[]}`}} {

@@ -109,7 +109,7 @@ func guildUpdate(_ *Cache, all *contents, d []byte) {
 }
 
 // channelDelete takes along what Discord ends with a channel without an event: its threads,
-// scheduled events, stage, and who was in it.
+// scheduled events, stage and voice states.
 func channelDelete(c *Cache, all *contents, d []byte) {
 	id := splice.ID(splice.Get(d, "id"))
 	if id == 0 {

@@ -156,7 +156,7 @@ var coders = sync.OnceValue(func() struct {
 	if err != nil {
 		panic("cache: " + err.Error()) // the options are wrong
 	}
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(guildMax))
 	if err != nil {
 		panic("cache: " + err.Error())
 	}

@@ -167,7 +167,7 @@ func (c *conn) bridged() *bridge {
 	return c.bridge
 }
 
-// depart tells the shard that its connection is gone.
+// depart reports to the shard that its connection is gone.
 func (c *conn) depart() {
 	b := c.bridged()
 	if b == nil {
@@ -290,7 +290,7 @@ type resumeFrame struct {
 }
 
 // identify begins a local session. A shard that another connection has is not taken from it: two
-// bots would take it from each other for ever.
+// bots would take it from each other forever.
 func (c *conn) identify(d []byte) *refusal {
 	i := identifyFrame{Shard: [2]int{0, 1}} // what a bot with one shard may leave out
 	if err := json.Unmarshal(d, &i); err != nil {

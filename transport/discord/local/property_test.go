@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -46,8 +47,10 @@ type world struct {
 	failure string
 
 	stream []Frame // of Discord; the event with sequence n is stream[n-1]
-	said   int     // how many of them this host has heard
-	bot    *process
+	// changed are the events that changed the cache, of all hosts.
+	changed []Frame
+	said    int // how many of them this host has heard
+	bot     *process
 
 	handled []int  // how often each sequence was handled by a bot
 	sent    []int  // how often it was sent to one
@@ -71,7 +74,9 @@ type process struct {
 
 func newWorld(r *rand.Rand) *world {
 	w := &world{Rand: r, now: time.Unix(1_700_000_000, 0)}
-	w.shard = New(Config{Ring: 1 << 20, Probe: 15 * time.Second})
+	w.shard = New(Config{Ring: 1 << 20, Probe: 15 * time.Second, Changed: func(kind string, d []byte) {
+		w.changed = append(w.changed, Frame{Kind: kind, Data: d})
+	}})
 	w.bot = &process{}
 	return w
 }
@@ -271,6 +276,13 @@ func (w *world) restart() {
 		return
 	}
 	w.hosts++
+	var same cache.Cache
+	for _, f := range w.changed {
+		same.Apply(f.Kind, f.Data)
+	}
+	if _, is := same.Guild(1); !bytes.Equal(is, known(w.shard.Cache())) {
+		w.fail("the events that changed the cache make %s of it, not %s", is, known(w.shard.Cache()))
+	}
 	if w.IntN(2) == 0 {
 		seq -= min(int64(w.IntN(4)), seq-1)
 	}
@@ -279,10 +291,17 @@ func (w *world) restart() {
 	for _, f := range w.stream[:seq] {
 		c.Apply(f.Kind, f.Data)
 	}
+	w.changed = w.changed[:min(int(seq), len(w.changed))]
 	w.bot.connected, w.bot.received, w.bot.identify = false, nil, false
 	w.shard = New(w.shard.cfg)
 	w.shard.Restore("s", seq, 1, c)
 	w.said = int(seq)
+}
+
+// known is what a cache knows of the guild.
+func known(c *cache.Cache) []byte {
+	_, d := c.Guild(1)
+	return d
 }
 
 // finish lets a bot read to the end.

@@ -17,8 +17,7 @@ import (
 	"github.com/discluster/control/transport/door"
 )
 
-// ServerConfig is the gateway of one cluster. Effect and Refused must not block, nor call the
-// server.
+// ServerConfig is the gateway of one cluster. Its functions must not block, nor call the server.
 type ServerConfig struct {
 	Token      messages.Secret
 	Shards     []int // those of this cluster
@@ -28,8 +27,11 @@ type ServerConfig struct {
 	Ping       time.Duration // between two pings, to find out that a process hangs; 0: 5 s
 	API        *url.URL      // where REST goes, "https://discord.com"; nil: nowhere
 
-	Effect  func(shard int, e Effect)                // what a shard wants, in order
-	Refused func(shard int, code int, reason string) // a connection was closed for what the bot did; shard -1: unknown
+	// Changed is Config.Changed of each shard.
+	Changed func(shard int, kind string, d []byte)
+	Effect  func(shard int, e Effect) // what a shard wants, in order
+	// Refused reports a connection that is closed for what the bot did. Shard -1: it has none.
+	Refused func(shard, code int, reason string)
 }
 
 // Limits of the server.
@@ -79,7 +81,11 @@ func Serve(l net.Listener, cfg ServerConfig) (*Server, error) {
 	s.url = "ws://" + l.Addr().String() + s.path
 	cfg.Each.URL = s.url
 	for _, id := range cfg.Shards {
-		s.bridges[id] = &bridge{id: id, shard: New(cfg.Each)}
+		each := cfg.Each
+		if cfg.Changed != nil {
+			each.Changed = func(kind string, d []byte) { cfg.Changed(id, kind, d) }
+		}
+		s.bridges[id] = &bridge{id: id, shard: New(each)}
 	}
 	if cfg.API != nil {
 		to := func(r *httputil.ProxyRequest) { r.SetURL(cfg.API) }

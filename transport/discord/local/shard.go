@@ -13,8 +13,8 @@
 // once, in order, and again only those between the last acknowledgement and the death.
 //
 // A local session numbers READY 1, the guilds 2 to k, and the event of Discord's sequence cut+n as
-// k+n. Its id is <Discord's session>-<k>-<cut>, so that it can be resumed by whoever knows
-// Discord's session, even after this process has died.
+// k+n. Its id is <Discord's session>-<k>-<cut>, so that the next process of the host
+// can resume it, from Discord's session alone.
 package local
 
 import (
@@ -29,9 +29,11 @@ import (
 
 // Config is one shard's.
 type Config struct {
-	URL   string        // resume_gateway_url, where the bot finds this gateway
-	Ring  int           // bytes of events that may wait for the bot's acknowledgement
-	Probe time.Duration // between two heartbeats asked of the bot (op 1); 0: asks rarely
+	URL  string // resume_gateway_url, where the bot finds this gateway
+	Ring int    // bytes of events that may wait for the bot's acknowledgement
+	// Changed reports, in order, each event that has changed the cache.
+	Changed func(kind string, d []byte)
+	Probe   time.Duration // between two heartbeats asked of the bot (op 1); 0: asks rarely
 }
 
 // Opcodes of the gateway (Discord docs, Gateway Opcodes) that a Frame has.
@@ -161,7 +163,7 @@ func (s *Shard) Dispatch(now time.Time, seq int64, kind string, d []byte) {
 		s.voiceState(&e)
 	}
 	if seq <= s.acked { // a bot that outlived our predecessor has seen it
-		s.cache.Apply(kind, d)
+		s.apply(e)
 		return
 	}
 	s.ring.add(e)
@@ -177,7 +179,7 @@ func (s *Shard) begin(now time.Time, seq int64, d []byte) {
 	}
 	s.session = splice.String(splice.Get(d, "session_id"))
 	s.received, s.acked = seq, seq
-	s.cache.Apply("READY", d)
+	s.apply(event{kind: "READY", data: d})
 	if s.waits {
 		s.start(now)
 	}
@@ -256,8 +258,18 @@ func (s *Shard) acknowledge(seq int64) {
 		return
 	}
 	s.acked = seq
-	s.ring.take(seq, func(e event) { s.cache.Apply(e.kind, e.data) })
+	s.ring.take(seq, s.apply)
 }
+
+// apply takes an event into the cache.
+func (s *Shard) apply(e event) {
+	if s.cache.Apply(e.kind, e.data) && s.cfg.Changed != nil {
+		s.cfg.Changed(e.kind, e.data)
+	}
+}
+
+// Cache returns what the next process begins with. It is read between two steps only.
+func (s *Shard) Cache() *cache.Cache { return &s.cache }
 
 // localID is what a local session is called.
 func localID(session string, k, cut int64) string {

@@ -32,7 +32,7 @@ const (
 	endsMax     = 2                       // connections that an event may end
 	suspectWait = 2 * time.Second         // for the acknowledgement of a suspect
 	replyWithin = 2500 * time.Millisecond // Discord takes no answer to an interaction after 3 s
-	fleeting    = 5 * time.Second         // what nobody wants to know later
+	fleeting    = 5 * time.Second         // what is of no use later
 )
 
 // Reason is why an event is not given to the bot.
@@ -156,7 +156,7 @@ func (s *Shard) Ended(ordered bool) {
 	}
 }
 
-// Died says that the bot's process ended: nobody resumes its session, and where it was in a voice
+// Died says that the bot's process ended: its session is not resumed, and where it was in a voice
 // channel it leaves.
 func (s *Shard) Died(ordered bool) {
 	s.Ended(ordered)

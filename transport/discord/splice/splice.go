@@ -1,9 +1,9 @@
 // Package splice reads and rewrites JSON text without decoding it: a value stays the bytes it came
-// as, so that fields no one here knows survive, and a value that nobody looks at costs one pass.
+// as, so that unknown fields survive, and a value that is not looked at costs one pass.
 //
 // It expects valid JSON, which a gateway sends. Text that is none never causes a panic: iteration
-// ends early, and a lookup finds nothing. Whoever keeps text of doubtful origin asks json.Valid
-// first. Keys are compared as they are written; Discord's have no escapes.
+// ends early, and a lookup finds nothing. Text of doubtful origin is checked by
+// json.Valid first. Keys are compared as they are written; Discord's have no escapes.
 package splice
 
 import (
