@@ -22,6 +22,9 @@ const beatSlack = 10
 // so many unanswered in a row mean that it hangs.
 const probesMissed = 6
 
+// askAgainEvery is how often a wish that is not answered is repeated: the same wish, by its id.
+const askAgainEvery = 30 * time.Second
+
 // arm sets the one timeout to the next moment at which something must have happened. A dying cluster has another use for it.
 func (c *Cluster) arm(ctx actor.Context) {
 	if next := c.nextDeadline(); !next.IsZero() && !c.dying() {

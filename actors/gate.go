@@ -160,8 +160,6 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		if w, waits := g.wishes[m.id]; g.isDue(m.id) && waits {
 			g.request(ctx, w)
 		}
-	case world.Timeout:
-		g.ask(ctx)
 	default:
 		g.always(ctx)
 	}

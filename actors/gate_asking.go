@@ -11,11 +11,7 @@ import (
 
 // This file is what the gate asks of MASTER, and what it does with the answers.
 
-// askAgainEvery is how often a wish that MASTER does not answer is repeated; it is the same wish to
-// MASTER, by its id.
-const askAgainEvery = 30 * time.Second
-
-// ask puts every wish to MASTER, again if need be.
+// ask puts every wish to MASTER. One that is not answered is repeated by its asker.
 func (g *IdentifyGate) ask(ctx actor.Context) {
 	for _, r := range g.owed {
 		ctx.Send(g.house.MasterLink, r)
@@ -29,7 +25,6 @@ func (g *IdentifyGate) ask(ctx actor.Context) {
 	if g.State() != "asking" {
 		g.Enter("asking", g.asking)
 	}
-	g.In(ctx, askAgainEvery)
 }
 
 // request puts a wish to MASTER, unless it is put off.

@@ -10,6 +10,7 @@
 //	discord.go  the simulated Discord behind the net
 //	guests.go   real code that runs beside the loop, on goroutines of its own
 //	bubble.go   a bubble for a program that is no test
+//	solo.go     one actor alone, for a test of what it does by itself
 //
 // Package rehearsal runs a whole fleet made of these for operators.
 package sim

@@ -1,0 +1,174 @@
+package actors
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+)
+
+// book starts a life of a session book.
+func book(s *sim.Solo) {
+	s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
+		return newSessions(w, House{MasterLink: ear, Herald: ear})
+	})
+}
+
+// session is one of shard 0 at a seq, as READY tells it.
+func session(id string, seq int64) messages.KeepSessions {
+	return messages.KeepSessions{Sessions: []messages.Session{
+		{Shard: 0, ShardCount: 1, SessionID: id, Seq: seq, UserID: "42", Guilds: []string{"7"}}}}
+}
+
+// offered is what a process that starts now may resume, in one line.
+func offered(s *sim.Solo) string {
+	s.Tell(messages.SessionsWanted{Shards: messages.ShardRange{}, ShardCount: 1})
+	all := sim.HeardOf[messages.SessionsOffered](s)
+	var line string
+	for _, o := range all[len(all)-1].Sessions {
+		line += fmt.Sprintf("%s at %d of %s in %v ", o.SessionID, o.Seq, o.UserID, o.Guilds)
+	}
+	return line
+}
+
+// CONTROL is killed, and the next life offers what the last one knew: a session that began or ended
+// at once, a seq half a second later.
+func TestSessionsOutliveCONTROL(t *testing.T) {
+	for name, c := range map[string]struct {
+		story func(s *sim.Solo)
+		want  string
+	}{
+		"a session begins": {func(s *sim.Solo) { s.Tell(session("a", 1)) }, "a at 1 of 42 in [7] "},
+		"its seq moves": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Tell(session("a", 9))
+			s.Pass(writeEvery)
+		}, "a at 9 of 42 in [7] "},
+		"another one begins while the disk is busy": {func(s *sim.Solo) {
+			s.Tell(session("a", 1), session("b", 2))
+		}, "b at 2 of 42 in [7] "},
+		"it is gone": {func(s *sim.Solo) {
+			s.Tell(session("a", 1), messages.KeepSessions{Gone: []int{0}})
+		}, ""},
+		"whoever comes next is to identify": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Tell(messages.ForgetSessions{})
+		}, ""},
+		"another machine left it": {func(s *sim.Solo) {
+			s.Tell(messages.SessionsBrought{Sessions: session("a", 1).Sessions})
+		}, "a at 1 of  in [] "},
+		"it serves for long": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(10 * plan.OfferedFor)
+		}, "a at 1 of 42 in [7] "},
+		"a timer is lost to a panic of ours": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Panic = once[writeDue]()
+			s.Tell(session("a", 9))
+			s.Pass(writeEvery)
+		}, "a at 9 of 42 in [7] "},
+		"the word of the disk is lost to a panic of ours": {func(s *sim.Solo) {
+			s.Panic = once[pageSaved]()
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Tell(session("b", 2))
+		}, "b at 2 of 42 in [7] "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.PlaySolo(t, func(s *sim.Solo) {
+				book(s)
+				c.story(s)
+				s.Pass(diskTime)
+				s.Crash()
+				s.Panic = nil
+				book(s)
+				if got := offered(s); got != c.want {
+					t.Errorf("offered %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A session without an owner ages from the death of its process, in this life and in the next.
+func TestSessionsAge(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			book(s)
+			s.Tell(session("a", 1))
+			s.Pass(confirmEvery - time.Second)
+			s.Tell(messages.SessionsOrphaned{})
+			s.Pass(diskTime)
+			if crash {
+				s.Crash()
+				book(s)
+			}
+			s.Pass(plan.OfferedFor - 2*diskTime)
+			if got := offered(s); got == "" {
+				t.Errorf("crash %v: not offered for a minute", crash)
+			}
+			s.Pass(2 * diskTime)
+			if got := offered(s); got != "" {
+				t.Errorf("crash %v: offered after a minute: %s", crash, got)
+			}
+		})
+	}
+}
+
+// An ordered end of CONTROL loses no seq that moved a moment before.
+func TestSessionsOfAnOrderedEnd(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		s.Tell(session("a", 1))
+		s.Pass(time.Second)
+		s.Tell(session("a", 9))
+		s.Stop()
+		book(s)
+		if got, want := offered(s), "a at 9 of 42 in [7] "; got != want {
+			t.Errorf("offered %q, want %q", got, want)
+		}
+	})
+}
+
+// MASTER hears of a session that begins at once, and of the seqs that moved every five seconds,
+// whatever link it has.
+func TestSessionsAreTold(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		s.Tell(messages.ReportSessions{On: true}, messages.ReportSessions{}, messages.ReportSessions{On: true})
+		s.Tell(session("a", 1))
+		told := func() (seqs string) {
+			for _, m := range sim.HeardOf[messages.SessionsMoved](s) {
+				for _, one := range m.Sessions {
+					seqs += fmt.Sprint(one.Seq, " ")
+				}
+			}
+			return seqs
+		}
+		if got := told(); got != "1 " {
+			t.Errorf("told %q at once", got)
+		}
+		for seq := range int64(100) { // ten seconds
+			s.Tell(session("a", 2+seq))
+			s.Pass(100 * time.Millisecond)
+		}
+		if got := told(); got != "1 51 101 " {
+			t.Errorf("told %q within ten seconds, want every fifth second's", got)
+		}
+		s.Tell(messages.ReportSessions{})
+		s.Tell(session("b", 1))
+		s.Pass(time.Minute)
+		if got := told(); got != "1 51 101 " {
+			t.Errorf("told %q without a link", got)
+		}
+	})
+}
