@@ -37,12 +37,7 @@ func (leaseEnds) IgnoreDeadLetterLogging() {}
 // leased takes the lease of an initialise, or learns that there is none. An initialise says nothing of when it was sent: it may have waited in the socket while we slept,
 // until long after its lease. So it renews nothing by itself: the first one of a link was sent after the dial, and a later one after the last heartbeat that was acked.
 func (m *MasterLink) leased(ctx actor.Context, p messages.Initialise) {
-	m.lease.length = value(p.LeaseMS, 0).Duration()
-	if kept := messages.Millis(m.lease.length); m.memory.LeaseMS != kept {
-		m.memory.LeaseMS = kept
-		m.save(ctx)
-	}
-	if m.lease.length == 0 {
+	if m.lease.length = value(p.LeaseMS, 0).Duration(); m.lease.length == 0 {
 		m.lease.until = time.Time{}
 		ctx.Send(m.house.Clusters, m.leaseNow())
 		return

@@ -40,10 +40,12 @@ func TestLeaseNeedsAcks(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		o := fencing(32, 16)
 		o.AcksBeats = false
+		length := time.Duration(20+f.loop.Rand.IntN(15)) * time.Second
+		o.Initialise.LeaseMS = new(messages.Millis(length))
 		m := f.alone(32, 16, o, nil)
 		dialled := f.dials[0]
 		f.connect(m, "c", 0, 31)
-		for f.loop.Now() < dialled+20*time.Second {
+		for f.loop.Now() < dialled+length {
 			want(f, "lease.lost", f.saw("lease.lost"), 0)
 			f.master.Send("m1", o.Initialise)
 			f.pass(time.Second)
