@@ -68,7 +68,7 @@ const (
 	beatJitter      = 0.05
 )
 
-// What the link's World tells it. Each names the link it speaks of.
+// What the link's World tells it. Each names the link, or the chain, that it speaks of.
 type (
 	linkOpened struct {
 		link transport.Link
@@ -82,10 +82,8 @@ type (
 		link transport.Link
 		err  error
 	}
-	beat struct {
-		link  transport.Link
-		chain int
-	}
+	// beat is the time for the next heartbeat.
+	beat struct{ chain int }
 )
 
 // These may come after CONTROL has stopped; that is no news.
@@ -139,7 +137,7 @@ func (m *MasterLink) serving(ctx actor.Context) { m.linked(ctx) }
 func (m *MasterLink) linked(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case beat:
-		if msg.link == m.link && msg.chain == m.chain {
+		if msg.chain == m.chain {
 			m.beat(ctx)
 		}
 	case world.Recovered:
@@ -325,10 +323,15 @@ func (m *MasterLink) beat(ctx actor.Context) {
 		return
 	}
 	m.seq++
-	m.chain++
 	m.lease.asked(m.seq)
 	m.send(ctx, messages.Heartbeat{Seq: m.seq, Ranges: m.standing.Ranges, Clusters: m.standing.Clusters, ShardsReady: m.standing.ShardsReady, Share: m.share})
-	m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
+	m.nextBeat(ctx)
+}
+
+// nextBeat asks for the next heartbeat, in place of one that was asked for before.
+func (m *MasterLink) nextBeat(ctx actor.Context) {
+	m.chain++
+	m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.chain})
 }
 
 // letGo closes the link, or gives up the dial.

@@ -128,9 +128,7 @@ func (m *MasterLink) connect(ctx actor.Context, p messages.Connect) {
 		for _, r := range m.standing.Ranges {
 			if r.Range == *p.Range {
 				m.ackRange(ctx, r)
-				if r.Epoch < m.settings.Epoch { // from now on it is served by this order
-					ctx.Send(m.house.Clusters, messages.Serve{ID: p.ID, Range: *p.Range})
-				}
+				ctx.Send(m.house.Clusters, messages.Serve{ID: p.ID, Range: *p.Range}) // from now on by this order
 				return
 			}
 		}

@@ -67,9 +67,14 @@ func TestSessionsOutliveCONTROL(t *testing.T) {
 		}, "a at 1 of  in [] "},
 		"it serves for long": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
-			s.Pass(10 * plan.OfferedFor)
+			s.Pass(2 * plan.OfferedFor)
 		}, "a at 1 of 42 in [7] "},
-		"a timer is lost to a panic of ours": {func(s *sim.Solo) {
+		"it serves for long, and a timer is lost to a panic of ours": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Panic = once[world.Timeout]()
+			s.Pass(2 * plan.OfferedFor)
+		}, "a at 1 of 42 in [7] "},
+		"the timer of a seq is lost to a panic of ours": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
 			s.Pass(time.Second)
 			s.Panic = once[writeDue]()
@@ -101,27 +106,119 @@ func TestSessionsOutliveCONTROL(t *testing.T) {
 
 // A session without an owner ages from the death of its process, in this life and in the next.
 func TestSessionsAge(t *testing.T) {
-	for _, crash := range []bool{false, true} {
+	for crash := range 3 { // CONTROL's: none, at once, or later
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			book(s)
 			s.Tell(session("a", 1))
 			s.Pass(confirmEvery - time.Second)
 			s.Tell(messages.SessionsOrphaned{})
 			s.Pass(diskTime)
-			if crash {
+			if crash == 1 {
 				s.Crash()
 				book(s)
 			}
-			s.Pass(plan.OfferedFor - 2*diskTime)
+			s.Pass(30*time.Second - diskTime)
+			s.Tell(messages.SessionsOrphaned{}) // of another start that failed
+			s.Pass(diskTime)
+			if crash == 2 {
+				s.Crash()
+				book(s)
+			}
+			s.Pass(plan.OfferedFor - 30*time.Second - 2*diskTime)
 			if got := offered(s); got == "" {
-				t.Errorf("crash %v: not offered for a minute", crash)
+				t.Errorf("crash %d: not offered for a minute", crash)
 			}
 			s.Pass(2 * diskTime)
 			if got := offered(s); got != "" {
-				t.Errorf("crash %v: offered after a minute: %s", crash, got)
+				t.Errorf("crash %d: offered after a minute: %s", crash, got)
 			}
 		})
 	}
+}
+
+// The clock was ahead when a session was written down: it is offered for a minute, and no longer.
+func TestSessionsOfAWrongClock(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		s.Clock = time.Hour
+		book(s)
+		s.Tell(session("a", 1))
+		s.Pass(diskTime)
+		s.Crash()
+		s.Clock = 0
+		book(s)
+		if got := offered(s); got == "" {
+			t.Error("not offered")
+		}
+		s.Pass(plan.OfferedFor + time.Second)
+		if got := offered(s); got != "" {
+			t.Errorf("offered after a minute: %s", got)
+		}
+	})
+}
+
+// However often seqs move, they are written twice a second.
+func TestSessionsAreWrittenInTime(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		s.Tell(session("a", 1))
+		s.Pass(time.Second)
+		writes := 0
+		s.Panic = func(_ string, msg any) bool {
+			if _, is := msg.(pageSaved); is {
+				writes++
+			}
+			return false
+		}
+		for seq := range int64(500) { // five seconds
+			s.Tell(session("a", seq))
+			s.Pass(10 * time.Millisecond)
+		}
+		if writes < 8 || writes > 11 {
+			t.Errorf("%d writes in five seconds, want about ten", writes)
+		}
+	})
+}
+
+// A MASTER that comes hears of the sessions that can be resumed, and of what is gone at once.
+func TestSessionsThatCanBeResumedAreTold(t *testing.T) {
+	for wait, want := range map[time.Duration]int{30 * time.Second: 2, plan.OfferedFor + time.Second: 1} {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			book(s)
+			serves := session("s", 1)
+			serves.Cluster, serves.Sessions[0].Shard = 1, 1
+			s.Tell(session("a", 1), messages.SessionsOrphaned{}, serves)
+			s.Pass(wait)
+			s.Tell(messages.ReportSessions{On: true})
+			all := sim.HeardOf[messages.SessionsMoved](s)
+			if len(all) != 1 || len(all[0].Sessions) != want {
+				t.Errorf("%v after its death: told %+v, want %d sessions", wait, all, want)
+			}
+			s.Tell(messages.KeepSessions{Gone: []int{0}})
+			all = sim.HeardOf[messages.SessionsMoved](s)
+			if len(all) != 2 || len(all[1].Gone) != 1 {
+				t.Errorf("told %+v, want that shard 0 is gone", all)
+			}
+		})
+	}
+}
+
+// A book that panics at each of its timers tries no more often than ever.
+func TestSessionsThatPanic(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		panics := 0
+		s.Panic = func(_ string, msg any) bool {
+			_, is := msg.(world.Timeout)
+			if is {
+				panics++
+			}
+			return is
+		}
+		s.Pass(time.Minute)
+		if want := int(time.Minute / confirmEvery); panics != want {
+			t.Errorf("%d tries in a minute, want %d", panics, want)
+		}
+	})
 }
 
 // An ordered end of CONTROL loses no seq that moved a moment before.
@@ -144,8 +241,12 @@ func TestSessionsOfAnOrderedEnd(t *testing.T) {
 func TestSessionsAreTold(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
-		s.Tell(messages.ReportSessions{On: true}, messages.ReportSessions{}, messages.ReportSessions{On: true})
-		s.Tell(session("a", 1))
+		for range 2 { // links that end
+			s.Tell(messages.ReportSessions{On: true})
+			s.Pass(700 * time.Millisecond)
+			s.Tell(messages.ReportSessions{})
+		}
+		s.Tell(messages.ReportSessions{On: true}, session("a", 1))
 		told := func() (seqs string) {
 			for _, m := range sim.HeardOf[messages.SessionsMoved](s) {
 				for _, one := range m.Sessions {
@@ -163,6 +264,9 @@ func TestSessionsAreTold(t *testing.T) {
 		}
 		if got := told(); got != "1 51 101 " {
 			t.Errorf("told %q within ten seconds, want every fifth second's", got)
+		}
+		if got := len(sim.HeardOf[messages.SessionsMoved](s)); got != 3 {
+			t.Errorf("%d packets, want 3", got)
 		}
 		s.Tell(messages.ReportSessions{})
 		s.Tell(session("b", 1))

@@ -83,7 +83,7 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 		m.rest(ctx)
 		m.tellUnheard(ctx)
 		if m.announced(messages.FeatureHeartbeat) {
-			m.After(ctx, plan.Jitter(m.interval, beatJitter, m.W.Rand()), beat{m.link, m.chain})
+			m.nextBeat(ctx)
 		}
 	}
 	switch {

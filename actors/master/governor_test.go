@@ -5,9 +5,175 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
 )
+
+const (
+	testTTL    = 2 * time.Second
+	testMargin = 100 * time.Millisecond
+)
+
+// governorAlone runs a script with a governor of one bucket, whose number is set by hand.
+func governorAlone(t *testing.T, script func(s *sim.Solo), change ...func(*Options)) {
+	t.Helper()
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		o := Options{MaxConcurrency: 1, TTL: testTTL, Margin: testMargin}
+		for _, c := range change {
+			c(&o)
+		}
+		s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
+			return newGovernor(w, 4, 1, time.Now(), ear, o)
+		})
+		script(s)
+	})
+}
+
+// wants is the wish of a machine, by its id.
+func wants(source, id string) wish {
+	return wish{source, messages.PermitRequest{ID: id, Cause: messages.CauseStart}}
+}
+
+// grants is who was granted a permit, and when, in one line.
+func grants(s *sim.Solo) (line string) {
+	for _, h := range s.Heard {
+		if d, is := h.Msg.(deliver); is && d.packet.(messages.PermitAnswer).Granted {
+			id := d.packet.(messages.PermitAnswer).ID
+			line += fmt.Sprintf("%s after %v ", id, h.At.Round(time.Millisecond))
+		}
+	}
+	return line
+}
+
+// While the fleet is halted nobody is granted anything, and whoever asks is told. What waited, and
+// has not parted meanwhile, waits on until it is resumed.
+func TestGovernorIsHalted(t *testing.T) {
+	governorAlone(t, func(s *sim.Solo) {
+		s.Tell(wants("a", "a1"), wants("b", "b1"), wants("c", "c1"), fleet.Halt{})
+		s.Tell(wants("d", "d1"), left{"b"})
+		s.Pass(time.Minute)
+		if got, want := grants(s), "a1 after 0s "; got != want {
+			t.Errorf("granted %s while halted, want %s", got, want)
+		}
+		told := sim.HeardOf[deliver](s)
+		if a := told[len(told)-1].packet.(messages.PermitAnswer); a.ID != "d1" || a.Reason != "halted" {
+			t.Errorf("answered %+v", a)
+		}
+		s.Tell(fleet.Resume{})
+		s.Pass(time.Minute)
+		if got, want := grants(s), "a1 after 0s c1 after 1m0s "; got != want {
+			t.Errorf("granted %s, want %s", got, want)
+		}
+	})
+}
+
+// Somebody has permits of an earlier life of MASTER: nobody is granted any before those are over.
+func TestGovernorWaitsForWhatIsInherited(t *testing.T) {
+	governorAlone(t, func(s *sim.Solo) {
+		s.Tell(used{source: "a", inherited: true}, wants("b", "b1"))
+		s.Pass(time.Minute)
+		if got, want := grants(s), fmt.Sprintf("b1 after %v ", plan.Quiet(testTTL, testMargin)); got != want {
+			t.Errorf("granted %s, want %s", got, want)
+		}
+	})
+}
+
+// Who waits longest goes first, by the word of its machine; of those who began to wait within five
+// seconds, the lowest shard.
+func TestGovernorKeepsTheOrder(t *testing.T) {
+	governorAlone(t, func(s *sim.Solo) {
+		s.Pass(4 * time.Second)
+		for i, waited := range []time.Duration{0, 3 * time.Second, 9 * time.Second} {
+			r := messages.PermitRequest{ID: fmt.Sprint("w", i), Shard: i, WaitedMS: messages.Millis(waited)}
+			if i == 0 { // the bucket is busy when they ask
+				s.Tell(wants("a", "a1"))
+			}
+			s.Tell(wish{"a", r})
+		}
+		s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
+		for range 3 {
+			s.Pass(5100 * time.Millisecond)
+			given := sim.HeardOf[deliver](s)
+			id := given[len(given)-1].packet.(messages.PermitAnswer).ID
+			s.Tell(report{"a", messages.PermitReport{ID: id, Sent: true}, time.Now()})
+		}
+		if got, want := grants(s), "a1 after 4s w2 after 9.1s w0 after 14.2s w1 after 19.3s "; got != want {
+			t.Errorf("granted %s, want %s", got, want)
+		}
+	})
+}
+
+// Before a grant Discord is asked how many buckets there are. It has a second to answer; where it
+// does not, the grant is given all the same.
+func TestGovernorAsksFirst(t *testing.T) {
+	for answer, want := range map[time.Duration]string{
+		300 * time.Millisecond: "a1 after 20.3s ", time.Minute: "a1 after 21s ",
+	} {
+		governorAlone(t, func(s *sim.Solo) {
+			s.Pass(20 * time.Second)
+			s.Tell(wants("a", "a1"))
+			if got := len(sim.HeardOf[fleet.Recount](s)); got != 1 {
+				t.Errorf("Discord is asked %d times, want once", got)
+			}
+			s.Pass(answer)
+			s.Tell(fleet.Budget{})
+			s.Pass(time.Second)
+			if got := grants(s); got != want {
+				t.Errorf("answered after %v: granted %s, want %s", answer, got, want)
+			}
+		}, func(o *Options) { o.MaxConcurrency = 0 })
+	}
+}
+
+// A machine that parted waits for nothing: the next permit is the next one's.
+func TestGovernorForgetsWhoParted(t *testing.T) {
+	governorAlone(t, func(s *sim.Solo) {
+		s.Tell(wants("a", "a1"), wants("a", "a2"), wants("b", "b1"), left{"a"})
+		s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
+		s.Pass(10 * time.Second)
+		if got, want := grants(s), "a1 after 0s b1 after 5.1s "; got != want {
+			t.Errorf("granted %s, want %s", got, want)
+		}
+	})
+}
+
+// MASTER slept, and does not know who paced itself meanwhile: it rests until that is known, and goes
+// on by itself.
+func TestGovernorRestsBehindASleep(t *testing.T) {
+	governorAlone(t, func(s *sim.Solo) {
+		s.Freeze(20 * time.Second)
+		s.Pass(21 * time.Second)
+		s.Tell(wants("a", "a1"))
+		s.Pass(time.Minute)
+		if got, want := grants(s), "a1 after "+(20*time.Second+restFor).String()+" "; got != want {
+			t.Errorf("granted %s, want %s", got, want)
+		}
+	})
+}
+
+// However often the governor panics, it has one pulse.
+func TestGovernorHasOnePulse(t *testing.T) {
+	governorAlone(t, func(s *sim.Solo) {
+		pulses := 0
+		s.Panic = func(_ string, msg any) bool {
+			if _, is := msg.(pulse); is {
+				pulses++
+			}
+			_, is := msg.(shown)
+			return is
+		}
+		s.Tell(shown{}, shown{}, shown{})
+		s.Pass(time.Minute)
+		if want := int(time.Minute/pulseEvery) + 3; pulses > want { // those before the panics come, too
+			t.Errorf("%d pulses in a minute, want at most %d", pulses, want)
+		}
+	})
+}
 
 // What a governor remembers does not grow with its life: not with machines that ask and part, and not with identifies.
 func TestGovernorForgets(t *testing.T) {

@@ -6,4 +6,5 @@ var equivalent = map[string]string{
 	"actors/gate_asking.go IdentifyGate.answered: if false `left <= 0`": "its UseBefore has passed, so the bot throws the permit away and asks again",
 
 	"transport/proc/find_linux.go goneOr: without `errors.Is(err, fs.ErrNotExist)`": "where kill finds no process there is none, whatever kept /proc from being read",
+	"actors/sessions.go SessionBook.keeping: never wait `confirmEvery`":             "a book that has just begun has no page to write",
 }

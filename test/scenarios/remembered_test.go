@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +34,8 @@ func TestHaltOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
 		for _, refused := range []messages.Secret{"another-token", token} { // one halt hides no other
-			f.master.Send("m1", messages.Shutdown{Halt: &messages.Halt{Code: 4014, Token: refused.Fingerprint(), Epoch: 1}})
+			h := messages.Halt{Code: 4014, Token: refused.Fingerprint(), Epoch: 1}
+			f.master.Send("m1", messages.Shutdown{Halt: &h})
 		}
 		f.must("halted", time.Second, f.sawN("fleet.halted", 2))
 		f.again(m, 2)
@@ -63,6 +63,11 @@ func TestResumeOutlivesControl(t *testing.T) {
 		f.must("halted", time.Second, f.sawN("fleet.halted", 1))
 		f.commands(m, "r", messages.CommandResumeFleet, h)
 		f.must("resumed", time.Second, f.ended(m, "r", ""))
+		older, other := h, h
+		older.Epoch, other.Token = 0, "another's"
+		f.commands(m, "older", messages.CommandResumeFleet, older) // these change nothing
+		f.commands(m, "other", messages.CommandResumeFleet, other)
+		f.must("heard", time.Second, f.ended(m, "other", ""))
 		f.again(m, 2)
 		want(f, "halted", f.isHalted(), false)
 		f.master.Send("m1", messages.Shutdown{ID: "old", Halt: &h})
@@ -124,15 +129,19 @@ func TestMemoryThatCannotBeRead(t *testing.T) {
 	})
 }
 
-// A panic of ours takes the answer to a dial: there is another dial at once. Or it takes a word of a
-// MASTER that says nothing more: its link is given up in time.
+// A panic of ours takes the answer to a dial: there is another dial a second later. Or it takes a
+// word of a MASTER that says nothing more: its link is given up after the usual time.
 func TestLinkRecovers(t *testing.T) {
 	for message, c := range map[string]struct {
-		within time.Duration
-		done   func(f *fleet) bool
+		least, within time.Duration
+		done          func(f *fleet) bool
 	}{
-		"actors.linkOpened": {3 * time.Second, func(f *fleet) bool { return len(f.dials) == 2 }},
-		"actors.linkFrame":  {15 * time.Second, func(f *fleet) bool { return f.saw("master.unreachable") == 1 }},
+		"actors.linkOpened": {900 * time.Millisecond, 3 * time.Second, func(f *fleet) bool {
+			return len(f.dials) == 2
+		}},
+		"actors.linkFrame": {9 * time.Second, 15 * time.Second, func(f *fleet) bool {
+			return f.saw("master.unreachable") == 1
+		}},
 	} {
 		t.Run(message, func(t *testing.T) {
 			seedsOf(t, 5, func(f *fleet) {
@@ -143,17 +152,55 @@ func TestLinkRecovers(t *testing.T) {
 				m := f.add("m1", f.good(nil))
 				lost := false
 				m.Panic = func(actor string, msg any) bool {
-					if lost || actor != "masterlink" || !strings.HasSuffix(typeOf(msg), message) {
-						return false
-					}
-					lost = true
-					return true
+					first := !lost && actor == "masterlink" && typeOf(msg) == message
+					lost = lost || first
+					return first
 				}
 				f.must("the link", time.Second, func() bool { return f.master.Link("m1") != nil })
 				f.master.Send("m1", messages.HeartbeatAck{})
 				f.must("a message is lost", time.Second, func() bool { return lost })
-				f.must("it goes on", c.within, func() bool { return c.done(f) })
+				f.pass(c.least)
+				want(f, "too soon", c.done(f), false)
+				f.must("it goes on", c.within-c.least, func() bool { return c.done(f) })
 			})
 		})
 	}
+}
+
+// CONTROL sleeps between two dials, and an operator's order to accept MASTER waits for it with the
+// timer of the next: it dials once.
+func TestDialsOnce(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.add("m1", f.good(nil))
+		f.must("nobody is there", time.Minute, f.sawN("master.unreachable", 1))
+		tries := len(f.dials)
+		m.Freeze(10 * time.Minute)
+		f.system.Root.Send(m.root, messages.AcceptMaster{})
+		f.pass(10 * time.Minute)
+		f.pass(100 * time.Millisecond)
+		want(f, "dials", len(f.dials)-tries, 1)
+	})
+}
+
+// However often MasterLink panics, it sends one heartbeat an interval.
+func TestBeatsOnce(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		f.panics = true
+		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
+		panics := 0
+		m.Panic = func(actor string, msg any) bool {
+			more := panics < 5 && actor == "masterlink" && typeOf(msg) == "actors.linkFrame"
+			if more {
+				panics++
+			}
+			return more
+		}
+		f.pass(time.Minute)
+		want(f, "panics", panics, 5)
+		before := len(said[messages.Heartbeat](f, m))
+		f.pass(time.Minute)
+		if n := len(said[messages.Heartbeat](f, m)) - before; n < 10 || n > 14 {
+			f.t.Errorf("%d heartbeats within a minute, want about 12", n)
+		}
+	})
 }

@@ -50,10 +50,10 @@ func (f *Fleet) succeed(former *machine, instance string) *machine {
 	if len(former.granted) > 0 { // its grace is over, and no machine was there to take its ranges
 		f.replace(former)
 	}
-	by := func(instance string) string { return fmt.Sprintf("%s (%.8s)", former.source, instance) }
+	by := func(instance string) string { return fmt.Sprintf("%s (%s)", former.source, instance) }
 	source := former.source
 	m := f.machines[by(instance)]
-	if m == nil || m.instance != instance || m.link != 0 {
+	if m == nil || m.link != 0 { // linked: that is the name of somebody else
 		m = newMachine(source)
 	} else {
 		delete(f.machines, m.source)
