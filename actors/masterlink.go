@@ -170,10 +170,6 @@ func (m *MasterLink) always(ctx actor.Context) {
 		if msg.link == m.link {
 			m.lost(ctx, msg.err)
 		}
-	case linkOpened: // of a dial that was given up
-		if msg.link != nil {
-			msg.link.Close(0, "")
-		}
 	case messages.MachineStatus:
 		m.stands(ctx, msg)
 	case messages.ServeRefused:
@@ -216,13 +212,12 @@ func (m *MasterLink) always(ctx actor.Context) {
 		}
 	case *actor.Stopping, *actor.Restarting:
 		m.letGo()
-	case messages.PaceHandedOver:
-		m.last = msg.Last
 	case messages.ShareLeft:
 		m.share = &msg.Share
 	case messages.Fatal:
 		m.fatal(ctx, msg)
-	case messages.PermitRequest, messages.PermitReport, messages.SessionsMoved, messages.SessionsReported, messages.MasterError, beat: // nobody to tell
+	case messages.PermitRequest, messages.PermitReport, messages.PaceHandedOver, messages.SessionsMoved, messages.SessionsReported, messages.MasterError, beat: // nobody to tell
+	case linkOpened: // of a dial that was given up, and its link with it
 	case *actor.Terminated:
 	default:
 		m.Unexpected(ctx)

@@ -116,9 +116,6 @@ func (m *MasterLink) keepServed(ctx actor.Context) {
 			ranges, epochs = append(ranges, r.Range), append(epochs, r.Epoch)
 		}
 	}
-	if slices.Equal(k.Ranges, ranges) && slices.Equal(k.Epochs, epochs) && k.ShardCount == s.ShardCount && k.MaxConcurrency == s.MaxConcurrency && k.ShardsPerCluster == s.ShardsPerCluster && k.Place == s.Place {
-		return
-	}
 	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Place, k.Ranges, k.Epochs = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges, epochs
 	m.save(ctx)
 }

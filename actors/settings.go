@@ -63,7 +63,6 @@ func (m *MasterLink) initialise(ctx actor.Context, p messages.Initialise) {
 	}
 	m.memory.Epoch, m.memory.Drained = p.Epoch, value(p.Drained, m.memory.Drained)
 	m.memory.LeaseMS = value(p.LeaseMS, 0)
-	m.save(ctx)
 	s.Halted = m.halted(ctx, s.Token)
 	m.doubtful = m.doubtful || m.settings.Token == "" && len(m.standing.Ranges) > 0
 	m.features, m.word = p.Features, shardingOf(s)

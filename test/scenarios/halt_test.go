@@ -129,3 +129,16 @@ func TestWrongShardCount(t *testing.T) {
 		want(f, "identifies", f.identifies(), 16)
 	})
 }
+
+// The link breaks before MASTER answers a fatal failure: the machine stops itself.
+func TestHaltsWhenTheLinkBreaks(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(32, 16, ours(initialise(32, 16)), nil)
+		f.serve(m, "c", 0, 31)
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4014})
+		f.must("MASTER hears of it", time.Second, func() bool { return len(said[messages.Fatal](f, m)) > 0 })
+		want(f, "halted", f.saw("fleet.halted"), 0)
+		f.net.Drop("m1", "master")
+		f.must("it stops", 20*time.Second, func() bool { return f.saw("fleet.halted") == 1 && len(m.Processes()) == 0 })
+	})
+}

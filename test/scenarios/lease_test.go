@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ func TestLeaseNeedsAcks(t *testing.T) {
 		for f.loop.Now() < dialled+length {
 			want(f, "lease.lost", f.saw("lease.lost"), 0)
 			f.master.Send("m1", o.Initialise)
+			f.master.Send("m1", messages.HeartbeatAck{Seq: 1e6}) // of nothing that was asked
 			f.pass(time.Second)
 		}
 		f.must("it stops", time.Second, f.running(m, 0))
@@ -131,5 +133,59 @@ func TestLeaseOfTheUngreeted(t *testing.T) {
 		f.pass(2 * time.Minute)
 		want(f, "owned", f.owned(24)(), true)
 		want(f, "identifies", f.identifies(), 24)
+	})
+}
+
+// A lease runs out while a bot hangs, so that it takes its time to end. MASTER is back meanwhile: what
+// it grants then waits for the end, and is served.
+func TestLeaseIsBackTooSoon(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		o := fencing(16, 16)
+		m := f.alone(16, 16, o, nil)
+		f.serve(m, "c", 0, 15)
+		f.master.Change(func(o *mockmaster.Options) { o.AcksBeats = false })
+		f.pass(15 * time.Second)
+		f.processOf(m, "0").Signal(syscall.SIGSTOP)
+		f.must("the lease runs out", 10*time.Second, f.sawN("lease.lost", 1))
+		f.master.Change(func(o *mockmaster.Options) { o.AcksBeats = true })
+		f.pass(6 * time.Second)
+		want(f, "processes", len(m.Processes()), 1)
+		f.serve(m, "again", 0, 15)
+		want(f, "order.refused", f.saw("order.refused"), 0)
+	})
+}
+
+// A MASTER that had leases has none any more: what is served goes on without a word of it.
+func TestLeaseIsNoMore(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		o := fencing(16, 16)
+		m := f.alone(16, 16, o, nil)
+		f.serve(m, "c", 0, 15)
+		o.Initialise.LeaseMS = nil
+		f.master.Change(func(o *mockmaster.Options) { o.AcksBeats = false })
+		f.master.Send("m1", o.Initialise)
+		f.pass(2 * time.Minute)
+		want(f, "lease.lost", f.saw("lease.lost"), 0)
+		want(f, "owned", f.owned(16)(), true)
+	})
+}
+
+// However often a lease is renewed, its end is watched once.
+func TestLeaseIsWatchedOnce(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(16, 16, fencing(16, 16), nil)
+		f.serve(m, "c", 0, 15)
+		f.pass(2 * time.Minute)
+		looks := 0
+		m.Panic = func(_ string, msg any) bool {
+			if typeOf(msg) == "actors.leaseEnds" {
+				looks++
+			}
+			return false
+		}
+		f.pass(10 * time.Second)
+		if looks < 8 || looks > 25 { // those of the leases before end within a second
+			f.t.Errorf("%d looks within ten seconds, want about ten", looks)
+		}
 	})
 }

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -129,78 +131,134 @@ func TestMemoryThatCannotBeRead(t *testing.T) {
 	})
 }
 
-// A panic of ours takes the answer to a dial: there is another dial a second later. Or it takes a
-// word of a MASTER that says nothing more: its link is given up after the usual time.
-func TestLinkRecovers(t *testing.T) {
-	for message, c := range map[string]struct {
-		least, within time.Duration
-		done          func(f *fleet) bool
-	}{
-		"actors.linkOpened": {900 * time.Millisecond, 3 * time.Second, func(f *fleet) bool {
-			return len(f.dials) == 2
-		}},
-		"actors.linkFrame": {9 * time.Second, 15 * time.Second, func(f *fleet) bool {
-			return f.saw("master.unreachable") == 1
-		}},
-	} {
-		t.Run(message, func(t *testing.T) {
-			seedsOf(t, 5, func(f *fleet) {
-				f.panics = true
-				o := ours(initialise(1, 1))
-				o.SilentGreeting = true
-				f.withMaster(o)
-				m := f.add("m1", f.good(nil))
-				lost := false
-				m.Panic = func(actor string, msg any) bool {
-					first := !lost && actor == "masterlink" && typeOf(msg) == message
-					lost = lost || first
-					return first
-				}
-				f.must("the link", time.Second, func() bool { return f.master.Link("m1") != nil })
-				f.master.Send("m1", messages.HeartbeatAck{})
-				f.must("a message is lost", time.Second, func() bool { return lost })
-				f.pass(c.least)
-				want(f, "too soon", c.done(f), false)
-				f.must("it goes on", c.within-c.least, func() bool { return c.done(f) })
-			})
-		})
-	}
-}
-
-// CONTROL sleeps between two dials, and an operator's order to accept MASTER waits for it with the
-// timer of the next: it dials once.
-func TestDialsOnce(t *testing.T) {
+// What is served is remembered, with the order that it is served by: CONTROL dies while MASTER is
+// away, and the next life goes on with it.
+func TestServedOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		m := f.add("m1", f.good(nil))
-		f.must("nobody is there", time.Minute, f.sawN("master.unreachable", 1))
-		tries := len(f.dials)
-		m.Freeze(10 * time.Minute)
-		f.system.Root.Send(m.root, messages.AcceptMaster{})
-		f.pass(10 * time.Minute)
-		f.pass(100 * time.Millisecond)
-		want(f, "dials", len(f.dials)-tries, 1)
+		m := f.alone(48, 16, ours(initialise(48, 16)), nil)
+		f.serve(m, "c", 0, 15)
+		i := initialise(48, 16)
+		f.serve(m, "d", 16, 31)
+		i.Epoch = 2
+		f.master.Change(func(o *mockmaster.Options) { o.Initialise = i })
+		f.master.Send("m1", i)
+		f.serve(m, "e", 32, 47)
+		f.connect(m, "d again", 16, 31) // from now on by this order
+		f.must("confirmed", time.Second, f.acked(m, "d again", "operational"))
+		f.pass(written)
+		processes := f.pids(m)
+		f.crash(m)
+		f.net.Cut("m1", "master")
+		f.boot(m)
+		f.must("taken back", 10*time.Second, f.sawN("cluster.adopted", 3))
+		f.pass(20 * time.Second)
+		want(f, "its processes", f.pids(m), processes)
+		f.net.Heal("m1", "master")
+		f.must("linked again", time.Minute, f.sawN("master.linked", 2))
+		f.pass(time.Second)
+		all := said[messages.Info](f, m)
+		epochs := ""
+		for _, r := range all[len(all)-1].Ranges {
+			epochs += fmt.Sprintf("%s by %d ", r.Range, r.Epoch)
+		}
+		want(f, "served", epochs, "0-15 by 1 16-31 by 2 32-47 by 2 ")
+		used := len(all[len(all)-1].LastIdentify)
+		want(f, "buckets of which MASTER hears when they were used", used, 16)
+		want(f, "identifies", f.identifies(), 48)
 	})
 }
 
-// However often MasterLink panics, it sends one heartbeat an interval.
-func TestBeatsOnce(t *testing.T) {
+// MASTER is started anew beside what is served, and CONTROL dies: the MASTER before is one of the past.
+func TestEpochOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		f.panics = true
-		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
-		panics := 0
-		m.Panic = func(actor string, msg any) bool {
-			more := panics < 5 && actor == "masterlink" && typeOf(msg) == "actors.linkFrame"
-			if more {
-				panics++
-			}
-			return more
+		i := initialise(16, 16)
+		m := f.alone(16, 16, ours(i), nil)
+		f.serve(m, "c", 0, 15)
+		i.Epoch = 7
+		f.master.Send("m1", i)
+		f.pass(written)
+		f.crash(m)
+		f.pass(time.Second) // MASTER has noticed
+		f.boot(m)
+		f.must("the refusal", 5*time.Second, f.sawN("master.refused", 1))
+		want(f, "code", last[messages.MasterRefusedUs](f).CloseCode, messages.CloseStaleEpoch)
+	})
+}
+
+// Who we are is remembered before MASTER says anything: the next life is no other CONTROL.
+func TestInstanceOutlivesControl(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		o := ours(initialise(1, 1))
+		o.SilentGreeting = true
+		f.withMaster(o)
+		m := f.add("m1", f.good(nil))
+		var who [2]string
+		for life := range who {
+			f.must("the link", time.Second, func() bool { return f.master.Link("m1") != nil })
+			who[life] = f.master.Greeting("m1").Instance
+			f.pass(written)
+			f.crash(m)
+			f.pass(time.Second) // MASTER has noticed
+			f.boot(m)
 		}
+		want(f, "the instance of the next life", who[1], who[0])
+		want(f, "its length", len(who[0]), 32)
+	})
+}
+
+// An older CONTROL remembered what it served without the orders for it: they count as the newest.
+func TestServedByAnOlderControl(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(16, 16, ours(initialise(16, 16)), nil)
+		f.serve(m, "c", 0, 15)
+		f.pass(written)
+		f.crash(m)
+		f.pass(time.Second) // MASTER has noticed
+		m.Damage("link.json", []byte(strings.Replace(m.File("link.json"), `"epochs"`, `"unknown"`, 1)))
+		f.boot(m)
+		f.must("taken back", 10*time.Second, f.sawN("cluster.adopted", 1))
+		f.pass(time.Second)
+		all := said[messages.Info](f, m)
+		want(f, "by the order of", all[len(all)-1].Ranges[0].Epoch, 1)
+	})
+}
+
+// CONTROL is stopped in order: the next life serves nothing before it is told to.
+func TestNothingOutlivesAnOrderedStop(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(16, 16, ours(initialise(16, 16)), nil)
+		f.serve(m, "c", 0, 15)
+		f.stopControl(m)
+		f.pass(time.Second) // MASTER has noticed
+		f.boot(m)
+		f.must("linked again", 5*time.Second, f.sawN("master.linked", 2))
 		f.pass(time.Minute)
-		want(f, "panics", panics, 5)
-		before := len(said[messages.Heartbeat](f, m))
-		f.pass(time.Minute)
-		if n := len(said[messages.Heartbeat](f, m)) - before; n < 10 || n > 14 {
-			f.t.Errorf("%d heartbeats within a minute, want about 12", n)
+		all := said[messages.Info](f, m)
+		want(f, "served", rangesOf(all[len(all)-1]), "")
+		want(f, "processes", len(m.Processes()), 0)
+	})
+}
+
+// The clocks were wrong when the epoch was obeyed that lies in MASTER's future. What is served is by
+// no order of that any more, in whatever MASTER hears from now on.
+func TestEpochOfTheFuture(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		i := initialise(16, 16)
+		i.Epoch = time.Now().Add(24 * time.Hour).UnixMilli()
+		m := f.alone(16, 16, ours(i), nil)
+		f.serve(m, "c", 0, 15)
+		f.pass(time.Second)
+		i.Epoch, i.Now = time.Now().UnixMilli(), new(messages.At(time.Now()))
+		before := len(said[messages.Info](f, m))
+		f.master.Send("m1", i)
+		f.pass(10 * time.Second)
+		want(f, "refused", f.saw("master.refused"), 0)
+		all := said[messages.Info](f, m)[before:]
+		want(f, "it says so", len(all) > 0, true)
+		for _, info := range all {
+			for _, r := range info.Ranges {
+				want(f, "by an order of before", r.Epoch > i.Epoch, false)
+			}
 		}
 	})
 }
