@@ -83,6 +83,25 @@ func TestGovernorWaitsForWhatIsInherited(t *testing.T) {
 	})
 }
 
+// A bucket that a machine used, or a whole fleet that nobody counted, is free five seconds later.
+func TestGovernorKnowsWhatWasUsed(t *testing.T) {
+	for name, word := range map[string]any{
+		"a machine": used{source: "a", last: map[int]time.Time{}},
+		"a fleet":   fleet.UsedAll{Buckets: 1},
+	} {
+		governorAlone(t, func(s *sim.Solo) {
+			if u, is := word.(used); is {
+				u.last[0] = time.Now()
+			}
+			s.Tell(word, wants("b", "b1"))
+			s.Pass(time.Minute)
+			if got, want := grants(s), "b1 after 5.1s "; got != want {
+				t.Errorf("%s: granted %s, want %s", name, got, want)
+			}
+		})
+	}
+}
+
 // Who waits longest goes first, by the word of its machine; of those who began to wait within five
 // seconds, the lowest shard.
 func TestGovernorKeepsTheOrder(t *testing.T) {
