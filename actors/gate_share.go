@@ -26,7 +26,11 @@ const putOffFor = time.Minute
 // take takes a share of MASTER's, which hears that once it is on disk. While permits are out that
 // were paid from the last share it takes none: MASTER repeats it.
 func (g *IdentifyGate) take(ctx actor.Context, s messages.Share) {
-	if s.ID == g.share.ID || g.outOfShare(time.Now()) > 0 {
+	if s.ID == g.share.ID {
+		g.reportShare(ctx) // MASTER has yet to hear that, or the report was lost
+		return
+	}
+	if g.outOfShare(time.Now()) > 0 {
 		return
 	}
 	g.share, g.unread, g.low, g.stale = s, false, false, true

@@ -199,3 +199,22 @@ func TestShareOfAMachineThatMasterHasYetToMeet(t *testing.T) {
 		}
 	})
 }
+
+// The report that a share is on disk is lost in a panic of our own code. MASTER repeats the share
+// with each heartbeat, and hears that the machine has it.
+func TestShareWhoseReportIsLost(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		f.panics = true
+		o := ours(initialise(8, 8))
+		o.Share = &messages.Share{ID: 5, Total: 50, Remaining: 50, Reserve: 4}
+		m := f.alone(8, 8, o, nil)
+		m.Panic = func(actor string, msg any) bool { return actor == "masterlink" && typeOf(msg) == "messages.ShareLeft" }
+		f.pass(8 * time.Second) // the first heartbeat brings it
+		m.Panic = nil
+		f.pass(20 * time.Second)
+		beats := said[messages.Heartbeat](f, m)
+		if s := beats[len(beats)-1].Share; s == nil || s.ID != 5 {
+			f.t.Fatalf("the machine reports the share %+v, want number 5\n%s", s, f.log)
+		}
+	})
+}
