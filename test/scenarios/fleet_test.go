@@ -219,6 +219,11 @@ func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), c
 func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 	w, prefix := m.Boot()
 	m.life++
+	for _, p := range m.Processes() { // one that is taken back counts as this life's start
+		if id, err := strconv.Atoi(p.Env("CLUSTER_ID")); err == nil {
+			m.tried[messages.ClusterID(id)] = max(m.tried[messages.ClusterID(id)], 1)
+		}
+	}
 	o := options(m.Name)
 	o.Behaviours = []actors.Behaviour{{Name: "witness", Actor: func(_ *world.World, h actors.House) actor.Actor { return &witness{f: f, machine: m, house: h} }}}
 	for _, c := range change {
