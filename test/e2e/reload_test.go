@@ -23,7 +23,7 @@ func TestReload(t *testing.T) {
 	write("{}")
 	p := control(t, append(runEnv(t, lonely(nil)), roleVariable+"=ready"), "run", "-c", file, "--", self)
 	p.line("control runs")
-	const done, broken = "configuration reloaded", "configuration is broken: nothing is changed"
+	const done, broken = "configuration reloaded", "configuration is broken, nothing changed"
 	reload := func(text, message string) line {
 		t.Helper()
 		write(text)

@@ -130,7 +130,7 @@ func TestUpgradeRefused(t *testing.T) {
 	}
 	refused("no such file", here)
 	refused("no CONTROL runs on it", "--state.dir="+folder(t))
-	refused("no CONTROL that runs", "--pid", strconv.Itoa(os.Getpid()))
+	refused("it is not a running CONTROL", "--pid", strconv.Itoa(os.Getpid()))
 	if n := len(b.lines("upgrade refused")); n != 4 {
 		t.Errorf("the log has %d refused upgrades, want 4", n)
 	}
