@@ -105,7 +105,7 @@ func (t *task) frame(c *conn, frame []byte) (over bool) {
 	case t.request != nil:
 		_, err = c.Write(t.request)
 	case (t.n-t.left)%batch == 0:
-		_, err = t.credits.Write([]byte{1})
+		err = pay(t.credits, 1)
 	}
 	if t.left == 0 || err != nil {
 		t.done <- err
@@ -130,12 +130,12 @@ func (i *bareInstance) do(o order) (figures, error) {
 		return spread(time.Since(began), t.each), nil
 	case "send":
 		frame := message(o.Size)
-		earned, err := net.Dial("unix", o.Credits)
+		earned, err := dialled(o.Credits)
 		if err != nil {
 			return figures{}, err
 		}
 		defer earned.Close()
-		err = paced(earned, o.N, o.Size, func() error { _, err := i.Write(frame); return err })
+		err = paced(earned, o.N, func() error { _, err := i.Write(frame); return err })
 		return figures{Took: time.Since(began)}, err
 	case "receive":
 		credits, stop, err := creditor(o.Credits)
@@ -145,7 +145,9 @@ func (i *bareInstance) do(o order) (figures, error) {
 		defer stop()
 		t := &task{credits: credits, left: o.N, n: o.N, done: make(chan error, 1)}
 		i.tasks <- t
-		err = <-t.done
+		if err = pay(credits, advance(o.Size)); err == nil {
+			err = within(t.done)
+		}
 		return figures{Took: time.Since(t.since)}, err
 	}
 	return figures{}, fmt.Errorf("no such order: %s", o.Do)

@@ -1,14 +1,14 @@
 //go:build linux
 
-// Package bench measures the shipped daemon: `control run` with its bots as processes, over real
-// sockets, in turns with a bare relay in CONTROL's place. The time of a message is then a ratio
-// within one run on one machine, whatever else that machine does.
+// Package bench measures the shipped daemon: `control run` with its bots as processes of their own,
+// over real sockets, beside a bare relay in CONTROL's place that is measured in turns with it. What
+// a message takes is then a ratio in one run, on one machine, whatever else that machine does.
 //
 //	task bench
 //
-// The processes are this test binary with a role in its environment; the benchmark sends them
-// orders (orders_test.go: a line of JSON each way). The CPU time of other processes is read from
-// /proc, so all of it is Linux only.
+// The processes that take part are this test binary with a role in its environment; the benchmark
+// gives them their orders (orders_test.go: a line of JSON each way). The CPU time of other
+// processes is read from /proc, so that all of it is Linux only.
 package bench
 
 import (
@@ -16,16 +16,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
-// roleVariable makes this test binary one of the processes.
+// roleVariable makes this test binary one of the processes that take part.
 const roleVariable = "BENCH_ROLE"
 
-// binary is the path of control, built once.
-var binary string
-
-// roles are the roles of a process.
+// roles are what a process can be.
 var roles = map[string]func() error{
 	"bare":   bare,
 	"sdk":    onSDK,
@@ -45,17 +43,32 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
+// folder is where control is built.
+var folder string
+
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
+	var err error
+	if folder, err = os.MkdirTemp("", "bench"); err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "control")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/discluster/control/cmd/control")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Printf("bench: build control: %v\n%s", err, out)
-		return 1
-	}
+	defer os.RemoveAll(folder)
 	return m.Run()
 }
+
+// binary returns the path of control, which it builds once.
+func binary(b testing.TB) string {
+	path, err := built()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(folder, "control")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", path, "github.com/discluster/control/cmd/control")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build control: %w\n%s", err, out)
+	}
+	return path, nil
+})

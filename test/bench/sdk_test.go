@@ -78,12 +78,12 @@ func (i *sdkInstance) do(o order) (figures, error) {
 		return spread(time.Since(began), each), nil
 	case "send":
 		text := strings.Repeat("x", o.Size)
-		earned, err := net.Dial("unix", o.Credits)
+		earned, err := dialled(o.Credits)
 		if err != nil {
 			return figures{}, err
 		}
 		defer earned.Close()
-		err = paced(earned, o.N, o.Size, func() error { _, err := i.Notify(bot.Clusters(1), text); return err })
+		err = paced(earned, o.N, func() error { _, err := i.Notify(bot.Clusters(1), text); return err })
 		return figures{Took: time.Since(began)}, err
 	case "receive":
 		credits, stop, err := creditor(o.Credits)
@@ -94,7 +94,9 @@ func (i *sdkInstance) do(o order) (figures, error) {
 		i.mu.Lock()
 		i.left, i.n, i.credits, i.done = o.N, o.N, credits, make(chan error, 1)
 		i.mu.Unlock()
-		err = <-i.done
+		if err = pay(credits, advance(o.Size)); err == nil {
+			err = within(i.done)
+		}
 		return figures{Took: time.Since(i.since)}, err
 	}
 	return figures{}, fmt.Errorf("no such order: %s", o.Do)
@@ -112,7 +114,7 @@ func (i *sdkInstance) message(bot.Message) {
 	}
 	var err error
 	if i.left > 0 {
-		_, err = i.credits.Write([]byte{1})
+		err = pay(i.credits, 1)
 	}
 	if i.left == 0 || err != nil {
 		i.done <- err

@@ -33,7 +33,7 @@ type stage struct {
 func onControl(b testing.TB, role string, n int) *stage {
 	s := newStage(b)
 	discord := free(b)
-	s.spawn(nil, binary, "discord", "--listen", discord, "--shards", strconv.Itoa(n), "--max-concurrency", "16")
+	s.spawn(nil, binary(b), "discord", "--listen", discord, "--shards", strconv.Itoa(n), "--max-concurrency", "16")
 	eventually(b, "the simulated Discord listens", func() bool {
 		c, err := net.Dial("tcp", discord)
 		if err == nil {
@@ -45,7 +45,7 @@ func onControl(b testing.TB, role string, n int) *stage {
 		roleVariable + "=" + role, "DISCORD_TOKEN=x", "DISCORD_API=http://" + discord, "CONTROL_STATE__DIR=" + filepath.Join(s.dir, "state"),
 		"CONTROL_ADMIN__LISTEN=", "CONTROL_CLUSTER__SHARDS_PER_CLUSTER=1", "CONTROL_LOG__LEVEL=error",
 	}
-	s.middle = s.spawn(env, binary, "run", "--", os.Args[0])
+	s.middle = s.spawn(env, binary(b), "run", "--", os.Args[0])
 	return s.gather(n)
 }
 
@@ -132,7 +132,6 @@ func (s *stage) stream(n, size int) figures {
 	o := order{N: n, Size: size, Credits: filepath.Join(s.dir, "credits")}
 	o.Do = "receive"
 	received := s.workers[1].start(o)
-	eventually(s.b, "the receiver listens", func() bool { _, err := os.Stat(o.Credits); return err == nil })
 	o.Do = "send"
 	s.do(0, o)
 	f, err := received()
