@@ -114,7 +114,11 @@ func (r ShardRange) String() string {
 }
 
 // MarshalJSON writes [first,last].
-func (r ShardRange) MarshalJSON() ([]byte, error) { return json.Marshal([2]int{r.First, r.Last}) }
+func (r ShardRange) MarshalJSON() ([]byte, error) {
+	text := append(make([]byte, 0, 16), '[')
+	text = append(strconv.AppendInt(text, int64(r.First), 10), ',')
+	return append(strconv.AppendInt(text, int64(r.Last), 10), ']'), nil
+}
 
 // UnmarshalJSON reads [first,last]; anything but two whole numbers with 0 ≤ first ≤ last is an
 // error.

@@ -206,13 +206,14 @@ type ClusterView struct {
 	// ShardsReady is assumed, by the time that passed (cluster.ready: after)
 	Assumed   bool           `json:"assumed,omitempty"`
 	Restarts  int            `json:"restarts"`
-	States    string         `json:"states"`            // a letter a shard: ShardLetter
-	LatencyMS []Milliseconds `json:"latency_ms"`        // of the gateway; 0: unknown
-	Events    []float64      `json:"events_per_second"` // from Discord, to a tenth; -1: unknown
-	Guilds    int            `json:"guilds"`            // sum over the shards that report it
+	States    string         `json:"states"`                      // a letter a shard: ShardLetter
+	LatencyMS []Milliseconds `json:"latency_ms,omitempty"`        // of the gateway; 0: unknown
+	Events    []float64      `json:"events_per_second,omitempty"` // from Discord, to a tenth; -1: unknown
+	Guilds    int            `json:"guilds"`                      // sum over the shards that report it
 	// shards that could resume in another process
 	Sessions int `json:"sessions"`
-	// of its process; this and the next two come from the kernel, where it has them
+	// of its process; this and the next two come from the kernel, where it has
+	// them, at one moment: in a list of many processes a while ago
 	UptimeMS Milliseconds `json:"uptime_ms,omitempty"`
 	CPUMS    Milliseconds `json:"cpu_ms,omitempty"` // processor time of its process
 	Resident int64        `json:"resident_bytes,omitempty"`

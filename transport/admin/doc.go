@@ -6,6 +6,8 @@
 //	guard.go    access: Host, Origin, content type, token, and request rates
 //	routes.go   every route, in one table
 //	view.go     GET: machine, clusters, shards, sessions, whereis, identifies
+//	body.go     how an answer goes out: ETag, gzip
+//	usage.go    what the processes of clusters use
 //	orders.go   POST: restart, drain, stop, rolling-restart, accept-master
 //	fleet.go    GET: the fleet; fleet_orders.go POST: orders to it
 //	events.go   events as a list and as a stream (SSE)

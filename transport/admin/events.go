@@ -75,7 +75,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, f messages.Follow,
 		failed(w, err)
 		return
 	}
-	answer(w, http.StatusOK, EventsAnswer{t.Last, t.Gap && !all, append([]messages.EventRecord{}, t.Events...)})
+	show(w, r, EventsAnswer{t.Last, t.Gap && !all, append([]messages.EventRecord{}, t.Events...)}, time.Time{})
 }
 
 // stream sends events as they come, until the client disconnects.

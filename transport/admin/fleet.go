@@ -15,7 +15,7 @@ func (s *Server) wholeFleet(w http.ResponseWriter, r *http.Request) {
 		failed(w, err)
 		return
 	}
-	answer(w, http.StatusOK, v)
+	show(w, r, v, v.At)
 }
 
 // Metrics of MASTER. MASTER limits the values of machine.

@@ -10,7 +10,6 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
-func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI)
+func (s *Server) openapi(w http.ResponseWriter, r *http.Request) {
+	send(w, r, "application/json", openAPI, nil)
 }

@@ -1,13 +1,10 @@
 package admin
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"embed"
 	"fmt"
 	"net/http"
 	"path"
-	"time"
 )
 
 // page is the status page, of a machine or of the fleet: plain files without a build, which use the
@@ -43,10 +40,8 @@ func pageFile(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", pageTypes[path.Ext(name)])
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", fmt.Sprintf(`"%.16x"`, sha256.Sum256(text)))
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(text))
+	send(w, r, pageTypes[path.Ext(name)], text, nil)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/door"
+	"github.com/discluster/control/transport/proc"
 )
 
 // Control is the machine that the server shows and commands. No method blocks; answers may come on
@@ -79,6 +80,7 @@ type Server struct {
 	own        func() *prometheus.Registry // of this process; made for the first request
 	over       context.CancelFunc          // ends the streams
 	streams    pools                       // open ones
+	usages     usages
 	visits     visits
 	rejections rejections
 
@@ -89,7 +91,7 @@ type Server struct {
 
 // New makes a server of a machine, of a fleet, or of both. It does not listen so far.
 func New(o Options, c Control, f Fleet) *Server {
-	s := &Server{options: o, control: c, fleet: f, own: sync.OnceValue(func() *prometheus.Registry { return ownRegistry(o.LogsLost) })}
+	s := &Server{options: o, control: c, fleet: f, usages: usages{ask: proc.Usage}, own: sync.OnceValue(func() *prometheus.Registry { return ownRegistry(o.LogsLost) })}
 	var ctx context.Context
 	ctx, s.over = context.WithCancel(context.Background())
 	s.http = http.Server{

@@ -200,6 +200,7 @@ func TestRefusals(t *testing.T) {
 		"a shard of others":          {"", "GET", "/api/v1/shards/8", "", nil, 404, "unknown"},
 		"a guild that is none":       {"", "GET", "/api/v1/whereis/abc", "", nil, 400, "bad_number"},
 		"a level that is none":       {"", "GET", "/api/v1/events?level=loud", "", nil, 400, "bad_query"},
+		"figures of no kind":         {"", "GET", machine + "?shard_figures=some", "", nil, 400, "bad_query"},
 		"an event that is none":      {"", "GET", "/api/v1/events?after=x", "", nil, 400, "bad_query"},
 		"a route that is none":       {"", "GET", "/api/v2/machine", "", nil, 404, "no_route"},
 		"an order by GET":            {"", "GET", restart, "", nil, 404, "no_route"},

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/discluster/control/messages"
-	"github.com/discluster/control/transport/proc"
 )
 
 // ClustersAnswer is GET /api/v1/clusters.
@@ -54,33 +54,53 @@ func (s *Server) with(w http.ResponseWriter, r *http.Request, show func(v messag
 	show(v)
 }
 
-// used returns a cluster with the kernel's figures of its process.
-func used(c messages.ClusterView) messages.ClusterView {
-	if u, known := proc.Usage(c.PID); known {
-		c.UptimeMS, c.CPUMS, c.Resident = messages.Millis(u.Age), messages.Millis(u.CPU), u.Resident
+// listed returns clusters as a list has them, without the figures of single shards if it is to be
+// small.
+func (s *Server) listed(all []messages.ClusterView, figures bool) []messages.ClusterView {
+	lines := append([]messages.ClusterView{}, all...)
+	for i := range lines {
+		lines[i].GaveUp = nil
+		if !figures {
+			lines[i].LatencyMS, lines[i].Events = nil, nil
+		}
 	}
-	return c
-}
-
-// listed returns clusters in the form of a list.
-func listed(all []messages.ClusterView) []messages.ClusterView {
-	lines := make([]messages.ClusterView, len(all))
-	for i, c := range all {
-		c.GaveUp = nil
-		lines[i] = used(c)
-	}
+	s.usages.fill(lines)
 	return lines
 }
 
+// figures reads whether a list has the figures of single shards (?shard_figures=false: it has not),
+// and answers for a value that is none. They are most of the list of a machine with many shards.
+func figures(w http.ResponseWriter, r *http.Request) (figures, ok bool) {
+	value := r.URL.Query().Get("shard_figures")
+	if value == "" {
+		return true, true
+	}
+	figures, err := strconv.ParseBool(value)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_query", fmt.Sprintf("shard_figures %.40q: want true or false", value))
+	}
+	return figures, err == nil
+}
+
 func (s *Server) machine(w http.ResponseWriter, r *http.Request) {
+	figures, ok := figures(w, r)
+	if !ok {
+		return
+	}
 	s.with(w, r, func(v messages.View) {
-		v.Clusters = listed(v.Clusters)
-		answer(w, http.StatusOK, v)
+		v.Clusters = s.listed(v.Clusters, figures)
+		show(w, r, v, v.At)
 	})
 }
 
 func (s *Server) clusters(w http.ResponseWriter, r *http.Request) {
-	s.with(w, r, func(v messages.View) { answer(w, http.StatusOK, ClustersAnswer{v.LastEvent, listed(v.Clusters)}) })
+	figures, ok := figures(w, r)
+	if !ok {
+		return
+	}
+	s.with(w, r, func(v messages.View) {
+		show(w, r, ClustersAnswer{v.LastEvent, s.listed(v.Clusters, figures)}, time.Time{})
+	})
 }
 
 func (s *Server) cluster(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +114,11 @@ func (s *Server) cluster(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusNotFound, string(messages.RefusedUnknown), fmt.Sprintf("cluster %d is not of this machine", id))
 			return
 		}
-		answer(w, http.StatusOK, used(v.Clusters[at]))
+		c := v.Clusters[at]
+		one := used{}
+		one.Used, one.known = s.usages.ask(c.PID)
+		one.show(&c)
+		show(w, r, c, time.Time{})
 	})
 }
 
@@ -106,13 +130,13 @@ func (s *Server) shards(w http.ResponseWriter, r *http.Request) {
 				all.Shards = append(all.Shards, shardOf(c, shard))
 			}
 		}
-		answer(w, http.StatusOK, all)
+		show(w, r, all, time.Time{})
 	})
 }
 
 func (s *Server) sessions(w http.ResponseWriter, r *http.Request) {
 	s.with(w, r, func(v messages.View) {
-		answer(w, http.StatusOK, SessionsAnswer{append([]messages.SessionView{}, v.Sessions...)})
+		show(w, r, SessionsAnswer{append([]messages.SessionView{}, v.Sessions...)}, time.Time{})
 	})
 }
 
@@ -127,7 +151,7 @@ func (s *Server) shard(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusNotFound, string(messages.RefusedUnknown), fmt.Sprintf("shard %d is not of this machine", shard))
 			return
 		}
-		answer(w, http.StatusOK, shardOf(*c, shard))
+		show(w, r, shardOf(*c, shard), time.Time{})
 	})
 }
 
@@ -141,7 +165,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) {
 		if n.WaitCount > 0 {
 			is.WaitedMS = messages.Millis(n.WaitSum) / messages.Milliseconds(n.WaitCount)
 		}
-		answer(w, http.StatusOK, is)
+		show(w, r, is, time.Time{})
 	})
 }
 

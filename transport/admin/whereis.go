@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/discluster/control/messages"
 )
@@ -40,7 +41,7 @@ func (s *Server) whereis(w http.ResponseWriter, r *http.Request) {
 	case is.ShardCount == 0:
 		refuse(w, http.StatusConflict, string(messages.RefusedNow), "the number of shards is unknown")
 	default:
-		answer(w, http.StatusOK, is)
+		show(w, r, is, time.Time{})
 	}
 }
 

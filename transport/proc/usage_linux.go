@@ -2,7 +2,6 @@ package proc
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"strconv"
 	"time"
@@ -19,7 +18,8 @@ func Usage(pid int) (Used, bool) {
 	if pid <= 0 {
 		return Used{}, false
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	var room [1024]byte // a line has some 300
+	text, err := readShort("/proc/"+strconv.Itoa(pid)+"/stat", room[:])
 	if err != nil {
 		return Used{}, false
 	}
@@ -28,6 +28,18 @@ func Usage(pid int) (Used, bool) {
 		return Used{}, false
 	}
 	return parseUsage(text, time.Duration(up.Nano()), os.Getpagesize())
+}
+
+// readShort reads a file of the kernel that is made by one read, without all that os.File does for
+// files that one can wait for: half the time.
+func readShort(path string, room []byte) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	n, err := unix.Read(fd, room)
+	return room[:max(n, 0)], err
 }
 
 // parseUsage reads fields 14, 15 (utime, stime), 22 (starttime, since boot) and 24 (rss, in pages)

@@ -4,8 +4,8 @@
 import { Slices } from "./slices.js";
 import { bytesText, cellsFor, clusterState, columnsOf, el, latencyText, rangeText, rateText, setText, shardStates, span } from "./words.js";
 
-const denseFrom = 1000; // tiles: from this number on they show their mark alone
-const cpuOver = 4000; // ms over which a share of CPU is measured
+export const denseFrom = 1000; // tiles: from this number on they show their mark alone, and their figures are not asked for
+const cpuOver = 4000; // ms of the process over which a share of CPU is measured
 
 // Cluster is one cluster's part of the table, a tbody.
 class Cluster {
@@ -27,7 +27,7 @@ class Cluster {
 		const [kind, state] = clusterState(c);
 		const well = kind === "good" && c.shards_ready === this.tiles.length;
 		const shards = rangeText(c.shards) + (c.assumed ? ", assumed ready" : well ? "" : `, ${c.shards_ready} ready`);
-		const figures = [String(c.cluster), state, shards, String(c.pid ?? ""), c.uptime_ms ? span(c.uptime_ms) : "", this.cpu(c, at), bytesText(c.resident_bytes), String(c.restarts)];
+		const figures = [String(c.cluster), state, shards, String(c.pid ?? ""), c.uptime_ms ? span(c.uptime_ms) : "", this.cpu(c), bytesText(c.resident_bytes), String(c.restarts)];
 		figures.forEach((text, i) => setText(this.cells[i], text));
 		this.cells[1].className = kind;
 		const d = c.last_death;
@@ -36,7 +36,7 @@ class Cluster {
 		this.body.classList.toggle("well", well);
 		for (let i = 0; i < this.tiles.length; i++) {
 			if (c.states[i] !== this.view?.states[i]) this.turn(this.tiles[i], c.states[i]);
-			if (c.states[i] !== this.view?.states[i] || c.latency_ms[i] !== this.view.latency_ms[i] || c.events_per_second[i] !== this.view.events_per_second[i] || dense !== this.dense) {
+			if (c.states[i] !== this.view?.states[i] || c.latency_ms?.[i] !== this.view.latency_ms?.[i] || c.events_per_second?.[i] !== this.view.events_per_second?.[i] || dense !== this.dense) {
 				this.figure(i, c, dense);
 			}
 		}
@@ -58,19 +58,20 @@ class Cluster {
 	}
 
 	figure(i, c, dense) {
-		const tile = this.tiles[i], latency = latencyText(c.latency_ms[i]), rate = rateText(c.events_per_second[i]);
+		const tile = this.tiles[i], latency = latencyText(c.latency_ms?.[i]), rate = rateText(c.events_per_second?.[i]);
 		const [state] = shardStates[c.states[i]] ?? shardStates["."];
 		tile.title = [`Shard ${tile.value}: ${state}`, latency, rate && `${c.events_per_second[i]} events/s`].filter(Boolean).join(", ");
 		if (!dense) tile.dataset.figures = ` ${tile.value}\n${latency || "–"}\n${rate || "–"}`;
 	}
 
 	// cpu returns the share of one processor since a moment ago; at first, since the process started.
-	cpu(c, at) {
+	// Both figures are of one moment, perhaps a while ago.
+	cpu(c) {
 		if (c.cpu_ms === undefined && !c.uptime_ms) return "";
-		const now = { pid: c.pid, at, used: c.cpu_ms ?? 0 };
-		if (this.used?.pid !== c.pid) this.used = { pid: c.pid, at: at - c.uptime_ms, used: 0 };
-		if (at - this.used.at >= cpuOver || !this.share) {
-			this.share = `${Math.round((100 * (now.used - this.used.used)) / Math.max(at - this.used.at, 1))} %`;
+		const now = { pid: c.pid, up: c.uptime_ms ?? 0, used: c.cpu_ms ?? 0 };
+		if (this.used?.pid !== c.pid) this.used = { pid: c.pid, up: 0, used: 0 };
+		if (now.up - this.used.up >= cpuOver || !this.share) {
+			this.share = `${Math.round((100 * (now.used - this.used.used)) / Math.max(now.up - this.used.up, 1))} %`;
 			this.used = now;
 		}
 		return this.share;

@@ -44,5 +44,5 @@ function line(m, i) {
 	if (place !== body) $("machines").insertBefore(body, place ?? null);
 }
 
-live("fleet", show);
+live(() => "fleet", show);
 whereis(() => {});

@@ -12,7 +12,7 @@ const answerWithin = 10000;
 const events = new Events($("events"));
 let path, show; // the requested path, and the function that shows the answer
 
-// live starts the updates.
+// live starts the updates. path returns what is asked for at the moment.
 export function live(what, shown) {
 	[path, show] = [what, shown];
 	look();
@@ -22,11 +22,24 @@ export function live(what, shown) {
 // A password in the address, as in http://:token@host/, is removed: fetch refuses such addresses.
 const address = (path) => new URL(`api/v1/${path}`, location.origin + location.pathname);
 
-export async function get(path) {
-	const answer = await fetch(address(path), { signal: AbortSignal.timeout(answerWithin) });
+export const get = async (path) => (await ask(path, {})).body;
+
+async function ask(path, headers) {
+	const answer = await fetch(address(path), { headers, signal: AbortSignal.timeout(answerWithin) });
+	if (answer.status === 304) return { answer };
 	const body = await answer.json().catch(() => ({}));
 	if (!answer.ok) throw new Error(body.error?.message ?? `HTTP ${answer.status}`);
-	return body;
+	return { answer, body };
+}
+
+// view asks for what is shown. An answer that is the last one but for its time comes without a body.
+let last = {};
+async function view() {
+	const asked = path();
+	const { answer, body } = await ask(asked, last.asked === asked && last.tag ? { "If-None-Match": last.tag } : {});
+	if (body) last = { asked, body, tag: answer.headers.get("ETag") };
+	else last.body.at = new Date(answer.headers.get("Date")).toISOString();
+	return last.body;
 }
 
 // The problems of view and stream; the page is live without any.
@@ -58,8 +71,8 @@ async function look() {
 	began = performance.now();
 	[looking, stirred] = [true, false];
 	try {
-		const view = await get(path);
-		requestAnimationFrame(() => show(view));
+		const came = await view();
+		requestAnimationFrame(() => show(came));
 		hinders("view", "");
 	} catch (e) {
 		hinders("view", `CONTROL does not answer (${e.message})`);

@@ -1,5 +1,5 @@
 // The page of a machine: the answer of GET api/v1/machine.
-import { Clusters } from "./clusters.js";
+import { Clusters, denseFrom } from "./clusters.js";
 import { why } from "./events.js";
 import { get, live } from "./live.js";
 import { $, count, el, facts, latencyText, rateText, setText, shardStates, span } from "./words.js";
@@ -56,8 +56,9 @@ $("details").addEventListener("close", () => (refresh = () => {}));
 
 function showShard(shard) {
 	const dl = el("dl");
-	refresh = () => {
-		const c = view.clusters.find((c) => c.shards[0] <= shard && shard <= c.shards[1]);
+	refresh = async () => {
+		let c = view.clusters.find((c) => c.shards[0] <= shard && shard <= c.shards[1]);
+		if (c && !c.latency_ms) c = await get(`clusters/${c.cluster}`).catch(() => undefined);
 		if (!c) return;
 		const i = shard - c.shards[0];
 		const [name, mark] = shardStates[c.states[i]] ?? shardStates["."];
@@ -87,5 +88,5 @@ function reveal(shard) {
 	clusters.tile(shard)?.focus();
 }
 
-live("machine", show);
+live(() => (view?.machine.shards >= denseFrom ? "machine?shard_figures=false" : "machine"), show);
 whereis((is) => is.here && clusters.tile(is.shard) && el("button", { type: "button", onclick: () => reveal(is.shard) }, "Show it"));
