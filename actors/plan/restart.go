@@ -32,6 +32,7 @@ type History struct {
 	Causes []string      // of the failed starts in a row, what each died of
 	held   time.Duration // the wait before the last restart after trouble that passes
 	delay  time.Duration // the wait before the last restart after a short service
+	short  time.Time     // when a short service ended last
 	flaps  []time.Time   // deaths within healthyAfter of READY, the newest flapCount
 	broken []time.Time   // panics of ours, the newest brokenCount
 }
@@ -143,7 +144,12 @@ func Restart(h History, f Failure, now time.Time, random float64) (History, Verd
 		return History{}, Verdict{}
 	default:
 		h.Causes = nil
-		h.delay = min(max(2*h.delay, firstDelay), maxDelay)
+		if h.short.IsZero() || now.Sub(h.short) >= flapWindow { // one death makes no habit
+			h.delay = 0
+		} else {
+			h.delay = min(max(2*h.delay, firstDelay), maxDelay)
+		}
+		h.short = now
 		h.flaps = recent(h.flaps, now, flapWindow, flapCount)
 		v := Verdict{After: Jitter(h.delay, jitter, random), Flapping: len(h.flaps) == flapCount}
 		if v.Flapping {
