@@ -146,6 +146,8 @@ func TestRouterAnswersInPart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		k, m := f.talking(nil)
 		f.must("all serve", time.Minute, f.sawN("cluster.ready", 4))
+		f.processOf(m, "2").Signal(syscall.SIGKILL) // so that its next death costs a wait
+		f.must("all serve again", time.Minute, f.sawN("cluster.ready", 5))
 		k.answered(k.ask("0", 0, "REQUEST", everyone, 0), time.Second, "[0,1,2,3] of [0 1 2 3]")
 		f.processOf(m, "1").Signal(syscall.SIGSTOP)
 		f.pass(time.Millisecond)
