@@ -26,6 +26,7 @@ type shard struct {
 	wishAt   time.Time           // when the bot, or we, asked last
 	atGate   bool                // the gate has it
 	held     bool                // the gate is to be asked as soon as the cluster's share allows
+	sent     string              // the gate's name for the permit that it identified with, until Discord has answered
 	latency  messages.Milliseconds
 	guilds   *int      // nil: not known
 	rate     plan.Rate // of events
@@ -147,6 +148,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	if !moved {
 		return
 	}
+	c.arrivedAtDiscord(ctx, s)
 	passed := c.reportMove(ctx, messages.ShardMoved{Cluster: c.plan.ID, Shard: p.Shard, State: p.State, CloseCode: p.CloseCode, LatencyMS: p.LatencyMS})
 	if c.ready() == c.plan.Shards.Len() && c.State() == string(messages.ClusterConnecting) {
 		c.arrived(ctx)
@@ -165,6 +167,18 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 		c.figures = true
 	}
 	c.arm(ctx)
+}
+
+// arrivedAtDiscord reports that Discord has answered a shard's identify. Only READY that follows it
+// directly is its answer.
+func (c *Cluster) arrivedAtDiscord(ctx actor.Context, s *shard) {
+	switch {
+	case s.sent == "" || s.state == messages.ShardIdentifying:
+		return
+	case s.state == messages.ShardReady:
+		ctx.Send(c.house.Gate, messages.PermitArrived{ID: s.sent})
+	}
+	s.sent = ""
 }
 
 // arrived: every shard is READY.

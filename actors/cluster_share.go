@@ -137,6 +137,9 @@ func (c *Cluster) permitSent(ctx actor.Context, p messages.PermitSent) {
 	if id != "" {
 		ctx.Send(c.house.Gate, messages.PermitUsed{ID: id, Sent: p.Sent})
 	}
+	if s != nil && p.Sent {
+		s.sent = id
+	}
 }
 
 // keep hands what the instance says of its sessions to the book. Only what it announced is

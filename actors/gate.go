@@ -104,6 +104,9 @@ func (g *IdentifyGate) pacing(ctx actor.Context) {
 			g.pacer = g.newPacer()
 		}
 		g.next(ctx)
+	case messages.PermitArrived:
+		g.pacer.Arrived(m.ID, time.Now(), time.Time{})
+		g.next(ctx)
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		g.pacer.Drop(m.Cluster.String())
@@ -148,6 +151,8 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 	case messages.PermitUsed:
 		g.used(ctx, m)
 		ctx.Send(g.house.MasterLink, g.reportOf(m))
+	case messages.PermitArrived:
+		ctx.Send(g.house.MasterLink, messages.PermitReport{ID: m.ID, Sent: true, Arrived: true, Now: new(g.W.AtSteady(time.Now()))})
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		for _, w := range g.waiting() {

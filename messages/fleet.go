@@ -202,6 +202,10 @@ type PermitUsed struct {
 	Identifies int // behind a bucket that was kept: how many there were; 0: one
 }
 
+// PermitArrived (cluster → gate) reports that Discord has answered the identify of a permit that
+// was sent: the shard is READY.
+type PermitArrived struct{ ID string }
+
 // DropPermits (cluster → gate) reports that the requester died. Its open requests are forgotten;
 // its granted permits keep their buckets busy.
 type DropPermits struct{ Cluster ClusterID }

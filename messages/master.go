@@ -279,7 +279,8 @@ type PermitReport struct {
 	Sent bool   `json:"sent"` // false: not used, the bucket is free
 	// behind a bucket that was kept: how many there were, as far as known; absent: one
 	Identifies int         `json:"identifies,omitempty"`
-	Now        *UnixMillis `json:"now,omitempty"` // CONTROL's clock
+	Arrived    bool        `json:"arrived,omitempty"` // a second report: Discord has answered the identify
+	Now        *UnixMillis `json:"now,omitempty"`     // CONTROL's clock
 }
 
 // IdentifyCause is the reason of an identify; it decides the order of requests (DESIGN §5).

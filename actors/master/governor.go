@@ -356,10 +356,14 @@ func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.P
 // reported takes note of what became of a permit: it was paid for when it was granted.
 func (g *Governor) reported(m report, now time.Time) {
 	r, own := m.report, time.Time{}
-	delete(g.askers, m.source+"/"+r.ID)
 	if r.Now != nil {
 		own = g.W.FromSteady(*r.Now)
 	}
+	if r.Arrived {
+		g.pacer.Arrived(m.source+"/"+r.ID, m.at, own)
+		return
+	}
+	delete(g.askers, m.source+"/"+r.ID)
 	if w, known := g.pacer.Report(m.source+"/"+r.ID, r.Sent, m.at, own); known {
 		used := 0
 		if r.Sent {

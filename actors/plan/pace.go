@@ -56,6 +56,7 @@ type Grant struct {
 type Pacer struct {
 	maxConcurrency int
 	ttl, margin    time.Duration
+	wider          time.Duration    // beyond the margin, since Discord refused an identify
 	slots          []messages.Place // whose slots are kept; nil: none are
 	ahead          time.Duration    // the fleet's clock minus ours
 	notBefore      time.Time
@@ -64,12 +65,13 @@ type Pacer struct {
 }
 
 type bucket struct {
-	free time.Time // nothing is used before
-	last time.Time // when it was, or may have been, used last
-	by   string    // the owner who used it last, where it said when by its own clock
-	own  time.Time // and when that was
-	out  *outstanding
-	told map[string]time.Time // until when it may yet be used, by the word of each owner that knows what nobody else does
+	free    time.Time // nothing is used before
+	last    time.Time // when it was, or may have been, used last
+	by      string    // the owner who used it last, where it said when by its own clock
+	ownFree time.Time // and when it is free by that clock
+	flight  *inFlight // the identify that free is reckoned from; nil: it is answered, or unknown
+	out     *outstanding
+	told    map[string]time.Time // until when it may yet be used, by the word of each owner that knows what nobody else does
 }
 
 // outstanding is a permit that was granted and not reported.
@@ -113,7 +115,9 @@ func (p *Pacer) Hold(t time.Time) {
 // Ask puts w among those waiting. A wish whose id waits already is the same wish. One that was granted may be asked again, for the grant may be lost: it waits until the
 // permit is overdue, and is over when that is reported after all.
 func (p *Pacer) Ask(w Want) {
-	p.waiting.add(p.Bucket(w.Shard), w)
+	key := p.Bucket(w.Shard)
+	p.refused(p.bucket(key), w)
+	p.waiting.add(key, w)
 }
 
 // Extend keeps a bucket that a permit with Hold keeps already for hold from now, and reports whether it does.
@@ -166,9 +170,13 @@ func (p *Pacer) Report(id string, sent bool, now, own time.Time) (w Want, known 
 		out := b.out
 		b.out = nil
 		if sent {
-			p.Used(key, later(now, out.from))
-			if free := p.after(later(now, out.from)); !own.IsZero() && free.Equal(b.free) {
-				b.by, b.own = out.Owner, own
+			used := later(now, out.from)
+			p.Used(key, used)
+			if p.after(used).Equal(b.free) {
+				b.flight = &inFlight{id: id, owner: out.Owner, shard: out.Shard, at: used}
+				if !own.IsZero() {
+					b.by, b.ownFree = out.Owner, p.after(own)
+				}
 			}
 		}
 		return out.Want, true
@@ -221,7 +229,7 @@ func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 				g.UseWithin = min(g.UseWithin, closes.Sub(now))
 			}
 			if b.by == w.Owner && at.Equal(b.free) {
-				g.OwnFrom = p.after(b.own)
+				g.OwnFrom = b.ownFree
 			}
 			b.out = &outstanding{Want: w, from: g.From, expires: g.From.Add(g.UseWithin + lostReport)}
 			grants = append(grants, g)

@@ -14,7 +14,7 @@ func (p *Pacer) Used(key int, t time.Time) {
 		b.last = t
 	}
 	if free := p.after(t); free.After(b.free) {
-		b.free, b.by = free, ""
+		b.free, b.by, b.flight = free, "", nil
 	}
 }
 
@@ -47,7 +47,7 @@ func (p *Pacer) Believed(at, now time.Time, held time.Duration) time.Time {
 }
 
 // after is when a bucket that was used at t is free again.
-func (p *Pacer) after(t time.Time) time.Time { return t.Add(IdentifyEvery + p.margin) }
+func (p *Pacer) after(t time.Time) time.Time { return t.Add(IdentifyEvery + p.margin + p.wider) }
 
 // Last is when each bucket was used last, as far as known.
 func (p *Pacer) Last() map[int]time.Time {

@@ -12,7 +12,7 @@ import (
 // kept.
 func (p *Pacer) Repaced(maxConcurrency int, now time.Time) *Pacer {
 	n := NewPacer(maxConcurrency, p.ttl, p.margin)
-	n.slots, n.ahead, n.notBefore = p.slots, p.ahead, p.notBefore
+	n.slots, n.ahead, n.notBefore, n.wider = p.slots, p.ahead, p.notBefore, p.wider
 	for _, w := range p.Waiting() {
 		n.Ask(w)
 	}
