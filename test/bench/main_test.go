@@ -27,6 +27,8 @@ const roleVariable = "BENCH_ROLE"
 var roles = map[string]func() error{
 	"bare":   bare,
 	"sdk":    onSDK,
+	"quick":  quick,
+	"hail":   hail,
 	"answer": func() error { return relay(answerItself) },
 	"relay":  func() error { return relay(passOn) },
 	"naive":  func() error { return relay(naively) },

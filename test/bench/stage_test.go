@@ -32,21 +32,27 @@ type stage struct {
 // onControl returns a stage whose cluster processes run under the daemon as shipped.
 func onControl(b testing.TB, role string, n int) *stage {
 	s := newStage(b)
-	discord := free(b)
-	s.spawn(nil, binary(b), "discord", "--listen", discord, "--shards", strconv.Itoa(n), "--max-concurrency", "16")
-	eventually(b, "the simulated Discord listens", func() bool {
+	env := append(s.settings(n, 1), roleVariable+"="+role, "CONTROL_LOG__LEVEL=error")
+	s.middle = s.spawn(env, binary(b), "run", "--", os.Args[0])
+	return s.gather(n)
+}
+
+// settings starts a simulated Discord for so many shards, and returns the environment of a CONTROL
+// with so many shards a cluster.
+func (s *stage) settings(shards, perCluster int) []string {
+	discord := free(s.b)
+	s.spawn(nil, binary(s.b), "discord", "--listen", discord, "--shards", strconv.Itoa(shards), "--max-concurrency", "16")
+	eventually(s.b, "the simulated Discord listens", func() bool {
 		c, err := net.Dial("tcp", discord)
 		if err == nil {
 			_ = c.Close()
 		}
 		return err == nil
 	})
-	env := []string{
-		roleVariable + "=" + role, "DISCORD_TOKEN=x", "DISCORD_API=http://" + discord, "CONTROL_STATE__DIR=" + filepath.Join(s.dir, "state"),
-		"CONTROL_ADMIN__LISTEN=", "CONTROL_CLUSTER__SHARDS_PER_CLUSTER=1", "CONTROL_LOG__LEVEL=error",
+	return []string{
+		"DISCORD_TOKEN=x", "DISCORD_API=http://" + discord, "CONTROL_STATE__DIR=" + filepath.Join(s.dir, "state"),
+		"CONTROL_ADMIN__LISTEN=", "CONTROL_CLUSTER__SHARDS_PER_CLUSTER=" + strconv.Itoa(perCluster),
 	}
-	s.middle = s.spawn(env, binary(b), "run", "--", os.Args[0])
-	return s.gather(n)
 }
 
 // onFloor returns a stage of the same cluster processes around a relay.
@@ -78,9 +84,14 @@ func newStage(b testing.TB) *stage {
 
 // spawn starts a process that ends with the stage.
 func (s *stage) spawn(env []string, program string, args ...string) (pid int) {
+	return s.spawnTo(os.Stderr, env, program, args...).Process.Pid
+}
+
+// spawnTo is spawn with another place for what the process logs.
+func (s *stage) spawnTo(log *os.File, env []string, program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, ordersVariable + "=" + s.orders()}, env...)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		s.b.Fatal(err)
@@ -89,7 +100,7 @@ func (s *stage) spawn(env []string, program string, args ...string) (pid int) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	return cmd.Process.Pid
+	return cmd
 }
 
 func (s *stage) orders() string { return filepath.Join(s.dir, "orders") }
