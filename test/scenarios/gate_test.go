@@ -173,11 +173,16 @@ func TestPermitsOfMaster(t *testing.T) {
 		f.serve(m, "c", 0, 15)
 		f.pass(time.Second)
 		want(f, "granted", len(granted), 16)
+		arrived := 0
 		reports := said[messages.PermitReport](f, m)
-		want(f, "reports", len(reports), 16)
+		want(f, "reports", len(reports), 2*16) // that it was sent, and that Discord answered
 		for _, r := range reports {
 			want(f, "sent", r.Sent && granted[r.ID], true)
+			if r.Arrived {
+				arrived++
+			}
 		}
+		want(f, "answered", arrived, 16)
 	})
 }
 
