@@ -88,7 +88,7 @@ func (c *Cluster) passOn(ctx actor.Context) {
 // misread reports that a packet of the bot could not be read.
 func (c *Cluster) misread(ctx actor.Context, err error) {
 	if times, ok := c.peer.Pass(time.Now()); ok {
-		ctx.Send(c.house.Herald, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: err.Error(), Times: more(times)})
+		ctx.Send(c.house.Herald, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: err.Error(), Times: plan.Times(times)})
 	}
 }
 

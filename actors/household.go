@@ -2,7 +2,6 @@ package actors
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -45,39 +44,6 @@ func (m *MasterLink) spawnHouse(ctx actor.Context) {
 	}
 }
 
-// retell says to one that panicked what it may have lost: the fleet's settings, and the orders under way. To have heard it before changes nothing.
-func (m *MasterLink) retell(ctx actor.Context, child *actor.PID) {
-	switch {
-	case m.detached:
-	case child.Equal(m.house.Gate) && m.settings.ShardCount > 0:
-		ctx.Send(child, m.settings)
-		if m.State() == "standby" || m.State() == "serving" {
-			ctx.Send(child, messages.LinkUp{})
-		} else {
-			ctx.Send(child, messages.LinkDown{})
-		}
-	case child.Equal(m.house.Sessions):
-		ctx.Send(child, messages.ReportSessions{On: m.link != nil && m.announced(messages.FeatureSessions)})
-		for _, o := range m.orders.offloads {
-			if !slices.ContainsFunc(m.standing.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) }) {
-				ctx.Send(child, messages.HandSessionsOver{ID: o.ID, Range: o.Range})
-			}
-		}
-	case child.Equal(m.house.Clusters) && (m.stopping || m.lease.stopping || len(m.orders.shutdowns) > 0):
-		ctx.Send(child, messages.StopAll{Reason: "ordered before"})
-	case child.Equal(m.house.Clusters) && m.recalled:
-		back := messages.TakeBack{Settings: m.settings, Ranges: m.memory.served()}
-		if m.doubtful {
-			back.Settings.Token = ""
-		}
-		ctx.Send(child, back)
-		ctx.Send(child, m.leaseNow())
-		for _, o := range m.orders.offloads {
-			ctx.Send(child, messages.Release{ID: o.ID, Range: o.Range, Within: o.WithinMS.Duration()})
-		}
-	}
-}
-
 var _ actor.SupervisorStrategy = (*MasterLink)(nil)
 
 // HandleFailure is the supervision of the household: what panicked goes on as its row of the table says.
@@ -111,9 +77,3 @@ type mend struct{ child *actor.PID }
 
 // IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
 func (mend) IgnoreDeadLetterLogging() {}
-
-func (m *MasterLink) mend(ctx actor.Context, child *actor.PID) {
-	delete(m.mending, child.Id)
-	ctx.Send(child, world.Recovered{})
-	m.retell(ctx, child)
-}

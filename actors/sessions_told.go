@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/link"
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
@@ -22,8 +23,7 @@ type telling struct {
 }
 
 const (
-	tellEvery         = 5 * time.Second // seqs that moved (PROTOCOL B1)
-	sessionsPerPacket = 1000            // of some 300 bytes each; a frame has at most 1 MiB
+	tellEvery = 5 * time.Second // seqs that moved (PROTOCOL B1)
 )
 
 // tellDue is the time to tell what moved.
@@ -84,7 +84,7 @@ func (b *SessionBook) tellMoved(ctx actor.Context) {
 		s := b.moved[shard]
 		s.Guilds = nil
 		packet.Sessions = append(packet.Sessions, s)
-		if len(packet.Sessions) == sessionsPerPacket {
+		if len(packet.Sessions) == link.SessionsPerPacket {
 			ctx.Send(b.house.MasterLink, packet)
 			packet.Sessions = nil
 		}

@@ -46,7 +46,7 @@ func TestWallsCanFall(t *testing.T) {
 		{"imports run one way", "plan imports world", map[string]string{"actors/plan/a.go": own("actors/world")},
 			[]string{"actors/plan/a.go imports actors/world; actors/plan/... may import messages"}},
 		{"imports run one way", "actors import config", map[string]string{"actors/a.go": own("config")},
-			[]string{"actors/a.go imports config; actors/... may import messages, transport, transport/proc, transport/master, transport/ipc, actors/world, actors/plan"}},
+			[]string{"actors/a.go imports config; actors/... may import messages, transport, transport/proc, transport/master, transport/ipc, actors/world, actors/plan, actors/link"}},
 		{"imports run one way", "actors import a websocket", map[string]string{"actors/a.go": `import "` + websocket + `"`}, []string{"actors/a.go imports " + websocket}},
 		{"imports run one way", "test imports config", map[string]string{"test/sim/a.go": own("config")},
 			[]string{"test/sim/a.go imports config; test/... may import messages, transport/..., actors/..., cmd/..., test/..."}},

@@ -202,7 +202,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.governor, report{m.source, p, m.sent(p.Now)})
 	case messages.MasterError:
 		if times := m.told(); times > 0 {
-			ctx.Send(m.fleet, said{messages.MachineReported{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: more(times)}})
+			ctx.Send(m.fleet, said{messages.MachineReported{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: plan.Times(times)}})
 		}
 	case messages.Fatal:
 		ctx.Send(m.fleet, fleet.Fatal{Source: m.source, Packet: p, Times: m.told()})
@@ -236,14 +236,6 @@ func (m *Machine) took(ctx actor.Context) {
 // CONTROL may err without end.
 func (m *Machine) told() int {
 	times, _ := m.peer.Pass(time.Now())
-	return times
-}
-
-// more is how many an event stands for; 0, for itself alone.
-func more(times int) int {
-	if times == 1 {
-		return 0
-	}
 	return times
 }
 

@@ -58,3 +58,11 @@ func (q *Quota) Pass(now time.Time) (times int, ok bool) {
 // Peer returns the quota of what one peer can have reported as often as it likes: its errors, its
 // refusals, what of it cannot be read.
 func Peer() Quota { return Quota{Share: Share{Burst: 20, PerSecond: 1. / 6}} }
+
+// Times is how many an event stands for, as the event has it: 0 for itself alone.
+func Times(n int) int {
+	if n == 1 {
+		return 0
+	}
+	return n
+}

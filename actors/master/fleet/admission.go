@@ -74,17 +74,9 @@ func (f *Fleet) refuseDuplicate(a Arrived, first *machine, why string) {
 
 func (f *Fleet) refuseLink(a Arrived, code int, why string) {
 	if times, ok := f.refusals.Pass(f.now); ok {
-		f.raise(messages.MachineRefused{Remote: a.Remote, Source: fmt.Sprintf("%.60s", a.Source), CloseCode: code, Err: why, Times: moreThanOne(times)})
+		f.raise(messages.MachineRefused{Remote: a.Remote, Source: fmt.Sprintf("%.60s", a.Source), CloseCode: code, Err: why, Times: plan.Times(times)})
 	}
 	f.do(Refuse{a.Link, code, why})
-}
-
-// moreThanOne returns how many an event stands for; 0: for itself alone.
-func moreThanOne(times int) int {
-	if times == 1 {
-		return 0
-	}
-	return times
 }
 
 // greet sends a CONTROL what the fleet is, as soon as that is known.

@@ -14,7 +14,7 @@ import (
 func (f *Fleet) fatal(e Fatal) {
 	p := e.Packet
 	if e.Times > 0 {
-		f.raise(messages.MachineReported{Source: e.Source, Kind: "fatal", CloseCode: p.Code, Shards: p.Shards.String(), Err: p.Message, Times: moreThanOne(e.Times)})
+		f.raise(messages.MachineReported{Source: e.Source, Kind: "fatal", CloseCode: p.Code, Shards: p.Shards.String(), Err: p.Message, Times: plan.Times(e.Times)})
 	}
 	if plan.WrongSharding(p.Code) {
 		f.askRecommended(p.Code)

@@ -1,0 +1,59 @@
+package link
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/discluster/control/messages"
+)
+
+// command begins an operator's command that MASTER passed on (PROTOCOL B1, op 2). What concerns the
+// link alone is done here; the commander does the rest.
+func (l *Link) command(p messages.Command) {
+	var err error
+	ack := messages.Ack{ID: p.ID, OK: new(true)}
+	switch p.Name {
+	case messages.CommandStatus:
+		ack.Result, err = json.Marshal(messages.Heartbeat{Seq: l.seq, Ranges: l.standing.Ranges, Clusters: l.standing.Clusters, ShardsReady: l.standing.ShardsReady})
+	case messages.CommandResumeFleet:
+		var h messages.Halt
+		if err = json.Unmarshal(p.Args, &h); err == nil {
+			l.resume(h)
+		}
+	case messages.CommandRestartCluster, messages.CommandRollingRestart:
+		l.orders.commands = append(l.orders.commands, p.ID)
+		l.tell(Commander, p)
+		return
+	default:
+		err = fmt.Errorf("unknown command %.60q", p.Name)
+	}
+	if err != nil {
+		l.refuse("command "+p.Name, p.ID, nil, err)
+		return
+	}
+	l.answer(ack)
+}
+
+// commanded passes on what became of a command.
+func (l *Link) commanded(ack messages.Ack) {
+	if ack.OK == nil {
+		l.send(ack)
+		return
+	}
+	if i := slices.Index(l.orders.commands, ack.ID); i >= 0 {
+		l.orders.commands = slices.Delete(l.orders.commands, i, i+1)
+	}
+	if l.link == 0 {
+		l.orders.unheard = append(l.orders.unheard, ack)
+	}
+	l.answer(ack)
+}
+
+// sendUnheard sends a MASTER that was away the ends of commands: no state shows them.
+func (l *Link) sendUnheard() {
+	for _, ack := range l.orders.unheard {
+		l.send(ack)
+	}
+	l.orders.unheard = nil
+}

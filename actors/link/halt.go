@@ -1,0 +1,72 @@
+package link
+
+import (
+	"fmt"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// This file is what a token that Discord refuses, or intents that it forbids, mean for the fleet:
+// one shard learns it, all stop, and nothing identifies with that token again, whatever restarts,
+// until an operator sets another one or resumes the fleet.
+
+// fatal passes a cluster's fatal failure to MASTER, which stops the fleet where the code concerns
+// all shards. Without a MASTER that can, this machine stops itself.
+func (l *Link) fatal(f messages.Fatal) {
+	l.send(f)
+	if !messages.FleetCode(f.Code) {
+		return
+	}
+	h := messages.Halt{Code: f.Code, Token: l.settings.Token.Fingerprint(), Epoch: l.memory.Epoch}
+	if l.link != 0 && l.announced(messages.FeatureOrders) {
+		l.feared = &h // its shutdown follows; or the link is lost before
+		return
+	}
+	l.halt(h)
+}
+
+// halt stops every cluster for good, and remembers why.
+func (l *Link) halt(h messages.Halt) {
+	l.feared = nil
+	if l.memory.Halted != nil && l.memory.Halted.Token == h.Token || l.memory.Resumed.Lifts(h) {
+		return
+	}
+	l.memory.Halted = &h
+	l.save()
+	l.raise(messages.FleetHalted{CloseCode: h.Code, Token: h.Token, Hint: plan.FatalHint(h.Code)})
+	l.settings.Halted = true
+	l.tell(Gate, l.settings)
+	l.tell(Clusters, messages.StopAll{Reason: fmt.Sprintf("halted: a shard was closed with %d", h.Code)})
+	l.tell(Clusters, l.settings)
+}
+
+// resume ends a halt, by order of an operator. It is remembered, for a MASTER that learns of the
+// halt from a machine that was away.
+func (l *Link) resume(h messages.Halt) {
+	if h.Lifts(messages.Halt{Token: l.settings.Token.Fingerprint()}) && !l.memory.Resumed.Lifts(h) {
+		l.memory.Resumed = &h
+	}
+	if was := l.memory.Halted; was != nil && h.Lifts(*was) {
+		l.memory.Halted, l.settings.Halted = nil, false
+		l.raise(messages.FleetResumed{CloseCode: was.Code, Token: was.Token})
+		l.tell(Gate, l.settings)
+		if !l.doubtful { // else the clusters get them once MASTER has confirmed what is served here
+			l.tell(Clusters, l.settings)
+		}
+	}
+	l.save()
+}
+
+// isHalted reports whether a token may not identify; another token ends the halt.
+func (l *Link) isHalted(token messages.Secret) bool {
+	if l.memory.Halted == nil {
+		return false
+	}
+	if token != "" && l.memory.Halted.Token != token.Fingerprint() {
+		l.memory.Halted = nil
+		l.save()
+		return false
+	}
+	return true
+}

@@ -1,0 +1,81 @@
+package link
+
+import (
+	"slices"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// This file is what MASTER sends, and what it is sent.
+
+// unreadable handles a packet that cannot be read: a wrong field is answered, all else is dropped
+// and reported once a link.
+func (l *Link) unreadable(e Broken) {
+	switch {
+	case e.Packet == "initialise" && l.state == Greeting:
+		l.cannotObey(0, e.Err)
+	case e.Packet != "":
+		l.refuse(e.Packet, "", nil, e.Err)
+	default:
+		if l.broken++; l.broken == 1 {
+			l.raise(messages.PacketDropped{From: "MASTER", Err: e.Err.Error()})
+		}
+	}
+}
+
+func (l *Link) packet(p messages.FromMaster) {
+	switch p := p.(type) {
+	case messages.Initialise:
+		l.initialise(p)
+	case messages.MasterError:
+		if times, ok := l.peer.Pass(l.now); ok {
+			l.raise(messages.MasterReported{Code: p.Code, Message: p.Message, Times: plan.Times(times)})
+		}
+	case messages.HeartbeatAck:
+		l.heartbeatAck(p)
+	case messages.PermitAnswer:
+		l.heardClock(p.Now)
+		l.tell(Gate, p)
+	case messages.Connect:
+		l.obey("connect", p.ID, p.Range, func() { l.connect(p) })
+	case messages.Offload:
+		l.obey("offload", p.ID, &p.Range, func() { l.offload(p) })
+	case messages.Shutdown:
+		l.obey("shutdown", p.ID, nil, func() { l.shutdown(p) })
+	case messages.Command:
+		l.obey("command "+p.Name, p.ID, nil, func() { l.command(p) })
+	}
+}
+
+// info sends MASTER what this machine is and serves.
+func (l *Link) info() {
+	if l.link == 0 || !l.announced(messages.FeatureInfo) {
+		return
+	}
+	l.do(SendInfo{l.link, messages.Info{
+		Epoch: l.memory.Epoch, Machine: l.settings.Place, ShardCount: l.settings.ShardCount, MaxConcurrency: l.settings.MaxConcurrency,
+		ShardsPerCluster: l.settings.ShardsPerCluster, Ranges: l.standing.Ranges, Halted: l.memory.Halted, Resumed: l.memory.Resumed, Drained: l.memory.Drained,
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders},
+	}, l.last})
+}
+
+// announced reports whether MASTER announced a feature.
+func (l *Link) announced(feature string) bool { return slices.Contains(l.features, feature) }
+
+// send sends a packet that MASTER takes; an upstream MASTER takes fatal, error and ack alone
+// (PROTOCOL A6). Without a link it is lost: what MASTER must know it learns from the next info.
+func (l *Link) send(p messages.FromControl) {
+	takes := true
+	switch p.(type) {
+	case messages.Heartbeat:
+		takes = l.announced(messages.FeatureHeartbeat)
+	case messages.PermitRequest, messages.PermitReport:
+		takes = l.announced(messages.FeaturePermits)
+	case messages.SessionsMoved:
+		takes = l.announced(messages.FeatureSessions)
+	}
+	if l.link != 0 && takes {
+		l.do(Send{l.link, p})
+	}
+}

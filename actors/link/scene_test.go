@@ -1,0 +1,333 @@
+package link
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts")
+
+// A scene plays events to a Link and writes down what follows. Its clusters serve what they are
+// ordered to, and its disk works at once.
+type scene struct {
+	t          *testing.T
+	link       *Link
+	began, now time.Time
+	timers     []timer
+	pending    []func()
+	text       strings.Builder
+	disk       *Memory
+	number     int // of the open link
+	standing   messages.MachineStatus
+	unreadable int // times that the disk fails
+}
+
+type timer struct {
+	at    time.Time
+	event any
+}
+
+// utc are clocks of which none was ever set.
+type utc struct{}
+
+func (utc) FromWall(at messages.UnixMillis) time.Time   { return time.UnixMilli(int64(at)) }
+func (utc) FromSteady(at messages.UnixMillis) time.Time { return time.UnixMilli(int64(at)) }
+func (utc) SteadyAhead() time.Duration                  { return 0 }
+
+// play begins a scene with what the previous life left; nil: nothing.
+func play(t *testing.T, disk *Memory, change ...func(*scene)) *scene {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := &scene{t: t, began: began, now: began, disk: disk}
+	s.link = New(Options{URL: "ws://master", Heartbeat: 5 * time.Second, Clocks: utc{}, Rand: func() float64 { return 0.5 }, Redact: func(text string) string { return text }})
+	for _, f := range change {
+		f(s)
+	}
+	s.do("CONTROL starts", Started{})
+	return s
+}
+
+// do plays an event, and all that follows from it here.
+func (s *scene) do(text string, e any) {
+	s.play(text, e)
+	for len(s.pending) > 0 {
+		next := s.pending[0]
+		s.pending = s.pending[1:]
+		next()
+	}
+}
+
+func (s *scene) play(text string, e any) {
+	before := s.link.State()
+	fmt.Fprintf(&s.text, "%-6s %s\n", s.now.Sub(s.began), text)
+	for _, effect := range s.link.Step(e, s.now) {
+		if line := s.line(effect); line != "" {
+			fmt.Fprintf(&s.text, "         %s\n", line)
+		}
+		s.react(effect)
+	}
+	if after := s.link.State(); after != before {
+		fmt.Fprintf(&s.text, "         ── %s\n", after)
+	}
+}
+
+// skip lets time pass, with the timers that are due in it.
+func (s *scene) skip(d time.Duration) {
+	for end := s.now.Add(d); ; {
+		slices.SortStableFunc(s.timers, func(a, b timer) int { return a.at.Compare(b.at) })
+		if len(s.timers) == 0 || s.timers[0].at.After(end) {
+			s.now = end
+			return
+		}
+		next := s.timers[0]
+		s.timers = s.timers[1:]
+		if next.at.After(s.now) {
+			s.now = next.at
+		}
+		if name := s.due(next.event); name != "" {
+			s.do("timer: "+name, next.event)
+		} else {
+			for _, effect := range s.link.Step(next.event, s.now) {
+				s.react(effect)
+			}
+		}
+	}
+}
+
+// due names a timer; "": it is stale, or only looks whether the lease is over.
+func (s *scene) due(e any) string {
+	switch e := e.(type) {
+	case Timeout:
+		if s.link.expired(e) {
+			return "the wait is over"
+		}
+	case beatDue:
+		if e.number == s.link.beat && s.link.up() {
+			return "a heartbeat"
+		}
+	case leaseDue:
+		if e.until.Equal(s.link.lease.until) && !s.now.Before(e.until) {
+			return "the end of the lease"
+		}
+	}
+	return ""
+}
+
+// react is what the machine does about an effect.
+func (s *scene) react(effect Effect) {
+	later := func(text string, e any) { s.pending = append(s.pending, func() { s.play(text, e) }) }
+	switch e := effect.(type) {
+	case After:
+		s.timers = append(s.timers, timer{s.now.Add(e.For), e.Event})
+	case Load:
+		if s.unreadable > 0 {
+			s.unreadable--
+			later("disk: link.json cannot be read", Loaded{Err: errors.New("input/output error")})
+			return
+		}
+		later("disk: "+map[bool]string{true: "nothing", false: "what the previous life left"}[s.disk == nil], Loaded{Memory: s.disk})
+	case Save:
+		m := e.Memory
+		s.disk = &m
+	case Dial:
+		s.number = e.Link
+	case Tell:
+		s.obey(e, later)
+	}
+}
+
+// obey is what the other actors do.
+func (s *scene) obey(e Tell, later func(string, any)) {
+	stand := func(text string) {
+		standing := s.standing
+		standing.Ranges = slices.Clone(standing.Ranges)
+		later(text, standing)
+	}
+	switch m := e.Message.(type) {
+	case messages.Serve:
+		if !slices.ContainsFunc(s.standing.Ranges, func(r messages.RangeInfo) bool { return r.Range == m.Range }) {
+			s.standing.Ranges = append(s.standing.Ranges, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.link.settings.Epoch})
+			stand("clusters: " + m.Range.String() + " starts")
+		}
+	case messages.TakeBack:
+		s.standing.Ranges = m.Ranges
+	case messages.HandSessionsOver:
+		later("sessions: handed over", messages.SessionsHandedOver{ID: m.ID, Range: m.Range, Sessions: []messages.Session{{Shard: m.Range.First, SessionID: "s"}}})
+	case messages.ReportSessions:
+		if m.On {
+			later("sessions: all were sent", messages.SessionsReported{})
+		}
+	case messages.LinkUp:
+		later("gate: when the buckets were used", messages.PaceHandedOver{Last: map[int]time.Time{}})
+	case messages.StopAll:
+		s.standing.Ranges = nil
+		stand("clusters: nothing is served")
+		later("clusters: all stopped", messages.AllStopped{})
+	}
+}
+
+// up opens the link and has MASTER greet it.
+func (s *scene) up(change ...func(*messages.Initialise)) {
+	s.open()
+	s.greet(change...)
+}
+
+func (s *scene) open() { s.do("the link opens", Opened{Link: s.number}) }
+
+func (s *scene) greet(change ...func(*messages.Initialise)) {
+	i := messages.Initialise{Token: "t0ken", ShardCount: new(16), MaxConcurrency: new(1), ShardsPerCluster: new(4), Epoch: 1000, HeartbeatInterval: new(messages.Millis(5 * time.Second)),
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeatureSessions, messages.FeatureOrders, messages.FeatureConfirm, messages.FeaturePermits}}
+	for _, f := range change {
+		f(&i)
+	}
+	text := fmt.Sprintf("MASTER: initialise, epoch %d", i.Epoch)
+	if i.LeaseMS != nil {
+		text += fmt.Sprintf(", lease %v", i.LeaseMS.Duration())
+	}
+	s.came(text, i)
+}
+
+func (s *scene) came(text string, p messages.FromMaster) { s.do(text, Came{s.number, p}) }
+
+func (s *scene) connect(id string, first, last int) {
+	r := messages.ShardRange{First: first, Last: last}
+	s.came(fmt.Sprintf("MASTER: serve %s (order %s)", r, id), messages.Connect{ID: id, Range: &r})
+}
+
+func (s *scene) offload(id string, first, last int) {
+	r := messages.ShardRange{First: first, Last: last}
+	s.came(fmt.Sprintf("MASTER: let go of %s (order %s)", r, id), messages.Offload{ID: id, Range: r})
+}
+
+// ready makes everything operational that is served.
+func (s *scene) ready() {
+	for i := range s.standing.Ranges {
+		s.standing.Ranges[i].State = messages.RangeOperational
+	}
+	standing := s.standing
+	standing.Ranges = slices.Clone(standing.Ranges)
+	s.do("clusters: all READY", standing)
+}
+
+// released is the end of an offload in the clusters.
+func (s *scene) released(id string, first, last int) {
+	r := messages.ShardRange{First: first, Last: last}
+	s.standing.Ranges = slices.DeleteFunc(slices.Clone(s.standing.Ranges), func(i messages.RangeInfo) bool { return i.Range.Overlaps(r) })
+	s.do("clusters: "+r.String()+" stopped", messages.MachineStatus{Ranges: s.standing.Ranges})
+	s.do("clusters: "+r.String()+" is released", messages.Released{ID: id, Range: r})
+}
+
+func (s *scene) lose() { s.do("the link is lost", Ended{Link: s.number, Err: errors.New("reset")}) }
+
+// line writes an effect down. Timers are not: each shows when it comes.
+func (s *scene) line(effect Effect) string {
+	switch e := effect.(type) {
+	case After:
+		return ""
+	case Learn, Load, Receive:
+		return ""
+	case Dial:
+		return "dial"
+	case Close:
+		return strings.TrimSpace(fmt.Sprintf("close: %d %s", e.Code, e.Reason))
+	case Send:
+		return fmt.Sprintf("→ MASTER: %s %s", name(e.Packet), text(s.t, e.Packet))
+	case SendInfo:
+		return fmt.Sprintf("→ MASTER: info, epoch %d, %s", e.Info.Epoch, served(e.Info.Ranges))
+	case Tell:
+		return fmt.Sprintf("→ %s: %s", e.To, told(s.t, e.Message))
+	case Raise:
+		name, _ := e.Event.Event()
+		return fmt.Sprintf("event %s %s", name, text(s.t, e.Event))
+	case Save:
+		return fmt.Sprintf("save: epoch %d, serves %v", e.Memory.Epoch, e.Memory.Ranges)
+	case Warn:
+		return "log: " + e.Text
+	case Stop:
+		return "stop"
+	}
+	return fmt.Sprintf("%T", effect)
+}
+
+func name(v any) string {
+	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", v), "messages."))
+}
+
+func text(t *testing.T, v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+func told(t *testing.T, v any) string {
+	switch v := v.(type) {
+	case messages.Settings:
+		return fmt.Sprintf("settings: %d shards in clusters of %d, epoch %d%s", v.ShardCount, v.ShardsPerCluster, v.Epoch, map[bool]string{true: ", halted"}[v.Halted])
+	case messages.TakeBack:
+		return "take back " + served(v.Ranges)
+	case messages.Lease:
+		until := "forever"
+		if !v.Until.IsZero() {
+			until = "until " + v.Until.Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).String()
+		}
+		return "serve " + until + map[bool]string{true: ", only what runs"}[v.Lapsed]
+	case messages.Serve:
+		return "serve " + v.Range.String()
+	case messages.Release:
+		return "release " + v.Range.String()
+	case messages.HandSessionsOver:
+		return "hand the sessions of " + v.Range.String() + " over"
+	case messages.ReportSessions:
+		return map[bool]string{true: "MASTER wants to know", false: "MASTER is away"}[v.On]
+	case messages.StopAll:
+		return "stop all: " + v.Reason
+	}
+	return name(v)
+}
+
+func served(ranges []messages.RangeInfo) string {
+	if len(ranges) == 0 {
+		return "serves nothing"
+	}
+	var all []string
+	for _, r := range ranges {
+		all = append(all, fmt.Sprintf("%s %s (epoch %d)", r.Range, r.State, r.Epoch))
+	}
+	return "serves " + strings.Join(all, ", ")
+}
+
+// check compares the transcript with testdata.
+func (s *scene) check() {
+	s.t.Helper()
+	file := filepath.Join("testdata", strings.ReplaceAll(strings.TrimPrefix(s.t.Name(), "TestTranscripts/"), "_", "-")+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(s.text.String()), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	got, wanted := strings.Split(s.text.String(), "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(got), len(wanted)) {
+		if got[i] != wanted[i] {
+			s.t.Fatalf("%s, line %d; -update rewrites it\n got %s\nwant %s", file, i+1, got[i], wanted[i])
+		}
+	}
+	if len(got) != len(wanted) {
+		s.t.Fatalf("%s: %d lines, want %d; -update rewrites it", file, len(got), len(wanted))
+	}
+}

@@ -1,0 +1,222 @@
+package link
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// This file is what MASTER makes the fleet, and what of that holds here: the bot's sharding is
+// pinned by what is served.
+
+// sharding is how the bot is cut into clusters. A machine serves by one at a time: sessions, and
+// the ids of clusters, mean nothing beside those of another.
+type sharding struct{ shards, perCluster int }
+
+func shardingOf(s messages.Settings) sharding { return sharding{s.ShardCount, s.ShardsPerCluster} }
+
+func (s sharding) String() string {
+	return fmt.Sprintf("shard_count %d in clusters of %d", s.shards, s.perCluster)
+}
+
+// pinned returns the sharding of what is served, about to be, or not let go of yet; zero where that
+// is nothing. It wins over MASTER's.
+func (l *Link) pinned() sharding {
+	if len(l.standing.Ranges)+len(l.orders.pending)+len(l.orders.offloads) == 0 {
+		return sharding{}
+	}
+	return shardingOf(l.settings)
+}
+
+// unpin takes over MASTER's sharding, once the last range of another one is gone.
+func (l *Link) unpin() {
+	if l.sharding == (sharding{}) || l.sharding == shardingOf(l.settings) || l.pinned() != (sharding{}) {
+		return
+	}
+	l.settings.ShardCount, l.settings.ShardsPerCluster = l.sharding.shards, l.sharding.perCluster
+	l.doubtful = false // nothing is left of what was taken back
+	l.keepServed()
+	l.tell(Clusters, l.settings)
+	l.tell(Gate, l.settings)
+}
+
+// initialise takes what the fleet is. On a link that is up already it may change what is not served.
+func (l *Link) initialise(p messages.Initialise) {
+	l.do(Learn{p.Token})
+	if plan.EpochOfWrongClock(p, l.memory.Epoch) {
+		l.do(Warn{Text: fmt.Sprintf("epoch %d, obeyed before, lies in the future of MASTER's, %d: a clock was wrong, and it is forgotten", l.memory.Epoch, p.Epoch)})
+		l.forgetEpochs()
+	}
+	if p.Epoch < l.memory.Epoch {
+		l.cannotObey(messages.CloseStaleEpoch, fmt.Errorf("epoch %d is older than %d, which this machine obeyed before: a MASTER of the past; "+
+			"if it is the right one, `control accept-master` has it obeyed", p.Epoch, l.memory.Epoch))
+		return
+	}
+	pinned := l.pinned()
+	s, err := l.settingsOf(p, pinned)
+	if err != nil {
+		l.cannotObey(0, err)
+		return
+	}
+	l.memory.Epoch, l.memory.Drained = p.Epoch, value(p.Drained, l.memory.Drained)
+	l.memory.LeaseMS = value(p.LeaseMS, 0)
+	s.Halted = l.isHalted(s.Token)
+	l.doubtful = l.doubtful || l.settings.Token == "" && len(l.standing.Ranges) > 0
+	l.features, l.sharding = p.Features, shardingOf(s)
+	if pinned.shards > 0 {
+		s.ShardCount, s.ShardsPerCluster = pinned.shards, pinned.perCluster
+	}
+	l.settings = s
+	l.keepServed()
+	l.interval = defaultInterval
+	if p.HeartbeatInterval != nil {
+		l.interval = p.HeartbeatInterval.Duration()
+	}
+	if l.state == Greeting {
+		l.greeted(s)
+	}
+	switch {
+	case !l.doubtful:
+		l.tell(Clusters, s)
+	case !l.announced(messages.FeatureConfirm):
+		l.trust()
+	}
+	l.leased(p)
+	l.tell(Gate, s)
+	if l.announced(messages.FeatureSessions) { // before info: what that shows to be free is granted to others at once, with the sessions that MASTER knows
+		l.tell(Sessions, messages.ReportSessions{On: true}) // LinkUp follows
+	} else {
+		l.tell(Gate, messages.LinkUp{}) // its answer is followed by info
+	}
+}
+
+// greeted: the link is up.
+func (l *Link) greeted(s messages.Settings) {
+	l.upAt = l.now
+	l.raise(messages.MasterLinked{URL: l.options.URL, ShardCount: s.ShardCount, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.ShardsPerCluster,
+		Epoch: s.Epoch, Features: l.features, Halted: s.Halted})
+	l.settle()
+	l.sendUnheard()
+	if l.announced(messages.FeatureHeartbeat) {
+		l.nextBeat()
+	}
+}
+
+// trust lets the clusters start what was taken back and does not run.
+func (l *Link) trust() {
+	if l.doubtful {
+		l.doubtful = false
+		l.tell(Clusters, l.settings)
+	}
+}
+
+// settingsOf makes the fleet's settings of an initialise, of what is pinned where MASTER leaves it
+// out, and of this machine's own.
+func (l *Link) settingsOf(p messages.Initialise, pinned sharding) (messages.Settings, error) {
+	known := messages.Settings{ShardCount: pinned.shards, MaxConcurrency: 1}
+	if slices.Contains(p.Features, messages.FeatureInfo) && l.settings.ShardCount > 0 { // it does not know the fleet yet, and asks this machine by it
+		known = l.settings
+	}
+	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, known.ShardCount), MaxConcurrency: value(p.MaxConcurrency, known.MaxConcurrency), Epoch: p.Epoch,
+		Place: value(p.Machine, l.settings.Place), Permits: slices.Contains(p.Features, messages.FeaturePermits),
+		Lent: l.memory.Lent}
+	own := l.options.ShardsPerCluster
+	s.ShardsPerCluster = value(p.ShardsPerCluster, own)
+	if own != 0 && s.ShardsPerCluster != own {
+		return s, fmt.Errorf("shards_per_cluster: MASTER says %d, cluster.shards_per_cluster here is %d; set it in one place", s.ShardsPerCluster, own)
+	}
+	if beats := l.options.Heartbeat; p.LeaseMS != nil && p.LeaseMS.Duration() < 2*beats {
+		return s, fmt.Errorf("lease_ms: MASTER says %v, and the bots hear of it by their heartbeats: want at least twice cluster.heartbeat_interval %v", p.LeaseMS.Duration(), beats)
+	}
+	switch {
+	case p.ShardsPerCluster == nil && pinned.perCluster > 0:
+		s.ShardsPerCluster = pinned.perCluster
+	case s.ShardsPerCluster == 0:
+		s.ShardsPerCluster = cmp.Or(known.ShardsPerCluster, plan.ShardsPerCluster(s.MaxConcurrency))
+	}
+	l.hear(p.Now, l.lease.from)
+	s.ClockAhead, s.SlotsAhead = l.settings.ClockAhead, l.settings.SlotsAhead
+	return s, nil
+}
+
+func value[T any](p *T, absent T) T {
+	if p == nil {
+		return absent
+	}
+	return *p
+}
+
+// cannotObey ends a link whose MASTER cannot be obeyed, and reports it once for each reason.
+func (l *Link) cannotObey(code int, err error) {
+	if err.Error() != l.reported {
+		l.raise(messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
+	}
+	l.reported = err.Error()
+	l.do(Close{l.link, code, fmt.Sprintf("%.120s", err.Error())})
+	l.unlink()
+	l.in(plan.RedialAfter(messages.CloseStaleEpoch, true, 0, l.options.Rand()))
+}
+
+// accept forgets the epochs that were obeyed, by order of an operator, and dials at once.
+func (l *Link) accept() {
+	if l.up() {
+		l.raise(messages.OrderRefused{Order: messages.OrderAccept, Err: "MASTER is linked, and obeyed"})
+		return
+	}
+	l.reported = ""
+	l.forgetEpochs()
+	if l.state == Dialing && l.dial == 0 {
+		l.in(0)
+	}
+}
+
+// forgetEpochs obeys whatever MASTER comes next. What is served stays; it is by no order of any
+// MASTER until that one confirms it.
+func (l *Link) forgetEpochs() {
+	l.memory.Epoch, l.settings.Epoch = 0, 0
+	l.memory.Resumed = nil // of a later epoch it would lift the halts to come
+	if l.memory.Halted != nil {
+		h := *l.memory.Halted
+		h.Epoch = 0
+		l.memory.Halted = &h
+	}
+	ranges := slices.Clone(l.standing.Ranges)
+	for i := range ranges {
+		ranges[i].Epoch = 0
+	}
+	l.standing.Ranges = ranges
+	l.save()
+	l.tell(Clusters, messages.AcceptMaster{})
+}
+
+func (l *Link) heartbeatAck(p messages.HeartbeatAck) {
+	l.renewed(p.Seq)
+	l.heardClockAt(p.Now, l.lease.from)
+	if p.Share != nil {
+		if l.memory.Lent != *p.Share {
+			l.memory.Lent, l.settings.Lent = *p.Share, *p.Share
+			l.save()
+			l.tell(Gate, l.settings)
+		}
+		l.tell(Gate, *p.Share)
+	}
+	if p.Machine != nil && *p.Machine != l.settings.Place {
+		l.settings.Place = *p.Machine
+		l.keepServed()
+		l.tell(Gate, l.settings)
+	}
+}
+
+// heardClock takes MASTER's clock from a packet that was not asked for at a known moment.
+func (l *Link) heardClock(now *messages.UnixMillis) { l.heardClockAt(now, time.Time{}) }
+
+// heardClockAt takes MASTER's clock from a packet that was asked for at a moment.
+func (l *Link) heardClockAt(now *messages.UnixMillis, asked time.Time) {
+	if l.hear(now, asked) {
+		l.tell(Gate, l.settings)
+	}
+}

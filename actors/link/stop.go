@@ -1,0 +1,82 @@
+package link
+
+import (
+	"slices"
+
+	"github.com/discluster/control/messages"
+)
+
+// This file is the end of CONTROL, and the repair of what panicked.
+
+// letGo closes the link, or abandons the dial.
+func (l *Link) letGo() {
+	for _, open := range []int{l.dial, l.link} {
+		if open != 0 {
+			l.do(Close{open, 0, "control stops"})
+		}
+	}
+	l.dial, l.link = 0, 0
+	l.timer++
+}
+
+func (l *Link) stop(e messages.Stop) {
+	switch {
+	case e.Detach:
+		l.stopping, l.detached = true, true
+		l.do(Stop{})
+	case !l.stopping:
+		l.stopping = true
+		if !l.recalled { // what runs is found and ended without it
+			l.tell(Clusters, messages.TakeBack{Settings: l.settings})
+		}
+		l.tell(Clusters, messages.StopAll{Reason: e.Reason})
+	}
+}
+
+// allStopped: no cluster is left, as ordered by an operator or by MASTER.
+func (l *Link) allStopped() {
+	for _, order := range l.orders.shutdowns {
+		l.answer(messages.Ack{ID: order.ID, Op: new(messages.OpShutdown), State: string(messages.RangeStopped)})
+	}
+	l.orders.shutdowns, l.lease.stopping = nil, false
+	l.unhold()
+	if l.stopping {
+		l.memory.Ranges, l.memory.Epochs = nil, nil
+		l.save()
+		l.do(Stop{})
+	}
+}
+
+// repeat tells an actor that panicked what it may have lost: the fleet's settings, and the orders
+// under way. To hear of them twice changes nothing.
+func (l *Link) repeat(child Actor) {
+	switch {
+	case l.detached:
+	case child == Gate && l.settings.ShardCount > 0:
+		l.tell(Gate, l.settings)
+		if l.up() {
+			l.tell(Gate, messages.LinkUp{})
+		} else {
+			l.tell(Gate, messages.LinkDown{})
+		}
+	case child == Sessions:
+		l.tell(Sessions, messages.ReportSessions{On: l.link != 0 && l.announced(messages.FeatureSessions)})
+		for _, o := range l.orders.offloads {
+			if !slices.ContainsFunc(l.standing.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) }) {
+				l.tell(Sessions, messages.HandSessionsOver{ID: o.ID, Range: o.Range})
+			}
+		}
+	case child == Clusters && (l.stopping || l.lease.stopping || len(l.orders.shutdowns) > 0):
+		l.tell(Clusters, messages.StopAll{Reason: "ordered before"})
+	case child == Clusters && l.recalled:
+		back := messages.TakeBack{Settings: l.settings, Ranges: l.memory.served()}
+		if l.doubtful {
+			back.Settings.Token = ""
+		}
+		l.tell(Clusters, back)
+		l.tell(Clusters, l.leaseNow())
+		for _, o := range l.orders.offloads {
+			l.tell(Clusters, messages.Release{ID: o.ID, Range: o.Range, Within: o.WithinMS.Duration()})
+		}
+	}
+}
