@@ -165,6 +165,8 @@ func (g *IdentifyGate) asking(ctx actor.Context) {
 		if w, waits := g.wishes[m.id]; g.isDue(m.id) && waits {
 			g.request(ctx, w)
 		}
+	case world.Timeout: // after a panic: an answer may be what was lost
+		g.ask(ctx)
 	default:
 		g.always(ctx)
 	}
