@@ -67,10 +67,10 @@ const (
 )
 
 // newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
-func newCluster(w *world.World, house House, o Options, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint, reborn, before := &messages.Mint{Worker: uint32(o.PID)}, false, &past{settled: successor}
+func newCluster(w *world.World, house House, o ClusterOptions, pid int, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
+	mint, reborn, before := &messages.Mint{Worker: uint32(pid)}, false, &past{settled: successor}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{house: house, options: o.Cluster, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, past: before, shares: newShares(c.Shards.Len())}
+		cl := &Cluster{house: house, options: o, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, past: before, shares: newShares(c.Shards.Len())}
 		successor, reborn = false, true // one that starts again has taken its place
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl

@@ -24,7 +24,8 @@ import (
 type ClusterSupervisor struct {
 	w        *world.World
 	house    House
-	options  Options
+	options  ClusterOptions
+	pid      int // our own, the worker field of our snowflakes
 	settings messages.Settings
 	shared   *atomic.Pointer[messages.Settings] // the same, for clusters that start again
 	manager  messages.Snowflake
@@ -86,8 +87,8 @@ type restartNow struct {
 
 var _ actor.SupervisorStrategy = (*ClusterSupervisor)(nil)
 
-func newClusters(w *world.World, house House, o Options) *actor.Props {
-	mint := messages.Mint{Worker: uint32(o.PID)}
+func newClusters(w *world.World, house House, o ClusterOptions, pid int) *actor.Props {
+	mint := messages.Mint{Worker: uint32(pid)}
 	s := &ClusterSupervisor{w: w, house: house, options: o, wards: map[messages.ClusterID]*ward{}, shared: &atomic.Pointer[messages.Settings]{}, manager: mint.New(time.Now(), messages.ManagerShard)}
 	return w.Spawn("clusters", func() actor.Actor { return s })
 }
@@ -215,7 +216,7 @@ func (s *ClusterSupervisor) spawnActor(ctx actor.Context, w *ward, successor boo
 		w.names++
 		name = fmt.Sprintf("%s.%d", name, w.names)
 	}
-	pid, err := ctx.SpawnNamed(newCluster(s.w, s.house, s.options, s.shared, s.manager, w.Cluster, successor), name)
+	pid, err := ctx.SpawnNamed(newCluster(s.w, s.house, s.options, s.pid, s.shared, s.manager, w.Cluster, successor), name)
 	if err != nil {
 		panic(fmt.Sprintf("cluster %s: %v", name, err)) // a name is used again only after Terminated
 	}

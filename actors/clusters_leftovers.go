@@ -38,7 +38,7 @@ func (s *ClusterSupervisor) seekLeftovers(ctx actor.Context, tries int) {
 			found.clusters = append(found.clusters, id)
 		}
 	}
-	send, owner := world.Sender(ctx), s.options.Cluster.Owner
+	send, owner := world.Sender(ctx), s.options.Owner
 	s.w.Holders(plan.OwnedBy(owner), func(values []string, err error) {
 		for _, value := range values {
 			if id, is := plan.OwnedCluster(owner, value); is {

@@ -56,12 +56,12 @@ func (s *ClusterSupervisor) rollOn(ctx actor.Context) {
 		}
 		s.roll.at = w
 		s.roll.turn++
-		limit := rollLimit + s.options.Cluster.HelloTimeout
-		if s.options.Cluster.asksItself() {
-			limit += s.options.Cluster.ReadyTimeout
+		limit := rollLimit + s.options.HelloTimeout
+		if s.options.asksItself() {
+			limit += s.options.ReadyTimeout
 			w.next = s.spawnActor(ctx, w, true)
 		} else {
-			limit += plan.StockStart(w.Shards) + s.options.Cluster.Ready.After
+			limit += plan.StockStart(w.Shards) + s.options.Ready.After
 			w.ending, w.then = true, again
 			ctx.Send(w.pid, messages.StopRun{})
 		}

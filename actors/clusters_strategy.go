@@ -107,7 +107,7 @@ func (s *ClusterSupervisor) died(ctx actor.Context, w *ward, f *Failure) {
 		up := messages.ClusterGaveUp{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), Attempts: v.Attempt, Cause: f.Cause, Causes: w.history.Causes,
 			CloseCode: f.CloseCode, WaitedFor: f.WaitedFor}
 		if f.Exit != nil {
-			if up.Output = f.Exit.Tail; s.options.Cluster.Logs == "" {
+			if up.Output = f.Exit.Tail; s.options.Logs == "" {
 				up.Output = "not kept: it goes where CONTROL's own output goes (cluster.logs)"
 			}
 		}

@@ -122,7 +122,7 @@ func TestTimeOfARollingRestart(t *testing.T) {
 		timers = append(timers, d)
 		return func() {}
 	}}}
-	s.options.Cluster = ClusterOptions{Protocol: messages.ProtocolEnv, HelloTimeout: 30 * time.Second, Ready: ReadyRule{After: time.Minute}}
+	s.options = ClusterOptions{Protocol: messages.ProtocolEnv, HelloTimeout: 30 * time.Second, Ready: ReadyRule{After: time.Minute}}
 	inActor(t, func(ctx actor.Context) {
 		s.house = houseAt(ctx.Parent())
 		s.wards = map[messages.ClusterID]*ward{0: {Cluster: plan.Cluster{Shards: shards}, pid: ctx.Parent(), state: messages.ClusterServing}}

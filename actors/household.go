@@ -24,8 +24,8 @@ func (m *MasterLink) household() []member {
 		{HeraldName, newHerald(m.W, m.house), false, "its subscribers would have to know of its restart"},
 		{"gate", newGate(m.W, m.house, m.options.Identify), false, "the wishes it holds are owed to bots that will not ask twice"},
 		{"sessions", newSessions(m.W, m.house), false, "what it knows and the disk does not is worth an identify a shard"},
-		{"router", newRouter(m.W, m.house, m.options), false, "the requests it holds are owed to bots that wait for their answers"},
-		{"clusters", newClusters(m.W, m.house, m.options), false, "a restart would let go of every process"},
+		{"router", newRouter(m.W, m.house, m.options.Router, m.options.PID), false, "the requests it holds are owed to bots that wait for their answers"},
+		{"clusters", newClusters(m.W, m.house, m.options.Cluster, m.options.PID), false, "a restart would let go of every process"},
 	}
 	rows = append(rows, member{"commander", newCommander(m.W, m.house), false, "an order under way is to be answered"})
 	for _, b := range m.options.Behaviours {

@@ -109,9 +109,9 @@ func (lineGreeted) IgnoreDeadLetterLogging() {}
 func (lineEnded) IgnoreDeadLetterLogging()   {}
 func (*routed) IgnoreDeadLetterLogging()     {}
 
-func newRouter(w *world.World, house House, o Options) *actor.Props {
+func newRouter(w *world.World, house House, o RouterOptions, pid int) *actor.Props {
 	return w.SpawnOn(newLentMailbox, "router", func() actor.Actor {
-		r := &Router{house: house, options: o.Router, mint: &messages.Mint{Worker: uint32(o.PID)}, lines: map[transport.Link]*line{},
+		r := &Router{house: house, options: o, mint: &messages.Mint{Worker: uint32(pid)}, lines: map[transport.Link]*line{},
 			seats: map[messages.ClusterID]*line{}, states: map[messages.ClusterID]messages.ClusterState{}, asks: map[string]*ask{},
 			results: [][]byte{}, clusters: []messages.ClusterID{}}
 		r.Begin(w, w.Log.With().Str("actor", "router").Logger(), "routing", r.routing)

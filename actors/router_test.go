@@ -72,7 +72,7 @@ func newSwitchboard(t testing.TB, o RouterOptions, instances int, stock bool) *s
 		}
 	}))
 	w := &world.World{Clocks: world.NewClocks(time.Now), Log: zerolog.Nop(), After: func(time.Duration, func()) func() { return func() {} }}
-	b.router = system.Root.Spawn(newRouter(w, House{Herald: herald}, Options{PID: 1, Router: o}))
+	b.router = system.Root.Spawn(newRouter(w, House{Herald: herald}, o, 1))
 	for i := range instances {
 		b.plug(messages.ClusterID(i), stock, instances)
 	}

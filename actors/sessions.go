@@ -284,3 +284,22 @@ func (b *SessionBook) savedFile(ctx actor.Context, name string, err error) {
 	}
 	b.broken = err != nil
 }
+
+// survey tells who asks what could be resumed.
+func (b *SessionBook) survey(ctx actor.Context) {
+	if ctx.Sender() == nil {
+		return
+	}
+	var all []messages.SessionView
+	for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+		kept := b.pages[id].kept
+		for _, shard := range slices.Sorted(maps.Keys(kept)) {
+			one := messages.SessionView{Shard: shard, Cluster: id, Seq: kept[shard].Session.Seq, At: b.W.FromWall(kept[shard].Session.At).UTC().Round(time.Millisecond)}
+			if since := kept[shard].Since; !since.IsZero() {
+				one.Orphaned = new(since.UTC().Truncate(time.Millisecond))
+			}
+			all = append(all, one)
+		}
+	}
+	ctx.Send(ctx.Sender(), messages.SessionsSnapshot{Sessions: all})
+}

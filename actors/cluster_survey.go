@@ -1,10 +1,6 @@
 package actors
 
 import (
-	"maps"
-	"slices"
-	"time"
-
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/discluster/control/actors/plan"
@@ -47,23 +43,4 @@ func (c *Cluster) survey(ctx actor.Context) {
 		all = append(all, one)
 	}
 	ctx.Send(ctx.Sender(), messages.ShardsSnapshot{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: all})
-}
-
-// survey tells who asks what could be resumed.
-func (b *SessionBook) survey(ctx actor.Context) {
-	if ctx.Sender() == nil {
-		return
-	}
-	var all []messages.SessionView
-	for _, id := range slices.Sorted(maps.Keys(b.pages)) {
-		kept := b.pages[id].kept
-		for _, shard := range slices.Sorted(maps.Keys(kept)) {
-			one := messages.SessionView{Shard: shard, Cluster: id, Seq: kept[shard].Session.Seq, At: b.W.FromWall(kept[shard].Session.At).UTC().Round(time.Millisecond)}
-			if since := kept[shard].Since; !since.IsZero() {
-				one.Orphaned = new(since.UTC().Truncate(time.Millisecond))
-			}
-			all = append(all, one)
-		}
-	}
-	ctx.Send(ctx.Sender(), messages.SessionsSnapshot{Sessions: all})
 }

@@ -1,0 +1,11 @@
+package actors
+
+import (
+	"time"
+)
+
+// IdentifyOptions is how identifies are paced.
+type IdentifyOptions struct {
+	TTL    time.Duration // how long a permit may be used
+	Margin time.Duration // beyond Discord's 5 s
+}
