@@ -16,8 +16,8 @@ import (
 // order on, watches what comes of it, and answers.
 type Commander struct {
 	world.States
-	house House
-	tasks []*task
+	addresses world.Addresses
+	tasks     []*task
 }
 
 // task is a command under way.
@@ -41,9 +41,9 @@ type taskLate struct{ task *task }
 // IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
 func (taskLate) IgnoreDeadLetterLogging() {}
 
-func newCommander(w *world.World, house House) *actor.Props {
+func newCommander(w *world.World, addresses world.Addresses) *actor.Props {
 	return w.Spawn("commander", func() actor.Actor {
-		c := &Commander{house: house}
+		c := &Commander{addresses: addresses}
 		c.Begin(w, w.Log.With().Str("actor", "commander").Logger(), "commanding", c.commanding)
 		return c
 	})
@@ -52,7 +52,7 @@ func newCommander(w *world.World, house House) *actor.Props {
 func (c *Commander) commanding(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(c.house.Herald, messages.Subscribe{})
+		ctx.Request(c.addresses.Events, messages.Subscribe{})
 	case messages.Command:
 		if err := c.take(ctx, m); err != nil {
 			c.answer(ctx, m.ID, err)
@@ -85,10 +85,10 @@ func (c *Commander) take(ctx actor.Context, m messages.Command) error {
 			return fmt.Errorf("args of %s: %w", m.Name, err)
 		}
 		c.begin(ctx, &task{id: m.ID, watch: restarts(args.Cluster)})
-		ctx.Send(c.house.Clusters, messages.RestartCluster{Cluster: args.Cluster, Fresh: args.Fresh})
+		ctx.Send(c.addresses.Clusters, messages.RestartCluster{Cluster: args.Cluster, Fresh: args.Fresh})
 	case messages.CommandRollingRestart:
 		c.begin(ctx, &task{id: m.ID, watch: rolls})
-		ctx.Send(c.house.Clusters, messages.RollingRestart{})
+		ctx.Send(c.addresses.Clusters, messages.RollingRestart{})
 	}
 	return nil
 }
@@ -186,7 +186,7 @@ func (c *Commander) saw(ctx actor.Context, e messages.Event) {
 			continue
 		case progress != "":
 			c.await(ctx, t)
-			ctx.Send(c.house.MasterLink, messages.Ack{ID: t.id, Progress: progress})
+			ctx.Send(c.addresses.MasterLink, messages.Ack{ID: t.id, Progress: progress})
 		}
 		left = append(left, t)
 	}
@@ -198,5 +198,5 @@ func (c *Commander) answer(ctx actor.Context, id string, err error) {
 	if err != nil {
 		ack.Error = err.Error()
 	}
-	ctx.Send(c.house.MasterLink, ack)
+	ctx.Send(c.addresses.MasterLink, ack)
 }

@@ -1,37 +1,51 @@
-// Package actors is CONTROL: the actors that run one machine's clusters. MasterLink is the root and spawns the rest from one table, household.go, which is the
-// architecture. Decisions are pure functions in plan, effects go through world.World, what is said between actors is in messages.
+// Package actors is CONTROL: the tree of actors that runs one machine's clusters. MasterLink is the
+// root and spawns the others from one table (tree.go), which is the architecture. Decisions are pure
+// functions and values in plan and link, effects go through world.World, and what actors send each
+// other is in messages.
 //
-//	masterlink           the link to MASTER, its orders, and the house          masterlink.go, masterlink_memory.go, settings.go, orders.go, lease.go, halt.go, household.go
-//	├─ herald            events → log, subscribers, MASTER                      herald.go
-//	├─ gate              who may identify, when                                 gate.go, gate_permits.go
-//	├─ sessions          what a shard needs to resume, in memory and on disk    sessions.go, sessions_told.go
-//	├─ router            what clusters say to each other                        router.go, router_asks.go, router_mailbox.go
-//	├─ clusters          ranges → clusters; supervision is the restart rule     clusters.go, clusters_strategy.go, clusters_ranges.go, clusters_leftovers.go, clusters_rolling.go
-//	│   └─ 0, 1, …       one OS process and its IPC connection each             cluster.go, cluster_news.go, cluster_life.go, cluster_ipc.go, cluster_shards.go, cluster_watch.go, cluster_ops.go, cluster_share.go, cluster_search.go, record.go, failure.go;
-//	│                    bots that cannot ask for permits                       cluster_reserve.go, cluster_env.go
-//	├─ commander         an operator's commands, passed down by MASTER          commander.go
-//	├─ hooks, webhook    events → the operator's command, Discord's webhook     hooks.go, webhook.go
-//	├─ desk              how things stand, for who looks from outside; orders   desk.go, desk_picture.go, survey.go
-//	└─ <behaviours>      what the operator's own main added                     options.go
+//	masterlink           the link to MASTER                          masterlink.go; its rules: package link
+//	├─ events            events → log, subscribers, MASTER           package events
+//	├─ gate              who may identify, and when                  package gate
+//	├─ sessions          what a shard needs to resume                package sessions
+//	├─ router            what clusters ask of each other             package router
+//	├─ clusters          ranges → clusters; the restart rule         package cluster
+//	│   └─ 0, 1, …       one OS process and its IPC connection each  package cluster
+//	├─ commander         an operator's commands that MASTER passed on  commander.go
+//	├─ hooks, webhook    events → the operator's command, Discord    package events
+//	├─ status            views and orders of the API                 package status
+//	└─ <behaviours>      what the operator's own main added          world/behaviour.go
+//
+// options.go is what an operator sets. Stories, and the files they pass, in order:
+//
+//   - connect → process: masterlink.go, link/packets.go, link/orders.go, cluster/ranges.go,
+//     cluster/supervisor.go, cluster/cluster.go, cluster/process.go, cluster/record.go,
+//     cluster/conversation.go
+//   - permit → grant: cluster/shards.go, gate/gate.go, gate/asking.go, link/packets.go,
+//     master/machine.go, master/governor.go, plan/pace.go; back by gate/permits.go
+//   - exit → restart: cluster/process.go, cluster/news.go, cluster/failure.go,
+//     cluster/supervision.go, plan/restart.go, cluster/supervisor.go
+//   - shard state → page: cluster/conversation.go, cluster/shards.go, events/bus.go,
+//     status/status.go, status/snapshot.go
 //
 // Rules that hold the tree together:
 //   - Receive never blocks: what takes time goes through World, and comes back as a message. No go statement, timer, file or socket here.
-//   - News from a timer or another goroutine names the life, link or timeout it speaks for; what is stale is dropped.
-//   - Addresses are names (House) and stay good whatever restarts; only a parent holds its children's PIDs, and only a parent stops them.
+//   - News from a timer or another goroutine names the run, link or timeout it is about; what is stale is dropped.
+//   - Addresses are names (world.Addresses) and stay good whatever restarts; only a parent holds its children's PIDs, and only a parent stops them.
 //   - A state is a method; States.Enter is the one door between two, and a timeout dies with its state.
 //   - A message that a state does not know is an error in the log, never lost in silence.
 //   - Decisions are made by pure functions in plan and carried out in one place here.
-//   - A Cluster escalates a Failure only when its process is known dead; what follows is ClusterSupervisor's supervision, by plan.Restart.
-//   - A stop that nobody ordered lets go of the process and leaves it running. A panic of ours never kills a bot.
-//   - Supervision is written in the table of household.go, with its reason; nothing is left to protoactor's defaults.
-//   - What a peer says can be wrong in any way, and costs at most its link; we panic on our own mistakes only.
+//   - A Cluster escalates a Failure only when its process is known dead; what follows is the Supervisor's decision, by plan.Restart.
+//   - A stop that was not ordered lets go of the process and leaves it running. A panic of ours never kills a bot.
+//   - Supervision is written in the table of tree.go, with its reason; nothing is left to protoactor's defaults.
+//   - What a peer sends can be wrong in any way, and costs at most its link; CONTROL panics on its own mistakes only.
 //
 // To add an actor:
 //  1. the messages it shares go into messages, documented by who sends them to whom and when;
-//  2. its file here, named by its noun, holds a picture, a struct, a constructor of props and one method a state;
+//  2. its package here, named by its noun, holds a drawing of its states, a struct, a constructor of
+//     props and one method a state;
 //  3. its decisions go into plan, with a table test;
-//  4. it gets a row in household.go, with its supervision and the reason for it;
-//  5. it gets a story in test/scenarios and, if it holds something precious, an invariant in check_test.go there.
+//  4. it gets a row in tree.go, with its supervision and the reason for it;
+//  5. it gets a story in test/scenarios and, if it keeps a promise, an invariant in check_test.go there.
 //
 // No other file changes; where one must, the seam is wrong. What an operator adds is a Behaviour and changes no file at all: see the example of cmd.With.
 package actors

@@ -10,6 +10,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/link"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
@@ -21,14 +22,14 @@ import (
 // spawns all others.
 type MasterLink struct {
 	world.States
-	options  Options
-	house    House
-	members  []member
-	mending  map[string]bool // that panicked a moment ago, by id
-	link     *link.Link
-	links    map[int]transport.Link
-	dials    map[int]func() // under way: abandons it
-	stopping bool
+	options    Options
+	addresses  world.Addresses
+	members    []member
+	recovering map[string]bool // that panicked a moment ago, by id
+	link       *link.Link
+	links      map[int]transport.Link
+	dials      map[int]func() // under way: abandons it
+	stopping   bool
 }
 
 // What the link's World sends it. Each names the link that it is about.
@@ -72,8 +73,8 @@ func New(w *world.World, o Options) *actor.Props {
 func (m *MasterLink) running(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
-		m.house = houseOf(ctx.Self())
-		m.spawnHouse(ctx)
+		m.addresses = world.AddressesOf(ctx.Self())
+		m.spawnTree(ctx)
 		m.step(ctx, link.Started{})
 	case linkOpened:
 		m.opened(ctx, msg)
@@ -86,8 +87,8 @@ func (m *MasterLink) running(ctx actor.Context) {
 		m.step(ctx, link.Saved{Err: msg.err})
 	case linkTimer:
 		m.step(ctx, msg.event)
-	case mend:
-		delete(m.mending, msg.child.Id)
+	case recoverDue:
+		delete(m.recovering, msg.child.Id)
 		ctx.Send(msg.child, world.Recovered{})
 		m.step(ctx, link.Recovered{Child: link.Actor(strings.TrimPrefix(msg.child.Id, ctx.Self().Id+"/"))})
 	case world.Recovered:
@@ -134,9 +135,9 @@ func (m *MasterLink) carryOut(ctx actor.Context, effect link.Effect) {
 	case link.SendInfo:
 		m.sendInfo(ctx, e)
 	case link.Tell:
-		ctx.Send(m.house.of(e.To), e.Message)
+		ctx.Send(m.address(e.To), e.Message)
 	case link.Raise:
-		ctx.Send(m.house.Herald, e.Event)
+		ctx.Send(m.addresses.Events, e.Event)
 	case link.After:
 		m.After(ctx, e.For, linkTimer{e.Event})
 	case link.Load:
@@ -152,17 +153,17 @@ func (m *MasterLink) carryOut(ctx actor.Context, effect link.Effect) {
 	}
 }
 
-// of returns the address of an actor that the link talks to.
-func (h House) of(a link.Actor) *actor.PID {
+// address returns the address of an actor that the link talks to.
+func (m *MasterLink) address(a link.Actor) *actor.PID {
 	switch a {
 	case link.Gate:
-		return h.Gate
+		return m.addresses.Gate
 	case link.Sessions:
-		return h.Sessions
+		return m.addresses.Sessions
 	case link.Clusters:
-		return h.Clusters
+		return m.addresses.Clusters
 	default:
-		return h.Commander
+		return m.addresses.Commander
 	}
 }
 
@@ -247,7 +248,7 @@ func (m *MasterLink) send(ctx actor.Context, number int, p messages.FromControl)
 func (m *MasterLink) sendInfo(ctx actor.Context, e link.SendInfo) {
 	i := e.Info
 	i.Hostname, i.Version, i.CPUs, i.MemoryBytes, i.Weight = m.options.Hostname, m.options.Version, m.options.CPUs, m.options.Memory, m.options.Master.Weight
-	i.LastIdentify, i.Now = shown(e.Last, m.W.AtSteady), new(m.W.AtSteady(time.Now()))
+	i.LastIdentify, i.Now = gate.ShownBy(e.Last, m.W.AtSteady), new(m.W.AtSteady(time.Now()))
 	m.send(ctx, e.Link, i)
 }
 
@@ -266,7 +267,7 @@ func (m *MasterLink) load() link.Loaded {
 
 func (m *MasterLink) save(ctx actor.Context, memory link.Memory) {
 	send := world.Sender(ctx)
-	m.W.Save(link.File, encode(memory), func(err error) { send(linkSaved{err}) })
+	m.W.Save(link.File, world.Encode(memory), func(err error) { send(linkSaved{err}) })
 }
 
 // closeCode is the websocket close code of a link's end; 0: there is none.

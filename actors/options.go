@@ -1,6 +1,10 @@
 package actors
 
 import (
+	"github.com/discluster/control/actors/cluster"
+	"github.com/discluster/control/actors/gate"
+	"github.com/discluster/control/actors/router"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
 
@@ -13,10 +17,10 @@ type Options struct {
 	Memory   int64 // bytes
 
 	Master     Master
-	Cluster    ClusterOptions
-	Identify   IdentifyOptions
-	Router     RouterOptions
-	Behaviours []Behaviour
+	Cluster    cluster.Options
+	Identify   gate.Options
+	Router     router.Options
+	Behaviours []world.Behaviour
 }
 
 // Master is where MASTER is, and who we are to it.

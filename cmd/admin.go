@@ -15,7 +15,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/rs/zerolog"
 
-	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/status"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
@@ -61,9 +62,9 @@ func (d adminQueries) Order(m messages.Order)     { d.system.Root.Send(d.pid, m)
 
 // statusBehaviour returns the actor that answers the admin API; news are the events it reports when
 // it starts.
-func statusBehaviour(c *config.Config, news []messages.Event) actors.Behaviour {
+func statusBehaviour(c *config.Config, news []messages.Event) world.Behaviour {
 	host, _ := os.Hostname() // shown only if known
-	return actors.Desk(actors.DeskOptions{
+	return status.New(status.Options{
 		Source: c.Machine.Source, Version: versionText(), Host: host, MasterURL: c.Master.URL, PID: os.Getpid(), Started: startedAt, News: news,
 	})
 }

@@ -19,7 +19,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/cluster"
+	"github.com/discluster/control/actors/events"
+	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/actors/router"
+	"github.com/discluster/control/actors/status"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
@@ -84,21 +90,21 @@ func claimDirs(c *config.Config) (*claimedDirs, error) {
 }
 
 // startControl spawns the actors of a CONTROL in the folders it claimed. name is the root actor's.
-func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs *claimedDirs, behaviours []actors.Behaviour, log zerolog.Logger) (*control, error) {
+func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs *claimedDirs, behaviours []world.Behaviour, log zerolog.Logger) (*control, error) {
 	files := newFolder(c.State.Dir)
 	w, boxes, lines := countedWorld(files, log)
 	cpu := newPressure()
 	w.Starved = cpu.starved
 	shown, err := openAdmin(c, adminSocket, func(o admin.Options) *admin.Server {
 		o.Mailboxes, o.Links = boxes.depths, lines.figures
-		return admin.New(o, adminQueries{system, system.NewLocalPID(name + "/" + actors.DeskName)}, nil)
-	}, func(e messages.Event) { system.Root.Send(system.NewLocalPID(name+"/"+actors.HeraldName), e) }, log)
+		return admin.New(o, adminQueries{system, system.NewLocalPID(name + "/" + status.Name)}, nil)
+	}, func(e messages.Event) { system.Root.Send(system.NewLocalPID(name+"/"+events.BusName), e) }, log)
 	if err != nil {
 		return nil, err
 	}
 	if dirs.logs != "" {
 		limits := botlog.Limits{Run: int64(c.Cluster.LogMax), Ended: int64(c.Cluster.LogKeep)}
-		behaviours = append([]actors.Behaviour{logKeeper(dirs.logs, limits)}, behaviours...)
+		behaviours = append([]world.Behaviour{logKeeper(dirs.logs, limits)}, behaviours...)
 	}
 	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, dirs.logs, append(behaviours, statusBehaviour(c, shown.failures)))), name)
 	if err != nil {
@@ -165,7 +171,7 @@ func watch(system *actor.ActorSystem, pid *actor.PID) <-chan struct{} {
 }
 
 // controlOptions returns the actors' options of a configuration.
-func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour) actors.Options {
+func controlOptions(c *config.Config, logs string, behaviours []world.Behaviour) actors.Options {
 	hostname, err := os.Hostname()
 	if err != nil {
 		hostname = c.Machine.Source
@@ -179,17 +185,17 @@ func controlOptions(c *config.Config, logs string, behaviours []actors.Behaviour
 	return actors.Options{
 		Version: versionText(), Hostname: hostname, PID: os.Getpid(), CPUs: runtime.NumCPU(), Memory: memory(),
 		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source, Weight: float64(c.Machine.Weight)},
-		Cluster: actors.ClusterOptions{
+		Cluster: cluster.Options{
 			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
 			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs, Owner: ownerName(c),
 			Folders:  slices.DeleteFunc([]string{c.Sockets.Dir, logs}, func(dir string) bool { return dir == "" }),
-			Protocol: messages.Protocol(c.Cluster.Protocol), Ready: actors.ReadyRule(ready), Probe: c.Cluster.Probe,
+			Protocol: messages.Protocol(c.Cluster.Protocol), Ready: cluster.ReadyRule(ready), Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
 			StopGrace: c.Cluster.StopGrace, KillGrace: c.Cluster.KillGrace,
 			TokenByHello: c.Cluster.Token == config.TokenByHello, OnLost: c.Cluster.OnLost, LostAfter: c.Cluster.LostAfter,
 		},
-		Identify:   actors.IdentifyOptions{TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin},
-		Router:     actors.RouterOptions{Eval: c.IPC.Eval},
+		Identify:   gate.Options{TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin},
+		Router:     router.Options{Eval: c.IPC.Eval},
 		Behaviours: behaviours,
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/discord/rules"
@@ -161,7 +161,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		machine, err := startControl(system, c.Machine.Source, c, dirs, []actors.Behaviour{d.view.behaviour(c.Machine.Source)}, d.log.With().Str("machine", c.Machine.Source).Logger())
+		machine, err := startControl(system, c.Machine.Source, c, dirs, []world.Behaviour{d.view.behaviour(c.Machine.Source)}, d.log.With().Str("machine", c.Machine.Source).Logger())
 		if err != nil {
 			return err
 		}

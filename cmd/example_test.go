@@ -6,7 +6,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/cmd"
 	"github.com/discluster/control/messages"
@@ -15,7 +14,7 @@ import (
 // reviver is a behaviour that restarts a cluster ten minutes after it gave up.
 type reviver struct {
 	world     *world.World
-	addresses actors.House
+	addresses world.Addresses
 }
 
 // restartDue is the timer's message: whatever happens outside the actor comes back as a message.
@@ -24,7 +23,7 @@ type restartDue struct{ cluster messages.ClusterID }
 func (r *reviver) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(r.addresses.Herald, messages.Subscribe{})
+		ctx.Request(r.addresses.Events, messages.Subscribe{})
 	case messages.ClusterGaveUp:
 		fmt.Printf("cluster %d gave up on shards %s\n", m.Cluster, m.Shards)
 		send := world.Sender(ctx)
@@ -34,9 +33,9 @@ func (r *reviver) Receive(ctx actor.Context) {
 	}
 }
 
-var revive = actors.Behaviour{
+var revive = world.Behaviour{
 	Name:  "reviver",
-	Actor: func(w *world.World, h actors.House) actor.Actor { return &reviver{w, h} },
+	Actor: func(w *world.World, h world.Addresses) actor.Actor { return &reviver{w, h} },
 }
 
 // This is the whole main of an operator with a behaviour of their own.
@@ -48,7 +47,7 @@ func ExampleWith() {
 // neighbours.
 func ExampleWith_test() {
 	system, done := actor.NewActorSystem(), make(chan bool)
-	herald := actor.PropsFromFunc(func(ctx actor.Context) {
+	events := actor.PropsFromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(messages.Subscribe); ok {
 			ctx.Send(ctx.Sender(), messages.ClusterGaveUp{Cluster: 3, Shards: "30-39"})
 		}
@@ -59,7 +58,7 @@ func ExampleWith_test() {
 			close(done)
 		}
 	})
-	addresses := actors.House{Herald: system.Root.Spawn(herald), Clusters: system.Root.Spawn(clusters)}
+	addresses := world.Addresses{Events: system.Root.Spawn(events), Clusters: system.Root.Spawn(clusters)}
 	w := &world.World{After: func(d time.Duration, fn func()) (cancel func()) {
 		fmt.Println("waiting", d)
 		go fn()

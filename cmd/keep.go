@@ -10,7 +10,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/botlog"
@@ -21,8 +20,8 @@ import (
 const keepEvery = time.Second
 
 // logKeeper returns the behaviour that keeps the output of the bots within its limits.
-func logKeeper(dir string, limits botlog.Limits) actors.Behaviour {
-	return actors.Behaviour{Name: "logkeeper", Actor: func(w *world.World, h actors.House) actor.Actor {
+func logKeeper(dir string, limits botlog.Limits) world.Behaviour {
+	return world.Behaviour{Name: "logkeeper", Actor: func(w *world.World, h world.Addresses) actor.Actor {
 		return &keeper{w: w, addresses: h, files: &botlog.Keeper{Dir: dir, Limits: limits}, writers: map[messages.ClusterID]int{}, astray: map[botlog.Writer]string{}}
 	}}
 }
@@ -30,7 +29,7 @@ func logKeeper(dir string, limits botlog.Limits) actors.Behaviour {
 // keeper runs one pass at a time; the next begins keepEvery after its end.
 type keeper struct {
 	w         *world.World
-	addresses actors.House
+	addresses world.Addresses
 	files     *botlog.Keeper
 	writers   map[messages.ClusterID]int // the pids of the bots
 	astray    map[botlog.Writer]string   // the files that the last pass found removed or renamed
@@ -55,7 +54,7 @@ func (passed) IgnoreDeadLetterLogging()  {}
 func (k *keeper) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(k.addresses.Herald, messages.Subscribe{})
+		ctx.Request(k.addresses.Events, messages.Subscribe{})
 		k.next(ctx)
 	case world.Recovered:
 		k.next(ctx)
@@ -77,13 +76,13 @@ func (k *keeper) Receive(ctx actor.Context) {
 	case passed:
 		for w, file := range m.astray {
 			if k.astray[w] != file {
-				ctx.Send(k.addresses.Herald, messages.LogsMoved{Cluster: w.Cluster, PID: w.PID, File: file})
+				ctx.Send(k.addresses.Events, messages.LogsMoved{Cluster: w.Cluster, PID: w.PID, File: file})
 			}
 		}
 		k.astray = m.astray
 		if m.err != nil && m.err.Error() != k.lastErr {
 			k.lastErr = m.err.Error()
-			ctx.Send(k.addresses.Herald, messages.LogsUnkept{Err: oneLine(m.err)})
+			ctx.Send(k.addresses.Events, messages.LogsUnkept{Err: oneLine(m.err)})
 		}
 		k.next(ctx)
 	case *actor.Stopping:

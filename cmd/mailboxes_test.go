@@ -32,7 +32,7 @@ func TestRouterKeepsItsMailbox(t *testing.T) {
 	boxes.mu.Lock()
 	kind := fmt.Sprintf("%T", boxes.all["router"])
 	boxes.mu.Unlock()
-	if kind != "*actors.lentMailbox" {
+	if kind != "*router.lentMailbox" {
 		t.Errorf("the Router's mailbox is a %s", kind)
 	}
 	if _, counted := boxes.depths()["router"]; !counted {

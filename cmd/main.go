@@ -43,7 +43,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/transport/proc"
 )
 
@@ -62,13 +62,13 @@ const echoWindow = time.Second
 type Option func(*program)
 
 // With adds behaviours to CONTROL, which are actors of the operator's own.
-func With(behaviours ...actors.Behaviour) Option {
+func With(behaviours ...world.Behaviour) Option {
 	return func(p *program) { p.behaviours = append(p.behaviours, behaviours...) }
 }
 
 // program holds what all commands share.
 type program struct {
-	behaviours []actors.Behaviour
+	behaviours []world.Behaviour
 	parsed     bool                    // the command line was valid
 	log        atomic.Pointer[logbook] // a daemon's log, flushed when the program ends
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/cluster"
+	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
@@ -19,7 +21,7 @@ import (
 // reviver is a behaviour that restarts a cluster that gave up, and reports deaths and pids to the
 // benchmark.
 type reviver struct {
-	addresses actors.House
+	addresses world.Addresses
 	died      chan time.Time
 	pids      chan int
 }
@@ -27,7 +29,7 @@ type reviver struct {
 func (s *reviver) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(s.addresses.Herald, messages.Subscribe{})
+		ctx.Request(s.addresses.Events, messages.Subscribe{})
 	case messages.ClusterDied:
 		s.died <- time.Now()
 	case messages.ClusterGaveUp:
@@ -108,12 +110,12 @@ func startSleepers(b *testing.B, argv []string, heard *reviver) (stop func()) {
 	}
 	root := system.Root.Spawn(actors.New(w, actors.Options{
 		Master: actors.Master{URL: "ws://" + m.at, Authorization: "secret", Source: "here"},
-		Cluster: actors.ClusterOptions{
+		Cluster: cluster.Options{
 			Command: argv, Protocol: messages.ProtocolSDK, Sockets: b.TempDir() + "/", Logs: b.TempDir(),
 			HelloTimeout: time.Hour, ReadyTimeout: time.Hour, Heartbeat: time.Minute, KillGrace: time.Minute,
 		},
-		Identify: actors.IdentifyOptions{TTL: time.Minute},
-		Behaviours: []actors.Behaviour{{Name: "stubborn", Actor: func(_ *world.World, h actors.House) actor.Actor {
+		Identify: gate.Options{TTL: time.Minute},
+		Behaviours: []world.Behaviour{{Name: "stubborn", Actor: func(_ *world.World, h world.Addresses) actor.Actor {
 			heard.addresses = h
 			return heard
 		}}},

@@ -9,7 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/events"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/config"
 )
 
@@ -184,15 +185,15 @@ func (d *daemon) stopMaster() {
 }
 
 // behaviours returns the behaviours that the configuration and systemd ask for.
-func (d *daemon) behaviours(c *config.Config) (all []actors.Behaviour) {
+func (d *daemon) behaviours(c *config.Config) (all []world.Behaviour) {
 	if d.systemd.conn != nil {
 		all = append(all, watchdogBehaviour(d.systemd, d.master))
 	}
 	if len(c.Hooks.Exec) > 0 {
-		all = append(all, actors.Hooks(actors.HookOptions{Command: c.Hooks.Exec, Events: c.Hooks.Events, Timeout: c.Hooks.Timeout, Machine: c.Machine.Source}))
+		all = append(all, events.Hooks(events.HookOptions{Command: c.Hooks.Exec, Events: c.Hooks.Events, Timeout: c.Hooks.Timeout, Machine: c.Machine.Source}))
 	}
 	if c.Hooks.Webhook != "" {
-		all = append(all, actors.Webhook(actors.WebhookOptions{URL: c.Hooks.Webhook, Events: c.Hooks.Events, Machine: c.Machine.Source}))
+		all = append(all, events.Webhook(events.WebhookOptions{URL: c.Hooks.Webhook, Events: c.Hooks.Events, Machine: c.Machine.Source}))
 	}
 	return all
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
@@ -57,8 +56,8 @@ func newView(out io.Writer, shards int) *view {
 }
 
 // behaviour returns the actor that passes one machine's events to the view.
-func (v *view) behaviour(machine string) actors.Behaviour {
-	return actors.Behaviour{Name: "view", Actor: func(_ *world.World, h actors.House) actor.Actor {
+func (v *view) behaviour(machine string) world.Behaviour {
+	return world.Behaviour{Name: "view", Actor: func(_ *world.World, h world.Addresses) actor.Actor {
 		return &viewer{view: v, machine: machine, addresses: h}
 	}}
 }
@@ -66,13 +65,13 @@ func (v *view) behaviour(machine string) actors.Behaviour {
 type viewer struct {
 	view      *view
 	machine   string
-	addresses actors.House
+	addresses world.Addresses
 }
 
 func (a *viewer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(a.addresses.Herald, messages.Subscribe{})
+		ctx.Request(a.addresses.Events, messages.Subscribe{})
 		a.view.addMachine(machineActors{ctx.ActorSystem(), a.addresses})
 	case messages.Event:
 		a.view.observe(a.machine, m)
@@ -268,7 +267,7 @@ func (v *view) everyPID() []int {
 // machineActors holds one machine's actors.
 type machineActors struct {
 	system    *actor.ActorSystem
-	addresses actors.House
+	addresses world.Addresses
 }
 
 func (v *view) addMachine(h machineActors) {

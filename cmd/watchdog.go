@@ -7,7 +7,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
@@ -23,7 +22,7 @@ type watchdog struct {
 	notify   func(what ...string)
 	interval time.Duration
 	targets  []*actor.PID
-	herald   *actor.PID // nil: no events, as for a MASTER
+	events   *actor.PID // nil: no events, as for a MASTER
 
 	waiting    map[string]bool // ids of the targets that have not answered
 	clusters   map[messages.ClusterID]messages.ClusterMoved
@@ -33,18 +32,18 @@ type watchdog struct {
 }
 
 // watchdogBehaviour returns the watchdog of a CONTROL and of its embedded MASTER (nil: none).
-func watchdogBehaviour(s *systemd, master *localMaster) actors.Behaviour {
-	return actors.Behaviour{Name: "watchdog", Actor: func(w *world.World, h actors.House) actor.Actor {
-		targets := []*actor.PID{h.MasterLink, h.Clusters, h.Gate, h.Sessions, h.Herald}
+func watchdogBehaviour(s *systemd, master *localMaster) world.Behaviour {
+	return world.Behaviour{Name: "watchdog", Actor: func(w *world.World, h world.Addresses) actor.Actor {
+		targets := []*actor.PID{h.MasterLink, h.Clusters, h.Gate, h.Sessions, h.Events}
 		if master != nil {
 			targets = append(targets, master.root)
 		}
-		return newWatchdog(w, s, h.Herald, targets...)
+		return newWatchdog(w, s, h.Events, targets...)
 	}}
 }
 
-func newWatchdog(w *world.World, s *systemd, herald *actor.PID, targets ...*actor.PID) *watchdog {
-	p := &watchdog{w: w, notify: s.notify, interval: statusEvery, targets: targets, herald: herald, waiting: map[string]bool{}, clusters: map[messages.ClusterID]messages.ClusterMoved{}}
+func newWatchdog(w *world.World, s *systemd, events *actor.PID, targets ...*actor.PID) *watchdog {
+	p := &watchdog{w: w, notify: s.notify, interval: statusEvery, targets: targets, events: events, waiting: map[string]bool{}, clusters: map[messages.ClusterID]messages.ClusterMoved{}}
 	if s.watchdog > 0 {
 		p.interval = s.watchdog / 3
 	}
@@ -61,8 +60,8 @@ func (watchdogDue) IgnoreDeadLetterLogging() {}
 func (p *watchdog) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		if p.herald != nil {
-			ctx.Request(p.herald, messages.Subscribe{})
+		if p.events != nil {
+			ctx.Request(p.events, messages.Subscribe{})
 		}
 		p.ask(ctx)
 	case watchdogDue, world.Recovered:
@@ -94,7 +93,7 @@ func (p *watchdog) ask(ctx actor.Context) {
 	}
 	send := world.Sender(ctx)
 	p.cancel = p.w.After(p.interval, func() { send(watchdogDue{}) })
-	if status := p.status(); p.herald != nil && status != p.lastStatus {
+	if status := p.status(); p.events != nil && status != p.lastStatus {
 		p.notify("STATUS=" + status)
 		p.lastStatus = status
 	}

@@ -173,3 +173,30 @@ func TestReferencesResolve(t *testing.T) {
 		t.Error("no reference found: the pattern is wrong")
 	}
 }
+
+// A package comment that lists files lists all of them.
+func TestDocListsEveryFile(t *testing.T) {
+	all, err := repository(os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, lists := map[string]string{}, 0
+	for _, s := range all {
+		if path.Base(s.path) == "doc.go" && regexp.MustCompile(`(?m)^//\t[a-z_]+\.go\b`).MatchString(s.text) {
+			docs[s.dir()] = s.text
+			lists++
+		}
+	}
+	if lists < 10 {
+		t.Fatalf("%d packages list their files", lists)
+	}
+	for _, s := range all {
+		doc, name := docs[s.dir()], path.Base(s.path)
+		if doc == "" || path.Ext(name) != ".go" || s.isTest() || name == "doc.go" {
+			continue
+		}
+		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).MatchString(doc) {
+			t.Errorf("%s/doc.go does not name %s", s.dir(), name)
+		}
+	}
+}

@@ -190,8 +190,8 @@ func (f *Fleet) carryOut(ctx actor.Context, effect fleet.Effect) {
 func (f *Fleet) admit(ctx actor.Context, e fleet.Admit) {
 	name := fmt.Sprintf("machine-%d", e.Link)
 	self := ctx.Self()
-	house := house{fleet: self, governor: actor.NewPID(self.Address, self.Id+"/governor"), sessions: f.sessions}
-	f.machines[e.Link] = f.spawn(ctx, newMachine(f.W, name, e.Source, e.Link, f.links[e.Link], house, f.options.Heartbeat), name)
+	addresses := addresses{fleet: self, governor: actor.NewPID(self.Address, self.Id+"/governor"), sessions: f.sessions}
+	f.machines[e.Link] = f.spawn(ctx, newMachine(f.W, name, e.Source, e.Link, f.links[e.Link], addresses, f.options.Heartbeat), name)
 }
 
 // spawn spawns a child whose name is used once.

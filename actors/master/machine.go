@@ -22,7 +22,7 @@ import (
 //	greeting ──initialise sent──▶ linked ──closed, or silent for interval + 15 s──▶ (gone)
 type Machine struct {
 	world.States
-	house
+	addresses
 	source   string
 	number   int // of the link
 	link     transport.Link
@@ -39,8 +39,8 @@ type Machine struct {
 	share    *messages.Share // of the day's budget; nil: it was lent none
 }
 
-// house is the addresses that a machine talks to.
-type house struct{ fleet, governor, sessions *actor.PID }
+// addresses is the addresses that a machine talks to.
+type addresses struct{ fleet, governor, sessions *actor.PID }
 
 // deadAfter is how much longer than its interval a CONTROL may be silent (seed).
 const deadAfter = 15 * time.Second
@@ -72,9 +72,9 @@ func (greet) IgnoreDeadLetterLogging()     {}
 func (deliver) IgnoreDeadLetterLogging()   {}
 func (closeWith) IgnoreDeadLetterLogging() {}
 
-func newMachine(w *world.World, name, source string, number int, link transport.Link, h house, interval time.Duration) *actor.Props {
+func newMachine(w *world.World, name, source string, number int, link transport.Link, h addresses, interval time.Duration) *actor.Props {
 	return w.Spawn(name, func() actor.Actor {
-		m := &Machine{house: h, source: source, number: number, link: link, interval: interval, peer: plan.Peer(), frames: framesOfOne}
+		m := &Machine{addresses: h, source: source, number: number, link: link, interval: interval, peer: plan.Peer(), frames: framesOfOne}
 		m.Begin(w, w.Log.With().Str("actor", "machine").Str("source", source).Logger(), "greeting", m.greeting)
 		return m
 	})

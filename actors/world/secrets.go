@@ -11,7 +11,7 @@ import (
 // may be used from anywhere; nil passes everything on.
 //
 // Two places use it, and nothing that leaves a process passes neither: the event bus of CONTROL
-// (Herald) and of MASTER (Fleet), before anyone hears of an event, and the writer of the log. What
+// (events.Bus) and of MASTER (Fleet), before anyone hears of an event, and the writer of the log. What
 // MasterLink reports to MASTER and what MASTER answers an operator with are texts of events, or
 // pass Text. What bots say to each other stays between them.
 type Secrets struct{ known atomic.Pointer[plan.Secrets] }

@@ -36,7 +36,7 @@ func TestRefusesToStart(t *testing.T) {
 		args []string
 		text []string
 	}{
-		"nothing to run":          {good.variables(), []string{"run"}, []string{"cluster.command", "behind --"}},
+		"nothing to run":          {good.variables(), []string{"run"}, []string{"cluster.command", "after --"}},
 		"no token":                {with("discord.token", "-"), run, []string{"discord.token", "DISCORD_TOKEN"}},
 		"secret file missing":     {with("master.authorization_file", filepath.Join(dir, "nowhere")), run, []string{"master.authorization_file", "nowhere", "no such file"}},
 		"secret file is a folder": {with("master.authorization_file", dir), run, []string{"master.authorization_file", dir}},

@@ -35,8 +35,8 @@ func TestBotKilled(t *testing.T) {
 	if died["exit"] != "signal killed" || died["cause"] != "exited" {
 		t.Errorf("%v", died)
 	}
-	if wait := died.retry(); wait < 800*time.Millisecond || wait > 1200*time.Millisecond {
-		t.Errorf("it waits %v, want 1s ± 20 %%", wait)
+	if wait := died.retry(); wait != 0 {
+		t.Errorf("it waits %v, want none after the first short service", wait)
 	}
 	b.cared()
 	if n := b.d.stats().Resumes; n != 10 {

@@ -173,9 +173,9 @@ func TestDiesWithoutAToken(t *testing.T) {
 		f.crash(m)
 		f.boot(m, sesame)
 		f.must("adopted", 5*time.Second, f.sawN("cluster.adopted", 1))
-		m.Panic = func(actor string, msg any) bool { return typeOf(msg) == "actors.runExited" }
+		m.Panic = func(actor string, msg any) bool { return typeOf(msg) == "cluster.runExited" }
 		f.processOf(m, "0").Signal(syscall.SIGKILL)
-		f.must("a panic", 5*time.Second, func() bool { return strings.Contains(f.log.String(), "panic on actors.runExited") })
+		f.must("a panic", 5*time.Second, func() bool { return strings.Contains(f.log.String(), "panic on cluster.runExited") })
 		m.Panic = nil
 		f.pass(time.Duration(f.loop.Rand.IntN(1000)) * time.Millisecond)
 		own.start()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport"
@@ -99,13 +99,13 @@ func (f *fleet) nothingLeft() {
 type witness struct {
 	f       *fleet
 	machine *machine
-	house   actors.House
+	house   world.Addresses
 }
 
 func (w *witness) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(w.house.Herald, messages.Subscribe{})
+		ctx.Request(w.house.Events, messages.Subscribe{})
 	case messages.Event:
 		w.f.events = append(w.f.events, heard{w.f.loop.Now(), w.machine.Name, m})
 		if err := w.judge(m); err != nil {

@@ -144,7 +144,7 @@ func TestEndThatPanics(t *testing.T) {
 		f.panics = true
 		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
 		f.serve(m, "c", 0, 3)
-		m.Panic = func(actor string, msg any) bool { return typeOf(msg) == "actors.runExited" }
+		m.Panic = func(actor string, msg any) bool { return typeOf(msg) == "cluster.runExited" }
 		f.order(m, messages.DrainCluster{Cluster: 0})
 		f.must("stopped", 20*time.Second, f.stateIs(m, 0, messages.ClusterStopped))
 		want(f, "processes", len(m.Processes()), 0)

@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/status"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/transport/discord/rules"
@@ -16,11 +17,11 @@ import (
 
 // withDesk puts the desk into a machine's house.
 func withDesk(o *actors.Options) {
-	o.Behaviours = append(o.Behaviours, actors.Desk(actors.DeskOptions{Source: o.Master.Source, Started: time.Now()}))
+	o.Behaviours = append(o.Behaviours, status.New(status.Options{Source: o.Master.Source, Started: time.Now()}))
 }
 
 func (f *fleet) ask(m *machine, question any) {
-	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/"+actors.DeskName), question)
+	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/"+status.Name), question)
 }
 
 // look is how a machine stands, as the desk has it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
@@ -35,7 +36,7 @@ func (f *fleet) envFleet(machines, shards, maxConcurrency, perCluster int, odd f
 				odd(&e)
 			}
 			return e.Program, nil
-		}), sesame, environment(actors.ReadyRule{After: 30 * time.Second}))
+		}), sesame, environment(cluster.ReadyRule{After: 30 * time.Second}))
 	}
 	return own
 }
@@ -63,7 +64,7 @@ func TestEnvLibraries(t *testing.T) {
 			case 1:
 				m.Crash()
 				f.pass(f.upTo(3 * time.Minute))
-				f.boot(m, sesame, environment(actors.ReadyRule{After: 30 * time.Second}))
+				f.boot(m, sesame, environment(cluster.ReadyRule{After: 30 * time.Second}))
 			}
 		}
 		f.pass(time.Second) // whoever was started now runs
@@ -79,7 +80,7 @@ func TestEnvLibraries(t *testing.T) {
 // one that dies a while later again and again is given up like any that never starts.
 func TestEnvIsAssumedReady(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
-		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{DieAfter: 2 * time.Minute} }, environment(actors.ReadyRule{After: 30 * time.Second}))
+		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{DieAfter: 2 * time.Minute} }, environment(cluster.ReadyRule{After: 30 * time.Second}))
 		f.must("ready", 2*time.Minute, f.sawN("cluster.ready", 1))
 		want(f, "assumed", last[messages.ClusterReady](f).Assumed, true)
 		f.must("assumed", time.Second, func() bool { return last[messages.ClusterMoved](f).Assumed })
@@ -97,7 +98,7 @@ func TestEnvThatIsReadyTooSoon(t *testing.T) {
 		f.envs(12, 2, func(cluster string, _ int) fakecluster.Env {
 			return fakecluster.Env{Boot: f.upTo(20 * time.Second), Silent: time.Second}
 		},
-			environment(actors.ReadyRule{Log: regexp.MustCompile("starting")}), func(o *actors.Options) { o.Cluster.ShardsPerCluster = 6 })
+			environment(cluster.ReadyRule{Log: regexp.MustCompile("starting")}), func(o *actors.Options) { o.Cluster.ShardsPerCluster = 6 })
 		f.must("every shard READY", 5*time.Minute, f.owned(12))
 		f.must("ready", 5*time.Minute, f.sawN("cluster.ready", 2))
 	})
@@ -115,7 +116,7 @@ func TestEnvIsBackAtOnce(t *testing.T) {
 		f.pass(f.upTo(time.Second))
 		f.processOf(m, "0").Signal(syscall.SIGKILL)
 		f.pass(f.upTo(time.Second))
-		f.boot(m, sesame, environment(actors.ReadyRule{After: 30 * time.Second}))
+		f.boot(m, sesame, environment(cluster.ReadyRule{After: 30 * time.Second}))
 		f.must("it runs again", 10*time.Second, f.running(m, 1))
 		f.must("every shard READY", 5*time.Minute, f.owned(5))
 	})

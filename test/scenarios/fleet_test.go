@@ -25,6 +25,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/cluster"
+	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
@@ -225,7 +227,7 @@ func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 		}
 	}
 	o := options(m.Name)
-	o.Behaviours = []actors.Behaviour{{Name: "witness", Actor: func(_ *world.World, h actors.House) actor.Actor { return &witness{f: f, machine: m, house: h} }}}
+	o.Behaviours = []world.Behaviour{{Name: "witness", Actor: func(_ *world.World, h world.Addresses) actor.Actor { return &witness{f: f, machine: m, house: h} }}}
 	for _, c := range change {
 		c(&o)
 	}
@@ -274,13 +276,13 @@ func options(name string) actors.Options {
 	return actors.Options{
 		Version: "test", Hostname: name, PID: 4242, CPUs: 2,
 		Master: actors.Master{URL: masterURL, Source: name},
-		Cluster: actors.ClusterOptions{
+		Cluster: cluster.Options{
 			Command: []string{"bot"}, BaseEnv: []string{"PATH=/bin", "CONTROL_SECRET=x"}, Sockets: "/run/" + name + "/", Logs: "/log", Owner: name,
 			Protocol:     messages.ProtocolSDK,
 			HelloTimeout: 30 * time.Second, ReadyTimeout: time.Minute, Heartbeat: 5 * time.Second, StopGrace: 8 * time.Second, KillGrace: 2 * time.Second,
 			OnLost: messages.OnLostAutonomous,
 		},
-		Identify: actors.IdentifyOptions{TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
+		Identify: gate.Options{TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
 	}
 }
 

@@ -13,7 +13,14 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-func typeOf(msg any) string { return reflect.TypeOf(msg).String() }
+// A timer of CONTROL's link is named by what it is for.
+func typeOf(msg any) string {
+	v := reflect.ValueOf(msg)
+	if v.Type().String() == "actors.linkTimer" {
+		v = v.Field(0).Elem()
+	}
+	return v.Type().String()
+}
 
 // A shard whose session Discord ends again and again burns the budget of the whole bot: its
 // identifies are held back, its process and the other shards go on, and it is READY by itself once

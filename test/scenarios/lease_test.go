@@ -178,7 +178,7 @@ func TestLeaseIsWatchedOnce(t *testing.T) {
 		f.pass(2 * time.Minute)
 		looks := 0
 		m.Panic = func(_ string, msg any) bool {
-			if typeOf(msg) == "actors.leaseEnds" {
+			if typeOf(msg) == "link.leaseDue" {
 				looks++
 			}
 			return false

@@ -20,7 +20,7 @@ func TestLinkRecovers(t *testing.T) {
 		"nothing": {9 * time.Second, 11 * time.Second, func(f *fleet) bool {
 			return f.saw("master.unreachable") == 1
 		}},
-		"world.Timeout": {19 * time.Second, 21 * time.Second, func(f *fleet) bool {
+		"link.Timeout": {19 * time.Second, 21 * time.Second, func(f *fleet) bool {
 			return f.saw("master.unreachable") == 1
 		}},
 		"actors.linkOpened": {900 * time.Millisecond, 3 * time.Second, func(f *fleet) bool {

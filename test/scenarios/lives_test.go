@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
@@ -126,11 +127,11 @@ func TestReservationIsRemembered(t *testing.T) {
 				return fakecluster.Env{Boot: 110 * time.Second, ReadyLine: "ready"}
 			}
 			return fakecluster.Env{ReadyLine: "ready"}
-		}, environment(actors.ReadyRule{Log: regexp.MustCompile("ready")}))
+		}, environment(cluster.ReadyRule{Log: regexp.MustCompile("ready")}))
 		f.must("it identifies", 2*time.Minute, func() bool { return f.identifies() == 1 })
 		f.powerOff(m)
 		f.pass(time.Duration(f.loop.Rand.IntN(1000)) * time.Millisecond)
-		f.boot(m, environment(actors.ReadyRule{Log: regexp.MustCompile("ready")}))
+		f.boot(m, environment(cluster.ReadyRule{Log: regexp.MustCompile("ready")}))
 		f.pass(5 * time.Minute)
 		want(f, "owned", f.owned(1)(), true)
 	})
@@ -143,13 +144,13 @@ func TestServedIsRemembered(t *testing.T) {
 		bots   func(f *fleet) *machine
 		change func(*actors.Options)
 	}{
-		"by the time that passed": {func(f *fleet) *machine { return f.envs(1, 1, nil, environment(actors.ReadyRule{After: time.Minute})) },
-			environment(actors.ReadyRule{After: time.Minute})},
+		"by the time that passed": {func(f *fleet) *machine { return f.envs(1, 1, nil, environment(cluster.ReadyRule{After: time.Minute})) },
+			environment(cluster.ReadyRule{After: time.Minute})},
 		"by an address that answers no more": {func(f *fleet) *machine {
 			return f.envs(1, 1, func(string, int) fakecluster.Env {
 				return fakecluster.Env{Site: siteOf("0"), SickAfter: time.Minute}
-			}, environment(actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
-		}, environment(actors.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})},
+			}, environment(cluster.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
+		}, environment(cluster.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})},
 		"by CONNECTED": {func(f *fleet) *machine { return f.stocks(1, 1, nil) }, discordoo},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,7 +192,7 @@ func TestRecordIsMadeUpFor(t *testing.T) {
 // make it ready. One that never gets there is ended in time.
 func TestTakenBackIsNotReady(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		rule := environment(actors.ReadyRule{Log: regexp.MustCompile("ready")})
+		rule := environment(cluster.ReadyRule{Log: regexp.MustCompile("ready")})
 		m := f.envs(1, 1, func(string, int) fakecluster.Env { return fakecluster.Env{Deaf: true} }, rule)
 		f.must("it starts", time.Minute, f.running(m, 1))
 		f.pass(10 * time.Second)
@@ -245,7 +246,7 @@ func TestTakenBackIsKnownWithoutTheDisk(t *testing.T) {
 		m.ReadErr = unreadable
 		once := false
 		m.Panic = func(actor string, msg any) bool {
-			hit := !once && actor == "cluster/1" && typeOf(msg) == "actors.socketFrame"
+			hit := !once && actor == "cluster/1" && typeOf(msg) == "cluster.socketFrame"
 			once = once || hit
 			return hit
 		}

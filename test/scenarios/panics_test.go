@@ -46,7 +46,7 @@ func TestPanicOnWhatWasFound(t *testing.T) {
 		f.crash(m)
 		once := false
 		m.Panic = func(actor string, msg any) bool {
-			if once || actor != "cluster/1" || typeOf(msg) != "actors.found" {
+			if once || actor != "cluster/1" || typeOf(msg) != "cluster.found" {
 				return false
 			}
 			once = true
@@ -91,7 +91,7 @@ func TestRestartEndsThoughWePanic(t *testing.T) {
 		f.must("connecting", time.Minute, func() bool { return f.saw("cluster.stopped") == 1 && f.state(m, 0) == messages.ClusterGreeting })
 		once := false
 		m.Panic = func(actor string, msg any) bool {
-			if once || actor != "cluster/0" || typeOf(msg) != "actors.socketFrame" {
+			if once || actor != "cluster/0" || typeOf(msg) != "cluster.socketFrame" {
 				return false
 			}
 			once = true
@@ -112,7 +112,7 @@ func TestStopOfTheDetached(t *testing.T) {
 		f.panics = true
 		m := f.alone(8, 8, ours(initialise(8, 8)), nil)
 		f.serve(m, "c", 0, 7)
-		m.Panic = func(actor string, msg any) bool { return actor == "cluster/0" && typeOf(msg) == "actors.socketFrame" }
+		m.Panic = func(actor string, msg any) bool { return actor == "cluster/0" && typeOf(msg) == "cluster.socketFrame" }
 		f.must("left alone", 2*time.Minute, f.stateIs(m, 0, messages.ClusterDetached))
 		m.Panic = nil
 		f.pass(time.Second)

@@ -278,7 +278,7 @@ func TestRouterPanics(t *testing.T) {
 		a := k.ask("0", 0, "REQUEST", everyone, 2*time.Second)
 		n := 0
 		m.Panic = func(actor string, msg any) bool {
-			if actor == "router" && typeOf(msg) == "*actors.routed" {
+			if actor == "router" && typeOf(msg) == "*router.Routed" {
 				n++
 				return n == 2 // the first answer
 			}

@@ -31,7 +31,7 @@ func TestSecretsOfOurs(t *testing.T) {
 		f.connect(m, "c", 0, 3)
 		f.must("the cluster gives up", time.Minute, f.sawN("cluster.gave_up", 1))
 		for _, h := range f.events {
-			if up, is := h.event.(messages.ClusterGaveUp); is && !strings.Contains(up.Output, "fake bot: as told\n (token [redacted], or\n[redacted], or [redacted])") {
+			if up, is := h.event.(messages.ClusterGaveUp); is && !strings.Contains(up.Output, "fake bot: scripted exit\n (token [redacted], or\n[redacted], or [redacted])") {
 				f.t.Errorf("output %q", up.Output)
 			}
 		}

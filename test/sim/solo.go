@@ -142,3 +142,17 @@ func HeardOf[T any](s *Solo) []T {
 	}
 	return all
 }
+
+// DiskTime is more than the disk takes.
+const DiskTime = 20 * time.Millisecond
+
+// Once makes an actor panic on the first message of a type.
+func Once[T any]() func(string, any) bool {
+	done := false
+	return func(_ string, msg any) bool {
+		_, is := msg.(T)
+		first := is && !done
+		done = done || is
+		return first
+	}
+}

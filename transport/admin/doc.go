@@ -5,7 +5,7 @@
 //	server.go   listeners: TCP, and a unix socket for this machine's operator
 //	guard.go    access: Host, Origin, content type, token, and request rates
 //	routes.go   every route, in one table
-//	view.go     GET: machine, clusters, shards, sessions, whereis, identifies
+//	view.go     GET: machine, clusters, shards, sessions, identifies; whereis.go
 //	body.go     how an answer goes out: ETag, gzip
 //	usage.go    what the processes of clusters use
 //	orders.go   POST: restart, drain, stop, rolling-restart, accept-master

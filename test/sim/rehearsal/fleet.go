@@ -115,7 +115,7 @@ func (f *fleet) controlOptions(name string, o actors.Options) actors.Options {
 	if o.Cluster.Protocol == messages.ProtocolDiscordoo {
 		o.Cluster.Sockets = "/tmp/ddoo" // the default of a stock Discordoo
 	}
-	o.Behaviours = []actors.Behaviour{{Name: "witness", Actor: func(_ *world.World, h actors.House) actor.Actor {
+	o.Behaviours = []world.Behaviour{{Name: "witness", Actor: func(_ *world.World, h world.Addresses) actor.Actor {
 		return witness{house: h, heard: func(e messages.Event) { f.observer.event(name, e) }}
 	}}}
 	return o
@@ -123,14 +123,14 @@ func (f *fleet) controlOptions(name string, o actors.Options) actors.Options {
 
 // witness gets every event of one CONTROL.
 type witness struct {
-	house actors.House
+	house world.Addresses
 	heard func(messages.Event)
 }
 
 func (w witness) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(w.house.Herald, messages.Subscribe{})
+		ctx.Request(w.house.Events, messages.Subscribe{})
 	case messages.Event:
 		w.heard(m)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors"
+	"github.com/discluster/control/actors/cluster"
+	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
 )
@@ -18,11 +20,11 @@ func settings() Settings {
 	return Settings{
 		Control: actors.Options{
 			Version: "test",
-			Cluster: actors.ClusterOptions{
+			Cluster: cluster.Options{
 				Protocol: messages.ProtocolSDK, HelloTimeout: 30 * time.Second, ReadyTimeout: time.Minute, Heartbeat: 5 * time.Second,
 				StopGrace: 8 * time.Second, KillGrace: 2 * time.Second, OnLost: messages.OnLostAutonomous,
 			},
-			Identify: actors.IdentifyOptions{TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
+			Identify: gate.Options{TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
 		},
 		Master: master.Options{Wait: 45 * time.Second, Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
 	}
@@ -213,7 +215,7 @@ func TestProtocols(t *testing.T) {
 	for protocol, ready := range map[messages.Protocol]time.Duration{messages.ProtocolSDK: 10 * time.Second, messages.ProtocolDiscordoo: 250 * time.Second, messages.ProtocolEnv: 90 * time.Second} {
 		t.Run(string(protocol), func(t *testing.T) {
 			as := settings()
-			as.Control.Cluster.Protocol, as.Control.Cluster.Ready = protocol, actors.ReadyRule{After: 30 * time.Second}
+			as.Control.Cluster.Protocol, as.Control.Cluster.Ready = protocol, cluster.ReadyRule{After: 30 * time.Second}
 			r := rehearseBy(t, as, pair+"faults: [{at: 260s, kill: cluster, which: 0}]")
 			if r.FirstIdentifyMS == nil || r.ReadyMS == nil || *r.ReadyMS <= *r.FirstIdentifyMS || r.ReadyMS.Duration() > ready || len(r.Missed) > 0 {
 				t.Errorf("first IDENTIFY after %v, READY after %v; missed: %q", r.FirstIdentifyMS, r.ReadyMS, r.Missed)

@@ -1,0 +1,32 @@
+package cluster
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/router"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport"
+)
+
+// This file begins what the Router hears of a cluster.
+
+// converse begins to hear the process on a link.
+func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
+	send := world.Sender(ctx)
+	ctx.Send(c.addresses.Router, router.ConnOpened{
+		Conn:  router.Conn{Cluster: c.plan.ID, Shards: c.plan.Shards, Link: link, Stock: true},
+		Fleet: router.FleetShape{Shards: c.settings.ShardCount, PerCluster: c.settings.ShardsPerCluster},
+	})
+	router.Share(link, ctx.ActorSystem().Root, c.addresses.Router,
+		func(b []byte, bad error) { send(socketFrame{link, b, bad}) },
+		func(err error) { send(socketEnded{link, err}) })
+}
+
+// greeted tells the Router that the instance can be asked.
+func (c *Cluster) greeted(ctx actor.Context, p messages.Identify) {
+	if p.ID == c.life.Instance && c.seated != c.link {
+		c.seated = c.link
+		ctx.Send(c.addresses.Router, router.ConnGreeted{Link: c.link, Stock: p.Protocol == 0})
+	}
+}

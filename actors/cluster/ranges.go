@@ -1,0 +1,247 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// ranges is what ClusterSupervisor serves, as MASTER sees it.
+type ranges struct {
+	served   []messages.RangeInfo
+	lease    messages.Lease
+	releases []messages.Release     // under way
+	draining bool                   // StopAll is under way
+	seeking  bool                   // it is unknown what an earlier life left
+	told     messages.MachineStatus // what MasterLink heard last
+}
+
+// configure takes the fleet's settings; a cluster that waits for the token starts.
+func (s *Supervisor) configure(ctx actor.Context, m messages.Settings) {
+	s.settings = m
+	s.shared.Store(&m)
+	for _, w := range s.inOrder() {
+		if w.pid != nil {
+			ctx.Send(w.pid, m)
+		}
+	}
+}
+
+// leased lets every cluster know how long it may serve.
+func (s *Supervisor) leased(ctx actor.Context, m messages.Lease) {
+	s.lease = m
+	for _, w := range s.inOrder() {
+		if w.pid != nil {
+			ctx.Send(w.pid, m)
+		}
+	}
+}
+
+// takeBack serves what an earlier life served, and ends what that life was about to end.
+func (s *Supervisor) takeBack(ctx actor.Context, m messages.TakeBack) {
+	s.configure(ctx, m.Settings)
+	for _, r := range m.Ranges {
+		s.serveSince(ctx, messages.Serve{Range: r.Range}, r.Epoch)
+	}
+	s.seekLeftovers(ctx, 0)
+}
+
+// serve takes one more range.
+func (s *Supervisor) serve(ctx actor.Context, m messages.Serve) {
+	s.serveSince(ctx, m, s.settings.Epoch)
+}
+
+// serveSince is serve by an order of an epoch.
+func (s *Supervisor) serveSince(ctx actor.Context, m messages.Serve, epoch int64) {
+	cut, reason := s.admit(m) // a leftover of the same cluster ends first
+	if reason != "" {
+		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
+		return
+	}
+	if cut == nil { // it is served already, from now on by this order
+		i := slices.IndexFunc(s.served, func(r messages.RangeInfo) bool { return r.Range == m.Range })
+		s.served[i].Epoch = max(s.served[i].Epoch, epoch)
+		s.settle(ctx)
+		return
+	}
+	for _, c := range cut {
+		if w := s.wards[c.ID]; w != nil {
+			w.Cluster, w.stray, w.then = c, false, again
+		} else {
+			s.wards[c.ID] = &ward{Cluster: c}
+		}
+		if brought := slices.DeleteFunc(slices.Clone(m.Sessions), func(o messages.Session) bool { return !c.Shards.Contains(o.Shard) }); len(brought) > 0 {
+			ctx.Send(s.addresses.Sessions, messages.SessionsBrought{Cluster: c.ID, Sessions: brought})
+		}
+	}
+	s.served = append(s.served, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: epoch})
+	for _, c := range cut {
+		if w := s.wards[c.ID]; !w.ending {
+			s.spawn(ctx, w)
+		}
+	}
+	s.settle(ctx)
+}
+
+// admit says why a range cannot be served, or gives its clusters: none for a range that is served already.
+func (s *Supervisor) admit(m messages.Serve) (cut []plan.Cluster, reason string) {
+	if s.settings.ShardCount == 0 {
+		return nil, "MASTER did not say shard_count: a bot cannot be sharded without it"
+	}
+	if m.Range.Last >= s.settings.ShardCount {
+		return nil, fmt.Sprintf("range %s: shard_count is %d, so the last shard is %d", m.Range, s.settings.ShardCount, s.settings.ShardCount-1)
+	}
+	if s.draining {
+		return nil, "this machine is stopping its clusters"
+	}
+	for _, r := range s.served {
+		if r.Range == m.Range {
+			return nil, ""
+		}
+		if r.Range.Overlaps(m.Range) {
+			return nil, fmt.Sprintf("range %s overlaps %s, which is served here", m.Range, r.Range)
+		}
+	}
+	cut = plan.Cut(m.Range, s.settings.ShardsPerCluster)
+	for _, c := range cut {
+		if w := s.wards[c.ID]; w != nil && !w.stray {
+			return nil, fmt.Sprintf("range %s is not aligned to whole clusters of %d shards: cluster %s has shards %s here already",
+				m.Range, s.settings.ShardsPerCluster, c.ID, w.Shards)
+		}
+	}
+	return cut, ""
+}
+
+// forgetEpochs serves what is served by no order of any MASTER, until one confirms it.
+func (s *Supervisor) forgetEpochs(ctx actor.Context) {
+	s.settings.Epoch = 0
+	for i := range s.served {
+		s.served[i].Epoch = 0
+	}
+	s.settle(ctx)
+}
+
+// release ends every cluster of a range, if they are whole and served here.
+func (s *Supervisor) release(ctx actor.Context, m messages.Release) {
+	if slices.Contains(s.releases, m) {
+		return // its Released is owed already
+	}
+	inside := s.servedIn(m.Range)
+	cut := slices.ContainsFunc(inside, func(w *ward) bool { return !m.Range.Contains(w.Shards.First) || !m.Range.Contains(w.Shards.Last) })
+	if cut || len(inside) == 0 {
+		ctx.Send(ctx.Parent(), messages.ReleaseRefused{ID: m.ID, Range: m.Range,
+			Reason: fmt.Sprintf("range %s: want whole clusters that are served here", m.Range)})
+		return
+	}
+	s.releases = append(s.releases, m)
+	s.cutOut(m.Range)
+	for _, w := range inside {
+		s.endFor(ctx, w, forget, messages.StopRun{Within: m.Within})
+	}
+	s.settle(ctx)
+}
+
+// servedIn is every ward with shards in a range, by its id.
+func (s *Supervisor) servedIn(r messages.ShardRange) []*ward {
+	return slices.DeleteFunc(s.inOrder(), func(w *ward) bool { return w.stray || !r.Overlaps(w.Shards) })
+}
+
+// cutOut takes a range out of the served ones; what is left of a range it lay in stays, and what ends is listed as draining.
+func (s *Supervisor) cutOut(gone messages.ShardRange) {
+	var left []messages.RangeInfo
+	for _, r := range s.served {
+		if !r.Range.Overlaps(gone) {
+			left = append(left, r)
+			continue
+		}
+		if r.Range.First < gone.First {
+			before := r
+			before.Range.Last = gone.First - 1
+			left = append(left, before)
+		}
+		middle := r
+		middle.Range = messages.ShardRange{First: max(r.Range.First, gone.First), Last: min(r.Range.Last, gone.Last)}
+		left = append(left, middle)
+		if r.Range.Last > gone.Last {
+			after := r
+			after.Range.First = gone.Last + 1
+			left = append(left, after)
+		}
+	}
+	s.served = left
+}
+
+// settle works out how the machine stands, and tells MasterLink when that changed.
+func (s *Supervisor) settle(ctx actor.Context) {
+	standing := messages.MachineStatus{}
+	for _, w := range s.inOrder() {
+		switch w.state {
+		case messages.ClusterServing:
+			standing.Clusters.Serving++
+		case messages.ClusterFailed:
+			standing.Clusters.Failed++
+		case messages.ClusterStopped:
+			if w.returns() {
+				standing.Clusters.Starting++
+			}
+		default:
+			standing.Clusters.Starting++
+		}
+		standing.ShardsReady += w.ready
+	}
+	kept := s.served[:0:0]
+	for _, r := range s.served {
+		state := s.rangeState(r.Range)
+		if state == "" {
+			continue
+		}
+		if state != r.State {
+			ctx.Send(s.addresses.Events, messages.RangeMoved{Shards: r.Range.String(), State: state})
+		}
+		r.State = state
+		kept = append(kept, r)
+	}
+	s.served = kept
+	standing.Ranges = slices.Clone(kept)
+	if !slices.Equal(standing.Ranges, s.told.Ranges) || standing.Clusters != s.told.Clusters || standing.ShardsReady != s.told.ShardsReady {
+		s.told = standing
+		ctx.Send(ctx.Parent(), standing)
+	}
+	s.releases = slices.DeleteFunc(s.releases, func(r messages.Release) bool {
+		done := s.rangeState(r.Range) == ""
+		if done {
+			ctx.Send(ctx.Parent(), messages.Released{ID: r.ID, Range: r.Range})
+		}
+		return done
+	})
+	if s.draining && len(s.wards) == 0 && !s.seeking {
+		s.draining = false
+		ctx.Send(ctx.Parent(), messages.AllStopped{})
+	}
+}
+
+// rangeState is how far a range is, by its clusters; "" when none is left.
+func (s *Supervisor) rangeState(r messages.ShardRange) messages.RangeState {
+	state := messages.RangeState("")
+	for _, w := range s.servedIn(r) {
+		switch {
+		case w.ending && w.then == forget:
+			return messages.RangeDraining
+		case w.state == messages.ClusterFailed:
+			state = messages.RangeFailed
+		case state == messages.RangeFailed:
+		case w.state == messages.ClusterStopped && !w.returns():
+			state = messages.RangeStopped
+		case state == messages.RangeStopped:
+		case w.state != messages.ClusterServing:
+			state = messages.RangeConnecting
+		case state == "":
+			state = messages.RangeOperational
+		}
+	}
+	return state
+}

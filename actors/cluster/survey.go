@@ -1,0 +1,46 @@
+package cluster
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
+)
+
+// This file is how those who know answer messages.GetSnapshot.
+
+// survey tells who asks how every cluster stands, and lets each tell of its shards.
+func (s *Supervisor) survey(ctx actor.Context, m messages.GetSnapshot) {
+	if ctx.Sender() == nil {
+		return
+	}
+	if n := s.settings; n.ShardCount > 0 {
+		ctx.Send(ctx.Sender(), messages.FleetSnapshot{ShardCount: n.ShardCount, MaxConcurrency: n.MaxConcurrency, ShardsPerCluster: n.ShardsPerCluster, Halted: n.Halted})
+	}
+	for _, w := range s.inOrder() {
+		ctx.Send(ctx.Sender(), messages.ClusterSnapshot{Moved: w.standing()})
+		if w.pid != nil {
+			ctx.RequestWithCustomSender(w.pid, m, ctx.Sender())
+		}
+	}
+}
+
+// survey tells who asks how every shard stands, once that is known.
+func (c *Cluster) survey(ctx actor.Context) {
+	if ctx.Sender() == nil || c.shards == nil || c.dying() {
+		return
+	}
+	all := make([]messages.ShardSnapshot, 0, c.plan.Shards.Len())
+	for _, id := range c.plan.Shards.Shards() {
+		s := c.shards[id]
+		one := messages.ShardSnapshot{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready}
+		if s.said {
+			one.Stuck = plan.StuckReason(s.state)
+		}
+		if s.guilds != nil {
+			one.Guilds = *s.guilds
+		}
+		all = append(all, one)
+	}
+	ctx.Send(ctx.Sender(), messages.ShardsSnapshot{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: all})
+}

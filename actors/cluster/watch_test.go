@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// CONTROL slept for a minute, not the bot: what would be due gets that minute more, or its time
+// anew, and the bot is asked for a sign of life.
+func TestSleepIsForgiven(t *testing.T) {
+	c, link := clusterIn(messages.ClusterServing)
+	now := time.Now()
+	const slept = time.Minute
+	c.options.ReadyTimeout = 40 * time.Second
+	c.startBy, c.lastBeat, c.probes = now.Add(-time.Second), now.Add(-slept), 3
+	late := &shard{state: messages.ShardResuming, deadline: now.Add(-time.Second), down: now.Add(-slept)}
+	c.shards = map[int]*shard{0: late, 1: {state: messages.ShardReady}}
+	inActor(t, func(ctx actor.Context) {
+		c.addresses.Events = ctx.Self()
+		c.watch(ctx, world.Timeout{Due: now.Add(-slept)})
+	})
+	for what, at := range map[string][2]time.Time{
+		"start":     {c.startBy, now.Add(slept - time.Second)},
+		"heartbeat": {c.lastBeat, now},
+		"deadline":  {late.deadline, now.Add(40 * time.Second)},
+		"down":      {late.down, now},
+	} {
+		if d := at[0].Sub(at[1]); d < 0 || d > 10*time.Second {
+			t.Errorf("%s: %v off", what, d)
+		}
+	}
+	if c.probes != 0 || len(link.sent) != 1 || c.State() != string(messages.ClusterServing) {
+		t.Errorf("%d probes, %d HELLOs, state %s; want 0, 1, serving", c.probes, len(link.sent), c.State())
+	}
+}
+
+// A moment in which nothing is due changes nothing.
+func TestNothingIsDue(t *testing.T) {
+	c, link := clusterIn(messages.ClusterServing)
+	now := time.Now()
+	asked := now.Add(-askAgainEvery / 2)
+	waits := &shard{state: messages.ShardWaitingPermit, wish: &messages.PermitAsk{Shard: 0}, wishAt: asked, atGate: true}
+	late := &shard{state: messages.ShardResuming, deadline: now.Add(time.Minute), down: now}
+	c.shares, c.shards = newShares(2), map[int]*shard{0: waits, 1: late}
+	c.relinkBy, c.startBy, c.lastBeat = now.Add(time.Minute), now.Add(time.Minute), now
+	c.features = []string{messages.FeatureHeartbeat}
+	got := inActor(t, func(ctx actor.Context) {
+		c.addresses = houseAt(ctx.Parent())
+		c.watch(ctx, world.Timeout{Due: now})
+	})
+	if len(got) != 0 || len(link.sent) != 0 || waits.wishAt != asked || c.State() != string(messages.ClusterServing) {
+		t.Errorf("told %v, sent %v, state %s; want nothing", got, link.sent, c.State())
+	}
+}
+
+// A shard must be READY within ready_timeout from the permit that it used, or the RESUME that it
+// sent, and from the end of an outage. While it waits for CONTROL or Discord no time runs.
+func TestTimeForReady(t *testing.T) {
+	const timeout = 40 * time.Second
+	type do func(c *Cluster, ctx actor.Context)
+	moved := func(state messages.ShardState) do {
+		return func(c *Cluster, ctx actor.Context) { c.packet(ctx, messages.ShardStatus{State: state}) }
+	}
+	sent := func(sent bool) do {
+		return func(c *Cluster, ctx actor.Context) { c.packet(ctx, messages.PermitSent{EventID: "9", Sent: sent}) }
+	}
+	outage := func(on bool) do { return func(c *Cluster, ctx actor.Context) { c.setOutage(ctx, on) } }
+	for name, tc := range map[string]struct {
+		do   do
+		left time.Duration // 0: no time runs
+	}{
+		"it used a permit":  {sent(true), timeout},
+		"it used none":      {sent(false), time.Second},
+		"it resumes":        {moved(messages.ShardResuming), timeout},
+		"it connects":       {moved(messages.ShardConnecting), 0},
+		"it waits":          {moved(messages.ShardWaitingPermit), 0},
+		"it is READY":       {moved(messages.ShardReady), 0},
+		"Discord goes away": {outage(true), time.Second},
+		"Discord is back":   {outage(false), timeout},
+	} {
+		c, _ := clusterIn(messages.ClusterConnecting)
+		c.options.ReadyTimeout, c.shares = timeout, newShares(2)
+		now := time.Now()
+		s := &shard{state: messages.ShardIdle, deadline: now.Add(time.Second)}
+		c.shards = map[int]*shard{0: s, 1: {state: messages.ShardIdle}}
+		inActor(t, func(ctx actor.Context) {
+			c.addresses = houseAt(ctx.Parent())
+			tc.do(c, ctx)
+		})
+		switch left := s.deadline.Sub(now); {
+		case s.deadline.IsZero():
+			if tc.left != 0 {
+				t.Errorf("%s: no time runs, want %v", name, tc.left)
+			}
+		case left < tc.left || left > tc.left+5*time.Second || tc.left == 0:
+			t.Errorf("%s: %v are left, want %v", name, left, tc.left)
+		}
+	}
+}
+
+// A shard whose permit is refused for a while is down from the end of that while on.
+func TestRefusedShardIsNotDown(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterConnecting)
+	c.options.Protocol, c.shares = messages.ProtocolSDK, newShares(2)
+	s := &shard{state: messages.ShardWaitingPermit, wish: &messages.PermitAsk{EventID: "9"}, wishID: c.permitID("9")}
+	c.shards = map[int]*shard{0: s, 1: {state: messages.ShardReady}}
+	now := time.Now()
+	inActor(t, func(ctx actor.Context) {
+		c.addresses = houseAt(ctx.Parent())
+		c.permit(ctx, messages.Permit{ID: c.permitID("9"), RetryAfter: 10 * time.Second})
+	})
+	if after := s.down.Sub(now); after < 10*time.Second || after > 15*time.Second {
+		t.Errorf("down after %v, want 10s", after)
+	}
+}
+
+// A bot without heartbeats is asked for a sign of life once a heartbeat, whatever else its cluster
+// looks after in between.
+func TestProbesOnceAHeartbeat(t *testing.T) {
+	for name, tc := range map[string]struct {
+		silent   time.Duration
+		probes   int // without an answer
+		features []string
+		want     int
+	}{
+		"before":                {4900 * time.Millisecond, 0, nil, 0},
+		"once":                  {5100 * time.Millisecond, 0, nil, 1},
+		"asked a moment ago":    {5100 * time.Millisecond, 1, nil, 0},
+		"asked a while ago":     {10100 * time.Millisecond, 1, nil, 1},
+		"has its own heartbeat": {5100 * time.Millisecond, 0, []string{messages.FeatureHeartbeat}, 0},
+	} {
+		c, link := clusterIn(messages.ClusterServing)
+		now := time.Now()
+		c.features, c.lastBeat, c.probes = tc.features, now.Add(-tc.silent), tc.probes
+		c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardReady}}
+		inActor(t, func(ctx actor.Context) { c.watch(ctx, world.Timeout{Due: now}) })
+		if len(link.sent) != tc.want {
+			t.Errorf("%s: %d HELLOs, want %d", name, len(link.sent), tc.want)
+		}
+	}
+}
+
+// A bot is mute two heartbeats after its last one, and half a second later once that was seen. While
+// its socket is closed it cannot beat: it has until the socket must be back, once.
+func TestMuteAt(t *testing.T) {
+	beat := time.Now()
+	in := func(d time.Duration) time.Time { return beat.Add(d) }
+	var none time.Time
+	for name, tc := range map[string]struct {
+		closed, vouched   bool
+		relinkBy, doubted time.Time
+		want              time.Duration
+	}{
+		"it beats":                    {false, false, none, none, 10 * time.Second},
+		"two are missed":              {false, false, none, in(10 * time.Second), 10500 * time.Millisecond},
+		"missed before":               {false, false, none, in(-time.Second), 10 * time.Second},
+		"its socket closed late":      {true, false, in(14 * time.Second), none, 14 * time.Second},
+		"its socket closed soon":      {true, false, in(6 * time.Second), none, 10 * time.Second},
+		"it closes again and again":   {true, true, in(14 * time.Second), none, 10 * time.Second},
+		"it opened, with no HELLO so": {false, false, in(14 * time.Second), none, 10 * time.Second},
+	} {
+		c, _ := clusterIn(messages.ClusterServing)
+		c.lastBeat, c.vouched, c.relinkBy, c.doubted = beat, tc.vouched, tc.relinkBy, tc.doubted
+		if tc.closed {
+			c.link = nil
+		}
+		if got := c.muteAt().Sub(beat); got != tc.want {
+			t.Errorf("%s: mute after %v, want %v", name, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package events
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// Bus sends every event to those who should know: the log, whoever subscribed, and MASTER where
+// it concerns MASTER. None of them gets a secret: what a bot or a peer said is in the texts of
+// events.
+type Bus struct {
+	w           *world.World
+	addresses   world.Addresses
+	subscribers []*actor.PID
+	stalls      plan.Stalls
+}
+
+// BusName is the name of the event bus's actor, below MasterLink's: what lies outside the actors
+// may send it events.
+const BusName = "events"
+
+func NewBus(w *world.World, addresses world.Addresses) *actor.Props {
+	return w.Spawn(BusName, func() actor.Actor { return &Bus{w: w, addresses: addresses} })
+}
+
+// Receive is its only state.
+func (h *Bus) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.Subscribe:
+		if ctx.Sender() != nil {
+			h.subscribers = append(h.subscribers, ctx.Sender())
+			ctx.Watch(ctx.Sender())
+		}
+	case *actor.Terminated:
+		for i, pid := range h.subscribers {
+			if pid.Equal(m.Who) {
+				h.subscribers = append(h.subscribers[:i:i], h.subscribers[i+1:]...)
+				return
+			}
+		}
+	case messages.Event:
+		if stalled, is := m.(messages.ControlStalled); is && !h.stalls.New(stalled.LateMS.Duration(), time.Now()) {
+			return // all actors notice the same stall, and it is one event
+		}
+		m = h.w.Secrets.Event(m) // here, before anyone hears of it
+		h.w.LogEvent(m)
+		for _, pid := range h.subscribers {
+			ctx.Send(pid, m)
+		}
+		if packet := forMaster(m); packet != nil {
+			ctx.Send(h.addresses.MasterLink, packet)
+		}
+	}
+}
+
+// forMaster is what MASTER hears of an event; nil where it is none of its business.
+func forMaster(e messages.Event) messages.FromControl {
+	switch e := e.(type) {
+	case messages.ClusterGaveUp:
+		name, _ := e.Event()
+		return messages.MasterError{Code: e.CloseCode, Message: "cluster gave up after " + e.Causes[len(e.Causes)-1], Kind: name, Cluster: &e.Cluster, Shards: &e.Range}
+	case messages.ClusterHeld:
+		if name, _ := e.Event(); e.On {
+			return messages.MasterError{Message: "this machine cannot start clusters: " + e.Err, Kind: name, Cluster: &e.Cluster, Shards: &e.Range}
+		}
+		return nil
+	case messages.ClusterFatal:
+		return messages.Fatal{Code: e.CloseCode, Message: e.Err, Cluster: e.Cluster, Shards: e.Range, Reason: e.Err}
+	default:
+		return nil
+	}
+}

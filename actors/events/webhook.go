@@ -1,0 +1,142 @@
+package events
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// WebhookOptions is which events are told to which webhook of Discord's.
+type WebhookOptions struct {
+	URL     messages.Secret
+	Events  []string // names; none: every event of level warn or error
+	Machine string   // our name in the fleet
+}
+
+// webhookTimeout is how long Discord may take to answer.
+const webhookTimeout = 10 * time.Second
+
+// Webhook is the behaviour that tells events to a channel of Discord, an embed each, several in a message when they come together.
+// It keeps to Discord's limits (plan.WebhookMessage, plan.WebhookWait); a message that Discord does not take is sent again for a minute.
+// The address is the only secret of a webhook, and is never shown.
+func Webhook(o WebhookOptions) world.Behaviour {
+	return world.Behaviour{Name: "webhook", Actor: func(w *world.World, h world.Addresses) actor.Actor {
+		log := w.Log.With().Str("actor", "webhook").Logger()
+		return &webhook{w: w, addresses: h, options: o, waiting: backlog[plan.Alert]{log: log}, losses: losses{by: messages.AlertWebhook, events: h.Events}}
+	}}
+}
+
+type webhook struct {
+	w         *world.World
+	addresses world.Addresses
+	options   WebhookOptions
+
+	waiting backlog[plan.Alert]
+	busy    bool        // a request or a wait is under way
+	body    []byte      // of the message that is not told yet; nil: none
+	took    int         // how many of waiting it tells
+	tries   int         // how often it was sent
+	sent    []time.Time // of the last requests
+	losses  losses
+}
+
+type (
+	// posted is the answer to a request.
+	posted struct {
+		answer world.Response
+		err    error
+	}
+	// waited is the end of a wait.
+	waited struct{}
+)
+
+// IgnoreDeadLetterLogging marks what outlives its actor as nothing to report.
+func (posted) IgnoreDeadLetterLogging() {}
+
+// IgnoreDeadLetterLogging marks what outlives its actor as nothing to report.
+func (waited) IgnoreDeadLetterLogging() {}
+
+// Receive is its only state.
+func (h *webhook) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(h.addresses.Events, messages.Subscribe{})
+	case messages.Event:
+		if plan.Alerts(messages.AlertWebhook, m, h.options.Events) {
+			if !h.waiting.add(plan.Alert{Event: m, At: time.Now(), Machine: h.options.Machine}) {
+				h.losses.count(ctx, 1)
+			}
+			h.next(ctx)
+		}
+	case posted:
+		h.busy = false
+		h.answered(ctx, m)
+		h.next(ctx)
+	case waited:
+		h.busy = false
+		h.next(ctx)
+	}
+}
+
+// next sends what waits, or waits for the right to.
+func (h *webhook) next(ctx actor.Context) {
+	if h.busy || len(h.waiting.items) == 0 {
+		return
+	}
+	now := time.Now()
+	if d := plan.WebhookWait(h.sent, now); d > 0 {
+		h.wait(ctx, d)
+		return
+	}
+	if h.body == nil {
+		h.body, h.took = plan.WebhookMessage(h.waiting.items)
+		h.tries = 0
+	}
+	h.tries++
+	h.busy = true
+	h.sent = append(h.sent[max(0, len(h.sent)-plan.WebhookBurst):], now)
+	send := world.Sender(ctx)
+	h.w.Fetch(world.Request{
+		Method: "POST", URL: h.options.URL.Reveal(), Header: map[string]string{"Content-Type": "application/json"}, Body: h.body, Timeout: webhookTimeout,
+	}, func(r world.Response, err error) { send(posted{r, err}) })
+}
+
+func (h *webhook) wait(ctx actor.Context, d time.Duration) {
+	h.busy = true
+	send := world.Sender(ctx)
+	h.w.After(d, func() { send(waited{}) })
+}
+
+// answered decides what becomes of the message.
+func (h *webhook) answered(ctx actor.Context, m posted) {
+	status := m.answer.Status
+	if m.err != nil {
+		status = 0
+	}
+	fate, d := plan.WebhookAnswer(status, m.answer.Body, h.tries, h.w.Rand())
+	switch fate {
+	case plan.WebhookAgain:
+		h.waiting.log.Debug().Int("status", status).Int("tries", h.tries).Dur("retry_in_ms", d).Msg("webhook is asked again")
+		h.wait(ctx, d)
+		return
+	case plan.WebhookRefused, plan.WebhookLost:
+		h.losses.report(ctx, h.took, h.complaint(m, status))
+	}
+	h.body = nil
+	h.waiting.took(h.took)
+}
+
+// complaint is why a message was not taken, without the address.
+func (h *webhook) complaint(m posted, status int) string {
+	why := fmt.Sprintf("status %d", status)
+	if m.err != nil {
+		why = strings.ReplaceAll(m.err.Error(), h.options.URL.Reveal(), h.options.URL.String())
+	}
+	return fmt.Sprintf("webhook does not take events: %s, request %d of %d", why, h.tries, plan.WebhookTries)
+}

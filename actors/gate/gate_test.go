@@ -1,0 +1,220 @@
+package gate
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+)
+
+const (
+	testTTL    = 2 * time.Second
+	testMargin = 100 * time.Millisecond
+)
+
+// gate starts a life of a gate.
+func gate(s *sim.Solo) {
+	s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
+		addresses := world.Addresses{MasterLink: ear, Clusters: ear, Events: ear}
+		return New(w, addresses, Options{TTL: testTTL, Margin: testMargin})
+	})
+}
+
+// fleetOf is a fleet of so many shards, whose MASTER grants identifies or not.
+func fleetOf(shards, maxConcurrency int, permits bool) messages.Settings {
+	return messages.Settings{Token: "t", ShardCount: shards, MaxConcurrency: maxConcurrency,
+		ShardsPerCluster: shards, Permits: permits}
+}
+
+// wishes is one wish for each of so many shards of a cluster.
+func wishes(shards int) (all []any) {
+	for shard := range shards {
+		all = append(all, messages.WantPermit{ID: fmt.Sprint("w", shard), Shards: shards, Shard: shard,
+			Cause: messages.CauseStart})
+	}
+	return all
+}
+
+// holding is the wish of a bot that cannot ask: it keeps the bucket of shard 0.
+func holding(id string, hold time.Duration) messages.WantPermit {
+	return messages.WantPermit{ID: id, Shards: 1, Cause: messages.CauseStart, Hold: hold}
+}
+
+// A bucket's use is on disk before its permit is given, so that the next life knows of it.
+func TestGateWritesBeforeItGrants(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		gate(s)
+		given := 0
+		s.Told = func(msg any) {
+			p, is := msg.(messages.Permit)
+			if !is {
+				return
+			}
+			given++
+			var file gateState
+			s.Read(gateFile, &file)
+			noted := file.LastIdentify[p.Shard].Time()
+			if noted.Before(p.UseBefore.Truncate(time.Millisecond)) {
+				t.Errorf("shard %d may identify until %v, the file says %v", p.Shard, p.UseBefore, noted)
+			}
+		}
+		s.Tell(fleetOf(16, 16, false))
+		s.Tell(wishes(16)...)
+		s.Pass(time.Second)
+		if given != 16 {
+			t.Errorf("%d permits, want 16", given)
+		}
+	})
+}
+
+// What a bucket was kept for is over with its report, for the next life, too: it is kept for
+// minutes, and free five seconds after it was used.
+func TestGateGivesBackForTheNextLife(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		gate(s)
+		s.Tell(fleetOf(1, 1, false), holding("first", 5*time.Minute))
+		s.Pass(sim.DiskTime)
+		s.Tell(messages.PermitUsed{ID: "first", Sent: true})
+		s.Pass(sim.DiskTime)
+		s.Crash()
+		gate(s)
+		s.Tell(fleetOf(1, 1, false), holding("second", 5*time.Minute))
+		s.Pass(plan.IdentifyEvery + testMargin)
+		if got := len(sim.HeardOf[messages.Permit](s)); got != 2 {
+			t.Errorf("%d permits, want 2", got)
+		}
+	})
+}
+
+// A panic costs a moment, whichever message it takes: the disk's word, MASTER's, or a timer. Where
+// it comes again and again the gate tries about once a second.
+func TestGateRecovers(t *testing.T) {
+	t.Run("from the word of the disk", func(t *testing.T) {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			gate(s)
+			s.Tell(fleetOf(1, 1, false))
+			s.Panic = sim.Once[gateSaved]()
+			s.Tell(wishes(1)...)
+			s.Pass(2 * sim.DiskTime)
+			if got := len(sim.HeardOf[messages.Permit](s)); got != 1 {
+				t.Errorf("%d permits, want 1", got)
+			}
+		})
+	})
+	t.Run("from the word of MASTER", func(t *testing.T) {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			gate(s)
+			s.Tell(fleetOf(1, 1, true), messages.LinkUp{})
+			s.Tell(wishes(1)...)
+			s.Panic = sim.Once[messages.PermitAnswer]()
+			s.Tell(messages.PermitAnswer{ID: "w0", RetryAfterMS: 500})
+			s.Pass(1100 * time.Millisecond)
+			if got := len(sim.HeardOf[messages.PermitRequest](s)); got != 2 {
+				t.Errorf("MASTER was asked %d times, want 2", got)
+			}
+		})
+	})
+	t.Run("from its timers", func(t *testing.T) {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			gate(s)
+			s.Tell(fleetOf(2, 1, false))
+			s.Tell(wishes(2)...)
+			panics := 0
+			s.Panic = func(_ string, msg any) bool {
+				_, is := msg.(world.Timeout)
+				if is {
+					panics++
+				}
+				return is
+			}
+			s.Pass(sim.DiskTime)
+			s.Tell(messages.PermitUsed{ID: "w0", Sent: true})
+			s.Pass(15 * time.Second)
+			if panics < 8 || panics > 12 {
+				t.Errorf("%d tries in ten seconds", panics)
+			}
+			s.Panic = nil
+			s.Pass(1100 * time.Millisecond)
+			if got := len(sim.HeardOf[messages.Permit](s)); got != 2 {
+				t.Errorf("%d permits, want 2", got)
+			}
+		})
+	})
+}
+
+// When the link is lost nothing is given before whatever MASTER granted to anybody is over, and not
+// a moment later.
+func TestGateWaitsForWhatMasterGranted(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		gate(s)
+		s.Tell(fleetOf(1, 1, true), messages.LinkUp{}, messages.LinkDown{})
+		lost := s.Now()
+		s.Tell(wishes(1)...)
+		s.Pass(time.Minute)
+		for _, h := range s.Heard {
+			if _, is := h.Msg.(messages.Permit); is {
+				least := plan.Lead + testTTL + plan.IdentifyEvery + testMargin
+				if after := h.At - lost; after < least || after > least+sim.DiskTime {
+					t.Errorf("a permit %v after the link, want %v", after, least)
+				}
+				return
+			}
+		}
+		t.Error("no permit")
+	})
+}
+
+// While the fleet is halted MASTER is asked for nothing, and nothing is given at our own pace.
+func TestGateIsHalted(t *testing.T) {
+	for _, permits := range []bool{true, false} {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			gate(s)
+			halted := fleetOf(1, 1, permits)
+			s.Tell(halted, messages.LinkUp{})
+			halted.Halted = true
+			s.Tell(halted)
+			s.Tell(wishes(1)...)
+			s.Pass(time.Minute)
+			asked, given := sim.HeardOf[messages.PermitRequest](s), sim.HeardOf[messages.Permit](s)
+			if len(asked)+len(given) != 0 {
+				t.Errorf("permits of MASTER %v: asked %v, given %v", permits, asked, given)
+			}
+		})
+	}
+}
+
+// A permit that lay in the socket until it was over is given to nobody, whichever clock tells so:
+// MASTER is asked anew.
+func TestGateThrowsAwayWhatIsOver(t *testing.T) {
+	for _, slots := range []time.Duration{0, time.Millisecond} { // unknown, so that the wall clock tells it
+		t.Run(fmt.Sprint("slots ahead by ", slots), func(t *testing.T) {
+			sim.PlaySolo(t, func(s *sim.Solo) {
+				gate(s)
+				settings := fleetOf(1, 1, true)
+				settings.SlotsAhead = slots
+				s.Tell(settings, messages.LinkUp{})
+				s.Tell(wishes(1)...)
+				granted := messages.At(time.Now())
+				s.Pass(testTTL + time.Millisecond)
+				s.Tell(messages.PermitAnswer{ID: "w0", Granted: true,
+					UseWithinMS: messages.Millis(testTTL), Now: &granted})
+				s.Pass(sim.DiskTime)
+				if got := sim.HeardOf[messages.PermitReport](s); len(got) != 1 || got[0].Sent {
+					t.Errorf("reported %+v, want that it was not sent", got)
+				}
+				if got := sim.HeardOf[messages.Permit](s); len(got) != 0 {
+					t.Errorf("given %v, want nothing", got)
+				}
+				if got := sim.HeardOf[messages.PermitRequest](s); len(got) != 2 {
+					t.Errorf("MASTER was asked %d times, want 2", len(got))
+				}
+			})
+		})
+	}
+}

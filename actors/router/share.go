@@ -1,0 +1,30 @@
+package router
+
+import (
+	"bytes"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/transport"
+)
+
+// Share begins to read a link: operations go to the Router, whose mailbox is one hop from the
+// socket, all other packets, and frames that are none, to other.
+func Share(link transport.Link, root *actor.RootContext, to *actor.PID, other func(frame []byte, bad error), ended func(error)) {
+	link.Receive(
+		func(b []byte) {
+			m := SpareRouted.Get().(*Routed)
+			operation, err := m.Parcel.Read(b)
+			if !operation {
+				SpareRouted.Put(m)
+				other(bytes.Clone(b), err)
+				return
+			}
+			m.Link = link
+			root.Send(to, &m.Envelope)
+		},
+		func(err error) {
+			root.Send(to, ConnEnded{link})
+			ended(err)
+		})
+}

@@ -1,0 +1,296 @@
+package sessions
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+)
+
+// SessionBook keeps what every shard needs to RESUME, in memory and on disk, so that a crash costs no identify.
+//
+// A cluster has two files, each replaced whole, so that kill -9 at any instant leaves the old one or the new one: sessions-<id>.json with every seq, written at most
+// writeEvery after it moved, and ready-<id>.json with what READY told, written when a session begins. An unchanged file is written now and then, so that the next life
+// of CONTROL knows how old its sessions can be.
+type Book struct {
+	world.States
+	addresses world.Addresses
+	pages     map[messages.ClusterID]*page
+	broken    bool // the last save failed
+	telling
+}
+
+// page is one cluster's sessions.
+type page struct {
+	kept   map[int]plan.Kept // by shard
+	waits  bool              // a write is due
+	saving bool
+	dirty  bool // changed since the save under way began
+}
+
+// pageFile is what sessions-<id>.json holds. AsOf is when the sessions without Orphaned were known to have an owner.
+type pageFile struct {
+	AsOf     messages.UnixMillis `json:"as_of"`
+	Sessions []keptFile          `json:"sessions"`
+}
+
+type keptFile struct {
+	messages.Session
+	Orphaned *messages.UnixMillis `json:"orphaned,omitempty"`
+}
+
+const (
+	writeEvery   = 500 * time.Millisecond
+	confirmEvery = 10 * time.Second
+)
+
+// What the book tells itself.
+type (
+	writeDue  struct{ cluster messages.ClusterID }
+	pageSaved struct {
+		cluster messages.ClusterID
+		err     error
+	}
+	readySaved struct{ err error }
+)
+
+// These may come after CONTROL has stopped; that is no news.
+func (writeDue) IgnoreDeadLetterLogging()   {}
+func (pageSaved) IgnoreDeadLetterLogging()  {}
+func (readySaved) IgnoreDeadLetterLogging() {}
+
+func pageName(id messages.ClusterID) string  { return fmt.Sprintf("sessions-%d.json", id) }
+func readyName(id messages.ClusterID) string { return fmt.Sprintf("ready-%d.json", id) }
+
+func New(w *world.World, addresses world.Addresses) *actor.Props {
+	return w.Spawn("sessions", func() actor.Actor {
+		b := &Book{addresses: addresses, pages: map[messages.ClusterID]*page{}}
+		b.Begin(w, w.Log.With().Str("actor", "sessions").Logger(), "keeping", b.keeping)
+		return b
+	})
+}
+
+func (b *Book) keeping(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		b.In(ctx, confirmEvery)
+	case messages.KeepSessions:
+		b.keep(ctx, m)
+	case messages.SessionsWanted:
+		offered := plan.Offer(b.page(m.Cluster).of(m.Shards), m.ShardCount, m.Intents, time.Now())
+		ctx.Respond(messages.SessionsOffered{Run: m.Run, Sessions: offered})
+	case messages.SessionsOrphaned:
+		p := b.page(m.Cluster)
+		for shard, k := range p.kept {
+			if k.Since.IsZero() {
+				k.Since = time.Now()
+				p.kept[shard] = k
+			}
+		}
+		b.write(ctx, m.Cluster)
+		b.tellMoved(ctx)
+	case messages.SessionsBrought:
+		b.brought(ctx, m)
+	case messages.HandSessionsOver:
+		b.handOver(ctx, m)
+	case messages.ReportSessions:
+		b.tellAll(ctx, m.On)
+	case tellDue:
+		if m.chain == b.chain {
+			b.tellMoved(ctx)
+			b.tellAgain(ctx)
+		}
+	case messages.GetSnapshot:
+		b.survey(ctx)
+	case messages.ForgetSessions:
+		clear(b.page(m.Cluster).kept)
+		b.write(ctx, m.Cluster)
+	case writeDue:
+		b.page(m.cluster).waits = false
+		b.write(ctx, m.cluster)
+	case pageSaved:
+		p := b.page(m.cluster)
+		p.saving = false
+		b.savedFile(ctx, pageName(m.cluster), m.err)
+		if p.dirty {
+			b.write(ctx, m.cluster)
+		}
+	case readySaved:
+		b.savedFile(ctx, "ready-*.json", m.err)
+	case world.Timeout:
+		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+			b.write(ctx, id)
+		}
+		b.In(ctx, confirmEvery)
+	case world.Recovered:
+		b.tellAll(ctx, b.on)
+		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+			b.pages[id].waits, b.pages[id].saving = false, false
+			b.write(ctx, id)
+		}
+		b.In(ctx, confirmEvery)
+	case *actor.Stopping: // the next life begins with what is on disk
+		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+			if p := b.pages[id]; p.waits || p.dirty {
+				p.saving = false
+				b.write(ctx, id)
+			}
+		}
+		b.Leave()
+	default:
+		b.Unexpected(ctx)
+	}
+}
+
+// keep takes what a living process says. A new session, or one that is gone, is written at once.
+func (b *Book) keep(ctx actor.Context, m messages.KeepSessions) {
+	p := b.page(m.Cluster)
+	begun, ended := false, false
+	for _, s := range m.Sessions {
+		known := p.kept[s.Shard].Session
+		begun = begun || known.SessionID != s.SessionID
+		p.kept[s.Shard] = plan.Kept{Session: plan.Merge(known, s)}
+	}
+	for _, shard := range m.Gone {
+		if _, had := p.kept[shard]; had {
+			delete(p.kept, shard)
+			ended = true
+		}
+	}
+	b.tell(ctx, m, begun)
+	if begun {
+		b.writeReady(ctx, m.Cluster)
+	}
+	switch {
+	case begun || ended:
+		b.write(ctx, m.Cluster)
+	case !p.waits:
+		p.waits = true
+		b.After(ctx, writeEvery, writeDue{m.Cluster})
+	}
+}
+
+// page is a cluster's page, read from disk when it is asked for first.
+func (b *Book) page(id messages.ClusterID) *page {
+	p := b.pages[id]
+	if p == nil {
+		p = b.read(id)
+		b.pages[id] = p
+	}
+	return p
+}
+
+// read is what the last life left. What cannot be read is as good as nothing: those shards identify.
+func (b *Book) read(id messages.ClusterID) *page {
+	p := &page{kept: map[int]plan.Kept{}}
+	var file pageFile
+	if err := b.load(pageName(id), &file); err != nil {
+		b.Log.Warn().Err(err).Str("file", pageName(id)).Msg("sessions are not known")
+		return p
+	}
+	var ready []messages.Session
+	if err := b.load(readyName(id), &ready); err != nil {
+		b.Log.Warn().Err(err).Str("file", readyName(id)).Msg("what READY told is not known")
+	}
+	for _, k := range file.Sessions {
+		since := file.AsOf
+		if k.Orphaned != nil {
+			since = *k.Orphaned
+		}
+		for _, r := range ready {
+			if r.Shard == k.Shard && r.SessionID == k.SessionID {
+				k.UserID, k.ApplicationID, k.Guilds = r.UserID, r.ApplicationID, r.Guilds
+			}
+		}
+		at := b.W.FromWall(since)
+		if now := time.Now(); at.After(now) { // the clock was ahead
+			at = now
+		}
+		p.kept[k.Shard] = plan.Kept{Session: k.Session, Since: at}
+	}
+	return p
+}
+
+// load reads a file into v; a missing one leaves v as it is.
+func (b *Book) load(name string, v any) error {
+	data, err := b.W.Load(name)
+	if err != nil || data == nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+// of is what is kept of a range, by shard.
+func (p *page) of(r messages.ShardRange) []plan.Kept {
+	var all []plan.Kept
+	for _, shard := range slices.Sorted(maps.Keys(p.kept)) {
+		if r.Contains(shard) {
+			all = append(all, p.kept[shard])
+		}
+	}
+	return all
+}
+
+// write saves a page; one that changes meanwhile is saved again behind it.
+func (b *Book) write(ctx actor.Context, id messages.ClusterID) {
+	p := b.page(id)
+	if p.dirty = p.saving; p.saving {
+		return
+	}
+	file := pageFile{AsOf: b.W.AtWall(time.Now()), Sessions: []keptFile{}}
+	for _, shard := range slices.Sorted(maps.Keys(p.kept)) {
+		k := keptFile{Session: p.kept[shard].Session}
+		k.UserID, k.ApplicationID, k.Guilds = "", "", nil
+		if since := p.kept[shard].Since; !since.IsZero() {
+			k.Orphaned = new(b.W.AtWall(since))
+		}
+		file.Sessions = append(file.Sessions, k)
+	}
+	p.saving = true
+	send := world.Sender(ctx)
+	b.W.Save(pageName(id), world.Encode(file), func(err error) { send(pageSaved{id, err}) })
+}
+
+// writeReady saves what READY told.
+func (b *Book) writeReady(ctx actor.Context, id messages.ClusterID) {
+	ready := []messages.Session{}
+	for _, k := range b.page(id).of(messages.ShardRange{Last: int(^uint(0) >> 1)}) {
+		ready = append(ready, k.Session)
+	}
+	send := world.Sender(ctx)
+	b.W.Save(readyName(id), world.Encode(ready), func(err error) { send(readySaved{err}) })
+}
+
+// savedFile says once that the disk takes nothing. The sessions are still in memory: only a crash of CONTROL beside one of a bot would cost identifies.
+func (b *Book) savedFile(ctx actor.Context, name string, err error) {
+	if err != nil && !b.broken {
+		ctx.Send(b.addresses.Events, messages.StateUnwritable{File: name, Err: err.Error()})
+	}
+	b.broken = err != nil
+}
+
+// survey tells who asks what could be resumed.
+func (b *Book) survey(ctx actor.Context) {
+	if ctx.Sender() == nil {
+		return
+	}
+	var all []messages.SessionView
+	for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+		kept := b.pages[id].kept
+		for _, shard := range slices.Sorted(maps.Keys(kept)) {
+			one := messages.SessionView{Shard: shard, Cluster: id, Seq: kept[shard].Session.Seq, At: b.W.FromWall(kept[shard].Session.At).UTC().Round(time.Millisecond)}
+			if since := kept[shard].Since; !since.IsZero() {
+				one.Orphaned = new(since.UTC().Truncate(time.Millisecond))
+			}
+			all = append(all, one)
+		}
+	}
+	ctx.Send(ctx.Sender(), messages.SessionsSnapshot{Sessions: all})
+}

@@ -1,0 +1,278 @@
+package sessions
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+)
+
+// book starts a life of a session book.
+func book(s *sim.Solo) {
+	s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
+		return New(w, world.Addresses{MasterLink: ear, Events: ear})
+	})
+}
+
+// session is one of shard 0 at a seq, as READY tells it.
+func session(id string, seq int64) messages.KeepSessions {
+	return messages.KeepSessions{Sessions: []messages.Session{
+		{Shard: 0, ShardCount: 1, SessionID: id, Seq: seq, UserID: "42", Guilds: []string{"7"}}}}
+}
+
+// offered is what a process that starts now may resume, in one line.
+func offered(s *sim.Solo) string {
+	s.Tell(messages.SessionsWanted{Shards: messages.ShardRange{}, ShardCount: 1})
+	all := sim.HeardOf[messages.SessionsOffered](s)
+	var line string
+	for _, o := range all[len(all)-1].Sessions {
+		line += fmt.Sprintf("%s at %d of %s in %v ", o.SessionID, o.Seq, o.UserID, o.Guilds)
+	}
+	return line
+}
+
+// CONTROL is killed, and the next life offers what the last one knew: a session that began or ended
+// at once, a seq half a second later.
+func TestSessionsOutliveCONTROL(t *testing.T) {
+	for name, c := range map[string]struct {
+		story func(s *sim.Solo)
+		want  string
+	}{
+		"a session begins": {func(s *sim.Solo) { s.Tell(session("a", 1)) }, "a at 1 of 42 in [7] "},
+		"its seq moves": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Tell(session("a", 9))
+			s.Pass(writeEvery)
+		}, "a at 9 of 42 in [7] "},
+		"another one begins while the disk is busy": {func(s *sim.Solo) {
+			s.Tell(session("a", 1), session("b", 2))
+		}, "b at 2 of 42 in [7] "},
+		"it is gone": {func(s *sim.Solo) {
+			s.Tell(session("a", 1), messages.KeepSessions{Gone: []int{0}})
+		}, ""},
+		"whoever comes next is to identify": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Tell(messages.ForgetSessions{})
+		}, ""},
+		"another machine left it": {func(s *sim.Solo) {
+			s.Tell(messages.SessionsBrought{Sessions: session("a", 1).Sessions})
+		}, "a at 1 of  in [] "},
+		"it serves for long": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(2 * plan.OfferedFor)
+		}, "a at 1 of 42 in [7] "},
+		"it serves for long, and a timer is lost to a panic of ours": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Panic = sim.Once[world.Timeout]()
+			s.Pass(2 * plan.OfferedFor)
+		}, "a at 1 of 42 in [7] "},
+		"the timer of a seq is lost to a panic of ours": {func(s *sim.Solo) {
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Panic = sim.Once[writeDue]()
+			s.Tell(session("a", 9))
+			s.Pass(writeEvery)
+		}, "a at 9 of 42 in [7] "},
+		"the word of the disk is lost to a panic of ours": {func(s *sim.Solo) {
+			s.Panic = sim.Once[pageSaved]()
+			s.Tell(session("a", 1))
+			s.Pass(time.Second)
+			s.Tell(session("b", 2))
+		}, "b at 2 of 42 in [7] "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.PlaySolo(t, func(s *sim.Solo) {
+				book(s)
+				c.story(s)
+				s.Pass(sim.DiskTime)
+				s.Crash()
+				s.Panic = nil
+				book(s)
+				if got := offered(s); got != c.want {
+					t.Errorf("offered %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A session without an owner ages from the death of its process, in this life and in the next.
+func TestSessionsAge(t *testing.T) {
+	for crash := range 3 { // CONTROL's: none, at once, or later
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			book(s)
+			s.Tell(session("a", 1))
+			s.Pass(confirmEvery - time.Second)
+			s.Tell(messages.SessionsOrphaned{})
+			s.Pass(sim.DiskTime)
+			if crash == 1 {
+				s.Crash()
+				book(s)
+			}
+			s.Pass(30*time.Second - sim.DiskTime)
+			s.Tell(messages.SessionsOrphaned{}) // of another start that failed
+			s.Pass(sim.DiskTime)
+			if crash == 2 {
+				s.Crash()
+				book(s)
+			}
+			s.Pass(plan.OfferedFor - 30*time.Second - 2*sim.DiskTime)
+			if got := offered(s); got == "" {
+				t.Errorf("crash %d: not offered for a minute", crash)
+			}
+			s.Pass(2 * sim.DiskTime)
+			if got := offered(s); got != "" {
+				t.Errorf("crash %d: offered after a minute: %s", crash, got)
+			}
+		})
+	}
+}
+
+// The clock was ahead when a session was written down: it is offered for a minute, and no longer.
+func TestSessionsOfAWrongClock(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		s.Clock = time.Hour
+		book(s)
+		s.Tell(session("a", 1))
+		s.Pass(sim.DiskTime)
+		s.Crash()
+		s.Clock = 0
+		book(s)
+		if got := offered(s); got == "" {
+			t.Error("not offered")
+		}
+		s.Pass(plan.OfferedFor + time.Second)
+		if got := offered(s); got != "" {
+			t.Errorf("offered after a minute: %s", got)
+		}
+	})
+}
+
+// However often seqs move, they are written twice a second.
+func TestSessionsAreWrittenInTime(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		s.Tell(session("a", 1))
+		s.Pass(time.Second)
+		writes := 0
+		s.Panic = func(_ string, msg any) bool {
+			if _, is := msg.(pageSaved); is {
+				writes++
+			}
+			return false
+		}
+		for seq := range int64(500) { // five seconds
+			s.Tell(session("a", seq))
+			s.Pass(10 * time.Millisecond)
+		}
+		if writes < 8 || writes > 11 {
+			t.Errorf("%d writes in five seconds, want about ten", writes)
+		}
+	})
+}
+
+// A MASTER that comes hears of the sessions that can be resumed, and of what is gone at once.
+func TestSessionsThatCanBeResumedAreTold(t *testing.T) {
+	for wait, want := range map[time.Duration]int{30 * time.Second: 2, plan.OfferedFor + time.Second: 1} {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			book(s)
+			serves := session("s", 1)
+			serves.Cluster, serves.Sessions[0].Shard = 1, 1
+			s.Tell(session("a", 1), messages.SessionsOrphaned{}, serves)
+			s.Pass(wait)
+			s.Tell(messages.ReportSessions{On: true})
+			all := sim.HeardOf[messages.SessionsMoved](s)
+			if len(all) != 1 || len(all[0].Sessions) != want {
+				t.Errorf("%v after its death: told %+v, want %d sessions", wait, all, want)
+			}
+			s.Tell(messages.KeepSessions{Gone: []int{0}})
+			all = sim.HeardOf[messages.SessionsMoved](s)
+			if len(all) != 2 || len(all[1].Gone) != 1 {
+				t.Errorf("told %+v, want that shard 0 is gone", all)
+			}
+		})
+	}
+}
+
+// A book that panics at each of its timers tries no more often than ever.
+func TestSessionsThatPanic(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		panics := 0
+		s.Panic = func(_ string, msg any) bool {
+			_, is := msg.(world.Timeout)
+			if is {
+				panics++
+			}
+			return is
+		}
+		s.Pass(time.Minute)
+		if want := int(time.Minute / confirmEvery); panics != want {
+			t.Errorf("%d tries in a minute, want %d", panics, want)
+		}
+	})
+}
+
+// An ordered end of CONTROL loses no seq that moved a moment before.
+func TestSessionsOfAnOrderedEnd(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		s.Tell(session("a", 1))
+		s.Pass(time.Second)
+		s.Tell(session("a", 9))
+		s.Stop()
+		book(s)
+		if got, want := offered(s), "a at 9 of 42 in [7] "; got != want {
+			t.Errorf("offered %q, want %q", got, want)
+		}
+	})
+}
+
+// MASTER hears of a session that begins at once, and of the seqs that moved every five seconds,
+// whatever link it has.
+func TestSessionsAreTold(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		for range 2 { // links that end
+			s.Tell(messages.ReportSessions{On: true})
+			s.Pass(700 * time.Millisecond)
+			s.Tell(messages.ReportSessions{})
+		}
+		s.Tell(messages.ReportSessions{On: true}, session("a", 1))
+		told := func() (seqs string) {
+			for _, m := range sim.HeardOf[messages.SessionsMoved](s) {
+				for _, one := range m.Sessions {
+					seqs += fmt.Sprint(one.Seq, " ")
+				}
+			}
+			return seqs
+		}
+		if got := told(); got != "1 " {
+			t.Errorf("told %q at once", got)
+		}
+		for seq := range int64(100) { // ten seconds
+			s.Tell(session("a", 2+seq))
+			s.Pass(100 * time.Millisecond)
+		}
+		if got := told(); got != "1 51 101 " {
+			t.Errorf("told %q within ten seconds, want every fifth second's", got)
+		}
+		if got := len(sim.HeardOf[messages.SessionsMoved](s)); got != 3 {
+			t.Errorf("%d packets, want 3", got)
+		}
+		s.Tell(messages.ReportSessions{})
+		s.Tell(session("b", 1))
+		s.Pass(time.Minute)
+		if got := told(); got != "1 51 101 " {
+			t.Errorf("told %q without a link", got)
+		}
+	})
+}

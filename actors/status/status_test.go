@@ -1,0 +1,50 @@
+package status
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// Figures of shards are written in the order of the range; a new process has none.
+func TestPictureOfShards(t *testing.T) {
+	p := newSnapshot(Options{Source: "m1", Started: noon})
+	r := messages.ShardRange{First: 4, Last: 6}
+	p.heard(messages.ClusterMoved{Cluster: 1, Range: r, State: messages.ClusterServing, PID: 7, Ready: 3}, noon)
+	p.heard(messages.ShardMoved{Cluster: 1, Shard: 5, State: messages.ShardReady}, noon)
+	p.heard(messages.ShardMoved{Cluster: 1, Shard: 7, State: messages.ShardReady}, noon) // not of the range
+	p.heard(messages.ShardMoved{Cluster: 2, Shard: 8, State: messages.ShardReady}, noon) // of nobody
+	if got := p.view(1, noon).Clusters[0]; got.States != ".R." {
+		t.Errorf("%+v", got)
+	}
+	stand := func(r messages.ShardRange) {
+		p.shardsStand(messages.ShardsSnapshot{Cluster: 1, Range: r, Shards: []messages.ShardSnapshot{
+			{State: messages.ShardReady, LatencyMS: 40, Guilds: 3}, {State: messages.ShardResuming, Guilds: -1}, {State: messages.ShardReady, LatencyMS: 60, Guilds: 4}}})
+	}
+	stand(messages.ShardRange{First: 0, Last: 2}) // of another cut
+	stand(r)
+	got := p.view(1, noon).Clusters[0]
+	if got.States != "RrR" || !slices.Equal(got.LatencyMS, []messages.Milliseconds{40, 0, 60}) || got.Guilds != 7 {
+		t.Errorf("%+v", got)
+	}
+	p.heard(messages.ClusterMoved{Cluster: 1, Range: r, State: messages.ClusterGreeting, PID: 8}, noon)
+	if got := p.view(1, noon).Clusters[0]; got.States != "..." || got.Guilds != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Waits fall into the bucket that is just long enough; one longer than all is in none, and counted.
+func TestPictureOfWaits(t *testing.T) {
+	p := newSnapshot(Options{})
+	for _, wait := range []time.Duration{0, 100 * time.Millisecond, 101 * time.Millisecond, 5 * time.Second, time.Hour, 2 * time.Hour} {
+		p.heard(messages.Identified{Identifies: 2, Cause: messages.CauseCrash, WaitedMS: messages.Millis(wait)}, noon)
+	}
+	n := p.view(1, noon).Counters
+	if !slices.Equal(n.Waits, []int{2, 1, 1, 0, 0, 0, 0, 1}) || n.WaitCount != 6 || n.Identifies[messages.CauseCrash] != 12 || n.WaitSum != 3*time.Hour+5201*time.Millisecond {
+		t.Errorf("%+v", n)
+	}
+}

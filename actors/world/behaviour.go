@@ -1,0 +1,14 @@
+package world
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// Behaviour is an actor that the operator's own main adds: the extension point (DESIGN §3). It is spawned beside our own actors, with their World; it may send
+// messages.Subscribe to House.Events and then gets every messages.Event, and may send the public commands to House.Clusters.
+type Behaviour struct {
+	Name  string // of its actor, unique
+	Actor func(w *World, h Addresses) actor.Actor
+	// Restart gives it a new actor after a panic; else it goes on with its next message.
+	Restart bool
+}
