@@ -78,7 +78,7 @@ func TestReadmeCommandsAreRun(t *testing.T) {
 	ci := read(".ci/run")
 	tests := regexp.MustCompile(`readmeBlock\(t, "([^"]+)"\)`).
 		FindAllStringSubmatch(read("test/e2e/readme_test.go")+read("test/e2e/readme_long_test.go"), -1)
-	for _, block := range regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```$").FindAllStringSubmatch(read("README.md"), -1) {
+	for _, block := range regexp.MustCompile("(?s)(?:^|\n)```[a-z]*\n(.*?)\n?```(?:\n|$)").FindAllStringSubmatch(read("README.md"), -1) {
 		taken := slices.ContainsFunc(tests, func(m []string) bool { return strings.Contains(block[1], m[1]) })
 		for line := range strings.Lines(block[1]) {
 			command := regexp.MustCompile(`\b(go |bin/control ).*`).FindString(line)

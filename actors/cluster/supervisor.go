@@ -87,6 +87,8 @@ type restartNow struct {
 
 var _ actor.SupervisorStrategy = (*Supervisor)(nil)
 
+// NewSupervisor returns the props of the Supervisor; pid is CONTROL's own, the worker field of its
+// snowflakes.
 func NewSupervisor(w *world.World, addresses world.Addresses, o Options, pid int) *actor.Props {
 	mint := messages.Mint{Worker: uint32(pid)}
 	s := &Supervisor{w: w, addresses: addresses, options: o, wards: map[messages.ClusterID]*ward{}, shared: &atomic.Pointer[messages.Settings]{}, manager: mint.New(time.Now(), messages.ManagerShard)}

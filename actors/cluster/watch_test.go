@@ -149,7 +149,7 @@ func TestProbesOnceAHeartbeat(t *testing.T) {
 // its socket is closed it cannot beat: it has until the socket must be back, once.
 func TestMuteAt(t *testing.T) {
 	beat := time.Now()
-	in := func(d time.Duration) time.Time { return beat.Add(d) }
+	in := beat.Add
 	var none time.Time
 	for name, tc := range map[string]struct {
 		closed, vouched   bool

@@ -24,6 +24,7 @@ type Bus struct {
 // may send it events.
 const BusName = "events"
 
+// NewBus returns the props of the Bus.
 func NewBus(w *world.World, addresses world.Addresses) *actor.Props {
 	return w.Spawn(BusName, func() actor.Actor { return &Bus{w: w, addresses: addresses} })
 }

@@ -63,6 +63,7 @@ func (retryWish) IgnoreDeadLetterLogging() {}
 func (gateSaved) IgnoreDeadLetterLogging() {}
 func (ripe) IgnoreDeadLetterLogging()      {}
 
+// New returns the props of the Gate.
 func New(w *world.World, addresses world.Addresses, o Options) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
 		g := &Gate{addresses: addresses, options: o,

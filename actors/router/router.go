@@ -109,6 +109,7 @@ func (ConnGreeted) IgnoreDeadLetterLogging() {}
 func (ConnEnded) IgnoreDeadLetterLogging()   {}
 func (*Routed) IgnoreDeadLetterLogging()     {}
 
+// New returns the props of the Router; pid is CONTROL's own, the worker field of its snowflakes.
 func New(w *world.World, addresses world.Addresses, o Options, pid int) *actor.Props {
 	return w.SpawnOn(newLentMailbox, "router", func() actor.Actor {
 		r := &Router{addresses: addresses, options: o, mint: &messages.Mint{Worker: uint32(pid)}, conns: map[transport.Link]*Conn{},

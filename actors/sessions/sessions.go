@@ -69,6 +69,7 @@ func (readySaved) IgnoreDeadLetterLogging() {}
 func pageName(id messages.ClusterID) string  { return fmt.Sprintf("sessions-%d.json", id) }
 func readyName(id messages.ClusterID) string { return fmt.Sprintf("ready-%d.json", id) }
 
+// New returns the props of the Book.
 func New(w *world.World, addresses world.Addresses) *actor.Props {
 	return w.Spawn("sessions", func() actor.Actor {
 		b := &Book{addresses: addresses, pages: map[messages.ClusterID]*page{}}

@@ -22,7 +22,7 @@ func readme(t *testing.T) string {
 // readmeBlock returns README's code block that contains a text.
 func readmeBlock(t *testing.T, text string) string {
 	t.Helper()
-	for _, block := range regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1) {
+	for _, block := range regexp.MustCompile("(?s)(?:^|\n)```[a-z]*\n(.*?)\n?```(?:\n|$)").FindAllStringSubmatch(readme(t), -1) {
 		if strings.Contains(block[1], text) {
 			return block[1]
 		}

@@ -71,8 +71,9 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "also print each mutant that is killed, and by which test")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // which ends the tests, too
-	defer stop()
-	switch survivors, err := run(ctx, &o); {
+	survivors, err := run(ctx, &o)
+	stop()
+	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
