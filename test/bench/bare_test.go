@@ -32,7 +32,7 @@ type task struct {
 
 func bare() error { return serveBare(true) }
 
-// quick is one that takes no orders, and tells the benchmark first of all that it runs.
+// quick takes no orders, and reports to the benchmark first of all that it runs.
 func quick() error {
 	c, err := net.Dial("unix", os.Getenv(ordersVariable))
 	if err != nil {

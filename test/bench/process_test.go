@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// hail tells the benchmark that the process runs, and ends with it.
+// hail reports to the benchmark that the process runs, and ends with it.
 func hail() error {
 	c, err := net.Dial("unix", os.Getenv(ordersVariable))
 	if err != nil {
@@ -30,12 +30,12 @@ func hail() error {
 // daemon is a CONTROL whose log is read as it comes.
 type daemon struct {
 	*stage
-	cmd  *exec.Cmd
-	said chan said
+	cmd    *exec.Cmd
+	logged chan logged
 }
 
-// said is a line of its log.
-type said struct {
+// logged is a line of its log.
+type logged struct {
 	at      time.Time
 	Message string `json:"message"`
 	Cluster int    `json:"cluster"`
@@ -49,15 +49,15 @@ func (s *stage) run(env []string, command ...string) *daemon {
 		s.b.Fatal(err)
 	}
 	defer out.Close()
-	d := &daemon{stage: s, said: make(chan said, 4096)}
+	d := &daemon{stage: s, logged: make(chan logged, 4096)}
 	d.cmd = s.spawnTo(out, env, binary(s.b), append([]string{"run", "--"}, command...)...)
 	s.middle = d.cmd.Process.Pid
 	go func() {
 		defer in.Close()
 		for lines := bufio.NewScanner(in); lines.Scan(); {
-			line := said{at: time.Now()}
+			line := logged{at: time.Now()}
 			if json.Unmarshal(lines.Bytes(), &line) == nil {
-				d.said <- line
+				d.logged <- line
 			}
 		}
 	}()
@@ -65,12 +65,12 @@ func (s *stage) run(env []string, command ...string) *daemon {
 }
 
 // hears waits for n lines of one kind, and returns the last.
-func (d *daemon) hears(message string, n int) (last said) {
+func (d *daemon) hears(message string, n int) (last logged) {
 	d.b.Helper()
 	late := time.After(time.Minute)
 	for n > 0 {
 		select {
-		case line := <-d.said:
+		case line := <-d.logged:
 			if line.Message == message {
 				last, n = line, n-1
 			}
@@ -99,7 +99,7 @@ func (s *stage) arrives() time.Time {
 	return time.Now()
 }
 
-// BenchmarkKilled measures a cluster process that gets SIGKILL: until the daemon says so in its log,
+// BenchmarkKilled measures a cluster process that gets SIGKILL: until the daemon has logged it,
 // beside kill and wait; and until the next process runs its program, beside kill, wait, fork and exec
 // of the same program. Each cluster dies once, so that no restart waits.
 func BenchmarkKilled(b *testing.B) {

@@ -17,7 +17,7 @@ const DiscordPlace = "discord"
 // order on each connection.
 type Discord struct {
 	Rules *rules.Discord
-	Heard func(from string, in rules.Input) // told of every input of a client that reached Discord; nil: nobody is
+	Heard func(from string, in rules.Input) // gets every input of a client that reached Discord; may be nil
 
 	loop  *Loop
 	net   *Net

@@ -16,13 +16,13 @@ import (
 )
 
 // Solo is one actor alone on a host, for a test of what it does by itself: an ear listens in place
-// of everybody whom it talks to.
+// of every actor that it sends to.
 type Solo struct {
 	*Host
-	// Ear is whom the actor takes for all others; Heard is what they were told, in order.
+	// Ear is the address of all others; Heard is what they were sent, in order.
 	Ear   *actor.PID
 	Heard []Heard
-	// Told sees each message as it is heard; nil: nobody does.
+	// Told sees each message as it is heard; it may be nil.
 	Told func(msg any)
 
 	t      *testing.T

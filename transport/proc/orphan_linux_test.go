@@ -168,7 +168,7 @@ func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
 }
 
 // The leader died, and what is left of its group shows nothing: that it is the bot cannot be
-// excluded. A pid of another boot says nothing of a group of this one.
+// excluded. A pid of another boot shows nothing about a group of this one.
 func TestFindDoesNotKnowWhoseGroupItIs(t *testing.T) {
 	m, word := orphan(t, "parent")
 	m.Boot, m.Env = boot(), newMark().Env

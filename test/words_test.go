@@ -1,0 +1,58 @@
+package test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// plain are words that a stranger stumbles over in a comment or a document, where machines and
+// processes are meant, each with what is written instead.
+var plain = map[string]string{
+	"anew": "again", "for ever": "forever", "meanwhile": "leave it out", "whoever": "name it", "no news": "leave it out", "takes note": "notes",
+	"somebody": "name it", "nobody": "name it", "he": "it", "him": "it", "his": "its",
+	"wish": "request", "wishes": "requests", "wished": "requested", "mourning": "afterExit", "heir": "name it", "deserted": "name it",
+	"tell": "send, report", "tells": "sends, reports", "told": "sent, reported", "telling": "sending", "said": "reported", "says": "reports",
+}
+
+// worded are what is not worded so yet.
+var worded = []string{"actors/", "test/scenarios/", "test/mutants/", "transport/discord/"}
+
+func TestWordsArePlain(t *testing.T) {
+	words := regexp.MustCompile(`(?i)\b(` + strings.Join(keysOf(plain), "|") + `)\b`)
+	complain := func(where, text string) {
+		for _, word := range words.FindAllString(text, -1) {
+			t.Errorf("%s: %q: write %q", where, word, plain[strings.ToLower(word)])
+		}
+	}
+	all, err := repository(os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.tree == nil || slices.ContainsFunc(worded, func(folder string) bool { return strings.HasPrefix(s.path, folder) }) {
+			continue
+		}
+		for _, group := range s.tree.Comments {
+			for _, comment := range group.List {
+				_, text, _ := strings.Cut(comment.Text, " ")
+				_, text, _ = strings.Cut(text, " ") // what it documents may have any name
+				complain(s.at(comment), text)
+			}
+		}
+	}
+	quoted := regexp.MustCompile("(?s)```.*?```|`[^`]*`|\"[^\"]*\"")
+	for name, text := range documents(t) {
+		complain(name, quoted.ReplaceAllString(text, ""))
+	}
+}
+
+func keysOf(m map[string]string) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
