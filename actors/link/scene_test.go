@@ -3,38 +3,26 @@ package link
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/transcript"
 )
 
-var update = flag.Bool("update", false, "rewrite the transcripts")
-
-// A scene plays events to a Link and writes down what follows. Its clusters serve what they are
-// ordered to, and its disk works at once.
+// A scene plays events to a Link. Its clusters serve what they are ordered to, and its disk works at
+// once.
 type scene struct {
+	*transcript.Transcript
 	t          *testing.T
 	link       *Link
-	began, now time.Time
-	timers     []timer
-	pending    []func()
-	text       strings.Builder
 	disk       *Memory
 	number     int // of the open link
 	standing   messages.MachineStatus
 	unreadable int // times that the disk fails
-}
-
-type timer struct {
-	at    time.Time
-	event any
 }
 
 // utc are clocks of which none was ever set.
@@ -46,8 +34,7 @@ func (utc) SteadyAhead() time.Duration                  { return 0 }
 
 // play begins a scene with what the previous life left; nil: nothing.
 func play(t *testing.T, disk *Memory, change ...func(*scene)) *scene {
-	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := &scene{t: t, began: began, now: began, disk: disk}
+	s := &scene{Transcript: transcript.New(t), t: t, disk: disk}
 	s.link = New(Options{URL: "ws://master", Heartbeat: 5 * time.Second, Clocks: utc{}, Rand: func() float64 { return 0.5 }, Redact: func(text string) string { return text }})
 	for _, f := range change {
 		f(s)
@@ -59,48 +46,32 @@ func play(t *testing.T, disk *Memory, change ...func(*scene)) *scene {
 // do plays an event, and all that follows from it here.
 func (s *scene) do(text string, e any) {
 	s.play(text, e)
-	for len(s.pending) > 0 {
-		next := s.pending[0]
-		s.pending = s.pending[1:]
-		next()
-	}
+	s.Settle()
 }
 
 func (s *scene) play(text string, e any) {
 	before := s.link.State()
-	fmt.Fprintf(&s.text, "%-6s %s\n", s.now.Sub(s.began), text)
-	for _, effect := range s.link.Step(e, s.now) {
-		if line := s.line(effect); line != "" {
-			fmt.Fprintf(&s.text, "         %s\n", line)
-		}
+	s.Event(text)
+	for _, effect := range s.link.Step(e, s.Now()) {
+		s.Effect(s.line(effect))
 		s.react(effect)
 	}
 	if after := s.link.State(); after != before {
-		fmt.Fprintf(&s.text, "         ── %s\n", after)
+		s.State(string(after))
 	}
 }
 
 // skip lets time pass, with the timers that are due in it.
 func (s *scene) skip(d time.Duration) {
-	for end := s.now.Add(d); ; {
-		slices.SortStableFunc(s.timers, func(a, b timer) int { return a.at.Compare(b.at) })
-		if len(s.timers) == 0 || s.timers[0].at.After(end) {
-			s.now = end
+	s.Skip(d, func(event any) {
+		if name := s.due(event); name != "" {
+			s.do("timer: "+name, event)
 			return
 		}
-		next := s.timers[0]
-		s.timers = s.timers[1:]
-		if next.at.After(s.now) {
-			s.now = next.at
+		for _, effect := range s.link.Step(event, s.Now()) {
+			s.react(effect)
 		}
-		if name := s.due(next.event); name != "" {
-			s.do("timer: "+name, next.event)
-		} else {
-			for _, effect := range s.link.Step(next.event, s.now) {
-				s.react(effect)
-			}
-		}
-	}
+	})
 }
 
 // due names a timer; "": it is stale, or only looks whether the lease is over.
@@ -115,7 +86,7 @@ func (s *scene) due(e any) string {
 			return "a heartbeat"
 		}
 	case leaseDue:
-		if e.until.Equal(s.link.lease.until) && !s.now.Before(e.until) {
+		if e.until.Equal(s.link.lease.until) && !s.Now().Before(e.until) {
 			return "the end of the lease"
 		}
 	}
@@ -124,10 +95,10 @@ func (s *scene) due(e any) string {
 
 // react is what the machine does about an effect.
 func (s *scene) react(effect Effect) {
-	later := func(text string, e any) { s.pending = append(s.pending, func() { s.play(text, e) }) }
+	later := func(text string, e any) { s.Later(func() { s.play(text, e) }) }
 	switch e := effect.(type) {
 	case After:
-		s.timers = append(s.timers, timer{s.now.Add(e.For), e.Event})
+		s.After(e.For, e.Event)
 	case Load:
 		if s.unreadable > 0 {
 			s.unreadable--
@@ -305,29 +276,4 @@ func served(ranges []messages.RangeInfo) string {
 		all = append(all, fmt.Sprintf("%s %s (epoch %d)", r.Range, r.State, r.Epoch))
 	}
 	return "serves " + strings.Join(all, ", ")
-}
-
-// check compares the transcript with testdata.
-func (s *scene) check() {
-	s.t.Helper()
-	file := filepath.Join("testdata", strings.ReplaceAll(strings.TrimPrefix(s.t.Name(), "TestTranscripts/"), "_", "-")+".txt")
-	if *update {
-		if err := os.WriteFile(file, []byte(s.text.String()), 0o644); err != nil {
-			s.t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	got, wanted := strings.Split(s.text.String(), "\n"), strings.Split(string(want), "\n")
-	for i := range min(len(got), len(wanted)) {
-		if got[i] != wanted[i] {
-			s.t.Fatalf("%s, line %d; -update rewrites it\n got %s\nwant %s", file, i+1, got[i], wanted[i])
-		}
-	}
-	if len(got) != len(wanted) {
-		s.t.Fatalf("%s: %d lines, want %d; -update rewrites it", file, len(got), len(wanted))
-	}
 }

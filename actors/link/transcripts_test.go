@@ -173,7 +173,7 @@ func TestTranscripts(t *testing.T) {
 			return s
 		},
 	} {
-		t.Run(name, func(t *testing.T) { story(t).check() })
+		t.Run(name, func(t *testing.T) { story(t).Check() })
 	}
 }
 
@@ -183,6 +183,6 @@ func serving(t *testing.T) *scene {
 	s.up()
 	s.connect("c1", 0, 7)
 	s.ready()
-	s.text.Reset()
+	s.Restart()
 	return s
 }

@@ -2,38 +2,24 @@ package fleet
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/transcript"
 )
 
-var update = flag.Bool("update", false, "rewrite the transcripts")
-
-// A scene plays events to a Fleet and writes down what follows. Its machines behave as CONTROLs do:
-// they report once they are greeted, serve what they are granted, and let go of what they have to.
+// A scene plays events to a Fleet. Its machines behave as CONTROLs do: they report once they are
+// greeted, serve what they are granted, and let go of what they have to.
 type scene struct {
+	*transcript.Transcript
 	t        *testing.T
 	fleet    *Fleet
-	began    time.Time
-	now      time.Time
-	timers   []timer
 	links    int
 	machines map[string]*control
-	pending  []func() // what the machines do next
-	text     strings.Builder
-}
-
-type timer struct {
-	at    time.Time
-	event Event
 }
 
 // control is a CONTROL as a Fleet sees it.
@@ -56,9 +42,8 @@ func play(t *testing.T, change ...func(*Options)) *scene {
 	for _, c := range change {
 		c(&o)
 	}
-	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := &scene{t: t, began: began, now: began, machines: map[string]*control{}}
-	s.fleet = New(o, 1000, began)
+	s := &scene{Transcript: transcript.New(t), t: t, machines: map[string]*control{}}
+	s.fleet = New(o, 1000, s.Now())
 	s.do("MASTER starts", Started{})
 	return s
 }
@@ -68,51 +53,34 @@ func expect(n int) func(*Options) { return func(o *Options) { o.Expect = n } }
 // do plays an event, and all that the machines do because of it.
 func (s *scene) do(text string, e Event) {
 	s.play(text, e)
-	for len(s.pending) > 0 {
-		next := s.pending[0]
-		s.pending = s.pending[1:]
-		next()
-	}
+	s.Settle()
 }
 
 func (s *scene) play(text string, e Event) {
 	before := s.fleet.State()
-	fmt.Fprintf(&s.text, "%-6s %s\n", s.now.Sub(s.began), text)
-	for _, effect := range s.fleet.Step(e, s.now) {
-		if line := s.line(effect); line != "" {
-			fmt.Fprintf(&s.text, "         %s\n", line)
-		}
+	s.Event(text)
+	for _, effect := range s.fleet.Step(e, s.Now()) {
+		s.Effect(s.line(effect))
 		s.react(effect)
 	}
 	if after := s.fleet.State(); after != before {
-		fmt.Fprintf(&s.text, "         ── %s\n", after)
+		s.State(string(after))
 	}
 }
 
 // skip lets time pass, with the timers that are due in it.
 func (s *scene) skip(d time.Duration) {
-	for end := s.now.Add(d); ; {
-		slices.SortStableFunc(s.timers, func(a, b timer) int { return a.at.Compare(b.at) })
-		if len(s.timers) == 0 || s.timers[0].at.After(end) {
-			s.now = end
-			return
+	s.Skip(d, func(event any) {
+		if t, ok := event.(Timeout); !ok || s.fleet.expired(t) {
+			s.do("timer: "+timerName(event.(Event)), event.(Event))
 		}
-		next := s.timers[0]
-		s.timers = s.timers[1:]
-		if next.at.After(s.now) {
-			s.now = next.at
-		}
-		if t, ok := next.event.(Timeout); ok && !s.fleet.expired(t) {
-			continue
-		}
-		s.do("timer: "+timerName(next.event), next.event)
-	}
+	})
 }
 
 // sleep lets time pass while MASTER is suspended: its timers come late.
 func (s *scene) sleep(d time.Duration) {
-	s.now = s.now.Add(d)
-	fmt.Fprintf(&s.text, "%-6s MASTER was suspended for %v\n", s.now.Sub(s.began), d)
+	s.Sleep(d)
+	s.Event(fmt.Sprintf("MASTER was suspended for %v", d))
 	s.skip(0)
 }
 
@@ -182,20 +150,19 @@ func serving(epoch int64, place messages.Place, ranges ...messages.ShardRange) f
 
 // react is what the machines do about an effect.
 func (s *scene) react(effect Effect) {
-	later := func(f func()) { s.pending = append(s.pending, f) }
 	switch e := effect.(type) {
 	case After:
-		s.timers = append(s.timers, timer{s.now.Add(e.For), e.Event})
+		s.After(e.For, e.Event)
 	case Greet:
 		if c := s.linked(e.Link); c != nil {
 			c.greeted(e.Initialise)
 			if !c.silent {
-				later(func() { s.report(c, e.Link) })
+				s.Later(func() { s.report(c, e.Link) })
 			}
 		}
 	case Send:
 		if c := s.linked(e.Link); c != nil {
-			later(func() { s.obey(c, e.Packet) })
+			s.Later(func() { s.obey(c, e.Packet) })
 		}
 	}
 }
@@ -274,40 +241,4 @@ func (s *scene) obey(c *control, p messages.FromMaster) {
 			c.info.Halted, c.info.Resumed = nil, h
 		}
 	}
-}
-
-// check compares the transcript with testdata.
-func (s *scene) check() {
-	s.t.Helper()
-	file := filepath.Join("testdata", strings.ReplaceAll(strings.TrimPrefix(s.t.Name(), "TestTranscripts/"), "_", "-")+".txt")
-	if *update {
-		if err := os.WriteFile(file, []byte(s.text.String()), 0o644); err != nil {
-			s.t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if got := s.text.String(); got != string(want) {
-		s.t.Errorf("%s differs: -update rewrites it\n%s", file, firstDifference(got, string(want)))
-	}
-}
-
-func firstDifference(got, want string) string {
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range max(len(g), len(w)) {
-		var a, b string
-		if i < len(g) {
-			a = g[i]
-		}
-		if i < len(w) {
-			b = w[i]
-		}
-		if a != b {
-			return fmt.Sprintf("line %d\n got %s\nwant %s", i+1, a, b)
-		}
-	}
-	return ""
 }

@@ -246,7 +246,7 @@ func TestTranscripts(t *testing.T) {
 			return s
 		},
 	} {
-		t.Run(name, func(t *testing.T) { story(t).check() })
+		t.Run(name, func(t *testing.T) { story(t).Check() })
 	}
 }
 
@@ -261,7 +261,6 @@ func twoAndSpare(t *testing.T) *scene {
 	s.up("m1")
 	s.up("m2")
 	s.skip(time.Minute)
-	s.text.Reset()
-	s.began = s.now
+	s.Restart()
 	return s
 }

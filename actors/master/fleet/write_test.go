@@ -73,7 +73,7 @@ func (s *scene) line(effect Effect) string {
 	case Resume:
 		return "governor: resume"
 	case Remember:
-		return fmt.Sprintf("remember that Discord is not to be asked until %s", e.NotBefore.Sub(s.began))
+		return fmt.Sprintf("remember that Discord is not to be asked until %s", s.Since(e.NotBefore))
 	}
 	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T %+v", effect, effect), "fleet."))
 }
