@@ -17,17 +17,17 @@ import (
 // use.
 type eventLog struct {
 	mu  sync.Mutex
-	log *plan.Chronicle
+	log *plan.EventLog
 }
 
 func newEventLog(name string) *eventLog {
-	return &eventLog{log: plan.NewChronicle(name, time.Now())}
+	return &eventLog{log: plan.NewEventLog(name, time.Now())}
 }
 
 func (b *eventLog) add(e messages.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.log.Tell(e, time.Now())
+	b.log.Record(e, time.Now())
 }
 
 // last returns the id of the last event.

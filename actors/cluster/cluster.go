@@ -44,7 +44,7 @@ type Cluster struct {
 	unsaved   bool // the disk takes no record
 	served    bool // every shard was READY once, in this life of the process
 
-	life    plan.Life
+	life    plan.Run
 	started time.Time
 	process proc.Process
 	exit    *proc.Exit // set once it is dead

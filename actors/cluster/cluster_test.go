@@ -42,7 +42,7 @@ func (l *recordingLink) Send(frame []byte) error {
 // clusterIn is a Cluster in a state, with a link to its process.
 func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
 	link := &recordingLink{}
-	c := &Cluster{life: plan.Life{Instance: "7"}, mint: &messages.Mint{}, past: &past{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
+	c := &Cluster{life: plan.Run{Instance: "7"}, mint: &messages.Mint{}, past: &past{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
 		settings: messages.Settings{ShardCount: 2, ShardsPerCluster: 2}, options: Options{Heartbeat: 5 * time.Second}}
 	c.W = &world.World{Secrets: &world.Secrets{}, After: func(d time.Duration, _ func()) func() {
 		link.timers = append(link.timers, d)

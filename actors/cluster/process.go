@@ -46,7 +46,7 @@ func (c *Cluster) spawn(ctx actor.Context) {
 	}
 	*c.past = past{settled: true, waiting: c.successor, slow: c.past.slow}
 	instance := c.mint.New(time.Now(), uint32(c.plan.ID))
-	c.life = plan.Life{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance), Owner: c.options.Owner}
+	c.life = plan.Run{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance), Owner: c.options.Owner}
 	if c.options.asksItself() {
 		c.begin(ctx)
 		return

@@ -19,7 +19,7 @@ import (
 // record is what is on disk of a cluster's process: the intent before the fork, the pid after it. By it another life of CONTROL finds the process and takes it back.
 type record struct {
 	Shards  messages.ShardRange `json:"shards"`
-	Life    plan.Life           `json:"life"`
+	Life    plan.Run            `json:"life"`
 	Spec    string              `json:"spec"` // fingerprint of what was started
 	Mark    proc.Mark           `json:"mark"`
 	Started messages.UnixMillis `json:"started"`

@@ -274,7 +274,7 @@ func (g *Governor) used(m used, now time.Time) {
 		g.pacer.Keep([]messages.Place{}, 0)
 	}
 	for bucket, at := range m.last {
-		g.pacer.Told(m.source, bucket, g.pacer.Believed(at, now, m.most), now)
+		g.pacer.Reported(m.source, bucket, g.pacer.Believed(at, now, m.most), now)
 	}
 }
 

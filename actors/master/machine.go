@@ -261,7 +261,7 @@ func (m *Machine) sent(at *messages.UnixMillis) time.Time {
 	if at == nil {
 		return now
 	}
-	return now.Add(-m.transit.Took(m.W.FromSteady(*at), now))
+	return now.Add(-m.transit.Delay(m.W.FromSteady(*at), now))
 }
 
 // acked is the answer to an order. What follows from most of them is in Info, where there is one.

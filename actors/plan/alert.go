@@ -7,14 +7,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Alert is an event as somebody outside CONTROL is told of it.
+// Alert is an event as it is sent to people outside CONTROL.
 type Alert struct {
 	Event   messages.Event
 	At      time.Time
 	Machine string
 }
 
-// Alarming reports whether an event is one to be told of: one of the named, or, where none is named, of level warn or error.
+// Alarming reports whether an event raises an alert: it is one of names, or, with no names, of
+// level warn or error.
 func Alarming(e messages.Event, names []string) bool {
 	name, level := e.Event()
 	if len(names) > 0 {
@@ -30,8 +31,9 @@ func Alerts(by messages.AlertChannel, e messages.Event, names []string) bool {
 	return Alarming(e, names) && !(is && (lost.By == by || lost.Quiet))
 }
 
-// Line is an alert as one line of JSON: {"event":"cluster.gave_up","at":"2026-01-02T03:04:05.678Z","machine":"blade-7","level":"error", and the event's own fields}.
-// It fails where the event is not a JSON object.
+// Line returns an alert as one line of JSON:
+// {"event":"cluster.gave_up","at":"2026-01-02T03:04:05.678Z","machine":"blade-7","level":"error",
+// and the event's own fields}. It fails where the event is not a JSON object.
 func Line(a Alert) ([]byte, error) {
 	name, level := a.Event.Event()
 	line, err := messages.JoinJSON(struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// told is when the alerts of these tests happened.
-var told = time.Date(2026, 1, 2, 4, 4, 5, 678e6, time.FixedZone("", 3600))
+// raised is when the alerts of these tests happened.
+var raised = time.Date(2026, 1, 2, 4, 4, 5, 678e6, time.FixedZone("", 3600))
 
 func TestAlarming(t *testing.T) {
 	for _, tc := range []struct {
@@ -52,7 +52,7 @@ func TestLine(t *testing.T) {
 		{"nothing", odd{nil}, ""},
 		{"no JSON", odd{func() {}}, ""},
 	} {
-		got, err := Line(Alert{tc.event, told, "blade-7"})
+		got, err := Line(Alert{tc.event, raised, "blade-7"})
 		if string(got) != tc.want || (err == nil) != (tc.want != "") {
 			t.Errorf("%s: %v\n got %s\nwant %s", tc.name, err, got, tc.want)
 		}

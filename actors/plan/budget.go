@@ -6,9 +6,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Budget is what is left of the day's identifies (Discord docs, Gateway: Session Start Limit). Who identifies beyond it loses the token.
+// Budget is what is left of the day's identifies (Discord docs, Gateway: Session Start Limit).
+// Discord resets the token of a bot that exceeds it.
 type Budget struct {
-	Total, Remaining int // 0 and 0: not known
+	Total, Remaining int // 0 and 0: unknown
 	Reserve          int // kept for a cold start
 	Reset            time.Time
 }
@@ -16,12 +17,12 @@ type Budget struct {
 // day is how long a budget lasts.
 const day = 24 * time.Hour
 
-// NewBudget reserves a cold start of so many shards, at most half of everything.
+// NewBudget reserves a cold start of shards identifies, at most half of total.
 func NewBudget(total, remaining, shards int, reset time.Time) Budget {
 	return Budget{Total: total, Remaining: remaining, Reserve: min(shards, total/2), Reset: reset}
 }
 
-// At is the budget at now: a day later it is whole again.
+// At returns the budget at now. It is whole again a day later.
 func (b Budget) At(now time.Time) Budget {
 	if b.Total > 0 && !now.Before(b.Reset) {
 		b.Remaining, b.Reset = b.Total, now.Add(day)
@@ -29,7 +30,7 @@ func (b Budget) At(now time.Time) Budget {
 	return b
 }
 
-// Spend takes so many identifies, or, below 0, gives back what was not used.
+// Spend takes n identifies; below 0, it gives back unused ones.
 func (b Budget) Spend(n int) Budget {
 	if b.Total > 0 {
 		b.Remaining = min(max(b.Remaining-n, 0), b.Total)
@@ -37,8 +38,9 @@ func (b Budget) Spend(n int) Budget {
 	return b
 }
 
-// Allows reports whether somebody may identify n times, with so many permits out (DESIGN §5). An operator may always, and so may a start, which is what the reserve is for.
-// What crashed leaves the reserve alone. A shard whose session Discord refused takes of it, one at a time.
+// Allows reports whether n identifies may be granted while out permits are outstanding (DESIGN §5).
+// Operators and starts may always identify; the reserve is for starts. Crashes leave the reserve
+// alone. Shards whose session Discord refused take from it one at a time.
 func (b Budget) Allows(cause messages.IdentifyCause, n, out int) bool {
 	switch {
 	case b.Total == 0:
@@ -54,11 +56,11 @@ func (b Budget) Allows(cause messages.IdentifyCause, n, out int) bool {
 	}
 }
 
-// Ever reports whether a whole day's budget allows it, where somebody would wait for that.
+// Ever reports whether a whole day's budget allows n, for a requester that can wait for it.
 func (b Budget) Ever(cause messages.IdentifyCause, n int) bool {
 	b.Remaining = b.Total
 	return b.Allows(cause, n, 0)
 }
 
-// Low reports whether nothing but the reserve is left for who wants n at once.
+// Low reports whether only the reserve is left for a request of n.
 func (b Budget) Low(n int) bool { return b.Total > 0 && b.Remaining-n < b.Reserve }

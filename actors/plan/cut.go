@@ -2,17 +2,17 @@ package plan
 
 import "github.com/discluster/control/messages"
 
-// Cluster is one cluster to be: its fleet-wide id and its shards.
+// Cluster is one planned cluster: its fleet-wide id and its shards.
 type Cluster struct {
 	ID     messages.ClusterID
 	Shards messages.ShardRange
 }
 
-// DefaultShardsPerCluster is used where max_concurrency does not say better (DESIGN §4.2).
+// DefaultShardsPerCluster applies where max_concurrency suggests no size (DESIGN §4.2).
 const DefaultShardsPerCluster = 10
 
-// ShardsPerCluster is the size of a cluster where nobody set one: max_concurrency when that is more than 1, for then all shards of a cluster sit in
-// different buckets and connect together.
+// ShardsPerCluster returns the default size of a cluster: max_concurrency when that is more than 1,
+// because then all shards of a cluster lie in different buckets and connect together.
 func ShardsPerCluster(maxConcurrency int) int {
 	if maxConcurrency > 1 {
 		return maxConcurrency
@@ -20,7 +20,8 @@ func ShardsPerCluster(maxConcurrency int) int {
 	return DefaultShardsPerCluster
 }
 
-// Cut divides r into clusters of per shards (≥ 1) aligned to multiples of per, so that a cluster's id is its first shard / per. The first and the last may be shorter.
+// Cut divides r into clusters of per shards (≥ 1) aligned to multiples of per, so that a cluster's
+// id is its first shard / per. The first and the last may be shorter.
 func Cut(r messages.ShardRange, per int) []Cluster {
 	var cut []Cluster
 	for first := r.First; first <= r.Last; {

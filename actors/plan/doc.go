@@ -1,18 +1,18 @@
-// Package plan holds decisions as pure functions and small values: everything known goes in, what to
-// do comes out. No clock, no I/O, no actor.
+// Package plan holds decisions as pure functions and small values. They take everything known and
+// return what to do. No clock, no I/O, no actor.
 //
 // Shards and machines
 //
 //	cut.go          a range → clusters
 //	place.go        ranges that no machine serves → a share for each machine
-//	slots.go        who may identify while MASTER is away
+//	slots.go        which slots a machine may use while MASTER is away
 //	turn.go         CONTROLs that pace themselves, one after the other
 //	epoch.go        which MASTER's orders count
 //	forecast.go     what a start of a whole bot would take
 //
 // Identifies
 //
-//	pace.go         who may identify, when: the Pacer; pace_arrival.go, pace_told.go, repace.go, queue.go
+//	pace.go         which shard may identify, when: the Pacer; pace_arrival.go, pace_reported.go, repace.go, queue.go
 //	transit.go      how long messages were under way, and what that shows of the other clock
 //	budget.go       what is left of the day's identifies
 //	loan.go         what of it a machine may spend without MASTER
@@ -38,9 +38,9 @@
 //	share.go        what one of several may use of what all share
 //	rate.go         how often something happens
 //	answer.go       how long the answer to a request may take
-//	rest.go         what clusters learn of Discord's REST API
+//	rest.go         warnings to clusters about Discord's REST API
 //	order.go        whether an operator's order makes sense now
 //	redact.go       texts without secrets
-//	chronicle.go    the event log
+//	eventlog.go     the event log
 //	alert.go        which events leave CONTROL, and as what; webhook.go for one of Discord's
 package plan

@@ -11,7 +11,7 @@ import (
 var (
 	someSettings = messages.Settings{Token: "the-bot-token", ShardCount: 25, MaxConcurrency: 16, ShardsPerCluster: 10}
 	someCluster  = Cluster{ID: 2, Shards: messages.ShardRange{First: 20, Last: 24}}
-	someLife     = Life{Manager: "111", Instance: "222", Socket: "/run/x/222", Owner: "m1:/var/x"}
+	someRun      = Run{Manager: "111", Instance: "222", Socket: "/run/x/222", Owner: "m1:/var/x"}
 )
 
 func TestEnvironment(t *testing.T) {
@@ -29,7 +29,7 @@ func TestEnvironment(t *testing.T) {
 		{"the token by HELLO", true, slices.Concat([]string{"PATH=/bin", "HOME=/root", "ODD", "CONTROLS=kept"}, ours, extra)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := Environment(base, someSettings, someCluster, someLife, extra, c.byHello); !slices.Equal(got, c.want) {
+			if got := Environment(base, someSettings, someCluster, someRun, extra, c.byHello); !slices.Equal(got, c.want) {
 				t.Errorf("\n got %q\nwant %q", got, c.want)
 			}
 		})
@@ -49,11 +49,12 @@ func TestOwnedCluster(t *testing.T) {
 	}
 }
 
-// Whatever our own environment holds, nothing of CONTROL's reaches a bot, and what is ours is there once.
+// Whatever our own environment holds, nothing of CONTROL's reaches a bot, and what is ours is there
+// once.
 func FuzzEnvironment(f *testing.F) {
 	f.Add("CONTROL_TOKEN=x\nSHARDS=[1]\nA=b")
 	f.Fuzz(func(t *testing.T, text string) {
-		env := Environment(strings.Split(text, "\n"), someSettings, someCluster, someLife, nil, false)
+		env := Environment(strings.Split(text, "\n"), someSettings, someCluster, someRun, nil, false)
 		seen := map[string]int{}
 		for _, kv := range env {
 			name, _, _ := strings.Cut(kv, "=")

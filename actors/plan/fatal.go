@@ -8,11 +8,12 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// closeCodeText is how stock Discordoo words a fatal close; the text is all there is (PROTOCOL
-// A3.4).
+// closeCodeText matches how stock Discordoo words a fatal close. It sends no code beside the text
+// (PROTOCOL A3.4).
 var closeCodeText = regexp.MustCompile(`received close code (\d{4})`)
 
-// FatalCode is the close code of a bot's failure that no restart cures, or 0: from the SDK by code, from stock Discordoo by its text. A token that REST refused is 4004.
+// FatalCode returns the close code of a bot's failure that no restart repairs, or 0: from the SDK
+// by code, from stock Discordoo by its text. A token that REST refused is 4004.
 func FatalCode(e messages.FailureError) int {
 	code := e.Code
 	if m := closeCodeText.FindStringSubmatch(e.Message); code == 0 && m != nil {
@@ -27,7 +28,7 @@ func FatalCode(e messages.FailureError) int {
 	return code
 }
 
-// fatalHints is what an operator has to change after a fatal close code (Discord docs, Gateway
+// fatalHints holds what an operator has to change after a fatal close code (Discord docs, Gateway
 // Close Event Codes).
 var fatalHints = map[int]string{
 	4004: "Discord does not accept the token: set discord.token to the bot's current one, from Discord's developer portal, and restart MASTER",
@@ -38,7 +39,7 @@ var fatalHints = map[int]string{
 	4014: "the bot asks for privileged intents that it was not granted: enable them in Discord's developer portal, or drop them in the bot, then `control resume-fleet`",
 }
 
-// FatalHint is what an operator has to change after a fatal close code; "" for any other.
+// FatalHint returns what an operator has to change after a fatal close code; "" for any other.
 func FatalHint(code int) string { return fatalHints[code] }
 
 // WrongSharding reports whether a close code means that the number of shards has to change.

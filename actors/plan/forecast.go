@@ -6,32 +6,32 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Forecast is what a start of a whole bot would be like.
+// Forecast is the expected course of a start of a whole bot.
 type Forecast struct {
 	Waves      []Wave
 	Last       time.Duration // from the first identify to the last: no start can be faster
 	Identifies int
-	Left       int // of the day's, after it; below 0: so many are lacking
+	Left       int // of the day's identifies, after it; below 0: the number missing
 	Low        bool
-	Machines   [][]messages.ShardRange // what each would get; none: a spare
+	Machines   [][]messages.ShardRange // ranges of each machine; none: a spare
 }
 
-// Wave is what may identify at one moment: one shard of every bucket.
+// Wave is the shards that may identify at one moment: one of every bucket.
 type Wave struct {
 	At     time.Duration // from the first identify
 	Shards messages.ShardRange
 }
 
-// Start is what is known of a start to be.
+// Start is the input of a forecast.
 type Start struct {
 	Shards, MaxConcurrency, PerCluster int
 	Machines, Spares                   int
 	Margin                             time.Duration // beyond Discord's 5 s
-	Budget                             Budget        // zero: not known
+	Budget                             Budget        // zero: unknown
 	Resumes                            bool          // every session is alive: a restart, which identifies nothing
 }
 
-// Foresee tells what a start or a restart would be like.
+// Foresee returns the forecast of a start or a restart.
 func Foresee(s Start) Forecast {
 	f := Forecast{Machines: make([][]messages.ShardRange, s.Machines)}
 	takers := make([]Taker, Takers(s.Machines, s.Spares, s.Shards, 0, 0))

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// GatewayBot is what Discord says of a bot: how many shards it is to have, and how many of them may
-// identify (Discord docs, Get Gateway Bot).
+// GatewayBot is Discord's answer about a bot: how many shards it should have, and how many of them
+// may identify (Discord docs, Get Gateway Bot).
 type GatewayBot struct {
 	Shards           int // that Discord recommends, ≥ 1
 	Total, Remaining int // identifies a day, and of today's
@@ -20,10 +20,10 @@ type GatewayBot struct {
 	MaxConcurrency   int // identifies per 5 s, ≥ 1
 }
 
-// GatewayBotPath is what is asked, below Discord's address.
+// GatewayBotPath is the path of the request, below Discord's address.
 const GatewayBotPath = "/api/v10/gateway/bot"
 
-// HTTP's statuses that tell what to do, and its form of a date.
+// HTTP statuses with a meaning of their own, and HTTP's format of a date.
 const (
 	statusOK          = 200
 	statusLimited     = 429
@@ -31,7 +31,7 @@ const (
 	httpDate          = "Mon, 02 Jan 2006 15:04:05 GMT"
 )
 
-// Bounds of what Discord may say: far beyond the largest bots.
+// Bounds of Discord's values: far beyond the largest bots.
 const (
 	recommendedMax = 1_000_000
 	concurrencyMax = 10_000
@@ -39,11 +39,11 @@ const (
 	resetMax       = 48 * time.Hour
 )
 
-// GatewayBotError is an answer of Discord that cannot be gone by.
+// GatewayBotError is an unusable answer of Discord.
 type GatewayBotError struct {
 	Status int
 	Why    string        // what is wrong with it, with the value
-	Wait   time.Duration // how long Discord wants not to be asked; 0: it does not say
+	Wait   time.Duration // how long Discord must not be asked; 0: not stated
 }
 
 func (e *GatewayBotError) Error() string {
@@ -55,7 +55,7 @@ func (e *GatewayBotError) Error() string {
 }
 
 // ReadGatewayBot reads an answer to GET GatewayBotPath: its status, its headers by their canonical
-// names, its body. Whatever cannot be gone by is a GatewayBotError.
+// names, its body. An unusable answer is a GatewayBotError.
 func ReadGatewayBot(status int, header map[string]string, body []byte, now time.Time) (g GatewayBot, err error) {
 	if status != statusOK {
 		e := &GatewayBotError{Status: status, Why: "want 200"}
@@ -113,7 +113,7 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 		}
 		*f.to = n
 	}
-	ms, err := said.Limit.ResetAfter.Float64() // it has been seen with a fraction
+	ms, err := said.Limit.ResetAfter.Float64() // fractions occur
 	if err != nil || !(ms >= 0 && ms <= float64(resetMax.Milliseconds())) {
 		return wrong("session_start_limit.reset_after %.20q: want milliseconds from 0 to %d", said.Limit.ResetAfter.String(), resetMax.Milliseconds())
 	}
@@ -121,7 +121,7 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 	return g, nil
 }
 
-// shortError is an error of JSON without what it was read into.
+// shortError returns an error of JSON without the type it was read into.
 func shortError(err error) string {
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {
@@ -130,18 +130,18 @@ func shortError(err error) string {
 	return err.Error()
 }
 
-// How long Discord is not asked after an answer that cannot be gone by.
+// How long Discord is not asked after an unusable answer.
 const (
-	limitedWait = time.Minute // after a 429 that does not say how long
+	limitedWait = time.Minute // after a 429 without a wait
 	waitLeast   = time.Second
 	brokenMost  = 5 * time.Minute
 
-	// WaitMost is the most that Discord's word is obeyed for.
+	// WaitMost bounds the wait that Discord may ask for.
 	WaitMost = 24 * time.Hour
 )
 
-// obeyed is how long a refusal is to be obeyed: by its header, in seconds or as a date, and else by
-// its body.
+// obeyed returns the wait a refusal asks for: from its header, in seconds or as a date, or else
+// from its body.
 func obeyed(header string, body []byte, now time.Time) time.Duration {
 	wait := limitedWait
 	var said struct {
@@ -164,15 +164,15 @@ func secondsOf(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second))
 }
 
-// AskDiscordAfter returns how long to wait before Discord is asked again: as it said; 1, 2, 4 s and
-// so on up to five minutes after an answer that makes no sense, and up to 16 s where there was
-// none. tries counts the questions since it last gave an answer to go by, random is in [0,1).
+// AskDiscordAfter returns how long to wait before asking Discord again: the wait Discord asked for;
+// 1, 2, 4 s and so on up to five minutes after an unusable answer, and up to 16 s after none. tries
+// counts the requests since its last usable answer, random is in [0,1).
 func AskDiscordAfter(err error, tries int, random float64) time.Duration {
 	var answer *GatewayBotError
 	switch {
 	case !errors.As(err, &answer):
 		return Redial(true, min(tries+1, 5), random)
-	case answer.Wait > 0: // and a little more, that not everybody is back at once
+	case answer.Wait > 0: // and a little more, so that not all machines return at once
 		return answer.Wait + time.Duration(random*float64(min(answer.Wait/10, 30*time.Second)))
 	default:
 		return Jitter(min(time.Second<<min(tries, 10), brokenMost), retryJitter, random)

@@ -6,20 +6,23 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// An outage of Discord is when more than a fifth of a machine's shards are thrown out and stay so for outageAfter: then nobody is restarted for being late.
+// An outage of Discord begins when more than a fifth of a machine's shards have been thrown out for
+// outageAfter. During it no cluster is restarted for being late.
 const (
-	outageShare = 5 // one in so many
+	outageShare = 5 // one of this many
 	outageAfter = 5 * time.Second
 )
 
-// Outage tells an outage of Discord from single shards that have trouble. The zero value has seen nothing.
+// Outage tells an outage of Discord apart from trouble of single shards. The zero value has seen
+// nothing.
 type Outage struct {
 	On    bool
-	since time.Time // of the share being exceeded; zero: it is not
+	since time.Time // when the share was first exceeded; zero: it is not
 }
 
-// See takes how many of all shards are thrown out at now, and whether one has just become READY, which ends an outage. It says whether On changed, and when to look
-// again (zero: at the next news).
+// See takes how many of all shards are thrown out at now, and whether one has just become READY,
+// which ends an outage. It reports whether On changed, and when to call it again (zero: at the next
+// change).
 func (o *Outage) See(out, all int, ready bool, now time.Time) (changed bool, look time.Time) {
 	was := o.On
 	switch exceeded := out*outageShare > all; {
@@ -40,12 +43,12 @@ func (o *Outage) See(out, all int, ready bool, now time.Time) (changed bool, loo
 
 // How long a shard may be down: it is not READY, and waits for no permit that it asked for.
 const (
-	StuckAfter     = 2 * time.Minute // then it is said
-	ReconnectAfter = 5 * time.Minute // then its bot is told to connect anew
+	StuckAfter     = 2 * time.Minute // then it is reported
+	ReconnectAfter = 5 * time.Minute // then its bot is ordered to reconnect it
 	LostAfter      = 6 * time.Minute // then the cluster is restarted
 )
 
-// StuckReason is why a shard that is down makes no progress, as far as its state tells.
+// StuckReason returns why a shard that is down makes no progress, as far as its state shows.
 func StuckReason(state messages.ShardState) string {
 	switch state {
 	case messages.ShardWaitingPermit:
@@ -61,8 +64,8 @@ func StuckReason(state messages.ShardState) string {
 	}
 }
 
-// WaitsForDiscord reports whether a shard's state is that of one that Discord keeps waiting, which
-// no restart shortens.
+// WaitsForDiscord reports whether Discord keeps a shard in this state waiting, which no restart
+// shortens.
 func WaitsForDiscord(state messages.ShardState) bool {
 	return state == messages.ShardConnecting || state == messages.ShardDisconnected
 }

@@ -2,26 +2,26 @@ package plan
 
 import "github.com/discluster/control/messages"
 
-// While MASTER is away nobody knows the day's budget, and Discord resets the token of a bot that
-// exceeds it. So every machine has a share of it beforehand, which it may spend alone. MASTER
-// grants nothing of what it has lent: of a machine it cannot see it assumes that everything is
-// spent. Half of what is left is never lent, so that MASTER can go on granting while shares are
-// made smaller.
+// While MASTER is away no machine knows the day's budget, and Discord resets the token of a bot
+// that exceeds it. So MASTER lends every machine a share of it beforehand, which the machine may
+// spend alone. MASTER grants nothing of what it has lent: it assumes that a machine out of sight
+// has spent everything. It keeps half of what is left, so that it can go on granting while shares
+// are made smaller.
 
-// Loan is the most that one machine can spend without MASTER, by what it was told and may have
-// heard.
+// Loan is the most that one machine can spend without MASTER, from the shares sent to it, any of
+// which may be lost.
 type Loan struct {
-	Latest   messages.Share // told last
-	before   messages.Share // that it had when it was told that
+	Latest   messages.Share // sent last
+	before   messages.Share // held when Latest was sent
 	Most     int            // that it may spend
-	MostDead int            // of that for what crashed: its reserve stays
+	MostDead int            // of that for crashes: its reserve stays
 
-	Uncounted int // that it may have spent while MASTER, or this life of it, did not hear of it
+	Uncounted int // that it may have spent unknown to MASTER, or to this run of MASTER
 }
 
-// Heard takes what a machine says it has left, and returns how much it spent alone since it said so
-// last. fresh: it was linked again since it was told its latest share, which it will hear of no
-// more if it has not. known: it may be told another one.
+// Heard takes what a machine reports to have left, and returns how much it spent alone since its
+// previous report. fresh: the machine has linked again since its latest share was sent, so a share
+// it has not received is lost. known: MASTER may send it another one.
 func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, known bool) {
 	switch left.ID {
 	case l.Latest.ID:
@@ -34,7 +34,7 @@ func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, kno
 			return l, spent, false
 		}
 		l.Latest = l.before
-	default: // an earlier life of MASTER gave it, or the machine lost what it had
+	default: // an earlier run of MASTER lent it, or the machine lost its share
 		l.Uncounted += l.Most + max(left.Total-left.Remaining, 0)
 		l.Latest = left
 	}
@@ -42,15 +42,14 @@ func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, kno
 	return l, spent, true
 }
 
-// Lend makes s the machine's latest share: it may hear of it, or not.
+// Lend makes s the machine's latest share. The machine may never receive it.
 func (l Loan) Lend(s messages.Share) Loan {
 	l.before, l.Latest = l.Latest, s
 	l.Most, l.MostDead = max(l.Most, s.Remaining), max(l.MostDead, s.Remaining-s.Reserve)
 	return l
 }
 
-// Share returns the share of a machine that has shards of all, where lent is what the others may
-// spend.
+// Share returns the share of a machine that has shards of all, where the others may spend lent.
 func (b Budget) Share(shards, all, lent int) messages.Share {
 	if all < 1 || b.Total == 0 {
 		return messages.Share{}
@@ -61,10 +60,10 @@ func (b Budget) Share(shards, all, lent int) messages.Share {
 	return messages.Share{Total: n, Remaining: n, Reserve: reserve, Others: max(lent, b.Remaining/2-n)}
 }
 
-// Unmet returns what machines may have that an earlier life of MASTER lent a share and this one has
-// not heard of, and of it what for that which crashed. Those that it has heard of may spend lent, and
-// lentDead, and say that others have at most others; below 0: they do not know. No more is ever lent
-// than half of a day.
+// Unmet returns what machines may have that were lent a share by an earlier run of MASTER and are
+// unknown to this one, and of it the part for crashes. The known machines may spend lent, and
+// lentDead, and report that others have at most others; below 0: unknown. No more is ever lent than
+// half of a day.
 func (b Budget) Unmet(others, lent, lentDead int) (most, dead int) {
 	most, dead = max(b.Total/2-lent, 0), max((b.Total-b.Reserve+1)/2-lentDead, 0)
 	if others >= 0 {
@@ -74,7 +73,7 @@ func (b Budget) Unmet(others, lent, lentDead int) (most, dead int) {
 }
 
 // AllowsBeside is Allows beside machines that may spend lent without MASTER, and of it lentDead for
-// what crashed.
+// crashes.
 func (b Budget) AllowsBeside(cause messages.IdentifyCause, n, out, lent, lentDead int) bool {
 	if b.Total > 0 && n > b.Remaining-lent {
 		return false
@@ -83,8 +82,8 @@ func (b Budget) AllowsBeside(cause messages.IdentifyCause, n, out, lent, lentDea
 	return b.Allows(cause, n, out)
 }
 
-// Alone is a share as the budget of a machine whose MASTER is away: what nobody says is whole again
-// stays spent.
+// Alone returns a share as the budget of a machine whose MASTER is away: it stays spent until
+// MASTER renews it.
 func Alone(s messages.Share) Budget {
 	if s.ID == 0 {
 		return Budget{}

@@ -16,7 +16,8 @@ type Kept struct {
 	Since time.Time // of its owner's death; zero: it has one
 }
 
-// Offer is which of the kept sessions a new process may resume (DESIGN §5): of the same shard count and the same declared intents, and not too old.
+// Offer returns which of the kept sessions a new process may resume (DESIGN §5): of the same shard
+// count and the same declared intents, and not too old.
 func Offer(kept []Kept, shardCount int, intents int64, now time.Time) []messages.Session {
 	var offered []messages.Session
 	for _, k := range kept {
@@ -30,7 +31,8 @@ func Offer(kept []Kept, shardCount int, intents int64, now time.Time) []messages
 	return offered
 }
 
-// Merge takes a report of a session into what is known: a mere move of seq keeps what READY told, and a report that is older than what is known changes nothing.
+// Merge returns a known session with a report taken into it: a report of seq alone keeps the values
+// of READY, and a report older than what is known changes nothing.
 func Merge(known, report messages.Session) messages.Session {
 	if known.SessionID != report.SessionID {
 		return report

@@ -6,14 +6,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Machine is what an operator's order is judged by.
+// Machine is the state that an operator's order is judged by.
 type Machine struct {
 	Clusters map[messages.ClusterID]messages.ClusterState
 	Rolling  bool // a rolling restart is under way
 	Linked   bool // to a MASTER that is obeyed
 }
 
-// Judge decides whether an order is passed on. What it says is as good as what is known: who carries the order out may still refuse it, by an event.
+// Judge decides whether an order is passed on, by what is known here. The actor that carries the
+// order out may still refuse it, by an event.
 func Judge(d messages.Directive, m Machine) (refusal messages.Refusal, reason string) {
 	name, id := d.Order()
 	switch {

@@ -8,70 +8,73 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Discord takes one IDENTIFY per bucket (shard % max_concurrency) in this time (Discord docs, Gateway: Rate Limiting).
+// IdentifyEvery is how far apart Discord wants the IDENTIFYs of a bucket (shard % max_concurrency)
+// (Discord docs, Gateway: Rate Limiting).
 const IdentifyEvery = 5 * time.Second
 
-// Lead is how long before its time a permit may be on its way to a machine whose clock can be told: the way over most nets. Were that clock all wrong, an identify would be
-// early by no more.
+// Lead is how long before its time a permit may be sent to a machine whose clock is known: the
+// delay of most networks. Were that clock entirely wrong, an identify would be early by no more.
 const Lead = 100 * time.Millisecond
 
-// lostReport is how long after its time to live a permit that nobody reported still counts as about
-// to be used (PROTOCOL B1, DESIGN §5).
+// lostReport is how long after its time to live an unreported permit still counts as about to be
+// used (PROTOCOL B1, DESIGN §5).
 const lostReport = time.Second
 
 // Slots of a machine that paces itself beside others (PROTOCOL B3).
 const (
 	slotLength = 6 * time.Second
 	slotWindow = 500 * time.Millisecond
-	shortest   = time.Millisecond // a permit for less cannot be said on the wire
+	shortest   = time.Millisecond // the wire cannot carry a permit for less
 )
 
-// Want is one wish to identify.
+// Want is one request to identify.
 type Want struct {
 	ID    string // unique among those waiting and outstanding
 	Owner string // whose death ends the waiting
 	Shard int
 	Cause messages.IdentifyCause
-	Since time.Time     // who waits longest goes first
-	Hold  time.Duration // keeps the bucket for so long or until the report; 0: one identify
-	Lead  time.Duration // may be granted so long before its time: the grant has a way to go
+	Since time.Time     // the longest waiting goes first
+	Hold  time.Duration // keeps the bucket for this long or until the report; 0: one identify
+	Lead  time.Duration // may be granted this long before its time, to cover the delay of the grant
 
-	Identifies int  // with Hold: how many it stands for; 0: one
+	Identifies int  // with Hold: how many it covers; 0: one
 	Kept       bool // with Hold: the bucket is kept already, by a permit that this pacer may not know
 }
 
-// Cost is how many of the day's identifies the wish takes.
+// Cost returns how many of the day's identifies the request takes.
 func (w Want) Cost() int { return max(w.Identifies, 1) }
 
 // Grant is a permit: from From on Want may identify, or keep the bucket, for UseWithin.
 type Grant struct {
 	Want
 	From      time.Time
-	OwnFrom   time.Time // the same by the clock of the owner, where its own identify was the bucket's last; else zero
+	OwnFrom   time.Time // the same by the owner's clock, where the owner's own identify was the bucket's last; else zero
 	UseWithin time.Duration
 }
 
-// Pacer decides who may identify, and when: one a bucket per 5 s. A bucket is busy from the grant until the report, or until the permit's time to live + 1 s
-// without one, and then for 5 s and the margin. It has no clock: every question says what time it is. MASTER paces the fleet with it, CONTROL a machine alone.
+// Pacer decides which shard may identify, and when: one a bucket per 5 s. A bucket is busy from the
+// grant until the report, or until the permit's time to live + 1 s without one, and then for 5 s
+// and the margin. It has no clock: every call takes the time. MASTER paces the fleet with it,
+// CONTROL a machine alone.
 type Pacer struct {
 	maxConcurrency int
 	ttl, margin    time.Duration
 	wider          time.Duration    // beyond the margin, since Discord refused an identify
-	slots          []messages.Place // whose slots are kept; nil: none are
-	ahead          time.Duration    // the fleet's clock minus ours
+	slots          []messages.Place // the slots it keeps to; nil: none
+	ahead          time.Duration    // the fleet's clock minus the caller's
 	notBefore      time.Time
 	buckets        map[int]*bucket
 	waiting        queue
 }
 
 type bucket struct {
-	free    time.Time // nothing is used before
-	last    time.Time // when it was, or may have been, used last
-	by      string    // the owner who used it last, where it said when by its own clock
-	ownFree time.Time // and when it is free by that clock
-	flight  *inFlight // the identify that free is reckoned from; nil: it is answered, or unknown
-	out     *outstanding
-	told    map[string]time.Time // until when it may yet be used, by the word of each owner that knows what nobody else does
+	free     time.Time // nothing is used before
+	last     time.Time // when it was, or may have been, used last
+	by       string    // the owner that used it last and reported when by its own clock
+	ownFree  time.Time // and when it is free by that clock
+	flight   *inFlight // the identify that free is counted from; nil: it is answered, or unknown
+	out      *outstanding
+	reported map[string]time.Time // until when each owner reports that it may still use the bucket
 }
 
 // outstanding is a permit that was granted and not reported.
@@ -81,16 +84,18 @@ type outstanding struct {
 	expires time.Time // it counts as used then
 }
 
-// NewPacer paces maxConcurrency (≥ 1) buckets. ttl is how long a permit may be used, margin is kept beyond Discord's 5 s because the net jitters.
+// NewPacer returns a pacer of maxConcurrency (≥ 1) buckets. ttl is how long a permit may be used,
+// margin is kept beyond Discord's 5 s for the network's jitter.
 func NewPacer(maxConcurrency int, ttl, margin time.Duration) *Pacer {
 	return &Pacer{maxConcurrency: maxConcurrency, ttl: ttl, margin: margin, buckets: map[int]*bucket{}}
 }
 
-// Bucket is the rate limit key of a shard.
+// Bucket returns the rate limit key of a shard.
 func (p *Pacer) Bucket(shard int) int { return shard % p.maxConcurrency }
 
-// Alone makes the pacer keep to the slots of place, for a machine whose MASTER is away: with Of > 1 it grants in the first 500 ms of its own slots only, without a slot never.
-// ahead is the fleet's clock minus the one that Next is asked by.
+// Alone makes the pacer keep to the slots of place, for a machine whose MASTER is away: with Of > 1
+// it grants in the first 500 ms of its own slots only, without a slot never. ahead is the fleet's
+// clock minus the one that Next is asked by.
 func (p *Pacer) Alone(place messages.Place, ahead time.Duration) {
 	p.slots, p.ahead = nil, ahead
 	switch {
@@ -101,8 +106,9 @@ func (p *Pacer) Alone(place messages.Place, ahead time.Duration) {
 	}
 }
 
-// Keep makes the pacer keep to the slots of these places, for a MASTER beside whom somebody may pace himself in the others; nil: there is nobody, and no slots are kept.
-// An empty list is no slot at all. ahead is the fleet's clock minus the one that Next is asked by.
+// Keep makes the pacer keep to the slots of these places, for a MASTER beside machines that may
+// pace themselves in the others. nil: there are none, and the pacer uses all time; an empty list is
+// no slot at all. ahead is the fleet's clock minus the one that Next is asked by.
 func (p *Pacer) Keep(slots []messages.Place, ahead time.Duration) { p.slots, p.ahead = slots, ahead }
 
 // Hold grants nothing before t.
@@ -112,15 +118,17 @@ func (p *Pacer) Hold(t time.Time) {
 	}
 }
 
-// Ask puts w among those waiting. A wish whose id waits already is the same wish. One that was granted may be asked again, for the grant may be lost: it waits until the
-// permit is overdue, and is over when that is reported after all.
+// Ask queues w. A request whose id waits already is the same request. A granted one may be asked
+// again, for the grant may be lost: it waits until the permit is overdue, and is removed when that
+// is reported after all.
 func (p *Pacer) Ask(w Want) {
 	key := p.Bucket(w.Shard)
 	p.refused(p.bucket(key), w)
 	p.waiting.add(key, w)
 }
 
-// Extend keeps a bucket that a permit with Hold keeps already for hold from now, and reports whether it does.
+// Extend keeps a bucket that a permit with Hold keeps already for hold from now, and reports
+// whether it does.
 func (p *Pacer) Extend(id string, hold time.Duration, now time.Time) bool {
 	for key, b := range p.buckets {
 		if p.settle(key, b, now); b.out != nil && b.out.ID == id {
@@ -131,7 +139,8 @@ func (p *Pacer) Extend(id string, hold time.Duration, now time.Time) bool {
 	return false
 }
 
-// Adopt keeps a bucket on for w, which keeps it by a permit of an earlier pacer, as if that were of this one. It reports false where w keeps none, or somebody else has it.
+// Adopt keeps a bucket for w, which keeps it by a permit of an earlier pacer, as if this pacer had
+// granted that. It returns false where w keeps none, or another permit has the bucket.
 func (p *Pacer) Adopt(w Want, now time.Time) bool {
 	key := p.Bucket(w.Shard)
 	b := p.bucket(key)
@@ -140,23 +149,25 @@ func (p *Pacer) Adopt(w Want, now time.Time) bool {
 	}
 	p.waiting.remove(w.ID)
 	b.out = &outstanding{Want: w, from: now, expires: now.Add(w.Hold + lostReport)}
-	clear(b.told)
-	if free := p.after(now); b.free.After(free) { // what was said of the bucket was how long that permit might last
+	clear(b.reported)
+	if free := p.after(now); b.free.After(free) { // what was reported of the bucket was how long that permit might last
 		b.free = free
 	}
 	return true
 }
 
-// Drop forgets what the owner waits for. What it was granted keeps its bucket busy.
+// Drop removes the owner's waiting requests. What it was granted keeps its bucket busy.
 func (p *Pacer) Drop(owner string) {
 	p.waiting.drop(owner)
 }
 
-// Waiting is what waits, in no order, for handing over to another pacer.
+// Waiting returns the waiting requests, in no order, for handing over to another pacer.
 func (p *Pacer) Waiting() []Want { return p.waiting.all() }
 
-// Report says that the permit was used at now, or thrown away, which frees the bucket. It gives the wish, and false for a permit that is not outstanding (any more).
-// Used by another machine, now is the latest that it can have been, as far as clocks tell, and own, if not zero, is when it was by that machine's.
+// Report records that the permit was used at now, or was dropped, which frees the bucket. It
+// returns the request, and false for a permit that is not outstanding (any more). For a use on
+// another machine, now is the latest possible moment, as far as clocks show, and own, if not zero,
+// is the moment by that machine's clock.
 func (p *Pacer) Report(id string, sent bool, now, own time.Time) (w Want, known bool) {
 	p.waiting.remove(id)
 	for key, b := range p.buckets {
@@ -184,7 +195,8 @@ func (p *Pacer) Report(id string, sent bool, now, own time.Time) (w Want, known 
 	return w, false
 }
 
-// Out counts the permits that were granted and not reported, those that count as used by now left out, and the identifies that they stand for.
+// Out returns how many permits were granted and not reported, without those that count as used by
+// now, and how many identifies they cover.
 func (p *Pacer) Out(now time.Time) (permits, identifies int) {
 	for _, b := range p.buckets {
 		if b.out != nil && now.Before(b.out.expires) {
@@ -194,7 +206,7 @@ func (p *Pacer) Out(now time.Time) (permits, identifies int) {
 	return permits, identifies
 }
 
-// Outstanding is until when some permit that was granted may still be used; zero when none is.
+// Outstanding returns until when some granted permit may still be used; zero when none is.
 func (p *Pacer) Outstanding() (until time.Time) {
 	for _, b := range p.buckets {
 		if b.out != nil {
@@ -204,7 +216,8 @@ func (p *Pacer) Outstanding() (until time.Time) {
 	return until
 }
 
-// Next grants what can be granted at now, in the order of shards, and says when to ask again (zero: not before something changes).
+// Next grants what can be granted at now, in the order of shards, and returns when to call it again
+// (zero: not before something changes).
 func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 	opens, closes := p.window(now)
 	for _, key := range p.keys() {
@@ -241,7 +254,7 @@ func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {
 	return grants, wake
 }
 
-// settle turns a permit that nobody reported in time into one that was used at its very end.
+// settle turns a permit that was not reported in time into one that was used at its very end.
 func (p *Pacer) settle(key int, b *bucket, now time.Time) {
 	if b.out != nil && !now.Before(b.out.expires) {
 		expired := b.out.expires
@@ -250,7 +263,8 @@ func (p *Pacer) settle(key int, b *bucket, now time.Time) {
 	}
 }
 
-// window is when the slot that may be used opens (zero: it is open; never: there is none) and, with slots, when the open one closes.
+// window returns when the slot that may be used opens (zero: it is open; never: there is none) and,
+// with slots, when the open one closes.
 func (p *Pacer) window(now time.Time) (opens, closes time.Time) {
 	if p.slots == nil {
 		return time.Time{}, time.Time{}
@@ -275,7 +289,7 @@ func (p *Pacer) window(now time.Time) (opens, closes time.Time) {
 	return start(next), time.Time{}
 }
 
-// never is far beyond the life of any process.
+// never is far beyond the end of any process.
 var never = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // owns reports whether a slot may be used.
@@ -283,17 +297,19 @@ func (p *Pacer) owns(k int64) bool {
 	return slices.ContainsFunc(p.slots, func(place messages.Place) bool { return k%int64(place.Of) == int64(place.Index) })
 }
 
-// may reports whether a wish can be granted at all now: a bucket cannot be kept longer than a slot.
+// may reports whether a request can be granted at all now: a bucket cannot be kept longer than a
+// slot.
 func (p *Pacer) may(w Want) bool { return w.Hold == 0 || p.slots == nil }
 
-// keys are the buckets somebody waits for, in order.
+// keys returns the buckets with waiting requests, in order.
 func (p *Pacer) keys() []int {
 	return slices.DeleteFunc(p.waiting.buckets(), func(key int) bool { return !p.waits(key) })
 }
 
 func (p *Pacer) waits(key int) bool { return slices.ContainsFunc(p.waiting.of(key), p.may) }
 
-// first is who goes first in a bucket somebody waits for: first start, then crash, then operator; the longest waiting, by 5 s; the lowest shard.
+// first returns the next request of a bucket that has some: first start, then crash, then operator;
+// the longest waiting, by 5 s; the lowest shard.
 func (p *Pacer) first(key int) Want {
 	all, first := p.waiting.of(key), -1
 	for i, w := range all {
@@ -308,7 +324,8 @@ func before(a, b Want) bool {
 	if ra, rb := rank(a.Cause), rank(b.Cause); ra != rb {
 		return ra < rb
 	}
-	// Those who began to wait at about the same time go by their shard: so a fleet comes up cluster by cluster, the first within seconds.
+	// Requests that began to wait at about the same time go by their shard, so that a fleet comes up
+	// cluster by cluster, the first within seconds.
 	if sa, sb := a.Since.Truncate(IdentifyEvery), b.Since.Truncate(IdentifyEvery); !sa.Equal(sb) {
 		return sa.Before(sb)
 	}
@@ -342,7 +359,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// sooner is the earlier of two moments, zero being never.
+// sooner returns the earlier of two moments; zero is never.
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -6,23 +6,24 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how a Pacer learns how far apart identifies have to be.
+// This file holds how a Pacer learns how far apart identifies have to be.
 //
-// Discord measures 5 s from arrival to arrival, and we know when an identify was sent. It arrives at
-// some moment between that and Discord's answer to it (READY). The next one arrives no sooner than it
-// is sent. Therefore 5 s after the answer are enough, whatever the jitter of the net; and until the
-// answer is there, 5 s after the sending and a margin for an identify that is longer under way than
-// the next one. Near Discord the answer comes long before the margin is over, and costs a few
-// milliseconds. A restart or another pacer knows of no answer, and keeps to the margin.
+// Discord measures 5 s from arrival to arrival, and CONTROL knows when an identify was sent. It
+// arrives at some moment between that and Discord's answer to it (READY). The next one arrives no
+// sooner than it is sent. Therefore 5 s after the answer are enough, whatever the jitter of the
+// network. Without an answer, the wait is 5 s after the sending and a margin, for an identify that
+// is longer under way than the next one. Near Discord the answer comes long before the margin is
+// over, and costs a few milliseconds. After a restart, or in another pacer, no answer is known, and
+// the margin applies.
 //
-// An identify that is not answered by READY, while its shard asks for another one, was refused
-// (op 9): perhaps it was too early. From then on everything is further apart, at once by widenLeast,
-// twice as much each time, and less again with each identify that is answered.
+// An identify that is not answered by READY, while its shard asks for another one, was refused (op
+// 9): perhaps it was too early. From then on all identifies are further apart: at once by
+// widenLeast, twice as much each time, and less again with each identify that is answered.
 const (
-	clocksPart  = time.Millisecond // of 5 s, our clock and Discord's: 100 ppm each
+	clocksPart  = time.Millisecond // of 5 s, by this clock and Discord's: 100 ppm each
 	widenLeast  = 250 * time.Millisecond
 	widenMost   = time.Second
-	narrowBy    = 16               // parts of it, with each answer
+	narrowBy    = 16               // the fraction 1/narrowBy, with each answer
 	refusedSoon = 10 * time.Second // after its identify: Discord refuses at once
 )
 
@@ -33,8 +34,8 @@ type inFlight struct {
 	at        time.Time // when it was reported
 }
 
-// Arrived takes the word that Discord had answered the identify of a permit by at; own as in Report.
-// It is no news where another use of the bucket is known, or another answer.
+// Arrived records that Discord had answered the identify of a permit by at; own as in Report. It
+// changes nothing where another use of the bucket is known, or another answer.
 func (p *Pacer) Arrived(id string, at, own time.Time) {
 	for _, b := range p.buckets {
 		if b.flight == nil || b.flight.id != id {
@@ -57,10 +58,10 @@ func (p *Pacer) Arrived(id string, at, own time.Time) {
 	}
 }
 
-// answered is when a bucket is free whose last identify was answered at t.
+// answered returns when a bucket is free whose last identify was answered at t.
 func (p *Pacer) answered(t time.Time) time.Time { return t.Add(IdentifyEvery + clocksPart + p.wider) }
 
-// refused widens the distance where a wish is that of a shard whose identify was refused.
+// refused widens the distance where w is the request of a shard whose identify was refused.
 func (p *Pacer) refused(b *bucket, w Want) {
 	f := b.flight
 	if f == nil || w.Cause != messages.CauseReidentify || w.Owner != f.owner || w.Shard != f.shard || w.Since.Sub(f.at) > refusedSoon {

@@ -50,7 +50,7 @@ func TestArrived(t *testing.T) {
 		"a second answer":                 {[]func(*Pacer){answer("1", ms(40)), answer("1", ms(30))}, ms(5041)},
 		"another use beside it":           {[]func(*Pacer){func(p *Pacer) { p.Used(0, noon.Add(ms(25))) }, answer("1", ms(30))}, ms(5125)},
 		"an earlier use beside it":        {[]func(*Pacer){func(p *Pacer) { p.Used(0, noon) }, answer("1", ms(30))}, ms(5031)},
-		"a use that another told of":      {[]func(*Pacer){func(p *Pacer) { p.Told("b", 0, noon.Add(ms(500)), noon) }, answer("1", ms(30))}, ms(5600)},
+		"a use that another reported":     {[]func(*Pacer){func(p *Pacer) { p.Reported("b", 0, noon.Add(ms(500)), noon) }, answer("1", ms(30))}, ms(5600)},
 		"it is refused":                   {[]func(*Pacer){again(0, "a", messages.CauseReidentify, time.Second)}, ms(5370)},
 		"it is refused, and answered":     {[]func(*Pacer){again(0, "a", messages.CauseReidentify, time.Second), answer("1", ms(30))}, ms(5370)},
 		"it is answered, and asks again":  {[]func(*Pacer){answer("1", ms(30)), again(0, "a", messages.CauseReidentify, time.Second)}, ms(5031)},

@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// play plays a transcript on a pacer: each line is a moment, a command, and behind "=>" what it must say. noon is moment 0, and the beginning of an even slot.
+// play plays a transcript on a pacer: each line is a moment, a command, and behind "=>" what it
+// must say. noon is moment 0, and the beginning of an even slot.
 //
 //	ask owner/shard [cause [lead]] · sent|unused owner/shard [at, by the owner's clock] · drop owner · used bucket · hold until · alone index/of [ahead] · keep index/of... · next · soonest · outstanding · out
 func play(t *testing.T, p *Pacer, transcript string) {
@@ -68,9 +69,9 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 	case "used":
 		key, _ := strconv.Atoi(args[0])
 		p.Used(key, now)
-	case "told":
+	case "reported":
 		key, _ := strconv.Atoi(args[0])
-		p.Told(cmp.Or(args[2], "m"), key, p.Believed(noon.Add(duration(args[1])), now, HoldFor), now)
+		p.Reported(cmp.Or(args[2], "m"), key, p.Believed(noon.Add(duration(args[1])), now, HoldFor), now)
 	case "hold":
 		p.Hold(noon.Add(duration(args[0])))
 	case "alone":

@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// crowd is machines that pace themselves, each by its own Pacer, and bots that use permits at any moment they may, report it or not, and die.
+// crowd is machines that pace themselves, each by its own Pacer, and bots that use permits at any
+// moment they may, report it or not, and die.
 type crowd struct {
 	t       *testing.T
 	rand    *rand.Rand
@@ -47,7 +48,8 @@ func newCrowd(t *testing.T, seed uint64, machines int) *crowd {
 	return c
 }
 
-// step lets a moment pass: some bots ask or die, every pacer grants, and what was to happen happens.
+// step lets a moment pass: some bots ask or die, every pacer grants, and what was to happen
+// happens.
 func (c *crowd) step(restless bool) {
 	for i, p := range c.pacers {
 		if restless && c.rand.IntN(10) == 0 {
@@ -83,7 +85,8 @@ func (c *crowd) kill(machine, owner int) {
 	}
 }
 
-// granted decides what becomes of a permit: used at any moment of its life, or not; and whether that is ever heard of, and when.
+// granted decides what becomes of a permit: used at any moment of its life, or not; and whether
+// that is ever heard of, and when.
 func (c *crowd) granted(g Grant) {
 	delete(c.asked, g.ID)
 	at := c.now.Add(time.Duration(c.rand.Int64N(int64(g.UseWithin) + 1)))
@@ -121,7 +124,8 @@ func (c *crowd) happen() {
 	}
 }
 
-// Whatever bots ask, report, forget and die of: no bucket is used twice within 5 s, by one machine or by several in their slots, and nobody waits for ever.
+// Whatever bots ask, report, forget and die of: no bucket is used twice within 5 s, by one machine
+// or by several in their slots, and nobody waits for ever.
 func TestPacerKeepsTheLimit(t *testing.T) {
 	for _, machines := range []int{1, 2, 3} {
 		t.Run(fmt.Sprintf("%d machines", machines), func(t *testing.T) {

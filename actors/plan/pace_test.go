@@ -133,24 +133,24 @@ func TestPacer(t *testing.T) {
 			0s ask a/0
 			0s next => a/0 for 2s, wake never`},
 		{"what a clock says that is wrong: no longer than a bucket may be kept", 1, `
-			0s    told 0 1h
+			0s    reported 0 1h
 			1s    ask a/0
 			1s    next => wake 1m35.1s`},
 		{"what lies ahead by an owner's word its next word replaces", 1, `
-			0s told 0 60s m
-			1s told 0 50s n
+			0s reported 0 60s m
+			1s reported 0 50s n
 			2s ask a/0
 			2s next => wake 1m5.1s
-			3s told 0 3s m
+			3s reported 0 3s m
 			3s next => wake 55.1s
-			4s told 0 0s n
+			4s reported 0 0s n
 			4s next => wake 8.1s`},
 		{"but as long as one may be", 1, `
-			0s told 0 80s
+			0s reported 0 80s
 			1s ask a/0
 			1s next => wake 1m25.1s`},
 		{"a bucket is kept on by a permit of an earlier pacer, for no longer than that is used", 1, `
-			0s    told 0 1m
+			0s    reported 0 1m
 			1s    kept a/0 90s => true
 			2s    ask b/1
 			2s    next         => wake 1m32s
@@ -176,13 +176,13 @@ func TestPacer(t *testing.T) {
 			1s ask b/1
 			1s next         => b/1 for 2s, wake never`},
 		{"what was used stays used, whatever its owner's next word is", 1, `
-			0s told 0 0s m
-			1s told 0 20s m
-			2s told 0 -1h m
+			0s reported 0 0s m
+			1s reported 0 20s m
+			2s reported 0 -1h m
 			2s ask a/0
 			2s next => wake 5.1s`},
 		{"what it says of long ago", 1, `
-			0s told 0 -1h
+			0s reported 0 -1h
 			1s ask a/0
 			1s next => a/0 for 2s, wake never`},
 		{"until when something may be used", 2, `
@@ -343,7 +343,8 @@ func TestPacerKnowsWhatWasUsed(t *testing.T) {
 	}
 }
 
-// BenchmarkPacer is one identify of a fleet that starts: the report of one permit, the next one's grant, and who waits anew.
+// BenchmarkPacer is one identify of a fleet that starts: the report of one permit, the next one's
+// grant, and who waits anew.
 func BenchmarkPacer(b *testing.B) {
 	for _, waiting := range []int{100, 10_000} {
 		b.Run(fmt.Sprint(waiting), func(b *testing.B) {

@@ -6,7 +6,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Unserved is what of shards 0..count-1 lies in none of the served ranges, in order.
+// Unserved returns what of shards 0..count-1 lies in none of the served ranges, in order.
 func Unserved(count int, served []messages.ShardRange) []messages.ShardRange {
 	served = slices.Clone(served)
 	slices.SortFunc(served, func(a, b messages.ShardRange) int { return a.First - b.First })
@@ -24,7 +24,7 @@ func Unserved(count int, served []messages.ShardRange) []messages.ShardRange {
 	return free
 }
 
-// Without is what of the ranges is left when one is taken out, in order.
+// Without returns what is left of the ranges when one is taken out, in order.
 func Without(ranges []messages.ShardRange, out messages.ShardRange) []messages.ShardRange {
 	var left []messages.ShardRange
 	for _, r := range ranges {
@@ -42,14 +42,15 @@ func Without(ranges []messages.ShardRange, out messages.ShardRange) []messages.S
 	return left
 }
 
-// Taker is a machine that may be given shards.
+// Taker is a machine that may take shards.
 type Taker struct {
-	Weight float64 // what it can carry, against the others'; > 0
+	Weight float64 // what it can carry, relative to the others; > 0
 	Has    int     // shards it serves already
 }
 
-// Place divides the free ranges over machines in whole clusters of per shards, so that each carries by its weight, and each share is as contiguous as they allow.
-// Machine i gets share i, which is empty where there are more machines than clusters.
+// Place divides the free ranges over machines in whole clusters of per shards, so that each carries
+// by its weight, and each share is as contiguous as they allow. Machine i gets share i, which is
+// empty where there are more machines than clusters.
 func Place(free []messages.ShardRange, per int, takers []Taker) [][]messages.ShardRange {
 	var cells []messages.ShardRange
 	for _, r := range free {
@@ -72,8 +73,8 @@ func Place(free []messages.ShardRange, per int, takers []Taker) [][]messages.Sha
 	return shares
 }
 
-// counts is how many of so many clusters of per shards each machine takes: the water rises to one level of load by weight, found by halving, and what is left over by
-// rounding goes one each to who stands lowest.
+// counts returns how many of the clusters of per shards each machine takes. It finds one level of
+// load by weight, by bisection, and gives what rounding leaves over one each to the least loaded.
 func counts(clusters, per int, takers []Taker) []int {
 	all := make([]int, len(takers))
 	if len(takers) == 0 {
@@ -118,15 +119,16 @@ func counts(clusters, per int, takers []Taker) []int {
 	return all
 }
 
-// Capacity is what a machine said of itself.
+// Capacity is what a machine reports of itself.
 type Capacity struct {
 	CPUs   int
 	Memory int64   // bytes
-	Weight float64 // the operator's word, which counts alone where any machine has one; 0: none
+	Weight float64 // set by the operator, counts alone where any machine has one; 0: none
 }
 
-// Weights is what machines can carry, one against the other: by the scarcer of processors and memory, measured by the average of those that said it. A machine that said
-// nothing of one is taken for average.
+// Weights returns what machines can carry, relative to each other: by the scarcer of processors and
+// memory, measured by the average of the machines that report it. A machine that reports nothing of
+// one counts as average.
 func Weights(machines []Capacity) []float64 {
 	cpus, memory, weight := 0.0, 0.0, 0.0
 	nc, nm, nw := 0, 0, 0
@@ -157,8 +159,9 @@ func Weights(machines []Capacity) []float64 {
 	return all
 }
 
-// Takers is how many idle machines are to take so many free shards: about as many as those that serve would need for it, at least one. More than there are: the others help
-// them. Where nobody serves, a cold start, it is all but the spares; one at least.
+// Takers returns how many idle machines take free shards: about as many as the serving ones would
+// need for them, at least one. Where that is more than there are, the serving machines help. Where
+// no machine serves (a cold start), it is all but the spares; one at least.
 func Takers(idle, spares, free, serving, served int) int {
 	switch {
 	case idle == 0 || free == 0:
@@ -170,7 +173,8 @@ func Takers(idle, spares, free, serving, served int) int {
 	return max(1, (free+each/2)/each)
 }
 
-// Chunks cuts a range into pieces of at most most shards, each of whole clusters of per (aligned as Cut does it).
+// Chunks cuts a range into pieces of at most most shards, each of whole clusters of per (aligned as
+// Cut does it).
 func Chunks(r messages.ShardRange, per, most int) []messages.ShardRange {
 	var all []messages.ShardRange
 	for _, c := range Cut(r, per) {

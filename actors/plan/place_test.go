@@ -77,7 +77,8 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// Whatever is free and whoever takes it: everything is given, once, in whole clusters, and no load by weight is further above another's than one cluster makes.
+// Whatever is free and whoever takes it: everything is given, once, in whole clusters, and no load
+// by weight is further above another's than one cluster makes.
 func TestPlaceIsFair(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for range 500 {
@@ -166,7 +167,8 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// BenchmarkPlace is what a cold start of a fleet costs, and the loss of one machine of it, at three sizes.
+// BenchmarkPlace is what a cold start of a fleet costs, and the loss of one machine of it, at three
+// sizes.
 func BenchmarkPlace(b *testing.B) {
 	for _, machines := range []int{10, 100, 1000} {
 		shards := machines * 160

@@ -5,13 +5,14 @@ import (
 	"slices"
 )
 
-// queue is who waits, by bucket: a fleet that starts has thousands who wait, and every report asks who is next. The zero queue is empty.
+// queue holds the waiting requests by bucket: a fleet that starts has thousands, and every report
+// looks for the next. The zero queue is empty.
 type queue struct {
 	wants map[int][]Want // by bucket, none of them empty, in the order they came
 	where map[string]int // the bucket of each, by its id
 }
 
-// add puts a wish at the end of its bucket, unless one with its id waits already.
+// add puts a request at the end of its bucket, unless one with its id waits already.
 func (q *queue) add(bucket int, w Want) {
 	if _, waits := q.where[w.ID]; waits {
 		return
@@ -23,21 +24,21 @@ func (q *queue) add(bucket int, w Want) {
 	q.where[w.ID] = bucket
 }
 
-// remove forgets a wish, if it waits.
+// remove removes a request, if it waits.
 func (q *queue) remove(id string) {
 	if bucket, waits := q.where[id]; waits {
 		q.filter(bucket, func(w Want) bool { return w.ID == id })
 	}
 }
 
-// drop forgets what the owner waits for.
+// drop removes the owner's requests.
 func (q *queue) drop(owner string) {
 	for _, bucket := range q.buckets() {
 		q.filter(bucket, func(w Want) bool { return w.Owner == owner })
 	}
 }
 
-// filter forgets the wishes of a bucket that are meant.
+// filter removes the requests of a bucket that match.
 func (q *queue) filter(bucket int, meant func(Want) bool) {
 	left := slices.DeleteFunc(q.wants[bucket], func(w Want) bool {
 		gone := meant(w)
@@ -51,7 +52,8 @@ func (q *queue) filter(bucket int, meant func(Want) bool) {
 	}
 }
 
-// of is who waits in a bucket; buckets are those that somebody waits for, in order; all is everybody.
+// of returns the requests of a bucket; buckets returns the buckets that have some, in order; all
+// returns every request.
 func (q *queue) of(bucket int) []Want { return q.wants[bucket] }
 func (q *queue) buckets() []int       { return slices.Sorted(maps.Keys(q.wants)) }
 

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Rate is how often something happens, by a count of it that is told now and then. The zero Rate knows nothing yet.
+// Rate is how often something happens, from a count of it that is reported now and then. The zero
+// Rate knows nothing.
 type Rate struct {
 	count     int64
 	at        time.Time // of count; zero: there was none
@@ -13,10 +14,11 @@ type Rate struct {
 	known     bool
 }
 
-// rateOver is the least time that a rate is taken over: counts that are told faster would make it jump.
+// rateOver is the least time that a rate is taken over: more frequent counts would make it jump.
 const rateOver = time.Second
 
-// Count takes the count at a moment. One that has fallen is another counter's: the rate is not known until the next.
+// Count takes the count at a moment. A count that has fallen is another counter's: the rate is
+// unknown until the next.
 func (r *Rate) Count(count int64, now time.Time) {
 	over := now.Sub(r.at)
 	switch {
@@ -27,7 +29,7 @@ func (r *Rate) Count(count int64, now time.Time) {
 	}
 }
 
-// PerSecond is the rate over the last two counts, to a tenth; -1: not known.
+// PerSecond returns the rate over the last two counts, to a tenth; -1: unknown.
 func (r Rate) PerSecond() float64 {
 	if !r.known {
 		return -1

@@ -12,18 +12,18 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Redacted replaces every secret that a text holds.
+// Redacted replaces every secret in a text.
 const Redacted = "[redacted]"
 
-// SecretMin is the length in bytes from which on a secret is redacted. A shorter one is found in
+// SecretMin is the length in bytes from which on a secret is redacted. A shorter one occurs in
 // ordinary words: hiding these would hide the log, and point at the secret.
 const SecretMin = 8
 
 // Secrets are texts that must not be passed on. A Secrets is never changed, only replaced by With;
-// the zero value knows what a token of Discord looks like.
+// the zero value recognises tokens of Discord.
 type Secrets struct{ all []known }
 
-// known is one secret, as it is and as fold gives it.
+// known is one secret, plain and folded.
 type known struct{ plain, folded string }
 
 // With returns the set with a secret added. One that is shorter than SecretMin changes nothing.
@@ -38,7 +38,7 @@ func (s Secrets) With(secret messages.Secret) Secrets {
 // Text returns a text with every secret in it replaced by Redacted. A secret is found however its
 // characters are written: broken over lines or by white space, with escapes of JSON, at any depth,
 // or of a URL. What looks like a bot's token is one: after its own restart CONTROL serves bots
-// whose token MASTER has yet to send. A piece of a secret is found where a text was cut: at its
+// whose token MASTER has not sent. A piece of a secret is found where a text was cut: at its
 // beginning and end, and beside an ellipsis or a quotation mark.
 func (s Secrets) Text(text string) string {
 	if len(text) < SecretMin/2 {
@@ -48,7 +48,7 @@ func (s Secrets) Text(text string) string {
 	spans := f.tokens(nil)
 	for _, secret := range s.all {
 		spans = f.find(spans, secret.folded)
-		for at := range each([]byte(text), secret.plain) { // what stands before it may make another escape of its beginning
+		for at := range each([]byte(text), secret.plain) { // the text before it may make another escape of its beginning
 			spans = append(spans, span{int32(at), int32(at + len(secret.plain))})
 		}
 	}
@@ -69,8 +69,8 @@ func (s Secrets) Text(text string) string {
 	return b.String()
 }
 
-// Event returns an event with every text in it redacted. What the event shares with others stays as
-// it is.
+// Event returns an event with every text in it redacted. What the event shares with others stays
+// unchanged.
 func (s Secrets) Event(e messages.Event) messages.Event {
 	clean := reflect.New(reflect.TypeOf(e)).Elem()
 	clean.Set(reflect.ValueOf(e))
@@ -120,8 +120,8 @@ func (s Secrets) value(v reflect.Value) (changed bool) {
 	return changed
 }
 
-// folded is a text without what may stand between or in place of the characters of a secret, and
-// where each of its bytes came from.
+// folded is a text without what may lie between or replace the characters of a secret, and the
+// origin of each of its bytes.
 type folded struct {
 	text  []byte
 	spans []span
@@ -187,7 +187,7 @@ func (f *folded) percent(s string, i int) (next int) {
 	return next
 }
 
-// hex reads a number of so many hexadecimal digits.
+// hex reads a number of digits hexadecimal digits.
 func hex(s string, at, digits int) (n int, ok bool) {
 	if at+digits > len(s) {
 		return 0, false
@@ -202,7 +202,7 @@ func hex(s string, at, digits int) (n int, ok bool) {
 	return n, true
 }
 
-// find adds to spans where a folded secret, or at a cut a piece of it, stands.
+// find adds to spans where a folded secret, or at a cut a piece of it, lies.
 func (f folded) find(spans []span, secret string) []span {
 	least := min(len(secret)/2, SecretMin)
 	head, last := secret[:least], secret[len(secret)-least:]
@@ -227,10 +227,10 @@ func (f folded) find(spans []span, secret string) []span {
 	return spans
 }
 
-// ellipsis is what stands where a text was cut.
+// ellipsis marks where a text was cut.
 var ellipsis = []byte("…")
 
-// each yields where a piece stands in a text.
+// each yields the offsets of a piece in a text.
 func each(text []byte, piece string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for at := 0; ; at++ {

@@ -8,14 +8,16 @@ import (
 
 // Waits before MASTER is dialled again (PROTOCOL B1).
 const (
-	// RetryEvery is the seed's pace of dialling a MASTER that was never there or refused us, ± 10 % (discluster/control README, "Basic Mechanism").
+	// RetryEvery is the pace of dialling a MASTER that was never reached or refused this CONTROL, ± 10
+	// % (discluster/control README, "Basic Mechanism").
 	RetryEvery = 30 * time.Second
-	// supersededWait gives way to the newer link of our own source and instance.
+	// supersededWait gives way to the newer link of the same source and instance.
 	supersededWait = time.Minute
 	retryJitter    = 0.1
 )
 
-// Refused reports whether MASTER closed because it does not want this link, so that dialling soon is no use.
+// Refused reports whether MASTER closed because it does not accept this link, so that dialling soon
+// is useless.
 func Refused(code int) bool {
 	switch code {
 	case messages.CloseUnauthorised, messages.CloseMalformedRequest, messages.CloseAlreadyConnected, messages.CloseSuperseded, messages.CloseStaleEpoch:
@@ -36,8 +38,9 @@ func RedialAfter(code int, wasUp bool, tries int, random float64) time.Duration 
 	}
 }
 
-// Redial is how long to wait before dialling again. tries counts the dials since the link was last up for a while; wasUp says whether this process ever had it.
-// After a link that had been up: at once, then 1, 2, 4, 8, 16, 30 s. random is in [0,1).
+// Redial returns how long to wait before dialling again. tries counts the dials since the link was
+// last up for a while; wasUp says whether this process ever had it. After a link that had been up:
+// at once, then 1, 2, 4, 8, 16, 30 s. random is in [0,1).
 func Redial(wasUp bool, tries int, random float64) time.Duration {
 	switch {
 	case !wasUp || tries > 5:

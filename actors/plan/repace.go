@@ -7,8 +7,8 @@ import (
 )
 
 // Repaced returns a pacer for another max_concurrency, which Discord may change at any time. The
-// buckets are others then, and nothing tells which of them a shard used: whatever was used, or may
-// yet be by a permit that is out, counts for all. What waits goes on waiting; what is kept stays
+// buckets differ then, and which of them a shard used is unknown: whatever was used, or may still
+// be by an outstanding permit, counts for all. Waiting requests go on waiting; what is kept stays
 // kept.
 func (p *Pacer) Repaced(maxConcurrency int, now time.Time) *Pacer {
 	n := NewPacer(maxConcurrency, p.ttl, p.margin)
@@ -32,7 +32,8 @@ func (p *Pacer) Repaced(maxConcurrency int, now time.Time) *Pacer {
 	return n
 }
 
-// Soonest returns when the next permit can be granted; zero: none is wanted, or nobody knows yet.
+// Soonest returns when the next permit can be granted; zero: none is requested, or the time is
+// unknown.
 func (p *Pacer) Soonest(now time.Time) (at time.Time) {
 	opens, _ := p.window(now)
 	for _, key := range p.keys() {

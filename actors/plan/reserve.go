@@ -6,23 +6,26 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// A bot that cannot ask for permits has every bucket of its shards kept for it before it is started, until all its shards are READY or it is dead.
+// A bot that cannot ask for permits has every bucket of its shards reserved before its start, until
+// all its shards are READY or it is dead.
 const (
-	// HoldFor is how long a bucket is kept, at least, without being asked for again: what a CONTROL
-	// that died leaves busy.
+	// HoldFor is how long a bucket is kept, at least, without a renewal: how long it stays busy when
+	// its CONTROL dies.
 	HoldFor = 90 * time.Second
 	// HoldMost is how long it is kept at most.
 	HoldMost = 5 * time.Minute
-	// HoldAgain is how often it is asked for again meanwhile.
+	// HoldAgain is how often it is renewed.
 	HoldAgain = 30 * time.Second
 )
 
-// Booking is one bucket that is to be kept: Shard is the first of the cluster's shards in it, Identifies how many there are.
+// Booking is one bucket to reserve: Shard is the first of the cluster's shards in it, Identifies
+// how many there are.
 type Booking struct {
 	Shard, Identifies int
 }
 
-// Bookings is every bucket that shards have, in the order of the buckets. Who takes them in this order, each once it has the one before, waits for nobody that waits for it.
+// Bookings returns every bucket that shards have, in the order of the buckets. Clusters that take
+// them in this order, each once it has the one before, cannot deadlock.
 func Bookings(shards messages.ShardRange, maxConcurrency int) []Booking {
 	maxConcurrency = max(maxConcurrency, 1)
 	in := make([]Booking, maxConcurrency)
@@ -44,23 +47,26 @@ func Bookings(shards messages.ShardRange, maxConcurrency int) []Booking {
 
 // How long a bot that paces itself may take.
 const (
-	stockPace   = 15 * time.Second // a stock Discordoo's own, between two of its shards, whatever max_concurrency (PROTOCOL A3.9)
-	startMargin = 5 * time.Minute  // beyond its pace: it retries what Discord refuses, and tells nobody (PROTOCOL A3.5)
+	// a stock Discordoo's own, between two of its shards, whatever max_concurrency (PROTOCOL A3.9)
+	stockPace = 15 * time.Second
+	// beyond its pace: it retries what Discord refuses, without reporting it (PROTOCOL A3.5)
+	startMargin = 5 * time.Minute
 )
 
-// StockStart is how long a stock Discordoo may take from HELLO until all of its shards are connected.
+// StockStart returns how long a stock Discordoo may take from HELLO until all of its shards are
+// connected.
 func StockStart(shards messages.ShardRange) time.Duration {
 	return time.Duration(shards.Len()-1)*stockPace + startMargin
 }
 
-// How long a bot of no protocol may take to identify. It is the slowest of the libraries that
-// counts: Discord is broken by a bot that is later than its bucket is kept.
+// How long a bot without a protocol may take to identify. The slowest library counts: a bot that
+// identifies after its reservation ended breaks Discord's limit.
 const (
 	envBoot = 30 * time.Second // from exec to its first identify
 	envWoke = 10 * time.Second // from its first output to that, where that is later
 	// envPace is the most that a library leaves between two shards: discord.js 14 waits 5 s and up to
-	// 1.5 s more. eris leaves 5 to 5.5 s, discord.py 5 s and what connecting takes. Some know nothing
-	// of max_concurrency, so that all shards of a cluster go one after the other.
+	// 1.5 s more. eris leaves 5 to 5.5 s, discord.py 5 s and what connecting takes. Some ignore
+	// max_concurrency, so that all shards of a cluster go one after the other.
 	envPace = 6500 * time.Millisecond
 )
 
@@ -77,8 +83,8 @@ func Identified(p messages.Protocol, shards messages.ShardRange, started, woke t
 	return first.Add(time.Duration(shards.Len()) * envPace)
 }
 
-// EnvSoonest is how long a bot that knows max_concurrency takes at least from its first identify to
-// its last: one that claims to be ready sooner has shards to start.
+// EnvSoonest returns how long a bot that heeds max_concurrency takes at least from its first
+// identify to its last: one that claims to be ready sooner has shards left to start.
 func EnvSoonest(shards messages.ShardRange, maxConcurrency int) time.Duration {
 	most := 0
 	for _, b := range Bookings(shards, maxConcurrency) {
@@ -87,13 +93,13 @@ func EnvSoonest(shards messages.ShardRange, maxConcurrency int) time.Duration {
 	return time.Duration(most-1) * IdentifyEvery
 }
 
-// EnvStart is how long a bot of no protocol may take until its rule says that it is ready.
+// EnvStart returns how long a bot without a protocol may take until its rule reports it ready.
 func EnvStart(shards messages.ShardRange) time.Duration {
 	return envBoot + time.Duration(shards.Len())*envPace + startMargin
 }
 
-// Holding returns how long a bucket must be kept from now on, without being asked for again, for a
-// process that has sent its last identify by last.
+// Holding returns how long a bucket must be kept from now on, without a renewal, for a process that
+// has sent its last identify by last.
 func Holding(last, now time.Time) time.Duration {
 	return min(max(last.Sub(now), HoldFor), HoldMost)
 }
@@ -103,8 +109,8 @@ func Holding(last, now time.Time) time.Duration {
 const assumedAfter = 5 * time.Minute
 
 // ServedFor returns how long a process counts as having served that was ready for up, and lived for
-// lived. One that was only assumed ready may have died while it started: it has served once it
-// lived for minutes.
+// lived. A process that was only assumed ready may have died during its start, so it counts as
+// served only after assumedAfter.
 func ServedFor(assumed bool, up, lived time.Duration) time.Duration {
 	if assumed && lived < assumedAfter {
 		return 0

@@ -2,7 +2,7 @@ package plan
 
 import "time"
 
-// Emergency is what clusters are told of Discord's REST API (PROTOCOL A1, IpcEmergencyOpCodes).
+// Emergency is a warning to clusters about Discord's REST API (PROTOCOL A1, IpcEmergencyOpCodes).
 type Emergency int
 
 const (
@@ -11,7 +11,7 @@ const (
 	GlobalRateLimitHit               Emergency = 3
 )
 
-// What Discord allows one address, and upstream's manager counts by (PROTOCOL A4).
+// Discord's limits for one address, as upstream's manager counts them (PROTOCOL A4).
 const (
 	restPerWindow   = 50
 	restWindow      = time.Second
@@ -19,15 +19,16 @@ const (
 	invalidSpell    = 10 * time.Minute
 )
 
-// RestBudget counts the requests to Discord's REST API that the clusters report, and tells when hardly any is left: once, until the window is over. The zero value is a
-// fresh one.
+// RestBudget counts the requests to Discord's REST API that the clusters report, and warns when
+// hardly any is left: once, until the window is over. The zero value is a fresh one.
 type RestBudget struct {
 	sent, invalid           int
 	sentUntil, invalidUntil time.Time // ends of the windows
 	blockedUntil            time.Time
 }
 
-// Spend counts one request at now, and reports which limit it brought near, and until when nothing should be sent.
+// Spend counts one request at now, and reports which limit it brought near, and until when nothing
+// should be sent.
 func (b *RestBudget) Spend(success bool, now time.Time) (which Emergency, until time.Time, near bool) {
 	if !now.Before(b.sentUntil) {
 		b.sent, b.sentUntil = 0, now.Add(restWindow)
@@ -54,5 +55,5 @@ func (b *RestBudget) Spend(success bool, now time.Time) (which Emergency, until 
 	return which, until, true
 }
 
-// Block keeps the count quiet until then: the clusters were told.
+// Block stops the warnings until then: the clusters were warned.
 func (b *RestBudget) Block(until time.Time) { b.blockedUntil = until }

@@ -14,7 +14,7 @@ const (
 	maxDelay   = time.Minute
 	jitter     = 0.2
 
-	healthyAfter = time.Minute // of service: its death is no habit yet
+	healthyAfter = time.Minute // of service: then its death is no habit
 
 	flapCount  = 5
 	flapWindow = 10 * time.Minute
@@ -23,11 +23,11 @@ const (
 	brokenWindow = time.Minute
 )
 
-// heldFactor is how much longer each wait for trouble that passes is than the one before, in
-// halves: slow enough that a deployment of seconds costs seconds.
+// heldFactor is the growth of each wait for trouble that passes over the previous one, in halves:
+// slow enough that a deployment of seconds costs seconds.
 const heldFactor = 3
 
-// History is what is remembered of one cluster's deaths. The zero value is a fresh budget.
+// History is the record of one cluster's deaths. The zero value is a fresh budget.
 type History struct {
 	Causes []string      // of the failed starts in a row, what each died of
 	held   time.Duration // the wait before the last restart after trouble that passes
@@ -37,19 +37,19 @@ type History struct {
 	broken []time.Time   // panics of ours, the newest brokenCount
 }
 
-// Class is whose failure it is. Only the bot's own consumes a restart; what passes by itself is
+// Class is the source of a failure. Only the bot's own consumes a restart; what passes by itself is
 // waited out.
 type Class int
 
 const (
 	ClassBot     Class = iota // the bot, or how it is configured
 	ClassHost                 // this machine: folders, disk, files, memory, processes, the program, CPU time
-	ClassDiscord              // Discord cannot be reached, or throws out shards at large
-	ClassOurs                 // a panic of our own code
-	ClassFatal                // a close code that no restart cures
+	ClassDiscord              // Discord cannot be reached, or throws out many shards
+	ClassOurs                 // a panic of CONTROL's own code
+	ClassFatal                // a close code that no restart repairs
 )
 
-// String is the class in one word, as events have it.
+// String returns the class in one word, as events have it.
 func (c Class) String() string {
 	return [...]string{"bot", "host", "discord", "ours", "fatal"}[c]
 }
@@ -67,7 +67,7 @@ type Failure struct {
 	Outage    bool // Discord had thrown out more than a fifth of this machine's shards
 }
 
-// ClassOf returns whose failure it is.
+// ClassOf returns the class of a failure.
 func ClassOf(f Failure) Class {
 	switch f.Cause {
 	case messages.CauseFatal:
@@ -85,21 +85,22 @@ func ClassOf(f Failure) Class {
 	case !f.Outage:
 		return ClassBot
 	case f.Cause == messages.CauseStartTimeout, f.Cause == messages.CauseShardsLost,
-		f.UpFor <= 0 && (f.Cause == messages.CauseExited || f.Cause == messages.CauseStartFailed): // a bot that cannot log in ends, as most do
+		// a bot that cannot log in exits, as most do
+		f.UpFor <= 0 && (f.Cause == messages.CauseExited || f.Cause == messages.CauseStartFailed):
 		return ClassDiscord
 	default:
 		return ClassBot
 	}
 }
 
-// Action is what to do about a Failure.
+// Action is the decision about a Failure.
 type Action int
 
 const (
 	RestartAfter Action = iota
 	GiveUp              // it never properly started, and the budget is spent
-	Fatal               // no restart cures it
-	Detach              // our own code keeps failing on it: leave the process alone
+	Fatal               // no restart repairs it
+	Detach              // CONTROL's own code keeps failing on it: leave the process alone
 )
 
 // Verdict is the answer of Restart.
@@ -108,11 +109,11 @@ type Verdict struct {
 	Class    Class
 	After    time.Duration // with RestartAfter
 	Attempt  int           // failed starts in a row
-	Flapping bool          // say cluster.flapping
+	Flapping bool          // report cluster.flapping
 }
 
-// Restart is the three-restart rule: it takes one more failure into the history and returns what to
-// do. random is in [0,1).
+// Restart applies the three-restart rule: it takes one more failure into the history and returns
+// what to do. random is in [0,1).
 func Restart(h History, f Failure, now time.Time, random float64) (History, Verdict) {
 	class := ClassOf(f)
 	switch h.held = h.held * heldFactor / 2; {
@@ -144,7 +145,7 @@ func Restart(h History, f Failure, now time.Time, random float64) (History, Verd
 		return History{}, Verdict{}
 	default:
 		h.Causes = nil
-		if h.short.IsZero() || now.Sub(h.short) >= flapWindow { // one death makes no habit
+		if h.short.IsZero() || now.Sub(h.short) >= flapWindow { // one death is no habit
 			h.delay = 0
 		} else {
 			h.delay = min(max(2*h.delay, firstDelay), maxDelay)
@@ -153,7 +154,7 @@ func Restart(h History, f Failure, now time.Time, random float64) (History, Verd
 		h.flaps = recent(h.flaps, now, flapWindow, flapCount)
 		v := Verdict{After: Jitter(h.delay, jitter, random), Flapping: len(h.flaps) == flapCount}
 		if v.Flapping {
-			h.flaps = nil // said; the next five say it again
+			h.flaps = nil // reported; the next five report it again
 		}
 		return h, v
 	}

@@ -32,7 +32,7 @@ func (s *Share) Wait(now time.Time) time.Duration {
 	return time.Duration(math.Ceil(lacks / s.PerSecond * float64(time.Second))) // never 0 where Take fails
 }
 
-// refill counts what has come back. A clock that goes backwards brings nothing.
+// refill adds what has come back. A clock that goes backwards brings nothing.
 func (s *Share) refill(now time.Time) {
 	s.used = max(0, s.used-s.PerSecond*max(now.Sub(s.at).Seconds(), 0))
 	s.at = now
@@ -41,25 +41,25 @@ func (s *Share) refill(now time.Time) {
 // Quota is a Share of what is reported, with a count of what is not.
 type Quota struct {
 	Share
-	untold int
+	unreported int
 }
 
-// Pass reports whether one more may be reported, and how many that stands for: itself, and those
-// before it that were not.
+// Pass reports whether one more may be reported, and how many that covers: itself, and the earlier
+// ones that were not.
 func (q *Quota) Pass(now time.Time) (times int, ok bool) {
-	q.untold++
+	q.unreported++
 	if !q.Take(now) {
 		return 0, false
 	}
-	times, q.untold = q.untold, 0
+	times, q.unreported = q.unreported, 0
 	return times, true
 }
 
-// Peer returns the quota of what one peer can have reported as often as it likes: its errors, its
-// refusals, what of it cannot be read.
+// Peer returns the quota of reports that one peer can cause: its errors, its refusals, its
+// unreadable messages.
 func Peer() Quota { return Quota{Share: Share{Burst: 20, PerSecond: 1. / 6}} }
 
-// Times is how many an event stands for, as the event has it: 0 for itself alone.
+// Times returns how many occurrences an event covers, as the event has it: 0 for itself alone.
 func Times(n int) int {
 	if n == 1 {
 		return 0

@@ -2,10 +2,10 @@ package plan
 
 import "github.com/discluster/control/messages"
 
-// The slots of PROTOCOL B3 are handed out as remainders: Place{i, n} owns every slot k with k mod n
-// == i. Machines need not have the same n. One that gives a newcomer half of its slots, {i, n} →
-// {i, 2n} and {i+n, 2n}, only ever loses some, so that nobody else has to know: at no moment,
-// whoever has heard of it and whoever has not, do two machines own one slot.
+// The slots of PROTOCOL B3 are assigned as remainders: Place{i, n} owns every slot k with k mod n
+// == i. Machines need not have the same n. A machine that gives half of its slots to a new one, {i,
+// n} → {i, 2n} and {i+n, 2n}, only ever loses some, so that no other machine has to know: two
+// machines never own one slot, whichever of them has learned of it.
 
 // whole is every slot there is.
 var whole = messages.Place{Index: 0, Of: 1}
@@ -29,7 +29,8 @@ func gcd(a, b int) int {
 	return a
 }
 
-// FreeSlots is what of all slots lies in none of the taken places, as few places as possible, the largest first where they are of one branch.
+// FreeSlots returns what of all slots lies in none of the taken places, as few places as possible,
+// the largest first where they are of one branch.
 func FreeSlots(taken []messages.Place) []messages.Place { return freeIn(whole, taken) }
 
 func freeIn(p messages.Place, taken []messages.Place) []messages.Place {
@@ -57,7 +58,7 @@ func halves(p messages.Place) (first, second messages.Place) {
 	return messages.Place{Index: p.Index, Of: 2 * p.Of}, messages.Place{Index: p.Index + p.Of, Of: 2 * p.Of}
 }
 
-// Largest is the place with the most slots, the first of several; false for none.
+// Largest returns the place with the most slots, the first of several; false for none.
 func Largest(places []messages.Place) (largest messages.Place, found bool) {
 	for _, p := range places {
 		if !found || p.Of < largest.Of {
@@ -67,7 +68,8 @@ func Largest(places []messages.Place) (largest messages.Place, found bool) {
 	return largest, found
 }
 
-// Places is all slots, cut for so many machines: a power of two, at least two halves, so that a second machine need not wait for the first. One that stays alone has them all.
+// Places returns all slots, cut for machines: a power of two, at least two halves, so that a second
+// machine need not wait for the first. A single machine that stays alone has them all.
 func Places(machines int, alone bool) []messages.Place {
 	if alone {
 		return []messages.Place{whole}
@@ -83,7 +85,8 @@ func Places(machines int, alone bool) []messages.Place {
 	return all
 }
 
-// Halve is what a machine keeps, and what it gives, when it gives half of its slots away; false when it has too few.
+// Halve returns what a machine keeps, and what it gives, when it gives half of its slots away;
+// false when it has too few.
 func Halve(p messages.Place) (kept, given messages.Place, ok bool) {
 	kept, given = halves(p)
 	return kept, given, p != messages.NoSlot && kept.Of <= placesMax

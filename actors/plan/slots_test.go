@@ -84,7 +84,8 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// Whoever joins and leaves in whatever order: no slot ever has two owners, though each machine but the one that gives knows only what it was told.
+// Whoever joins and leaves in whatever order: no slot ever has two owners, though each machine but
+// the one that gives knows only what it was told.
 func TestPlacesNeverShare(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var all []messages.Place

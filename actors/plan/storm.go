@@ -2,11 +2,11 @@ package plan
 
 import "time"
 
-// A cluster that identifies more often within stormWindow burns the day's budget of the whole bot.
-// One that can resume nothing identifies at each start: those that the three-restart rule grants it
-// are no storm. Sessions that Discord ended are not the bot's doing, and are counted for each shard
-// alone: what goes on after so many is no incident of Discord's any more, or one that has to be
-// waited out.
+// A cluster that identifies more often within stormWindow uses up the day's budget of the whole
+// bot. One that can resume nothing identifies at each start: the starts that the three-restart rule
+// grants are no storm. Sessions that Discord ended are not the bot's fault, and are counted for
+// each shard alone: beyond InvalidatedMost it is no incident of Discord's any more, or one that has
+// to be waited out.
 const (
 	stormFactor      = 2
 	stormFactorBlind = MaxRestarts + 1
@@ -16,14 +16,14 @@ const (
 	InvalidatedMost = 6
 )
 
-// What a storm is slowed down to: a batch of identifies, a wait, a batch, and each wait twice as
-// long as the one before.
+// The pace a storm is slowed down to: a batch of identifies, a wait, a batch, and each wait twice
+// as long as the previous one.
 const (
 	stormFirst   = time.Minute
 	stormLongest = 4 * time.Hour
 )
 
-// StormAfter is how many identifies of a cluster are no storm. blind: it can resume nothing.
+// StormAfter returns how many identifies of a cluster are no storm. blind: it can resume nothing.
 func StormAfter(shards int, blind bool) int {
 	if blind {
 		return stormFactorBlind * shards
@@ -31,20 +31,20 @@ func StormAfter(shards int, blind bool) int {
 	return stormFactor * shards
 }
 
-// Storm slows down what identifies too often, so that a day's budget lasts: it holds back, and ends
-// nothing. The zero value has seen nothing.
+// Storm slows down identifies that come too often, so that a day's budget lasts. It delays, and
+// ends nothing. The zero value has seen nothing.
 type Storm struct {
-	sent  []time.Time   // within stormWindow
+	sent  []time.Time   // identifies within stormWindow
 	wait  time.Duration // before the next batch; 0: nothing is held back
 	next  time.Time     // when the present batch begins
 	left  int           // identifies that are left of it
-	asked time.Time     // last
+	asked time.Time     // last request
 }
 
 // Held reports whether identifies are held back.
 func (s Storm) Held() bool { return s.wait > 0 }
 
-// Sent takes one identify that was sent at now.
+// Sent records one identify that was sent at now.
 func (s Storm) Sent(now time.Time) Storm {
 	s.sent = recent(s.sent, now, stormWindow, stormMost)
 	return s
@@ -64,9 +64,9 @@ func (s Storm) Count(now time.Time) int {
 	return n
 }
 
-// Ask returns how long n identifies that are wanted at now are held back; 0: they are let through.
-// most of them within the window are no storm, and batch is let through at once in one. A storm is
-// over when nothing was wanted for the length of the window, and twice the last wait.
+// Ask returns how long n identifies that are requested at now are held back; 0: they are let
+// through. most of them within the window are no storm, and batch is let through at once in one. A
+// storm is over when nothing was requested for the length of the window, and twice the last wait.
 func (s Storm) Ask(now time.Time, n, most, batch int) (Storm, time.Duration) {
 	if s.Held() && now.Sub(s.asked) >= max(stormWindow, 2*s.wait) {
 		s = Storm{sent: s.sent}

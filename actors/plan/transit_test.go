@@ -14,7 +14,7 @@ func TestTransit(t *testing.T) {
 		{time.Hour + time.Second, 1010 * time.Millisecond, 0},
 		{time.Hour + time.Second, 1015 * time.Millisecond, 5*time.Millisecond - 500*time.Nanosecond},
 	} {
-		if took := transit.Took(noon.Add(c.sent), noon.Add(c.received)); took != c.took {
+		if took := transit.Delay(noon.Add(c.sent), noon.Add(c.received)); took != c.took {
 			t.Errorf("sent %v, received %v: took %v, want %v", c.sent, c.received, took, c.took)
 		}
 	}
@@ -28,7 +28,7 @@ func TestTransitOfTheFirstMessage(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for _, ahead := range []time.Duration{-year, 0, year} {
 		var transit Transit
-		if took := transit.Took(noon.Add(ahead), noon); took != 0 || transit.Ahead() != ahead {
+		if took := transit.Delay(noon.Add(ahead), noon); took != 0 || transit.Ahead() != ahead {
 			t.Errorf("the sender's clock is %v ahead: took %v, ahead %v", ahead, took, transit.Ahead())
 		}
 	}
@@ -53,7 +53,8 @@ func TestTransitAfterAClockWasSet(t *testing.T) {
 	}
 }
 
-// Clocks that part by up to 50 ppm each: what is known of the sender's clock is never more than the truth, and close to it.
+// Clocks that part by up to 50 ppm each: what is known of the sender's clock is never more than the
+// truth, and close to it.
 func TestTransitWhileClocksDrift(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -62,7 +63,7 @@ func TestTransitWhileClocksDrift(t *testing.T) {
 		for at := time.Duration(0); at < time.Hour; at += time.Duration(r.IntN(20_000)) * time.Millisecond {
 			ahead := skew + time.Duration(ppm*float64(at))
 			way := 5*time.Millisecond + time.Duration(r.IntN(80_000))*time.Microsecond
-			transit.Took(noon.Add(at+ahead-time.Duration(ppm*float64(way))), noon.Add(at+way))
+			transit.Delay(noon.Add(at+ahead-time.Duration(ppm*float64(way))), noon.Add(at+way))
 			now := ahead + time.Duration(ppm*float64(way))
 			if known := transit.Ahead(); known > now || at > time.Minute && known < now-90*time.Millisecond {
 				t.Fatalf("seed %d after %v: ahead %v, known as %v", seed, at, now, known)

@@ -6,14 +6,16 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Turn is the start of a range on a CONTROL that asks for no permits: it paces itself, so nobody else may identify meanwhile.
+// Turn is the start of a range on a CONTROL that asks for no permits: it paces itself, so no other
+// machine may identify during it.
 type Turn struct {
 	Shards messages.ShardRange
-	Began  time.Time // zero: it is to come
+	Began  time.Time // zero: it has not begun
 	Done   bool      // everything is up, or will not come up
 }
 
-// NextTurn gives the turn that is to begin now, -1 for none, and until when, at most, the one that is under way holds up the others: zero where none is.
+// NextTurn returns the turn to begin now, -1 for none, and until when, at most, the running one
+// blocks the others: zero where none is.
 func NextTurn(turns []Turn, now time.Time) (next int, until time.Time) {
 	next = -1
 	for i, t := range turns {
@@ -33,7 +35,7 @@ func NextTurn(turns []Turn, now time.Time) (next int, until time.Time) {
 	return next, until
 }
 
-// Quiet is how long after the last permit that was granted nothing of it can disturb another's identify.
+// Quiet returns how long after the last granted permit its identify can still disturb another.
 func Quiet(ttl, margin time.Duration) time.Duration {
 	return Lead + ttl + lostReport + IdentifyEvery + margin
 }

@@ -5,9 +5,9 @@ import "time"
 // sameDay is by how much the end of one of Discord's days may differ from one answer to the next.
 const sameDay = 10 * time.Minute
 
-// Unaccounted returns how many identifies Discord counted that nobody granted: by what was known
-// before its answer, with everything granted taken off, and its answer. away is what machines out
-// of sight may have spent. An answer of another day says nothing.
+// Unaccounted returns how many identifies Discord counted that were not granted: from what was
+// known before its answer, with everything granted taken off, and its answer. away is what machines
+// out of sight may have spent. An answer of another day returns 0.
 func Unaccounted(before, answer Budget, away int) int {
 	if !before.comparable(answer) {
 		return 0
@@ -21,8 +21,8 @@ func (b Budget) comparable(other Budget) bool {
 }
 
 // Corrected returns what is left at least after an answer of Discord's, which may leave out unseen:
-// so much less than it says, but no less than was known before, where it does not speak against
-// that. away is as for Unaccounted.
+// that much less than the answer, but no less than was known before, where the answer does not
+// contradict that. away is as for Unaccounted.
 func (b Budget) Corrected(answer Budget, unseen, away int) Budget {
 	after := answer.Spend(unseen)
 	if b.comparable(answer) && b.Remaining <= answer.Remaining {
@@ -31,7 +31,7 @@ func (b Budget) Corrected(answer Budget, unseen, away int) Budget {
 	return after
 }
 
-// UnaccountedBecause returns what is likely behind n of them: unasking, some bots of the fleet ask
+// UnaccountedBecause returns the likely cause of n of them. unasking: some bots of the fleet ask
 // for no permits.
 func UnaccountedBecause(n, shards int, unasking bool) string {
 	switch {

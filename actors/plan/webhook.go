@@ -10,7 +10,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What Discord takes in one message (its documentation: "Create Message", "Embed Limits"), in UTF-16 units, the strictest way to count characters.
+// Discord's limits of one message (its documentation: "Create Message", "Embed Limits"), in UTF-16
+// units, the strictest way to count characters.
 const (
 	embedsMax     = 10
 	embedCharsMax = 6000 // of all embeds of a message together
@@ -21,7 +22,8 @@ const (
 	footerMax     = 2048
 )
 
-// WebhookBurst is how many requests one webhook takes in webhookWindow. Discord tells its limit in headers only; this is what they say.
+// WebhookBurst is how many requests one webhook takes in webhookWindow. Discord publishes its limit
+// in headers only; these are the values seen there.
 const (
 	WebhookBurst  = 5
 	webhookWindow = 2 * time.Second
@@ -31,11 +33,12 @@ const (
 const (
 	retryAfterMin = 100 * time.Millisecond
 	retryAfterMax = 10 * time.Minute
-	// WebhookTries is how often one message is sent that Discord does not take for a reason of its own; the waits between, 1 to 32 s, are a minute in all.
+	// WebhookTries is how often one message is sent that Discord fails to take; the waits between, 1
+	// to 32 s, are a minute in all.
 	WebhookTries = 7
 )
 
-// colors of an embed, as Discord's own palette has them.
+// colors of an embed, from Discord's own palette.
 var colors = map[messages.Level]int{
 	messages.LevelDebug: 0x80848E, messages.LevelInfo: 0x5865F2, messages.LevelWarn: 0xF0B232, messages.LevelError: 0xDA373C,
 }
@@ -64,8 +67,9 @@ type (
 	}
 )
 
-// WebhookMessage is the body of one message that tells of the first alerts, an embed each: of as many as Discord takes at once, which took says; at least one.
-// It mentions nobody, whatever the texts hold.
+// WebhookMessage returns the body of one message with an embed for each of the first alerts, as
+// many as Discord takes at once, and their number (≥ 1). It mentions no one, whatever the texts
+// hold.
 func WebhookMessage(alerts []Alert) (body []byte, took int) {
 	m := webhookMessage{}
 	m.AllowedMentions.Parse = []string{}
@@ -85,7 +89,8 @@ func WebhookMessage(alerts []Alert) (body []byte, took int) {
 	return body, len(m.Embeds)
 }
 
-// embedOf is an alert as an embed, and how many characters it counts, at most embedCharsMax: what is over that is left out from the end.
+// embedOf returns an alert as an embed, and how many characters it counts, at most embedCharsMax:
+// the excess is left out from the end.
 func embedOf(a Alert) (e embed, chars int) {
 	name, level := a.Event.Event()
 	e = embed{Title: cutText(name, titleMax), Color: colors[level], Fields: []embedField{}, Footer: embedFooter{cutText(a.Machine, footerMax)}, Timestamp: messages.Stamp(a.At)}
@@ -100,7 +105,7 @@ func embedOf(a Alert) (e embed, chars int) {
 	return e, chars
 }
 
-// eventFields is what an event says, in its own order, without what is empty.
+// eventFields returns the fields of an event, in its own order, without empty ones.
 func eventFields(e messages.Event) (fields []embedField) {
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -122,14 +127,15 @@ func eventFields(e messages.Event) (fields []embedField) {
 		}
 		cut := cutText
 		if name == "output" {
-			cut = lastText // its end is what tells
+			cut = lastText // its end matters most
 		}
 		fields = append(fields, embedField{Name: cutText(name.(string), fieldNameMax), Value: cut(value, fieldValueMax), Inline: units(value) <= inlineMax})
 	}
 	return fields
 }
 
-// textOf is a value for people: a text as it is, a list of texts a line each, all else as JSON.
+// textOf returns a value for people: a text as it is, a list of texts a line each, all else as
+// JSON.
 func textOf(raw json.RawMessage) string {
 	var text string
 	var list []string
@@ -143,7 +149,7 @@ func textOf(raw json.RawMessage) string {
 	}
 }
 
-// inlineMax is how long a value may be that stands beside another.
+// inlineMax is the longest value that may appear beside another.
 const inlineMax = 30
 
 // units counts a text as Discord does.
@@ -154,7 +160,7 @@ func units(s string) (n int) {
 	return n
 }
 
-// cutText is the beginning of s, at most so many units; what was cut is shown by an ellipsis.
+// cutText returns the beginning of s, at most most units, with an ellipsis where it was cut.
 func cutText(s string, most int) string {
 	if units(s) <= most {
 		return s
@@ -168,7 +174,7 @@ func cutText(s string, most int) string {
 	return s
 }
 
-// lastText is the end of s, at most so many units.
+// lastText returns the end of s, at most most units.
 func lastText(s string, most int) string {
 	over := units(s) - most
 	if over <= 0 {
@@ -184,7 +190,8 @@ func lastText(s string, most int) string {
 	return s
 }
 
-// WebhookWait is how long the next request has to wait, after those that were sent at these times, in order.
+// WebhookWait returns how long the next request has to wait, after those that were sent at these
+// times, in order.
 func WebhookWait(sent []time.Time, now time.Time) time.Duration {
 	if len(sent) < WebhookBurst {
 		return 0
@@ -192,21 +199,22 @@ func WebhookWait(sent []time.Time, now time.Time) time.Duration {
 	return max(0, sent[len(sent)-WebhookBurst].Add(webhookWindow).Sub(now))
 }
 
-// WebhookFate is what becomes of a message.
+// WebhookFate is the outcome of one sending of a message.
 type WebhookFate int
 
 const (
-	WebhookTold    WebhookFate = iota // Discord has it
-	WebhookAgain                      // it is sent again
-	WebhookRefused                    // Discord will never take it: the webhook is gone, or the message is wrong
-	WebhookLost                       // it was sent WebhookTries times
+	WebhookDelivered WebhookFate = iota // Discord has it
+	WebhookAgain                        // it is sent again
+	WebhookRefused                      // Discord will never take it: the webhook is gone, or the message is wrong
+	WebhookLost                         // it was sent WebhookTries times
 )
 
-// WebhookAnswer decides by what came back to the tries-th sending of a message, status 0 for nothing, and says when it is sent again. random is in [0,1).
+// WebhookAnswer decides by the answer to the tries-th sending of a message, status 0 for none, and
+// returns when it is sent again. random is in [0,1).
 func WebhookAnswer(status int, body []byte, tries int, random float64) (WebhookFate, time.Duration) {
 	switch {
 	case status >= 200 && status < 300:
-		return WebhookTold, 0
+		return WebhookDelivered, 0
 	case status == 429:
 		if d, ok := retryAfter(body); ok {
 			return WebhookAgain, d
@@ -220,7 +228,8 @@ func WebhookAnswer(status int, body []byte, tries int, random float64) (WebhookF
 	return WebhookAgain, Jitter(time.Second<<min(tries-1, 5), 0.2, random)
 }
 
-// retryAfter is the wait that Discord asks for in the body of a 429, in seconds. What stands before Discord may answer without one.
+// retryAfter returns the wait that Discord asks for in the body of a 429, in seconds. A proxy
+// before Discord may answer without one.
 func retryAfter(body []byte) (time.Duration, bool) {
 	var asked struct {
 		RetryAfter *float64 `json:"retry_after"`

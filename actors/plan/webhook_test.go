@@ -14,7 +14,7 @@ import (
 func TestWebhookMessage(t *testing.T) {
 	body, took := WebhookMessage([]Alert{{messages.ClusterGaveUp{
 		Cluster: 3, Shards: "30-39", Attempts: 4, Causes: []string{"exited", "mute"}, Output: "@everyone " + strings.Repeat("x", 1024) + "end",
-	}, told, "blade-7"}})
+	}, raised, "blade-7"}})
 	want := `{"embeds":[{"title":"cluster.gave_up","color":14300988,"fields":[{"name":"cluster","value":"3","inline":true},{"name":"shards","value":"30-39","inline":true},` +
 		`{"name":"attempts","value":"4","inline":true},{"name":"causes","value":"exited\nmute","inline":true},` +
 		`{"name":"output","value":"…` + strings.Repeat("x", 1020) + `end","inline":false}],` +
@@ -24,7 +24,7 @@ func TestWebhookMessage(t *testing.T) {
 	}
 }
 
-// Whatever an event holds, Discord takes the message, and every alert is told at last.
+// Whatever an event holds, Discord takes the message, and every alert is delivered in the end.
 func TestWebhookMessageKeepsToLimits(t *testing.T) {
 	texts := []string{"", "short", strings.Repeat("long ", 300), strings.Repeat("🦆", 1500), strings.Repeat("ü", 2000), "\xff\xfe"}
 	var alerts []Alert
@@ -33,7 +33,7 @@ func TestWebhookMessageKeepsToLimits(t *testing.T) {
 		for f := range i {
 			fields[texts[(i+f)%len(texts)]+fmt.Sprint(f)] = texts[f%len(texts)]
 		}
-		alerts = append(alerts, Alert{odd{fields}, told, texts[i%len(texts)]})
+		alerts = append(alerts, Alert{odd{fields}, raised, texts[i%len(texts)]})
 	}
 	for rest := alerts; len(rest) > 0; {
 		body, took := WebhookMessage(rest)
@@ -59,7 +59,7 @@ func TestWebhookMessageKeepsToLimits(t *testing.T) {
 		}
 		rest = rest[took:]
 	}
-	if _, took := WebhookMessage(slices.Repeat([]Alert{{messages.ClusterDied{}, told, ""}}, 40)); took != 10 {
+	if _, took := WebhookMessage(slices.Repeat([]Alert{{messages.ClusterDied{}, raised, ""}}, 40)); took != 10 {
 		t.Errorf("of small alerts it took %d", took)
 	}
 }
@@ -89,7 +89,7 @@ func TestCutText(t *testing.T) {
 func TestWebhookWait(t *testing.T) {
 	at := func(ms ...int) (all []time.Time) {
 		for _, m := range ms {
-			all = append(all, told.Add(time.Duration(m)*time.Millisecond))
+			all = append(all, raised.Add(time.Duration(m)*time.Millisecond))
 		}
 		return all
 	}
@@ -106,7 +106,7 @@ func TestWebhookWait(t *testing.T) {
 		{"the window is over", at(0, 100, 100, 100, 200), 2000, 0},
 		{"long ago", at(0, 0, 0, 0, 0), 99000, 0},
 	} {
-		if got := WebhookWait(tc.sent, told.Add(time.Duration(tc.now)*time.Millisecond)); got != tc.want {
+		if got := WebhookWait(tc.sent, raised.Add(time.Duration(tc.now)*time.Millisecond)); got != tc.want {
 			t.Errorf("%s: got %v", tc.name, got)
 		}
 	}
@@ -121,8 +121,8 @@ func TestWebhookAnswer(t *testing.T) {
 		fate   WebhookFate
 		wait   time.Duration
 	}{
-		{"taken", 204, "", 1, WebhookTold, 0},
-		{"taken, with the message", 200, "{}", 1, WebhookTold, 0},
+		{"taken", 204, "", 1, WebhookDelivered, 0},
+		{"taken, with the message", 200, "{}", 1, WebhookDelivered, 0},
 		{"too many", 429, `{"retry_after":0.65,"global":false}`, 1, WebhookAgain, 650 * time.Millisecond},
 		{"too many, for long", 429, `{"retry_after":12}`, 99, WebhookAgain, 12 * time.Second},
 		{"too many, hardly", 429, `{"retry_after":0}`, 1, WebhookAgain, 100 * time.Millisecond},

@@ -24,7 +24,7 @@ type Options struct {
 // Events tell what changes; how things stand at its start, and figures that change all the time, such as latencies, it asks for (messages.GetSnapshot) when somebody looks.
 func New(o Options) world.Behaviour {
 	return world.Behaviour{Name: Name, Actor: func(w *world.World, h world.Addresses) actor.Actor {
-		return &status{w: w, addresses: h, news: o.News, picture: newSnapshot(o), log: plan.NewChronicle(o.Source, now())}
+		return &status{w: w, addresses: h, news: o.News, picture: newSnapshot(o), log: plan.NewEventLog(o.Source, now())}
 	}}
 }
 
@@ -42,7 +42,7 @@ type status struct {
 	addresses world.Addresses
 	news      []messages.Event
 	picture   *snapshot
-	log       *plan.Chronicle
+	log       *plan.EventLog
 	surveyed  time.Time // when it was asked for last
 	asked     int       // numbers the surveys
 	looks     []messages.GetView
@@ -68,7 +68,7 @@ func (d *status) Receive(ctx actor.Context) {
 	case messages.Event:
 		m = plan.Shorten(m)
 		d.picture.heard(m, now())
-		d.log.Tell(m, now())
+		d.log.Record(m, now())
 	case messages.ClusterSnapshot:
 		d.picture.clusterMoved(m.Moved, now())
 	case messages.FleetSnapshot:

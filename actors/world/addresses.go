@@ -4,7 +4,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// House is the addresses that everybody in one CONTROL may talk to. They are names, and stay good whatever restarts.
+// Addresses names the actors that every actor of one CONTROL may send to. They are names, and stay
+// valid whatever restarts.
 type Addresses struct {
 	MasterLink *actor.PID
 	Clusters   *actor.PID
@@ -15,7 +16,7 @@ type Addresses struct {
 	Commander  *actor.PID
 }
 
-// houseOf gives the addresses below a root.
+// AddressesOf returns the addresses below a root.
 func AddressesOf(root *actor.PID) Addresses {
 	child := func(name string) *actor.PID { return actor.NewPID(root.Address, root.Id+"/"+name) }
 	return Addresses{MasterLink: root, Clusters: child("clusters"), Gate: child("gate"), Events: child("events"), Sessions: child("sessions"), Router: child("router"),

@@ -4,8 +4,10 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Behaviour is an actor that the operator's own main adds: the extension point (DESIGN §3). It is spawned beside our own actors, with their World; it may send
-// messages.Subscribe to House.Events and then gets every messages.Event, and may send the public commands to House.Clusters.
+// Behaviour is an actor that the operator's own main adds: the extension point (DESIGN §3). It is
+// spawned beside CONTROL's own actors, with their World. It may send messages.Subscribe to
+// Addresses.Events and then gets every messages.Event, and may send the public commands to
+// Addresses.Clusters.
 type Behaviour struct {
 	Name  string // of its actor, unique
 	Actor func(w *World, h Addresses) actor.Actor

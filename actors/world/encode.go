@@ -2,7 +2,7 @@ package world
 
 import "encoding/json"
 
-// Encode returns v as JSON, where v is a value of our own that always has one.
+// Encode returns v as JSON; it panics on a value that has none.
 func Encode(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Panic is the failure that a panic in an actor becomes, with the stack that protoactor drops.
+// Panic is the error of a panic in an actor, with the stack that protoactor drops.
 type Panic struct {
 	Message string // type of the message that was being handled
 	Value   any
@@ -24,7 +24,7 @@ func (w *World) Spawn(name string, producer actor.Producer, more ...actor.PropsO
 	return w.SpawnOn(actor.Unbounded(), name, producer, more...)
 }
 
-// SpawnOn is Spawn for an actor that wants a mailbox of its own kind.
+// SpawnOn is Spawn for an actor with a mailbox of its own kind.
 func (w *World) SpawnOn(wanted actor.MailboxProducer, name string, producer actor.Producer, more ...actor.PropsOption) *actor.Props {
 	options := append([]actor.PropsOption{actor.WithReceiverMiddleware(guard(w.Log)), actor.WithMailbox(wanted)}, more...)
 	if w.Props != nil {
@@ -33,7 +33,8 @@ func (w *World) SpawnOn(wanted actor.MailboxProducer, name string, producer acto
 	return actor.PropsFromProducer(producer, options...)
 }
 
-// guard turns a panic into *Panic, and lets none out of the last messages of an actor's life: protoactor would leave a zombie that its parent waits for, for ever.
+// guard turns a panic into *Panic, and swallows one on the last messages of an actor: protoactor
+// would leave a zombie that its parent waits for forever.
 func guard(log zerolog.Logger) actor.ReceiverMiddleware {
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(ctx actor.ReceiverContext, env *actor.MessageEnvelope) {
@@ -55,15 +56,16 @@ func guard(log zerolog.Logger) actor.ReceiverMiddleware {
 	}
 }
 
-// Resume is the supervision of a root and of the actors whose state nobody could give back: the message that panicked is lost, the actor goes on.
+// Resume is the supervision of a root and of actors whose state cannot be rebuilt: the message that
+// panicked is lost, the actor goes on.
 type Resume struct {
 	Log zerolog.Logger
-	// Failed is told of every panic; nil: nobody is.
+	// Failed is called at every panic; may be nil.
 	Failed func(child *actor.PID, p error)
 }
 
-// Recovered follows a panic of an actor that goes on. The message that it panicked on is lost, and that may have been an answer or a timer it waits for: it is to ask, and
-// to set its timers, anew.
+// Recovered follows a panic of an actor that goes on. The message that it panicked on is lost, and
+// may have been an answer or a timer it waits for: the actor asks, and sets its timers, again.
 type Recovered struct{}
 
 // HandleFailure logs the panic with its stack and resumes the actor.
@@ -77,7 +79,7 @@ func (r *Resume) HandleFailure(system *actor.ActorSystem, supervisor actor.Super
 	system.Root.Send(child, Recovered{})
 }
 
-// LogPanic writes a panic down, with its stack.
+// LogPanic logs a panic with its stack.
 func LogPanic(log zerolog.Logger, id string, err error) {
 	event := log.Error().Str("actor", id).Err(err)
 	var p *Panic
@@ -87,7 +89,7 @@ func LogPanic(log zerolog.Logger, id string, err error) {
 	event.Msg("actor panicked")
 }
 
-// AsError gives the reason of a failure as an error.
+// AsError returns the reason of a failure as an error.
 func AsError(reason any) error {
 	if err, ok := reason.(error); ok {
 		return err

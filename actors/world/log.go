@@ -8,12 +8,12 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// levels is how loud an event is, in the log's words.
+// levels maps the levels of events to those of the log.
 var levels = map[messages.Level]zerolog.Level{
 	messages.LevelDebug: zerolog.DebugLevel, messages.LevelInfo: zerolog.InfoLevel, messages.LevelWarn: zerolog.WarnLevel, messages.LevelError: zerolog.ErrorLevel,
 }
 
-// LogEvent writes an event as one line: its name as the message, its JSON fields as fields.
+// LogEvent logs an event as one line: its name as the message, its JSON fields as fields.
 func (w *World) LogEvent(e messages.Event) {
 	name, level := e.Event()
 	if levels[level] < w.Log.GetLevel() { // spares the work below

@@ -7,13 +7,13 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Secrets holds every secret that this process knows, and takes them out of what it passes on. It
-// may be used from anywhere; nil passes everything on.
+// Secrets holds every secret that this process knows, and redacts them in what it passes on. It may
+// be used from anywhere; nil redacts nothing.
 //
-// Two places use it, and nothing that leaves a process passes neither: the event bus of CONTROL
-// (events.Bus) and of MASTER (Fleet), before anyone hears of an event, and the writer of the log. What
-// MasterLink reports to MASTER and what MASTER answers an operator with are texts of events, or
-// pass Text. What bots say to each other stays between them.
+// Everything that leaves a process passes one of two places: the event bus of CONTROL (events.Bus)
+// or of MASTER (Fleet), before any subscriber, and the writer of the log. What MasterLink reports
+// to MASTER and what MASTER answers an operator with are texts of events, or pass Text. Messages
+// between bots are not redacted.
 type Secrets struct{ known atomic.Pointer[plan.Secrets] }
 
 // Learn adds secrets. Those that are empty, too short (plan.SecretMin) or known already change

@@ -8,7 +8,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// States is an actor's state machine: one method a state, one door between them, one timeout that dies with the state. Embed it, and call Begin in the producer.
+// States is an actor's state machine: one method for each state, one way to change it, one timeout
+// that ends with the state. Embed it, and call Begin in the producer.
 type States struct {
 	actor.Behavior
 	W   *World
@@ -20,13 +21,14 @@ type States struct {
 
 type timer struct{ cancel func() }
 
-// Timeout arrives when the time set by In is over, unless another one was set or the state was left.
+// Timeout arrives when the time set by In is over, unless another one was set or the state was
+// left.
 type Timeout struct {
 	Due time.Time
 	set *timer
 }
 
-// IgnoreDeadLetterLogging marks a timer of an actor that stopped meanwhile as nothing to report.
+// IgnoreDeadLetterLogging: a timer may fire after its actor has stopped.
 func (Timeout) IgnoreDeadLetterLogging() {}
 
 // Begin sets the state in which Started arrives.
@@ -35,7 +37,7 @@ func (s *States) Begin(w *World, log zerolog.Logger, name string, receive actor.
 	s.Become(receive)
 }
 
-// Receive hands a message to the present state. A Timeout that fired before it was cancelled is
+// Receive passes a message to the current state. A Timeout that fired before it was cancelled is
 // dropped.
 func (s *States) Receive(ctx actor.Context) {
 	if t, is := ctx.Message().(Timeout); is && t.set != s.timer {
@@ -52,7 +54,7 @@ func (s *States) Enter(name string, receive actor.ReceiveFunc) {
 	s.Become(receive)
 }
 
-// Leave cancels the timeout of the present state without entering another one.
+// Leave cancels the timeout of the current state without entering another one.
 func (s *States) Leave() {
 	if s.timer != nil {
 		s.timer.cancel()
@@ -60,10 +62,10 @@ func (s *States) Leave() {
 	}
 }
 
-// State is the name of the present state.
+// State returns the name of the current state.
 func (s *States) State() string { return s.state }
 
-// In asks for one Timeout in the present state, in place of one asked for before.
+// In asks for one Timeout in the current state, in place of one asked for before.
 func (s *States) In(ctx actor.Context, d time.Duration) {
 	s.Leave()
 	t := &timer{}
@@ -77,7 +79,7 @@ func (s *States) After(ctx actor.Context, d time.Duration, msg any) (cancel func
 	return s.W.After(d, func() { send(msg) })
 }
 
-// Unexpected is what a state does with a message it does not know: it says so. A message lost in silence looks like a hang.
+// Unexpected logs a message that the state does not handle: silence would look like a hang.
 func (s *States) Unexpected(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case actor.SystemMessage, actor.AutoReceiveMessage, actor.AutoRespond, Timeout, Recovered:
@@ -86,7 +88,7 @@ func (s *States) Unexpected(ctx actor.Context) {
 	}
 }
 
-// Sender gives a function that sends to the actor itself, from anywhere and at any time.
+// Sender returns a function that sends to the actor itself, from anywhere and at any time.
 func Sender(ctx actor.Context) func(msg any) {
 	root, self := ctx.ActorSystem().Root, ctx.Self()
 	return func(msg any) { root.Send(self, msg) }

@@ -1,4 +1,5 @@
-// Package world is what every actor here stands on: World, all its effects; States, its state machine; Guard, what a panic becomes.
+// Package world is the base of every actor here: World, all its effects; States, its state machine;
+// Guard, its panics.
 package world
 
 import (
@@ -12,27 +13,32 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// World is everything that lies outside a mailbox. cmd fills it with the machine's own; test/sim with a seeded one.
+// World is everything that lies outside a mailbox. cmd fills it with the machine's own; test/sim
+// with a seeded one.
 //
 // No function blocks. A callback is called later, never from within the call that took it, on no
-// particular goroutine: all it may do is send to an actor. No function is for time.Now: it is
-// simulated in a bubble; what World seams is the order of things, and the clocks that may be wrong.
+// particular goroutine: all it may do is send to an actor. time.Now is not here: a bubble simulates
+// it. World replaces the order of things, and the clocks that may be wrong.
 type World struct {
-	// Clocks are for what is written to a file or a packet: see there.
+	// Clocks are for times in files and packets.
 	Clocks
-	// After runs fn once d has passed, unless cancel came first. A cancel that comes too late is no error.
+	// After runs fn once d has passed, unless cancel came first. A cancel that comes too late is no
+	// error.
 	After func(d time.Duration, fn func()) (cancel func())
-	// Dial opens a link. done is called once. cancel abandons the attempt, and closes a link whose Receive was never called.
+	// Dial opens a link. done is called once. cancel abandons the attempt, and closes a link whose
+	// Receive was never called.
 	Dial func(to transport.Target, done func(transport.Link, error)) (cancel func())
-	// Listen accepts links at address ("host:port", port 0 for any) until stop, and says where it listens. accept is called for every link that said who it is.
+	// Listen accepts links at address ("host:port", port 0 for any) until stop, and returns where it
+	// listens. accept is called for every link that introduced itself.
 	Listen func(address string, accept func(transport.Link, transport.Greeting)) (at string, stop func(), err error)
-	// Start starts a process. done is called once. cancel abandons the attempt, and kills a process whose Wait was never called.
+	// Start starts a process. done is called once. cancel abandons the attempt, and kills a process
+	// whose Wait was never called.
 	Start func(spec proc.Spec, done func(proc.Process, error)) (cancel func())
-	// Save replaces the named small file of the state folder, whole or not at all, in the order of the calls. Load reads what was saved last,
-	// whether it is on disk yet or not; a missing file is nil, nil.
+	// Save replaces the named small file of the state folder, whole or not at all, in the order of the
+	// calls. Load reads what was saved last, whether it is on disk or not; a missing file is nil, nil.
 	Save func(name string, data []byte, done func(error))
 	Load func(name string) ([]byte, error)
-	// Find finds a process that an earlier life started. done is called once: with the process, with
+	// Find finds a process that an earlier run started. done is called once: with the process, with
 	// proc.ErrGone when it is dead and nothing of it is left, or with another error when that is
 	// unknown. cancel abandons the search, and lets go of a process whose Wait was never called
 	// without harming it.
@@ -46,27 +52,28 @@ type World struct {
 	// Remove deletes a small file, List names all of them; in the order of Save.
 	Remove func(name string, done func(error))
 	List   func() ([]string, error)
-	// Grep waits until a line of a file matches, from its beginning on; the file may not be there yet. done is called once, with an error where it cannot be read.
+	// Grep waits until a line of a file matches, from its beginning on; the file may not exist at
+	// first. done is called once, with an error where it cannot be read.
 	Grep func(file string, line *regexp.Regexp, done func(error)) (cancel func())
 	// Hook runs one command with input on its stdin, its output dropped, killed after limit.
 	Hook func(argv []string, input []byte, limit time.Duration, done func(error))
-	// Unlink removes a stale socket. What is not there, or no socket, is left alone.
+	// Unlink removes a stale socket. Anything else, or nothing, is left alone.
 	Unlink func(path string)
 	// Fetch does one HTTP request.
 	Fetch func(r Request, done func(Response, error)) (cancel func())
-	// Starved reports whether this machine was short of CPU time within the last seconds, so that
-	// whoever is late may be well. It reads what is known, and never blocks.
+	// Starved reports whether this machine was short of CPU time within the last seconds, so that a
+	// late process may be healthy. It reads what is known, and never blocks.
 	Starved func() bool
-	// Uptime is how long the machine has been up, by a clock that all of its processes read and nobody
-	// can set; 0 where there is none.
+	// Uptime returns how long the machine has been up, by a clock that all of its processes read and
+	// that cannot be set; 0 where there is none.
 	Uptime func() time.Duration
-	// Rand is a number in [0,1).
+	// Rand returns a number in [0,1).
 	Rand func() float64
-	// Props returns what an actor is spawned with beside its own. It may replace the wanted mailbox:
-	// production keeps an eye on it, the simulation has one that runs one message a turn.
+	// Props returns further props of an actor. It may replace the wanted mailbox: production measures
+	// it, the simulation has one that runs one message a turn.
 	Props func(name string, wanted actor.MailboxProducer) []actor.PropsOption
 	Log   zerolog.Logger
-	// Secrets is what this process must not pass on; nil: it passes everything on.
+	// Secrets is what this process must not pass on; nil redacts nothing.
 	Secrets *Secrets
 }
 
@@ -79,14 +86,14 @@ type Request struct {
 	Stay        bool // a redirect is not followed: it is the answer
 }
 
-// Response is what came back, whatever the status.
+// Response is an answer, whatever its status.
 type Response struct {
 	Status int
 	Header map[string]string // those of ResponseHeaders that came
 	Body   []byte
 }
 
-// ResponseHeaders are the headers of an answer that somebody reads, by their canonical names.
+// ResponseHeaders are the headers of an answer that are read, by their canonical names.
 var ResponseHeaders = []string{"Content-Type", "Location", "Retry-After"}
 
 // ResponseMax is how much of an answer is read; a longer one is an error.

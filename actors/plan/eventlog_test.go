@@ -8,11 +8,12 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What is kept is told once and in order; what is not kept any more is a gap, for those alone who want events of its level.
-func TestChronicle(t *testing.T) {
-	c := NewChronicle("m1", noon)
+// What is kept is told once and in order; what is not kept any more is a gap, for those alone who
+// want events of its level.
+func TestEventLog(t *testing.T) {
+	c := NewEventLog("m1", noon)
 	first := c.Last
-	for i := range 2 * keptMoves { // many moves push out no news
+	for i := range 2 * keptTransitions { // many moves push out no news
 		c.Add(messages.ShardMoved{Shard: i}, noon)
 		if i%200 == 0 {
 			c.Add(messages.ClusterReady{PID: i}, noon)
@@ -26,7 +27,7 @@ func TestChronicle(t *testing.T) {
 	}{
 		"from now on":                  {0, messages.LevelDebug, 0, false},
 		"news since the start":         {first, messages.LevelInfo, 5, false},
-		"all since the start":          {first, messages.LevelDebug, keptMoves + 5, true},
+		"all since the start":          {first, messages.LevelDebug, keptTransitions + 5, true},
 		"all since a moment ago":       {c.Last - 10, messages.LevelDebug, 10, false},
 		"nothing new":                  {c.Last, messages.LevelDebug, 0, false},
 		"of an earlier life":           {first - 1, messages.LevelInfo, 5, true},
@@ -42,26 +43,27 @@ func TestChronicle(t *testing.T) {
 			t.Errorf("%s: %d events, gap %v, last %d; want %d, %v, %d", name, len(ids), got.Gap, got.Last, q.n, q.gap, c.Last)
 		}
 	}
-	for range keptNews {
+	for range keptEvents {
 		c.Add(messages.ClusterReady{}, noon)
 	}
-	if got := c.Since(first, messages.LevelInfo); !got.Gap || len(got.Events) != keptNews {
+	if got := c.Since(first, messages.LevelInfo); !got.Gap || len(got.Events) != keptEvents {
 		t.Errorf("%d events, gap %v", len(got.Events), got.Gap)
 	}
 }
 
 // A dead bot's last words are cut: five hundred of them would be all of our memory.
-func TestChronicleCuts(t *testing.T) {
-	c := NewChronicle("m1", noon)
+func TestEventLogCuts(t *testing.T) {
+	c := NewEventLog("m1", noon)
 	told := c.Add(messages.ClusterGaveUp{Output: strings.Repeat("ä", 64<<10) + "the end"}, noon)
 	if out := told.Event.(messages.ClusterGaveUp).Output; len(out) > outputMax || !strings.HasSuffix(out, "the end") || strings.ToValidUTF8(out, "") != out {
 		t.Errorf("%d bytes", len(out))
 	}
 }
 
-// Who follows is told what is of his level, until he has had enough; who went away is noticed by the next who comes, though nothing of his level happens.
-func TestChronicleFollowers(t *testing.T) {
-	c := NewChronicle("m1", noon)
+// Who follows is told what is of his level, until he has had enough; who went away is noticed by
+// the next who comes, though nothing of his level happens.
+func TestEventLogFollowers(t *testing.T) {
+	c := NewEventLog("m1", noon)
 	calls := map[string]int{}
 	follow := func(name string, least messages.Level, most int) {
 		c.Follow(messages.Follow{Least: least, Deliver: func(messages.EventBatch) bool { calls[name]++; return calls[name] < most }})
@@ -69,9 +71,9 @@ func TestChronicleFollowers(t *testing.T) {
 	follow("all", messages.LevelDebug, 100)
 	follow("news", messages.LevelInfo, 4)
 	follow("gone", messages.LevelError, 2)
-	c.Tell(messages.ShardMoved{}, noon)
-	c.Tell(messages.ClusterReady{}, noon)
-	c.Tell(messages.ClusterReady{}, noon)
+	c.Record(messages.ShardMoved{}, noon)
+	c.Record(messages.ClusterReady{}, noon)
+	c.Record(messages.ClusterReady{}, noon)
 	if calls["all"] != 6 || calls["news"] != 4 || calls["gone"] != 1 || len(c.followers) != 2 {
 		t.Errorf("%v, %d followers", calls, len(c.followers))
 	}
@@ -82,18 +84,18 @@ func TestChronicleFollowers(t *testing.T) {
 }
 
 // Those who are not let in displace no event of the fleet, however often they knock.
-func TestChronicleKnocks(t *testing.T) {
+func TestEventLogKnocks(t *testing.T) {
 	now := noon
-	c := NewChronicle("m", now)
+	c := NewEventLog("m", now)
 	first := c.Last
-	c.Tell(messages.MachineLost{Source: "a"}, now)
-	for range 10 * keptNews {
-		c.Tell(messages.MachineRefused{Remote: "10.0.0.1:5", CloseCode: 4001}, now)
-		c.Tell(messages.AdminRefused{Remote: "10.0.0.1", Status: 401}, now)
+	c.Record(messages.MachineLost{Source: "a"}, now)
+	for range 10 * keptEvents {
+		c.Record(messages.MachineRefused{Remote: "10.0.0.1:5", CloseCode: 4001}, now)
+		c.Record(messages.AdminRefused{Remote: "10.0.0.1", Status: 401}, now)
 	}
-	c.Tell(messages.MachineLeft{Source: "a"}, now)
+	c.Record(messages.MachineLeft{Source: "a"}, now)
 	got := c.Since(first, messages.LevelInfo)
-	if got.Gap || len(got.Events) != keptKnock+2 || got.Events[0].Event != (messages.MachineLost{Source: "a"}) || got.Events[keptKnock+1].Event != (messages.MachineLeft{Source: "a"}) {
+	if got.Gap || len(got.Events) != keptRefusals+2 || got.Events[0].Event != (messages.MachineLost{Source: "a"}) || got.Events[keptRefusals+1].Event != (messages.MachineLeft{Source: "a"}) {
 		t.Errorf("gap %v, %d events", got.Gap, len(got.Events))
 	}
 }
