@@ -114,7 +114,7 @@ func TestKinds(t *testing.T) {
 		"actors/settings.go M.f: drop `m.raise(ctx, messages.Linked{Epoch: s.Epoch})`": "other",
 		"actors/cluster.go C.f: if true `m.life == c.life.Instance`":                   "fence",
 		"actors/cluster.go C.f: case false `m.link != c.link`":                         "fence",
-		"actors/cluster.go C.f: drop `c.life = plan.Run{}`":                           "fence",
+		"actors/cluster.go C.f: drop `c.life = plan.Run{}`":                            "fence",
 		"actors/cluster.go C.f: drop `send(woke{life})`":                               "other",
 		"actors/halt.go M.f: drop `ctx.Send(f.governor, halted{})`":                    "fence",
 		"actors/cluster_search.go C.f: case true `errors.Is(err, errUnsupported)`":     "search",
