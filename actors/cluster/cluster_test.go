@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -44,37 +45,57 @@ func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
 	link := &recordingLink{}
 	c := &Cluster{life: plan.Run{Instance: "7"}, mint: &messages.Mint{}, past: &past{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
 		settings: messages.Settings{ShardCount: 2, ShardsPerCluster: 2}, options: Options{Heartbeat: 5 * time.Second}}
-	c.W = &world.World{Secrets: &world.Secrets{}, After: func(d time.Duration, _ func()) func() {
-		link.timers = append(link.timers, d)
-		return func() {}
-	}}
+	c.W = &world.World{Clocks: world.NewClocks(time.Now), Secrets: &world.Secrets{}, Starved: func() bool { return false },
+		Save: func(string, []byte, func(error)) {}, Remove: func(string, func(error)) {},
+		Fetch: func(world.Request, func(world.Response, error)) func() { return func() {} },
+		After: func(d time.Duration, _ func()) func() {
+			link.timers = append(link.timers, d)
+			return func() {}
+		}}
+	c.shares = newShares(2)
 	c.link = link
 	c.Enter(string(state), func(actor.Context) {})
 	return c, link
 }
 
-// inActor runs do as an actor, and returns what its parent got.
+// inActor runs do as an actor, and returns what it and its parent got.
 func inActor(t *testing.T, do func(ctx actor.Context)) (got []any) {
 	t.Helper()
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 	defer system.Shutdown()
-	child := actor.PropsFromFunc(func(ctx actor.Context) {
-		if ctx.Message() == "do" {
-			do(ctx)
-			ctx.Respond("done")
+	var mu sync.Mutex
+	keep := func(msg any) {
+		switch msg.(type) {
+		case actor.SystemMessage, actor.AutoReceiveMessage:
+		default:
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, msg)
 		}
-	})
+	}
+	var child *actor.PID
 	parent := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
 		switch m := ctx.Message().(type) {
-		case actor.SystemMessage, actor.AutoReceiveMessage:
-		case string:
-			ctx.Forward(ctx.Spawn(child))
+		case *actor.Started:
+			child = ctx.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+				switch m := ctx.Message().(type) {
+				case func(actor.Context):
+					m(ctx)
+					ctx.Respond("done")
+				default:
+					keep(m)
+				}
+			}))
+		case func(actor.Context):
+			ctx.Forward(child)
 		default:
-			got = append(got, m)
+			keep(m)
 		}
 	}))
-	if _, err := system.Root.RequestFuture(parent, "do", 10*time.Second).Result(); err != nil {
-		t.Fatal(err)
+	for _, do := range []func(actor.Context){do, func(actor.Context) {}} { // the second is behind all that the first sent
+		if _, err := system.Root.RequestFuture(parent, do, 10*time.Second).Result(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := system.Root.PoisonFuture(parent).Wait(); err != nil {
 		t.Fatal(err)
@@ -82,8 +103,8 @@ func inActor(t *testing.T, do func(ctx actor.Context)) (got []any) {
 	return got
 }
 
-// houseAt is a addresses where everybody lives at one address.
-func houseAt(pid *actor.PID) world.Addresses {
+// allAt is the addresses of a machine on which everything lives at one.
+func allAt(pid *actor.PID) world.Addresses {
 	return world.Addresses{Events: pid, Gate: pid, Sessions: pid, Router: pid}
 }
 
@@ -132,28 +153,6 @@ type hearing struct {
 }
 
 func (h hearing) Message() any { return h.msg }
-
-// What waits for a cluster's share is passed on each 250 ms until nothing waits, and a moment in
-// which nothing does costs no share.
-func TestShareOfACluster(t *testing.T) {
-	c, link := clusterIn(messages.ClusterServing)
-	c.shares = newShares(2)
-	c.books = plan.Share{Burst: 1, PerSecond: 1e-9}
-	c.features = []string{messages.FeatureSessions}
-	c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardReady}}
-	keep := func(ctx actor.Context) { c.keep(ctx, []messages.Session{{Shard: 1, SessionID: "s", Seq: 1}}, nil) }
-	got := inActor(t, func(ctx actor.Context) {
-		c.addresses = houseAt(ctx.Parent())
-		c.passOn(ctx) // nothing waits
-		keep(ctx)     // at once
-		keep(ctx)     // waits
-		keep(ctx)
-		c.passOn(ctx) // still does
-	})
-	if want := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond}; !slices.Equal(link.timers, want) || len(c.kept) != 1 || times[messages.KeepSessions](got) != 1 {
-		t.Errorf("timers %v, %d sessions wait, %d were passed on; want %v, 1 and 1", link.timers, len(c.kept), times[messages.KeepSessions](got), want)
-	}
-}
 
 // A panic of ours may cost the timeout of an end that is under way: it is set again.
 func TestTimeoutOfAnEndIsSetAgain(t *testing.T) {
@@ -209,9 +208,9 @@ func TestBury(t *testing.T) {
 	unlinked := ""
 	c.W.Unlink = func(path string) { unlinked = path }
 	c.life.Socket, c.shares, c.shards = "/run/7", newShares(2), map[int]*shard{}
-	c.kept[1] = messages.Session{Shard: 1, SessionID: "s"}
+	c.kept[1], c.gone[0] = messages.Session{Shard: 1, SessionID: "s"}, true
 	got := inActor(t, func(ctx actor.Context) {
-		c.addresses = houseAt(ctx.Parent())
+		c.addresses = allAt(ctx.Parent())
 		c.bury(ctx)
 	})
 	var order []string
@@ -221,17 +220,45 @@ func TestBury(t *testing.T) {
 	if want := []string{"messages.DropPermits", "messages.KeepSessions", "messages.SessionsOrphaned"}; !slices.Equal(order, want) || unlinked != "/run/7" || !link.closed || c.link != nil || !c.past.buried {
 		t.Errorf("told %v, removed %q, closed %v, buried %v; want %v, its socket, true, true", order, unlinked, link.closed, c.past.buried, want)
 	}
+	if got = inActor(t, func(ctx actor.Context) {
+		c.addresses = allAt(ctx.Parent())
+		c.bury(ctx)
+	}); times[messages.KeepSessions](got) != 0 {
+		t.Errorf("told %v, where no sessions wait", got)
+	}
 }
 
 // sleeper is a process that does nothing, and keeps which signals it was sent.
 type sleeper struct {
 	proc.Process
 	signals []syscall.Signal
+	exited  func(proc.Exit)
 }
 
-func (s *sleeper) Signal(sig syscall.Signal) { s.signals = append(s.signals, sig) }
-func (s *sleeper) PID() int                  { return 1 }
-func (s *sleeper) Mark() proc.Mark           { return proc.Mark{PID: 1} }
+func (s *sleeper) Signal(sig syscall.Signal)   { s.signals = append(s.signals, sig) }
+func (s *sleeper) Wait(exited func(proc.Exit)) { s.exited = exited }
+func (s *sleeper) PID() int                    { return 1 }
+func (s *sleeper) Mark() proc.Mark             { return proc.Mark{PID: 1} }
+
+// Leave to kill a late process is taken where there is one, and its end is not decided.
+func TestMayKill(t *testing.T) {
+	for name, tc := range map[string]struct {
+		state   messages.ClusterState
+		process proc.Process
+		want    bool
+	}{
+		"late":       {messages.ClusterServing, &sleeper{}, true},
+		"it ends":    {messages.ClusterDraining, &sleeper{}, false},
+		"none as so": {messages.ClusterSpawning, nil, false},
+	} {
+		c, link := clusterIn(tc.state)
+		c.process = tc.process
+		inActor(t, c.mayKill)
+		if c.allowed != tc.want || (len(link.timers) == 1) != tc.want {
+			t.Errorf("%s: taken %v, timers %v; want %v", name, c.allowed, link.timers, tc.want)
+		}
+	}
+}
 
 // A process that outlives its grace is sent SIGKILL; one that outlives that too is searched each
 // grace, for the message of its end may be lost.
@@ -253,33 +280,36 @@ func TestGraceIsOver(t *testing.T) {
 	}
 }
 
-// The successor of an earlier life of CONTROL does not end, though it was sent SIGKILL: that is
-// reported, and it is searched again.
-func TestSuccessorThatDoesNotEnd(t *testing.T) {
-	c, link := clusterIn(messages.ClusterAdopting)
-	c.W.Rand = func() float64 { return 0.5 }
-	got := inActor(t, func(ctx actor.Context) {
-		c.addresses = houseAt(ctx.Parent())
-		c.adopting(hearing{ctx, world.Timeout{}})
-	})
-	if c.State() != string(messages.ClusterUnknown) || times[messages.ClusterInDoubt](got) != 1 || len(link.timers) != 1 {
-		t.Errorf("state %s, heard %v, timers %v; want unknown, reported once, one timer", c.State(), got, link.timers)
-	}
-}
-
-// A large bot of no protocol gives its first sign of life late: its start gets the time that its
-// shards need from then on.
-func TestLateSignOfLife(t *testing.T) {
-	c, _ := clusterIn(messages.ClusterConnecting)
-	c.plan.Shards = messages.ShardRange{First: 0, Last: 59}
-	c.options.Protocol, c.options.Ready.After = messages.ProtocolEnv, time.Second
-	c.started = time.Now().Add(-400 * time.Second)
-	c.startBy = c.started.Add(plan.EnvStart(c.plan.Shards))
-	inActor(t, func(ctx actor.Context) {
-		c.addresses = houseAt(ctx.Parent())
-		c.heard(ctx)
-	})
-	if left := c.startBy.Sub(c.lastIdentify()); left < 5*time.Minute {
-		t.Errorf("%v between its last identify and the end of its start, want 5m and more", left)
+// A bot is asked to end in the best way that it knows, and gets SIGTERM where it cannot be asked.
+func TestDrain(t *testing.T) {
+	all := map[int]*shard{0: {}, 1: {}}
+	for name, tc := range map[string]struct {
+		shards   map[int]*shard
+		closed   bool // its socket
+		features []string
+		final    bool
+		sent     string
+		state    messages.ClusterState
+	}{
+		"it can drain":          {all, false, []string{messages.FeatureDrain}, false, "messages.Drain", messages.ClusterDraining},
+		"for good":              {all, false, []string{messages.FeatureDrain}, true, "messages.Destroying", messages.ClusterDraining},
+		"it cannot drain":       {all, false, nil, false, "messages.Destroying", messages.ClusterDraining},
+		"its socket is closed":  {all, true, nil, false, "", messages.ClusterKilling},
+		"it did not say HELLO ": {nil, false, nil, false, "", messages.ClusterKilling},
+	} {
+		c, link := clusterIn(messages.ClusterServing)
+		p := &sleeper{}
+		c.process, c.shards, c.features = p, tc.shards, tc.features
+		if tc.closed {
+			c.link = nil
+		}
+		inActor(t, func(ctx actor.Context) { c.drain(ctx, messages.StopRun{Final: tc.final}) })
+		sent := ""
+		for _, m := range link.sent {
+			sent += fmt.Sprintf("%T", m)
+		}
+		if sent != tc.sent || c.State() != string(tc.state) || (len(p.signals) == 1) != (tc.sent == "") {
+			t.Errorf("%s: sent %q, state %s, signals %v; want %q, %s", name, sent, c.State(), p.signals, tc.sent, tc.state)
+		}
 	}
 }

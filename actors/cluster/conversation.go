@@ -236,7 +236,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	c.arm(ctx)
 	switch {
 	case c.has(messages.FeatureShards):
-	case c.adopted && c.served: // it said CONNECTED long ago
+	case c.served: // it said CONNECTED long ago
 		c.connected(ctx)
 	default:
 		if c.adopted && !c.options.asksItself() {
@@ -281,7 +281,7 @@ func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
 
 // askToEnd asks the bot to end by itself, and says whether it could be asked.
 func (c *Cluster) askToEnd(final bool, grace time.Duration) bool {
-	if c.link == nil || c.shards == nil {
+	if c.shards == nil { // it did not answer HELLO
 		return false
 	}
 	event := c.mint.New(time.Now(), messages.ManagerShard)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/router"
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 	codec "github.com/discluster/control/transport/ipc"
@@ -95,7 +97,7 @@ func TestTimeForHello(t *testing.T) {
 		c, link := clusterIn(tc.state)
 		c.adopted, c.successor = tc.adopted, tc.successor
 		inActor(t, func(ctx actor.Context) {
-			c.addresses = houseAt(ctx.Parent())
+			c.addresses = allAt(ctx.Parent())
 			c.opened(ctx, socketOpened{c.thisRun(), link, nil})
 		})
 		if !slices.Equal(link.timers, tc.timers) {
@@ -107,18 +109,20 @@ func TestTimeForHello(t *testing.T) {
 // The Router hears once a link that the instance can be asked, however often HELLO is answered, and
 // not of one that is another's.
 func TestRouterHearsOnceOfALink(t *testing.T) {
-	c, _ := clusterIn(messages.ClusterServing)
-	got := inActor(t, func(ctx actor.Context) {
-		c.addresses = houseAt(ctx.Parent())
-		c.greeted(ctx, messages.Identify{ID: "8"})
-		for range 2 {
-			c.greeted(ctx, messages.Identify{ID: "7"})
+	c, link := clusterIn(messages.ClusterServing)
+	for i, tc := range []struct {
+		link *recordingLink
+		id   messages.Snowflake
+		want int
+	}{{link, "8", 0}, {link, "7", 1}, {link, "7", 0}, {&recordingLink{}, "7", 1}} {
+		c.link = tc.link
+		got := inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			c.greeted(ctx, messages.Identify{ID: tc.id})
+		})
+		if n := times[router.ConnGreeted](got); n != tc.want {
+			t.Errorf("answer %d: heard %d times, want %d", i, n, tc.want)
 		}
-		c.link = &recordingLink{}
-		c.greeted(ctx, messages.Identify{ID: "7"})
-	})
-	if n := times[router.ConnGreeted](got); n != 2 {
-		t.Errorf("%d, want one for each of two links", n)
 	}
 }
 
@@ -128,7 +132,7 @@ func TestEndOfASocketIsReported(t *testing.T) {
 		c, link := clusterIn(messages.ClusterServing)
 		c.peer = plan.Peer()
 		got := inActor(t, func(ctx actor.Context) {
-			c.addresses = houseAt(ctx.Parent())
+			c.addresses = allAt(ctx.Parent())
 			c.closed(ctx, socketEnded{link, err})
 		})
 		if n := times[messages.PacketDropped](got); n != want {
@@ -169,6 +173,133 @@ func TestErrorOfTheBot(t *testing.T) {
 	}
 }
 
+// CONTROL slept while a bot was to answer HELLO: the bot has all of its time again. So it has when
+// it takes over from the one before it.
+func TestTimeForHelloAgain(t *testing.T) {
+	for name, do := range map[string]func(c *Cluster, ctx actor.Context){
+		"CONTROL slept": func(c *Cluster, ctx actor.Context) {
+			c.greeting(hearing{ctx, world.Timeout{Due: time.Now().Add(-time.Minute)}})
+		},
+		"it takes over": func(c *Cluster, ctx actor.Context) { c.waitingToProceed(hearing{ctx, messages.Proceed{}}) },
+	} {
+		c, link := clusterIn(messages.ClusterGreeting)
+		c.options.HelloTimeout, c.process = 30*time.Second, &sleeper{}
+		inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			do(c, ctx)
+		})
+		if len(link.timers) == 0 || link.timers[0] != 30*time.Second {
+			t.Errorf("%s: timers %v, want 30s", name, link.timers)
+		}
+	}
+}
+
+// A socket that closed is dialled again, not at once and forever, but twenty times a second.
+func TestClosedSocketIsDialled(t *testing.T) {
+	c, link := clusterIn(messages.ClusterGreeting)
+	inActor(t, func(ctx actor.Context) { c.closed(ctx, socketEnded{link, transport.ErrEnded}) })
+	if !slices.Equal(link.timers, []time.Duration{50 * time.Millisecond}) {
+		t.Errorf("timers %v, want 50ms", link.timers)
+	}
+}
+
+// A bot that announces permits has ready_timeout to ask for one. The buckets of one that cannot ask
+// are kept for it while it starts, again where it was taken back.
+func TestAnswerToHello(t *testing.T) {
+	for name, tc := range map[string]struct {
+		protocol messages.Protocol
+		features []string
+		adopted  bool
+		deadline bool
+		wants    int // buckets
+	}{
+		"SDK":                     {messages.ProtocolSDK, []string{messages.FeaturePermits, messages.FeatureShards}, false, true, 0},
+		"SDK of old, taken back":  {messages.ProtocolSDK, nil, true, false, 0},
+		"Discordoo":               {messages.ProtocolDiscordoo, nil, false, false, 0},
+		"Discordoo, taken back":   {messages.ProtocolDiscordoo, nil, true, false, 1},
+		"one with shards, reborn": {messages.ProtocolDiscordoo, []string{messages.FeatureShards}, true, false, 0},
+	} {
+		c, _ := clusterIn(messages.ClusterGreeting)
+		c.options.Protocol, c.options.ReadyTimeout, c.settings.MaxConcurrency = tc.protocol, 40*time.Second, 1
+		c.adopted, c.shares, c.started = tc.adopted, newShares(2), time.Now()
+		now := time.Now()
+		got := inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			c.identified(ctx, messages.Identify{ID: "7", Features: tc.features})
+		})
+		for id, s := range c.shards {
+			if left := s.deadline.Sub(now); !s.deadline.IsZero() != tc.deadline || tc.deadline && (left < 40*time.Second || left > 45*time.Second) {
+				t.Errorf("%s: shard %d has until %v, want a deadline in 40s: %v", name, id, s.deadline, tc.deadline)
+			}
+		}
+		if n := times[messages.WantPermit](got); n != tc.wants || len(c.shards) != 2 || c.State() != string(messages.ClusterConnecting) {
+			t.Errorf("%s: %d buckets are asked for, %d shards, state %s; want %d, 2, connecting", name, n, len(c.shards), c.State(), tc.wants)
+		}
+	}
+}
+
+// A permit is good until a moment that the bot can tell by any clock: it says how long from now on,
+// by the wall clock, and by the machine's uptime where that is known.
+func TestPermitSaysUntilWhen(t *testing.T) {
+	for _, up := range []time.Duration{time.Hour, 0} {
+		c, link := clusterIn(messages.ClusterConnecting)
+		c.options.Protocol, c.shares = messages.ProtocolSDK, newShares(2)
+		c.W.Clocks = world.NewClocks(time.Now)
+		c.W.Uptime = func() time.Duration { return up }
+		c.shards = map[int]*shard{0: {wish: &messages.PermitAsk{EventID: "9"}, wishID: c.permitID("9")}, 1: {}}
+		now := time.Now()
+		inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			c.permit(ctx, messages.Permit{ID: c.permitID("9"), Granted: true, UseBefore: now.Add(2 * time.Second)})
+		})
+		if len(link.sent) != 1 {
+			t.Fatalf("sent %v, want the permit", link.sent)
+		}
+		g := link.sent[0].(messages.PermitGrant)
+		within := g.UseWithinMS.Duration()
+		if within <= time.Second || within > 2*time.Second || g.UseBefore == nil || g.EventID != "9" {
+			t.Errorf("%+v, want 2s", g)
+		}
+		if want := map[bool]time.Duration{true: up + within}[up > 0]; g.UseBeforeUp.Duration() != want {
+			t.Errorf("until an uptime of %v, want %v", g.UseBeforeUp.Duration(), want)
+		}
+	}
+}
+
+// What a start waits for is in the reports of its failure.
+func TestWaitsFor(t *testing.T) {
+	c, link := clusterIn(messages.ClusterGreeting)
+	c.life.Socket, c.link = "/run/7", nil
+	steps := []struct {
+		then func()
+		want string
+	}{
+		{func() {}, "the socket /run/7"},
+		{func() { c.link = link }, "IDENTIFY, the answer to HELLO"},
+		{func() {
+			c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardIdentifying}}
+		}, "shard 1 (identifying)"},
+		{func() { c.link = nil }, "shard 1 (identifying)"},
+		{func() { c.up = time.Now() }, ""},
+	}
+	for i, step := range steps {
+		if step.then(); c.waitsFor() != step.want {
+			t.Errorf("step %d: %q, want %q", i, c.waitsFor(), step.want)
+		}
+	}
+}
+
+// A bot that refuses HELLO cannot be spoken to: its start failed.
+func TestHelloIsRefused(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterGreeting)
+	p := &sleeper{}
+	c.process = p
+	inActor(t, func(ctx actor.Context) { c.packet(ctx, messages.InvalidSession{ID: "7"}) })
+	if c.State() != string(messages.ClusterKilling) || c.why == nil || c.why.Cause != messages.CauseStartFailed || !slices.Equal(p.signals, []syscall.Signal{syscall.SIGTERM}) {
+		t.Errorf("state %s, why %+v, signals %v; want killing, start_failed, SIGTERM", c.State(), c.why, p.signals)
+	}
+}
+
 // CONNECTED counts where it names the instance, and the bot does not report each shard.
 func TestConnectedOfAnother(t *testing.T) {
 	for name, p := range map[string]struct {
@@ -179,7 +310,7 @@ func TestConnectedOfAnother(t *testing.T) {
 		c.shares, c.features = newShares(2), p.features
 		c.shards = map[int]*shard{0: {state: messages.ShardIdle}, 1: {state: messages.ShardIdle}}
 		inActor(t, func(ctx actor.Context) {
-			c.addresses = houseAt(ctx.Parent())
+			c.addresses = allAt(ctx.Parent())
 			c.packet(ctx, messages.Connected{EventID: p.event})
 		})
 		if c.ready() != 0 {

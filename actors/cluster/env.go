@@ -51,7 +51,7 @@ func (c *Cluster) runs(ctx actor.Context) {
 		return
 	}
 	c.enter(ctx, messages.ClusterConnecting, c.connecting)
-	if c.adopted && c.served {
+	if c.served { // it was ready before it was taken back
 		c.connected(ctx)
 		return
 	}
@@ -137,7 +137,7 @@ func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
 	case c.assumes() && time.Now().Before(c.lastIdentify()): // it woke late
 		c.assume(ctx)
 		return
-	case !c.assumes() && !c.adopted && m.err == nil && time.Now().Before(soonest): // no bot is that quick: what it said was not of its shards
+	case !c.assumes() && m.err == nil && time.Now().Before(soonest): // no bot is that quick: what it said was not of its shards
 		c.cancel = nil
 		c.After(ctx, time.Until(c.lastIdentify()), m)
 		return

@@ -162,7 +162,7 @@ func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []in
 	}
 	switch {
 	case len(c.kept)+len(c.gone) == 0:
-	case c.due || !c.books.Take(time.Now()):
+	case !c.books.Take(time.Now()):
 		c.later(ctx)
 	default:
 		c.passSessions(ctx)

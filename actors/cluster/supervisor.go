@@ -237,9 +237,7 @@ func (s *Supervisor) brief(ctx actor.Context, pid *actor.PID) {
 	if s.outage.On {
 		ctx.Send(pid, messages.Outage{On: true})
 	}
-	if s.lease != (messages.Lease{}) {
-		ctx.Send(pid, s.lease)
-	}
+	ctx.Send(pid, s.lease)
 }
 
 // end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -71,6 +72,106 @@ func TestAdmitOverALeftover(t *testing.T) {
 	}
 }
 
+// A range over what an earlier life left takes it over: the leftover ends, and starts again as a
+// cluster of the range.
+func TestServeOverALeftover(t *testing.T) {
+	w := &ward{Cluster: plan.Cluster{ID: 1}, stray: true, ending: true, then: forget}
+	s := &Supervisor{settings: messages.Settings{ShardCount: 20, ShardsPerCluster: 10}, wards: map[messages.ClusterID]*ward{1: w}}
+	r := messages.ShardRange{First: 10, Last: 19}
+	inActor(t, func(ctx actor.Context) {
+		s.addresses = allAt(ctx.Parent())
+		s.serveSince(ctx, messages.Serve{Range: r}, 7)
+	})
+	if w.stray || w.then != again || w.Shards != r || len(s.served) != 1 || s.served[0].Epoch != 7 {
+		t.Errorf("leftover %v, then %v, shards %s, served %v", w.stray, w.then, w.Shards, s.served)
+	}
+}
+
+// Another MASTER is accepted: nothing is served by an order of the one before.
+func TestForgetEpochs(t *testing.T) {
+	s := &Supervisor{settings: messages.Settings{Epoch: 7}, wards: map[messages.ClusterID]*ward{0: {Cluster: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 9}}}}}
+	s.served = []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 9}, Epoch: 7}}
+	inActor(t, func(ctx actor.Context) {
+		s.addresses = allAt(ctx.Parent())
+		s.ordered(ctx, messages.AcceptMaster{})
+	})
+	if s.settings.Epoch != 0 || len(s.served) != 1 || s.served[0].Epoch != 0 {
+		t.Errorf("epoch %d, served %v; want 0 and 0", s.settings.Epoch, s.served)
+	}
+}
+
+// What an earlier life left is looked for by its records and by the environment of what runs. Where
+// one of the two cannot be looked at, that is done again.
+func TestLeftoversAreSought(t *testing.T) {
+	for name, tc := range map[string]struct{ list, holders error }{
+		"both":        {nil, nil},
+		"no folder":   {errors.New("input/output error"), nil},
+		"no /proc":    {nil, errors.New("permission denied")},
+		"neither one": {errors.New("input/output error"), errors.New("permission denied")},
+	} {
+		var timers []time.Duration
+		s := &Supervisor{w: &world.World{Rand: func() float64 { return 0.5 },
+			List:    func() ([]string, error) { return []string{"cluster-3.json", "fleet.json"}, tc.list },
+			Holders: func(_ string, done func([]string, error)) { done([]string{"m1#4"}, tc.holders) },
+			After: func(d time.Duration, _ func()) func() {
+				timers = append(timers, d)
+				return func() {}
+			}}, wards: map[messages.ClusterID]*ward{}}
+		s.options.Owner = "m1"
+		got := inActor(t, func(ctx actor.Context) {
+			s.addresses = allAt(ctx.Parent())
+			s.seekLeftovers(ctx, 0)
+		})
+		found, is := got[0].(leftovers)
+		if failed := tc.list != nil || tc.holders != nil; !is || found.err != nil != failed || !slices.Equal(found.clusters, []messages.ClusterID{3, 4}) {
+			t.Errorf("%s: %+v", name, got)
+			continue
+		}
+		inActor(t, func(ctx actor.Context) {
+			s.addresses = allAt(ctx.Parent())
+			s.endLeftovers(ctx, leftovers{err: found.err, tries: 1})
+		})
+		if again := found.err != nil; s.seeking != again || len(timers) == 1 != again {
+			t.Errorf("%s: seeking %v, timers %v", name, s.seeking, timers)
+		}
+	}
+}
+
+// A panic of ours may cost the timer of a restart, an order to end, or news of a cluster: each is
+// made up for.
+func TestRecoveredMakesUp(t *testing.T) {
+	s := &Supervisor{}
+	got := inActor(t, func(ctx actor.Context) {
+		s.addresses = allAt(ctx.Parent())
+		s.wards = map[messages.ClusterID]*ward{
+			1: {Cluster: plan.Cluster{ID: 1}, pid: ctx.Parent(), seq: 7, cancel: func() {}},
+			2: {Cluster: plan.Cluster{ID: 2}, pid: ctx.Parent(), ending: true},
+			3: {Cluster: plan.Cluster{ID: 3}, pid: ctx.Parent()},
+		}
+		s.recovered(ctx)
+	})
+	if times[restartNow](got) != 1 || times[messages.StopRun](got) != 1 || times[messages.ReportAgain](got) != 1 {
+		t.Errorf("told %v; want a restart, an end, and a question", got)
+	}
+}
+
+// Each failure has a restart of its own, with a timer of its own.
+func TestRestartsAreTold(t *testing.T) {
+	s := &Supervisor{w: &world.World{Rand: func() float64 { return 0.5 }, After: func(time.Duration, func()) func() { return func() {} }}}
+	a, b := &ward{Cluster: plan.Cluster{ID: 1}}, &ward{Cluster: plan.Cluster{ID: 2}}
+	seen := map[int]bool{}
+	inActor(t, func(ctx actor.Context) {
+		s.addresses = allAt(ctx.Parent())
+		for _, w := range []*ward{a, b, a} {
+			s.died(ctx, w, &Failure{Cause: messages.CauseExited})
+			seen[w.seq] = true
+		}
+	})
+	if len(seen) != 3 || a.cancel == nil || b.cancel == nil {
+		t.Errorf("restarts are named %v, want three names", seen)
+	}
+}
+
 // A restart's timer that was cancelled too late restarts nothing.
 func TestRestartThatWasCancelled(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -106,7 +207,7 @@ func TestOrderBesideARollingRestart(t *testing.T) {
 		t.Fatal("it stopped")
 	}
 	got := inActor(t, func(ctx actor.Context) {
-		s.addresses = houseAt(ctx.Parent())
+		s.addresses = allAt(ctx.Parent())
 		s.stopRolling(ctx, at, "an order")
 	})
 	if s.roll.at != nil || s.roll.turn != 3 || times[messages.RollingRestartMoved](got) != 1 {
@@ -124,7 +225,7 @@ func TestTimeOfARollingRestart(t *testing.T) {
 	}}}
 	s.options = Options{Protocol: messages.ProtocolEnv, HelloTimeout: 30 * time.Second, Ready: ReadyRule{After: time.Minute}}
 	inActor(t, func(ctx actor.Context) {
-		s.addresses = houseAt(ctx.Parent())
+		s.addresses = allAt(ctx.Parent())
 		s.wards = map[messages.ClusterID]*ward{0: {Cluster: plan.Cluster{Shards: shards}, pid: ctx.Parent(), state: messages.ClusterServing}}
 		s.roll.queue = []messages.ClusterID{0}
 		s.rollOn(ctx)

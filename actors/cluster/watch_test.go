@@ -1,11 +1,16 @@
 package cluster
 
 import (
+	"errors"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 )
@@ -50,7 +55,7 @@ func TestNothingIsDue(t *testing.T) {
 	c.relinkBy, c.startBy, c.lastBeat = now.Add(time.Minute), now.Add(time.Minute), now
 	c.features = []string{messages.FeatureHeartbeat}
 	got := inActor(t, func(ctx actor.Context) {
-		c.addresses = houseAt(ctx.Parent())
+		c.addresses = allAt(ctx.Parent())
 		c.watch(ctx, world.Timeout{Due: now})
 	})
 	if len(got) != 0 || len(link.sent) != 0 || waits.wishAt != asked || c.State() != string(messages.ClusterServing) {
@@ -89,7 +94,7 @@ func TestTimeForReady(t *testing.T) {
 		s := &shard{state: messages.ShardIdle, deadline: now.Add(time.Second)}
 		c.shards = map[int]*shard{0: s, 1: {state: messages.ShardIdle}}
 		inActor(t, func(ctx actor.Context) {
-			c.addresses = houseAt(ctx.Parent())
+			c.addresses = allAt(ctx.Parent())
 			tc.do(c, ctx)
 		})
 		switch left := s.deadline.Sub(now); {
@@ -111,7 +116,7 @@ func TestRefusedShardIsNotDown(t *testing.T) {
 	c.shards = map[int]*shard{0: s, 1: {state: messages.ShardReady}}
 	now := time.Now()
 	inActor(t, func(ctx actor.Context) {
-		c.addresses = houseAt(ctx.Parent())
+		c.addresses = allAt(ctx.Parent())
 		c.permit(ctx, messages.Permit{ID: c.permitID("9"), RetryAfter: 10 * time.Second})
 	})
 	if after := s.down.Sub(now); after < 10*time.Second || after > 15*time.Second {
@@ -141,6 +146,108 @@ func TestProbesOnceAHeartbeat(t *testing.T) {
 		inActor(t, func(ctx actor.Context) { c.watch(ctx, world.Timeout{Due: now}) })
 		if len(link.sent) != tc.want {
 			t.Errorf("%s: %d HELLOs, want %d", name, len(link.sent), tc.want)
+		}
+	}
+}
+
+// A permit that a shard waits for is asked for again in a while, for the gate may have lost that.
+func TestWishIsNextDue(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterConnecting)
+	now := time.Now()
+	c.features = []string{messages.FeatureHeartbeat}
+	c.lastBeat = now.Add(time.Hour)
+	c.shards = map[int]*shard{0: {wish: &messages.PermitAsk{}, wishAt: now}, 1: {state: messages.ShardReady}}
+	if at := c.nextDeadline().Sub(now); at != askAgainEvery {
+		t.Errorf("due after %v, want %v", at, askAgainEvery)
+	}
+}
+
+// A bot is probed where it sends no heartbeat, and there is something to probe it by.
+func TestToBeProbed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		protocol messages.Protocol
+		features []string
+		closed   bool // its socket
+		probe    string
+		up       bool
+		want     bool
+	}{
+		"it beats":              {messages.ProtocolSDK, []string{messages.FeatureHeartbeat}, false, "", true, false},
+		"a stock bot":           {messages.ProtocolDiscordoo, nil, false, "", true, true},
+		"its socket is closed":  {messages.ProtocolDiscordoo, nil, true, "", true, false},
+		"it has an address":     {messages.ProtocolEnv, nil, true, "http://127.0.0.1/", true, true},
+		"it is not ready as so": {messages.ProtocolEnv, nil, true, "http://127.0.0.1/", false, false},
+		"it has none":           {messages.ProtocolEnv, nil, true, "", true, false},
+	} {
+		c, _ := clusterIn(messages.ClusterServing)
+		c.options.Protocol, c.options.Probe, c.features = tc.protocol, tc.probe, tc.features
+		if tc.closed {
+			c.link = nil
+		}
+		if tc.up {
+			c.up = time.Now()
+		}
+		if c.toBeProbed() != tc.want {
+			t.Errorf("%s: %v, want %v", name, c.toBeProbed(), tc.want)
+		}
+	}
+}
+
+// A socket that is lost did not open again, or opened and HELLO was not answered.
+func TestRelinkError(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterServing)
+	c.dialErr = errors.New("connection refused")
+	open := c.relinkError()
+	c.link = nil
+	if closed := c.relinkError(); !strings.Contains(open, "HELLO") || strings.Contains(open, "refused") || !strings.Contains(closed, "did not open again within 5s: connection refused") {
+		t.Errorf("open: %s\nclosed: %s", open, closed)
+	}
+}
+
+// Why a bot counts as hanging names what its probes met last, if it was that.
+func TestProbesFailed(t *testing.T) {
+	for _, silence := range []error{nil, errors.New("status 500, want 2xx")} {
+		c, _ := clusterIn(messages.ClusterServing)
+		c.process, c.probes, c.lastBeat, c.silence = &sleeper{}, probesMissed, time.Now().Add(-time.Minute), silence
+		inActor(t, func(ctx actor.Context) { c.probe(ctx) })
+		if c.why == nil || strings.Contains(c.why.Err, "status 500") != (silence != nil) || strings.Contains(c.why.Err, "HELLO") != (silence == nil) {
+			t.Errorf("probes met %v: %+v", silence, c.why)
+		}
+	}
+}
+
+// A shard that did not become READY in time ends its process.
+func TestShardIsLate(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterConnecting)
+	p, now := &sleeper{}, time.Now()
+	c.process, c.lastBeat, c.features = p, now, []string{messages.FeatureHeartbeat}
+	c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardIdentifying, deadline: now.Add(-time.Second)}}
+	inActor(t, func(ctx actor.Context) { c.watch(ctx, world.Timeout{Due: now}) })
+	if c.State() != string(messages.ClusterKilling) || c.why == nil || c.why.Cause != messages.CauseStartTimeout || !slices.Equal(p.signals, []syscall.Signal{syscall.SIGTERM}) {
+		t.Errorf("state %s, why %+v, signals %v; want killing, start_timeout, SIGTERM", c.State(), c.why, p.signals)
+	}
+}
+
+// The start of a bot that reports no shards has its time again behind an outage.
+func TestStartBehindAnOutage(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterConnecting)
+	now := time.Now()
+	c.startBy = now.Add(-time.Second)
+	inActor(t, func(ctx actor.Context) { c.setOutage(ctx, false) })
+	if d := c.startBy.Sub(now) - plan.StockStart(c.plan.Shards); d < 0 || d > 5*time.Second {
+		t.Errorf("it has %v, want %v", c.startBy.Sub(now), plan.StockStart(c.plan.Shards))
+	}
+}
+
+// While the machine is short of CPU time a late bot is looked at again each heartbeat.
+func TestLateIsLookedAtAgain(t *testing.T) {
+	for _, starved := range []bool{true, false} {
+		c, link := clusterIn(messages.ClusterServing)
+		c.W.Starved = func() bool { return starved }
+		forgiven := false
+		inActor(t, func(ctx actor.Context) { forgiven = c.forgives(ctx) })
+		if want := slices.Repeat([]time.Duration{5 * time.Second}, map[bool]int{true: 1}[starved]); forgiven != starved || !slices.Equal(link.timers, want) {
+			t.Errorf("short of CPU time %v: forgiven %v, timers %v, want %v", starved, forgiven, link.timers, want)
 		}
 	}
 }

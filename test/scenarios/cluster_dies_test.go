@@ -20,10 +20,12 @@ func TestDeathAfterService(t *testing.T) {
 			{61 * time.Second, 0}, {5 * time.Second, 0}, {59 * time.Second, time.Second}, {time.Second, 2 * time.Second}, {10 * time.Minute, 0}, {0, 0}, {0, time.Second},
 		} {
 			f.pass(story.served)
-			f.processOf(m, "0").Signal(syscall.SIGKILL)
+			p := f.processOf(m, "0")
+			p.Signal(syscall.SIGKILL)
 			died := f.loop.Now()
 			f.must("it is noticed", 10*time.Millisecond, f.sawN("cluster.died", i+1))
 			e := last[messages.ClusterDied](f)
+			want(f, "pid", e.PID, p.PID())
 			if e.Attempt != 0 || e.RetryInMS.Duration() < story.wait*8/10 || e.RetryInMS.Duration() > story.wait*12/10 || !strings.Contains(e.Exit, "killed") {
 				f.t.Fatalf("death %d after %v: %+v, want a wait of %v", i, story.served, e, story.wait)
 			}

@@ -188,6 +188,26 @@ func TestRecordIsMadeUpFor(t *testing.T) {
 	})
 }
 
+// CONTROL dies while it gives back a range whose bot does not want to end, and has set its title:
+// the next life, which serves that range no more, finds it by its record alone, and ends it.
+func TestLeftoverIsFoundByItsRecord(t *testing.T) {
+	seedsOf(t, 5, func(f *fleet) {
+		m := f.alone(16, 8, ours(initialise(16, 8)), map[string]fakecluster.SDK{"1": {IgnoreTerm: true}})
+		f.connect(m, "c", 0, 7)
+		f.connect(m, "d", 8, 15)
+		f.must("all", time.Minute, f.owned(16))
+		f.pass(10 * time.Second)
+		f.processOf(m, "1").Wipe()
+		f.master.Send("m1", messages.Offload{ID: "o", Range: messages.ShardRange{First: 8, Last: 15}})
+		f.pass(time.Second)
+		f.crash(m)
+		want(f, "processes", len(m.Processes()), 2)
+		f.boot(m)
+		f.must("it is ended", 30*time.Second, f.running(m, 1))
+		want(f, "the other", f.processOf(m, "0") != nil, true)
+	})
+}
+
 // A bot is slow to start, and CONTROL dies and is back meanwhile: that it was taken back does not
 // make it ready. One that never gets there is ended in time.
 func TestTakenBackIsNotReady(t *testing.T) {

@@ -1,0 +1,85 @@
+package cluster
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/proc"
+)
+
+// A successor that an earlier life of CONTROL left is killed, and its end awaited for a grace.
+func TestSuccessorOfAnEarlierLife(t *testing.T) {
+	c, link := clusterIn(messages.ClusterAdopting)
+	p := &sleeper{}
+	c.options.KillGrace = 2 * time.Second
+	c.search = search{successor: true, question: &question{}}
+	got := inActor(t, func(ctx actor.Context) {
+		c.answered(ctx, found{to: c.search.question, process: p})
+		p.exited(proc.Exit{Signal: syscall.SIGKILL})
+	})
+	if n := times[found](got); n != 1 {
+		t.Errorf("its end is an answer %d times, want once", n)
+	}
+	if !slices.Equal(p.signals, []syscall.Signal{syscall.SIGKILL}) || !slices.Equal(link.timers, []time.Duration{2 * time.Second}) {
+		t.Errorf("signals %v, timers %v; want SIGKILL and 2s", p.signals, link.timers)
+	}
+}
+
+// A dead successor's record is removed, and the cluster's own is looked at next.
+func TestSuccessorIsDead(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterAdopting)
+	c.search = search{successor: true, question: &question{}}
+	removed, read := "", ""
+	c.W.Remove = func(name string, _ func(error)) { removed = name }
+	c.W.Load = func(name string) ([]byte, error) { read = name; return nil, nil }
+	c.W.Find = func(proc.Mark, func(proc.Process, error)) func() { return func() {} }
+	inActor(t, func(ctx actor.Context) { c.answered(ctx, found{to: c.search.question, err: &proc.GoneError{}}) })
+	if removed != "successor-0.json" || read != "cluster-0.json" {
+		t.Errorf("removed %q, read %q; want the successor's, the cluster's", removed, read)
+	}
+}
+
+// Where nothing was ever started nothing is searched.
+func TestNothingToSearch(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterAdopting) // its World cannot search
+	c.past.settled = true
+	inActor(t, func(ctx actor.Context) { c.seekNext(ctx) })
+	if c.State() != string(messages.ClusterAwaiting) {
+		t.Errorf("state %s, want awaiting the token", c.State())
+	}
+}
+
+// The successor of an earlier life of CONTROL does not end, though it was sent SIGKILL: that is
+// reported, and it is searched again.
+func TestSuccessorThatDoesNotEnd(t *testing.T) {
+	c, link := clusterIn(messages.ClusterAdopting)
+	c.W.Rand = func() float64 { return 0.5 }
+	got := inActor(t, func(ctx actor.Context) {
+		c.addresses = allAt(ctx.Parent())
+		c.adopting(hearing{ctx, world.Timeout{}})
+	})
+	if c.State() != string(messages.ClusterUnknown) || times[messages.ClusterInDoubt](got) != 1 || len(link.timers) != 1 {
+		t.Errorf("state %s, heard %v, timers %v; want unknown, reported once, one timer", c.State(), got, link.timers)
+	}
+}
+
+// A record of the future, for the clock was set back, is of a process that was started now.
+func TestAdoptedFromTheFuture(t *testing.T) {
+	now := time.Now()
+	for _, started := range []time.Duration{-time.Hour, time.Hour} {
+		c, _ := clusterIn(messages.ClusterAdopting)
+		c.search.leaving = true
+		c.search.record = &record{Life: plan.Run{Instance: "7"}, Started: c.W.AtWall(now.Add(started))}
+		inActor(t, func(ctx actor.Context) { c.adopt(ctx, &sleeper{}) })
+		if d := c.started.Sub(now.Add(min(started, 0))); d < -time.Second || d > 5*time.Second {
+			t.Errorf("started %v from now, it counts as started %v from now", started, c.started.Sub(now))
+		}
+	}
+}
