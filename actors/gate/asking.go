@@ -9,25 +9,25 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what the gate asks of MASTER, and what it does with the answers.
+// This file sends permit requests to MASTER and handles the answers.
 
-// ask puts every wish to MASTER. One that is not answered is repeated by its asker.
+// ask sends every request to MASTER. An unanswered one is repeated by its requester.
 func (g *Gate) ask(ctx actor.Context) {
 	for _, r := range g.owed {
 		ctx.Send(g.addresses.MasterLink, r)
 	}
 	g.owed = nil
 	for _, w := range g.waiting() {
-		g.wishes[w.ID] = w
+		g.requests[w.ID] = w
 		g.request(ctx, w)
 	}
-	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin) // nothing waits here now
+	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin) // nothing waits here
 	if g.State() != "asking" {
 		g.Enter("asking", g.asking)
 	}
 }
 
-// request puts a wish to MASTER, unless it is put off.
+// request sends a request to MASTER, unless it is deferred.
 func (g *Gate) request(ctx actor.Context, w plan.Want) {
 	if g.settings.Halted || !g.isDue(w.ID) {
 		return
@@ -37,16 +37,16 @@ func (g *Gate) request(ctx actor.Context, w plan.Want) {
 }
 
 func (g *Gate) answered(ctx actor.Context, m messages.PermitAnswer) {
-	w, waits := g.wishes[m.ID]
+	w, waiting := g.requests[m.ID]
 	switch {
-	case !waits:
-		if _, twice := g.out[m.ID]; m.Granted && !twice { // its asker died meanwhile
+	case !waiting:
+		if _, twice := g.out[m.ID]; m.Granted && !twice { // its requester died
 			ctx.Send(g.addresses.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
 		}
 	case m.Granted:
 		_, most := g.age(m)
 		left := m.UseWithinMS.Duration() - most
-		if left <= 0 { // it lay in a queue while we slept
+		if left <= 0 { // it waited in a queue while this machine was suspended
 			ctx.Send(g.addresses.MasterLink, messages.PermitReport{ID: m.ID, Sent: false})
 			g.request(ctx, w)
 			return
@@ -55,35 +55,35 @@ func (g *Gate) answered(ctx actor.Context, m messages.PermitAnswer) {
 			g.refuse(ctx, w)
 			return
 		}
-		delete(g.wishes, m.ID)
+		delete(g.requests, m.ID)
 		paid := 0
 		if m.FromShare {
 			paid = g.pay(w)
 		}
-		g.give(ctx, w, paid, g.wait(m), left)
+		g.grant(ctx, w, paid, g.wait(m), left)
 	default:
-		g.askAgain(ctx, m.ID, max(m.RetryAfterMS.Duration(), time.Second))
+		g.retryIn(ctx, m.ID, max(m.RetryAfterMS.Duration(), time.Second))
 	}
 }
 
-// askAgain puts a wish off. However often that happens it is asked for once when the time comes.
-func (g *Gate) askAgain(ctx actor.Context, id string, wait time.Duration) {
-	g.putOff[id] = time.Now().Add(wait)
-	g.After(ctx, wait, retryWish{id})
+// retryIn defers a request. A request deferred several times is sent once, at the last time set.
+func (g *Gate) retryIn(ctx actor.Context, id string, wait time.Duration) {
+	g.deferred[id] = time.Now().Add(wait)
+	g.After(ctx, wait, retryRequest{id})
 }
 
-// isDue reports whether a wish is not put off, or no longer.
+// isDue reports whether a request is not deferred.
 func (g *Gate) isDue(id string) bool {
-	if time.Now().Before(g.putOff[id]) {
+	if time.Now().Before(g.deferred[id]) {
 		return false
 	}
-	delete(g.putOff, id)
+	delete(g.deferred, id)
 	return true
 }
 
-// age is how long ago MASTER granted a permit, by its clock as far as we know that: at least, and
-// at most. The wall clock counts a time in which the machine was suspended, and the steady clock is
-// right where the wall clock was set while the answer waited for us.
+// age returns bounds of the time since MASTER granted a permit, by MASTER's clock as far as it is
+// known. The wall clock counts time in which the machine was suspended; the steady clock is right
+// where the wall clock was set while the answer was under way.
 func (g *Gate) age(m messages.PermitAnswer) (least, most time.Duration) {
 	if m.Now == nil {
 		return 0, 0
@@ -96,7 +96,7 @@ func (g *Gate) age(m messages.PermitAnswer) (least, most time.Duration) {
 	return min(wall, steady), max(wall, steady)
 }
 
-// wait is how long a permit of MASTER is not to be used yet.
+// wait returns how long until a permit of MASTER may be used.
 func (g *Gate) wait(m messages.PermitAnswer) time.Duration {
 	if m.NotBefore != nil {
 		return min(time.Until(g.W.FromSteady(*m.NotBefore)), m.InMS.Duration())

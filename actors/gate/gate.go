@@ -13,61 +13,61 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// IdentifyGate decides who of this machine's clusters may identify, and when.
+// Gate decides which of this machine's clusters may identify, and when.
 //
 //	pacing ──── LinkUp, with permits ────▶ asking
 //	   ▲                                     │
 //	   └──────────────── LinkDown ───────────┘
 //
-// pacing: it grants by its own Pacer, in the machine's slots where there are several machines
-// (PROTOCOL B3). asking: every wish goes to MASTER, and every report too. When a bucket may be used
-// is on disk before its permit is given, so that the next life of CONTROL breaks no limit of this
-// one.
+// pacing: it grants by its own Pacer, in this machine's slots if the fleet has several machines
+// (PROTOCOL B3). asking: it sends every request and every report to MASTER. The time at which a
+// bucket may be used is on disk before its permit is sent, so that the next run of CONTROL keeps
+// the limits too.
 type Gate struct {
 	world.States
-	addresses world.Addresses
-	options   Options
-	settings  messages.Settings
-	pacer     *plan.Pacer
-	hold      time.Time               // by our own pace nothing is granted before
-	askers    map[string]*actor.PID   // who waits, by the id of the wish
-	wishes    map[string]plan.Want    // asked of MASTER, not answered
-	putOff    map[string]time.Time    // when a wish may be asked for again that was refused, by its id
-	out       map[string]*permit      // granted, not reported
-	last      map[int]time.Time       // when each bucket was, or may yet be, used last
-	unsent    []*permit               // granted, not on disk
-	storms    map[string]*storms      // of each cluster, by its id
-	owed      []messages.PermitReport // of buckets that were kept, for a MASTER that is away
+	addresses  world.Addresses
+	options    Options
+	settings   messages.Settings
+	pacer      *plan.Pacer
+	hold       time.Time               // the own Pacer grants nothing before
+	requesters map[string]*actor.PID   // by the id of the request
+	requests   map[string]plan.Want    // sent to MASTER and unanswered, or refused by the share
+	deferred   map[string]time.Time    // when a refused request may be sent again, by its id
+	out        map[string]*permit      // granted, not reported
+	last       map[int]time.Time       // latest time at which each bucket was or may be used
+	unsent     []*permit               // granted, not on disk
+	storms     map[string]*storms      // of each cluster, by its id
+	owed       []messages.PermitReport // of held buckets, for a MASTER that is away
 	ownShare
 	saving bool
-	stale  bool // what is on disk keeps more than is kept
+	stale  bool // gate.json holds more than is in use
 	broken bool // the last save failed
 }
 
 const gateFile = "gate.json"
 
-// What the gate tells itself.
+// Messages of the gate to itself.
 type (
-	retryWish struct{ id string }
-	gateSaved struct {
+	retryRequest struct{ id string }
+	gateSaved    struct {
 		permits []*permit
 		share   messages.Share
 		err     error
 	}
-	// ripe: a permit may be used now.
-	ripe struct{ permit *permit }
+	// permitDue reports that a permit may be used now.
+	permitDue struct{ permit *permit }
 )
 
-// These may come after CONTROL has stopped; that is no news.
-func (retryWish) IgnoreDeadLetterLogging() {}
-func (gateSaved) IgnoreDeadLetterLogging() {}
-func (ripe) IgnoreDeadLetterLogging()      {}
+// May arrive after CONTROL has stopped.
+func (retryRequest) IgnoreDeadLetterLogging() {}
+func (gateSaved) IgnoreDeadLetterLogging()    {}
+func (permitDue) IgnoreDeadLetterLogging()    {}
 
 // New returns the props of the Gate.
 func New(w *world.World, addresses world.Addresses, o Options) *actor.Props {
 	return w.Spawn("gate", func() actor.Actor {
 		g := &Gate{addresses: addresses, options: o,
-			askers: map[string]*actor.PID{}, wishes: map[string]plan.Want{}, putOff: map[string]time.Time{}, out: map[string]*permit{}, storms: map[string]*storms{}, last: map[int]time.Time{}}
+			requesters: map[string]*actor.PID{}, requests: map[string]plan.Want{}, deferred: map[string]time.Time{}, out: map[string]*permit{}, storms: map[string]*storms{}, last: map[int]time.Time{}}
 		g.Begin(w, w.Log.With().Str("actor", "gate").Logger(), "pacing", g.pacing)
 		return g
 	})
@@ -78,21 +78,21 @@ func (g *Gate) pacing(ctx actor.Context) {
 	case *actor.Started:
 		g.load(ctx)
 	case messages.LinkUp:
-		ctx.Send(g.addresses.MasterLink, g.handOver()) // before any request: MASTER must know it when it grants
-		clear(g.putOff)
+		ctx.Send(g.addresses.MasterLink, g.handOver()) // before any request: MASTER needs it to grant
+		clear(g.deferred)
 		if g.settings.Permits {
 			g.ask(ctx)
 		}
-	case messages.LinkDown: // MASTER greeted us, and went
+	case messages.LinkDown: // MASTER accepted the link and closed it before asking began
 		g.next(ctx)
 	case messages.WantPermit:
 		if g.holdsBack(ctx, &m) {
 			return
 		}
-		switch w := g.wish(ctx, m); {
+		switch w := g.register(ctx, m); {
 		case g.extend(ctx, w):
-		case g.pacer.Adopt(w, time.Now()): // of an earlier life
-			g.give(ctx, w, 0, 0, w.Hold)
+		case g.pacer.Adopt(w, time.Now()): // held by an earlier run of CONTROL
+			g.grant(ctx, w, 0, 0, w.Hold)
 		case !g.isDue(w.ID):
 		default:
 			g.pacer.Ask(w)
@@ -101,7 +101,7 @@ func (g *Gate) pacing(ctx actor.Context) {
 	case messages.PermitUsed:
 		_, known := g.pacer.Report(m.ID, m.Sent, time.Now(), time.Time{})
 		g.owe(m)
-		if g.used(ctx, m) && !known { // granted before this pacer was there
+		if g.used(ctx, m) && !known { // granted before this pacer was made
 			g.pacer = g.newPacer()
 		}
 		g.next(ctx)
@@ -111,11 +111,11 @@ func (g *Gate) pacing(ctx actor.Context) {
 	case messages.DropPermits:
 		g.drop(m.Cluster)
 		g.pacer.Drop(m.Cluster.String())
-		maps.DeleteFunc(g.wishes, func(_ string, w plan.Want) bool { return w.Owner == m.Cluster.String() })
+		maps.DeleteFunc(g.requests, func(_ string, w plan.Want) bool { return w.Owner == m.Cluster.String() })
 		g.next(ctx)
-	case retryWish:
-		if w, waits := g.wishes[m.id]; g.isDue(m.id) && waits {
-			delete(g.wishes, m.id)
+	case retryRequest:
+		if w, waiting := g.requests[m.id]; g.isDue(m.id) && waiting {
+			delete(g.requests, m.id)
 			g.pacer.Ask(w)
 			g.next(ctx)
 		}
@@ -130,8 +130,8 @@ func (g *Gate) asking(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.LinkDown:
 		g.pace(ctx)
-	case messages.LinkUp: // a new link before we heard of the old one's end
-		clear(g.putOff)
+	case messages.LinkUp: // the new link was reported before the old one's end
+		clear(g.deferred)
 		ctx.Send(g.addresses.MasterLink, g.handOver())
 		if g.settings.Permits {
 			g.ask(ctx)
@@ -142,9 +142,9 @@ func (g *Gate) asking(ctx actor.Context) {
 		if g.holdsBack(ctx, &m) {
 			return
 		}
-		w := g.wish(ctx, m)
+		w := g.register(ctx, m)
 		if !g.extend(ctx, w) {
-			g.wishes[w.ID] = w
+			g.requests[w.ID] = w
 		}
 		g.request(ctx, w)
 	case messages.PermitAnswer:
@@ -162,18 +162,18 @@ func (g *Gate) asking(ctx actor.Context) {
 				ctx.Send(g.addresses.MasterLink, messages.PermitReport{ID: w.ID, Sent: false})
 			}
 		}
-	case retryWish:
-		if w, waits := g.wishes[m.id]; g.isDue(m.id) && waits {
+	case retryRequest:
+		if w, waiting := g.requests[m.id]; g.isDue(m.id) && waiting {
 			g.request(ctx, w)
 		}
-	case world.Timeout: // after a panic: an answer may be what was lost
+	case world.Timeout: // after a panic, which may have lost an answer
 		g.ask(ctx)
 	default:
 		g.always(ctx)
 	}
 }
 
-// always is what both states do with what they do not name.
+// always handles the messages that both states treat alike.
 func (g *Gate) always(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Settings:
@@ -182,21 +182,22 @@ func (g *Gate) always(ctx actor.Context) {
 		g.saved(ctx, m)
 	case messages.Share:
 		g.take(ctx, m)
-	case ripe:
-		g.hand(ctx, m.permit)
+	case permitDue:
+		g.deliver(ctx, m.permit)
 	case messages.ResetBudget:
 		delete(g.storms, m.Cluster.String())
 	case world.Recovered:
-		g.saving, g.stale, g.unsent = false, true, slices.Collect(maps.Values(g.out)) // who has its permit takes no second one
+		g.saving, g.stale, g.unsent = false, true, slices.Collect(maps.Values(g.out)) // a requester ignores a second copy of its permit
 		g.save(ctx)
 		g.In(ctx, time.Second)
-	case messages.LinkDown, messages.PermitAnswer, retryWish: // of the other state
+	case messages.LinkDown, messages.PermitAnswer, retryRequest: // of the other state
 	default:
 		g.Unexpected(ctx)
 	}
 }
 
-// load takes over what the last life left. A file that cannot be read means that any bucket may just have been used.
+// load reads gate.json of the previous run of CONTROL. If it cannot be read, any bucket may have
+// been used just now.
 func (g *Gate) load(ctx actor.Context) {
 	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin)
 	data, err := g.W.Load(gateFile)
@@ -205,20 +206,21 @@ func (g *Gate) load(ctx actor.Context) {
 		err = json.Unmarshal(data, &state)
 	}
 	if err != nil {
-		g.Log.Warn().Err(err).Str("file", gateFile).Msg("last identifies are not known; waiting as if they were now")
+		g.Log.Warn().Err(err).Str("file", gateFile).Msg("cannot read the last identifies; waiting as if they were now")
 		state = gateState{LastIdentify: map[int]messages.UnixMillis{0: g.W.AtWall(time.Now().Add(g.options.TTL))}}
 		g.unread = true
 	}
 	g.settings.MaxConcurrency = state.MaxConcurrency
 	for bucket, at := range state.LastIdentify {
-		g.last[bucket] = g.pacer.Believed(g.W.FromWall(at), time.Now(), plan.HoldFor) // the clock may have been wrong, or be
+		g.last[bucket] = g.pacer.Believed(g.W.FromWall(at), time.Now(), plan.HoldFor) // the clock may have been wrong, or may be now
 	}
 	g.recall(state.Holds)
 	g.share, g.onDisk = state.Share, state.Share
 	g.reportShare(ctx)
 }
 
-// configure takes the fleet's settings. With another max_concurrency the buckets are others, and the last use of any counts for all.
+// configure takes the fleet's settings. Another max_concurrency means other buckets: the latest use
+// of any bucket then counts for all.
 func (g *Gate) configure(ctx actor.Context, s messages.Settings) {
 	if s.MaxConcurrency != g.settings.MaxConcurrency {
 		var latest time.Time
@@ -246,7 +248,7 @@ func (g *Gate) configure(ctx actor.Context, s messages.Settings) {
 		return
 	}
 	g.pacer = g.newPacer()
-	if first && s.Place.Of > 1 { // an earlier life's: what MASTER granted to anybody meanwhile is not known
+	if first && s.Place.Of > 1 { // of an earlier run: what MASTER granted since is unknown
 		g.holdForGranted()
 	}
 	if !s.Permits { // else LinkUp follows
@@ -254,7 +256,8 @@ func (g *Gate) configure(ctx actor.Context, s messages.Settings) {
 	}
 }
 
-// newPacer paces with the present settings what waits now, knowing what was used, and what is granted and may be used yet.
+// newPacer returns a Pacer for the present settings with the waiting requests, which knows every
+// bucket's use and the permits that are out.
 func (g *Gate) newPacer() *plan.Pacer {
 	p := plan.NewPacer(max(g.settings.MaxConcurrency, 1), g.options.TTL, g.options.Margin)
 	p.Alone(g.settings.Place, g.settings.SlotsAhead)
@@ -270,27 +273,27 @@ func (g *Gate) newPacer() *plan.Pacer {
 	return p
 }
 
-// pace is the way back from asking: MASTER is away, and nothing is sent before what it granted to
-// anybody is over (PROTOCOL B3).
+// pace returns from asking to pacing: MASTER is away. Nothing is granted before every permit that
+// MASTER granted to any machine is over (PROTOCOL B3).
 func (g *Gate) pace(ctx actor.Context) {
 	g.Enter("pacing", g.pacing)
-	clear(g.putOff)
+	clear(g.deferred)
 	g.pacer = g.newPacer()
-	clear(g.wishes)
-	g.holdForGranted() // also where we believe ourselves alone: MASTER may have let others in since it told us
+	clear(g.requests)
+	g.holdForGranted() // also on a single machine: MASTER may have admitted others since
 	g.next(ctx)
 }
 
-// holdForGranted waits until whatever MASTER granted to anybody is used and over.
+// holdForGranted grants nothing until every permit that MASTER granted to any machine is over.
 func (g *Gate) holdForGranted() {
 	g.hold = time.Now().Add(plan.Lead + g.options.TTL + plan.IdentifyEvery + g.options.Margin)
 	g.pacer.Hold(g.hold)
 }
 
-// waiting is every wish not granted yet, in the order of its age.
+// waiting lists every request that is not granted, oldest first.
 func (g *Gate) waiting() []plan.Want {
 	all := slices.Clone(g.pacer.Waiting())
-	for _, w := range g.wishes {
+	for _, w := range g.requests {
 		if !slices.ContainsFunc(all, func(o plan.Want) bool { return o.ID == w.ID }) {
 			all = append(all, w)
 		}
@@ -304,12 +307,14 @@ func (g *Gate) waiting() []plan.Want {
 	return all
 }
 
-func (g *Gate) wish(ctx actor.Context, m messages.WantPermit) plan.Want {
-	g.askers[m.ID] = ctx.Sender()
+// register notes the requester of a permit and returns its request.
+func (g *Gate) register(ctx actor.Context, m messages.WantPermit) plan.Want {
+	g.requesters[m.ID] = ctx.Sender()
 	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold, Identifies: m.Identifies, Kept: m.Kept}
 }
 
-// next gives what the own pacer grants now: nothing before the fleet's settings are known, this life's or an earlier one's.
+// next grants what the own Pacer allows now. It grants nothing before the fleet's settings are
+// known, from MASTER or from an earlier run of CONTROL.
 func (g *Gate) next(ctx actor.Context) {
 	if g.settings.ShardCount == 0 || g.settings.Halted {
 		return
@@ -323,7 +328,7 @@ func (g *Gate) next(ctx actor.Context) {
 			freed = true
 			continue
 		}
-		g.give(ctx, grant.Want, g.pay(grant.Want), 0, grant.UseWithin)
+		g.grant(ctx, grant.Want, g.pay(grant.Want), 0, grant.UseWithin)
 	}
 	switch {
 	case freed:

@@ -18,7 +18,7 @@ const (
 	testMargin = 100 * time.Millisecond
 )
 
-// gate starts a life of a gate.
+// gate starts a run of a gate.
 func gate(s *sim.Solo) {
 	s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
 		addresses := world.Addresses{MasterLink: ear, Clusters: ear, Events: ear}
@@ -26,14 +26,14 @@ func gate(s *sim.Solo) {
 	})
 }
 
-// fleetOf is a fleet of so many shards, whose MASTER grants identifies or not.
+// fleetOf returns the settings of a fleet; permits: its MASTER grants identifies.
 func fleetOf(shards, maxConcurrency int, permits bool) messages.Settings {
 	return messages.Settings{Token: "t", ShardCount: shards, MaxConcurrency: maxConcurrency,
 		ShardsPerCluster: shards, Permits: permits}
 }
 
-// wishes is one wish for each of so many shards of a cluster.
-func wishes(shards int) (all []any) {
+// requests returns a request for each shard of a cluster.
+func requests(shards int) (all []any) {
 	for shard := range shards {
 		all = append(all, messages.WantPermit{ID: fmt.Sprint("w", shard), Shards: shards, Shard: shard,
 			Cause: messages.CauseStart})
@@ -41,12 +41,12 @@ func wishes(shards int) (all []any) {
 	return all
 }
 
-// holding is the wish of a bot that cannot ask: it keeps the bucket of shard 0.
+// holding returns the request of a bot that cannot ask: it holds the bucket of shard 0.
 func holding(id string, hold time.Duration) messages.WantPermit {
 	return messages.WantPermit{ID: id, Shards: 1, Cause: messages.CauseStart, Hold: hold}
 }
 
-// A bucket's use is on disk before its permit is given, so that the next life knows of it.
+// A bucket's use is on disk before its permit is sent, so that the next run knows it.
 func TestGateWritesBeforeItGrants(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
@@ -61,11 +61,11 @@ func TestGateWritesBeforeItGrants(t *testing.T) {
 			s.Read(gateFile, &file)
 			noted := file.LastIdentify[p.Shard].Time()
 			if noted.Before(p.UseBefore.Truncate(time.Millisecond)) {
-				t.Errorf("shard %d may identify until %v, the file says %v", p.Shard, p.UseBefore, noted)
+				t.Errorf("shard %d may identify until %v, the file has %v", p.Shard, p.UseBefore, noted)
 			}
 		}
 		s.Tell(fleetOf(16, 16, false))
-		s.Tell(wishes(16)...)
+		s.Tell(requests(16)...)
 		s.Pass(time.Second)
 		if given != 16 {
 			t.Errorf("%d permits, want 16", given)
@@ -73,8 +73,8 @@ func TestGateWritesBeforeItGrants(t *testing.T) {
 	})
 }
 
-// What a bucket was kept for is over with its report, for the next life, too: it is kept for
-// minutes, and free five seconds after it was used.
+// A report ends the hold of a bucket, for the next run too: it was held for minutes, and is free five
+// seconds after its use.
 func TestGateGivesBackForTheNextLife(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
@@ -100,7 +100,7 @@ func TestGateRecovers(t *testing.T) {
 			gate(s)
 			s.Tell(fleetOf(1, 1, false))
 			s.Panic = sim.Once[gateSaved]()
-			s.Tell(wishes(1)...)
+			s.Tell(requests(1)...)
 			s.Pass(2 * sim.DiskTime)
 			if got := len(sim.HeardOf[messages.Permit](s)); got != 1 {
 				t.Errorf("%d permits, want 1", got)
@@ -111,7 +111,7 @@ func TestGateRecovers(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
 			s.Tell(fleetOf(1, 1, true), messages.LinkUp{})
-			s.Tell(wishes(1)...)
+			s.Tell(requests(1)...)
 			s.Panic = sim.Once[messages.PermitAnswer]()
 			s.Tell(messages.PermitAnswer{ID: "w0", RetryAfterMS: 500})
 			s.Pass(1100 * time.Millisecond)
@@ -124,7 +124,7 @@ func TestGateRecovers(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
 			s.Tell(fleetOf(2, 1, false))
-			s.Tell(wishes(2)...)
+			s.Tell(requests(2)...)
 			panics := 0
 			s.Panic = func(_ string, msg any) bool {
 				_, is := msg.(world.Timeout)
@@ -148,14 +148,14 @@ func TestGateRecovers(t *testing.T) {
 	})
 }
 
-// When the link is lost nothing is given before whatever MASTER granted to anybody is over, and not
-// a moment later.
+// After the loss of the link the gate grants once every permit that MASTER granted to any machine is
+// over, not before and not later.
 func TestGateWaitsForWhatMasterGranted(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
 		s.Tell(fleetOf(1, 1, true), messages.LinkUp{}, messages.LinkDown{})
 		lost := s.Now()
-		s.Tell(wishes(1)...)
+		s.Tell(requests(1)...)
 		s.Pass(time.Minute)
 		for _, h := range s.Heard {
 			if _, is := h.Msg.(messages.Permit); is {
@@ -179,7 +179,7 @@ func TestGateIsHalted(t *testing.T) {
 			s.Tell(halted, messages.LinkUp{})
 			halted.Halted = true
 			s.Tell(halted)
-			s.Tell(wishes(1)...)
+			s.Tell(requests(1)...)
 			s.Pass(time.Minute)
 			asked, given := sim.HeardOf[messages.PermitRequest](s), sim.HeardOf[messages.Permit](s)
 			if len(asked)+len(given) != 0 {
@@ -189,17 +189,16 @@ func TestGateIsHalted(t *testing.T) {
 	}
 }
 
-// A permit that lay in the socket until it was over is given to nobody, whichever clock tells so:
-// MASTER is asked anew.
+// A permit that expired in the socket, by either clock, is dropped, and MASTER is asked again.
 func TestGateThrowsAwayWhatIsOver(t *testing.T) {
-	for _, slots := range []time.Duration{0, time.Millisecond} { // unknown, so that the wall clock tells it
+	for _, slots := range []time.Duration{0, time.Millisecond} { // 0: unknown, so the wall clock decides
 		t.Run(fmt.Sprint("slots ahead by ", slots), func(t *testing.T) {
 			sim.PlaySolo(t, func(s *sim.Solo) {
 				gate(s)
 				settings := fleetOf(1, 1, true)
 				settings.SlotsAhead = slots
 				s.Tell(settings, messages.LinkUp{})
-				s.Tell(wishes(1)...)
+				s.Tell(requests(1)...)
 				granted := messages.At(time.Now())
 				s.Pass(testTTL + time.Millisecond)
 				s.Tell(messages.PermitAnswer{ID: "w0", Granted: true,

@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// IdentifyOptions is how identifies are paced.
+// Options holds the operator's settings for pacing identifies.
 type Options struct {
-	TTL    time.Duration // how long a permit may be used
-	Margin time.Duration // beyond Discord's 5 s
+	TTL    time.Duration // validity of a permit
+	Margin time.Duration // added to Discord's 5 s between identifies
 }

@@ -14,34 +14,34 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what the gate knows of permits it gave: who has them, what is on disk, what was used.
+// This file tracks granted permits: their requesters, the copy on disk, and what was used.
 
-// permit is one that was granted.
+// permit is a granted permit and its bookkeeping.
 type permit struct {
 	messages.Permit
-	want   plan.Want
-	asker  *actor.PID
-	bucket int
-	waited time.Duration
-	handed bool      // its asker has it
-	old    bool      // an earlier life gave it
-	spent  int       // of this machine's own share
-	before time.Time // the bucket's last use before it
-	from   time.Time // not to be used sooner
+	want      plan.Want
+	requester *actor.PID
+	bucket    int
+	waited    time.Duration
+	delivered bool      // sent to its requester
+	old       bool      // granted by an earlier run of CONTROL
+	spent     int       // identifies paid from this machine's share
+	before    time.Time // the bucket's previous use
+	from      time.Time // valid from
 }
 
-// keeps reports whether it keeps its bucket until it is given back.
+// keeps reports whether the permit holds its bucket until it is reported back.
 func (p *permit) keeps() bool { return p.want.Hold > 0 }
 
-// gateState is what gate.json holds.
+// gateState is the content of gate.json.
 type gateState struct {
 	MaxConcurrency int                         `json:"max_concurrency"`
 	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
-	Holds          []keptBucket                `json:"holds,omitempty"` // that were not given back
+	Holds          []keptBucket                `json:"holds,omitempty"` // not reported back
 	Share          messages.Share              `json:"share,omitzero"`
 }
 
-// keptBucket is a bucket that a cluster keeps.
+// keptBucket is a bucket that a cluster holds.
 type keptBucket struct {
 	ID      string              `json:"id"` // of its permit
 	Cluster messages.ClusterID  `json:"cluster"`
@@ -49,8 +49,8 @@ type keptBucket struct {
 	Until   messages.UnixMillis `json:"until"`
 }
 
-// recall takes over the buckets that the clusters of an earlier life keep, so that they can be
-// given back. until is by the clock of today.
+// recall restores the holds of an earlier run of CONTROL, so that their clusters can release them.
+// Until is converted to the present clock.
 func (g *Gate) recall(kept []keptBucket) {
 	now := time.Now()
 	for _, k := range kept {
@@ -64,7 +64,7 @@ func (g *Gate) recall(kept []keptBucket) {
 	}
 }
 
-// kept is every bucket that a cluster keeps.
+// kept lists every bucket that a cluster holds.
 func (g *Gate) kept() (all []keptBucket) {
 	for _, id := range slices.Sorted(maps.Keys(g.out)) {
 		if p := g.out[id]; p.keeps() {
@@ -74,31 +74,32 @@ func (g *Gate) kept() (all []keptBucket) {
 	return all
 }
 
-// give notes on disk that the bucket may be used, and gives the permit when that is done, and wait
-// is over. paid is what was taken from the share for it.
-func (g *Gate) give(ctx actor.Context, w plan.Want, paid int, wait, useWithin time.Duration) {
+// grant saves to disk that the bucket may be used, then sends the permit once the save is done and
+// wait is over. paid is the number of identifies taken from the share for it.
+func (g *Gate) grant(ctx actor.Context, w plan.Want, paid int, wait, useWithin time.Duration) {
 	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
 	until := now.Add(useWithin)
 	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseBefore: until},
-		want: w, asker: g.askers[w.ID], bucket: bucket, waited: now.Sub(w.Since), spent: paid, before: g.last[bucket], from: now.Add(wait)}
-	delete(g.askers, w.ID)
+		want: w, requester: g.requesters[w.ID], bucket: bucket, waited: now.Sub(w.Since), spent: paid, before: g.last[bucket], from: now.Add(wait)}
+	delete(g.requesters, w.ID)
 	g.out[w.ID] = p
 	g.last[bucket] = until
 	g.unsent = append(g.unsent, p)
 	g.save(ctx)
 }
 
-// extend keeps a bucket that the wish's asker keeps already, for its Hold from now, and reports whether that was so. Its permit is given once more.
+// extend prolongs a hold that the requester has already, by w.Hold from now, and sends its permit
+// again. It returns false if the requester holds nothing.
 func (g *Gate) extend(ctx actor.Context, w plan.Want) bool {
 	p := g.out[w.ID]
 	if p == nil || w.Hold == 0 {
 		return false
 	}
-	p.asker = g.askers[w.ID]
-	delete(g.askers, w.ID)
+	p.requester = g.requesters[w.ID]
+	delete(g.requesters, w.ID)
 	p.UseBefore = time.Now().Add(w.Hold)
 	g.last[p.bucket] = p.UseBefore
-	if !g.pacer.Extend(w.ID, w.Hold, time.Now()) { // granted before this pacer was there
+	if !g.pacer.Extend(w.ID, w.Hold, time.Now()) { // granted before this pacer was made
 		g.pacer.Used(p.bucket, p.UseBefore)
 	}
 	g.unsent = append(g.unsent, p)
@@ -119,9 +120,9 @@ func (g *Gate) save(ctx actor.Context) {
 	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, share, err}) })
 }
 
-// saved sends the permits whose note is on disk. Where the disk takes nothing the bots still go on:
-// only a crash within the next seconds could break the pace then. What is paid from the share waits:
-// a crash at any time later would bring back what was spent.
+// saved sends the permits whose bucket is on disk. If the save failed it sends them too: only a
+// crash within the next seconds could break the pace. Permits paid from the share wait, because a
+// crash at any later time would restore what was spent.
 func (g *Gate) saved(ctx actor.Context, m gateSaved) {
 	g.saving = false
 	if m.err != nil && !g.broken {
@@ -132,32 +133,33 @@ func (g *Gate) saved(ctx actor.Context, m gateSaved) {
 		g.reportShare(ctx)
 	}
 	for _, p := range m.permits {
-		if g.broken && p.spent > 0 && !p.handed {
+		if g.broken && p.spent > 0 && !p.delivered {
 			g.takeBack(ctx, p)
 			continue
 		}
-		g.hand(ctx, p)
+		g.deliver(ctx, p)
 	}
 	g.save(ctx)
 }
 
-// hand sends a permit that is on disk, as soon as it may be used.
-func (g *Gate) hand(ctx actor.Context, p *permit) {
+// deliver sends a saved permit as soon as it may be used.
+func (g *Gate) deliver(ctx actor.Context, p *permit) {
 	switch wait := time.Until(p.from); {
-	case g.out[p.ID] != p || p.asker == nil:
+	case g.out[p.ID] != p || p.requester == nil:
 	case wait > 0:
-		g.After(ctx, wait, ripe{p})
+		g.After(ctx, wait, permitDue{p})
 	default:
-		p.handed = true
-		ctx.Send(p.asker, p.Permit)
+		p.delivered = true
+		ctx.Send(p.requester, p.Permit)
 	}
 }
 
-// used takes note of a report: of a permit that was used or thrown away, or, which gives false, of a wish that was taken back.
+// used handles the report that a permit was used or discarded. It returns false if no such permit
+// is out: the report then withdraws a request.
 func (g *Gate) used(ctx actor.Context, m messages.PermitUsed) bool {
-	delete(g.askers, m.ID)
-	delete(g.wishes, m.ID)
-	delete(g.putOff, m.ID)
+	delete(g.requesters, m.ID)
+	delete(g.requests, m.ID)
+	delete(g.deferred, m.ID)
 	p := g.out[m.ID]
 	if p == nil {
 		return false
@@ -167,7 +169,7 @@ func (g *Gate) used(ctx actor.Context, m messages.PermitUsed) bool {
 		if now := time.Now(); now.After(g.last[p.bucket]) {
 			g.last[p.bucket] = now
 		}
-		g.burn(ctx, p, max(m.Identifies, 1))
+		g.countIdentifies(ctx, p, max(m.Identifies, 1))
 	}
 	if back := p.spent; back > 0 {
 		if m.Sent {
@@ -176,41 +178,42 @@ func (g *Gate) used(ctx actor.Context, m messages.PermitUsed) bool {
 		g.giveBack(back)
 		g.reportShare(ctx)
 	}
-	if p.keeps() { // what it kept was for long: the next life need not wait for that
+	if p.keeps() { // a hold is long: the next run of CONTROL need not wait for it
 		g.stale = true
 		g.save(ctx)
 	}
-	if p.old { // MASTER was told otherwise
+	if p.old { // MASTER has the hold in the pace handed over before
 		ctx.Send(g.addresses.MasterLink, g.handOver())
 	}
 	return true
 }
 
-// end forgets a permit, and what its bucket was kept for.
+// end drops a permit and releases its bucket.
 func (g *Gate) end(p *permit) {
 	delete(g.out, p.ID)
-	if g.last[p.bucket].Equal(p.UseBefore) { // else the report is so late that the bucket was given away since
+	if g.last[p.bucket].Equal(p.UseBefore) { // else the bucket was granted again before this late report
 		g.last[p.bucket] = p.before
 	}
 }
 
-// reportOf is what MASTER hears of a permit.
+// reportOf converts a report for MASTER.
 func (g *Gate) reportOf(m messages.PermitUsed) messages.PermitReport {
 	return messages.PermitReport{ID: m.ID, Sent: m.Sent, Identifies: m.Identifies, Now: new(g.W.AtSteady(time.Now()))}
 }
 
-// owedMax bounds what MASTER is owed: more than a machine has clusters and buckets.
+// owedMax bounds the reports kept for MASTER. A machine has fewer clusters and buckets.
 const owedMax = 4096
 
-// owe keeps the report of a bucket for MASTER, which is away and may have granted it: it would be
-// kept for minutes.
+// owe keeps the report of a held bucket while MASTER is away: if MASTER granted the hold it would
+// otherwise keep the bucket for minutes.
 func (g *Gate) owe(m messages.PermitUsed) {
 	if p := g.out[m.ID]; p != nil && p.keeps() && len(g.owed) < owedMax {
 		g.owed = append(g.owed, g.reportOf(m))
 	}
 }
 
-// drop forgets the permits of a cluster that died. Each may have been used: its bucket stays busy as if at the last moment.
+// drop removes the permits of a cluster that died. Each may have been used, so its bucket stays
+// busy as if it had been used at the last moment.
 func (g *Gate) drop(cluster messages.ClusterID) {
 	for id, p := range g.out {
 		if p.want.Owner == cluster.String() {
@@ -219,23 +222,23 @@ func (g *Gate) drop(cluster messages.ClusterID) {
 	}
 	for _, w := range g.waiting() {
 		if w.Owner == cluster.String() {
-			delete(g.askers, w.ID)
+			delete(g.requesters, w.ID)
 		}
 	}
 }
 
-// burn counts n identifies of a cluster.
-func (g *Gate) burn(ctx actor.Context, p *permit, n int) {
+// countIdentifies counts n identifies of a cluster and reports them as an event.
+func (g *Gate) countIdentifies(ctx actor.Context, p *permit, n int) {
 	g.storm(p.want.Owner).sent(p.Shard, p.want.Cause, n)
 	ctx.Send(g.addresses.Events, messages.Identified{Cluster: clusterOf(p.want.Owner), Shard: p.Shard, Identifies: n, Cause: p.want.Cause, WaitedMS: messages.Millis(p.waited)})
 }
 
-// handOver is when each bucket was, or may yet be, used last.
+// handOver returns the latest time at which each bucket was or may be used, for MASTER.
 func (g *Gate) handOver() messages.PaceHandedOver {
 	return messages.PaceHandedOver{Last: maps.Clone(g.last)}
 }
 
-// clusterOf is the cluster that an owner of permits is.
+// clusterOf returns the cluster that owns a permit.
 func clusterOf(owner string) messages.ClusterID {
 	id, err := strconv.Atoi(owner)
 	if err != nil {
@@ -244,7 +247,7 @@ func clusterOf(owner string) messages.ClusterID {
 	return messages.ClusterID(id)
 }
 
-// shown gives those times as a clock shows them.
+// ShownBy converts the times of buckets to those of a clock.
 func ShownBy(last map[int]time.Time, clock func(time.Time) messages.UnixMillis) map[int]messages.UnixMillis {
 	all := make(map[int]messages.UnixMillis, len(last))
 	for bucket, at := range last {

@@ -9,25 +9,26 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what the gate spends of the day's budget while MASTER is away, or does not know that
-// budget: this machine's share, and no more. It is on disk before a permit is given.
+// This file limits what the gate spends of the day's budget while MASTER is away, or does not know
+// the budget, to this machine's share. The share is on disk before a permit is sent.
 
-// ownShare is this machine's share. Without one it knows no limit.
+// ownShare is this machine's share of the budget. Without a share there is no limit.
 type ownShare struct {
 	share  messages.Share
 	onDisk messages.Share
-	unread bool // what was left of it could not be read
-	low    bool // it is used up, and that was reported
+	unread bool // the file with the remaining share could not be read
+	low    bool // used up, and reported
 }
 
-// putOffFor is how long a wish waits that the share does not allow: MASTER may be back by then.
-const putOffFor = time.Minute
+// refusedFor is the pause before a request that the share refused is tried again. MASTER may be
+// back by then.
+const refusedFor = time.Minute
 
-// take takes a share of MASTER's, which hears that once it is on disk. While permits are out that
-// were paid from the last share it takes none: MASTER repeats it.
+// take accepts a share from MASTER and confirms it once it is on disk. It ignores the share while
+// permits paid from the previous one are out: MASTER repeats it.
 func (g *Gate) take(ctx actor.Context, s messages.Share) {
 	if s.ID == g.share.ID {
-		g.reportShare(ctx) // MASTER has yet to hear that, or the report was lost
+		g.reportShare(ctx) // MASTER has no confirmation, or it was lost
 		return
 	}
 	if g.outOfShare(time.Now()) > 0 {
@@ -37,7 +38,7 @@ func (g *Gate) take(ctx actor.Context, s messages.Share) {
 	g.save(ctx)
 }
 
-// affords reports whether the share allows a wish.
+// affords reports whether the share allows a request.
 func (g *Gate) affords(ctx actor.Context, w plan.Want) bool {
 	b := plan.Alone(g.share)
 	if b.Allows(w.Cause, w.Cost(), g.unreported(time.Now())) {
@@ -50,7 +51,7 @@ func (g *Gate) affords(ctx actor.Context, w plan.Want) bool {
 	return false
 }
 
-// unreported counts the permits that may be used now.
+// unreported counts the permits that may still be used.
 func (g *Gate) unreported(now time.Time) (n int) {
 	for _, p := range g.out {
 		if now.Before(p.UseBefore) {
@@ -60,7 +61,7 @@ func (g *Gate) unreported(now time.Time) (n int) {
 	return n
 }
 
-// outOfShare is what was paid from the share for permits that may still be used.
+// outOfShare returns the identifies paid from the share for permits that may still be used.
 func (g *Gate) outOfShare(now time.Time) (n int) {
 	for _, p := range g.out {
 		if now.Before(p.UseBefore) {
@@ -70,7 +71,7 @@ func (g *Gate) outOfShare(now time.Time) (n int) {
 	return n
 }
 
-// reportShare reports to MASTER what of the share Discord may yet see spent.
+// reportShare reports to MASTER what may still be spent of the share.
 func (g *Gate) reportShare(ctx actor.Context) {
 	s := g.onDisk
 	if s.ID == g.share.ID {
@@ -79,28 +80,28 @@ func (g *Gate) reportShare(ctx actor.Context) {
 	ctx.Send(g.addresses.MasterLink, messages.ShareLeft{Share: s})
 }
 
-// refuse lets a wish that was granted wait: the bucket is the next one's.
+// refuse defers a granted request that cannot be paid for and frees its bucket for the next one.
 func (g *Gate) refuse(ctx actor.Context, w plan.Want) {
 	if g.State() == "asking" {
 		ctx.Send(g.addresses.MasterLink, messages.PermitReport{ID: w.ID, Sent: false})
 	}
 	g.pacer.Report(w.ID, false, time.Now(), time.Time{})
-	g.wishes[w.ID] = w
-	g.askAgain(ctx, w.ID, putOffFor)
+	g.requests[w.ID] = w
+	g.retryIn(ctx, w.ID, refusedFor)
 }
 
-// takeBack ends a permit that cannot be paid for, because the disk takes nothing.
+// takeBack ends a permit that cannot be paid for because the save failed.
 func (g *Gate) takeBack(ctx actor.Context, p *permit) {
 	if g.out[p.ID] != p {
 		return
 	}
 	g.end(p)
 	g.giveBack(p.spent)
-	g.askers[p.ID] = p.asker
+	g.requesters[p.ID] = p.requester
 	g.refuse(ctx, p.want)
 }
 
-// pay takes what a permit costs from the share, and returns how much that was.
+// pay takes the cost of a permit from the share and returns it.
 func (g *Gate) pay(w plan.Want) int {
 	if g.share.ID == 0 {
 		return 0
@@ -109,7 +110,7 @@ func (g *Gate) pay(w plan.Want) int {
 	return w.Cost()
 }
 
-// giveBack returns to the share what was paid and not used.
+// giveBack returns unused identifies to the share.
 func (g *Gate) giveBack(n int) {
 	if n > 0 {
 		g.share.Remaining = min(g.share.Remaining+n, g.share.Total)

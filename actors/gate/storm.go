@@ -9,14 +9,14 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file slows down a cluster that identifies too often, before it burns the day's budget of the
-// whole bot. Its process lives on, and what it may identify later it is granted later, by itself.
+// This file slows down a cluster that identifies too often, before it spends the day's budget of
+// the whole bot. Its process keeps running and gets its permits later.
 
-// storms is what a cluster identified of late.
+// storms counts the recent identifies of a cluster.
 type storms struct {
-	own         plan.Storm         // for reasons of its own
-	invalidated map[int]plan.Storm // of each shard, because Discord had ended its session
-	said        bool               // that identifies are held back
+	own         plan.Storm         // not caused by Discord
+	invalidated map[int]plan.Storm // of each shard, after Discord ended its session
+	reported    bool               // the event that identifies are held back was sent
 }
 
 func (g *Gate) storm(cluster string) *storms {
@@ -28,7 +28,7 @@ func (g *Gate) storm(cluster string) *storms {
 	return s
 }
 
-// sent counts n identifies that were sent.
+// sent counts n identifies of a shard.
 func (s *storms) sent(shard int, cause messages.IdentifyCause, n int) {
 	now := time.Now()
 	if one := s.invalidated[shard]; cause == messages.CauseReidentify || one.Held() {
@@ -40,7 +40,7 @@ func (s *storms) sent(shard int, cause messages.IdentifyCause, n int) {
 	}
 }
 
-// ask returns how long a wish is held back, and whether there is a storm.
+// ask returns how long a request is held back, and whether there is a storm.
 func (s *storms) ask(m messages.WantPermit) (wait time.Duration, held bool) {
 	now := time.Now()
 	if m.Cause == messages.CauseReidentify {
@@ -52,23 +52,23 @@ func (s *storms) ask(m messages.WantPermit) (wait time.Duration, held bool) {
 	return wait, s.own.Held()
 }
 
-// holdsBack reports whether a wish has to wait because its cluster identifies too often. It is
-// dropped then: whoever wants to identify asks again, with the same wish, within half a minute.
-// What a storm lets through leaves the reserve of the day's budget alone, as what crashed does.
+// holdsBack reports whether a request has to wait because its cluster identifies too often. The
+// request is dropped: the requester repeats it within half a minute. Requests that pass during a
+// storm do not use the reserve of the day's budget, as those after a crash do not.
 func (g *Gate) holdsBack(ctx actor.Context, m *messages.WantPermit) bool {
-	_, asked := g.askers[m.ID]
+	_, asked := g.requesters[m.ID]
 	if asked || m.Kept || g.out[m.ID] != nil || m.Cause == messages.CauseOperator {
 		return false
 	}
 	s := g.storm(m.Cluster.String())
 	wait, held := s.ask(*m)
 	if !held {
-		s.said = false
+		s.reported = false
 		return false
 	}
 	m.Cause = messages.CauseCrash
-	if !s.said {
-		s.said = true
+	if !s.reported {
+		s.reported = true
 		ctx.Send(g.addresses.Clusters, messages.HeldBack{Cluster: m.Cluster, Identifies: max(s.own.Count(time.Now()), s.invalidated[m.Shard].Count(time.Now())), For: wait})
 	}
 	return wait > 0

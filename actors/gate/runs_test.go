@@ -12,11 +12,11 @@ import (
 	"github.com/discluster/control/test/sim"
 )
 
-// free is how long after a bucket's use the next one may be.
+// free is the least time between two uses of a bucket.
 const free = plan.IdentifyEvery + testMargin
 
-// next ends the life of a gate, and starts one of a fleet with this max_concurrency that grants
-// nothing.
+// next ends the run of a gate and starts another, in a fleet with this max_concurrency whose MASTER
+// grants nothing.
 func next(s *sim.Solo, maxConcurrency int) {
 	s.Pass(sim.DiskTime)
 	s.Crash()
@@ -24,7 +24,7 @@ func next(s *sim.Solo, maxConcurrency int) {
 	s.Tell(fleetOf(maxConcurrency, maxConcurrency, false))
 }
 
-// permitted is when the permits were given, each rounded to the disk's time.
+// permitted returns when the permits were sent.
 func permitted(s *sim.Solo) (all []time.Duration) {
 	for _, h := range s.Heard {
 		if _, is := h.Msg.(messages.Permit); is {
@@ -34,7 +34,7 @@ func permitted(s *sim.Solo) (all []time.Duration) {
 	return all
 }
 
-// lastly wants the last permit to have been given at a moment, or as much later as the disk takes.
+// lastly checks that the last permit was sent at a moment, or later by at most the disk's time.
 func lastly(t *testing.T, s *sim.Solo, want time.Duration) {
 	t.Helper()
 	all := permitted(s)
@@ -43,19 +43,20 @@ func lastly(t *testing.T, s *sim.Solo, want time.Duration) {
 	}
 }
 
-// wish is one of a bot that asks.
-func wish(id string, shard int) messages.WantPermit {
+// request returns the request of a bot that asks.
+func request(id string, shard int) messages.WantPermit {
 	return messages.WantPermit{ID: id, Shards: 1, Shard: shard, Cause: messages.CauseStart}
 }
 
-// CONTROL dies, and the next life waits for what the last one gave: for five seconds behind the end
-// of a permit, for its report was in memory, and behind what a bot keeps that cannot ask.
+// After a crash of CONTROL the next run waits for the permits of the previous one: until five seconds
+// after the end of a permit, whose report was in memory only, and after the holds of bots that cannot
+// ask.
 func TestNextGateWaits(t *testing.T) {
 	for name, story := range map[string]func(t *testing.T, s *sim.Solo){
 		"for what it granted": func(t *testing.T, s *sim.Solo) {
-			s.Tell(fleetOf(1, 1, false), wish("a", 0))
+			s.Tell(fleetOf(1, 1, false), request("a", 0))
 			next(s, 1)
-			s.Tell(wish("b", 0))
+			s.Tell(request("b", 0))
 			s.Pass(time.Minute)
 			lastly(t, s, testTTL+free)
 		},
@@ -63,14 +64,14 @@ func TestNextGateWaits(t *testing.T) {
 			s.Tell(fleetOf(8, 8, false))
 			for shard := range 8 {
 				if shard != 4 {
-					s.Tell(wish(fmt.Sprint("a", shard), shard))
+					s.Tell(request(fmt.Sprint("a", shard), shard))
 				}
 			}
 			s.Pass(3 * time.Second)
-			s.Tell(wish("b", 4))
+			s.Tell(request("b", 4))
 			for _, n := range []int{16, 1} {
 				next(s, n)
-				s.Tell(wish("c", n-1))
+				s.Tell(request("c", n-1))
 			}
 			s.Pass(time.Minute)
 			lastly(t, s, 3*time.Second+testTTL+free)
@@ -85,7 +86,7 @@ func TestNextGateWaits(t *testing.T) {
 			s.Pass(time.Minute)
 			began := s.Now() + sim.DiskTime
 			next(s, 1)
-			s.Tell(wish("a", 0))
+			s.Tell(request("a", 0))
 			s.Pass(time.Minute)
 			lastly(t, s, began+testTTL+free)
 		},
@@ -95,14 +96,14 @@ func TestNextGateWaits(t *testing.T) {
 			s.Tell(holding("a", 90*time.Second))
 			s.Pass(time.Second)
 			next(s, 1)
-			s.Tell(wish("b", 0))
+			s.Tell(request("b", 0))
 			s.Pass(5 * time.Minute)
 			lastly(t, s, 150*time.Second+free)
 		},
 		"for what a bot keeps for minutes": func(t *testing.T, s *sim.Solo) {
 			s.Tell(fleetOf(1, 1, false), holding("a", plan.HoldMost-time.Minute))
 			next(s, 1)
-			s.Tell(wish("b", 0))
+			s.Tell(request("b", 0))
 			s.Pass(2 * plan.HoldMost)
 			lastly(t, s, plan.HoldMost-time.Minute+free)
 		},
@@ -111,17 +112,17 @@ func TestNextGateWaits(t *testing.T) {
 			next(s, 1)
 			s.Pass(time.Second)
 			used := s.Now()
-			s.Tell(messages.PermitUsed{ID: "a", Sent: true}, wish("b", 0))
+			s.Tell(messages.PermitUsed{ID: "a", Sent: true}, request("b", 0))
 			s.Pass(5 * time.Minute)
 			lastly(t, s, used+free)
 		},
 		"for what followed on what was kept": func(t *testing.T, s *sim.Solo) {
 			s.Tell(fleetOf(1, 1, false), holding("a", 3*time.Second)) // is not reported
-			s.Tell(wish("b", 0))
+			s.Tell(request("b", 0))
 			s.Pass(10 * time.Second)
 			given := 3*time.Second + time.Second + free // a second later it counts as used
 			next(s, 1)
-			s.Tell(wish("c", 0))
+			s.Tell(request("c", 0))
 			s.Pass(time.Minute)
 			lastly(t, s, given+testTTL+free)
 		},
@@ -140,12 +141,12 @@ func TestNextGateWaits(t *testing.T) {
 func TestGateHandsOver(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(2, 2, false), wish("a", 0), wish("b", 1))
+		s.Tell(fleetOf(2, 2, false), request("a", 0), request("b", 1))
 		began := time.Now()
 		s.Pass(time.Second)
 		s.Tell(messages.PermitUsed{ID: "a", Sent: true})
 		s.Pass(time.Second)
-		s.Tell(wish("c", 1))
+		s.Tell(request("c", 1))
 		s.Pass(7 * time.Second) // b is overdue, and c has its bucket
 		s.Tell(messages.PermitUsed{ID: "b", Sent: true}, messages.LinkUp{})
 		given := sim.HeardOf[messages.Permit](s)
@@ -159,7 +160,7 @@ func TestGateHandsOver(t *testing.T) {
 	})
 }
 
-// MASTER hears until when a bucket is kept, by the last word of whoever keeps it.
+// MASTER gets the time until which a bucket is held, as its holder last asked for.
 func TestGateHandsOverWhatIsKept(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
@@ -177,22 +178,22 @@ func TestGateHandsOverWhatIsKept(t *testing.T) {
 func TestGateRests(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(1, 1, false), wish("a", 0))
+		s.Tell(fleetOf(1, 1, false), request("a", 0))
 		s.Pass(time.Hour)
-		if got := len(sim.HeardOf[messages.ShareLeft](s)); got != 2 { // as it begins, and behind the permit
-			t.Errorf("%d words of what is on disk, want 2", got)
+		if got := len(sim.HeardOf[messages.ShareLeft](s)); got != 2 { // at the start, and after the permit
+			t.Errorf("%d reports of the share, want 2", got)
 		}
 	})
 }
 
-// MASTER is asked for what waits in the order of its age, by each of its links.
+// The gate sends the waiting requests to MASTER oldest first, on each link.
 func TestGateAsksInOrder(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
 		s.Tell(fleetOf(16, 1, false), messages.DropPermits{})
 		order := []int{7, 3, 12, 0, 15, 4, 9, 1}
 		for _, shard := range order {
-			s.Tell(wish(string(rune('a'+shard)), shard))
+			s.Tell(request(string(rune('a'+shard)), shard))
 			s.Pass(time.Millisecond)
 		}
 		s.Pass(sim.DiskTime)
@@ -207,8 +208,8 @@ func TestGateAsksInOrder(t *testing.T) {
 	})
 }
 
-// A permit of MASTER is given when it may be used, by the clock that nobody can set, and until it is
-// over; a wish that was put off is put again when MASTER says.
+// A permit of MASTER is sent as soon as it may be used, by the clock that cannot be set, and until it
+// is over; a refused request is sent again when MASTER allows.
 func TestGateFollowsMaster(t *testing.T) {
 	const in = 300 * time.Millisecond
 	for name, c := range map[string]struct {
@@ -218,14 +219,14 @@ func TestGateFollowsMaster(t *testing.T) {
 		"by its own clock":         {messages.PermitAnswer{Now: new(messages.At(time.Time{}))}, 0},
 		"by ours":                  {messages.PermitAnswer{NotBefore: new(messages.At(time.Time{}))}, 0},
 		"by ours, which was set":   {messages.PermitAnswer{NotBefore: new(messages.At(time.Time{}))}, 3 * time.Hour},
-		"without a word of clocks": {messages.PermitAnswer{}, 0},
+		"without a time": {messages.PermitAnswer{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim.PlaySolo(t, func(s *sim.Solo) {
 				gate(s)
 				s.Clock = c.clock
 				s.Tell(fleetOf(1, 1, true), messages.LinkUp{})
-				s.Tell(wish("a", 0))
+				s.Tell(request("a", 0))
 				began, now := s.Now(), time.Now()
 				a := c.answer
 				a.ID, a.Granted, a.InMS = "a", true, messages.Millis(in)
@@ -250,7 +251,7 @@ func TestGateFollowsMaster(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
 			s.Tell(fleetOf(1, 1, true), messages.LinkUp{})
-			s.Tell(wish("a", 0), messages.PermitAnswer{ID: "a", RetryAfterMS: messages.Millis(wait)})
+			s.Tell(request("a", 0), messages.PermitAnswer{ID: "a", RetryAfterMS: messages.Millis(wait)})
 			for _, c := range []struct {
 				after time.Duration
 				asked int
