@@ -12,8 +12,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Commander carries out what an operator orders by way of MASTER (PROTOCOL B1, op 2): it passes the
-// order on, watches what comes of it, and answers.
+// Commander carries out an operator's commands that MASTER passed on (PROTOCOL B1, op 2): it
+// forwards the command, watches its progress by events, and answers.
 type Commander struct {
 	world.States
 	addresses world.Addresses
@@ -25,20 +25,20 @@ type task struct {
 	id     string
 	watch  func(t *task, e messages.Event) (progress string, done bool, err error)
 	ready  int
-	cancel func() // of the wait for its next step
+	cancel func() // ends the wait for its next step
 }
 
-// Limits of the commands under way at one time. One that makes no step for taskWithin is waited for no longer: a bot may wait long for its permits, and a day's budget longer,
-// but each command has an end, and what it began goes on.
+// Limits of the commands under way. A command that makes no step within taskWithin is answered with
+// an error, because a bot may wait hours for permits; what the command began continues.
 const (
 	tasksMax   = 64
 	taskWithin = time.Hour
 )
 
-// taskLate tells that a command made no step in time.
+// taskLate reports that a command made no step in time.
 type taskLate struct{ task *task }
 
-// IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
+// May arrive after CONTROL has stopped.
 func (taskLate) IgnoreDeadLetterLogging() {}
 
 func newCommander(w *world.World, addresses world.Addresses) *actor.Props {
@@ -62,7 +62,7 @@ func (c *Commander) commanding(ctx actor.Context) {
 	case taskLate:
 		if i := slices.Index(c.tasks, m.task); i >= 0 {
 			c.tasks = slices.Delete(c.tasks, i, i+1)
-			c.answer(ctx, m.task.id, fmt.Errorf("no step for %v: it is waited for no longer", taskWithin))
+			c.answer(ctx, m.task.id, fmt.Errorf("no step for %v: no longer waiting for it", taskWithin))
 		}
 	case world.Recovered:
 		for _, t := range c.tasks {
@@ -73,7 +73,7 @@ func (c *Commander) commanding(ctx actor.Context) {
 	}
 }
 
-// take begins a command, or says why not.
+// take begins a command, or returns why it cannot.
 func (c *Commander) take(ctx actor.Context, m messages.Command) error {
 	if len(c.tasks) == tasksMax {
 		return fmt.Errorf("%d commands are under way, which is the limit", tasksMax)
@@ -106,7 +106,7 @@ func (c *Commander) await(ctx actor.Context, t *task) {
 	t.cancel = c.After(ctx, taskWithin, taskLate{t})
 }
 
-// restarts watches one cluster until it serves again, or will not.
+// restarts watches one cluster until it serves again, or returns why it does not.
 func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, error) {
 	return func(_ *task, e messages.Event) (string, bool, error) {
 		switch e := e.(type) {
@@ -120,7 +120,7 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 			}
 		case messages.ClusterReady:
 			return "", e.Cluster == id, nil
-		case messages.ClusterAdopted: // our own code failed on the way, and took it back
+		case messages.ClusterAdopted: // CONTROL's own code failed on the way and adopted the process
 			return "", e.Cluster == id, nil
 		case messages.ClusterGaveUp:
 			if e.Cluster == id {
@@ -142,7 +142,7 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 			return "", true, fmt.Errorf("the fleet is halted: Discord closed with %d", e.CloseCode)
 		case messages.OrderGiven:
 			if e.Cluster != nil && *e.Cluster == id && (e.Order == messages.OrderStop || e.Order == messages.OrderDrain) {
-				return "", true, fmt.Errorf("cluster %s: %s was ordered by %s meanwhile", id, e.Order, e.By)
+				return "", true, fmt.Errorf("cluster %s: %s was ordered by %s", id, e.Order, e.By)
 			}
 		case messages.ClusterMoved:
 			if e.Cluster == id && (e.State == messages.ClusterGone || e.State == messages.ClusterFailed || e.State == messages.ClusterDetached) {
@@ -174,7 +174,7 @@ func rolls(t *task, e messages.Event) (string, bool, error) {
 	return "", false, nil
 }
 
-// saw looks what an event means for the commands under way.
+// saw passes an event to the commands under way.
 func (c *Commander) saw(ctx actor.Context, e messages.Event) {
 	var left []*task
 	for _, t := range c.tasks {

@@ -1,21 +1,21 @@
 // Package actors is CONTROL: the tree of actors that runs one machine's clusters. MasterLink is the
-// root and spawns the others from one table (tree.go), which is the architecture. Decisions are pure
-// functions and values in plan and link, effects go through world.World, and what actors send each
-// other is in messages.
+// root and spawns the others from one table (tree.go), which is the architecture. Decisions are
+// pure functions and values in plan and link, effects go through world.World, and what actors send
+// each other is in messages.
 //
 //	masterlink           the link to MASTER                          masterlink.go; its rules: package link
 //	├─ events            events → log, subscribers, MASTER           package events
-//	├─ gate              who may identify, and when                  package gate
+//	├─ gate              which shard may identify, and when          package gate
 //	├─ sessions          what a shard needs to resume                package sessions
 //	├─ router            what clusters ask of each other             package router
 //	├─ clusters          ranges → clusters; the restart rule         package cluster
 //	│   └─ 0, 1, …       one OS process and its IPC connection each  package cluster
-//	├─ commander         an operator's commands that MASTER passed on  commander.go
+//	├─ commander         an operator's commands, by way of MASTER    commander.go
 //	├─ hooks, webhook    events → the operator's command, Discord    package events
 //	├─ status            views and orders of the API                 package status
 //	└─ <behaviours>      what the operator's own main added          world/behaviour.go
 //
-// options.go is what an operator sets. Stories, and the files they pass, in order:
+// options.go holds the operator's settings. Flows, and the files they pass, in order:
 //
 //   - connect → process: masterlink.go, link/packets.go, link/orders.go, cluster/ranges.go,
 //     cluster/supervisor.go, cluster/cluster.go, cluster/process.go, cluster/record.go,
@@ -28,24 +28,32 @@
 //     status/status.go, status/snapshot.go
 //
 // Rules that hold the tree together:
-//   - Receive never blocks: what takes time goes through World, and comes back as a message. No go statement, timer, file or socket here.
-//   - News from a timer or another goroutine names the run, link or timeout it is about; what is stale is dropped.
-//   - Addresses are names (world.Addresses) and stay good whatever restarts; only a parent holds its children's PIDs, and only a parent stops them.
-//   - A state is a method; States.Enter is the one door between two, and a timeout dies with its state.
-//   - A message that a state does not know is an error in the log, never lost in silence.
-//   - Decisions are made by pure functions in plan and carried out in one place here.
-//   - A Cluster escalates a Failure only when its process is known dead; what follows is the Supervisor's decision, by plan.Restart.
-//   - A stop that was not ordered lets go of the process and leaves it running. A panic of ours never kills a bot.
-//   - Supervision is written in the table of tree.go, with its reason; nothing is left to protoactor's defaults.
-//   - What a peer sends can be wrong in any way, and costs at most its link; CONTROL panics on its own mistakes only.
+//   - Receive never blocks: what takes time goes through World and comes back as a message. There is
+//     no go statement, timer, file or socket here.
+//   - A message from a timer or another goroutine names its run, link or timeout. Stale ones are
+//     dropped.
+//   - Addresses are names (world.Addresses) and survive restarts. Only a parent holds its children's
+//     PIDs, and only a parent stops them.
+//   - A state is a method. Only States.Enter changes the state, and ends the timeout of the previous
+//     one.
+//   - A message that a state does not handle is an error in the log.
+//   - Pure functions in plan decide; one place here carries a decision out.
+//   - A Cluster escalates a Failure only when its process is known dead. The Supervisor then decides, by
+//     plan.Restart.
+//   - A stop that was not ordered leaves the process running. A panic of CONTROL never kills a bot.
+//   - The table of tree.go sets the supervision of each actor, with the reason. Nothing is left to
+//     protoactor's defaults.
+//   - What a peer sends can be wrong in any way, and costs at most its link. CONTROL panics on its own
+//     mistakes only.
 //
 // To add an actor:
-//  1. the messages it shares go into messages, documented by who sends them to whom and when;
+//  1. the messages it shares go into messages, documented by sender, receiver and occasion;
 //  2. its package here, named by its noun, holds a drawing of its states, a struct, a constructor of
 //     props and one method a state;
 //  3. its decisions go into plan, with a table test;
 //  4. it gets a row in tree.go, with its supervision and the reason for it;
 //  5. it gets a story in test/scenarios and, if it keeps a promise, an invariant in check_test.go there.
 //
-// No other file changes; where one must, the seam is wrong. What an operator adds is a Behaviour and changes no file at all: see the example of cmd.With.
+// No other file changes; where one must, the seam is wrong. What an operator adds is a Behaviour
+// and changes no file at all: see the example of cmd.With.
 package actors

@@ -18,21 +18,21 @@ import (
 	codec "github.com/discluster/control/transport/master"
 )
 
-// MasterLink is CONTROL's root: it carries out what link.Link decides about the link to MASTER, and
-// spawns all others.
+// MasterLink is CONTROL's root actor: it carries out what link.Link decides about the link to
+// MASTER, and spawns all other actors.
 type MasterLink struct {
 	world.States
 	options    Options
 	addresses  world.Addresses
 	members    []member
-	recovering map[string]bool // that panicked a moment ago, by id
+	recovering map[string]bool // actors that panicked within recoverEvery, by id
 	link       *link.Link
 	links      map[int]transport.Link
-	dials      map[int]func() // under way: abandons it
+	dials      map[int]func() // under way; calling one abandons it
 	stopping   bool
 }
 
-// What the link's World sends it. Each names the link that it is about.
+// Messages from the World about a link. Each has the number of its link.
 type (
 	linkOpened struct {
 		number int
@@ -48,7 +48,7 @@ type (
 		err    error
 	}
 	linkSaved struct{ err error }
-	// linkTimer is a timer of the link's own.
+	// linkTimer is a timer that link.Link set.
 	linkTimer struct{ event any }
 )
 
@@ -108,7 +108,7 @@ func (m *MasterLink) running(ctx actor.Context) {
 	}
 }
 
-// step takes an event, and carries out what follows from it.
+// step passes an event to link.Link and carries out the effects.
 func (m *MasterLink) step(ctx actor.Context, e any) {
 	before := m.link.State()
 	for _, effect := range m.link.Step(e, time.Now()) {
@@ -153,7 +153,7 @@ func (m *MasterLink) carryOut(ctx actor.Context, effect link.Effect) {
 	}
 }
 
-// address returns the address of an actor that the link talks to.
+// address returns the address of an actor that link.Link sends to.
 func (m *MasterLink) address(a link.Actor) *actor.PID {
 	switch a {
 	case link.Gate:
@@ -176,7 +176,7 @@ func (m *MasterLink) dial(ctx actor.Context, e link.Dial) {
 
 func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
 	if m.dials[msg.number] == nil {
-		return // it was abandoned, and its link with it
+		return // the dial was abandoned, and its link with it
 	}
 	delete(m.dials, msg.number)
 	if msg.link != nil {
@@ -233,18 +233,18 @@ func (m *MasterLink) send(ctx actor.Context, number int, p messages.FromControl)
 	}
 	frame, err := codec.EncodeFromControl(p)
 	if err != nil {
-		panic(err) // a packet of our own making
+		panic(err) // CONTROL made the packet
 	}
 	switch err := l.Send(frame); {
-	case errors.Is(err, transport.ErrTooLarge): // the link is as good as before; only a bot can have made the packet so long
+	case errors.Is(err, transport.ErrTooLarge): // the link is intact; only a bot can have made the packet so long
 		m.Log.Error().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
 	case err != nil:
-		ctx.Send(ctx.Self(), linkEnded{number, err}) // its own report may be lost
+		ctx.Send(ctx.Self(), linkEnded{number, err}) // the link's own report may be lost
 		m.Log.Warn().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
 	}
 }
 
-// sendInfo completes an info: what this machine is, and its times by its clock.
+// sendInfo completes an info with this machine's data and times by its clock, and sends it.
 func (m *MasterLink) sendInfo(ctx actor.Context, e link.SendInfo) {
 	i := e.Info
 	i.Hostname, i.Version, i.CPUs, i.MemoryBytes, i.Weight = m.options.Hostname, m.options.Version, m.options.CPUs, m.options.Memory, m.options.Master.Weight
@@ -270,7 +270,7 @@ func (m *MasterLink) save(ctx actor.Context, memory link.Memory) {
 	m.W.Save(link.File, world.Encode(memory), func(err error) { send(linkSaved{err}) })
 }
 
-// closeCode is the websocket close code of a link's end; 0: there is none.
+// closeCode returns the websocket close code of a link's end, or 0 if there is none.
 func closeCode(err error) int {
 	var closed *transport.CloseError
 	if errors.As(err, &closed) {

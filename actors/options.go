@@ -8,11 +8,11 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Options is what CONTROL is told once, at its start.
+// Options holds the settings that CONTROL takes once, at its start.
 type Options struct {
 	Version  string
 	Hostname string
-	PID      int // our own, the worker field of our snowflakes
+	PID      int // of CONTROL: the worker field of its snowflakes
 	CPUs     int
 	Memory   int64 // bytes
 
@@ -23,10 +23,10 @@ type Options struct {
 	Behaviours []world.Behaviour
 }
 
-// Master is where MASTER is, and who we are to it.
+// Master holds the address of MASTER and what identifies this machine to it.
 type Master struct {
 	URL           string
 	Authorization messages.Secret
 	Source        string  // a stable name of this machine
-	Weight        float64 // what it is to carry, against other machines; 0: by CPUs and memory
+	Weight        float64 // share of the shards relative to other machines; 0: by CPUs and memory
 }

@@ -19,7 +19,7 @@ import (
 type member struct {
 	name    string
 	props   *actor.Props
-	restart bool   // after a panic: a new actor; else it goes on with its next message
+	restart bool   // a panic restarts the actor; else it goes on with its next message
 	why     string // of that choice
 }
 
@@ -27,12 +27,12 @@ type member struct {
 func (m *MasterLink) tree() []member {
 	rows := []member{
 		{events.BusName, events.NewBus(m.W, m.addresses), false, "its subscribers would have to know of its restart"},
-		{"gate", gate.New(m.W, m.addresses, m.options.Identify), false, "the wishes it holds are owed to bots that will not ask twice"},
-		{"sessions", sessions.New(m.W, m.addresses), false, "what it knows and the disk does not is worth an identify a shard"},
-		{"router", router.New(m.W, m.addresses, m.options.Router, m.options.PID), false, "the requests it holds are owed to bots that wait for their answers"},
+		{"gate", gate.New(m.W, m.addresses, m.options.Identify), false, "the requests it holds come from bots that do not repeat them"},
+		{"sessions", sessions.New(m.W, m.addresses), false, "sessions that are not on disk would cost an identify a shard"},
+		{"router", router.New(m.W, m.addresses, m.options.Router, m.options.PID), false, "the requests it holds come from bots that wait for answers"},
 		{"clusters", cluster.NewSupervisor(m.W, m.addresses, m.options.Cluster, m.options.PID), false, "a restart would let go of every process"},
 	}
-	rows = append(rows, member{"commander", newCommander(m.W, m.addresses), false, "an order under way is to be answered"})
+	rows = append(rows, member{"commander", newCommander(m.W, m.addresses), false, "a command under way needs its answer"})
 	for _, b := range m.options.Behaviours {
 		props := m.W.Spawn(b.Name, func() actor.Actor { return b.Actor(m.W, m.addresses) })
 		rows = append(rows, member{b.Name, props, b.Restart, "the operator's choice"})
@@ -51,12 +51,12 @@ func (m *MasterLink) spawnTree(ctx actor.Context) {
 
 var _ actor.SupervisorStrategy = (*MasterLink)(nil)
 
-// HandleFailure supervises the tree: an actor that panicked goes on as its row of the table says.
+// HandleFailure supervises the tree: an actor that panicked goes on as its row of the table sets.
 func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, message any) {
 	ctx := supervisor.(actor.Context)
 	err := world.AsError(reason)
 	ctx.Send(m.addresses.Events, messages.ControlBroken{Actor: child.Id, Err: err.Error()})
-	if !m.recovering[child.Id] { // once a second at most: what it is sent then may make it panic again
+	if !m.recovering[child.Id] { // at most once a second: Recovered may make it panic again
 		if m.recovering == nil {
 			m.recovering = map[string]bool{}
 		}
@@ -65,7 +65,7 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 	}
 	for _, row := range m.members {
 		if row.restart && child.Id == ctx.Self().Id+"/"+row.name && !m.stopping {
-			m.Log.Error().Str("child", child.Id).Err(err).Msg("behaviour panicked; it starts again")
+			m.Log.Error().Str("child", child.Id).Err(err).Msg("behaviour panicked; restarting it")
 			supervisor.RestartChildren(child)
 			return
 		}
@@ -74,11 +74,12 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 	supervisor.ResumeChildren(child)
 }
 
-// recoverEvery is how soon, and how often, an actor that panicked is sent what it may have lost.
+// recoverEvery is the delay from a panic to world.Recovered, and the least time between two of
+// them.
 const recoverEvery = time.Second
 
-// recoverDue is the time for that.
+// recoverDue is the timer of that.
 type recoverDue struct{ child *actor.PID }
 
-// IgnoreDeadLetterLogging: it may arrive after CONTROL has stopped.
+// May arrive after CONTROL has stopped.
 func (recoverDue) IgnoreDeadLetterLogging() {}

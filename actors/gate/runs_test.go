@@ -216,10 +216,10 @@ func TestGateFollowsMaster(t *testing.T) {
 		answer messages.PermitAnswer
 		clock  time.Duration
 	}{
-		"by its own clock":         {messages.PermitAnswer{Now: new(messages.At(time.Time{}))}, 0},
-		"by ours":                  {messages.PermitAnswer{NotBefore: new(messages.At(time.Time{}))}, 0},
-		"by ours, which was set":   {messages.PermitAnswer{NotBefore: new(messages.At(time.Time{}))}, 3 * time.Hour},
-		"without a time": {messages.PermitAnswer{}, 0},
+		"by its own clock":       {messages.PermitAnswer{Now: new(messages.At(time.Time{}))}, 0},
+		"by ours":                {messages.PermitAnswer{NotBefore: new(messages.At(time.Time{}))}, 0},
+		"by ours, which was set": {messages.PermitAnswer{NotBefore: new(messages.At(time.Time{}))}, 3 * time.Hour},
+		"without a time":         {messages.PermitAnswer{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim.PlaySolo(t, func(s *sim.Solo) {

@@ -1,5 +1,6 @@
-// Package sessions keeps what every shard needs to resume, in memory and on disk.
+// Package sessions keeps the session of every shard, in memory and on disk, so that the shard can
+// resume.
 //
 //	sessions.go  the Book
-//	sync.go      what MASTER is sent of it, and sends
+//	sync.go      sessions sent to MASTER and received from it
 package sessions

@@ -14,17 +14,20 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// SessionBook keeps what every shard needs to RESUME, in memory and on disk, so that a crash costs no identify.
+// Book keeps what every shard needs to RESUME, in memory and on disk, so that a crash costs no
+// identify.
 //
-// A cluster has two files, each replaced whole, so that kill -9 at any instant leaves the old one or the new one: sessions-<id>.json with every seq, written at most
-// writeEvery after it moved, and ready-<id>.json with what READY told, written when a session begins. An unchanged file is written now and then, so that the next life
-// of CONTROL knows how old its sessions can be.
+// A cluster has two files. sessions-<id>.json has every seq and is written at most writeEvery after
+// a seq moved. ready-<id>.json has the data of READY and is written when a session begins. Each
+// file is replaced whole, so kill -9 at any instant leaves the old or the new one. An unchanged
+// file is written again every confirmEvery, so that the next run of CONTROL knows the greatest age
+// of its sessions.
 type Book struct {
 	world.States
 	addresses world.Addresses
 	pages     map[messages.ClusterID]*page
 	broken    bool // the last save failed
-	telling
+	reporting
 }
 
 // page is one cluster's sessions.
@@ -35,7 +38,8 @@ type page struct {
 	dirty  bool // changed since the save under way began
 }
 
-// pageFile is what sessions-<id>.json holds. AsOf is when the sessions without Orphaned were known to have an owner.
+// pageFile is the content of sessions-<id>.json. AsOf is the last time at which the sessions
+// without Orphaned were known to have an owner.
 type pageFile struct {
 	AsOf     messages.UnixMillis `json:"as_of"`
 	Sessions []keptFile          `json:"sessions"`
@@ -51,7 +55,7 @@ const (
 	confirmEvery = 10 * time.Second
 )
 
-// What the book tells itself.
+// Messages of the book to itself.
 type (
 	writeDue  struct{ cluster messages.ClusterID }
 	pageSaved struct {
@@ -61,7 +65,7 @@ type (
 	readySaved struct{ err error }
 )
 
-// These may come after CONTROL has stopped; that is no news.
+// May arrive after CONTROL has stopped.
 func (writeDue) IgnoreDeadLetterLogging()   {}
 func (pageSaved) IgnoreDeadLetterLogging()  {}
 func (readySaved) IgnoreDeadLetterLogging() {}
@@ -96,20 +100,20 @@ func (b *Book) keeping(ctx actor.Context) {
 			}
 		}
 		b.write(ctx, m.Cluster)
-		b.tellMoved(ctx)
+		b.reportMoved(ctx)
 	case messages.SessionsBrought:
 		b.brought(ctx, m)
 	case messages.HandSessionsOver:
 		b.handOver(ctx, m)
 	case messages.ReportSessions:
-		b.tellAll(ctx, m.On)
-	case tellDue:
+		b.reportAll(ctx, m.On)
+	case reportDue:
 		if m.chain == b.chain {
-			b.tellMoved(ctx)
-			b.tellAgain(ctx)
+			b.reportMoved(ctx)
+			b.scheduleReport(ctx)
 		}
 	case messages.GetSnapshot:
-		b.survey(ctx)
+		b.snapshot(ctx)
 	case messages.ForgetSessions:
 		clear(b.page(m.Cluster).kept)
 		b.write(ctx, m.Cluster)
@@ -131,13 +135,13 @@ func (b *Book) keeping(ctx actor.Context) {
 		}
 		b.In(ctx, confirmEvery)
 	case world.Recovered:
-		b.tellAll(ctx, b.on)
+		b.reportAll(ctx, b.on)
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 			b.pages[id].waits, b.pages[id].saving = false, false
 			b.write(ctx, id)
 		}
 		b.In(ctx, confirmEvery)
-	case *actor.Stopping: // the next life begins with what is on disk
+	case *actor.Stopping: // the next run of CONTROL reads the files
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 			if p := b.pages[id]; p.waits || p.dirty {
 				p.saving = false
@@ -150,7 +154,8 @@ func (b *Book) keeping(ctx actor.Context) {
 	}
 }
 
-// keep takes what a living process says. A new session, or one that is gone, is written at once.
+// keep takes the sessions that a running process reports. It writes a session that began or ended
+// at once, and a moved seq within writeEvery.
 func (b *Book) keep(ctx actor.Context, m messages.KeepSessions) {
 	p := b.page(m.Cluster)
 	begun, ended := false, false
@@ -165,7 +170,7 @@ func (b *Book) keep(ctx actor.Context, m messages.KeepSessions) {
 			ended = true
 		}
 	}
-	b.tell(ctx, m, begun)
+	b.report(ctx, m, begun)
 	if begun {
 		b.writeReady(ctx, m.Cluster)
 	}
@@ -178,7 +183,7 @@ func (b *Book) keep(ctx actor.Context, m messages.KeepSessions) {
 	}
 }
 
-// page is a cluster's page, read from disk when it is asked for first.
+// page returns a cluster's page, read from disk at its first use.
 func (b *Book) page(id messages.ClusterID) *page {
 	p := b.pages[id]
 	if p == nil {
@@ -188,17 +193,18 @@ func (b *Book) page(id messages.ClusterID) *page {
 	return p
 }
 
-// read is what the last life left. What cannot be read is as good as nothing: those shards identify.
+// read loads what the previous run of CONTROL saved. If it cannot be read the page is empty, and
+// its shards identify.
 func (b *Book) read(id messages.ClusterID) *page {
 	p := &page{kept: map[int]plan.Kept{}}
 	var file pageFile
 	if err := b.load(pageName(id), &file); err != nil {
-		b.Log.Warn().Err(err).Str("file", pageName(id)).Msg("sessions are not known")
+		b.Log.Warn().Err(err).Str("file", pageName(id)).Msg("cannot read sessions")
 		return p
 	}
 	var ready []messages.Session
 	if err := b.load(readyName(id), &ready); err != nil {
-		b.Log.Warn().Err(err).Str("file", readyName(id)).Msg("what READY told is not known")
+		b.Log.Warn().Err(err).Str("file", readyName(id)).Msg("cannot read the data of READY")
 	}
 	for _, k := range file.Sessions {
 		since := file.AsOf
@@ -228,7 +234,7 @@ func (b *Book) load(name string, v any) error {
 	return json.Unmarshal(data, v)
 }
 
-// of is what is kept of a range, by shard.
+// of returns what is kept of a range, in the order of its shards.
 func (p *page) of(r messages.ShardRange) []plan.Kept {
 	var all []plan.Kept
 	for _, shard := range slices.Sorted(maps.Keys(p.kept)) {
@@ -239,7 +245,7 @@ func (p *page) of(r messages.ShardRange) []plan.Kept {
 	return all
 }
 
-// write saves a page; one that changes meanwhile is saved again behind it.
+// write saves a page. A page that changes during the save is saved again after it.
 func (b *Book) write(ctx actor.Context, id messages.ClusterID) {
 	p := b.page(id)
 	if p.dirty = p.saving; p.saving {
@@ -259,7 +265,7 @@ func (b *Book) write(ctx actor.Context, id messages.ClusterID) {
 	b.W.Save(pageName(id), world.Encode(file), func(err error) { send(pageSaved{id, err}) })
 }
 
-// writeReady saves what READY told.
+// writeReady saves the data of READY.
 func (b *Book) writeReady(ctx actor.Context, id messages.ClusterID) {
 	ready := []messages.Session{}
 	for _, k := range b.page(id).of(messages.ShardRange{Last: int(^uint(0) >> 1)}) {
@@ -269,7 +275,8 @@ func (b *Book) writeReady(ctx actor.Context, id messages.ClusterID) {
 	b.W.Save(readyName(id), world.Encode(ready), func(err error) { send(readySaved{err}) })
 }
 
-// savedFile says once that the disk takes nothing. The sessions are still in memory: only a crash of CONTROL beside one of a bot would cost identifies.
+// savedFile reports a failed save once. The sessions are still in memory: only a crash of CONTROL
+// together with one of a bot would cost identifies.
 func (b *Book) savedFile(ctx actor.Context, name string, err error) {
 	if err != nil && !b.broken {
 		ctx.Send(b.addresses.Events, messages.StateUnwritable{File: name, Err: err.Error()})
@@ -277,8 +284,8 @@ func (b *Book) savedFile(ctx actor.Context, name string, err error) {
 	b.broken = err != nil
 }
 
-// survey tells who asks what could be resumed.
-func (b *Book) survey(ctx actor.Context) {
+// snapshot sends the sessions to the actor that asked.
+func (b *Book) snapshot(ctx actor.Context) {
 	if ctx.Sender() == nil {
 		return
 	}

@@ -13,20 +13,20 @@ import (
 	"github.com/discluster/control/test/sim"
 )
 
-// book starts a life of a session book.
+// book starts a run of a session book.
 func book(s *sim.Solo) {
 	s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
 		return New(w, world.Addresses{MasterLink: ear, Events: ear})
 	})
 }
 
-// session is one of shard 0 at a seq, as READY tells it.
+// session is one of shard 0 at a seq, as READY has it.
 func session(id string, seq int64) messages.KeepSessions {
 	return messages.KeepSessions{Sessions: []messages.Session{
 		{Shard: 0, ShardCount: 1, SessionID: id, Seq: seq, UserID: "42", Guilds: []string{"7"}}}}
 }
 
-// offered is what a process that starts now may resume, in one line.
+// offered returns in one line what a process that starts now may resume.
 func offered(s *sim.Solo) string {
 	s.Tell(messages.SessionsWanted{Shards: messages.ShardRange{}, ShardCount: 1})
 	all := sim.HeardOf[messages.SessionsOffered](s)
@@ -37,8 +37,8 @@ func offered(s *sim.Solo) string {
 	return line
 }
 
-// CONTROL is killed, and the next life offers what the last one knew: a session that began or ended
-// at once, a seq half a second later.
+// After a kill of CONTROL the next run offers what the previous one knew: a session that began or
+// ended at once, a seq after half a second.
 func TestSessionsOutliveCONTROL(t *testing.T) {
 	for name, c := range map[string]struct {
 		story func(s *sim.Solo)
@@ -57,7 +57,7 @@ func TestSessionsOutliveCONTROL(t *testing.T) {
 		"it is gone": {func(s *sim.Solo) {
 			s.Tell(session("a", 1), messages.KeepSessions{Gone: []int{0}})
 		}, ""},
-		"whoever comes next is to identify": {func(s *sim.Solo) {
+		"the next process identifies": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
 			s.Pass(time.Second)
 			s.Tell(messages.ForgetSessions{})
@@ -104,7 +104,7 @@ func TestSessionsOutliveCONTROL(t *testing.T) {
 	}
 }
 
-// A session without an owner ages from the death of its process, in this life and in the next.
+// A session without an owner ages from the death of its process, in this run and in the next.
 func TestSessionsAge(t *testing.T) {
 	for crash := range 3 { // CONTROL's: none, at once, or later
 		sim.PlaySolo(t, func(s *sim.Solo) {
@@ -179,7 +179,7 @@ func TestSessionsAreWrittenInTime(t *testing.T) {
 	})
 }
 
-// A MASTER that comes hears of the sessions that can be resumed, and of what is gone at once.
+// A MASTER that connects gets the sessions that can be resumed, and each end of a session at once.
 func TestSessionsThatCanBeResumedAreTold(t *testing.T) {
 	for wait, want := range map[time.Duration]int{30 * time.Second: 2, plan.OfferedFor + time.Second: 1} {
 		sim.PlaySolo(t, func(s *sim.Solo) {
@@ -191,18 +191,18 @@ func TestSessionsThatCanBeResumedAreTold(t *testing.T) {
 			s.Tell(messages.ReportSessions{On: true})
 			all := sim.HeardOf[messages.SessionsMoved](s)
 			if len(all) != 1 || len(all[0].Sessions) != want {
-				t.Errorf("%v after its death: told %+v, want %d sessions", wait, all, want)
+				t.Errorf("%v after its death: reported %+v, want %d sessions", wait, all, want)
 			}
 			s.Tell(messages.KeepSessions{Gone: []int{0}})
 			all = sim.HeardOf[messages.SessionsMoved](s)
 			if len(all) != 2 || len(all[1].Gone) != 1 {
-				t.Errorf("told %+v, want that shard 0 is gone", all)
+				t.Errorf("reported %+v, want that shard 0 is gone", all)
 			}
 		})
 	}
 }
 
-// A book that panics at each of its timers tries no more often than ever.
+// A book that panics at each of its timers writes no more often than before.
 func TestSessionsThatPanic(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
@@ -221,7 +221,7 @@ func TestSessionsThatPanic(t *testing.T) {
 	})
 }
 
-// An ordered end of CONTROL loses no seq that moved a moment before.
+// An ordered stop of CONTROL loses no seq that moved a moment before.
 func TestSessionsOfAnOrderedEnd(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
@@ -236,8 +236,8 @@ func TestSessionsOfAnOrderedEnd(t *testing.T) {
 	})
 }
 
-// MASTER hears of a session that begins at once, and of the seqs that moved every five seconds,
-// whatever link it has.
+// MASTER gets a session that begins at once, and the seqs that moved every five seconds, on any
+// link.
 func TestSessionsAreTold(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
@@ -247,7 +247,7 @@ func TestSessionsAreTold(t *testing.T) {
 			s.Tell(messages.ReportSessions{})
 		}
 		s.Tell(messages.ReportSessions{On: true}, session("a", 1))
-		told := func() (seqs string) {
+		reported := func() (seqs string) {
 			for _, m := range sim.HeardOf[messages.SessionsMoved](s) {
 				for _, one := range m.Sessions {
 					seqs += fmt.Sprint(one.Seq, " ")
@@ -255,15 +255,15 @@ func TestSessionsAreTold(t *testing.T) {
 			}
 			return seqs
 		}
-		if got := told(); got != "1 " {
-			t.Errorf("told %q at once", got)
+		if got := reported(); got != "1 " {
+			t.Errorf("reported %q at once", got)
 		}
 		for seq := range int64(100) { // ten seconds
 			s.Tell(session("a", 2+seq))
 			s.Pass(100 * time.Millisecond)
 		}
-		if got := told(); got != "1 51 101 " {
-			t.Errorf("told %q within ten seconds, want every fifth second's", got)
+		if got := reported(); got != "1 51 101 " {
+			t.Errorf("reported %q within ten seconds, want every fifth second's", got)
 		}
 		if got := len(sim.HeardOf[messages.SessionsMoved](s)); got != 3 {
 			t.Errorf("%d packets, want 3", got)
@@ -271,8 +271,8 @@ func TestSessionsAreTold(t *testing.T) {
 		s.Tell(messages.ReportSessions{})
 		s.Tell(session("b", 1))
 		s.Pass(time.Minute)
-		if got := told(); got != "1 51 101 " {
-			t.Errorf("told %q without a link", got)
+		if got := reported(); got != "1 51 101 " {
+			t.Errorf("reported %q without a link", got)
 		}
 	})
 }

@@ -12,28 +12,29 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what SessionBook tells MASTER, and takes from it: whoever serves a range next
-// resumes where its last owner stopped (PROTOCOL B1, op 11).
+// This file exchanges sessions with MASTER, so that the next machine of a range resumes where the
+// previous one stopped (PROTOCOL B1, op 11).
 
-// telling is how far MASTER is told.
-type telling struct {
-	on    bool                     // MASTER is there, and wants to know
-	chain int                      // of tellDue: a new one takes the place of the last
-	moved map[int]messages.Session // by shard, since it was told last
+// reporting is the state of the reports to MASTER.
+type reporting struct {
+	on    bool                     // MASTER is connected and wants reports
+	chain int                      // numbers the timers reportDue; only the latest counts
+	moved map[int]messages.Session // by shard, since the last report
 }
 
 const (
-	tellEvery = 5 * time.Second // seqs that moved (PROTOCOL B1)
+	reportEvery = 5 * time.Second // of seqs that moved (PROTOCOL B1)
 )
 
-// tellDue is the time to tell what moved.
-type tellDue struct{ chain int }
+// reportDue is the timer of the next report.
+type reportDue struct{ chain int }
 
-// IgnoreDeadLetterLogging: it may come after CONTROL has stopped.
-func (tellDue) IgnoreDeadLetterLogging() {}
+// May arrive after CONTROL has stopped.
+func (reportDue) IgnoreDeadLetterLogging() {}
 
-// tellAll tells every session that can be resumed, to a MASTER that has just come; or nothing more, to one that has gone.
-func (b *Book) tellAll(ctx actor.Context, on bool) {
+// reportAll reports every session that can be resumed to a MASTER that has just connected. With on
+// false it ends the reports.
+func (b *Book) reportAll(ctx actor.Context, on bool) {
 	b.on, b.moved = on, map[int]messages.Session{}
 	if !on {
 		return
@@ -45,21 +46,22 @@ func (b *Book) tellAll(ctx actor.Context, on bool) {
 			}
 		}
 	}
-	b.tellMoved(ctx)
+	b.reportMoved(ctx)
 	ctx.Send(b.addresses.MasterLink, messages.SessionsReported{})
-	b.tellAgain(ctx)
+	b.scheduleReport(ctx)
 }
 
-// young reports whether somebody may yet resume a session.
+// young reports whether a session can still be resumed.
 func young(k plan.Kept) bool { return k.Since.IsZero() || time.Since(k.Since) < plan.OfferedFor }
 
-func (b *Book) tellAgain(ctx actor.Context) {
+func (b *Book) scheduleReport(ctx actor.Context) {
 	b.chain++
-	b.After(ctx, tellEvery, tellDue{b.chain})
+	b.After(ctx, reportEvery, reportDue{b.chain})
 }
 
-// tell passes on what a process says: a session that begins or ends at once, a seq that moved in its time.
-func (b *Book) tell(ctx actor.Context, m messages.KeepSessions, begun bool) {
+// report passes on what a process reported: at once if a session began or ended, with the next
+// timer if only seqs moved.
+func (b *Book) report(ctx actor.Context, m messages.KeepSessions, begun bool) {
 	if !b.on {
 		return
 	}
@@ -73,12 +75,13 @@ func (b *Book) tell(ctx actor.Context, m messages.KeepSessions, begun bool) {
 		ctx.Send(b.addresses.MasterLink, messages.SessionsMoved{Gone: m.Gone})
 	}
 	if begun {
-		b.tellMoved(ctx)
+		b.reportMoved(ctx)
 	}
 }
 
-// tellMoved tells what moved since MASTER was told last. The guilds stay here: MASTER keeps little of many shards.
-func (b *Book) tellMoved(ctx actor.Context) {
+// reportMoved reports what moved since the last report, without the guilds: MASTER keeps little of
+// each shard.
+func (b *Book) reportMoved(ctx actor.Context) {
 	var packet messages.SessionsMoved
 	for _, shard := range slices.Sorted(maps.Keys(b.moved)) {
 		s := b.moved[shard]
@@ -95,7 +98,7 @@ func (b *Book) tellMoved(ctx actor.Context) {
 	clear(b.moved)
 }
 
-// brought takes what another machine left: sessions that nobody owns from now on.
+// brought takes the sessions of another machine. They have no owner from now on.
 func (b *Book) brought(ctx actor.Context, m messages.SessionsBrought) {
 	p := b.page(m.Cluster)
 	for _, s := range m.Sessions {
@@ -104,7 +107,8 @@ func (b *Book) brought(ctx actor.Context, m messages.SessionsBrought) {
 	b.write(ctx, m.Cluster)
 }
 
-// handOver gives the sessions of a range, for another machine. They stay in the book, too: the range may come back before they are too old.
+// handOver sends the sessions of a range to MASTER, for another machine. They stay in the book: the
+// range may return before they expire.
 func (b *Book) handOver(ctx actor.Context, m messages.HandSessionsOver) {
 	over := messages.SessionsHandedOver{ID: m.ID, Range: m.Range}
 	for _, id := range slices.Sorted(maps.Keys(b.pages)) {

@@ -48,7 +48,7 @@ func TestRestartEnds(t *testing.T) {
 		"halted": {func(f *fleet, m *machine) {
 			f.master.Send("m1", messages.Shutdown{ID: "s", Halt: &messages.Halt{Code: 4014, Token: token.Fingerprint()}})
 		}, "the fleet is halted: Discord closed with 4014"},
-		"stopped by another": {func(f *fleet, m *machine) { f.orders(m, messages.StopCluster{Cluster: 0}) }, "cluster 0: stop was ordered by a story meanwhile"},
+		"stopped by another": {func(f *fleet, m *machine) { f.orders(m, messages.StopCluster{Cluster: 0}) }, "cluster 0: stop was ordered by a story"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seeds(t, func(f *fleet) {
