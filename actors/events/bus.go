@@ -10,9 +10,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Bus sends every event to those who should know: the log, whoever subscribed, and MASTER where
-// it concerns MASTER. None of them gets a secret: what a bot or a peer said is in the texts of
-// events.
+// Bus sends every event to the log, to the subscribers and, where it concerns MASTER, to MASTER. It
+// removes secrets first: the texts of events quote bots and peers.
 type Bus struct {
 	w           *world.World
 	addresses   world.Addresses
@@ -20,8 +19,8 @@ type Bus struct {
 	stalls      plan.Stalls
 }
 
-// BusName is the name of the event bus's actor, below MasterLink's: what lies outside the actors
-// may send it events.
+// BusName is the name of the Bus's actor, a child of MasterLink. Code outside the actors may send it
+// events.
 const BusName = "events"
 
 // NewBus returns the props of the Bus.
@@ -29,7 +28,7 @@ func NewBus(w *world.World, addresses world.Addresses) *actor.Props {
 	return w.Spawn(BusName, func() actor.Actor { return &Bus{w: w, addresses: addresses} })
 }
 
-// Receive is its only state.
+// Receive handles every message; there is one state.
 func (h *Bus) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Subscribe:
@@ -46,9 +45,9 @@ func (h *Bus) Receive(ctx actor.Context) {
 		}
 	case messages.Event:
 		if stalled, is := m.(messages.ControlStalled); is && !h.stalls.New(stalled.LateMS.Duration(), time.Now()) {
-			return // all actors notice the same stall, and it is one event
+			return // every actor reports the same stall: one event is enough
 		}
-		m = h.w.Secrets.Event(m) // here, before anyone hears of it
+		m = h.w.Secrets.Event(m) // before any receiver gets it
 		h.w.LogEvent(m)
 		for _, pid := range h.subscribers {
 			ctx.Send(pid, m)
@@ -59,7 +58,7 @@ func (h *Bus) Receive(ctx actor.Context) {
 	}
 }
 
-// forMaster is what MASTER hears of an event; nil where it is none of its business.
+// forMaster returns the packet for MASTER, or nil if the event does not concern MASTER.
 func forMaster(e messages.Event) messages.FromControl {
 	switch e := e.(type) {
 	case messages.ClusterGaveUp:

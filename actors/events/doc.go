@@ -1,6 +1,6 @@
-// Package events carries events to those who should know of them.
+// Package events sends events to the log, subscribers, MASTER and the alert channels.
 //
 //	bus.go      the Bus: log, subscribers, MASTER
-//	hooks.go    a behaviour that runs the operator's command for each
-//	webhook.go  a behaviour that posts them to Discord
+//	hooks.go    a behaviour that runs the operator's command for each event
+//	webhook.go  a behaviour that posts events to Discord
 package events

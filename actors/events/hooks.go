@@ -11,22 +11,23 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// HookOptions is which command is run for which events.
+// HookOptions sets the command to run and its events.
 type HookOptions struct {
 	Command []string
 	Events  []string      // names; none: every event of level warn or error
 	Timeout time.Duration // of one run
-	Machine string        // our name in the fleet
+	Machine string        // this machine's name in the fleet
 }
 
-// Limits of what tells the outside.
+// Limits of the alert channels.
 const (
 	hooksAtOnce = 4
-	alertsMax   = 100 // that wait; more are lost, and said to be
+	alertsMax   = 100 // waiting; more are lost, and reported as lost
 )
 
-// Hooks is the behaviour that runs the operator's command for each event, the event as one line of JSON on its stdin (plan.Line).
-// A command that fails is not run again: its alert is lost (messages.AlertsLost).
+// Hooks returns the behaviour that runs the operator's command for each event, with the event as one
+// line of JSON on its stdin (plan.Line). A command that fails is not run again: its alert is lost
+// (messages.AlertsLost).
 func Hooks(o HookOptions) world.Behaviour {
 	return world.Behaviour{Name: "hooks", Actor: func(w *world.World, h world.Addresses) actor.Actor {
 		log := w.Log.With().Str("actor", "hooks").Logger()
@@ -44,13 +45,13 @@ type hooks struct {
 	losses  losses
 }
 
-// hookEnded is a command that is over.
+// hookEnded reports the end of a command.
 type hookEnded struct{ err error }
 
-// IgnoreDeadLetterLogging marks the end of a command that outlived its actor as nothing to report.
+// May arrive after CONTROL has stopped.
 func (hookEnded) IgnoreDeadLetterLogging() {}
 
-// Receive is its only state.
+// Receive handles every message; there is one state.
 func (h *hooks) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
@@ -61,7 +62,7 @@ func (h *hooks) Receive(ctx actor.Context) {
 		}
 		line, err := plan.Line(plan.Alert{Event: m, At: time.Now(), Machine: h.options.Machine})
 		if err != nil {
-			h.waiting.log.Error().Err(err).Msg("event cannot be told")
+			h.waiting.log.Error().Err(err).Msg("cannot encode event")
 			return
 		}
 		if !h.waiting.add(line) {
@@ -77,22 +78,22 @@ func (h *hooks) Receive(ctx actor.Context) {
 	}
 }
 
-// next runs what waits, as far as there is room.
+// next runs the command for waiting events, hooksAtOnce at a time.
 func (h *hooks) next(ctx actor.Context) {
 	send := world.Sender(ctx)
 	for h.running < hooksAtOnce && len(h.waiting.items) > 0 {
 		line := h.waiting.items[0]
-		h.waiting.took(1)
+		h.waiting.drop(1)
 		h.running++
 		h.w.Hook(h.options.Command, line, h.options.Timeout, func(err error) { send(hookEnded{err}) })
 	}
 }
 
-// lossesEvery is how often lost alerts are reported at most.
+// lossesEvery is the least time between two reports of lost alerts.
 const lossesEvery = 10 * time.Minute
 
-// losses reports the alerts that a channel did not deliver: the first within lossesEvery as an
-// error, all of them for the figures.
+// losses reports the alerts that a channel did not deliver: the first within lossesEvery as an error,
+// all of them for the counters.
 type losses struct {
 	by       messages.AlertChannel
 	events   *actor.PID
@@ -108,12 +109,13 @@ func (l *losses) report(ctx actor.Context, lost int, err string) {
 	ctx.Send(l.events, messages.AlertsLost{By: l.by, Lost: lost, Err: err, Quiet: quiet})
 }
 
-// count is report for a loss that the log has already.
+// count reports a loss that is in the log already.
 func (l *losses) count(ctx actor.Context, lost int) {
 	ctx.Send(l.events, messages.AlertsLost{By: l.by, Lost: lost, Err: "events come faster than they can be delivered", Quiet: true})
 }
 
-// backlog is what waits to be told, the oldest first, at most alertsMax. What comes to a full one is lost: that is said at once, and how many were once it is empty.
+// backlog holds the waiting alerts, oldest first, at most alertsMax. An alert that finds it full is
+// lost: the first loss is logged at once, their number once the backlog is empty.
 type backlog[T any] struct {
 	log   zerolog.Logger
 	items []T
@@ -127,17 +129,17 @@ func (b *backlog[T]) add(item T) bool {
 		return true
 	}
 	if b.lost == 0 {
-		b.log.Warn().Int("waiting", alertsMax).Msg("events come faster than they can be told; some are lost")
+		b.log.Warn().Int("waiting", alertsMax).Msg("events come faster than they can be delivered; some are lost")
 	}
 	b.lost++
 	return false
 }
 
-// took removes the first n.
-func (b *backlog[T]) took(n int) {
+// drop removes the first n items.
+func (b *backlog[T]) drop(n int) {
 	b.items = b.items[n:]
 	if len(b.items) == 0 && b.lost > 0 {
-		b.log.Warn().Int("lost", b.lost).Msg("events were not told")
+		b.log.Warn().Int("lost", b.lost).Msg("events were not delivered")
 		b.lost = 0
 	}
 }

@@ -19,16 +19,16 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// stage is where one behaviour plays, in a bubble: a bus to hear from, and a World to act on.
+// stage runs one behaviour in a bubble, with a bus to get events from and a World to act on.
 type stage struct {
 	world  *world.World
 	log    *bytes.Buffer
 	system *actor.ActorSystem
-	to     *actor.PID // who subscribed
-	lost   int        // alerts, as was reported
+	to     *actor.PID // the subscriber
+	lost   int        // alerts reported as lost
 }
 
-// play lets script talk to the behaviour.
+// play runs script against the behaviour.
 func play(t *testing.T, b world.Behaviour, w world.World, script func(s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -53,7 +53,7 @@ func play(t *testing.T, b world.Behaviour, w world.World, script func(s *stage))
 		s.system.Root.Spawn(s.world.Spawn(b.Name, func() actor.Actor { return b.Actor(s.world, world.Addresses{Events: events}) }))
 		synctest.Wait()
 		if s.to == nil {
-			t.Fatal("nobody subscribed")
+			t.Fatal("no subscription")
 		}
 		script(s)
 		s.system.Root.Stop(s.to)
@@ -64,8 +64,8 @@ func play(t *testing.T, b world.Behaviour, w world.World, script func(s *stage))
 	})
 }
 
-// tell sends events, and waits until they are dealt with as far as they can be now.
-func (s *stage) tell(events ...messages.Event) {
+// send sends events, and waits until they are handled as far as possible now.
+func (s *stage) send(events ...messages.Event) {
 	for _, e := range events {
 		s.system.Root.Send(s.to, e)
 	}
@@ -78,10 +78,10 @@ func (s *stage) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// logged is how often a text stands in the log.
+// logged counts a text in the log.
 func (s *stage) logged(text string) int { return strings.Count(s.log.String(), text) }
 
-// died is one of many events.
+// died returns one of many events.
 func died(n int) messages.Event {
 	return messages.ClusterDied{Cluster: messages.ClusterID(n), Err: "it died"}
 }
@@ -99,7 +99,7 @@ func TestHooks(t *testing.T) {
 	}}
 	hooks := events.Hooks(events.HookOptions{Command: []string{"notify", "-x"}, Timeout: 7 * time.Second, Machine: "blade-7"})
 	play(t, hooks, w, func(s *stage) {
-		s.tell(messages.ClusterReady{}, died(0))
+		s.send(messages.ClusterReady{}, died(0))
 		if len(runs) != 1 || runs[0].argv != "notify -x" || runs[0].limit != 7*time.Second {
 			t.Fatalf("got %v", runs)
 		}
@@ -107,12 +107,12 @@ func TestHooks(t *testing.T) {
 			t.Errorf("\n got %s\nwant %s", runs[0].input, want)
 		}
 		for n := 1; n <= 4+100+5; n++ { // one of them runs already
-			s.tell(died(n))
+			s.send(died(n))
 		}
 		if len(runs) != 4 || s.logged("some are lost") != 1 {
 			t.Fatalf("%d run at once; log %s", len(runs), s.log)
 		}
-		for ended := 0; ended < len(runs); { // each makes room for another one
+		for ended := 0; ended < len(runs); { // each end makes room for another
 			runs[ended].done(nil)
 			ended++
 			synctest.Wait()
@@ -125,14 +125,14 @@ func TestHooks(t *testing.T) {
 				t.Errorf("run %d: %s", i, r.input)
 			}
 		}
-		s.tell(died(200))
+		s.send(died(200))
 		runs[len(runs)-1].done(errors.New("exit status 3"))
 		synctest.Wait()
 		if len(runs) != 105 || s.logged("exit status 3") != 1 || s.lost != 7 {
 			t.Errorf("a hook that fails is run once and reported: %d runs, %d lost, %s", len(runs), s.lost, s.log)
 		}
 		for n := range 3 { // the next is reported after ten minutes, and every one counted
-			s.tell(died(n))
+			s.send(died(n))
 			runs[len(runs)-1].done(errors.New("exit status 3"))
 			s.pass(5 * time.Minute)
 		}
@@ -146,7 +146,7 @@ func TestHooksOfNamedEvents(t *testing.T) {
 	runs := 0
 	w := world.World{Hook: func(_ []string, _ []byte, _ time.Duration, done func(error)) { runs++; go done(nil) }}
 	play(t, events.Hooks(events.HookOptions{Command: []string{"x"}, Events: []string{"cluster.ready"}}), w, func(s *stage) {
-		s.tell(died(0), messages.ClusterReady{}, messages.ClusterGaveUp{})
+		s.send(died(0), messages.ClusterReady{}, messages.ClusterGaveUp{})
 		if runs != 1 {
 			t.Errorf("%d runs", runs)
 		}

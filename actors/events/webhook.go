@@ -12,19 +12,20 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// WebhookOptions is which events are told to which webhook of Discord's.
+// WebhookOptions selects the events to post, and the Discord webhook.
 type WebhookOptions struct {
 	URL     messages.Secret
 	Events  []string // names; none: every event of level warn or error
-	Machine string   // our name in the fleet
+	Machine string   // this machine's name in the fleet
 }
 
 // webhookTimeout is how long Discord may take to answer.
 const webhookTimeout = 10 * time.Second
 
-// Webhook is the behaviour that tells events to a channel of Discord, an embed each, several in a message when they come together.
-// It keeps to Discord's limits (plan.WebhookMessage, plan.WebhookWait); a message that Discord does not take is sent again for a minute.
-// The address is the only secret of a webhook, and is never shown.
+// Webhook returns the behaviour that posts events to a channel of Discord, one embed per event and
+// several in a message when they come together. It keeps Discord's limits (plan.WebhookMessage,
+// plan.WebhookWait) and retries a refused message for a minute. The address is the only secret of a
+// webhook and is never shown.
 func Webhook(o WebhookOptions) world.Behaviour {
 	return world.Behaviour{Name: "webhook", Actor: func(w *world.World, h world.Addresses) actor.Actor {
 		log := w.Log.With().Str("actor", "webhook").Logger()
@@ -39,10 +40,10 @@ type webhook struct {
 
 	waiting backlog[plan.Alert]
 	busy    bool        // a request or a wait is under way
-	body    []byte      // of the message that is not told yet; nil: none
-	took    int         // how many of waiting it tells
-	tries   int         // how often it was sent
-	sent    []time.Time // of the last requests
+	body    []byte      // of the message being sent; nil: none
+	batch   int         // number of waiting events in body
+	tries   int         // how often body was sent
+	sent    []time.Time // times of the latest requests
 	losses  losses
 }
 
@@ -52,7 +53,7 @@ type (
 		answer world.Response
 		err    error
 	}
-	// waited is the end of a wait.
+	// waited ends a pause.
 	waited struct{}
 )
 
@@ -62,7 +63,7 @@ func (posted) IgnoreDeadLetterLogging() {}
 // IgnoreDeadLetterLogging marks what outlives its actor as nothing to report.
 func (waited) IgnoreDeadLetterLogging() {}
 
-// Receive is its only state.
+// Receive handles every message; there is one state.
 func (h *webhook) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
@@ -84,7 +85,7 @@ func (h *webhook) Receive(ctx actor.Context) {
 	}
 }
 
-// next sends what waits, or waits for the right to.
+// next sends the waiting events, or waits until a request is allowed.
 func (h *webhook) next(ctx actor.Context) {
 	if h.busy || len(h.waiting.items) == 0 {
 		return
@@ -95,7 +96,7 @@ func (h *webhook) next(ctx actor.Context) {
 		return
 	}
 	if h.body == nil {
-		h.body, h.took = plan.WebhookMessage(h.waiting.items)
+		h.body, h.batch = plan.WebhookMessage(h.waiting.items)
 		h.tries = 0
 	}
 	h.tries++
@@ -113,30 +114,30 @@ func (h *webhook) wait(ctx actor.Context, d time.Duration) {
 	h.w.After(d, func() { send(waited{}) })
 }
 
-// answered decides what becomes of the message.
+// answered retries the message, or drops it as sent or lost.
 func (h *webhook) answered(ctx actor.Context, m posted) {
 	status := m.answer.Status
 	if m.err != nil {
 		status = 0
 	}
-	fate, d := plan.WebhookAnswer(status, m.answer.Body, h.tries, h.w.Rand())
-	switch fate {
+	outcome, d := plan.WebhookAnswer(status, m.answer.Body, h.tries, h.w.Rand())
+	switch outcome {
 	case plan.WebhookAgain:
-		h.waiting.log.Debug().Int("status", status).Int("tries", h.tries).Dur("retry_in_ms", d).Msg("webhook is asked again")
+		h.waiting.log.Debug().Int("status", status).Int("tries", h.tries).Dur("retry_in_ms", d).Msg("retrying webhook")
 		h.wait(ctx, d)
 		return
 	case plan.WebhookRefused, plan.WebhookLost:
-		h.losses.report(ctx, h.took, h.complaint(m, status))
+		h.losses.report(ctx, h.batch, h.complaint(m, status))
 	}
 	h.body = nil
-	h.waiting.took(h.took)
+	h.waiting.drop(h.batch)
 }
 
-// complaint is why a message was not taken, without the address.
+// complaint returns why a message was refused, without the address.
 func (h *webhook) complaint(m posted, status int) string {
 	why := fmt.Sprintf("status %d", status)
 	if m.err != nil {
 		why = strings.ReplaceAll(m.err.Error(), h.options.URL.Reveal(), h.options.URL.String())
 	}
-	return fmt.Sprintf("webhook does not take events: %s, request %d of %d", why, h.tries, plan.WebhookTries)
+	return fmt.Sprintf("webhook refuses events: %s, request %d of %d", why, h.tries, plan.WebhookTries)
 }

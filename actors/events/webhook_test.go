@@ -16,14 +16,14 @@ const webhookURL = "https://discord.example/api/webhooks/1/hunter2"
 
 var webhook = events.Webhook(events.WebhookOptions{URL: webhookURL, Machine: "blade-7"})
 
-// channel is Discord behind a webhook: it answers by script, else it takes what comes.
+// channel is Discord behind a webhook: it answers by script, else it accepts.
 type channel struct {
-	t      *testing.T
-	answer func(request int) (world.Response, error)
-	slow   time.Duration
-	times  []time.Time
-	embeds []int    // of each request
-	told   []string // the clusters of what was taken
+	t        *testing.T
+	answer   func(request int) (world.Response, error)
+	slow     time.Duration
+	times    []time.Time
+	embeds   []int    // of each request
+	accepted []string // clusters of the accepted events
 }
 
 func (c *channel) world() world.World {
@@ -42,7 +42,7 @@ func (c *channel) world() world.World {
 		}
 		if answer.Status == 204 {
 			for _, e := range m.Embeds {
-				c.told = append(c.told, e.Fields[0].Value)
+				c.accepted = append(c.accepted, e.Fields[0].Value)
 			}
 		}
 		time.AfterFunc(c.slow, func() { done(answer, err) })
@@ -50,7 +50,7 @@ func (c *channel) world() world.World {
 	}}
 }
 
-// numbers is what told should be.
+// numbers returns what accepted should be.
 func numbers(from, to int) string {
 	var all []string
 	for n := from; n < to; n++ {
@@ -63,14 +63,14 @@ func TestWebhookBatches(t *testing.T) {
 	c := &channel{t: t, slow: 100 * time.Millisecond}
 	play(t, webhook, c.world(), func(s *stage) {
 		for n := range 26 {
-			s.tell(died(n))
+			s.send(died(n))
 		}
 		s.pass(time.Minute)
 		if got := fmt.Sprint(c.embeds); got != "[1 10 10 5]" {
 			t.Errorf("got %s", got)
 		}
-		if got := strings.Join(c.told, " "); got != numbers(0, 26) {
-			t.Errorf("told %s", got)
+		if got := strings.Join(c.accepted, " "); got != numbers(0, 26) {
+			t.Errorf("accepted %s", got)
 		}
 	})
 }
@@ -79,7 +79,7 @@ func TestWebhookKeepsItsPace(t *testing.T) {
 	c := &channel{t: t}
 	play(t, webhook, c.world(), func(s *stage) {
 		for n := range 100 {
-			s.tell(died(n))
+			s.send(died(n))
 			s.pass(50 * time.Millisecond)
 		}
 		s.pass(time.Minute)
@@ -88,13 +88,13 @@ func TestWebhookKeepsItsPace(t *testing.T) {
 				t.Errorf("requests %d to %d in %v", i-5, i, d)
 			}
 		}
-		if got := strings.Join(c.told, " "); got != numbers(0, 100) || s.log.Len() > 0 {
-			t.Errorf("told %s; log %s", got, s.log)
+		if got := strings.Join(c.accepted, " "); got != numbers(0, 100) || s.log.Len() > 0 {
+			t.Errorf("accepted %s; log %s", got, s.log)
 		}
 	})
 }
 
-// What Discord does not take is asked again as its answer says; nothing is told twice, and the order stays.
+// A refused message is retried as the answer asks; nothing is posted twice, and the order stays.
 func TestWebhookAsksAgain(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer world.Response
@@ -113,10 +113,10 @@ func TestWebhookAsksAgain(t *testing.T) {
 				return world.Response{Status: 204}, nil
 			}}
 			play(t, webhook, c.world(), func(s *stage) {
-				s.tell(died(0), died(1))
+				s.send(died(0), died(1))
 				s.pass(time.Minute)
-				if got := strings.Join(c.told, " "); got != numbers(0, 2) || s.log.Len() > 0 {
-					t.Errorf("told %s; log %s", got, s.log)
+				if got := strings.Join(c.accepted, " "); got != numbers(0, 2) || s.log.Len() > 0 {
+					t.Errorf("accepted %s; log %s", got, s.log)
 				}
 				if d := c.times[1].Sub(c.times[0]); d != tc.wait {
 					t.Errorf("asked again after %v", d)
@@ -126,7 +126,8 @@ func TestWebhookAsksAgain(t *testing.T) {
 	}
 }
 
-// The address is in no log, even where an error holds it; events that nobody takes are lost, which is said once.
+// The address is in no log, even where an error holds it; events that are refused for too long are lost,
+// which is reported once.
 func TestWebhookThatIsNotThere(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer   world.Response
@@ -139,18 +140,18 @@ func TestWebhookThatIsNotThere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := &channel{t: t, answer: func(int) (world.Response, error) { return tc.answer, tc.err }}
 			play(t, webhook, c.world(), func(s *stage) {
-				s.tell(died(0))
+				s.send(died(0))
 				s.pass(5 * time.Minute)
-				s.tell(died(1))
+				s.send(died(1))
 				s.pass(5 * time.Minute)
-				if len(c.times) != tc.requests || s.logged("webhook does not take events") != 1 || s.logged("hunter2") != 0 || s.lost != 2 {
+				if len(c.times) != tc.requests || s.logged("webhook refuses events") != 1 || s.logged("hunter2") != 0 || s.lost != 2 {
 					t.Errorf("%d requests, log %s", len(c.times), s.log)
 				}
 				c.answer = nil
-				s.tell(died(2))
+				s.send(died(2))
 				s.pass(time.Minute)
-				if got := strings.Join(c.told, " "); got != "2" {
-					t.Errorf("told %s once it is there again", got)
+				if got := strings.Join(c.accepted, " "); got != "2" {
+					t.Errorf("accepted %s once it is there again", got)
 				}
 			})
 		})
@@ -166,11 +167,11 @@ func TestWebhookOverflow(t *testing.T) {
 	}}
 	play(t, webhook, c.world(), func(s *stage) {
 		for n := range 107 {
-			s.tell(died(n))
+			s.send(died(n))
 		}
 		s.pass(5 * time.Minute)
-		if got := strings.Join(c.told, " "); got != numbers(0, 100) || s.logged("some are lost") != 1 || s.logged(`"lost":7`) != 1 || s.lost != 7 {
-			t.Errorf("told %s; log %s", got, s.log)
+		if got := strings.Join(c.accepted, " "); got != numbers(0, 100) || s.logged("some are lost") != 1 || s.logged(`"lost":7`) != 1 || s.lost != 7 {
+			t.Errorf("accepted %s; log %s", got, s.log)
 		}
 	})
 }

@@ -1,6 +1,5 @@
-// Package status answers those who look at a machine from outside: the API, the page, the command
-// line.
+// Package status serves the state of a machine to the API, the page and the command line.
 //
 //	status.go    the actor: views, event log, orders
-//	snapshot.go  a machine as events and snapshots show it
+//	snapshot.go  the state of the machine, built from events and snapshots
 package status

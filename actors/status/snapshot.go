@@ -9,15 +9,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// picture is a machine as events and surveys tell it.
+// snapshot is the state of the machine, built from events and snapshots of the other actors.
 type snapshot struct {
 	machine  messages.MachineView
 	clusters map[messages.ClusterID]*clusterSnapshot
 	counters messages.Counters
-	sessions []messages.SessionView // never changed, only replaced
+	sessions []messages.SessionView // replaced as a whole, never changed
 }
 
-// clusterPicture is one cluster. Its view lacks what is written anew for everyone who looks: states and figures of shards.
+// clusterSnapshot is one cluster. Its view lacks the states and figures of shards, which written adds.
 type clusterSnapshot struct {
 	view   messages.ClusterView
 	shards []messages.ShardSnapshot // in the order of its range
@@ -33,7 +33,7 @@ func newSnapshot(o Options) *snapshot {
 	}
 }
 
-// heard takes an event.
+// heard applies an event.
 func (p *snapshot) heard(e messages.Event, now time.Time) {
 	p.count(e)
 	m := &p.machine
@@ -89,7 +89,7 @@ func (p *snapshot) heard(e messages.Event, now time.Time) {
 	}
 }
 
-// unlinked notes why there is no link; how long there is none does not begin anew.
+// unlinked sets why there is no link. Since stays at the loss of the last link.
 func (p *snapshot) unlinked(why string, now time.Time) {
 	if p.machine.Master.Up {
 		p.machine.Master.Up, p.machine.Master.Since = false, now
@@ -127,13 +127,13 @@ func (p *snapshot) count(e messages.Event) {
 	}
 }
 
-// clusterMoved takes how a cluster stands. Another process, or none, has shards of which nothing is known yet.
+// clusterMoved applies the state of a cluster. A change of its process resets its shards to unknown.
 func (p *snapshot) clusterMoved(m messages.ClusterMoved, now time.Time) {
 	switch m.State {
 	case messages.ClusterGone:
 		delete(p.clusters, m.Cluster)
 		return
-	case messages.ClusterStopped, messages.ClusterFailed, messages.ClusterWaiting: // it may be told by who has not yet forgotten the process
+	case messages.ClusterStopped, messages.ClusterFailed, messages.ClusterWaiting: // the sender may still name the dead process
 		m.PID, m.Ready, m.Out = 0, 0, 0
 	}
 	c := p.clusters[m.Cluster]
@@ -154,18 +154,18 @@ func unknownShards(r messages.ShardRange) []messages.ShardSnapshot {
 	return slices.Repeat([]messages.ShardSnapshot{{State: messages.ShardIdle, Guilds: -1, EventsPerSecond: -1}}, r.Len())
 }
 
-func (p *snapshot) fleetStands(m messages.FleetSnapshot) {
+func (p *snapshot) fleetMoved(m messages.FleetSnapshot) {
 	v := &p.machine
 	v.ShardCount, v.MaxConcurrency, v.ShardsPerCluster, v.Halted = m.ShardCount, m.MaxConcurrency, m.ShardsPerCluster, m.Halted
 }
 
-func (p *snapshot) shardsStand(m messages.ShardsSnapshot) {
+func (p *snapshot) shardsMoved(m messages.ShardsSnapshot) {
 	if c := p.clusters[m.Cluster]; c != nil && c.view.Shards == m.Range && len(m.Shards) == len(c.shards) {
 		c.shards = m.Shards
 	}
 }
 
-// judged is what an order is judged by.
+// judged returns the state by which plan.Judge decides on orders.
 func (p *snapshot) judged() plan.Machine {
 	m := plan.Machine{Clusters: map[messages.ClusterID]messages.ClusterState{}, Linked: p.machine.Master.Up, Rolling: p.machine.Rolling != nil && p.machine.Rolling.State == "started"}
 	for id, c := range p.clusters {
@@ -174,7 +174,7 @@ func (p *snapshot) judged() plan.Machine {
 	return m
 }
 
-// view is the picture at this moment; nobody changes it any more.
+// view returns the snapshot as a View, which is not changed later.
 func (p *snapshot) view(last uint64, now time.Time) messages.View {
 	v := messages.View{LastEvent: last, At: now, Machine: p.machine, Clusters: make([]messages.ClusterView, 0, len(p.clusters)), Counters: p.counters.Clone(), Sessions: p.sessions}
 	resumable := map[messages.ClusterID]int{}
@@ -201,10 +201,10 @@ func (p *snapshot) view(last uint64, now time.Time) messages.View {
 	return v
 }
 
-// lateAfter is how long a shard is not READY before it counts as late: a resume takes less.
+// lateAfter is the time without READY after which a shard counts as late. A resume takes less.
 const lateAfter = 10 * time.Second
 
-// written is a cluster's view with its shards.
+// written returns the view of a cluster with the states and figures of its shards.
 func (c *clusterSnapshot) written(now time.Time) messages.ClusterView {
 	v := c.view
 	states := make([]byte, 0, len(c.shards))

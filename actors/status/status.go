@@ -10,132 +10,136 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// DeskOptions is what the desk says of the machine it is at.
+// Options describes the machine in every view.
 type Options struct {
 	Source, Version, Host, MasterURL string
 	PID                              int
 	Started                          time.Time
-	News                             []messages.Event // of the time before there were actors, to be told at the start
+	News                             []messages.Event // raised before there were actors; sent at the start
 }
 
-// Desk is the behaviour that knows how things stand, for those who look from outside: it keeps a messages.View by the events it hears, what happened last, and the
-// figures since its start. It answers messages.GetView, Follow and Order, and passes good orders on.
+// New returns the behaviour that keeps the state of the machine for the API: a messages.View built
+// from events, the latest events, and the counters since its start. It answers messages.GetView,
+// Follow and Order, and passes valid orders on.
 //
-// Events tell what changes; how things stand at its start, and figures that change all the time, such as latencies, it asks for (messages.GetSnapshot) when somebody looks.
+// Events carry changes. The state at its start, and figures that change all the time such as
+// latencies, it requests with messages.GetSnapshot when a view is asked for.
 func New(o Options) world.Behaviour {
 	return world.Behaviour{Name: Name, Actor: func(w *world.World, h world.Addresses) actor.Actor {
-		return &status{w: w, addresses: h, news: o.News, picture: newSnapshot(o), log: plan.NewEventLog(o.Source, now())}
+		return &status{w: w, addresses: h, news: o.News, snapshot: newSnapshot(o), log: plan.NewEventLog(o.Source, now())}
 	}}
 }
 
-// DeskName is the name of the desk's actor, below MasterLink's.
+// Name is the name of the status actor, a child of MasterLink.
 const Name = "status"
 
-// A View is never older than surveyEvery; who looks after a time without onlookers waits surveyTakes for the answers.
+// The figures of a View are at most snapshotEvery old. A GetView that finds older ones requests them
+// and waits snapshotTakes for the answers.
 const (
-	surveyEvery = 5 * time.Second
-	surveyTakes = 50 * time.Millisecond
+	snapshotEvery = 5 * time.Second
+	snapshotTakes = 50 * time.Millisecond
 )
 
 type status struct {
 	w         *world.World
 	addresses world.Addresses
 	news      []messages.Event
-	picture   *snapshot
+	snapshot  *snapshot
 	log       *plan.EventLog
-	surveyed  time.Time // when it was asked for last
-	asked     int       // numbers the surveys
-	looks     []messages.GetView
+	requested time.Time // when snapshots were last requested
+	request   int       // number of the last request
+	waiting   []messages.GetView
 }
 
-// surveyDone is the end of the time that the answers have.
-type surveyDone struct{ asked int }
+// snapshotDue is the end of the time for the answers.
+type snapshotDue struct{ request int }
 
-// IgnoreDeadLetterLogging marks what outlives its actor as nothing to report.
-func (surveyDone) IgnoreDeadLetterLogging() {}
+// May arrive after CONTROL has stopped.
+func (snapshotDue) IgnoreDeadLetterLogging() {}
 
-// Receive is its only state.
-func (d *status) Receive(ctx actor.Context) {
+// Receive handles every message; there is one state.
+func (s *status) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(d.addresses.Events, messages.Subscribe{})
-		for _, e := range d.news {
-			ctx.Send(d.addresses.Events, e)
+		ctx.Request(s.addresses.Events, messages.Subscribe{})
+		for _, e := range s.news {
+			ctx.Send(s.addresses.Events, e)
 		}
-		d.survey(ctx)
+		s.requestSnapshots(ctx)
 	case world.Recovered:
-		d.survey(ctx)
+		s.requestSnapshots(ctx)
 	case messages.Event:
 		m = plan.Shorten(m)
-		d.picture.heard(m, now())
-		d.log.Record(m, now())
+		s.snapshot.heard(m, now())
+		s.log.Record(m, now())
 	case messages.ClusterSnapshot:
-		d.picture.clusterMoved(m.Moved, now())
+		s.snapshot.clusterMoved(m.Moved, now())
 	case messages.FleetSnapshot:
-		d.picture.fleetStands(m)
+		s.snapshot.fleetMoved(m)
 	case messages.ShardsSnapshot:
-		d.picture.shardsStand(m)
+		s.snapshot.shardsMoved(m)
 	case messages.SessionsSnapshot:
-		d.picture.sessions = m.Sessions
+		s.snapshot.sessions = m.Sessions
 	case messages.GetView:
-		d.look(ctx, m)
-	case surveyDone:
-		if m.asked == d.asked {
-			d.answer()
+		s.view(ctx, m)
+	case snapshotDue:
+		if m.request == s.request {
+			s.answer()
 		}
 	case messages.Follow:
-		d.log.Follow(m)
+		s.log.Follow(m)
 	case messages.Order:
-		d.order(ctx, m)
+		s.order(ctx, m)
 	}
 }
 
-// now is the time as people and programs read it.
+// now returns the time in UTC, to the millisecond.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// survey asks how everything stands.
-func (d *status) survey(ctx actor.Context) {
-	d.surveyed = time.Now()
-	d.asked++
-	ctx.Request(d.addresses.Clusters, messages.GetSnapshot{})
-	ctx.Request(d.addresses.Sessions, messages.GetSnapshot{})
-	send, done := world.Sender(ctx), surveyDone{d.asked}
-	d.w.After(surveyTakes, func() { send(done) })
+// requestSnapshots asks the other actors for their state.
+func (s *status) requestSnapshots(ctx actor.Context) {
+	s.requested = time.Now()
+	s.request++
+	ctx.Request(s.addresses.Clusters, messages.GetSnapshot{})
+	ctx.Request(s.addresses.Sessions, messages.GetSnapshot{})
+	send, done := world.Sender(ctx), snapshotDue{s.request}
+	s.w.After(snapshotTakes, func() { send(done) })
 }
 
-func (d *status) look(ctx actor.Context, m messages.GetView) {
-	d.looks = append(d.looks, m)
-	switch age := time.Since(d.surveyed); {
-	case age > surveyEvery:
-		d.survey(ctx)
-	case age > surveyTakes:
-		d.answer()
+// view answers a GetView, at once or when the requested snapshots are in.
+func (s *status) view(ctx actor.Context, m messages.GetView) {
+	s.waiting = append(s.waiting, m)
+	switch age := time.Since(s.requested); {
+	case age > snapshotEvery:
+		s.requestSnapshots(ctx)
+	case age > snapshotTakes:
+		s.answer()
 	}
 }
 
-// answer gives everybody who looks the view.
-func (d *status) answer() {
-	for _, l := range d.looks {
-		l.Answer(d.picture.view(d.log.Last, now()))
+// answer sends the view to every waiting GetView.
+func (s *status) answer() {
+	for _, l := range s.waiting {
+		l.Answer(s.snapshot.view(s.log.Last, now()))
 	}
-	d.looks = nil
+	s.waiting = nil
 }
 
-// order passes an order on, if that makes sense.
-func (d *status) order(ctx actor.Context, m messages.Order) {
-	refusal, reason := plan.Judge(m.Directive, d.picture.judged())
+// order passes an order on if plan.Judge accepts it, and answers with the verdict.
+func (s *status) order(ctx actor.Context, m messages.Order) {
+	refusal, reason := plan.Judge(m.Directive, s.snapshot.judged())
 	if refusal == "" {
 		given := messages.OrderGiven{By: m.By}
 		given.Order, given.Cluster = m.Directive.Order()
 		if restart, is := m.Directive.(messages.RestartCluster); is {
 			given.Fresh = restart.Fresh
 		}
-		ctx.Send(d.addresses.Events, given)
-		to := d.addresses.Clusters
+		ctx.Send(s.addresses.Events, given)
+		to := s.addresses.Clusters
 		if _, is := m.Directive.(messages.AcceptMaster); is {
-			to = d.addresses.MasterLink
+			to = s.addresses.MasterLink
 		}
 		ctx.Send(to, m.Directive)
 	}
-	m.Answer(messages.Verdict{Refusal: refusal, Reason: reason, After: d.log.Last})
+	m.Answer(messages.Verdict{Refusal: refusal, Reason: reason, After: s.log.Last})
 }

@@ -10,19 +10,19 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// Figures of shards are written in the order of the range; a new process has none.
-func TestPictureOfShards(t *testing.T) {
+// Figures of shards come in the order of the range; a new process has none.
+func TestSnapshotOfShards(t *testing.T) {
 	p := newSnapshot(Options{Source: "m1", Started: noon})
 	r := messages.ShardRange{First: 4, Last: 6}
 	p.heard(messages.ClusterMoved{Cluster: 1, Range: r, State: messages.ClusterServing, PID: 7, Ready: 3}, noon)
 	p.heard(messages.ShardMoved{Cluster: 1, Shard: 5, State: messages.ShardReady}, noon)
 	p.heard(messages.ShardMoved{Cluster: 1, Shard: 7, State: messages.ShardReady}, noon) // not of the range
-	p.heard(messages.ShardMoved{Cluster: 2, Shard: 8, State: messages.ShardReady}, noon) // of nobody
+	p.heard(messages.ShardMoved{Cluster: 2, Shard: 8, State: messages.ShardReady}, noon) // of no cluster
 	if got := p.view(1, noon).Clusters[0]; got.States != ".R." {
 		t.Errorf("%+v", got)
 	}
 	stand := func(r messages.ShardRange) {
-		p.shardsStand(messages.ShardsSnapshot{Cluster: 1, Range: r, Shards: []messages.ShardSnapshot{
+		p.shardsMoved(messages.ShardsSnapshot{Cluster: 1, Range: r, Shards: []messages.ShardSnapshot{
 			{State: messages.ShardReady, LatencyMS: 40, Guilds: 3}, {State: messages.ShardResuming, Guilds: -1}, {State: messages.ShardReady, LatencyMS: 60, Guilds: 4}}})
 	}
 	stand(messages.ShardRange{First: 0, Last: 2}) // of another cut
@@ -37,8 +37,8 @@ func TestPictureOfShards(t *testing.T) {
 	}
 }
 
-// Waits fall into the bucket that is just long enough; one longer than all is in none, and counted.
-func TestPictureOfWaits(t *testing.T) {
+// A wait counts in the smallest bucket that holds it; one longer than all is in none, but counted.
+func TestSnapshotOfWaits(t *testing.T) {
 	p := newSnapshot(Options{})
 	for _, wait := range []time.Duration{0, 100 * time.Millisecond, 101 * time.Millisecond, 5 * time.Second, time.Hour, 2 * time.Hour} {
 		p.heard(messages.Identified{Identifies: 2, Cause: messages.CauseCrash, WaitedMS: messages.Millis(wait)}, noon)
