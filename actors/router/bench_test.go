@@ -19,8 +19,9 @@ import (
 	codec "github.com/discluster/control/transport/ipc"
 )
 
-// These benchmarks are the Router on real sockets, each in turns with a floor on the same sockets: what the machine takes for the same bytes on the same ways, with nobody
-// who looks at them. The instances are bare sockets in both.
+// These benchmarks run the Router on real sockets, each in turns with a floor on the same sockets:
+// the time for the same bytes on the same ways without reading them. The instances are bare sockets
+// in both.
 
 const ff = 0x0C // ends a frame (PROTOCOL A1)
 
@@ -46,7 +47,7 @@ func (i *bare) write(b testing.TB, frame []byte) {
 	}
 }
 
-// dialBare listens as an instance does, and gives its path and, once it was dialled, its end.
+// dialBare listens as an instance does, and returns its path and, once dialled, its end.
 func dialBare(b testing.TB, dial func(path string)) *bare {
 	dir, err := os.MkdirTemp("", "r")
 	if err != nil {
@@ -67,7 +68,7 @@ func dialBare(b testing.TB, dial func(path string)) *bare {
 	return &bare{conn, bufio.NewReaderSize(conn, 64<<10)}
 }
 
-// onRouter gives n instances that are wired to a Router as a Cluster wires them.
+// onRouter returns n instances that are wired to a Router as a Cluster wires them.
 func onRouter(b testing.TB, n int) []*bare {
 	board := newSwitchboard(b, Options{Eval: true}, 0, false)
 	var all []*bare
@@ -90,7 +91,7 @@ func onRouter(b testing.TB, n int) []*bare {
 	return all
 }
 
-// onFloor gives n instances, and the other ends of their sockets to what stands in for CONTROL.
+// onFloor returns n instances, whose other ends go to a substitute for CONTROL.
 func onFloor(b *testing.B, n int) (all, control []*bare) {
 	for range n {
 		dialled := make(chan net.Conn, 1)
@@ -107,7 +108,8 @@ func onFloor(b *testing.B, n int) (all, control []*bare) {
 	return all, control
 }
 
-// relay passes frames on from one socket to another, and looks for nothing but their ends. What has come at once goes on at once.
+// relay passes frames on from one socket to another, and looks for their ends only. It writes at
+// once what it read at once.
 func relay(from, to *bare) {
 	out := bufio.NewWriterSize(to.Conn, 64<<10)
 	for {
@@ -133,7 +135,8 @@ func packet(text string) []byte {
 
 const eventID = "14386338866709265695994074015643729926"
 
-// turns measures two ways in turns, n operations each, and reports both and how many times as long ours takes, and how much of the floor's rate it reaches.
+// turns measures two ways in turns, n operations each, and reports both and how many times as long
+// ours takes, and how much of the floor's rate it reaches.
 func turns(b *testing.B, n, messages int, floor, ours func(n int)) {
 	floor(n / 10)
 	ours(n / 10)
@@ -163,14 +166,15 @@ func turns(b *testing.B, n, messages int, floor, ours func(n int)) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// cpu is what this process has used so far: what others use of the machine meanwhile does not count.
+// cpu returns the CPU time of this process, which leaves out other processes of the machine.
 func cpu() time.Duration {
 	var used syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// BenchmarkToControlAndBack is a request that CONTROL answers by itself. The floor's answer has the same bytes.
+// BenchmarkToControlAndBack is a request that CONTROL answers by itself. The floor's answer has the
+// same bytes.
 func BenchmarkToControlAndBack(b *testing.B) {
 	ask := packet(`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"` + eventID + `","script":"1","shards":[],"context":{}}}`)
 	us := onRouter(b, 1)[0]
@@ -235,7 +239,8 @@ func answers(i *bare) {
 	}
 }
 
-// BenchmarkBroadcast is a request to eight clusters, and the answer made of eight. Its floor is what one would write first: every frame decoded, and encoded again.
+// BenchmarkBroadcast is a request to eight clusters, and the answer made of eight. Its floor is
+// what one would write first: every frame decoded, and encoded again.
 func BenchmarkBroadcast(b *testing.B) {
 	ask := packet(`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"` + eventID + `","script":"(({ app }) => app.sharding.instance)","shards":[0,1,2,3,4,5,6,7],"context":{}}}`)
 	us := onRouter(b, 9)
@@ -260,7 +265,8 @@ func BenchmarkBroadcast(b *testing.B) {
 	turns(b, 300, 17, round(raw[8]), round(us[8]))
 }
 
-// naive stands in for CONTROL as one would write it first: the last of its instances asks, the others answer.
+// naive is a substitute for CONTROL as one would write it first: the last of its instances asks,
+// the others answer.
 func naive(control []*bare) {
 	type frame struct {
 		Type string         `json:"type"`
@@ -317,8 +323,9 @@ func naive(control []*bare) {
 	}
 }
 
-// BenchmarkOneWay is messages of two sizes from one cluster to another. At most inFlight are under way, as between bots that count what they sent: the Router refuses what
-// is too much for a reader, a bare socket holds its sender up.
+// BenchmarkOneWay is messages of two sizes from one cluster to another. At most inFlight are under
+// way, as between bots that count what they sent: the Router refuses what is too much for a reader,
+// a bare socket holds its sender up.
 func BenchmarkOneWay(b *testing.B) {
 	for _, size := range []int{100, 4096} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

@@ -1,7 +1,7 @@
-// Package router passes what clusters ask of each other from link to link.
+// Package router passes messages and requests between clusters.
 //
 //	router.go    the Router: connections, operations, their limits
-//	requests.go  requests that are not answered yet
+//	requests.go  unanswered requests
 //	share.go     reading a link that a Cluster and the Router share
 //	mailbox.go   a mailbox that the sender runs
 package router

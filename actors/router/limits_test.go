@@ -14,7 +14,7 @@ import (
 // ipcFrame is a packet in its envelope.
 func ipcFrame(packet string) string { return `{"type":"__DDOO__.MESSAGE","data":` + packet + `}` }
 
-// asks lets an instance ask, and gives the event_id that the first to be asked gets.
+// asks sends a request, and returns the event_id that its first target gets.
 func (b *switchboard) asks(from, to *wire, packet string) (hop string) {
 	b.t.Helper()
 	b.say(from, ipcFrame(packet))
@@ -25,7 +25,7 @@ func (b *switchboard) asks(from, to *wire, packet string) (hop string) {
 	return string(p.Event())
 }
 
-// gets wants a frame, and no other one.
+// gets checks that a wire has exactly this frame.
 func (w *wire) gets(t *testing.T, what, packet string) {
 	t.Helper()
 	if got := w.next(); got != ipcFrame(packet) {
@@ -40,19 +40,19 @@ func TestRouterLimitsRequests(t *testing.T) {
 	b := newSwitchboard(t, Options{Eval: true}, 2, false)
 	asker, other := b.wires[0], b.wires[1]
 	var hops []string
-	for range asksMax {
+	for range requestsMax {
 		hops = append(hops, b.asks(asker, other, `{"op":0,"t":"REQUEST","d":{"event_id":"e","name":"n","shards":[1]}}`))
 	}
 	b.say(asker, ipcFrame(`{"op":0,"t":"REQUEST","d":{"event_id":"one too many","name":"n","shards":[1]}}`))
-	asker.gets(t, "one too many", `{"op":4,"t":"REQUEST","d":{"event_id":"one too many","result":{"name":"Error","message":"1024 requests of this cluster are not answered yet: want fewer at a time"}}}`)
+	asker.gets(t, "one too many", `{"op":4,"t":"REQUEST","d":{"event_id":"one too many","result":{"name":"Error","message":"1024 requests of this cluster are unanswered: want fewer at a time"}}}`)
 	b.say(asker, ipcFrame(`{"op":3,"d":{"event_id":"e","op":4,"shards":[2]}}`))
-	asker.gets(t, "a cache operation too many", `{"op":3,"d":{"event_id":"e","success":false,"error":"1024 requests of this cluster are not answered yet: want fewer at a time"}}`)
+	asker.gets(t, "a cache operation too many", `{"op":3,"d":{"event_id":"e","success":false,"error":"1024 requests of this cluster are unanswered: want fewer at a time"}}`)
 
 	answer := `{"op":0,"t":"REQUEST","d":{"event_id":"` + hops[7] + `","result":7}}`
 	b.say(asker, ipcFrame(answer)) // which was not asked
 	b.say(other, ipcFrame(strings.Replace(answer, "REQUEST", "BROADCAST_EVAL", 1)))
 	if early := asker.next(); early != "" {
-		t.Errorf("an answer of nobody who was asked: %s", early)
+		t.Errorf("answered before any target: %s", early)
 	}
 	b.say(other, ipcFrame(answer))
 	asker.gets(t, "answered", `{"op":0,"t":"REQUEST","d":{"event_id":"e","result":[7],"clusters":[1]}}`)
@@ -63,13 +63,13 @@ func TestRouterLimitsRequests(t *testing.T) {
 	b.asks(asker, other, `{"op":0,"t":"REQUEST","d":{"event_id":"e","name":"n","shards":[1]}}`)
 	b.root.Send(b.router, ConnEnded{other})
 	b.settle()
-	for range asksMax {
+	for range requestsMax {
 		if got := asker.next(); got != ipcFrame(`{"op":0,"t":"REQUEST","d":{"event_id":"e","result":[],"clusters":[],"errors":[{"cluster":1,"error":"it went away before it answered"}]}}`) {
 			t.Fatalf("got %s", got)
 		}
 	}
-	if asker.took != asksMax+4 {
-		t.Errorf("%d frames of the asker were taken for dealt with, want %d", asker.took, asksMax+4)
+	if asker.took != requestsMax+4 {
+		t.Errorf("%d frames of the asker were taken for dealt with, want %d", asker.took, requestsMax+4)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestRouterLimitsResults(t *testing.T) {
 		t.Errorf("answer %.100s … %s", got, got[max(len(got)-300, 0):])
 	}
 	room := waitMax / (7 << 20)
-	for n := range room + 1 { // each waits for the mute one
+	for n := range room + 1 { // each waits for the mute instance
 		hop := b.asks(asker, other, `{"op":0,"t":"REQUEST","d":{"event_id":"`+fmt.Sprint(n)+`","name":"n","shards":[1,2]}}`)
 		b.say(other, result(hop, 7<<20))
 	}
@@ -109,7 +109,7 @@ func TestRouterLimitsResults(t *testing.T) {
 	}
 }
 
-// What the bots say of Discord's REST API concerns all of them.
+// A report of a bot about Discord's REST API goes to all of them.
 func TestRouterTellsEmergencies(t *testing.T) {
 	b := newSwitchboard(t, Options{}, 2, true)
 	for range 60 {
@@ -128,17 +128,18 @@ func TestRouterTellsEmergencies(t *testing.T) {
 	}
 }
 
-// One reader is stopped, and 200 MB are on their way to it: what CONTROL holds stays what it was, and the sender is told.
+// One reader stops with 200 MB on the way to it: the memory of CONTROL does not grow, and the
+// sender gets errors.
 func TestRouterMemoryIsFlat(t *testing.T) {
 	all := onRouter(t, 2)
 	frame := packet(`{"op":0,"t":"MESSAGE","d":{"event_id":"1","shards":[1],"message":"` + strings.Repeat("x", 64<<10) + `"}}`)
-	told := make(chan int)
-	go func() { // the sender hears what did not arrive
+	reported := make(chan int)
+	go func() { // the sender gets the errors
 		n := 0
 		for {
 			text, err := all[0].in.ReadSlice(ff)
 			if err != nil || strings.Contains(string(text), `"result":[]`) {
-				told <- n
+				reported <- n
 				return
 			}
 			n++
@@ -162,7 +163,7 @@ func TestRouterMemoryIsFlat(t *testing.T) {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
 	all[0].write(t, packet(`{"op":0,"t":"REQUEST","d":{"event_id":"last","name":"n","shards":[]}}`))
-	if n := <-told; n < 3000 {
-		t.Errorf("the sender was told %d times of 3200", n)
+	if n := <-reported; n < 3000 {
+		t.Errorf("the sender got %d of 3200 errors", n)
 	}
 }

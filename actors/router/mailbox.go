@@ -6,21 +6,22 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// lentMailbox is run by whoever puts something into it while nobody runs it: waking another thread takes longer than all that the Router does with a frame. Mostly that is
-// the reader of a link, which reads nothing meanwhile; so it is relieved where others send without a pause.
+// lentMailbox runs on the goroutine of the sender that finds it idle, because waking another thread
+// takes longer than the Router's work on a frame. That goroutine is mostly the reader of a link,
+// which reads nothing while it runs the mailbox; so after a batch it hands off to the Dispatcher.
 type lentMailbox struct {
 	actor.Mailbox
 	actor.MessageInvoker
-	actor.Dispatcher // of who relieves
+	actor.Dispatcher // runs the mailbox after a hand-off
 	ran              int
-	relieve          atomic.Bool
+	handOff          atomic.Bool
 }
 
-// stint is how many messages one runs at most; protoactor's own figure.
-const stint = 300
+// batch is the number of messages that one goroutine handles at most; protoactor's default.
+const batch = 300
 
 func newLentMailbox() actor.Mailbox {
-	return &lentMailbox{Mailbox: actor.Unbounded()(), Dispatcher: actor.NewDefaultDispatcher(stint)}
+	return &lentMailbox{Mailbox: actor.Unbounded()(), Dispatcher: actor.NewDefaultDispatcher(batch)}
 }
 
 // RegisterHandlers implements actor.Mailbox.
@@ -29,13 +30,13 @@ func (m *lentMailbox) RegisterHandlers(invoker actor.MessageInvoker, _ actor.Dis
 	m.Mailbox.RegisterHandlers(m, m)
 }
 
-// InvokeUserMessage implements actor.MessageInvoker. The message is the last one of its stint where the mailbox is suspended on it: nothing else makes protoactor leave
-// messages where they are.
+// InvokeUserMessage implements actor.MessageInvoker. It suspends the mailbox at the last message of
+// a batch: nothing else makes protoactor stop with messages in the mailbox.
 func (m *lentMailbox) InvokeUserMessage(message any) {
-	if m.ran++; m.ran == stint {
+	if m.ran++; m.ran == batch {
 		m.ran = 0
 		m.PostSystemMessage(&actor.SuspendMailbox{})
-		m.relieve.Store(true) // not sooner: who ran it before us may see it, and what he resumes must have been suspended
+		m.handOff.Store(true) // after the suspension: the previous goroutine may see this and resume
 	}
 	m.MessageInvoker.InvokeUserMessage(message)
 }
@@ -43,7 +44,7 @@ func (m *lentMailbox) InvokeUserMessage(message any) {
 // Schedule implements actor.Dispatcher.
 func (m *lentMailbox) Schedule(run func()) {
 	run()
-	if m.relieve.Swap(false) {
+	if m.handOff.Swap(false) {
 		m.Dispatcher.Schedule(func() { m.PostSystemMessage(&actor.ResumeMailbox{}) })
 	}
 }

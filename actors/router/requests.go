@@ -16,46 +16,46 @@ import (
 	codec "github.com/discluster/control/transport/ipc"
 )
 
-// This file is what the Router knows of requests: who asked, who has answered, and what became of the rest.
+// This file keeps the unanswered requests: the requester, the answers, and the errors.
 
-// ask is one request under way.
-type ask struct {
-	id        string // the event_id that the targets know; "" where there are none
-	event     []byte // the asker's
+// request is one request under way.
+type request struct {
+	id        string // the event_id that the targets got; "" if there are none
+	event     []byte // the requester's event_id
 	from      *Conn
 	op        messages.IPCOp
 	t         string
 	serialize int
 	due       time.Time
-	within    time.Duration // from when it was asked, or from when we woke
-	anew      bool          // it was set anew, which is done once: a request has a deadline, whatever happens
+	within    time.Duration // from the request, or from the end of a suspension
+	renewed   bool          // due was set again, which is done once: every request has a deadline
 	targets   []target
-	waits     int // of targets
+	waiting   int // targets without an answer
 	bytes     int // of results
 	failed    []codec.TargetError
-	over      bool
+	settled   bool
 
-	eventRoom [40]byte  // as long as snowflakes are
-	room      [4]target // for targets of few
+	eventRoom [40]byte  // the length of a snowflake
+	room      [4]target // for few targets
 }
 
 // target is one cluster that was asked.
 type target struct {
 	conn    *Conn
-	waits   bool
+	waiting bool
 	success bool
-	result  []byte // of one that has answered; nil: undefined
+	result  []byte // of a target that answered; nil: undefined
 }
 
-// ask passes a request on to everyone it is for, under an event_id of our own.
-func (r *Router) ask(ctx actor.Context, from *Conn, p *codec.Parcel) {
+// request passes a request on to each of its targets, under an event_id of CONTROL.
+func (r *Router) request(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	if why := r.objection(from, p); why != "" {
 		r.refuse(ctx, from, p, why)
 		return
 	}
 	within := plan.AnswerWithin(from.Stock, p.T, p.TimeoutMS.Duration())
 	now := time.Now()
-	a := &ask{from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within)}
+	a := &request{from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within)}
 	a.event = append(a.eventRoom[:0], p.Event()...)
 	to, failed := r.pick(p, from)
 	a.failed = failed
@@ -75,34 +75,34 @@ func (r *Router) ask(ctx actor.Context, from *Conn, p *codec.Parcel) {
 			a.failed = append(a.failed, codec.TargetError{Cluster: l.Cluster, Err: why})
 			continue
 		}
-		a.targets = append(a.targets, target{conn: l, waits: true})
-		a.waits++
+		a.targets = append(a.targets, target{conn: l, waiting: true})
+		a.waiting++
 	}
-	if a.waits > 0 {
-		r.asks[a.id] = a
+	if a.waiting > 0 {
+		r.requests[a.id] = a
 	}
 	from.asking++
 	r.settle(ctx, a)
-	if !a.over {
+	if !a.settled {
 		r.arm(ctx, a.due)
 	}
 }
 
-// objection is why a request is refused as a whole; "": it is not.
+// objection returns why a request is refused as a whole, or "".
 func (r *Router) objection(from *Conn, p *codec.Parcel) string {
 	switch {
 	case p.Wrong != nil:
 		return p.Wrong.Error()
 	case p.T == messages.TBroadcastEval && !r.options.Eval:
 		return "BROADCAST_EVAL is switched off on this machine (ipc.eval)"
-	case from.asking >= asksMax:
-		return fmt.Sprintf("%d requests of this cluster are not answered yet: want fewer at a time", from.asking)
+	case from.asking >= requestsMax:
+		return fmt.Sprintf("%d requests of this cluster are unanswered: want fewer at a time", from.asking)
 	}
 	return ""
 }
 
-// unanswerable is why a cluster cannot be asked this: a stock bot dies of a cache operation that it
-// does not know (PROTOCOL A1), and has no handlers.
+// unanswerable returns why a target cannot get a request, or "". A stock bot has no handlers, and
+// dies of a cache operation that it does not know (PROTOCOL A1).
 func unanswerable(l *Conn, p *codec.Parcel) string {
 	switch {
 	case !l.Stock:
@@ -114,7 +114,8 @@ func unanswerable(l *Conn, p *codec.Parcel) string {
 	return ""
 }
 
-// refuse answers a request that goes nowhere. A stock sender of what nobody answers waits for nothing, and hears nothing.
+// refuse answers a request that is not passed on. A stock bot gets no answer to a message that has
+// none.
 func (r *Router) refuse(ctx actor.Context, from *Conn, p *codec.Parcel, why string) {
 	oneWay := p.T == messages.TMessage || p.T == messages.TPresenceUpdate
 	switch {
@@ -125,20 +126,20 @@ func (r *Router) refuse(ctx actor.Context, from *Conn, p *codec.Parcel, why stri
 	}
 }
 
-// answered takes an answer. One that nobody waits for came too late, or to an ask that was settled without it.
+// answered takes an answer. It drops one that came too late or whose request is settled.
 func (r *Router) answered(ctx actor.Context, from *Conn, p *codec.Parcel) {
-	a := r.asks[string(p.Event())]
+	a := r.requests[string(p.Event())]
 	if a == nil || p.T != a.t || p.Op != a.op && p.Op != messages.IPCError {
 		return
 	}
-	i := slices.IndexFunc(a.targets, func(t target) bool { return t.conn == from && t.waits })
+	i := slices.IndexFunc(a.targets, func(t target) bool { return t.conn == from && t.waiting })
 	if i < 0 {
 		return
 	}
 	t := &a.targets[i]
 	whole := a.t == messages.TGuildMembers || p.Op == messages.IPCError && a.from.Stock
 	switch {
-	case whole: // the only answer there is, or upstream's first failure, which ends the rest: it goes back as it came
+	case whole: // the only answer, or the first failure, which ends a stock request: passed back unchanged
 		p.SetEvent(string(a.event))
 		_ = r.offer(ctx, a.from, p.Frame())
 		r.forget(a)
@@ -150,15 +151,15 @@ func (r *Router) answered(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	case r.held+len(p.Frame()) > waitMax:
 		r.fail(a, t, fmt.Sprintf("its result of %d bytes finds no room: %d bytes of results wait in CONTROL", len(p.Result()), r.held))
 	default:
-		t.waits, t.success, t.result = false, p.Success, slices.Clone(p.Result())
-		a.waits--
+		t.waiting, t.success, t.result = false, p.Success, slices.Clone(p.Result())
+		a.waiting--
 		a.bytes += len(t.result)
 		r.held += len(t.result)
 	}
 	r.settle(ctx, a)
 }
 
-// errorText is what a failed answer says.
+// errorText returns the text of a failed answer.
 func errorText(result []byte) string {
 	var e messages.FailureError
 	if json.Unmarshal(result, &e) != nil || e.Message == "" {
@@ -167,39 +168,40 @@ func errorText(result []byte) string {
 	return fmt.Sprintf("%.1000s", e.Message)
 }
 
-// fail takes note that a target will not answer.
-func (r *Router) fail(a *ask, t *target, why string) {
-	t.waits = false
-	a.waits--
+// fail marks a target as failed.
+func (r *Router) fail(a *request, t *target, why string) {
+	t.waiting = false
+	a.waiting--
 	a.failed = append(a.failed, codec.TargetError{Cluster: t.conn.Cluster, Err: why})
 	t.conn = nil
 }
 
-// settle answers a request that waits for nobody any more.
-func (r *Router) settle(ctx actor.Context, a *ask) {
-	if a.waits > 0 || a.over {
+// settle answers a request once no target is waited for.
+func (r *Router) settle(ctx actor.Context, a *request) {
+	if a.waiting > 0 || a.settled {
 		return
 	}
 	err := r.offer(ctx, a.from, r.answer(a))
-	if errors.Is(err, transport.ErrTooLarge) { // errors of thousands
+	if errors.Is(err, transport.ErrTooLarge) { // thousands of errors
 		_ = r.offer(ctx, a.from, codec.Refusal(a.t, a.event, err.Error()))
 	}
 	r.forget(a)
 }
 
-// forget takes an ask off the books.
-func (r *Router) forget(a *ask) {
-	if a.over {
+// forget removes a request.
+func (r *Router) forget(a *request) {
+	if a.settled {
 		return
 	}
-	a.over = true
+	a.settled = true
 	a.from.asking--
 	r.held -= a.bytes
-	delete(r.asks, a.id)
+	delete(r.requests, a.id)
 }
 
-// answer is the one answer made of all. A stock asker gets upstream's shape: the results of those that answered; and where nobody did though somebody should have, an error.
-func (r *Router) answer(a *ask) []byte {
+// answer returns the one answer made of all. A stock requester gets upstream's shape: the results
+// of the targets that answered, or an error if all targets failed.
+func (r *Router) answer(a *request) []byte {
 	results, clusters, success := r.results[:0], r.clusters[:0], false
 	defer func() {
 		clear(results)
@@ -238,7 +240,7 @@ func (r *Router) answer(a *ask) []byte {
 	return reply.Encode()
 }
 
-// arm sees to a timeout at that time, or sooner.
+// arm sets the timeout to at, unless it is due sooner.
 func (r *Router) arm(ctx actor.Context, at time.Time) {
 	if r.next.IsZero() || at.Before(r.next) {
 		r.next = at
@@ -246,7 +248,9 @@ func (r *Router) arm(ctx actor.Context, at time.Time) {
 	}
 }
 
-// due settles what has waited long enough. Where the timer itself is late, by that much, we slept: the answers may lie in our mailbox, and every ask gets its time anew.
+// due settles the requests that are past their deadline. A timer that is late by more than
+// DeepSleep means that this machine was suspended: answers may be in the mailbox, so every request
+// gets its time again, once.
 func (r *Router) due(ctx actor.Context, late time.Duration) {
 	now := time.Now()
 	r.next = time.Time{}
@@ -256,26 +260,26 @@ func (r *Router) due(ctx actor.Context, late time.Duration) {
 			next = at
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(r.asks)) {
-		a := r.asks[id]
-		if late > DeepSleep && !a.anew {
-			a.due, a.anew = now.Add(a.within), true
+	for _, id := range slices.Sorted(maps.Keys(r.requests)) {
+		a := r.requests[id]
+		if late > DeepSleep && !a.renewed {
+			a.due, a.renewed = now.Add(a.within), true
 		}
 		if a.due.After(now) {
 			sooner(a.due)
 			continue
 		}
 		for i := range a.targets {
-			if t := &a.targets[i]; t.waits {
+			if t := &a.targets[i]; t.waiting {
 				r.fail(a, t, "it did not answer in time")
 			}
 		}
 		r.settle(ctx, a)
 	}
-	for _, id := range slices.Sorted(maps.Keys(r.seats)) {
-		l := r.seats[id]
-		if r.tellOverflow(ctx, l, nil); l.refused > 0 {
-			sooner(l.sayAt)
+	for _, id := range slices.Sorted(maps.Keys(r.reachable)) {
+		l := r.reachable[id]
+		if r.reportOverflow(ctx, l, nil); l.refused > 0 {
+			sooner(l.reportAt)
 		}
 	}
 	if !next.IsZero() {

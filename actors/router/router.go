@@ -17,68 +17,69 @@ import (
 	codec "github.com/discluster/control/transport/ipc"
 )
 
-// Router carries what clusters say to each other by way of CONTROL (PROTOCOL A4, B2). It has one
-// state.
+// Router passes messages and requests between clusters (PROTOCOL A4, B2). It has one state.
 //
 //	cluster 0 ──MESSAGE──▶ Router ──▶ each cluster addressed, as it came
 //	cluster 0 ──request──▶ Router ──its own event_id──▶ each cluster addressed, once
-//	cluster 0 ◀──one answer── Router ◀──answers──┘  errors for who is not here, still starts, reads too slowly, died, or was not in time
+//	cluster 0 ◀──one answer── Router ◀──answers──┘  errors for clusters that are absent, starting, too slow, dead or late
 //
-// A frame goes from the link's reader straight to this mailbox and from here into the links of those it is for: no Cluster handles it, and what is in it is never decoded.
-// Every request is answered by its deadline. A link takes a few MiB for a bot that does not read; more is refused, counted, and told to the sender and to people.
+// A frame goes from the link's reader straight to this mailbox and from here into the links of its
+// targets: no Cluster handles it, and its content is not decoded. Every request is answered by its
+// deadline. A link holds a few MiB for a bot that does not read; more is refused, counted, and
+// reported to the sender and as an event.
 type Router struct {
 	world.States
 	addresses world.Addresses
 	options   Options
 	mint      *messages.Mint
 
-	conns    map[transport.Link]*Conn
-	seats    map[messages.ClusterID]*Conn                 // who answered HELLO, and can be asked
-	states   map[messages.ClusterID]messages.ClusterState // of the clusters of this machine, for the texts of errors
-	fleet    FleetShape
-	asks     map[string]*ask      // by the event_id that we gave
-	held     int                  // bytes of results that wait for others
-	next     time.Time            // when the timeout that is set is due; zero: none is
-	round    int                  // of pick, so that each conn is picked once
-	picked   []*Conn              // of the present round
-	results  [][]byte             // room for those of an answer; not nil: none is an empty list
-	clusters []messages.ClusterID // and for whose they are
-	rest     plan.RestBudget
+	conns     map[transport.Link]*Conn
+	reachable map[messages.ClusterID]*Conn                 // those that answered HELLO
+	states    map[messages.ClusterID]messages.ClusterState // of the clusters of this machine, for the texts of errors
+	fleet     FleetShape
+	requests  map[string]*request  // by CONTROL's event_id
+	held      int                  // bytes of results of unsettled requests
+	next      time.Time            // when the timeout is due; zero: none is set
+	round     int                  // number of the last pick, so that each conn is picked once
+	picked    []*Conn              // the result of the last pick
+	results   [][]byte             // reused for the results of an answer; never nil, so that none is an empty list
+	clusters  []messages.ClusterID // reused for their clusters
+	rest      plan.RestBudget
 }
 
-// RouterOptions is what clusters may ask of each other.
+// Options sets what clusters may request of each other.
 type Options struct {
-	Eval bool // BROADCAST_EVAL: code that one cluster gives to others
+	Eval bool // allow BROADCAST_EVAL: code that one cluster runs on others
 }
 
-// fleetShape is what tells a shard's cluster.
+// FleetShape gives the cluster of a shard.
 type FleetShape struct{ Shards, PerCluster int }
 
-// conn is one link to one life of a cluster.
+// Conn is one link to one run of a cluster.
 type Conn struct {
-	Cluster messages.ClusterID
-	Shards  messages.ShardRange
-	Link    transport.Link
-	Stock   bool // it did not announce our protocol
-	asking  int  // its requests that are not answered
-	round   int
-	refused int       // frames for it since that was said
-	sayAt   time.Time // when it may be said again
+	Cluster  messages.ClusterID
+	Shards   messages.ShardRange
+	Link     transport.Link
+	Stock    bool // it did not announce our protocol
+	asking   int  // its unanswered requests
+	round    int
+	refused  int       // frames for it since the last report
+	reportAt time.Time // when the next report is allowed
 }
 
 // Limits of the Router.
 const (
-	asksMax      = 1024                  // unanswered requests of one cluster
-	resultsMax   = codec.MaxFrame        // bytes of the results of one request: they become one frame
-	resultsRoom  = 64 << 10              // of it, for what stands around them
-	waitMax      = 8 * resultsMax        // bytes of results that wait, of all requests
-	overflowSaid = time.Minute           // at least between two events about one cluster
-	emergencyMax = 24 * time.Hour        // how long an emergency may block
-	DeepSleep    = 1 * time.Second       // a timer that is so late proves that we slept
-	managerID    = messages.ManagerShard // CONTROL itself, as a target (PROTOCOL A1, SHARDING_MANAGER_ID)
+	requestsMax   = 1024                  // unanswered requests of one cluster
+	resultsMax    = codec.MaxFrame        // bytes of the results of one request: they become one frame
+	resultsRoom   = 64 << 10              // of it, for the rest of the frame
+	waitMax       = 8 * resultsMax        // bytes of results of all unsettled requests
+	overflowEvery = time.Minute           // the least time between two events about one cluster
+	emergencyMax  = 24 * time.Hour        // the longest block of an emergency
+	DeepSleep     = 1 * time.Second       // a timer that late means that this machine was suspended
+	managerID     = messages.ManagerShard // CONTROL itself, as a target (PROTOCOL A1, SHARDING_MANAGER_ID)
 )
 
-// What a Cluster tells the Router of its link, and what comes by it. Each names the link it speaks of.
+// Messages of a Cluster about its link, and the operations that come by it. Each names its link.
 type (
 	ConnOpened struct { // before any frame of it
 		Conn  Conn
@@ -92,18 +93,18 @@ type (
 	Routed    struct {
 		Link     transport.Link
 		Parcel   codec.Parcel
-		Envelope actor.MessageEnvelope // of it: protoactor would make one
+		Envelope actor.MessageEnvelope // of this message: protoactor would allocate one
 	}
 )
 
-// spareRouted are those that were dealt with. Each would be a kilobyte of garbage, and there are many.
+// SpareRouted pools handled Routed: each would be a kilobyte of garbage, and there are many.
 var SpareRouted = sync.Pool{New: func() any {
 	m := &Routed{}
 	m.Envelope.Message = m
 	return m
 }}
 
-// These may come after CONTROL has stopped; that is no news.
+// May arrive after CONTROL has stopped.
 func (ConnOpened) IgnoreDeadLetterLogging()  {}
 func (ConnGreeted) IgnoreDeadLetterLogging() {}
 func (ConnEnded) IgnoreDeadLetterLogging()   {}
@@ -113,7 +114,7 @@ func (*Routed) IgnoreDeadLetterLogging()     {}
 func New(w *world.World, addresses world.Addresses, o Options, pid int) *actor.Props {
 	return w.SpawnOn(newLentMailbox, "router", func() actor.Actor {
 		r := &Router{addresses: addresses, options: o, mint: &messages.Mint{Worker: uint32(pid)}, conns: map[transport.Link]*Conn{},
-			seats: map[messages.ClusterID]*Conn{}, states: map[messages.ClusterID]messages.ClusterState{}, asks: map[string]*ask{},
+			reachable: map[messages.ClusterID]*Conn{}, states: map[messages.ClusterID]messages.ClusterState{}, requests: map[string]*request{},
 			results: [][]byte{}, clusters: []messages.ClusterID{}}
 		r.Begin(w, w.Log.With().Str("actor", "router").Logger(), "routing", r.routing)
 		return r
@@ -136,7 +137,7 @@ func (r *Router) routing(ctx actor.Context) {
 	case ConnGreeted:
 		if l := r.conns[m.Link]; l != nil {
 			l.Stock = m.Stock
-			r.seats[l.Cluster] = l
+			r.reachable[l.Cluster] = l
 		}
 	case ConnEnded:
 		r.ended(ctx, m.link)
@@ -156,7 +157,7 @@ func (r *Router) routing(ctx actor.Context) {
 	}
 }
 
-// route does with a parcel what its kind wants.
+// route handles a parcel by its kind.
 func (r *Router) route(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	switch {
 	case p.Op == messages.IPCEmergency:
@@ -168,11 +169,12 @@ func (r *Router) route(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	case p.T == messages.TMessage || p.T == messages.TPresenceUpdate:
 		r.pass(ctx, from, p)
 	default:
-		r.ask(ctx, from, p)
+		r.request(ctx, from, p)
 	}
 }
 
-// pass hands on what nobody answers. A sender of our protocol is told whom it did not reach.
+// pass passes on a message that has no answer. A sender of CONTROL's protocol gets an error for
+// each target that was not reached.
 func (r *Router) pass(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	if p.Wrong != nil {
 		r.refuse(ctx, from, p, p.Wrong.Error())
@@ -187,7 +189,7 @@ func (r *Router) pass(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	}
 	for _, l := range to {
 		frame := p.Frame()
-		if presence { // a stock bot takes any shard of the list for its own
+		if presence { // a stock bot takes every shard of the list as its own
 			frame = p.For(slices.DeleteFunc(slices.Clone(p.Targets), func(s int) bool { return !l.Shards.Contains(s) }))
 		}
 		if err := r.offer(ctx, l, frame); err != nil {
@@ -199,10 +201,10 @@ func (r *Router) pass(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	}
 }
 
-// pick finds whom a parcel is for, each cluster once and in the order they are named, and why the
-// rest cannot be reached. What it gives is good until it is called again. To a stock sender a
-// cluster that does not exist is nothing to tell: its "all" are as many clusters as there are
-// shards (PROTOCOL A4).
+// pick returns the conns of a parcel's targets, each cluster once and in the order they are named,
+// and errors for the targets that cannot be reached. The conns are valid until the next pick. A
+// stock sender gets no error for a cluster that does not exist: its "all" names as many clusters as
+// there are shards (PROTOCOL A4).
 func (r *Router) pick(p *codec.Parcel, from *Conn) ([]*Conn, []codec.TargetError) {
 	var failed []codec.TargetError
 	r.round++
@@ -213,7 +215,7 @@ func (r *Router) pick(p *codec.Parcel, from *Conn) ([]*Conn, []codec.TargetError
 		if p.ByShard {
 			id = messages.ClusterID(target / max(r.fleet.PerCluster, 1))
 		}
-		l := r.seats[id]
+		l := r.reachable[id]
 		switch {
 		case l != nil && l.round == r.round:
 			continue
@@ -244,7 +246,7 @@ func (r *Router) pick(p *codec.Parcel, from *Conn) ([]*Conn, []codec.TargetError
 	return r.picked, failed
 }
 
-// missing is why a cluster has no seat; "" where there is no such cluster.
+// missing returns why a cluster is not reachable, or "" if there is no such cluster.
 func (r *Router) missing(id messages.ClusterID, byShard bool, target int) string {
 	state, here := r.states[id]
 	switch {
@@ -252,8 +254,8 @@ func (r *Router) missing(id messages.ClusterID, byShard bool, target int) string
 		return "CONTROL itself: it runs no code and handles no request of clusters"
 	case byShard && target >= r.fleet.Shards || int(id)*r.fleet.PerCluster >= r.fleet.Shards:
 		return ""
-	case !here || r.seats[id] != nil: // a range may begin within a cluster
-		return "not on this machine, and CONTROLs carry nothing to each other yet"
+	case !here || r.reachable[id] != nil: // a range may begin within a cluster
+		return "not on this machine, and machines pass nothing to each other"
 	}
 	switch state {
 	case messages.ClusterServing, messages.ClusterConnecting:
@@ -270,24 +272,24 @@ func (r *Router) missing(id messages.ClusterID, byShard bool, target int) string
 	return "it is starting"
 }
 
-// ended is the end of a conn: whoever waits for its answer waits no more.
+// ended removes a conn and fails the requests that wait for its answer.
 func (r *Router) ended(ctx actor.Context, link transport.Link) {
 	l := r.conns[link]
 	if l == nil {
 		return
 	}
 	delete(r.conns, link)
-	if r.seats[l.Cluster] == l {
-		delete(r.seats, l.Cluster)
+	if r.reachable[l.Cluster] == l {
+		delete(r.reachable, l.Cluster)
 	}
-	for _, id := range slices.Sorted(maps.Keys(r.asks)) {
-		a := r.asks[id]
+	for _, id := range slices.Sorted(maps.Keys(r.requests)) {
+		a := r.requests[id]
 		if a.from == l {
 			r.forget(a)
 			continue
 		}
 		for i := range a.targets {
-			if t := &a.targets[i]; t.conn == l && t.waits {
+			if t := &a.targets[i]; t.conn == l && t.waiting {
 				r.fail(a, t, "it went away before it answered")
 			}
 		}
@@ -295,21 +297,22 @@ func (r *Router) ended(ctx actor.Context, link transport.Link) {
 	}
 }
 
-// offer puts a frame on a conn, unless it reads too slowly: that is counted, and said.
+// offer puts a frame on a conn. It counts and reports frames that a slow reader refuses.
 func (r *Router) offer(ctx actor.Context, l *Conn, frame []byte) error {
 	err := l.Link.Offer(frame)
 	if errors.Is(err, transport.ErrBusy) {
 		l.refused++
-		r.tellOverflow(ctx, l, err)
-		r.arm(ctx, l.sayAt)
+		r.reportOverflow(ctx, l, err)
+		r.arm(ctx, l.reportAt)
 	}
 	return err
 }
 
-// tellOverflow says, at most once in a while for each conn, how many frames were refused since.
-func (r *Router) tellOverflow(ctx actor.Context, l *Conn, err error) {
+// reportOverflow reports how many frames were refused since the last report of the conn, at most
+// every overflowEvery.
+func (r *Router) reportOverflow(ctx actor.Context, l *Conn, err error) {
 	now := time.Now()
-	if l.refused == 0 || now.Before(l.sayAt) {
+	if l.refused == 0 || now.Before(l.reportAt) {
 		return
 	}
 	e := messages.OperationsRefused{Cluster: l.Cluster, Refused: l.refused}
@@ -317,11 +320,11 @@ func (r *Router) tellOverflow(ctx actor.Context, l *Conn, err error) {
 		e.Err = err.Error()
 	}
 	ctx.Send(r.addresses.Events, e)
-	l.refused, l.sayAt = 0, now.Add(overflowSaid)
+	l.refused, l.reportAt = 0, now.Add(overflowEvery)
 }
 
-// emergency is a cluster's news that Discord's REST API refuses everybody: all of this machine hear
-// of it, as upstream's manager does (PROTOCOL A4).
+// emergency passes a cluster's report that Discord's REST API refuses all requests on to all
+// clusters of this machine, as upstream's manager does (PROTOCOL A4).
 func (r *Router) emergency(ctx actor.Context, p *codec.Parcel) {
 	now := time.Now()
 	if until := r.W.FromWall(p.Until); until.After(now) && until.Before(now.Add(emergencyMax)) {
@@ -337,13 +340,13 @@ func (r *Router) spent(ctx actor.Context, success bool) {
 	}
 }
 
-// alarm tells every cluster of an emergency.
+// alarm sends an emergency to every cluster.
 func (r *Router) alarm(ctx actor.Context, which plan.Emergency, until messages.UnixMillis) {
 	frame, err := codec.EncodeFromManager(messages.Operation{Op: messages.IPCEmergency, Data: fmt.Appendf(nil, `{"op":%d,"block_until":%d}`, which, until)})
 	if err != nil {
 		panic(err) // two numbers
 	}
-	for _, id := range slices.Sorted(maps.Keys(r.seats)) {
-		_ = r.offer(ctx, r.seats[id], frame)
+	for _, id := range slices.Sorted(maps.Keys(r.reachable)) {
+		_ = r.offer(ctx, r.reachable[id], frame)
 	}
 }

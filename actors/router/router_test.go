@@ -21,13 +21,13 @@ import (
 	codec "github.com/discluster/control/transport/ipc"
 )
 
-// wire is the instance's end of a conn to a Router: it keeps what it gets.
+// wire is the instance's end of a conn to a Router. It keeps the frames that it gets.
 type wire struct {
 	transport.Link
 	mu   sync.Mutex
 	got  [][]byte
 	took int
-	busy bool // takes nothing that may be refused
+	busy bool // refuses every frame that is offered
 }
 
 func (w *wire) Ack() { w.took++ }
@@ -42,7 +42,7 @@ func (w *wire) Offer(frame []byte) error {
 	return nil
 }
 
-// next is the oldest frame it has; "" when there is none.
+// next removes and returns the oldest frame, or "".
 func (w *wire) next() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func (b *switchboard) plug(id messages.ClusterID, stock bool, of int) *wire {
 	return w
 }
 
-// say lets an instance say something, and waits until the Router has dealt with it.
+// say sends a frame of an instance, and waits until the Router has handled it.
 func (b *switchboard) say(from *wire, frame string) {
 	b.t.Helper()
 	m := SpareRouted.Get().(*Routed)
@@ -102,7 +102,7 @@ func (b *switchboard) say(from *wire, frame string) {
 	b.settle()
 }
 
-// settle waits until the Router has an empty mailbox: it answers what it is asked behind the rest.
+// settle waits until the Router has handled everything before it.
 func (b *switchboard) settle() {
 	done := make(chan struct{})
 	w := &signal{done: done}
@@ -115,7 +115,7 @@ func (b *switchboard) settle() {
 	<-done
 }
 
-// signal is a wire that says when a frame of it was dealt with.
+// signal is a wire that closes done when a frame of it was handled.
 type signal struct {
 	transport.Link
 	done chan struct{}
@@ -145,7 +145,7 @@ func recording(t *testing.T, file string) (all []recordedLine) {
 	return all
 }
 
-// eventOf gives a frame's event_id, and the frame without it.
+// eventOf returns a frame's event_id, and the frame without it.
 func eventOf(t *testing.T, frame string) (event string, rest map[string]any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(frame), &rest); err != nil {
@@ -158,7 +158,8 @@ func eventOf(t *testing.T, frame string) (event string, rest map[string]any) {
 	return event, rest
 }
 
-// Where we leave upstream, by the event_id of the request: once per instance where upstream asks once per shard and counts twice, and nobody's code runs in CONTROL.
+// departures are answers that differ from upstream's, by the event_id of the request: one per
+// instance where upstream asks once per shard and counts twice, and no bot's code runs in CONTROL.
 var departures = map[string]string{
 	"14386338866709265695994074015643729926": `{"op":3,"d":{"event_id":"14386338866709265695994074015643729926","success":true,"result":2}}`,
 	"14386470574786494140154041299250446342": `{"op":3,"d":{"event_id":"14386470574786494140154041299250446342","success":true,"result":4}}`,
@@ -166,15 +167,15 @@ var departures = map[string]string{
 		`"result":{"name":"Error","message":"cluster 1111111111: CONTROL itself: it runs no code and handles no request of clusters"}}}`,
 }
 
-// Upstream's manager and two real instances, every operation of PROTOCOL A4: the instances say to
-// our Router what they said then, and get what they got then.
+// Recordings of upstream's manager with two real instances have every operation of PROTOCOL A4. The
+// Router gets the recorded frames of the instances and sends them the recorded answers.
 func TestRecordedOperations(t *testing.T) {
 	for file, operations := range map[string]int{"official-2x2-ops.wire.jsonl": 20, "official-unknown-targets.wire.jsonl": 5} {
 		t.Run(file, func(t *testing.T) {
 			b := newSwitchboard(t, Options{Eval: true}, 2, true)
 			wires, asked := map[string]*wire{}, map[string]bool{}
 			hops := map[string]string{} // upstream's event_ids to ours
-			last := ""                  // what was passed on last, and to whom
+			last := ""                  // the frame passed on last, and its target
 			for _, l := range recording(t, file) {
 				w := wires[l.Sock]
 				if w == nil {

@@ -138,7 +138,7 @@ func evals(o *actors.Options)   { o.Router.Eval = true }
 
 const (
 	everyone  = `"name":"n","shards":[0,1,2,3]`
-	elsewhere = "not on this machine, and CONTROLs carry nothing to each other yet"
+	elsewhere = "not on this machine, and machines pass nothing to each other"
 )
 
 // One cluster dies and one hangs: who asks all gets the others' answers, and hears of each of the two why it is missing.
