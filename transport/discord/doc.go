@@ -5,6 +5,7 @@
 //   - client: a small gateway client for one shard.
 //   - guilds: the guilds of the simulated Discord.
 //   - cache: the guilds of a session, which give another process a start.
+//   - host: the gateway of one cluster: client, cache, snapshot and local put together.
 //   - local: the gateway that a bot uses in place of Discord's, and behind which sessions survive.
 //   - snapshot: what a session's next host must know, on disk.
 //   - splice: reads and rewrites JSON without decoding it.

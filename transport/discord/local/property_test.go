@@ -271,7 +271,7 @@ func (w *world) die() {
 // restart is a host that died: the next has a snapshot of some time ago, and Discord sends what
 // came after. The bot lives.
 func (w *world) restart() {
-	session, seq := w.shard.Session()
+	session, seq, _ := w.shard.Session()
 	if session == "" {
 		return
 	}

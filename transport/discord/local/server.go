@@ -204,7 +204,7 @@ func (s *Server) find(session string) *bridge {
 	of, _, _, _ := parseLocal(session)
 	for _, b := range s.bridges {
 		b.mu.Lock()
-		id, _ := b.shard.Session()
+		id, _, _ := b.shard.Session()
 		b.mu.Unlock()
 		if of != "" && id == of {
 			return b

@@ -191,7 +191,7 @@ func TestServe(t *testing.T) {
 			b.send(`{"op":1,"d":2}`)
 			b.says(ack)
 			s.With(2, func(sh *Shard, _ time.Time) {
-				if _, seq := sh.Session(); seq != 2 {
+				if _, seq, _ := sh.Session(); seq != 2 {
 					t.Errorf("acknowledged up to %d, want 2", seq)
 				}
 			})

@@ -1,0 +1,281 @@
+// Package host is the gateway of one cluster: Discord's sessions on one side, the bot's processes on
+// the other, and a log of each session on disk between two lives of its own.
+//
+//	Discord ◀── client ──▶ local.Shard ◀── local.Server ──▶ the bot
+//	            permits      snapshot
+//
+// It starts no process and knows nothing of CONTROL: a Shard of the SDK brings permits and takes
+// states. Its user reports when the bot's process begins and ends.
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/cache"
+	"github.com/discluster/control/transport/discord/client"
+	"github.com/discluster/control/transport/discord/local"
+	"github.com/discluster/control/transport/discord/snapshot"
+)
+
+// Shard is what the SDK has of a shard.
+type Shard interface {
+	ID() int
+	Session() *messages.Session // that this shard may resume; nil: none
+	Permit(ctx context.Context, cause messages.IdentifyCause) (client.Permit, error)
+	SetSession(messages.Session)
+	SessionGone()
+	State(state messages.ShardState, closeCode int)
+	Figures(latency time.Duration, guilds int, events int64)
+	Reconnect() <-chan struct{}
+}
+
+// Config is one cluster's.
+type Config struct {
+	Token      messages.Secret
+	Shards     []int
+	ShardCount int
+	API        string // base of Discord's REST API, "https://discord.com"
+	Dir        string // where the logs of sessions are
+	Ring       int    // bytes of events a shard may have waiting for the bot; 0: 16 MiB
+	Log        *slog.Logger
+	Lapsed     func() bool // see client.Config
+}
+
+const (
+	ringDefault  = 16 << 20
+	probeEvery   = 15 * time.Second       // between two heartbeats asked of the bot
+	commitEvery  = time.Second            // how old a snapshot may be: what came after, the bot gets again
+	holdLook     = 100 * time.Millisecond // between two looks whether a new bot has its guilds
+	holdMax      = time.Minute            // events wait for other shards no longer than that
+	silentMax    = 10 * time.Second       // without an answer to pings a process hangs
+	stallAllowed = 2 * time.Second        // a look that comes later than that proves that we were suspended
+)
+
+// Host is the gateway of one cluster. Its methods may be called from anywhere.
+type Host struct {
+	cfg    Config
+	server *local.Server
+	shards map[int]*shard
+
+	mu       sync.Mutex // held while one shard asks for all
+	gateway  string     // Discord's, once known
+	looked   time.Time  // when Hung looked last
+	awake    time.Time  // since when this process was not suspended
+	holding  func()     // ends the hold of now
+	stopping chan struct{}
+	stop     Stop
+}
+
+// Stop is how clients end: with the handler done by the deadline, and if it is final with their
+// sessions ended, too.
+type Stop struct {
+	Deadline time.Time
+	Final    bool
+}
+
+// shard is one shard's half of the host.
+type shard struct {
+	id       int
+	log      *snapshot.Log // used under the shard's lock of local.Server
+	found    snapshot.State
+	identify chan local.Identify // the bot's last one, if it asks for a new session
+
+	latency atomic.Int64
+	guilds  atomic.Int64 // -1: not known
+	events  atomic.Int64
+
+	mu      sync.Mutex
+	client  *client.Client   // of now; nil: none
+	session messages.Session // as READY began it
+}
+
+// New starts a gateway on a listener of the loopback interface, with what is in the folder. A log
+// that is torn is reported, and used up to where it is whole.
+func New(l net.Listener, cfg Config) (*Host, error) {
+	if cfg.Ring == 0 {
+		cfg.Ring = ringDefault
+	}
+	h := &Host{cfg: cfg, shards: map[int]*shard{}, looked: time.Now(), awake: time.Now(), stopping: make(chan struct{})}
+	h.holding = func() {}
+	api, err := url.Parse(cfg.API)
+	if err != nil {
+		return nil, fmt.Errorf("api %q: %w", cfg.API, err)
+	}
+	for _, id := range cfg.Shards {
+		s := &shard{id: id, identify: make(chan local.Identify, 1)}
+		s.guilds.Store(-1)
+		if s.log, s.found, err = snapshot.Open(filepath.Join(cfg.Dir, fmt.Sprintf("shard-%d", id))); err != nil {
+			return nil, err
+		}
+		if s.found.Torn > 0 {
+			cfg.Log.Warn("snapshot is torn", "shard", id, "bytes", s.found.Torn, "seq", s.found.Seq)
+		}
+		h.shards[id] = s
+	}
+	h.server, err = local.Serve(l, local.ServerConfig{
+		Token: cfg.Token, Shards: cfg.Shards, ShardCount: cfg.ShardCount, API: api,
+		Each:    local.Config{Ring: cfg.Ring, Probe: probeEvery},
+		Changed: func(id int, kind string, d []byte) { h.shards[id].log.Event(kind, d) },
+		Effect:  func(id int, e local.Effect) { h.effect(h.shards[id], e) },
+		Refused: func(id, code int, reason string) {
+			cfg.Log.Warn("connection of the bot was closed", "shard", id, "code", code, "reason", reason)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// URL returns where the bot finds its gateway.
+func (h *Host) URL() string { return h.server.URL() }
+
+// effect does what a shard wants. It must not block.
+func (h *Host) effect(s *shard, e local.Effect) {
+	switch e := e.(type) {
+	case local.Identify:
+		select { // only the last one counts
+		case <-s.identify:
+		default:
+		}
+		s.identify <- e
+	case local.Send:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.client == nil {
+			return
+		}
+		if err := s.client.Send(e.Op, e.Data); err != nil {
+			h.cfg.Log.Warn("packet of the bot was dropped", "shard", s.id, "op", e.Op, "err", err)
+		}
+	case local.Skipped:
+		if e.Why == local.Poison {
+			h.cfg.Log.Error("event skipped", "shard", s.id, "kind", e.Kind, "seq", e.Seq)
+		}
+	case local.Dropped:
+		h.cfg.Log.Error("events dropped", "shard", s.id, "events", e.Events)
+	}
+}
+
+// Serve is the life of one shard, until ctx ends or the shard fails for good.
+func (h *Host) Serve(ctx context.Context, of Shard) error {
+	s := h.shards[of.ID()]
+	defer h.keep(s, of)()
+	resume := h.restore(s, of)
+	next := local.Identify{Intents: s.found.Intents}
+	for {
+		if resume == nil {
+			select {
+			case next = <-s.identify:
+			case <-ctx.Done():
+				return nil
+			case <-h.stopping:
+				return nil
+			}
+		}
+		again, err := h.session(ctx, s, of, next, resume)
+		if !again {
+			return err
+		}
+		resume = nil
+	}
+}
+
+// restore goes on with the session of the snapshot, if the SDK allows it, and returns it.
+func (h *Host) restore(s *shard, of Shard) *messages.Session {
+	offered := of.Session()
+	found := s.found
+	s.found.Cache = cache.Cache{} // the shard has it now, or nothing has
+	if offered == nil {
+		return nil
+	}
+	if found.Session == "" || found.Session != offered.SessionID || !found.Cache.Begun() {
+		h.cfg.Log.Warn("session cannot go on without its snapshot", "shard", s.id)
+		of.SessionGone()
+		return nil
+	}
+	h.server.With(s.id, func(sh *local.Shard, _ time.Time) {
+		sh.Restore(found.Session, found.Seq, found.Intents, found.Cache)
+	})
+	session := *offered
+	session.Seq, session.Intents = found.Seq, found.Intents
+	return &session
+}
+
+// session runs a client until it ends, or until the bot wants other intents: then again is true.
+func (h *Host) session(ctx context.Context, s *shard, of Shard, id local.Identify, resume *messages.Session) (again bool, err error) {
+	cl := client.New(h.client(s, of, id, resume))
+	s.set(cl)
+	defer s.set(nil)
+	ended := make(chan error, 1)
+	go func() { ended <- cl.Run(ctx) }()
+	stopping := h.stopping
+	for {
+		select {
+		case <-stopping:
+			cl.Close(h.stop.Deadline, h.stop.Final)
+			stopping = nil
+		case err := <-ended:
+			return false, err
+		case <-of.Reconnect():
+			cl.Reconnect()
+		case other := <-s.identify:
+			h.cfg.Log.Info("bot wants other intents: a new session", "shard", s.id, "intents", other.Intents)
+			cl.Close(time.Now(), true)
+			if err := <-ended; err != nil || ctx.Err() != nil {
+				return false, err
+			}
+			s.identify <- other
+			return true, nil
+		}
+	}
+}
+
+func (s *shard) set(cl *client.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client = cl
+}
+
+// client returns the configuration of a session's client.
+func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Session) client.Config {
+	return client.Config{
+		Token: h.cfg.Token, Shard: s.id, ShardCount: h.cfg.ShardCount, Intents: id.Intents, Resume: resume,
+		Gateway:  h.find,
+		Permit:   of.Permit,
+		Lapsed:   h.cfg.Lapsed,
+		Identify: func() map[string]json.RawMessage { return h.identifyFields(s, id) },
+		Session: func(session messages.Session) {
+			if s.begins(session) { // that it moves counts when the bot acknowledges it: see commit
+				of.SetSession(session)
+			}
+		},
+		SessionGone: func() {
+			h.server.With(s.id, func(sh *local.Shard, _ time.Time) { sh.Lost() })
+			of.SessionGone()
+		},
+		State: func(state messages.ShardState, code int) {
+			if state == messages.ShardResuming {
+				h.server.With(s.id, func(sh *local.Shard, _ time.Time) { sh.Replays() })
+			}
+			of.State(state, code)
+		},
+		Ended:   func(err error) { h.cfg.Log.Info("gateway connection ended", "shard", s.id, "err", err) },
+		Latency: func(d time.Duration) { s.latency.Store(int64(d)) },
+		Event: func(_ context.Context, e client.Event) {
+			h.server.With(s.id, func(sh *local.Shard, now time.Time) { sh.Dispatch(now, e.Seq, e.Kind, e.Data) })
+			s.events.Add(1)
+			of.Figures(time.Duration(s.latency.Load()), int(s.guilds.Load()), s.events.Load())
+		},
+	}
+}

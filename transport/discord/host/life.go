@@ -1,0 +1,195 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/client"
+	"github.com/discluster/control/transport/discord/local"
+	"github.com/discluster/control/transport/discord/snapshot"
+	"github.com/discluster/control/transport/discord/splice"
+)
+
+// begins notes a session, and reports whether it is new.
+func (s *shard) begins(session messages.Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.guilds.Store(int64(len(session.Guilds)))
+	if s.session.SessionID == session.SessionID {
+		return false
+	}
+	s.session = session
+	return true
+}
+
+// identifyFields are what the bot's IDENTIFY adds to ours: its presence of now, its threshold.
+func (h *Host) identifyFields(s *shard, id local.Identify) map[string]json.RawMessage {
+	fields := map[string]json.RawMessage{}
+	if v := splice.Get(id.Data, "large_threshold"); v != nil {
+		fields["large_threshold"] = v
+	}
+	h.server.With(s.id, func(sh *local.Shard, _ time.Time) {
+		if p := sh.Presence(); p != nil {
+			fields["presence"] = p
+		}
+	})
+	return fields
+}
+
+// find asks Discord once for all shards.
+func (h *Host) find(ctx context.Context) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.gateway == "" {
+		g, err := client.GatewayBot(ctx, h.cfg.API, h.cfg.Token)
+		if err != nil {
+			return "", err
+		}
+		h.gateway = g.URL
+	}
+	return h.gateway, nil
+}
+
+// keep commits a shard's session once a second, until the returned function is called: that commits
+// for the last time.
+func (h *Host) keep(s *shard, of Shard) (end func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		each := time.NewTicker(commitEvery)
+		defer each.Stop()
+		var last snapshot.Commit
+		for {
+			select {
+			case <-each.C:
+				h.commit(s, of, &last)
+			case <-quit:
+				h.commit(s, of, &last)
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+		h.server.With(s.id, func(*local.Shard, time.Time) { s.log.Close() })
+	}
+}
+
+// commit writes where the session stands, if it has moved since last, then reports it.
+func (h *Host) commit(s *shard, of Shard, last *snapshot.Commit) {
+	var at snapshot.Commit
+	var err error
+	h.server.With(s.id, func(sh *local.Shard, _ time.Time) {
+		at.Session, at.Seq, at.Intents = sh.Session()
+		if at != *last {
+			err = s.log.Commit(at, sh.Cache())
+		}
+	})
+	if at == *last {
+		return
+	}
+	if err != nil {
+		h.cfg.Log.Error("cannot write snapshot", "shard", s.id, "err", err)
+		return
+	}
+	*last = at
+	s.mu.Lock()
+	session := s.session
+	s.mu.Unlock()
+	if session.SessionID == at.Session && at.Session != "" {
+		session.Seq, session.At = at.Seq, 0
+		of.SetSession(session)
+	}
+}
+
+// BotBegan says that a process of the bot was started. Events wait until it has the guilds of every
+// shard whose session is there: some libraries let them overtake.
+func (h *Host) BotBegan() {
+	ctx, cancel := context.WithTimeout(context.Background(), holdMax)
+	h.mu.Lock()
+	h.holding()
+	h.holding = cancel
+	h.mu.Unlock()
+	var held []int
+	for id := range h.shards {
+		h.server.With(id, func(sh *local.Shard, _ time.Time) {
+			if session, _, _ := sh.Session(); session != "" {
+				held = append(held, id)
+				sh.Hold(true)
+			}
+		})
+	}
+	go func() {
+		defer cancel()
+		look := time.NewTicker(holdLook)
+		defer look.Stop()
+		for waiting := true; waiting && ctx.Err() == nil; {
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+			}
+			waiting = false
+			for _, id := range held {
+				h.server.With(id, func(sh *local.Shard, _ time.Time) { waiting = waiting || !sh.Settled() })
+			}
+		}
+		if errors.Is(ctx.Err(), context.Canceled) { // the next process is held by its own
+			return
+		}
+		for _, id := range held {
+			h.server.With(id, func(sh *local.Shard, _ time.Time) { sh.Hold(false) })
+		}
+	}()
+}
+
+// BotEnded says that the bot's process has ended. If that was ordered, no event is to blame.
+func (h *Host) BotEnded(ordered bool) {
+	h.mu.Lock()
+	h.holding()
+	h.mu.Unlock()
+	for id := range h.shards {
+		h.server.With(id, func(sh *local.Shard, _ time.Time) { sh.Died(ordered) })
+	}
+}
+
+// Ask asks the bot what it has handled, before it is to stop.
+func (h *Host) Ask() {
+	for id := range h.shards {
+		h.server.With(id, func(sh *local.Shard, _ time.Time) { sh.Ask() })
+	}
+}
+
+// Hung reports whether the bot's process hangs: it has connections and has answered no ping of one
+// for 10 s. It is to be called every second; a call that comes late proves that this process was
+// suspended itself, and blames no one.
+func (h *Host) Hung(now time.Time) bool {
+	h.mu.Lock()
+	if now.Sub(h.looked) > time.Second+stallAllowed {
+		h.awake = now
+	}
+	h.looked = now
+	awake := h.awake
+	h.mu.Unlock()
+	if now.Sub(awake) <= silentMax {
+		return false
+	}
+	for id := range h.shards {
+		if at, connected := h.server.Heard(id); connected && now.Sub(at) > silentMax {
+			return true
+		}
+	}
+	return false
+}
+
+// Stop ends every Serve. It is called once.
+func (h *Host) Stop(s Stop) {
+	h.stop = s
+	close(h.stopping)
+}
+
+// Close ends the gateway, after every Serve has returned.
+func (h *Host) Close() error { return h.server.Close() }
