@@ -178,6 +178,13 @@ func (c *Cache) Guilds() []uint64 {
 	return slices.DeleteFunc(slices.Clone(c.order), func(id uint64) bool { return !c.guilds[id].heard })
 }
 
+// Pending reports whether Discord has said nothing of a guild since READY: its GUILD_CREATE, or
+// GUILD_DELETE, is still to come.
+func (c *Cache) Pending(id uint64) bool {
+	g := c.guilds[id]
+	return g != nil && !g.heard
+}
+
 // Guild returns the event that brings a guild to a new session: GUILD_CREATE, or GUILD_DELETE of one
 // that is unavailable or gone.
 func (c *Cache) Guild(id uint64) (kind string, d []byte) {

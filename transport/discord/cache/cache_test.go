@@ -125,6 +125,7 @@ func TestReady(t *testing.T) {
 	c.Apply("GUILD_DELETE", []byte(`{"id":"3","unavailable":tru`)) // not JSON
 	want(t, "ready", string(c.Ready("local", "ws://h/p")), `{"v":10,"user":{"id":"7","new":[1],"username":"n"},"guilds":[{"id":"2","unavailable":true},{"id":"3","unavailable":true}],"session_id":"local","_trace":["x"],"resume_gateway_url":"ws://h/p","private_channels":[]}`)
 	want(t, "guilds", c.Guilds(), []uint64{3})
+	want(t, "pending", []bool{c.Pending(1), c.Pending(2), c.Pending(3)}, []bool{false, true, false})
 	kind, d := c.Guild(3)
 	want(t, "guild", kind+string(d), `GUILD_CREATE{"id":"3","presences":[],"members":[{"user":{"id":"7","username":"n"}}],"voice_states":[],"unavailable":false}`)
 	c.Apply("GUILD_DELETE", []byte(`{"id":"2","unavailable":true}`))

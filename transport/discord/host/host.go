@@ -53,9 +53,11 @@ type Config struct {
 
 const (
 	ringDefault  = 16 << 20
-	probeEvery   = 15 * time.Second       // between two heartbeats asked of the bot
+	probeEvery   = 5 * time.Second        // between two heartbeats asked of the bot
+	heartbeat    = 20 * time.Second       // heartbeat_interval: a library that is not asked acknowledges by it
 	commitEvery  = time.Second            // how old a snapshot may be: what came after, the bot gets again
 	holdLook     = 100 * time.Millisecond // between two looks whether a new bot has its guilds
+	quietLook    = 10 * time.Millisecond  // between two looks whether a bot that is to stop has handled its events
 	holdMax      = time.Minute            // events wait for other shards no longer than that
 	silentMax    = 10 * time.Second       // without an answer to pings a process hangs
 	stallAllowed = 2 * time.Second        // a look that comes later than that proves that we were suspended
@@ -74,6 +76,8 @@ type Host struct {
 	holding  func()     // ends the hold of now
 	stopping chan struct{}
 	stop     Stop
+
+	begun sync.WaitGroup // shards whose Serve has not begun
 }
 
 // Stop is how clients end: with the handler done by the deadline, and if it is final with their
@@ -107,6 +111,7 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, shards: map[int]*shard{}, looked: time.Now(), awake: time.Now(), stopping: make(chan struct{})}
 	h.holding = func() {}
+	h.begun.Add(len(cfg.Shards))
 	api, err := url.Parse(cfg.API)
 	if err != nil {
 		return nil, fmt.Errorf("api %q: %w", cfg.API, err)
@@ -124,9 +129,10 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 	}
 	h.server, err = local.Serve(l, local.ServerConfig{
 		Token: cfg.Token, Shards: cfg.Shards, ShardCount: cfg.ShardCount, API: api,
-		Each:    local.Config{Ring: cfg.Ring, Probe: probeEvery},
-		Changed: func(id int, kind string, d []byte) { h.shards[id].log.Event(kind, d) },
-		Effect:  func(id int, e local.Effect) { h.effect(h.shards[id], e) },
+		Heartbeat: heartbeat,
+		Each:      local.Config{Ring: cfg.Ring, Probe: probeEvery},
+		Changed:   func(id int, kind string, d []byte) { h.shards[id].log.Event(kind, d) },
+		Effect:    func(id int, e local.Effect) { h.effect(h.shards[id], e) },
 		Refused: func(id, code int, reason string) {
 			cfg.Log.Warn("connection of the bot was closed", "shard", id, "code", code, "reason", reason)
 		},
@@ -167,11 +173,26 @@ func (h *Host) effect(s *shard, e local.Effect) {
 	}
 }
 
+// Begun returns once Serve has begun for every shard, with the session there was, or Stop was called.
+// A process of the bot is started after that: earlier, no shard would know its session.
+func (h *Host) Begun() {
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		h.begun.Wait()
+	}()
+	select {
+	case <-all:
+	case <-h.stopping:
+	}
+}
+
 // Serve is the life of one shard, until ctx ends or the shard fails for good.
 func (h *Host) Serve(ctx context.Context, of Shard) error {
 	s := h.shards[of.ID()]
 	defer h.keep(s, of)()
 	resume := h.restore(s, of)
+	h.begun.Done()
 	next := local.Identify{Intents: s.found.Intents}
 	for {
 		if resume == nil {
@@ -257,7 +278,7 @@ func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Se
 		Identify: func() map[string]json.RawMessage { return h.identifyFields(s, id) },
 		Session: func(session messages.Session) {
 			if s.begins(session) { // that it moves counts when the bot acknowledges it: see commit
-				of.SetSession(session)
+				report(of, session)
 			}
 		},
 		SessionGone: func() {

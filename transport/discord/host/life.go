@@ -25,6 +25,13 @@ func (s *shard) begins(session messages.Session) bool {
 	return true
 }
 
+// report reports a session to CONTROL, without its intents: this process declares none, as they are
+// the bot's, and would not be offered a session of any. Those of the snapshot count.
+func report(of Shard, session messages.Session) {
+	session.Intents = 0
+	of.SetSession(session)
+}
+
 // identifyFields are what the bot's IDENTIFY adds to ours: its presence of now, its threshold.
 func (h *Host) identifyFields(s *shard, id local.Identify) map[string]json.RawMessage {
 	fields := map[string]json.RawMessage{}
@@ -102,7 +109,7 @@ func (h *Host) commit(s *shard, of Shard, last *snapshot.Commit) {
 	s.mu.Unlock()
 	if session.SessionID == at.Session && at.Session != "" {
 		session.Seq, session.At = at.Seq, 0
-		of.SetSession(session)
+		report(of, session)
 	}
 }
 
@@ -151,16 +158,42 @@ func (h *Host) BotEnded(ordered bool) {
 	h.mu.Lock()
 	h.holding()
 	h.mu.Unlock()
+	h.server.Died(ordered)
+}
+
+// Quiet sends the bot no more events, and waits until it has handled those it was sent, or for ctx:
+// a process that is then stopped leaves none to be sent twice.
+func (h *Host) Quiet(ctx context.Context) {
+	h.mu.Lock()
+	h.holding()
+	h.mu.Unlock()
 	for id := range h.shards {
-		h.server.With(id, func(sh *local.Shard, _ time.Time) { sh.Died(ordered) })
+		h.server.With(id, func(sh *local.Shard, _ time.Time) {
+			sh.Hold(true)
+			sh.Ask()
+		})
+	}
+	look := time.NewTicker(quietLook)
+	defer look.Stop()
+	for !h.all((*local.Shard).Handled) {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
-// Ask asks the bot what it has handled, before it is to stop.
-func (h *Host) Ask() {
+// Settled reports whether the bot has handled READY and its guilds on every shard.
+func (h *Host) Settled() bool { return h.all((*local.Shard).Settled) }
+
+// all reports whether something is true of every shard.
+func (h *Host) all(is func(*local.Shard) bool) bool {
+	yes := true
 	for id := range h.shards {
-		h.server.With(id, func(sh *local.Shard, _ time.Time) { sh.Ask() })
+		h.server.With(id, func(sh *local.Shard, _ time.Time) { yes = yes && is(sh) })
 	}
+	return yes
 }
 
 // Hung reports whether the bot's process hangs: it has connections and has answered no ping of one

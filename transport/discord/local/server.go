@@ -127,6 +127,22 @@ func (s *Server) with(b *bridge, do func(*Shard, time.Time)) {
 	}
 }
 
+// Died reports to every shard that the bot's process has ended (see Shard.Died), and lets go of its
+// connections: the next process need not wait until they are found to be broken.
+func (s *Server) Died(ordered bool) {
+	for _, b := range s.bridges {
+		b.mu.Lock()
+		b.shard.Died(ordered)
+		s.effects(b)
+		c := b.conn
+		b.conn = nil
+		b.mu.Unlock()
+		if c != nil {
+			c.end(closeResume, "The process has ended.")
+		}
+	}
+}
+
 // effects passes on what a shard wants. mu of b is held, so that nothing overtakes.
 func (s *Server) effects(b *bridge) {
 	for _, e := range b.shard.Effects() {

@@ -126,12 +126,14 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 }
 
-// says expects the next frame.
+// says expects the next frame. How often the bot is asked for a heartbeat depends on the time.
 func (b *bot) says(want string) {
 	b.t.Helper()
-	var got json.RawMessage
-	if err := b.text.Decode(&got); err != nil {
-		b.t.Fatalf("want %s: %v", want, err)
+	got := json.RawMessage(ask)
+	for string(got) == ask {
+		if err := b.text.Decode(&got); err != nil {
+			b.t.Fatalf("want %s: %v", want, err)
+		}
 	}
 	if string(got) != want {
 		b.t.Fatalf("got %s\nwant %s", got, want)
@@ -185,7 +187,6 @@ func TestServe(t *testing.T) {
 			}
 			s.ready()
 			b.says(fmt.Sprintf(`{"t":"READY","s":1,"op":0,"d":{"user":{"id":"7"},"session_id":"s1-1-1","guilds":[{"id":"1","unavailable":true},{"id":"2","unavailable":true}],"private_channels":[],"resume_gateway_url":%q}}`, s.URL()))
-			b.says(ask)
 			b.says(`{"t":"GUILD_CREATE","s":2,"op":0,"d":{"id":"1","name":"é"}}`)
 			b.says(`{"t":"TICK","s":3,"op":0,"d":{"n": 1}}`)
 			b.send(`{"op":1,"d":2}`)
@@ -282,6 +283,24 @@ func TestSecondBot(t *testing.T) {
 	third.identify()
 	s.ready()
 	third.says(fmt.Sprintf(`{"t":"READY","s":1,"op":0,"d":{"user":{"id":"7"},"session_id":"s1-1-1","guilds":[{"id":"1","unavailable":true},{"id":"2","unavailable":true}],"private_channels":[],"resume_gateway_url":%q}}`, s.URL()))
+}
+
+// TestDied: a process that is known to be dead leaves its shard to the next one at once.
+func TestDied(t *testing.T) {
+	s := serve(t, nil)
+	first := dial(t, s.URL())
+	first.identify()
+	take(t, s.effects)
+	s.ready()
+	s.Died(true)
+	second := dial(t, s.URL())
+	second.says(hello)
+	second.identify()
+	var ready struct{ T string }
+	if err := second.text.Decode(&ready); err != nil || ready.T != "READY" {
+		t.Errorf("the next process got %+v (%v)", ready, err)
+	}
+	first.closes(4000, "The process has ended.")
 }
 
 // TestSilent: pings find out whether the process lives; one that lives and sends no heartbeat loses

@@ -103,15 +103,18 @@ type Shard struct {
 	presence []byte          // "d" of the last op 3
 
 	// The bot's side.
-	runs    uint32  // local sessions so far
-	talk    *talk   // the current one; nil: the bot has not identified
-	waits   bool    // an IDENTIFY waits for Discord's READY
-	hold    bool    // see Hold
-	control []Frame // to be sent before all else
+	probe   time.Duration // Config.Probe, or 0 for a library that had better not be asked
+	runs    uint32        // local sessions so far
+	talk    *talk         // the current one; nil: the bot has not identified
+	waits   bool          // an IDENTIFY waits for Discord's READY
+	hold    bool          // see Hold
+	control []Frame       // to be sent before all else
 }
 
 // New returns a shard without a session.
-func New(cfg Config) *Shard { return &Shard{cfg: cfg, intents: -1, voice: map[uint64]bool{}} }
+func New(cfg Config) *Shard {
+	return &Shard{cfg: cfg, probe: cfg.Probe, intents: -1, voice: map[uint64]bool{}}
+}
 
 // Restore makes a new shard go on with a session whose RESUME from seq is about to be sent to
 // Discord, and with what the cache knew then.

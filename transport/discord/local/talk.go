@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/discluster/control/transport/discord/splice"
 )
 
 // talk is a local session: one process of the bot, over any number of connections.
@@ -19,7 +22,11 @@ type talk struct {
 	suspect   int64     // the last suspect sent: nothing follows before it is acknowledged
 	until     time.Time // or before this time
 	probe     time.Time // when a heartbeat is asked for next
-	settled   bool      // READY and its guilds are acknowledged
+	opening   int64     // Discord's sequence of the last guild of READY that is still in the ring
+	asked     int64     // the acknowledgement of this sequence is waited for
+	again     time.Time // when it is asked for next
+	pause     time.Duration
+	settled   bool // READY and its guilds are acknowledged
 }
 
 // started reports whether READY and its guilds were sent.
@@ -29,7 +36,9 @@ func (t *talk) started() bool { return t.head == t.k }
 func (t *talk) local(seq int64) int64 { return t.k + seq - t.cut }
 
 const (
-	endsMax     = 2                       // connections that an event may end
+	endsMax     = 2                    // connections that an event may end
+	againFirst  = 5 * time.Millisecond // an answer may be one event behind: discord.js counts late
+	againMax    = 2 * time.Second
 	suspectWait = 2 * time.Second         // for the acknowledgement of a suspect
 	replyWithin = 2500 * time.Millisecond // Discord takes no answer to an interaction after 3 s
 	fleeting    = 5 * time.Second         // what is of no use later
@@ -49,7 +58,15 @@ const (
 type identity struct {
 	Intents  int64           `json:"intents"`
 	Presence json.RawMessage `json:"presence"`
+
+	Properties struct {
+		Browser string `json:"browser"`
+	} `json:"properties"`
 }
+
+// measuring are libraries that take the time from an op 1 to our answer for the latency, and warn
+// of lag when asked: they are asked only where it matters.
+var measuring = []string{"discord.py", "pycord", "nextcord", "disnake"}
 
 // Identify takes the bot's IDENTIFY, its "d". The error says what is wrong with it.
 func (s *Shard) Identify(now time.Time, d []byte) error {
@@ -61,6 +78,10 @@ func (s *Shard) Identify(now time.Time, d []byte) error {
 		return fmt.Errorf("IDENTIFY has intents %d", i.Intents)
 	}
 	s.talk, s.control, s.waits = nil, nil, false
+	s.probe = s.cfg.Probe
+	if slices.Contains(measuring, strings.ToLower(i.Properties.Browser)) {
+		s.probe = 0
+	}
 	s.acked = min(s.acked, s.received) // a process that was ahead is gone
 	if i.Intents != s.intents {
 		s.Lost()
@@ -88,9 +109,23 @@ func (s *Shard) start(now time.Time) {
 	guilds := s.cache.Guilds()
 	s.talk = &talk{
 		run: s.runs, k: int64(len(guilds)) + 1, cut: s.acked, guilds: guilds, connected: true,
-		seq: s.acked, resumed: -1, probe: now.Add(s.cfg.Probe),
+		seq: s.acked, resumed: -1, probe: now.Add(s.probe), opening: s.opening(),
 	}
 }
+
+// opening returns the sequence of the last event in the ring that brings a guild of READY: the
+// process before this one was ended while it began.
+func (s *Shard) opening() (seq int64) {
+	for _, e := range s.ring.events {
+		if e.begins() && s.cache.Pending(splice.ID(splice.Get(e.data, "id"))) {
+			seq = e.seq
+		}
+	}
+	return seq
+}
+
+// begins reports whether an event is one of those that bring a session its guilds.
+func (e *event) begins() bool { return e.kind == "GUILD_CREATE" || e.kind == "GUILD_DELETE" }
 
 // Resume takes the bot's RESUME of a local session, and reports whether it can go on: not with a
 // session that is not this one's, or of which the bot had not seen READY and all guilds.
@@ -103,11 +138,11 @@ func (s *Shard) Resume(now time.Time, id string, seq int64) bool {
 	s.control = nil
 	if s.talk == nil || s.talk.k != k || s.talk.cut != cut {
 		s.runs++
-		s.talk = &talk{run: s.runs, k: k, cut: cut, settled: true}
+		s.talk = &talk{run: s.runs, k: k, cut: cut}
 	}
 	t := s.talk
-	t.connected, t.head, t.seq, t.resumed = true, k, at, s.received
-	t.suspect, t.probe = 0, now.Add(s.cfg.Probe)
+	t.connected, t.settled, t.head, t.seq, t.resumed = true, true, k, at, s.received
+	t.suspect, t.probe = 0, now.Add(s.probe)
 	s.acknowledge(at)
 	return true
 }
@@ -125,19 +160,39 @@ func (s *Shard) Heartbeat(seq int64) {
 	s.acknowledge(min(t.cut+seq-t.k, t.seq))
 }
 
-// Settled reports whether the bot has handled READY and the guilds of it.
-func (s *Shard) Settled() bool { return s.talk != nil && s.talk.settled }
+// Settled reports whether the bot has handled READY and the guilds of it that Discord had sent by
+// then.
+func (s *Shard) Settled() bool {
+	return s.talk != nil && s.talk.settled && s.acked >= s.talk.opening
+}
 
-// Hold keeps events back, but not READY and its guilds, until it is called with false: some
+// Handled reports whether the bot has handled all that it was sent, or is gone.
+func (s *Shard) Handled() bool {
+	t := s.talk
+	return t == nil || !t.connected || t.settled && s.acked >= t.seq
+}
+
+// Hold keeps events back, but not READY and the guilds of it, until it is called with false: some
 // libraries let events of one shard overtake the guilds of another.
 func (s *Shard) Hold(on bool) { s.hold = on }
 
-// Ask asks the bot for a heartbeat, before it is to stop.
+// Ask asks the bot for heartbeats until it has handled all that it was sent.
 func (s *Shard) Ask() {
-	if s.talk != nil && s.talk.connected {
-		s.control = append(s.control, Frame{Op: OpHeartbeat})
+	if t := s.talk; t != nil && t.connected {
+		t.asked, t.again, t.pause = t.seq, time.Time{}, againFirst
 	}
 }
+
+// ask asks for the acknowledgement of an event, without haste if another is waited for already.
+func (t *talk) ask(seq, acked int64) {
+	if t.asked <= acked {
+		t.again, t.pause = time.Time{}, againFirst
+	}
+	t.asked = seq
+}
+
+// awaits reports whether the bot is asked for an acknowledgement.
+func (s *Shard) awaits() bool { return !s.talk.settled || s.talk.asked > s.acked }
 
 // Ended says that the bot's connection ended. If it was not our order, the events it was sent and
 // did not acknowledge are suspects.
@@ -186,8 +241,12 @@ func (s *Shard) Next(now time.Time) (Frame, bool) {
 		return Frame{}, false
 	case !t.started():
 		return s.nextOfStart(t), true
-	case s.cfg.Probe > 0 && !now.Before(t.probe):
-		t.probe = now.Add(s.cfg.Probe)
+	case s.probe > 0 && !now.Before(t.probe):
+		t.probe = now.Add(s.probe)
+		return Frame{Op: OpHeartbeat}, true
+	case s.awaits() && !now.Before(t.again):
+		t.pause = max(t.pause, againFirst)
+		t.again, t.pause = now.Add(t.pause), min(2*t.pause, againMax)
 		return Frame{Op: OpHeartbeat}, true
 	}
 	return s.nextEvent(now, t)
@@ -210,7 +269,7 @@ func (s *Shard) nextOfStart(t *talk) Frame {
 
 // nextEvent returns the next event that is for this bot.
 func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
-	if t.suspect > s.acked && now.Before(t.until) || s.hold {
+	if t.suspect > s.acked && now.Before(t.until) || s.hold && t.seq >= t.opening {
 		return Frame{}, false
 	}
 	for i := s.ring.after(t.seq); ; i++ {
@@ -230,6 +289,8 @@ func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
 		if e.run = t.run; e.ends > 0 {
 			t.suspect, t.until = e.seq, now.Add(suspectWait)
 			s.Ask()
+		} else if e.begins() {
+			t.ask(e.seq, s.acked) // the next process need not be given these one by one
 		}
 		return Frame{Kind: e.kind, Seq: t.local(e.seq), Data: e.data}, true
 	}
@@ -276,8 +337,11 @@ func (s *Shard) Wake() time.Time {
 	if t.suspect > s.acked {
 		at = t.until
 	}
-	if s.cfg.Probe > 0 && (at.IsZero() || t.probe.Before(at)) {
+	if s.probe > 0 && (at.IsZero() || t.probe.Before(at)) {
 		at = t.probe
+	}
+	if s.awaits() && (at.IsZero() || t.again.Before(at)) {
+		at = t.again
 	}
 	return at
 }
