@@ -6,6 +6,7 @@
 //	run.go, successor.go, reload.go     CONTROL, with an embedded MASTER unless master.url is set
 //	master.go                           MASTER
 //	bot.go, bot_reference.go            the reference cluster process
+//	gateway.go, gateway_bot.go          a bot behind a gateway host, as a cluster process
 //	discord.go                          the simulated Discord
 //	demo.go, demo_machine.go, view.go   all of them on this machine
 //	rehearse.go                         all of them in simulated time, with faults
@@ -148,7 +149,7 @@ func (p *program) root() *cobra.Command {
 
 		PersistentPreRun: func(*cobra.Command, []string) { p.parsed = true },
 	}
-	root.AddCommand(p.run(), p.master(), botCommand(), discordCommand(), p.demo(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
+	root.AddCommand(p.run(), p.master(), botCommand(), gatewayCommand(), discordCommand(), p.demo(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
 		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), acceptMasterCommand(), resumeFleetCommand(), forgetMachineCommand(), identifyBudgetCommand(), doctorCommand())
 	return root

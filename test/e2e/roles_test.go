@@ -37,6 +37,7 @@ var roles = map[string]func() int{
 	"imposter":   imposter,
 	"other-user": otherUser,
 	"plain":      plain,
+	"counts":     counts,
 	"floods":     floods,
 	"talks": func() int {
 		fmt.Println("bot", os.Getpid())

@@ -19,8 +19,10 @@ type talk struct {
 	head      int64     // frames of READY and its guilds that were sent, up to k
 	seq       int64     // Discord's sequence of the last event that was sent, at least cut
 	resumed   int64     // RESUMED comes behind this sequence; below 0: none is due
-	suspect   int64     // the last suspect sent: nothing follows before it is acknowledged
-	until     time.Time // or before this time
+	suspect   int64     // the last suspect that was sent
+	until     time.Time // its acknowledgement is not waited for longer
+	batch     int       // suspects that were sent and are not acknowledged
+	window    int       // as many may be
 	probe     time.Time // when a heartbeat is asked for next
 	opening   int64     // Discord's sequence of the last guild of READY that is still in the ring
 	asked     int64     // the acknowledgement of this sequence is waited for
@@ -36,7 +38,7 @@ func (t *talk) started() bool { return t.head == t.k }
 func (t *talk) local(seq int64) int64 { return t.k + seq - t.cut }
 
 const (
-	endsMax     = 2                    // connections that an event may end
+	endsMax     = 3                    // connections that an event may end
 	againFirst  = 5 * time.Millisecond // an answer may be one event behind: discord.js counts late
 	againMax    = 2 * time.Second
 	suspectWait = 2 * time.Second         // for the acknowledgement of a suspect
@@ -269,7 +271,7 @@ func (s *Shard) nextOfStart(t *talk) Frame {
 
 // nextEvent returns the next event that is for this bot.
 func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
-	if t.suspect > s.acked && now.Before(t.until) || s.hold && t.seq >= t.opening {
+	if s.hold && t.seq >= t.opening {
 		return Frame{}, false
 	}
 	for i := s.ring.after(t.seq); ; i++ {
@@ -281,6 +283,9 @@ func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
 			return Frame{}, false
 		}
 		e := &s.ring.events[i]
+		if !s.may(now, t, e) {
+			return Frame{}, false
+		}
 		t.seq = e.seq
 		if why := e.refused(now, t.run); why != "" {
 			s.effects = append(s.effects, Skipped{e.kind, e.seq, why})
@@ -288,12 +293,29 @@ func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
 		}
 		if e.run = t.run; e.ends > 0 {
 			t.suspect, t.until = e.seq, now.Add(suspectWait)
-			s.Ask()
+			if t.batch++; e.ends == endsMax-1 {
+				t.batch = t.window
+			}
+			t.ask(e.seq, s.acked)
 		} else if e.begins() {
 			t.ask(e.seq, s.acked) // the next process need not be given these one by one
 		}
 		return Frame{Kind: e.kind, Seq: t.local(e.seq), Data: e.data}, true
 	}
+}
+
+// may reports whether an event may be sent now. Suspects go in batches, each twice as large as the
+// one before and acknowledged before anything follows; one that was in such a batch goes alone. So
+// three ends find the event that is to blame, and no other is taken for it.
+func (s *Shard) may(now time.Time, t *talk, e *event) bool {
+	if t.suspect <= s.acked || !now.Before(t.until) {
+		if t.batch >= t.window {
+			t.window = max(1, 2*t.window)
+		}
+		t.batch = 0
+		return true
+	}
+	return t.batch < t.window && e.ends > 0 && e.ends < endsMax-1
 }
 
 // refused returns why an event is not for a bot, "" if it is.

@@ -1,0 +1,172 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	_ "embed" // of the preloads
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/bot"
+	"github.com/discluster/control/transport/discord/client"
+	"github.com/discluster/control/transport/discord/host"
+)
+
+//go:embed preload/preload.cjs
+var nodePreload []byte
+
+//go:embed preload/sitecustomize.py
+var pythonPreload []byte
+
+// gatewayCommand is hidden: CONTROL starts it in place of a bot that does not use the SDK.
+func gatewayCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:    "gateway -- command …",
+		Short:  "Run a bot behind a gateway of its own as a cluster process of CONTROL",
+		Long:   "Keep Discord's sessions of a cluster, and run its bot, unmodified, as a child that connects to them.",
+		Args:   cobra.MinimumNArgs(1),
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runGateway(cmd.Context(), dir, args, os.Stderr)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "gateway", "folder for sessions and guilds, one below it for each cluster")
+	return c
+}
+
+// runGateway runs the gateway host of one cluster. Its own log lines go to log, between the bot's.
+//
+// It returns nil after CONTROL or a SIGTERM stopped it, else the error that ended it, which was
+// reported to CONTROL.
+func runGateway(ctx context.Context, dir string, argv []string, log io.Writer) error {
+	logger := slog.New(slog.NewJSONHandler(log, nil))
+	c, err := bot.Join(ctx, bot.Resume(), bot.Log(logger))
+	if err != nil {
+		return err
+	}
+	if c.Token() == "" {
+		return c.Fail(errors.New("no token: neither DISCORD_TOKEN nor HELLO brought one"))
+	}
+	dir = filepath.Join(dir, fmt.Sprintf("cluster-%d", c.ID()))
+	h, to, err := openHost(c, dir, logger)
+	if err != nil {
+		return c.Fail(err)
+	}
+	env, err := pointBot(dir, to)
+	if err != nil {
+		_ = h.Close()
+		return c.Fail(err)
+	}
+	p := &behind{cluster: c, host: h, argv: argv, env: env, log: logger}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	over := make(chan struct{})
+	go func() {
+		defer cancel() // without its bot the cluster ends, and its sessions wait for the next
+		ended <- p.run(over)
+	}()
+	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return h.Serve(ctx, hosted{s}) })
+	close(over)
+	failed := <-ended
+	_ = h.Close()
+	return cmp.Or(err, failed)
+}
+
+// openHost starts the gateway, and returns where it is.
+func openHost(c *bot.Cluster, dir string, log *slog.Logger) (*host.Host, *url.URL, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("folder of the gateway: %w", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen for the bot: %w", err)
+	}
+	h, err := host.New(l, host.Config{
+		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: dir, Log: log, Lapsed: c.Lapsed,
+		API: cmp.Or(os.Getenv("DISCORD_API"), "https://discord.com"),
+	})
+	if err != nil {
+		_ = l.Close()
+		return nil, nil, err
+	}
+	to, err := url.Parse(h.URL())
+	return h, to, err
+}
+
+// pointBot writes the preloads, and returns the environment with which a bot finds its gateway.
+func pointBot(dir string, to *url.URL) ([]string, error) {
+	node, python := filepath.Join(dir, "preload.cjs"), filepath.Join(dir, "python")
+	node, err := filepath.Abs(node)
+	if err == nil {
+		python, err = filepath.Abs(python)
+	}
+	if err == nil {
+		err = os.MkdirAll(python, 0o700)
+	}
+	for file, text := range map[string][]byte{node: nodePreload, filepath.Join(python, "sitecustomize.py"): pythonPreload} {
+		if err == nil {
+			err = os.WriteFile(file, text, 0o600)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write what points the bot at its gateway: %w", err)
+	}
+	joined := func(name, separator, value string) string {
+		if old := os.Getenv(name); old != "" {
+			value += separator + old
+		}
+		return name + "=" + value
+	}
+	return append(os.Environ(),
+		"CONTROL_GATEWAY="+to.String(), "DISCORD_GATEWAY="+to.String(), "DISCORD_API=http://"+to.Host,
+		joined("NODE_OPTIONS", " ", "--require="+quoteNode(node)),
+		joined("PYTHONPATH", string(os.PathListSeparator), python),
+	), nil
+}
+
+// quoteNode writes a path as NODE_OPTIONS takes it.
+func quoteNode(path string) string {
+	if !strings.ContainsAny(path, " \"\\") {
+		return path
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
+}
+
+// hosted is the SDK's shard as the host takes it.
+type hosted struct{ *bot.Shard }
+
+// Permit waits for CONTROL's permit.
+func (s hosted) Permit(ctx context.Context, cause messages.IdentifyCause) (client.Permit, error) {
+	p, err := s.Shard.Permit(ctx, cause)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// behind is the bot's process, over all its runs.
+type behind struct {
+	cluster *bot.Cluster
+	host    *host.Host
+	argv    []string
+	env     []string
+	log     *slog.Logger
+}
+
+const (
+	quietFor = 500 * time.Millisecond // for the bot to handle what it was sent, before it is stopped
+	killLead = time.Second            // between SIGKILL of a bot that does not stop and the cluster's deadline
+)
