@@ -20,8 +20,8 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// recordingLink is CONTROL's end of a cluster's socket, and its clock: it keeps what is sent, and
-// which timers are set.
+// recordingLink is CONTROL's end of a cluster's socket and its clock. It keeps the frames sent and
+// the timers set.
 type recordingLink struct {
 	transport.Link
 	took   int
@@ -103,7 +103,7 @@ func inActor(t *testing.T, do func(ctx actor.Context)) (got []any) {
 	return got
 }
 
-// allAt is the addresses of a machine on which everything lives at one.
+// allAt returns Addresses that all lead to one actor.
 func allAt(pid *actor.PID) world.Addresses {
 	return world.Addresses{Events: pid, Gate: pid, Sessions: pid, Router: pid}
 }
@@ -118,7 +118,7 @@ func times[T any](all []any) (n int) {
 	return n
 }
 
-// News of another run, or for the actor whose place this one took, is dropped, whatever the state.
+// Messages about another run, or for the previous actor of the cluster, are dropped in every state.
 func TestNewsOfAnotherRun(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterServing)
 	before, _ := clusterIn(messages.ClusterServing)
@@ -146,7 +146,7 @@ func TestNewsOfAnotherRun(t *testing.T) {
 	}
 }
 
-// hearing is a context that has a message, and nothing else.
+// hearing is a context with a message and nothing else.
 type hearing struct {
 	actor.Context
 	msg any
@@ -154,7 +154,7 @@ type hearing struct {
 
 func (h hearing) Message() any { return h.msg }
 
-// A panic of ours may cost the timeout of an end that is under way: it is set again.
+// A panic may lose the timeout of an end under way: it is set again.
 func TestTimeoutOfAnEndIsSetAgain(t *testing.T) {
 	for state, want := range map[messages.ClusterState]time.Duration{
 		messages.ClusterDraining: 2 * time.Second,
@@ -171,8 +171,7 @@ func TestTimeoutOfAnEndIsSetAgain(t *testing.T) {
 	}
 }
 
-// A record that the disk did not take is written again after ten seconds, as long as there is a
-// process to find by it.
+// A record that could not be saved is written again after ten seconds, as long as its process runs.
 func TestRecordIsWrittenAgain(t *testing.T) {
 	full := errors.New("no space left on device")
 	for name, tc := range map[string]struct {
@@ -201,8 +200,8 @@ func TestRecordIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// A dead process leaves nothing behind: its link is closed, its socket removed, its permits go back,
-// and its sessions are without an owner, behind the last ones that it had.
+// After a process died its link is closed, its socket removed and its permits returned; its last
+// sessions are passed on, and then have no owner.
 func TestBury(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
 	unlinked := ""
@@ -218,17 +217,17 @@ func TestBury(t *testing.T) {
 		order = append(order, fmt.Sprintf("%T", m))
 	}
 	if want := []string{"messages.DropPermits", "messages.KeepSessions", "messages.SessionsOrphaned"}; !slices.Equal(order, want) || unlinked != "/run/7" || !link.closed || c.link != nil || !c.past.buried {
-		t.Errorf("told %v, removed %q, closed %v, buried %v; want %v, its socket, true, true", order, unlinked, link.closed, c.past.buried, want)
+		t.Errorf("got %v, removed %q, closed %v, buried %v; want %v, its socket, true, true", order, unlinked, link.closed, c.past.buried, want)
 	}
 	if got = inActor(t, func(ctx actor.Context) {
 		c.addresses = allAt(ctx.Parent())
 		c.bury(ctx)
 	}); times[messages.KeepSessions](got) != 0 {
-		t.Errorf("told %v, where no sessions wait", got)
+		t.Errorf("got %v, where no sessions wait", got)
 	}
 }
 
-// sleeper is a process that does nothing, and keeps which signals it was sent.
+// sleeper is a process that does nothing and keeps the signals it gets.
 type sleeper struct {
 	proc.Process
 	signals []syscall.Signal
@@ -260,8 +259,8 @@ func TestMayKill(t *testing.T) {
 	}
 }
 
-// A process that outlives its grace is sent SIGKILL; one that outlives that too is searched each
-// grace, for the message of its end may be lost.
+// A process that outlives its grace gets SIGKILL. One that outlives that too is searched every
+// grace, because the message of its end may be lost.
 func TestGraceIsOver(t *testing.T) {
 	c, link := clusterIn(messages.ClusterKilling)
 	p, searched := &sleeper{}, 0

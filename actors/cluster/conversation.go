@@ -16,26 +16,27 @@ import (
 	codec "github.com/discluster/control/transport/ipc"
 )
 
-// ipc is a Cluster's conversation with its process: Discordoo's packets and ours (PROTOCOL A3, B2).
+// ipc is the state of a Cluster's IPC with its process, in Discordoo's packets and CONTROL's
+// (PROTOCOL A3, B2).
 type ipc struct {
 	link     transport.Link // nil: not open
-	seated   transport.Link // the last one on which HELLO was answered
-	features []string       // what the instance announced
-	intents  int64          // and with which intents it identifies
+	seated   transport.Link // the latest link on which HELLO was answered
+	features []string       // that the instance announced
+	intents  int64          // with which the instance identifies
 	shards   map[int]*shard
-	lastBeat time.Time // the last sign of life that was owed
-	vouched  bool      // it was an answer to HELLO on another link, which counts once
+	lastBeat time.Time // the latest expected sign of life
+	vouched  bool      // lastBeat was an answer to HELLO on a new link, which counts once
 	doubted  time.Time // when two heartbeats were found missing
-	probes   int       // HELLOs since then, to an instance without heartbeats
-	relinkBy time.Time // when a lost socket must be back; zero: it is there
-	relinks  int       // times that it was lost since the last heartbeat
-	dialErr  error     // of the last try
-	dropped  int       // packets that could not be read on this link
+	probes   int       // HELLOs since lastBeat, to an instance without heartbeats
+	relinkBy time.Time // when a lost socket must be back; zero: it is open
+	relinks  int       // losses of the socket since the last heartbeat
+	dialErr  error     // of the last dial
+	dropped  int       // unreadable packets on this link
 
-	closeCode int            // the last one a shard reported
-	outage    bool           // of Discord: nobody is late
+	closeCode int            // the latest that a shard reported
+	outage    bool           // of Discord: nothing is late
 	startBy   time.Time      // when a bot that reports no shards must be connected; zero: it is, or reports them
-	silence   error          // why its probe, or its rule, was not answered last
+	silence   error          // why the last probe, or ready rule, failed
 	lease     messages.Lease // until when the bot may serve
 }
 
@@ -45,7 +46,7 @@ func (c *Cluster) dial(ctx actor.Context) {
 }
 
 func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
-	if c.dying() { // its end closed the link
+	if c.dying() { // the link is closed already
 		return
 	}
 	if c.dialErr = m.err; m.err != nil {
@@ -53,11 +54,11 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 		return
 	}
 	c.cancel, c.link, c.dropped = nil, m.link, 0
-	if !c.has(messages.FeatureHeartbeat) { // a bot that beats is alive by that, however often it opens its socket
+	if !c.has(messages.FeatureHeartbeat) { // a bot with heartbeats is alive by those alone
 		c.lastBeat, c.probes = time.Now(), 0
 	}
 	c.converse(ctx, m.link)
-	if c.successor { // it has booted; the one before it may drain now
+	if c.successor { // it has booted; the old process may drain now
 		c.Enter("booted", c.waitingToProceed)
 		c.In(ctx, bootedFor)
 		ctx.Request(ctx.Parent(), messages.Booted{Cluster: c.plan.ID})
@@ -69,19 +70,19 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 	c.hello(ctx, nil)
 }
 
-// greetEvery is how often a bot that did not answer HELLO gets another one (PROTOCOL A3.1).
+// greetEvery is the pause between two HELLOs to a bot that does not answer (PROTOCOL A3.1).
 const greetEvery = time.Second
 
-// greetAgain is the time for that.
+// greetAgain is the timer of that.
 type greetAgain struct{ ofRun }
 
-// greet says HELLO where there is a link, and once a second again until it is answered.
+// greet sends HELLO if there is a link, and repeats it every greetEvery until it is answered.
 func (c *Cluster) greet(ctx actor.Context) {
 	c.hello(ctx, nil)
 	c.After(ctx, greetEvery, greetAgain{c.thisRun()})
 }
 
-// waitingToProceed is a successor's wait for the end of the one before it.
+// waitingToProceed is the state of a successor until the old process has ended.
 func (c *Cluster) waitingToProceed(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case messages.Proceed:
@@ -91,14 +92,14 @@ func (c *Cluster) waitingToProceed(ctx actor.Context) {
 		c.In(ctx, c.helloTimeout())
 		c.greet(ctx)
 	case world.Timeout:
-		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: "the one before it did not end in time"})
+		c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: "the previous process did not end in time"})
 	default:
 		c.running(ctx)
 	}
 }
 
-// bootedFor is how long a bot waits for HELLO (PROTOCOL A3.6), less a margin: the one before it has
-// to have drained by then.
+// bootedFor is the time for which a bot waits for HELLO (PROTOCOL A3.6), less a margin. The old
+// process must have drained by then.
 const bootedFor = 25 * time.Second
 
 func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
@@ -106,7 +107,7 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 		return
 	}
 	c.link, c.dialErr = nil, m.err
-	if errors.Is(m.err, transport.ErrTooLarge) { // the bot's own mistake, and its author's to hear of
+	if errors.Is(m.err, transport.ErrTooLarge) { // the bot's mistake: its author needs to know
 		c.misread(ctx, m.err)
 	}
 	if c.dying() {
@@ -121,7 +122,7 @@ func (c *Cluster) closed(ctx actor.Context, m socketEnded) {
 	c.After(ctx, redialEvery, redial{c.thisRun()})
 }
 
-// frame reads one packet. What cannot be read is dropped, and said once a link.
+// frame reads one packet. It drops an unreadable one, and reports the first of each link.
 func (c *Cluster) frame(ctx actor.Context, m socketFrame) {
 	m.link.Ack()
 	if m.link != c.link {
@@ -175,16 +176,17 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.keep(ctx, p.Sessions, p.Gone)
 	case messages.Drained:
 		c.keep(ctx, p.Sessions, nil)
-		c.passSessions(ctx) // its last word
-	case messages.Operation: // the Router has those it knows
-		if p.Op == messages.IPCHello { // which no instance says, but was a heartbeat once (PROTOCOL A1)
+		c.passSessions(ctx) // no packet follows
+	case messages.Operation: // the Router takes the operations that it knows
+		if p.Op == messages.IPCHello { // op 2, which was the heartbeat of older versions (PROTOCOL A1)
 			c.wrong(ctx, "the bot answers HELLO with op 2: it is a Discordoo older than v0.11, whose IPC has other numbers; v0.11 and later work")
 		}
 	case messages.Destroying:
 	}
 }
 
-// hello opens the conversation, opens it again after a lost link, or probes. sessions is nil but for the second HELLO.
+// hello sends HELLO: to a new process, after a lost link, or as a probe. sessions is nil except in
+// the second HELLO.
 func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 	id := c.plan.ID
 	h := messages.Hello{
@@ -200,7 +202,8 @@ func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 	c.send(h)
 }
 
-// identified is the instance's answer to a HELLO: to the first it begins to connect, to any other it is alive.
+// identified takes the instance's answer to HELLO. After the first one the instance connects; any
+// later one is a sign of life.
 func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	if p.ID != c.life.Instance {
 		c.wrong(ctx, fmt.Sprintf("IDENTIFY bore the id %.60q, want the instance's own %q", string(p.ID), string(c.life.Instance)))
@@ -209,7 +212,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	if c.State() != string(messages.ClusterGreeting) {
 		if !c.relinkBy.IsZero() {
 			c.relinkBy = time.Time{}
-			c.bringSessions(ctx) // the link may have been lost before they were brought
+			c.bringSessions(ctx) // the link may have been lost before the instance got them
 		}
 		return
 	}
@@ -236,18 +239,19 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 	c.arm(ctx)
 	switch {
 	case c.has(messages.FeatureShards):
-	case c.served: // it said CONNECTED long ago
+	case c.served: // it sent CONNECTED before
 		c.connected(ctx)
 	default:
 		if c.adopted && !c.options.asksItself() {
-			c.holdAnew(ctx)
+			c.holdAgain(ctx)
 		}
 		c.timed(ctx, plan.StockStart(c.plan.Shards))
 	}
 }
 
-// bringSessions asks the book what the instance may resume. The answer goes out with the second HELLO, on which an instance that announced sessions starts its shards;
-// one that runs takes it for a probe.
+// bringSessions requests the sessions that the instance may resume. The second HELLO carries the
+// answer: an instance that announced sessions starts its shards by it, and one whose shards run
+// takes it as a probe.
 func (c *Cluster) bringSessions(ctx actor.Context) {
 	if c.has(messages.FeatureSessions) {
 		ctx.Request(c.addresses.Sessions, messages.SessionsWanted{Cluster: c.plan.ID, Run: c.life.Instance, Shards: c.plan.Shards,
@@ -255,7 +259,7 @@ func (c *Cluster) bringSessions(ctx actor.Context) {
 	}
 }
 
-// wrong ends a process that answers as another bot would.
+// wrong kills a process whose answer does not fit.
 func (c *Cluster) wrong(ctx actor.Context, why string) {
 	if c.dying() {
 		return
@@ -263,7 +267,8 @@ func (c *Cluster) wrong(ctx actor.Context, why string) {
 	c.kill(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartFailed, Err: why})
 }
 
-// failed is the bot's own word that it cannot start: it is about to exit, or to idle for ever where its author caught the error.
+// failed takes the bot's report that it cannot start. The bot is about to exit, or idles forever if
+// its author caught the error.
 func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
 	if p.EventID != c.life.Instance || c.dying() && c.exit == nil {
 		return
@@ -279,7 +284,7 @@ func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
 	c.kill(ctx, 0, f)
 }
 
-// askToEnd asks the bot to end by itself, and says whether it could be asked.
+// askToEnd asks the bot to end by itself, and reports whether the packet was sent.
 func (c *Cluster) askToEnd(final bool, grace time.Duration) bool {
 	if c.shards == nil { // it did not answer HELLO
 		return false
@@ -291,7 +296,7 @@ func (c *Cluster) askToEnd(final bool, grace time.Duration) bool {
 	return c.send(messages.Destroying{EventID: event})
 }
 
-// leaseLeft is how long the bot may serve, as its packets say it: 0 for ever, and never less than a moment where there is a lease.
+// leaseLeft returns how long the bot may serve: 0 without a lease, else at least 1 ms.
 func (c *Cluster) leaseLeft() messages.Milliseconds {
 	if c.lease.Until.IsZero() {
 		return 0
@@ -299,32 +304,33 @@ func (c *Cluster) leaseLeft() messages.Milliseconds {
 	return max(messages.Millis(messages.Left(c.lease.Until)), 1)
 }
 
-// send sends one packet, and reports whether it is on its way; a link that refuses is about to end, which is told apart.
+// send sends one packet, and reports whether the link took it. A link that refuses is about to end,
+// which is reported separately.
 func (c *Cluster) send(p messages.FromManager) bool {
 	if c.link == nil {
 		return false
 	}
 	frame, err := codec.EncodeFromManager(p)
 	if err != nil {
-		panic(err) // a packet of our own making
+		panic(err) // CONTROL made the packet
 	}
 	return c.link.Send(frame) == nil
 }
 
 func (c *Cluster) has(feature string) bool { return slices.Contains(c.features, feature) }
 
-// dying reports whether the end is decided.
+// dying reports whether the process is dead or being ended.
 func (c *Cluster) dying() bool {
 	return c.exit != nil || c.State() == string(messages.ClusterKilling) || c.State() == string(messages.ClusterDraining)
 }
 
-// helloHints is what an operator may have missed, by what he said the bot is.
+// helloHints has likely mistakes of the operator, by cluster.protocol.
 var helloHints = map[messages.Protocol]string{
 	messages.ProtocolSDK:       "; a stock Discordoo needs cluster.protocol: discordoo, a bot that knows nothing of Discluster env",
 	messages.ProtocolDiscordoo: "; it listens at cluster.socket_prefix and its id, if it is Discordoo v0.11 or later",
 }
 
-// helloError is why the handshake did not happen in time.
+// helloError returns why the handshake did not happen in time.
 func (c *Cluster) helloError() string {
 	if c.link == nil {
 		return fmt.Sprintf("socket %s did not open within %v: %v%s", c.life.Socket, c.helloTimeout(), c.dialErr, helloHints[c.options.Protocol])

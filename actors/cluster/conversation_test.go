@@ -18,8 +18,8 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// What lies unread in a socket that was given up says nothing about its process any more; it is
-// taken all the same, as the link wants.
+// Frames of an abandoned socket do not count for its process, but are acknowledged as the link
+// wants.
 func TestFrameOfAnotherLink(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
 	old := &recordingLink{}
@@ -53,11 +53,11 @@ func TestHelloIsRepeated(t *testing.T) {
 	}
 }
 
-// The end of a socket that was given up before says nothing about the present one: neither about
-// the last words that are awaited on it, nor about the connection of a bot that serves.
+// The end of an abandoned socket does not end the present one: neither the wait for its last
+// frames, nor the connection of a bot that serves.
 func TestEndOfAnotherSocket(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterKilling)
-	c.mourning(hearing{msg: socketEnded{link: &recordingLink{}}}) // what fails needs a context
+	c.mourning(hearing{msg: socketEnded{link: &recordingLink{}}}) // a failure needs a context
 	c, link := clusterIn(messages.ClusterServing)
 	c.closed(nil, socketEnded{link: &recordingLink{}})
 	if c.link != link {
@@ -76,9 +76,9 @@ func TestSocketIsDialledOften(t *testing.T) {
 	}
 }
 
-// A process that is taken back answers HELLO as soon as any that serves does; one that was just
-// started has all of hello_timeout, and a successor as long as it waits for HELLO. The socket of a
-// bot that serves may open again at any time.
+// An adopted process must answer HELLO as soon as one that serves; a new one has hello_timeout, and
+// a successor as long as it waits for HELLO. The socket of a bot that serves may open again at any
+// time.
 func TestTimeForHello(t *testing.T) {
 	for name, tc := range map[string]struct {
 		state     messages.ClusterState
@@ -86,13 +86,13 @@ func TestTimeForHello(t *testing.T) {
 		successor bool
 		timers    []time.Duration
 	}{
-		"just started":      {messages.ClusterGreeting, false, false, nil},
-		"taken back":        {messages.ClusterGreeting, true, false, []time.Duration{10500 * time.Millisecond}},
-		"it serves":         {messages.ClusterServing, true, false, nil},
-		"it takes over":     {messages.ClusterGreeting, false, true, []time.Duration{25 * time.Second}},
-		"it serves, ours":   {messages.ClusterServing, false, false, nil},
-		"dials meanwhile":   {messages.ClusterKilling, false, false, nil},
-		"and ends by order": {messages.ClusterDraining, true, false, nil},
+		"just started":       {messages.ClusterGreeting, false, false, nil},
+		"taken back":         {messages.ClusterGreeting, true, false, []time.Duration{10500 * time.Millisecond}},
+		"it serves":          {messages.ClusterServing, true, false, nil},
+		"it takes over":      {messages.ClusterGreeting, false, true, []time.Duration{25 * time.Second}},
+		"it serves, ours":    {messages.ClusterServing, false, false, nil},
+		"dials while killed": {messages.ClusterKilling, false, false, nil},
+		"and ends by order":  {messages.ClusterDraining, true, false, nil},
 	} {
 		c, link := clusterIn(tc.state)
 		c.adopted, c.successor = tc.adopted, tc.successor
@@ -106,8 +106,8 @@ func TestTimeForHello(t *testing.T) {
 	}
 }
 
-// The Router hears once a link that the instance can be asked, however often HELLO is answered, and
-// not of one that is another's.
+// The Router gets one message a link that the instance takes requests, however often HELLO is
+// answered, and none for another instance's answer.
 func TestRouterHearsOnceOfALink(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
 	for i, tc := range []struct {
@@ -126,7 +126,7 @@ func TestRouterHearsOnceOfALink(t *testing.T) {
 	}
 }
 
-// A frame over the limit is its author's to hear of; any other end of a socket is not.
+// A frame over the limit is reported, for its author; any other end of a socket is not.
 func TestEndOfASocketIsReported(t *testing.T) {
 	for err, want := range map[error]int{transport.ErrTooLarge: 1, transport.ErrEnded: 0} {
 		c, link := clusterIn(messages.ClusterServing)
@@ -141,8 +141,8 @@ func TestEndOfASocketIsReported(t *testing.T) {
 	}
 }
 
-// An ERROR of the bot is why its start failed, unless it answers something else, or the end is
-// decided for another reason. That of a dead one explains its exit.
+// An ERROR of the bot explains why its start failed, unless it answers something else, or the end
+// is decided for another reason. The ERROR of a dead bot explains its exit.
 func TestErrorOfTheBot(t *testing.T) {
 	mute, exited := &Failure{Cause: messages.CauseMute}, &Failure{Cause: messages.CauseExited}
 	for name, tc := range map[string]struct {
@@ -238,15 +238,15 @@ func TestAnswerToHello(t *testing.T) {
 	}
 }
 
-// A permit is good until a moment that the bot can tell by any clock: it says how long from now on,
-// by the wall clock, and by the machine's uptime where that is known.
+// The end of a permit is readable by any clock: as a time from now on, by the wall clock, and by
+// the machine's uptime if that is known.
 func TestPermitSaysUntilWhen(t *testing.T) {
 	for _, up := range []time.Duration{time.Hour, 0} {
 		c, link := clusterIn(messages.ClusterConnecting)
 		c.options.Protocol, c.shares = messages.ProtocolSDK, newShares(2)
 		c.W.Clocks = world.NewClocks(time.Now)
 		c.W.Uptime = func() time.Duration { return up }
-		c.shards = map[int]*shard{0: {wish: &messages.PermitAsk{EventID: "9"}, wishID: c.permitID("9")}, 1: {}}
+		c.shards = map[int]*shard{0: {request: &messages.PermitAsk{EventID: "9"}, requestID: c.permitID("9")}, 1: {}}
 		now := time.Now()
 		inActor(t, func(ctx actor.Context) {
 			c.addresses = allAt(ctx.Parent())

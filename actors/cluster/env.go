@@ -12,41 +12,42 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is a Cluster whose bot knows nothing of us: it finds its shards in its environment, is ready by a rule, and alive while its process is and, where there is a
-// probe, while that is answered.
+// This file runs a bot that does not speak IPC. It reads its shards from its environment, is ready
+// by a rule, and is alive while its process runs and, if there is a probe, while it answers the
+// probe.
 
-// ReadyRule is when such a bot is ready: one of the three is set.
+// ReadyRule sets when such a bot is ready. One of the three is set.
 type ReadyRule struct {
-	After time.Duration  // so long after its start, and no sooner than its identifies may take: it is assumed then, for nothing says it
-	URL   string         // once it answers with 2xx; the cluster's id in it as ClusterID.In has it
+	After time.Duration  // after its start, and not before its last identify: readiness is then assumed
+	URL   string         // once it answers with 2xx; ClusterID.In puts the cluster's id in
 	Log   *regexp.Regexp // once a line of its output matches
 }
 
-// askEvery is the pause between two questions to a URL of the bot's.
+// askEvery is the pause between two requests to a URL of the bot.
 const askEvery = time.Second
 
-// What such a Cluster tells itself.
+// Messages of such a Cluster to itself.
 type (
-	ruleSaid struct { // err: why it is not ready
+	ruleSaid struct { // err: why the bot is not ready
 		ofRun
 		err error
 	}
 	askRule    struct{ ofRun }
-	woke       struct{ ofRun } // its first output came
+	woke       struct{ ofRun } // the bot's first output
 	probeEnded struct {
 		ofRun
 		err error
 	}
 )
 
-// runs is the start of a process that nobody speaks to.
+// runs begins the start of a process without IPC.
 func (c *Cluster) runs(ctx actor.Context) {
 	c.shards = map[int]*shard{}
 	for _, id := range c.plan.Shards.Shards() {
 		c.shards[id] = &shard{state: messages.ShardConnecting}
 	}
 	if c.changed {
-		c.holdsAll() // until it is dead
+		c.holdsAll() // until the process is dead
 		c.replace(ctx)
 		return
 	}
@@ -56,9 +57,9 @@ func (c *Cluster) runs(ctx actor.Context) {
 		return
 	}
 	if c.adopted {
-		c.holdAnew(ctx)
+		c.holdAgain(ctx)
 	} else {
-		c.askHolds(ctx) // for as long as it may take from now
+		c.askHolds(ctx) // for the longest start from now
 	}
 	c.timed(ctx, plan.EnvStart(c.plan.Shards)+c.options.Ready.After)
 	if c.assumes() {
@@ -69,12 +70,12 @@ func (c *Cluster) runs(ctx actor.Context) {
 	c.askRule(ctx)
 }
 
-// assumes reports whether nothing ever says that the bot is ready.
+// assumes reports whether the bot's readiness is assumed.
 func (c *Cluster) assumes() bool {
 	return c.options.Protocol == messages.ProtocolEnv && c.options.Ready.After > 0
 }
 
-// lastIdentify is the moment by which the bot has sent its last identify.
+// lastIdentify returns the time by which the bot has sent its last identify.
 func (c *Cluster) lastIdentify() time.Time {
 	return plan.Identified(c.options.Protocol, c.plan.Shards, c.started, c.woke)
 }
@@ -88,11 +89,11 @@ func (c *Cluster) assume(ctx actor.Context) {
 	c.After(ctx, time.Until(at), ruleSaid{ofRun: c.thisRun()})
 }
 
-// anything is a line of output.
+// anything matches every line of output.
 var anything = regexp.MustCompile(`.`)
 
-// listen waits for the bot's first output. One that was taken back may have written it long ago:
-// then it counts as written now, which keeps its buckets for longer.
+// listen waits for the bot's first output. The output of an adopted bot counts as written now,
+// which holds its buckets for longer.
 func (c *Cluster) listen(ctx actor.Context) {
 	if c.output() == "" {
 		return
@@ -105,7 +106,7 @@ func (c *Cluster) listen(ctx actor.Context) {
 	})
 }
 
-// heard takes the bot's first output.
+// heard handles the bot's first output.
 func (c *Cluster) heard(ctx actor.Context) {
 	if c.State() != string(messages.ClusterConnecting) {
 		return
@@ -118,7 +119,7 @@ func (c *Cluster) heard(ctx actor.Context) {
 	}
 }
 
-// askRule looks whether the bot is ready.
+// askRule checks whether the bot is ready. The answer is ruleSaid.
 func (c *Cluster) askRule(ctx actor.Context) {
 	send, run := world.Sender(ctx), c.thisRun()
 	if c.options.Ready.Log != nil {
@@ -128,16 +129,16 @@ func (c *Cluster) askRule(ctx actor.Context) {
 	c.cancel = c.fetch(c.options.Ready.URL, func(err error) { send(ruleSaid{run, err}) })
 }
 
-// ruled takes the rule's answer.
+// ruled handles the rule's answer.
 func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
 	if c.State() != string(messages.ClusterConnecting) {
 		return
 	}
 	switch soonest := c.started.Add(plan.EnvSoonest(c.plan.Shards, c.settings.MaxConcurrency)); {
-	case c.assumes() && time.Now().Before(c.lastIdentify()): // it woke late
+	case c.assumes() && time.Now().Before(c.lastIdentify()): // its first output came late
 		c.assume(ctx)
 		return
-	case !c.assumes() && m.err == nil && time.Now().Before(soonest): // no bot is that quick: what it said was not of its shards
+	case !c.assumes() && m.err == nil && time.Now().Before(soonest): // too soon for any bot: the answer was not about its shards
 		c.cancel = nil
 		c.After(ctx, time.Until(c.lastIdentify()), m)
 		return
@@ -153,7 +154,7 @@ func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
 	c.connected(ctx)
 }
 
-// fetch asks a URL of the bot's; an error is everything but 2xx.
+// fetch requests a URL of the bot. Every answer but 2xx is an error.
 func (c *Cluster) fetch(url string, done func(error)) (cancel func()) {
 	r := world.Request{Method: "GET", URL: c.plan.ID.In(url), Timeout: c.options.Heartbeat}
 	return c.W.Fetch(r, func(r world.Response, err error) {

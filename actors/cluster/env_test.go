@@ -67,7 +67,7 @@ func TestRuleIsAskedAgain(t *testing.T) {
 	}
 }
 
-// A bucket is asked for until the last identify that a bot sends which is not started yet.
+// A bucket is requested until the last identify of a bot that is not started.
 func TestBucketIsKeptForAStart(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterSpawning)
 	c.plan.Shards, c.settings.MaxConcurrency, c.options.Protocol = messages.ShardRange{First: 0, Last: 29}, 1, messages.ProtocolEnv
@@ -87,8 +87,7 @@ func TestBucketIsKeptForAStart(t *testing.T) {
 	}
 }
 
-// Where nothing ever says that a bot is ready it counts as ready after a time, and not before it
-// has sent its last identify.
+// A bot whose readiness is assumed counts as ready after a time, and not before its last identify.
 func TestAssume(t *testing.T) {
 	for after, want := range map[time.Duration]time.Duration{10 * time.Minute: 10 * time.Minute, time.Second: 43 * time.Second} { // 30 s to boot, 6.5 s a shard
 		c, link := clusterIn(messages.ClusterConnecting)
@@ -135,7 +134,7 @@ func TestBooked(t *testing.T) {
 	}
 }
 
-// A large bot of no protocol gives its first sign of life late: its start gets the time that its
+// A large bot without protocol gives its first sign of life late: its start gets the time that its
 // shards need from then on.
 func TestLateSignOfLife(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterConnecting)

@@ -9,9 +9,9 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// This file begins what the Router hears of a cluster.
+// This file connects a cluster to the Router.
 
-// converse begins to hear the process on a link.
+// converse starts to read a link to the process.
 func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
 	send := world.Sender(ctx)
 	ctx.Send(c.addresses.Router, router.ConnOpened{
@@ -23,7 +23,7 @@ func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
 		func(err error) { send(socketEnded{link, err}) })
 }
 
-// greeted tells the Router that the instance can be asked.
+// greeted reports to the Router that the instance takes requests.
 func (c *Cluster) greeted(ctx actor.Context, p messages.Identify) {
 	if p.ID == c.life.Instance && c.seated != c.link {
 		c.seated = c.link

@@ -10,18 +10,19 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file gives a process more time: while the machine is short of CPU time, when whoever is late
-// may be well, and behind a start that was too slow, which the next one may be as well.
+// This file gives a process more time: while the machine is short of CPU time, because a late
+// process may be healthy then, and after a start that was too slow, because the next one may be
+// too.
 
-// patience is what a Cluster knows of its process's lateness.
+// patience is the state of a late process.
 type patience struct {
-	late    time.Time // since when its lateness is forgiven; zero: it is not
-	allowed bool      // the supervisor lets it be killed now
+	late    time.Time // since when its lateness is tolerated; zero: it is not
+	allowed bool      // the supervisor allowed its kill
 }
 
-// forgives reports whether a process that is late is left alone for now, because the machine is
-// short of CPU time. It is looked at again in a heartbeat. Once enough was forgiven the process may
-// be killed, but one process at a time: that gives time to the others.
+// forgives reports whether a late process is left alone for now because the machine is short of CPU
+// time. It is checked again after a heartbeat. When the tolerance is used up the process may be
+// killed, one process of the machine at a time, which gives time to the others.
 func (c *Cluster) forgives(ctx actor.Context) bool {
 	now := time.Now()
 	if c.late.IsZero() || c.lastBeat.After(c.late) {
@@ -37,8 +38,8 @@ func (c *Cluster) forgives(ctx actor.Context) bool {
 	return true
 }
 
-// killLate ends a process that did not do something in time, unless that is forgiven. Either way
-// the caller has nothing more to do.
+// killLate kills a process that missed a deadline, unless its lateness is tolerated. The caller has
+// nothing more to do in either case.
 func (c *Cluster) killLate(ctx actor.Context, sig syscall.Signal, why *Failure) {
 	if c.forgives(ctx) {
 		return
@@ -52,8 +53,8 @@ func (c *Cluster) killLate(ctx actor.Context, sig syscall.Signal, why *Failure) 
 	c.kill(ctx, sig, why)
 }
 
-// mayKill: the supervisor lets the process be killed. Whether it is late still is looked at in its
-// state.
+// mayKill takes the supervisor's leave to kill the process. The state checks whether it is still
+// late.
 func (c *Cluster) mayKill(ctx actor.Context) {
 	if c.dying() || c.process == nil {
 		return
@@ -62,8 +63,8 @@ func (c *Cluster) mayKill(ctx actor.Context) {
 	c.In(ctx, 0)
 }
 
-// helloTimeout is how long this start may take until HELLO is answered, and readyTimeout a shard
-// until it is READY.
+// helloTimeout returns the time for this start until HELLO is answered, readyTimeout that for a
+// shard until it is READY.
 func (c *Cluster) helloTimeout() time.Duration {
 	return plan.Stretched(c.options.HelloTimeout, c.past.slow)
 }

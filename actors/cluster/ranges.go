@@ -10,17 +10,18 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// ranges is what ClusterSupervisor serves, as MASTER sees it.
+// ranges is what the Supervisor serves, as MASTER sees it.
 type ranges struct {
 	served   []messages.RangeInfo
 	lease    messages.Lease
 	releases []messages.Release     // under way
 	draining bool                   // StopAll is under way
-	seeking  bool                   // it is unknown what an earlier life left
-	told     messages.MachineStatus // what MasterLink heard last
+	seeking  bool                   // the leftovers of an earlier run are unknown
+	reported messages.MachineStatus // the latest status sent to MasterLink
 }
 
-// configure takes the fleet's settings; a cluster that waits for the token starts.
+// configure takes the fleet's settings and sends them to every cluster. One that waits for the
+// token starts.
 func (s *Supervisor) configure(ctx actor.Context, m messages.Settings) {
 	s.settings = m
 	s.shared.Store(&m)
@@ -31,7 +32,7 @@ func (s *Supervisor) configure(ctx actor.Context, m messages.Settings) {
 	}
 }
 
-// leased lets every cluster know how long it may serve.
+// leased sends the lease to every cluster.
 func (s *Supervisor) leased(ctx actor.Context, m messages.Lease) {
 	s.lease = m
 	for _, w := range s.inOrder() {
@@ -41,7 +42,7 @@ func (s *Supervisor) leased(ctx actor.Context, m messages.Lease) {
 	}
 }
 
-// takeBack serves what an earlier life served, and ends what that life was about to end.
+// takeBack serves the ranges of the previous run of CONTROL, and ends its other clusters.
 func (s *Supervisor) takeBack(ctx actor.Context, m messages.TakeBack) {
 	s.configure(ctx, m.Settings)
 	for _, r := range m.Ranges {
@@ -55,14 +56,14 @@ func (s *Supervisor) serve(ctx actor.Context, m messages.Serve) {
 	s.serveSince(ctx, m, s.settings.Epoch)
 }
 
-// serveSince is serve by an order of an epoch.
+// serveSince takes one more range by an order of the given epoch.
 func (s *Supervisor) serveSince(ctx actor.Context, m messages.Serve, epoch int64) {
 	cut, reason := s.admit(m) // a leftover of the same cluster ends first
 	if reason != "" {
 		ctx.Send(ctx.Parent(), messages.ServeRefused{ID: m.ID, Range: m.Range, Reason: reason})
 		return
 	}
-	if cut == nil { // it is served already, from now on by this order
+	if cut == nil { // served already, from now on by this order
 		i := slices.IndexFunc(s.served, func(r messages.RangeInfo) bool { return r.Range == m.Range })
 		s.served[i].Epoch = max(s.served[i].Epoch, epoch)
 		s.settle(ctx)
@@ -87,10 +88,11 @@ func (s *Supervisor) serveSince(ctx actor.Context, m messages.Serve, epoch int64
 	s.settle(ctx)
 }
 
-// admit says why a range cannot be served, or gives its clusters: none for a range that is served already.
+// admit returns the clusters of a range, none if it is served already, or the reason why it cannot
+// be served.
 func (s *Supervisor) admit(m messages.Serve) (cut []plan.Cluster, reason string) {
 	if s.settings.ShardCount == 0 {
-		return nil, "MASTER did not say shard_count: a bot cannot be sharded without it"
+		return nil, "MASTER did not send shard_count: a bot cannot be sharded without it"
 	}
 	if m.Range.Last >= s.settings.ShardCount {
 		return nil, fmt.Sprintf("range %s: shard_count is %d, so the last shard is %d", m.Range, s.settings.ShardCount, s.settings.ShardCount-1)
@@ -116,7 +118,7 @@ func (s *Supervisor) admit(m messages.Serve) (cut []plan.Cluster, reason string)
 	return cut, ""
 }
 
-// forgetEpochs serves what is served by no order of any MASTER, until one confirms it.
+// forgetEpochs clears the epoch of every range until a MASTER confirms it.
 func (s *Supervisor) forgetEpochs(ctx actor.Context) {
 	s.settings.Epoch = 0
 	for i := range s.served {
@@ -125,7 +127,7 @@ func (s *Supervisor) forgetEpochs(ctx actor.Context) {
 	s.settle(ctx)
 }
 
-// release ends every cluster of a range, if they are whole and served here.
+// release ends every cluster of a range, if the range has whole clusters that are served here.
 func (s *Supervisor) release(ctx actor.Context, m messages.Release) {
 	if slices.Contains(s.releases, m) {
 		return // its Released is owed already
@@ -145,12 +147,13 @@ func (s *Supervisor) release(ctx actor.Context, m messages.Release) {
 	s.settle(ctx)
 }
 
-// servedIn is every ward with shards in a range, by its id.
+// servedIn lists the entries with shards in a range, by id.
 func (s *Supervisor) servedIn(r messages.ShardRange) []*ward {
 	return slices.DeleteFunc(s.inOrder(), func(w *ward) bool { return w.stray || !r.Overlaps(w.Shards) })
 }
 
-// cutOut takes a range out of the served ones; what is left of a range it lay in stays, and what ends is listed as draining.
+// cutOut splits the served ranges at a range that ends. The rest keeps being served; the part that
+// ends is listed as draining.
 func (s *Supervisor) cutOut(gone messages.ShardRange) {
 	var left []messages.RangeInfo
 	for _, r := range s.served {
@@ -175,23 +178,24 @@ func (s *Supervisor) cutOut(gone messages.ShardRange) {
 	s.served = left
 }
 
-// settle works out how the machine stands, and tells MasterLink when that changed.
+// settle computes the machine's status and sends it to MasterLink if it changed. It also reports
+// finished releases and a finished StopAll.
 func (s *Supervisor) settle(ctx actor.Context) {
-	standing := messages.MachineStatus{}
+	status := messages.MachineStatus{}
 	for _, w := range s.inOrder() {
 		switch w.state {
 		case messages.ClusterServing:
-			standing.Clusters.Serving++
+			status.Clusters.Serving++
 		case messages.ClusterFailed:
-			standing.Clusters.Failed++
+			status.Clusters.Failed++
 		case messages.ClusterStopped:
 			if w.returns() {
-				standing.Clusters.Starting++
+				status.Clusters.Starting++
 			}
 		default:
-			standing.Clusters.Starting++
+			status.Clusters.Starting++
 		}
-		standing.ShardsReady += w.ready
+		status.ShardsReady += w.ready
 	}
 	kept := s.served[:0:0]
 	for _, r := range s.served {
@@ -206,10 +210,10 @@ func (s *Supervisor) settle(ctx actor.Context) {
 		kept = append(kept, r)
 	}
 	s.served = kept
-	standing.Ranges = slices.Clone(kept)
-	if !slices.Equal(standing.Ranges, s.told.Ranges) || standing.Clusters != s.told.Clusters || standing.ShardsReady != s.told.ShardsReady {
-		s.told = standing
-		ctx.Send(ctx.Parent(), standing)
+	status.Ranges = slices.Clone(kept)
+	if !slices.Equal(status.Ranges, s.reported.Ranges) || status.Clusters != s.reported.Clusters || status.ShardsReady != s.reported.ShardsReady {
+		s.reported = status
+		ctx.Send(ctx.Parent(), status)
 	}
 	s.releases = slices.DeleteFunc(s.releases, func(r messages.Release) bool {
 		done := s.rangeState(r.Range) == ""
@@ -224,7 +228,7 @@ func (s *Supervisor) settle(ctx actor.Context) {
 	}
 }
 
-// rangeState is how far a range is, by its clusters; "" when none is left.
+// rangeState returns the state of a range by its clusters, or "" if none is left.
 func (s *Supervisor) rangeState(r messages.ShardRange) messages.RangeState {
 	state := messages.RangeState("")
 	for _, w := range s.servedIn(r) {

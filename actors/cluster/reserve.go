@@ -11,21 +11,22 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how a Cluster whose bot cannot ask for permits identifies nevertheless in its turn: the buckets of all its shards are kept for it, one after the other, before
-// its process is started, and until every shard is READY or the process is dead.
+// This file paces a bot that cannot ask for permits. The gate holds the buckets of all its shards,
+// one after the other, before the process is started, and until every shard is READY or the process
+// is dead.
 
-// reservation is what is kept for a cluster at the gate.
+// reservation is what the gate holds for a cluster.
 type reservation struct {
 	bookings []plan.Booking
-	held     int       // of the bookings, in their order
-	asks     bool      // for the next one, too; false: it runs, and what it has is all it needs
-	woke     time.Time // when the process gave its first sign of life; zero: there was none
+	held     int       // number of bookings held, in their order
+	asks     bool      // asks for the next one too; false: it has all it needs
+	woke     time.Time // time of the process's first output; zero: none
 }
 
-// holdOn is the time to ask for the buckets again.
+// holdOn is the timer to ask for the buckets again.
 type holdOn struct{ ofRun }
 
-// asksItself reports whether the bot is one that asks for permits.
+// asksItself reports whether the bot asks for permits.
 func (o Options) asksItself() bool { return o.Protocol == messages.ProtocolSDK }
 
 // reserve asks for the first bucket.
@@ -35,12 +36,12 @@ func (c *Cluster) reserve(ctx actor.Context) {
 	c.askHolds(ctx)
 }
 
-// reserving waits for one bucket after the other.
+// reserving is the state of waiting for the buckets.
 func (c *Cluster) reserving(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Permit:
 		switch {
-		case !c.booked(ctx, m): // overdue, or of a life before this one
+		case !c.booked(ctx, m): // expired, or of an earlier run
 			ctx.Send(c.addresses.Gate, messages.PermitUsed{ID: m.ID, Sent: false})
 		case c.held == len(c.bookings):
 			c.asks = false
@@ -53,7 +54,8 @@ func (c *Cluster) reserving(ctx actor.Context) {
 	}
 }
 
-// askHolds asks for the buckets that are held, so that they stay so, and for the next one; and does so again in a while.
+// askHolds prolongs the buckets that are held and asks for the next one, and repeats that every
+// plan.HoldAgain.
 func (c *Cluster) askHolds(ctx actor.Context) {
 	for i := range c.held {
 		c.askHold(ctx, i)
@@ -72,24 +74,24 @@ func (c *Cluster) askHold(ctx actor.Context, i int) {
 		cause = messages.CauseCrash
 	}
 	b, last := c.bookings[i], c.lastIdentify()
-	if c.asks { // it has not been started
+	if c.asks { // the process is not started
 		last = plan.Identified(c.options.Protocol, c.plan.Shards, time.Now(), time.Time{})
 	}
 	ctx.Request(c.addresses.Gate, messages.WantPermit{ID: c.bookingID(i), Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: b.Shard, Cause: cause, Hold: plan.Holding(last, time.Now()),
 		Identifies: b.Identifies, Kept: i < c.held})
 }
 
-// bookingID is the gate's name for a booking of this life.
+// bookingID returns the gate's id of a booking of this run.
 func (c *Cluster) bookingID(i int) string {
 	return c.permitID(messages.Snowflake(fmt.Sprintf("bucket-%d", i)))
 }
 
-// booked takes a permit that is a booking's, and reports whether it is one of this life.
+// booked takes the permit of a booking, and reports whether it is one of this run.
 func (c *Cluster) booked(ctx actor.Context, p messages.Permit) bool {
 	for i := range c.bookings {
 		switch {
 		case p.ID != c.bookingID(i):
-		case i < c.held: // kept on
+		case i < c.held: // prolonged
 			return true
 		case i == c.held && p.Granted && time.Now().Before(p.UseBefore):
 			c.held++
@@ -102,20 +104,20 @@ func (c *Cluster) booked(ctx actor.Context, p messages.Permit) bool {
 	return false
 }
 
-// holdAnew keeps the buckets of a process that was taken back while it starts.
-func (c *Cluster) holdAnew(ctx actor.Context) {
+// holdAgain holds the buckets of an adopted process during its start.
+func (c *Cluster) holdAgain(ctx actor.Context) {
 	c.holdsAll()
 	c.askHolds(ctx)
 }
 
-// holdsAll takes every bucket for held.
+// holdsAll treats every bucket as held.
 func (c *Cluster) holdsAll() {
 	c.reservation = reservation{bookings: plan.Bookings(c.plan.Shards, c.settings.MaxConcurrency)}
 	c.held = len(c.bookings)
 }
 
-// letGo gives the buckets back. identified: the bot may have used them, as one may that died while
-// CONTROL was away.
+// letGo releases the buckets. identified: the bot may have used them. A bot that died while CONTROL
+// was away may have too.
 func (c *Cluster) letGo(ctx actor.Context, identified bool) {
 	if c.State() == string(messages.ClusterAdopting) && !c.options.asksItself() {
 		c.holdsAll()
@@ -127,13 +129,14 @@ func (c *Cluster) letGo(ctx actor.Context, identified bool) {
 	c.reservation = reservation{}
 }
 
-// timed gives the start of a bot that reports no shards its time.
+// timed sets the deadline for the start of a bot that reports no shards.
 func (c *Cluster) timed(ctx actor.Context, d time.Duration) {
 	c.startBy = time.Now().Add(d)
 	c.arm(ctx)
 }
 
-// overdue is the end of that time. One that was taken back may have said that it is connected while nobody listened.
+// overdue kills a bot past that deadline, and reports whether it did. An adopted bot with a link
+// counts as connected instead: it may have sent CONNECTED while CONTROL was away.
 func (c *Cluster) overdue(ctx actor.Context, now time.Time) (killed bool) {
 	if c.startBy.IsZero() || now.Before(c.startBy) || c.outage {
 		return false

@@ -11,8 +11,11 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// rolling is a rolling restart: one cluster at a time gets a successor, which boots until its socket is open; then the old one drains, and the successor resumes its
-// sessions. A bot that does not speak our protocol resumes nothing, and may not wait: it is ended, and started again. The roll stops at the first cluster that does not come up: that one is started again by the ordinary rule, and those behind it keep their processes.
+// rolling is the state of a rolling restart. One cluster at a time gets a successor, which boots
+// until its socket is open; then the old process drains, and the successor resumes its sessions. A
+// bot that does not speak CONTROL's protocol resumes nothing and may not wait: it is stopped and
+// started again. The roll stops at the first cluster that does not become ready: that one is
+// restarted by the ordinary rule, and the clusters after it keep their processes.
 type rolling struct {
 	queue []messages.ClusterID
 	at    *ward // nil: none is under way
@@ -20,16 +23,17 @@ type rolling struct {
 	turn  int // numbers the clusters, for the timer
 }
 
-// rollLimit is how long one cluster may take, from its successor's start until it serves, beyond the time its start may take by itself.
+// rollLimit is the time for one cluster, from its successor's start until it serves, beyond the
+// time for its start.
 const rollLimit = 2 * time.Minute
 
-// rollLate tells that a cluster's turn takes too long.
+// rollLate reports that a cluster's turn took too long.
 type rollLate struct{ turn int }
 
-// It may come after CONTROL has stopped; that is no news.
+// May arrive after CONTROL has stopped.
 func (rollLate) IgnoreDeadLetterLogging() {}
 
-// startRolling puts every serving cluster in the queue.
+// startRolling queues every serving cluster.
 func (s *Supervisor) startRolling(ctx actor.Context) {
 	if s.roll.at != nil || s.draining {
 		ctx.Send(s.addresses.Events, messages.OrderRefused{Order: "rolling restart", Err: "one is under way, or the machine is stopping"})
@@ -45,7 +49,7 @@ func (s *Supervisor) startRolling(ctx actor.Context) {
 	s.rollOn(ctx)
 }
 
-// rollOn gives the next cluster its successor.
+// rollOn starts the successor of the next cluster.
 func (s *Supervisor) rollOn(ctx actor.Context) {
 	s.roll.at = nil
 	for len(s.roll.queue) > 0 {
@@ -72,15 +76,15 @@ func (s *Supervisor) rollOn(ctx actor.Context) {
 	ctx.Send(s.addresses.Events, messages.RollingRestartMoved{State: "done", Done: s.roll.done})
 }
 
-// booted: the successor's socket is open, so the old one may drain.
+// booted drains the old process: the successor's socket is open.
 func (s *Supervisor) booted(ctx actor.Context, m messages.Booted) {
 	if w := s.wards[m.Cluster]; w != nil && w.pid != nil && !w.ending && same(w.next, ctx.Sender()) {
-		w.ending, w.then = true, again // again: should the successor die meanwhile
+		w.ending, w.then = true, again // restart, in case the successor dies
 		ctx.Send(w.pid, messages.StopRun{})
 	}
 }
 
-// promote lets the successor go on in the place of the old one, which is gone.
+// promote makes the successor the cluster's actor once the old one is gone.
 func (s *Supervisor) promote(ctx actor.Context, w *ward) {
 	w.pid, w.next = w.next, nil
 	w.ending, w.ready, w.out, w.process = false, 0, 0, 0
@@ -88,7 +92,7 @@ func (s *Supervisor) promote(ctx actor.Context, w *ward) {
 	ctx.Send(w.pid, messages.Proceed{})
 }
 
-// rolled looks whether the cluster whose turn it is serves again.
+// rolled goes on with the next cluster if this one had its turn and serves again.
 func (s *Supervisor) rolled(ctx actor.Context, w *ward) {
 	if s.roll.at == w && w.next == nil && !w.ending && w.state == messages.ClusterServing {
 		s.roll.done++
@@ -96,7 +100,7 @@ func (s *Supervisor) rolled(ctx actor.Context, w *ward) {
 	}
 }
 
-// stopRolling ends a rolling restart where it is.
+// stopRolling ends a rolling restart at the cluster that has its turn.
 func (s *Supervisor) stopRolling(ctx actor.Context, w *ward, why string) {
 	if s.roll.at != w || w == nil {
 		return
@@ -108,7 +112,8 @@ func (s *Supervisor) stopRolling(ctx actor.Context, w *ward, why string) {
 	}
 }
 
-// successorDied: the old one serves on, or is on its way to its end, and is started again then.
+// successorDied ends the rolling restart. The old process keeps serving, or is started again if it
+// is draining already.
 func (s *Supervisor) successorDied(ctx actor.Context, w *ward, why error) {
 	ctx.(actor.Supervisor).StopChildren(w.next)
 	s.stopRolling(ctx, w, fmt.Sprintf("the successor did not come up: %v", why))

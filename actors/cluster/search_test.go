@@ -14,7 +14,7 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// A successor that an earlier life of CONTROL left is killed, and its end awaited for a grace.
+// A successor of an earlier run of CONTROL is killed, and its end awaited for a grace.
 func TestSuccessorOfAnEarlierLife(t *testing.T) {
 	c, link := clusterIn(messages.ClusterAdopting)
 	p := &sleeper{}
@@ -56,8 +56,8 @@ func TestNothingToSearch(t *testing.T) {
 	}
 }
 
-// The successor of an earlier life of CONTROL does not end, though it was sent SIGKILL: that is
-// reported, and it is searched again.
+// A successor of an earlier run of CONTROL that does not end after SIGKILL is reported and searched
+// again.
 func TestSuccessorThatDoesNotEnd(t *testing.T) {
 	c, link := clusterIn(messages.ClusterAdopting)
 	c.W.Rand = func() float64 { return 0.5 }

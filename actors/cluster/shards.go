@@ -11,28 +11,28 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what a Cluster knows of its shards: their states and their wishes.
+// This file keeps the states and the permit requests of a Cluster's shards.
 
-// shard is what is known of one shard of the cluster.
+// shard is the state of one shard.
 type shard struct {
-	state    messages.ShardState
-	deadline time.Time           // when it must have moved on; zero: it waits for others, which is not failing
-	unready  time.Time           // since when it is not READY; zero: it is, or its bot does not report
-	down     time.Time           // since when it is so for no fault of ours; zero: it is READY, or waits for a permit
-	said     bool                // that it is stuck
-	told     bool                // to connect anew
-	wish     *messages.PermitAsk // what it waits for a permit with; nil: it does not
-	wishID   string              // the gate's name for the wish: a bot that asks anew while it waits has the same one
-	wishAt   time.Time           // when the bot, or we, asked last
-	atGate   bool                // the gate has it
-	held     bool                // the gate is to be asked as soon as the cluster's share allows
-	sent     string              // the gate's name for the permit that it identified with, until Discord has answered
-	latency  messages.Milliseconds
-	guilds   *int      // nil: not known
-	rate     plan.Rate // of events
+	state         messages.ShardState
+	deadline      time.Time           // of its next progress; zero: it waits for CONTROL or Discord
+	unready       time.Time           // since when it is not READY; zero: READY, or its bot does not report
+	down          time.Time           // since when it is so without waiting for a permit; zero: READY, or waiting for one
+	reportedStuck bool                // the event that it is stuck was sent
+	reconnecting  bool                // the bot was asked to reconnect it
+	request       *messages.PermitAsk // its open permit request; nil: none
+	requestID     string              // the gate's id of the request, kept when the bot repeats it
+	requestedAt   time.Time           // when the bot, or CONTROL for it, asked last
+	atGate        bool                // the request was sent to the gate
+	held          bool                // the request waits for the cluster's share
+	sent          string              // the gate's id of the used permit, until Discord has answered
+	latency       messages.Milliseconds
+	guilds        *int      // nil: unknown
+	rate          plan.Rate // of events
 }
 
-// connected is the word of an instance that does not report its shards: all of them are READY.
+// connected marks all shards READY, for an instance that does not report them.
 func (c *Cluster) connected(ctx actor.Context) {
 	for _, id := range c.plan.Shards.Shards() {
 		c.shardMoved(ctx, messages.ShardStatus{Shard: id, State: messages.ShardReady})
@@ -44,18 +44,18 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 	switch {
 	case c.dying():
 		return
-	case c.shards == nil: // from before its IDENTIFY: it is asked again behind that
+	case c.shards == nil: // before its IDENTIFY: the bot asks again after it
 		return
 	case s == nil:
 		c.send(messages.PermitGrant{EventID: p.EventID, Shard: p.Shard, RetryAfterMS: messages.Millis(c.options.ReadyTimeout),
 			Reason: fmt.Sprintf("shard %d is not of cluster %d, which has %s", p.Shard, c.plan.ID, c.plan.Shards)})
 		return
 	}
-	again := s.wish != nil && s.wish.EventID == p.EventID
-	if s.wish == nil {
-		s.wishID, s.atGate = c.permitID(p.EventID), false
+	again := s.request != nil && s.request.EventID == p.EventID
+	if s.request == nil {
+		s.requestID, s.atGate = c.permitID(p.EventID), false
 	}
-	s.deadline, s.wish, s.wishAt = time.Time{}, &p, time.Now()
+	s.deadline, s.request, s.requestedAt = time.Time{}, &p, time.Now()
 	s.noteDown(time.Now())
 	c.arm(ctx)
 	if again || !s.atGate {
@@ -63,7 +63,7 @@ func (c *Cluster) asked(ctx actor.Context, p messages.PermitAsk) {
 	}
 }
 
-// permit hands a permit on, or back where the bot cannot be reached.
+// permit passes a permit on to the bot, or back to the gate if the bot cannot be reached.
 func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	if !c.options.asksItself() {
 		c.booked(ctx, p)
@@ -71,10 +71,10 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 	}
 	_, event, ours := strings.Cut(p.ID, "/")
 	if !ours || c.permitID(messages.Snowflake(event)) != p.ID {
-		return // of a life before this one
+		return // of an earlier run
 	}
 	grant := messages.PermitGrant{EventID: messages.Snowflake(event), Shard: p.Shard, Granted: p.Granted, RetryAfterMS: messages.Millis(p.RetryAfter), Reason: p.Reason}
-	if p.Granted { // an overdue one is thrown away by the bot, and asked for again
+	if p.Granted { // the bot drops an expired one and asks again
 		left := max(time.Until(p.UseBefore), time.Millisecond)
 		grant.UseWithinMS, grant.UseBefore = messages.Millis(left), new(c.W.AtWall(p.UseBefore))
 		if up := c.W.Uptime(); up > 0 {
@@ -82,39 +82,40 @@ func (c *Cluster) permit(ctx actor.Context, p messages.Permit) {
 		}
 	}
 	switch s := c.shards[p.Shard]; {
-	case s == nil || s.wish == nil:
-	case s.wishID != p.ID:
-		return // it was taken back for another wish
+	case s == nil || s.request == nil:
+	case s.requestID != p.ID:
+		return // replaced by another request
 	default:
-		grant.EventID = s.wish.EventID // the newest
+		grant.EventID = s.request.EventID // the newest
 	}
 	if p.Granted {
 		c.grants[grant.EventID] = p.ID
-		if len(c.grants) > grantsKept*c.plan.Shards.Len() { // nobody reports them; to the gate they are used
+		if len(c.grants) > grantsKept*c.plan.Shards.Len() { // the bot does not report them; the gate counts them as used
 			clear(c.grants)
 		}
 	}
-	c.answeredWish(ctx, p.Shard, grant.EventID, time.Now().Add(p.RetryAfter))
+	c.requestAnswered(ctx, p.Shard, grant.EventID, time.Now().Add(p.RetryAfter))
 	sent := c.send(grant)
 	if !sent && p.Granted {
 		ctx.Send(c.addresses.Gate, messages.PermitUsed{ID: p.ID, Sent: false})
 	}
 }
 
-// grantsKept is how many permits a shard may have without a report of any.
+// grantsKept bounds the unreported permits of a shard.
 const grantsKept = 8
 
-// answeredWish ends a shard's wait for a permit. Nothing else does, whatever its connection goes
-// through: the bot asks once, and waits. From then on it is the bot's turn.
-func (c *Cluster) answeredWish(ctx actor.Context, shard int, event messages.Snowflake, then time.Time) {
-	if s := c.shards[shard]; s != nil && s.wish != nil && s.wish.EventID == event {
-		s.wish = nil
+// requestAnswered ends a shard's wait for a permit. Nothing else ends it, whatever happens to its
+// connection: the bot asks once and waits. From then on the bot's own deadlines count.
+func (c *Cluster) requestAnswered(ctx actor.Context, shard int, event messages.Snowflake, then time.Time) {
+	if s := c.shards[shard]; s != nil && s.request != nil && s.request.EventID == event {
+		s.request = nil
 		s.noteDown(then)
 		c.arm(ctx)
 	}
 }
 
-// permitID is the gate's name for a bot's wish: unique, whatever event ids the bots use.
+// permitID returns the gate's id of a bot's permit request: unique, whatever event ids the bots
+// use.
 func (c *Cluster) permitID(event messages.Snowflake) string {
 	return string(c.life.Instance) + "/" + string(event)
 }
@@ -122,7 +123,7 @@ func (c *Cluster) permitID(event messages.Snowflake) string {
 func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	s := c.shards[p.Shard]
 	if s != nil && p.CloseCode != 0 {
-		c.closeCode = p.CloseCode // a dead process's last word too
+		c.closeCode = p.CloseCode // also from a dead process
 	}
 	if s == nil || c.dying() {
 		return
@@ -134,13 +135,13 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	}
 	switch {
 	case moved:
-		s.rate = plan.Rate{} // its figures are those of the state before
+		s.rate = plan.Rate{} // its figures are of the previous state
 	case p.Events != nil:
 		s.rate.Count(*p.Events, time.Now())
 	}
 	switch p.State {
 	case messages.ShardReady, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardDisconnected:
-		s.deadline = time.Time{} // it is there, or waits for us, or for Discord
+		s.deadline = time.Time{} // it is READY, or waits for CONTROL or Discord
 	case messages.ShardResuming:
 		s.deadline = time.Now().Add(c.readyTimeout())
 	}
@@ -152,7 +153,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	passed := c.reportMove(ctx, messages.ShardMoved{Cluster: c.plan.ID, Shard: p.Shard, State: p.State, CloseCode: p.CloseCode, LatencyMS: p.LatencyMS})
 	if c.ready() == c.plan.Shards.Len() && c.State() == string(messages.ClusterConnecting) {
 		c.arrived(ctx)
-		passed = true // once a life
+		passed = true // once a run
 		if c.adopted {
 			ctx.Send(c.addresses.Events, messages.ClusterAdopted{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID()})
 		} else {
@@ -181,20 +182,20 @@ func (c *Cluster) arrivedAtDiscord(ctx actor.Context, s *shard) {
 	s.sent = ""
 }
 
-// arrived: every shard is READY.
+// arrived moves the cluster to serving: every shard is READY.
 func (c *Cluster) arrived(ctx actor.Context) {
 	c.up, c.startBy, c.lastBeat = time.Now(), time.Time{}, time.Now()
 	c.past.slow = 0
 	c.letGo(ctx, true)
 	c.Enter(string(messages.ClusterServing), c.serving)
-	if !c.has(messages.FeatureShards) && !c.served { // the next life of CONTROL is not told again
+	if !c.has(messages.FeatureShards) && !c.served { // the next run of CONTROL gets no report of it
 		c.served = true
 		c.note(ctx, c.process)
 	}
 }
 
-// noteDown keeps how long a shard is not READY, and since when that is its own affair: while it
-// waits for a permit that it asked for it waits for us.
+// noteDown keeps since when a shard is not READY, and since when that is not CONTROL's doing: a
+// shard with an open permit request waits for CONTROL.
 func (s *shard) noteDown(now time.Time) {
 	switch {
 	case s.state == messages.ShardReady:
@@ -203,14 +204,15 @@ func (s *shard) noteDown(now time.Time) {
 		s.unready = now
 	}
 	switch {
-	case s.state == messages.ShardReady, s.wish != nil:
-		s.down, s.said, s.told = time.Time{}, false, false
+	case s.state == messages.ShardReady, s.request != nil:
+		s.down, s.reportedStuck, s.reconnecting = time.Time{}, false, false
 	case s.down.IsZero():
 		s.down = now
 	}
 }
 
-// setOutage begins or ends a time in which nothing is due. At its end everything gets its time anew.
+// setOutage begins or ends an outage of Discord, in which nothing is due. At its end every deadline
+// is set again.
 func (c *Cluster) setOutage(ctx actor.Context, on bool) {
 	c.outage = on
 	if on {
@@ -233,7 +235,7 @@ func (c *Cluster) setOutage(ctx actor.Context, on bool) {
 	}
 }
 
-// out counts the shards that Discord threw out, or that cannot reach it.
+// out counts the shards that Discord disconnected, or that cannot reach it.
 func (c *Cluster) out() int {
 	n := 0
 	for _, s := range c.shards {
@@ -255,7 +257,7 @@ func (c *Cluster) ready() int {
 	return n
 }
 
-// waitsFor is what the start waits for, in one line.
+// waitsFor returns what the start waits for, in one line.
 func (c *Cluster) waitsFor() string {
 	switch {
 	case c.shards == nil && c.link == nil:

@@ -11,44 +11,43 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is a cluster's share of what all clusters of the machine have in common: the gate, the
-// book of sessions, the event bus, and behind them the link to MASTER. What a bot says goes on at
-// once within its share. What comes faster waits here, of each shard the newest only, so that a bot
-// that floods CONTROL delays itself alone.
+// This file limits a cluster's use of what all clusters of the machine share: the gate, the session
+// book, the event bus, and through them the link to MASTER. Reports of a bot within its share pass
+// at once. Faster ones wait here, only the newest of each shard, so that a bot that floods CONTROL
+// delays only itself.
 
-// shares is what a cluster may pass on, and what waits.
+// shares holds a cluster's shares, and what waits.
 type shares struct {
-	wishes, moves, books plan.Share
-	moved                map[int]messages.ShardMoved // by shard
-	figures              bool                        // how many shards are READY
-	kept                 map[int]messages.Session    // by shard
-	gone                 map[int]bool
-	due                  bool       // shareDue is on its way
-	peer                 plan.Quota // of what of it cannot be read
+	requests, moves, books plan.Share
+	moved                  map[int]messages.ShardMoved // by shard
+	figures                bool                        // the number of READY shards changed
+	kept                   map[int]messages.Session    // by shard
+	gone                   map[int]bool
+	due                    bool       // shareDue is pending
+	peer                   plan.Quota // of reports about unreadable packets
 
-	grants map[messages.Snowflake]string // permits that the bot has not reported, by its own ids: the gate's
+	grants map[messages.Snowflake]string // unreported permits: the gate's id by the bot's
 }
 
-// shareEvery is how often what waits is passed on, at most.
+// shareEvery is the pause before waiting reports are passed on.
 const shareEvery = 250 * time.Millisecond
 
-// shareDue is the time for that.
+// shareDue is the timer of that.
 type shareDue struct{ ofRun }
 
-// newShares returns the shares of a cluster of so many shards: a start takes each of them through
-// five states, and a reconnect through four; a shard asks for a permit each 5 s at most, and has a
-// new session as often.
+// newShares returns the shares of a cluster. A start takes each shard through five states, a
+// reconnect through four; a shard asks for a permit at most every 5 s, and gets a session as often.
 func newShares(shards int) shares {
 	n := float64(shards)
 	return shares{
-		wishes: plan.Share{Burst: 4*shards + 16, PerSecond: 1 + n/2},
-		moves:  plan.Share{Burst: 16*shards + 64, PerSecond: 8 + 2*n},
-		books:  plan.Share{Burst: 2*shards + 32, PerSecond: 2 + n/2},
-		moved:  map[int]messages.ShardMoved{}, kept: map[int]messages.Session{}, gone: map[int]bool{}, peer: plan.Peer(), grants: map[messages.Snowflake]string{},
+		requests: plan.Share{Burst: 4*shards + 16, PerSecond: 1 + n/2},
+		moves:    plan.Share{Burst: 16*shards + 64, PerSecond: 8 + 2*n},
+		books:    plan.Share{Burst: 2*shards + 32, PerSecond: 2 + n/2},
+		moved:    map[int]messages.ShardMoved{}, kept: map[int]messages.Session{}, gone: map[int]bool{}, peer: plan.Peer(), grants: map[messages.Snowflake]string{},
 	}
 }
 
-// later has passOn called soon.
+// later schedules passOn.
 func (c *Cluster) later(ctx actor.Context) {
 	if !c.due {
 		c.due = true
@@ -56,7 +55,7 @@ func (c *Cluster) later(ctx actor.Context) {
 	}
 }
 
-// passOn passes on what waits, as far as the shares go.
+// passOn passes on what waits, as far as the shares allow.
 func (c *Cluster) passOn(ctx actor.Context) {
 	c.due = false
 	now := time.Now()
@@ -75,7 +74,7 @@ func (c *Cluster) passOn(ctx actor.Context) {
 	}
 	held := false
 	for _, id := range c.plan.Shards.Shards() {
-		if s := c.shards[id]; s != nil && s.wish != nil && s.held {
+		if s := c.shards[id]; s != nil && s.request != nil && s.held {
 			c.ask(ctx, s)
 			held = held || s.held
 		}
@@ -85,14 +84,14 @@ func (c *Cluster) passOn(ctx actor.Context) {
 	}
 }
 
-// misread reports that a packet of the bot could not be read.
+// misread reports an unreadable packet of the bot.
 func (c *Cluster) misread(ctx actor.Context, err error) {
 	if times, ok := c.peer.Pass(time.Now()); ok {
 		ctx.Send(c.addresses.Events, messages.PacketDropped{From: "cluster " + c.plan.ID.String(), Err: err.Error(), Times: plan.Times(times)})
 	}
 }
 
-// reportMove passes on that a shard is in another state, and reports whether that was now.
+// reportMove sends the event of a shard's new state, at once or later, and reports whether at once.
 func (c *Cluster) reportMove(ctx actor.Context, e messages.ShardMoved) bool {
 	if len(c.moved) > 0 || !c.moves.Take(time.Now()) {
 		c.moved[e.Shard] = e
@@ -103,37 +102,37 @@ func (c *Cluster) reportMove(ctx actor.Context, e messages.ShardMoved) bool {
 	return true
 }
 
-// ask puts a shard's wish to the gate, again where it has it.
+// ask sends a shard's permit request to the gate, or repeats it.
 func (c *Cluster) ask(ctx actor.Context, s *shard) {
-	if !c.wishes.Take(time.Now()) {
+	if !c.requests.Take(time.Now()) {
 		s.held = true
 		c.later(ctx)
 		return
 	}
 	s.held, s.atGate = false, true
-	cause := s.wish.Cause
+	cause := s.request.Cause
 	if cause == messages.CauseStart && c.reborn { // the bot cannot know
 		cause = messages.CauseCrash
 	}
-	ctx.Request(c.addresses.Gate, messages.WantPermit{ID: s.wishID, Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: s.wish.Shard, Cause: cause})
+	ctx.Request(c.addresses.Gate, messages.WantPermit{ID: s.requestID, Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: s.request.Shard, Cause: cause})
 }
 
-// permitSent passes on what became of a permit, or that a wish was taken back. A permit that this
-// actor does not know may be one from before it panicked.
+// permitSent passes on that a permit was used, or a request withdrawn. An unknown permit may be
+// from before a panic of this actor.
 func (c *Cluster) permitSent(ctx actor.Context, p messages.PermitSent) {
 	id, granted := c.grants[p.EventID]
 	delete(c.grants, p.EventID)
 	s := c.shards[p.Shard]
 	switch {
 	case granted:
-	case s != nil && s.wish != nil && s.wish.EventID == p.EventID:
-		if id = s.wishID; !s.atGate {
+	case s != nil && s.request != nil && s.request.EventID == p.EventID:
+		if id = s.requestID; !s.atGate {
 			id = ""
 		}
-	case c.wishes.Take(time.Now()):
+	case c.requests.Take(time.Now()):
 		id = c.permitID(p.EventID)
 	}
-	c.answeredWish(ctx, p.Shard, p.EventID, time.Now())
+	c.requestAnswered(ctx, p.Shard, p.EventID, time.Now())
 	if id != "" {
 		ctx.Send(c.addresses.Gate, messages.PermitUsed{ID: id, Sent: p.Sent})
 	}
@@ -142,8 +141,7 @@ func (c *Cluster) permitSent(ctx actor.Context, p messages.PermitSent) {
 	}
 }
 
-// keep hands what the instance says of its sessions to the book. Only what it announced is
-// believed.
+// keep passes the instance's sessions to the book, if the instance announced that feature.
 func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []int) {
 	if !c.has(messages.FeatureSessions) {
 		return
@@ -169,7 +167,7 @@ func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []in
 	}
 }
 
-// passSessions hands to the book what it has not heard.
+// passSessions sends the waiting sessions to the book.
 func (c *Cluster) passSessions(ctx actor.Context) {
 	if len(c.kept)+len(c.gone) == 0 {
 		return

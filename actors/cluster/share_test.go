@@ -36,7 +36,7 @@ func TestShareOfACluster(t *testing.T) {
 		c.passOn(ctx)
 	})
 	if times[messages.KeepSessions](late) != 1 || len(link.timers) != 2 {
-		t.Errorf("told %v, timers %v; want what waits, and no timer more", late, link.timers)
+		t.Errorf("got %v, timers %v; want what waits, and no timer more", late, link.timers)
 	}
 	if want := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond}; !slices.Equal(link.timers, want) || waits != 1 || times[messages.KeepSessions](got) != 1 {
 		t.Errorf("timers %v, %d sessions wait, %d were passed on; want %v, 1 and 1", link.timers, waits, times[messages.KeepSessions](got), want)
@@ -55,7 +55,7 @@ func TestNewestOfAShard(t *testing.T) {
 		c.passSessions(ctx)
 	})
 	if len(got) != 1 {
-		t.Fatalf("told %v, want one message", got)
+		t.Fatalf("got %v, want one message", got)
 	}
 	if m := got[0].(messages.KeepSessions); len(m.Sessions) != 1 || m.Sessions[0].SessionID != "b" || !slices.Equal(m.Gone, []int{0}) {
 		t.Errorf("sessions %v, gone %v; want b, and 0", m.Sessions, m.Gone)

@@ -14,8 +14,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What is given back is cut out of what is served: the rest goes on under the same order, and what
-// ends stays listed until it has ended.
+// A released range is cut out of the served ones: the rest goes on under the same order, and the
+// released part stays listed until it has ended.
 func TestCutOut(t *testing.T) {
 	for _, tc := range []struct{ served, gone, want string }{
 		{"0-9", "0-9", "0-9"},
@@ -58,8 +58,8 @@ func rangesOf(t *testing.T, text string) (all []messages.ShardRange) {
 	return all
 }
 
-// A range over what an earlier life left is served: the leftover ends first. One over a cluster
-// that is served is refused.
+// A range over a leftover of an earlier run is served: the leftover ends first. One over a served
+// cluster is refused.
 func TestAdmitOverALeftover(t *testing.T) {
 	for _, stray := range []bool{true, false} {
 		s := &Supervisor{settings: messages.Settings{ShardCount: 20, ShardsPerCluster: 10}, wards: map[messages.ClusterID]*ward{
@@ -72,7 +72,7 @@ func TestAdmitOverALeftover(t *testing.T) {
 	}
 }
 
-// A range over what an earlier life left takes it over: the leftover ends, and starts again as a
+// A range over a leftover of an earlier run takes it over: the leftover ends, and starts again as a
 // cluster of the range.
 func TestServeOverALeftover(t *testing.T) {
 	w := &ward{Cluster: plan.Cluster{ID: 1}, stray: true, ending: true, then: forget}
@@ -100,8 +100,8 @@ func TestForgetEpochs(t *testing.T) {
 	}
 }
 
-// What an earlier life left is looked for by its records and by the environment of what runs. Where
-// one of the two cannot be looked at, that is done again.
+// Leftovers of an earlier run are searched by its records and by the environment of processes. The
+// search is repeated if one of the two cannot be read.
 func TestLeftoversAreSought(t *testing.T) {
 	for name, tc := range map[string]struct{ list, holders error }{
 		"both":        {nil, nil},
@@ -151,7 +151,7 @@ func TestRecoveredMakesUp(t *testing.T) {
 		s.recovered(ctx)
 	})
 	if times[restartNow](got) != 1 || times[messages.StopRun](got) != 1 || times[messages.ReportAgain](got) != 1 {
-		t.Errorf("told %v; want a restart, an end, and a question", got)
+		t.Errorf("got %v; want a restart, an end, and a question", got)
 	}
 }
 
@@ -196,7 +196,7 @@ func TestRestartThatWasCancelled(t *testing.T) {
 	}
 }
 
-// A rolling restart stops for the cluster whose turn it is, and goes on for any other.
+// A rolling restart stops for the cluster that has its turn, and goes on for any other.
 func TestOrderBesideARollingRestart(t *testing.T) {
 	s := &Supervisor{wards: map[messages.ClusterID]*ward{}}
 	at := &ward{ending: true}
@@ -235,8 +235,7 @@ func TestTimeOfARollingRestart(t *testing.T) {
 	}
 }
 
-// That a share of the machine's shards is out is looked at again once an outage would count, though
-// no news comes.
+// Shards that are out are checked again once an outage would count, without another message.
 func TestOutageIsLookedAtInTime(t *testing.T) {
 	var timers []time.Duration
 	s := &Supervisor{w: &world.World{After: func(d time.Duration, _ func()) func() {

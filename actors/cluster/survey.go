@@ -7,9 +7,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how those who know answer messages.GetSnapshot.
+// This file answers messages.GetSnapshot.
 
-// survey tells who asks how every cluster stands, and lets each tell of its shards.
+// survey sends the state of every cluster to the actor that asked, and forwards the request to each
+// Cluster for its shards.
 func (s *Supervisor) survey(ctx actor.Context, m messages.GetSnapshot) {
 	if ctx.Sender() == nil {
 		return
@@ -25,7 +26,7 @@ func (s *Supervisor) survey(ctx actor.Context, m messages.GetSnapshot) {
 	}
 }
 
-// survey tells who asks how every shard stands, once that is known.
+// survey sends the state of every shard to the actor that asked, once it is known.
 func (c *Cluster) survey(ctx actor.Context) {
 	if ctx.Sender() == nil || c.shards == nil || c.dying() {
 		return
@@ -34,7 +35,7 @@ func (c *Cluster) survey(ctx actor.Context) {
 	for _, id := range c.plan.Shards.Shards() {
 		s := c.shards[id]
 		one := messages.ShardSnapshot{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready}
-		if s.said {
+		if s.reportedStuck {
 			one.Stuck = plan.StuckReason(s.state)
 		}
 		if s.guilds != nil {

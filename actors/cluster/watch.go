@@ -12,20 +12,21 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is by when a Cluster must have shown a sign of life, and each of its shards must have moved on.
+// This file watches the deadlines of a Cluster: its next sign of life, and the progress of each
+// shard.
 
-// beatSlack is how much later than two intervals a heartbeat may come, as a share of the interval.
+// beatSlack divides the interval: a heartbeat may come that much later than two intervals.
 const beatSlack = 10
 
-// An instance that sends no heartbeats, a stock Discordoo, is asked for a sign of life by HELLO,
-// which it answers at any time (PROTOCOL A3, Liveness). It may be as busy as node lets it be: only
-// so many unanswered in a row mean that it hangs.
+// probesMissed is the number of unanswered probes in a row that mean that the bot hangs. A stock
+// Discordoo sends no heartbeats and is probed with HELLO, which it answers at any time (PROTOCOL
+// A3, Liveness), unless node is busy.
 const probesMissed = 6
 
-// askAgainEvery is how often a wish that is not answered is repeated: the same wish, by its id.
+// askAgainEvery is the pause before an unanswered permit request is repeated, with the same id.
 const askAgainEvery = 30 * time.Second
 
-// arm sets the one timeout to the next moment at which something must have happened. A dying cluster has another use for it.
+// arm sets the timeout to the next deadline. A dying cluster uses the timeout for its end.
 func (c *Cluster) arm(ctx actor.Context) {
 	if next := c.nextDeadline(); !next.IsZero() && !c.dying() {
 		c.In(ctx, time.Until(next))
@@ -43,8 +44,8 @@ func (c *Cluster) nextDeadline() time.Time {
 		}
 	}
 	for _, s := range c.shards {
-		if s.wish != nil {
-			sooner(s.wishAt.Add(askAgainEvery))
+		if s.request != nil {
+			sooner(s.requestedAt.Add(askAgainEvery))
 		}
 		if !c.outage {
 			sooner(s.deadline)
@@ -61,8 +62,8 @@ func (c *Cluster) nextDeadline() time.Time {
 	return next
 }
 
-// muteAt is when two heartbeats are missed, on whatever link; and, once that is seen, when what
-// lies in the socket has been read. Without a link none can come: that is forgiven once.
+// muteAt returns when two heartbeats are missing, on any link. Once they are missing it adds the
+// time to read what is in the socket. A lost link, on which none can come, is excused once.
 func (c *Cluster) muteAt() time.Time {
 	at := c.lastBeat.Add(2 * c.options.Heartbeat)
 	if c.doubted.After(c.lastBeat) {
@@ -74,7 +75,7 @@ func (c *Cluster) muteAt() time.Time {
 	return at
 }
 
-// toBeProbed reports whether the bot gives no sign of life by itself, but can be asked for one.
+// toBeProbed reports whether the bot sends no heartbeats, but can be probed.
 func (c *Cluster) toBeProbed() bool {
 	if c.options.Protocol == messages.ProtocolEnv {
 		return c.options.Probe != "" && !c.up.IsZero()
@@ -82,12 +83,12 @@ func (c *Cluster) toBeProbed() bool {
 	return c.link != nil && !c.has(messages.FeatureHeartbeat)
 }
 
-// probeAt is when the next question is due, or its answer too late.
+// probeAt returns when the next probe is due, or the answer to the last one is late.
 func (c *Cluster) probeAt() time.Time {
 	return c.lastBeat.Add(time.Duration(c.probes+1) * c.options.Heartbeat)
 }
 
-// probe asks a bot for a sign of life, and says whether it hangs.
+// probe sends a probe, or kills the bot after probesMissed of them and returns true.
 func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
 	if c.probes == probesMissed {
 		why := fmt.Sprintf("%d HELLOs were not answered in %v", c.probes, time.Since(c.lastBeat))
@@ -107,7 +108,7 @@ func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
 	return false
 }
 
-// probed takes the answer of a bot that is probed by HTTP.
+// probed takes the answer to a probe by HTTP.
 func (c *Cluster) probed(ctx actor.Context, m probeEnded) {
 	if c.dying() {
 		return
@@ -118,7 +119,7 @@ func (c *Cluster) probed(ctx actor.Context, m probeEnded) {
 	}
 }
 
-// muteError is why a bot that beats is mute.
+// muteError describes missing heartbeats.
 func (c *Cluster) muteError(now time.Time) string {
 	why := fmt.Sprintf("no heartbeat for %v", now.Sub(c.lastBeat))
 	if c.relinks > 0 {
@@ -127,7 +128,7 @@ func (c *Cluster) muteError(now time.Time) string {
 	return why
 }
 
-// relinkError is why a socket that closed counts as lost.
+// relinkError describes a socket that closed and is not back.
 func (c *Cluster) relinkError() string {
 	if c.link != nil {
 		return fmt.Sprintf("the socket closed and opened again, but HELLO was not answered within %v", relinkWithin)
@@ -135,12 +136,13 @@ func (c *Cluster) relinkError() string {
 	return fmt.Sprintf("the socket closed and did not open again within %v: %v", relinkWithin, c.dialErr)
 }
 
-// muteAfter is how long a living bot is silent at most.
+// muteAfter returns the longest silence of a working bot.
 func (c *Cluster) muteAfter() time.Duration {
 	return 2*c.options.Heartbeat + c.options.Heartbeat/beatSlack
 }
 
-// watch looks at what should have happened by now. A timer that comes late proves that we slept, not the bot: everything gets its time anew (DESIGN §3).
+// watch acts on the deadlines that have passed. A late timer means that this machine was suspended,
+// not the bot: every deadline is set again (DESIGN §3).
 func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 	now := time.Now()
 	switch late := now.Sub(t.Due); {
@@ -163,7 +165,7 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: c.relinkError()})
 		return
 	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()) && !c.doubted.After(c.lastBeat):
-		c.doubted = now // its heartbeats may lie in the socket, unread because we slept
+		c.doubted = now // its heartbeats may be unread in the socket after a suspension
 	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()):
 		c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: c.muteError(now)})
 		return
@@ -172,8 +174,8 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 		return
 	}
 	for _, id := range c.plan.Shards.Shards() {
-		if s := c.shards[id]; s.wish != nil && !now.Before(s.wishAt.Add(askAgainEvery)) { // the gate may have lost it to a panic of ours; it is the same wish, by its id
-			c.asked(ctx, *s.wish)
+		if s := c.shards[id]; s.request != nil && !now.Before(s.requestedAt.Add(askAgainEvery)) { // the gate may have lost it to a panic; the id is the same
+			c.asked(ctx, *s.request)
 		}
 		if c.outage {
 			continue // waiting for Discord is not failing
@@ -189,14 +191,14 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 	c.arm(ctx)
 }
 
-// stuckAt is when the next thing is done about a shard that is down; zero: nothing is.
+// stuckAt returns when the next step for a shard that is down is due; zero: none.
 func (c *Cluster) stuckAt(s *shard) time.Time {
 	switch {
 	case s.down.IsZero():
 		return time.Time{}
-	case !s.said:
+	case !s.reportedStuck:
 		return s.down.Add(plan.StuckAfter)
-	case !s.told:
+	case !s.reconnecting:
 		return s.down.Add(plan.ReconnectAfter)
 	case c.up.IsZero() && plan.WaitsForDiscord(s.state):
 		return time.Time{}
@@ -205,17 +207,18 @@ func (c *Cluster) stuckAt(s *shard) time.Time {
 	}
 }
 
-// unstick does what is due about a shard that is down: it is said, then its bot is told to connect it anew, then the cluster is restarted, which is when it gives true.
+// unstick takes the due step for a shard that is down: it reports the shard, then asks the bot to
+// reconnect it, then restarts the cluster and returns true.
 func (c *Cluster) unstick(ctx actor.Context, id int, now time.Time) (restarted bool) {
 	s := c.shards[id]
 	at := c.stuckAt(s)
 	switch {
 	case at.IsZero() || now.Before(at):
-	case !s.said:
-		s.said = true
+	case !s.reportedStuck:
+		s.reportedStuck = true
 		ctx.Send(c.addresses.Events, messages.ShardStuck{Cluster: c.plan.ID, Shard: id, State: s.state, DownMS: messages.Millis(now.Sub(s.down)), Reason: plan.StuckReason(s.state)})
-	case !s.told:
-		s.told = true
+	case !s.reconnecting:
+		s.reconnecting = true
 		c.send(messages.Reconnect{EventID: c.mint.New(now, messages.ManagerShard), Shard: id})
 	default:
 		cause := messages.CauseShardsLost

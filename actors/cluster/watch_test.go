@@ -15,8 +15,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// CONTROL slept for a minute, not the bot: what would be due gets that minute more, or its time
-// anew, and the bot is asked for a sign of life.
+// CONTROL was suspended for a minute, not the bot: deadlines get that minute more, or start again,
+// and the bot is probed.
 func TestSleepIsForgiven(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
 	now := time.Now()
@@ -49,7 +49,7 @@ func TestNothingIsDue(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
 	now := time.Now()
 	asked := now.Add(-askAgainEvery / 2)
-	waits := &shard{state: messages.ShardWaitingPermit, wish: &messages.PermitAsk{Shard: 0}, wishAt: asked, atGate: true}
+	waits := &shard{state: messages.ShardWaitingPermit, request: &messages.PermitAsk{Shard: 0}, requestedAt: asked, atGate: true}
 	late := &shard{state: messages.ShardResuming, deadline: now.Add(time.Minute), down: now}
 	c.shares, c.shards = newShares(2), map[int]*shard{0: waits, 1: late}
 	c.relinkBy, c.startBy, c.lastBeat = now.Add(time.Minute), now.Add(time.Minute), now
@@ -58,13 +58,13 @@ func TestNothingIsDue(t *testing.T) {
 		c.addresses = allAt(ctx.Parent())
 		c.watch(ctx, world.Timeout{Due: now})
 	})
-	if len(got) != 0 || len(link.sent) != 0 || waits.wishAt != asked || c.State() != string(messages.ClusterServing) {
-		t.Errorf("told %v, sent %v, state %s; want nothing", got, link.sent, c.State())
+	if len(got) != 0 || len(link.sent) != 0 || waits.requestedAt != asked || c.State() != string(messages.ClusterServing) {
+		t.Errorf("got %v, sent %v, state %s; want nothing", got, link.sent, c.State())
 	}
 }
 
-// A shard must be READY within ready_timeout from the permit that it used, or the RESUME that it
-// sent, and from the end of an outage. While it waits for CONTROL or Discord no time runs.
+// A shard must be READY within ready_timeout after its used permit, its RESUME or the end of an
+// outage. While it waits for CONTROL or Discord no time runs.
 func TestTimeForReady(t *testing.T) {
 	const timeout = 40 * time.Second
 	type do func(c *Cluster, ctx actor.Context)
@@ -108,11 +108,11 @@ func TestTimeForReady(t *testing.T) {
 	}
 }
 
-// A shard whose permit is refused for a while is down from the end of that while on.
+// A shard whose permit is refused for a while is down from the end of that time on.
 func TestRefusedShardIsNotDown(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterConnecting)
 	c.options.Protocol, c.shares = messages.ProtocolSDK, newShares(2)
-	s := &shard{state: messages.ShardWaitingPermit, wish: &messages.PermitAsk{EventID: "9"}, wishID: c.permitID("9")}
+	s := &shard{state: messages.ShardWaitingPermit, request: &messages.PermitAsk{EventID: "9"}, requestID: c.permitID("9")}
 	c.shards = map[int]*shard{0: s, 1: {state: messages.ShardReady}}
 	now := time.Now()
 	inActor(t, func(ctx actor.Context) {
@@ -124,8 +124,7 @@ func TestRefusedShardIsNotDown(t *testing.T) {
 	}
 }
 
-// A bot without heartbeats is asked for a sign of life once a heartbeat, whatever else its cluster
-// looks after in between.
+// A bot without heartbeats is probed once an interval, whatever else its cluster does in between.
 func TestProbesOnceAHeartbeat(t *testing.T) {
 	for name, tc := range map[string]struct {
 		silent   time.Duration
@@ -156,7 +155,7 @@ func TestWishIsNextDue(t *testing.T) {
 	now := time.Now()
 	c.features = []string{messages.FeatureHeartbeat}
 	c.lastBeat = now.Add(time.Hour)
-	c.shards = map[int]*shard{0: {wish: &messages.PermitAsk{}, wishAt: now}, 1: {state: messages.ShardReady}}
+	c.shards = map[int]*shard{0: {request: &messages.PermitAsk{}, requestedAt: now}, 1: {state: messages.ShardReady}}
 	if at := c.nextDeadline().Sub(now); at != askAgainEvery {
 		t.Errorf("due after %v, want %v", at, askAgainEvery)
 	}
@@ -252,8 +251,8 @@ func TestLateIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-// A bot is mute two heartbeats after its last one, and half a second later once that was seen. While
-// its socket is closed it cannot beat: it has until the socket must be back, once.
+// A bot is mute two heartbeats after its last one, and half a second later once that was noticed.
+// While its socket is closed it cannot send any: once, it has until the socket must be back.
 func TestMuteAt(t *testing.T) {
 	beat := time.Now()
 	in := beat.Add

@@ -79,7 +79,7 @@ func TestNoShardCount(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(2, 1, mockmaster.Upstream(token), nil)
 		f.connect(m, "", 0, 1)
-		f.refused(m, "connect", "did not say shard_count")
+		f.refused(m, "connect", "did not send shard_count")
 		f.pass(time.Minute)
 		want(f, "links", f.saw("master.linked"), 1)
 		want(f, "lost", f.saw("master.lost"), 0)
