@@ -334,6 +334,9 @@ func (s *Supervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 	}
 	more := m.Ready > w.ready
 	w.process, w.ready, w.out, w.assumed = m.PID, m.Ready, m.Out, m.Assumed
+	if m.State == messages.ClusterServing && !m.Assumed {
+		w.history = w.history.Served()
+	}
 	s.lookOut(ctx, more)
 	s.say(ctx, w, m.State)
 	s.settle(ctx)

@@ -37,6 +37,13 @@ type History struct {
 	broken []time.Time   // panics of ours, the newest brokenCount
 }
 
+// Served returns the history of a cluster whose shards were all READY: the next failed start is the
+// first one, also where this run ends by an order.
+func (h History) Served() History {
+	h.Causes = nil
+	return h
+}
+
 // Class is the source of a failure. Only the bot's own consumes a restart; what passes by itself is
 // waited out.
 type Class int

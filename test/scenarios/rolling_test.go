@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -164,6 +165,33 @@ func TestRollingRestartOfOneThatDies(t *testing.T) {
 		f.must("one process", 10*time.Second, f.running(m, 1))
 		want(f, "owned", f.owned(10)(), true)
 		want(f, "identifies", f.identifies(), 10)
+	})
+}
+
+// A cluster failed to start twice before it served, and was then replaced by an order. The next start
+// that fails is its first one again.
+func TestServingResetsTheAttempts(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 500 * time.Millisecond}}))
+		f.connect(m, "c", 0, 9)
+		for n := range 2 {
+			f.must("it boots", 10*time.Second, f.running(m, 1))
+			f.processOf(m, "0").Signal(syscall.SIGKILL)
+			f.must("it died", time.Second, f.sawN("cluster.died", n+1))
+		}
+		f.must("READY", 20*time.Second, f.sawN("cluster.ready", 1))
+		f.pass(time.Minute)
+		f.roll(m)
+		f.must("the old process ends", 10*time.Second, f.sawN("cluster.stopped", 1))
+		f.processOf(m, "0").Signal(syscall.SIGKILL)
+		f.must("its successor died", time.Second, f.sawN("cluster.died", 3))
+		var attempts []int
+		for _, e := range events[messages.ClusterDied](f) {
+			attempts = append(attempts, e.Attempt)
+		}
+		if !slices.Equal(attempts, []int{1, 2, 1}) {
+			f.t.Errorf("attempts %v, want 1, 2, 1", attempts)
+		}
 	})
 }
 
