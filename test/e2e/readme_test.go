@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -22,9 +21,9 @@ func readme(t *testing.T) string {
 // readmeBlock returns README's code block that contains a text.
 func readmeBlock(t *testing.T, text string) string {
 	t.Helper()
-	for _, block := range regexp.MustCompile("(?s)(?:^|\n)```[a-z]*\n(.*?)\n?```(?:\n|$)").FindAllStringSubmatch(readme(t), -1) {
-		if strings.Contains(block[1], text) {
-			return block[1]
+	for i, block := range strings.Split(readme(t), "\n```") {
+		if _, code, _ := strings.Cut(block, "\n"); i%2 == 1 && strings.Contains(code, text) {
+			return code + "\n"
 		}
 	}
 	t.Fatalf("README.md has no code block with %q", text)

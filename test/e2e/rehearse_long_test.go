@@ -80,7 +80,7 @@ func TestRehearsal(t *testing.T) {
 	if other := rehearse(t, 0, scenario, "--json", "-c", conf, "--seed", "2").stdout.String(); other == one {
 		t.Error("another seed has the same report")
 	}
-	late := rehearse(t, 1, scenario, "-c", write("careful.yaml", "identify: {margin: 4s}\n"))
+	late := rehearse(t, 1, write("hasty.yaml", "fleet: {shards: 12, max_concurrency: 4}\nuntil: 1m\nexpect: {ready_within: 9s}\n"))
 	if !strings.Contains(late.stdout.String(), "MISSED") || !strings.Contains(late.stderr.String(), "not as expected") {
 		t.Error("no missed expectation")
 	}
@@ -90,10 +90,10 @@ func TestRehearsal(t *testing.T) {
 func TestNoRehearsal(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"rehearse: want a scenario": nil,
-		`scenario "no-such": none`:  {"no-such"},
-		"no such file":              {"./none.yaml"},
-		"unknown flag: --test.v":    {"cold-start", "--test.v"},
+		"rehearse: want a scenario":       nil,
+		`scenario "no-such": no scenario`: {"no-such"},
+		"no such file":                    {"./none.yaml"},
+		"unknown flag: --test.v":          {"cold-start", "--test.v"},
 	} {
 		if output := rehearse(t, 2, args...).stderr.String(); !strings.Contains(output, want) {
 			t.Errorf("%q: %s", args, output)
