@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -70,8 +71,15 @@ type daemon struct {
 	systemd      *systemd
 }
 
+// garbage is the GOGC of CONTROL, where the operator sets none: memory is the bots', and CONTROL
+// makes little garbage.
+const garbage = 75
+
 // run runs CONTROL until ctx ends, it ends by itself, or an upgrade replaces it.
 func (d *daemon) run(ctx context.Context) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	if d.path, err = ownPath(); err != nil {
 		return err
 	}

@@ -2,15 +2,15 @@ package admin
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // packFrom is the size in bytes from which a body is compressed. A smaller one fits into one packet.
@@ -94,24 +94,13 @@ func takesGzip(header string) bool {
 	return false
 }
 
-// A compressor takes a megabyte. There is one, however many clients ask: it writes into memory, so
-// that a slow client does not keep it.
-var (
-	packing sync.Mutex
-	packers = sync.Pool{New: func() any { // none is kept while no page is open
-		w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the next level takes twice the time for a tenth
-		return w
-	}}
-)
-
 // pack returns a body compressed.
 func pack(body []byte) []byte {
-	packing.Lock()
-	defer packing.Unlock()
 	out := bytes.NewBuffer(make([]byte, 0, len(body)/4))
-	w := packers.Get().(*gzip.Writer)
-	defer packers.Put(w)
-	w.Reset(out)
+	w, err := gzip.NewWriterLevel(out, gzip.StatelessCompression) // others keep a megabyte
+	if err != nil {
+		panic(err) // the level is a constant
+	}
 	_, _ = w.Write(body) // into memory
 	_ = w.Close()
 	return out.Bytes()
