@@ -70,9 +70,12 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 	for {
 		select {
 		case err := <-ended:
+			if ready.IsZero() && p.host.Settled() { // since the last look
+				ready = time.Now()
+			}
 			p.host.BotEnded(false)
 			if !ready.IsZero() {
-				upFor = time.Since(ready)
+				upFor = max(time.Since(ready), 1)
 			}
 			return upFor, exitError(err, hung)
 		case now := <-look.C:
