@@ -134,7 +134,7 @@ func (m *MasterLink) carryOut(ctx actor.Context, effect link.Effect) {
 		m.send(ctx, e.Link, e.Packet)
 	case link.SendInfo:
 		m.sendInfo(ctx, e)
-	case link.Tell:
+	case link.Deliver:
 		ctx.Send(m.address(e.To), e.Message)
 	case link.Raise:
 		ctx.Send(m.addresses.Events, e.Event)

@@ -247,7 +247,7 @@ func startMaster(ctx context.Context, system *actor.ActorSystem, o master.Option
 		}
 	}
 	news := newEventLog("MASTER")
-	o.Told = news.add
+	o.Observe = news.add
 	files := newFolder(state)
 	w, lines := newWorld(files, log), &links{}
 	w.Listen = lines.listen

@@ -7,30 +7,30 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Clocks translate the times of packets to this machine's (world.Clocks).
+// Clocks converts the times of packets to this machine's (world.Clocks).
 type Clocks interface {
 	FromWall(messages.UnixMillis) time.Time
 	FromSteady(messages.UnixMillis) time.Time
 	SteadyAhead() time.Duration
 }
 
-// clock is what the packets of a link show of MASTER's clock.
+// clock holds what the packets of a link show of MASTER's clock.
 type clock struct {
 	wall   plan.Transit // by this machine's wall clock
 	steady plan.Transit // by its steady clock
-	exact  bool         // a packet came at once when it was asked for
+	exact  bool         // a packet came promptly after its request
 }
 
-// atOnce is how soon an answer comes that shows MASTER's clock as well as slots need it: that of
-// two machines may differ by 500 ms (PROTOCOL B3). One that waited in the socket while the machine
-// was suspended shows nothing.
+// atOnce is the delay within which an answer shows MASTER's clock well enough for slots: the clocks
+// of two machines may differ by 500 ms (PROTOCOL B3). An answer that waited in the socket while the
+// machine was suspended shows nothing.
 const atOnce = 500 * time.Millisecond
 
-// hear notes what a packet shows of MASTER's clock, asked for at a moment, zero where that is
-// unknown; it reports whether the settings changed. The quickest packet shows the clock best; an
-// answer that came at once and looks late proves that a clock was set. The age of a packet goes by
-// the wall clock, for it may have waited while the machine was suspended; the slots go by the
-// steady one, for they have to stay where they are.
+// hear records what a packet shows of MASTER's clock; asked is when the packet was requested, zero
+// where that is unknown. It reports whether the settings changed. The quickest packet shows the
+// clock best; an answer that came promptly and looks late proves that a clock was set. The age of a
+// packet is measured by the wall clock, for it may have waited while the machine was suspended;
+// slots use the steady clock, because they must not move.
 func (l *Link) hear(at *messages.UnixMillis, asked time.Time) (changed bool) {
 	if at == nil {
 		return false

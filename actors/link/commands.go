@@ -8,14 +8,14 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// command begins an operator's command that MASTER passed on (PROTOCOL B1, op 2). What concerns the
-// link alone is done here; the commander does the rest.
+// command begins an operator's command that MASTER passed on (PROTOCOL B1, op 2). It handles what
+// concerns the link alone; the commander does the rest.
 func (l *Link) command(p messages.Command) {
 	var err error
 	ack := messages.Ack{ID: p.ID, OK: new(true)}
 	switch p.Name {
 	case messages.CommandStatus:
-		ack.Result, err = json.Marshal(messages.Heartbeat{Seq: l.seq, Ranges: l.standing.Ranges, Clusters: l.standing.Clusters, ShardsReady: l.standing.ShardsReady})
+		ack.Result, err = json.Marshal(messages.Heartbeat{Seq: l.seq, Ranges: l.status.Ranges, Clusters: l.status.Clusters, ShardsReady: l.status.ShardsReady})
 	case messages.CommandResumeFleet:
 		var h messages.Halt
 		if err = json.Unmarshal(p.Args, &h); err == nil {
@@ -23,7 +23,7 @@ func (l *Link) command(p messages.Command) {
 		}
 	case messages.CommandRestartCluster, messages.CommandRollingRestart:
 		l.orders.commands = append(l.orders.commands, p.ID)
-		l.tell(Commander, p)
+		l.deliver(Commander, p)
 		return
 	default:
 		err = fmt.Errorf("unknown command %.60q", p.Name)
@@ -35,7 +35,7 @@ func (l *Link) command(p messages.Command) {
 	l.answer(ack)
 }
 
-// commanded passes on what became of a command.
+// commanded passes on the outcome of a command.
 func (l *Link) commanded(ack messages.Ack) {
 	if ack.OK == nil {
 		l.send(ack)
@@ -50,7 +50,7 @@ func (l *Link) commanded(ack messages.Ack) {
 	l.answer(ack)
 }
 
-// sendUnheard sends a MASTER that was away the ends of commands: no state shows them.
+// sendUnheard sends a returned MASTER the outcomes of commands it missed: no state shows them.
 func (l *Link) sendUnheard() {
 	for _, ack := range l.orders.unheard {
 		l.send(ack)

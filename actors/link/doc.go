@@ -1,14 +1,13 @@
 // Package link holds the rules of CONTROL's link to MASTER: when it dials, which MASTER it obeys,
-// what an order means beside those under way, how long a lease lasts, what is remembered for the
-// next life.
+// how orders affect those under way, how long a lease lasts, what is kept for the next run.
 //
 // A Link is a value without actors, sockets or files. Step takes an event and the time, and returns
 // the effects; actors.MasterLink carries them out.
 //
-//	link.go      states, dialing, heartbeats   event.go   what happens, what follows
-//	packets.go   what MASTER sends, and hears  orders.go  connect, offload, shutdown
-//	settings.go  what the fleet is             commands.go  operators' commands
-//	clock.go     MASTER's clock                lease.go   how long this machine may serve
-//	memory.go    link.json                     halt.go    a token that Discord refuses
+//	link.go      states, dialing, heartbeats   event.go     events and effects
+//	packets.go   packets from and to MASTER    orders.go    connect, offload, shutdown
+//	settings.go  the fleet's settings          commands.go  operators' commands
+//	clock.go     MASTER's clock                lease.go     how long this machine may serve
+//	memory.go    link.json                     halt.go      a token that Discord refuses
 //	stop.go      CONTROL's end, and panics
 package link

@@ -6,8 +6,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What happens, beside messages of CONTROL's other actors (package messages), which are events as
-// they are. A link is a number, each used once.
+// Events, beside messages of CONTROL's other actors (package messages), which are events as they
+// are. A link is a number, each used once.
 type (
 	// Started: CONTROL begins.
 	Started struct{}
@@ -28,21 +28,21 @@ type (
 		Link   int
 		Packet messages.FromMaster
 	}
-	// Broken: MASTER sent what cannot be read. Packet names it where the packet is known and one of its
-	// fields is wrong.
+	// Broken: MASTER sent an unreadable packet. Packet names it where the packet is known and one of
+	// its fields is wrong.
 	Broken struct {
 		Link   int
 		Packet string
 		Err    error
 	}
-	// Loaded is the content of link.json: nil where there is none.
+	// Loaded: the content of link.json; nil where there is none.
 	Loaded struct {
 		Memory *Memory
 		Err    error // it cannot be read now
 	}
 	// Saved: link.json is on disk, or not.
 	Saved struct{ Err error }
-	// Recovered: an actor panicked, and may have lost what it was sent. Self: it was the link's.
+	// Recovered: an actor panicked, and may have lost messages sent to it. Self: it was the link's.
 	Recovered struct {
 		Self  bool
 		Child Actor
@@ -57,10 +57,10 @@ type (
 	leaseDue struct{ until time.Time }
 )
 
-// Actor is one of those that a Link talks to.
+// Actor names an actor that a Link sends to.
 type Actor string
 
-// The actors of a CONTROL that a Link talks to.
+// The actors of a CONTROL that a Link sends to.
 const (
 	Gate      Actor = "gate"
 	Sessions  Actor = "sessions"
@@ -68,7 +68,7 @@ const (
 	Commander Actor = "commander"
 )
 
-// Effect is something to be done outside.
+// Effect is something to do outside.
 type Effect interface{ effect() }
 
 type (
@@ -89,21 +89,21 @@ type (
 		Link   int
 		Packet messages.FromControl
 	}
-	// SendInfo sends MASTER an Info. The machine's own figures, its clock and the buckets' last use by
-	// that clock are the actor's to add.
+	// SendInfo sends MASTER an Info. The actor adds the machine's own figures, its clock and the
+	// buckets' last use by that clock.
 	SendInfo struct {
 		Link int
 		Info messages.Info
 		Last map[int]time.Time // per bucket
 	}
-	// Tell sends a message to an actor.
-	Tell struct {
+	// Deliver sends a message to an actor.
+	Deliver struct {
 		To      Actor
 		Message any
 	}
 	// Raise raises an event for operators.
 	Raise struct{ Event messages.Event }
-	// After brings an event back once a time has passed.
+	// After returns an event to Step once a time has passed.
 	After struct {
 		For   time.Duration
 		Event any
@@ -112,9 +112,9 @@ type (
 	Load struct{}
 	// Save writes it; Saved follows.
 	Save struct{ Memory Memory }
-	// Learn makes a token one that is redacted.
+	// Learn adds a token to the redacted ones.
 	Learn struct{ Token messages.Secret }
-	// Warn logs what an operator may want to know of.
+	// Warn logs a warning for operators.
 	Warn struct {
 		Text string
 		Err  error
@@ -128,7 +128,7 @@ func (Receive) effect()  {}
 func (Close) effect()    {}
 func (Send) effect()     {}
 func (SendInfo) effect() {}
-func (Tell) effect()     {}
+func (Deliver) effect()  {}
 func (Raise) effect()    {}
 func (After) effect()    {}
 func (Load) effect()     {}

@@ -7,9 +7,9 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what a token that Discord refuses, or intents that it forbids, mean for the fleet:
-// one shard learns it, all stop, and nothing identifies with that token again, whatever restarts,
-// until an operator sets another one or resumes the fleet.
+// This file handles a token that Discord refuses, or intents that it forbids: one shard learns it,
+// the whole fleet stops, and nothing identifies with that token again, whatever restarts, until an
+// operator sets another one or resumes the fleet.
 
 // fatal passes a cluster's fatal failure to MASTER, which stops the fleet where the code concerns
 // all shards. Without a MASTER that can, this machine stops itself.
@@ -36,9 +36,9 @@ func (l *Link) halt(h messages.Halt) {
 	l.save()
 	l.raise(messages.FleetHalted{CloseCode: h.Code, Token: h.Token, Hint: plan.FatalHint(h.Code)})
 	l.settings.Halted = true
-	l.tell(Gate, l.settings)
-	l.tell(Clusters, messages.StopAll{Reason: fmt.Sprintf("halted: a shard was closed with %d", h.Code)})
-	l.tell(Clusters, l.settings)
+	l.deliver(Gate, l.settings)
+	l.deliver(Clusters, messages.StopAll{Reason: fmt.Sprintf("halted: a shard was closed with %d", h.Code)})
+	l.deliver(Clusters, l.settings)
 }
 
 // resume ends a halt, by order of an operator. It is remembered, for a MASTER that learns of the
@@ -50,9 +50,9 @@ func (l *Link) resume(h messages.Halt) {
 	if was := l.memory.Halted; was != nil && h.Lifts(*was) {
 		l.memory.Halted, l.settings.Halted = nil, false
 		l.raise(messages.FleetResumed{CloseCode: was.Code, Token: was.Token})
-		l.tell(Gate, l.settings)
+		l.deliver(Gate, l.settings)
 		if !l.doubtful { // else the clusters get them once MASTER has confirmed what is served here
-			l.tell(Clusters, l.settings)
+			l.deliver(Clusters, l.settings)
 		}
 	}
 	l.save()

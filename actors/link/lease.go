@@ -6,13 +6,13 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is the lease: a MASTER with on_master_loss: fence lets its machines serve for so long
-// after it was last heard, and no longer. What it places elsewhere after that is served by no other
+// This file holds the lease: with on_master_loss: fence, machines may serve for a limited time
+// after they last heard MASTER. What MASTER places elsewhere after that is served by no other
 // machine (DESIGN §6).
 
 type lease struct {
 	length   time.Duration // 0: there is none
-	from     time.Time     // when what MASTER sent last was asked for: by the dial, or by a heartbeat
+	from     time.Time     // when MASTER's last message was requested: by the dial, or by a heartbeat
 	until    time.Time
 	sent     []beatSent // heartbeats that were not acked, the oldest first
 	stopping bool       // it ran out, and clusters are being stopped
@@ -23,42 +23,41 @@ type beatSent struct {
 	at  time.Time
 }
 
-// unackedMax bounds the heartbeats that are remembered: an ack that is later than so many renews
-// nothing.
+// unackedMax bounds the heartbeats that are remembered; a later ack renews nothing.
 const unackedMax = 16
 
-// asked notes when a heartbeat was sent: the lease counts from there, for MASTER cannot have meant a
-// later moment.
+// asked records when a heartbeat was sent: the lease counts from there, for MASTER cannot have
+// meant a later moment.
 func (s *lease) asked(seq int64, now time.Time) {
 	s.sent = append(s.sent, beatSent{seq, now})
 	s.sent = s.sent[max(0, len(s.sent)-unackedMax):]
 }
 
-// left is how long it is until a moment, by the clock that shows less (messages.Left).
+// left returns how long it is until a moment, by the clock that shows less (messages.Left).
 func (l *Link) left(until time.Time) time.Duration {
 	return min(until.Sub(l.now), until.Round(0).Sub(l.now.Round(0)))
 }
 
-// leased takes the lease of an initialise, or that there is none. An initialise does not show when
-// it was sent: it may have waited in the socket while this machine was suspended, until long after
-// its lease. So it renews nothing by itself: the first one of a link was sent after the dial, and a
+// leased takes the lease of an initialise, or its absence. An initialise does not show when it was
+// sent: it may have waited in the socket while this machine was suspended, until long after its
+// lease. So it renews nothing by itself: the first one of a link was sent after the dial, and a
 // later one after the last heartbeat that was acked.
 func (l *Link) leased(p messages.Initialise) {
 	if l.lease.length = value(p.LeaseMS, 0).Duration(); l.lease.length == 0 {
 		l.lease.until = time.Time{}
-		l.tell(Clusters, l.leaseNow())
+		l.deliver(Clusters, l.leaseNow())
 		return
 	}
 	l.renew()
 }
 
 // leaseNow returns how long the clusters may serve. Between two links what they serve may be placed
-// elsewhere, with or without a lease: this machine would not hear of it.
+// elsewhere, with or without a lease, and this machine would not learn of it.
 func (l *Link) leaseNow() messages.Lease {
 	return messages.Lease{Until: l.lease.until, Lapsed: !l.up()}
 }
 
-// leaseIsOver reports whether nothing may be served at present.
+// leaseIsOver reports whether nothing may be served now.
 func (l *Link) leaseIsOver() bool {
 	return l.lease.stopping || l.lease.length > 0 && l.left(l.lease.until) <= 0
 }
@@ -74,7 +73,7 @@ func (l *Link) renewed(seq int64) {
 	}
 }
 
-// renew lets the clusters serve for one more lease, from when it was asked for. A lease is only
+// renew lets the clusters serve for one more lease, from when it was requested. A lease is only
 // ever prolonged.
 func (l *Link) renew() {
 	until := l.lease.from.Add(l.lease.length)
@@ -82,15 +81,15 @@ func (l *Link) renew() {
 		return
 	}
 	l.lease.until = until
-	l.tell(Clusters, l.leaseNow())
+	l.deliver(Clusters, l.leaseNow())
 	if len(l.orders.held) > 0 {
 		l.unhold()
 	}
 	l.watchLease()
 }
 
-// watchLease looks again at the end of the lease, and before: timers stand still while the machine
-// is suspended.
+// watchLease checks again at the end of the lease, and before it: timers stop while the machine is
+// suspended.
 func (l *Link) watchLease() {
 	l.after(min(l.left(l.lease.until), messages.CheckLeftEvery), leaseDue{l.lease.until})
 }
@@ -101,10 +100,10 @@ func (l *Link) leaseOver(e leaseDue) {
 	case e.until != l.lease.until:
 	case l.left(e.until) > 0:
 		l.watchLease()
-	case len(l.standing.Ranges) == 0 && len(l.orders.pending) == 0:
+	case len(l.status.Ranges) == 0 && len(l.orders.pending) == 0:
 	default:
 		l.raise(messages.LeaseLost{LeaseMS: messages.Millis(l.lease.length)})
 		l.lease.stopping = true
-		l.tell(Clusters, messages.StopAll{Reason: "the lease ran out"})
+		l.deliver(Clusters, messages.StopAll{Reason: "the lease ran out"})
 	}
 }

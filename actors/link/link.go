@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Link is what CONTROL knows of its MASTER, and of MASTER's orders.
+// Link is CONTROL's knowledge of its MASTER, and of MASTER's orders.
 //
 //	           opened              initialise              a range is served
 //	Dialing ───────────▶ Greeting ─────────────▶ Standby ◀────────────────────▶ Serving
@@ -29,7 +29,7 @@ type Link struct {
 	number   int        // of links and dials so far
 	link     int        // 0: there is none
 	dial     int        // under way; 0: none
-	wasUp    bool       // the link was up once in this life
+	wasUp    bool       // the link was up once in this run
 	upAt     time.Time  // last
 	tries    int        // dials since it was up for a while
 	reported string     // the last reason for having no link
@@ -42,16 +42,18 @@ type Link struct {
 
 	clock    clock
 	settings messages.Settings
-	sharding sharding // as MASTER gave it; what is served may be of another
-	doubtful bool     // what was taken back may be another machine's by now: what of it does not run waits for MASTER to confirm it
+	sharding sharding // as MASTER sent it; what is served may be of another
+	// what was taken back may belong to another machine now: the part that does not run waits for
+	// MASTER to confirm it
+	doubtful bool
 	feared   *messages.Halt
 	lease    lease
 	memory   Memory
-	recalled bool // memory is what the previous life left
+	recalled bool // memory holds the previous run's
 	unread   int  // tries to read it
 	last     map[int]time.Time
 	share    *messages.Share
-	standing messages.MachineStatus
+	status   messages.MachineStatus
 	orders   orders
 	stopping bool
 	detached bool
@@ -60,8 +62,8 @@ type Link struct {
 // State is a state of the link.
 type State string
 
-// The states of a link. Standby and Serving differ in whether something is served, which is for
-// people to see.
+// The states of a link. Standby and Serving differ in whether a range is served; only people need
+// the difference.
 const (
 	Dialing  State = "dialing"
 	Greeting State = "greeting"
@@ -69,34 +71,34 @@ const (
 	Serving  State = "serving"
 )
 
-// Options are what the operator set, and the clocks.
+// Options are the operator's settings, and the clocks.
 type Options struct {
 	URL              string        // of MASTER
 	ShardsPerCluster int           // 0: not set here
-	Heartbeat        time.Duration // of the IPC: the bots hear of a lease by it
+	Heartbeat        time.Duration // of the IPC: bots learn of a lease by it
 	Clocks           Clocks
 	Rand             func() float64      // in [0,1)
-	Redact           func(string) string // what goes to MASTER
+	Redact           func(string) string // for texts sent to MASTER
 }
 
 const (
 	greetWithin = 10 * time.Second // from the open link to initialise
-	// steadyAfter: a link that ends sooner does not begin the waits again, so that a MASTER which greets
-	// and dies is not dialled in a loop.
+	// steadyAfter: a link that ends sooner does not reset the waits, so that a MASTER which greets and
+	// dies is not dialled in a loop.
 	steadyAfter = 10 * time.Second
-	// defaultInterval is that of heartbeats where MASTER does not give one (upstream's documents).
+	// defaultInterval is the interval of heartbeats where MASTER sends none (upstream's documents).
 	defaultInterval = 30 * time.Second
 	beatJitter      = 0.05
 )
 
-// New returns a link that was not dialled yet.
+// New returns a link in state Dialing that has not dialled.
 func New(o Options) *Link { return &Link{options: o, state: Dialing, peer: plan.Peer()} }
 
 // State returns the link's state.
 func (l *Link) State() State { return l.state }
 
-// Step takes an event that happened now, and returns what follows from it, to be carried out in
-// this order.
+// Step takes an event that happened at now, and returns the effects, to be carried out in this
+// order.
 func (l *Link) Step(e any, now time.Time) []Effect {
 	l.now, l.effects = now, nil
 	switch l.state {
@@ -168,7 +170,7 @@ func (l *Link) linked(e any) {
 		l.last = e.Last
 		l.info()
 	case messages.SessionsReported:
-		l.tell(Gate, messages.LinkUp{})
+		l.deliver(Gate, messages.LinkUp{})
 	case messages.PermitRequest:
 		l.send(e)
 	case messages.PermitReport:
@@ -182,8 +184,8 @@ func (l *Link) linked(e any) {
 	}
 }
 
-// always handles what is the same in every state. What is meant for MASTER alone is dropped: there
-// is no link.
+// always handles what is the same in every state. It drops what is meant for MASTER alone, because
+// there is no link.
 func (l *Link) always(e any) {
 	switch e := e.(type) {
 	case Came:
@@ -199,7 +201,7 @@ func (l *Link) always(e any) {
 			l.lost(e.Err, e.Code)
 		}
 	case messages.MachineStatus:
-		l.stands(e)
+		l.served(e)
 	case messages.ServeRefused:
 		l.orders.pending = slices.DeleteFunc(l.orders.pending, func(r messages.ShardRange) bool { return r == e.Range })
 		l.keepServed()
@@ -209,7 +211,7 @@ func (l *Link) always(e any) {
 		l.endOffload(e.ID, e.Range)
 		l.refuse("offload", e.ID, &e.Range, errors.New(e.Reason))
 	case messages.Released: // every report of its clusters has arrived
-		l.tell(Sessions, messages.HandSessionsOver{ID: e.ID, Range: e.Range})
+		l.deliver(Sessions, messages.HandSessionsOver{ID: e.ID, Range: e.Range})
 	case messages.SessionsHandedOver:
 		l.released(e)
 	case messages.Ack:
@@ -279,23 +281,23 @@ func (l *Link) lost(err error, code int) {
 	l.retry(err, code, up)
 }
 
-// unlink forgets the link, and with it what MASTER must order again. What is served goes on.
+// unlink forgets the link, and what MASTER must order again. What is served goes on.
 func (l *Link) unlink() {
 	l.link, l.orders.held = 0, nil
 	if l.settings.Token != "" {
-		l.tell(Gate, l.settings) // with MASTER's clock as it was known last
+		l.deliver(Gate, l.settings) // with MASTER's clock as last known
 	}
-	l.tell(Gate, messages.LinkDown{})
-	l.tell(Sessions, messages.ReportSessions{})
+	l.deliver(Gate, messages.LinkDown{})
+	l.deliver(Sessions, messages.ReportSessions{})
 	l.enter(Dialing)
-	l.tell(Clusters, l.leaseNow())
+	l.deliver(Clusters, l.leaseNow())
 	if l.feared != nil {
 		l.halt(*l.feared)
 	}
 }
 
-// retry waits for the next dial, and reports why there is no link: once for each reason. up: it
-// ended a link that was up.
+// retry waits for the next dial, and reports why there is no link, once for each reason. up: a link
+// that was up ended.
 func (l *Link) retry(err error, code int, up bool) {
 	if l.stopping {
 		return
@@ -329,7 +331,7 @@ func (l *Link) heartbeat() {
 	}
 	l.seq++
 	l.lease.asked(l.seq, l.now)
-	l.send(messages.Heartbeat{Seq: l.seq, Ranges: l.standing.Ranges, Clusters: l.standing.Clusters, ShardsReady: l.standing.ShardsReady, Share: l.share})
+	l.send(messages.Heartbeat{Seq: l.seq, Ranges: l.status.Ranges, Clusters: l.status.Clusters, ShardsReady: l.status.ShardsReady, Share: l.share})
 	l.nextBeat()
 }
 
@@ -344,7 +346,7 @@ func (l *Link) up() bool { return l.state == Standby || l.state == Serving }
 
 // settle enters the state of a link with nothing to wait for.
 func (l *Link) settle() {
-	switch serving := len(l.standing.Ranges) > 0; {
+	switch serving := len(l.status.Ranges) > 0; {
 	case serving && l.state != Serving:
 		l.enter(Serving)
 	case !serving && l.state != Standby:
@@ -366,7 +368,7 @@ func (l *Link) in(d time.Duration) {
 
 func (l *Link) expired(t Timeout) bool { return t.Number == l.timer }
 
-func (l *Link) do(e Effect)                  { l.effects = append(l.effects, e) }
-func (l *Link) after(d time.Duration, e any) { l.do(After{d, e}) }
-func (l *Link) raise(e messages.Event)       { l.do(Raise{e}) }
-func (l *Link) tell(to Actor, message any)   { l.do(Tell{to, message}) }
+func (l *Link) do(e Effect)                   { l.effects = append(l.effects, e) }
+func (l *Link) after(d time.Duration, e any)  { l.do(After{d, e}) }
+func (l *Link) raise(e messages.Event)        { l.do(Raise{e}) }
+func (l *Link) deliver(to Actor, message any) { l.do(Deliver{to, message}) }

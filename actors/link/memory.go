@@ -11,7 +11,7 @@ import (
 // File is the file of the state folder that holds a Memory.
 const File = "link.json"
 
-// Memory is what a life of CONTROL leaves to the next.
+// Memory is the state that one run of CONTROL leaves to the next.
 type Memory struct {
 	Instance string         `json:"instance"` // distinguishes a reconnect from another CONTROL of the same source
 	Epoch    int64          `json:"epoch"`    // the highest epoch obeyed
@@ -26,7 +26,7 @@ type Memory struct {
 	ShardsPerCluster int                   `json:"shards_per_cluster,omitempty"`
 	Place            messages.Place        `json:"place"`
 	Ranges           []messages.ShardRange `json:"ranges,omitempty"`
-	Epochs           []int64               `json:"epochs,omitempty"` // of the orders for them, one each
+	Epochs           []int64               `json:"epochs,omitempty"` // of the orders for them, one for each
 	LeaseMS          messages.Milliseconds `json:"lease_ms,omitempty"`
 }
 
@@ -42,9 +42,9 @@ func (k *Memory) served() (all []messages.RangeInfo) {
 	return all
 }
 
-// loaded takes over what the previous life left, and makes a name for this installation at its first
-// start. Where the file cannot be read now it waits: a new installation would end the bots of this
-// one.
+// loaded takes over the previous run's memory, and creates the name of this installation at its
+// first start. Where the file cannot be read it waits: a new installation would end the bots of
+// this one.
 func (l *Link) loaded(e Loaded) {
 	if e.Err != nil {
 		if l.unread == 0 {
@@ -66,25 +66,26 @@ func (l *Link) loaded(e Loaded) {
 	l.redial()
 }
 
-// takeBack lets the clusters look for what an earlier life served.
+// takeBack lets the clusters look for what an earlier run served.
 func (l *Link) takeBack() {
 	k := l.memory
 	l.settings.Place, l.settings.Lent = k.Place, k.Lent
 	if len(k.Ranges) > 0 {
 		l.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place, Lent: k.Lent}
-		l.standing.Ranges = k.served()
-		l.tell(Gate, l.settings)
+		l.status.Ranges = k.served()
+		l.deliver(Gate, l.settings)
 	}
 	if l.lease.length = k.LeaseMS.Duration(); l.lease.length > 0 {
-		l.lease.until = l.now // what is left of it is unknown here: a bot that has heard of it knows, and one that has not may not begin
+		// what is left of it is unknown here: a bot that has received it knows, and one that has not may
+		// not begin
+		l.lease.until = l.now
 	}
-	l.tell(Clusters, l.leaseNow())
-	l.tell(Clusters, messages.TakeBack{Settings: l.settings, Ranges: k.served()})
+	l.deliver(Clusters, l.leaseNow())
+	l.deliver(Clusters, messages.TakeBack{Settings: l.settings, Ranges: k.served()})
 }
 
-// keepServed writes down what is served and what is about to be. What is being drained is not,
-// except for a stop of CONTROL that is not over: a kill in its middle leaves bots that the next life
-// takes back.
+// keepServed saves what is served and what is about to be. What is being drained is left out,
+// except during a stop of CONTROL: a kill in its middle leaves bots that the next run takes back.
 func (l *Link) keepServed() {
 	if l.stopping {
 		return
@@ -92,7 +93,7 @@ func (l *Link) keepServed() {
 	k, s := &l.memory, l.settings
 	ranges := slices.Clone(l.orders.pending)
 	epochs := slices.Repeat([]int64{s.Epoch}, len(ranges))
-	for _, r := range l.standing.Ranges {
+	for _, r := range l.status.Ranges {
 		if r.State != messages.RangeDraining {
 			ranges, epochs = append(ranges, r.Range), append(epochs, r.Epoch)
 		}
@@ -101,7 +102,7 @@ func (l *Link) keepServed() {
 	l.save()
 }
 
-// save writes the memory down, once for several changes in a row.
+// save saves the memory, once for several changes in a row.
 func (l *Link) save() {
 	if !l.recalled { // what is on disk would be lost
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// orders is what is remembered of MASTER's orders: state is the truth, acks are hints, and an order
-// that comes twice is answered from memory (PROTOCOL B1).
+// orders is what is remembered of MASTER's orders: state is the truth, acks are hints, and a
+// repeated order is answered from memory (PROTOCOL B1).
 type orders struct {
 	connects  map[messages.ShardRange]string // the id of the connect that granted a range
 	offloads  []messages.Offload             // under way
@@ -25,8 +25,8 @@ type orders struct {
 const (
 	answersKept = 256
 	heldMax     = 256
-	// SessionsPerPacket is how many sessions a packet has at most, of some 300 bytes each: a frame has at
-	// most 1 MiB (PROTOCOL B1).
+	// SessionsPerPacket is the most sessions in a packet, of some 300 bytes each: a frame has at most
+	// 1 MiB (PROTOCOL B1).
 	SessionsPerPacket = 1000
 )
 
@@ -47,7 +47,7 @@ func (l *Link) obey(name, id string, r *messages.ShardRange, carryOut func()) {
 	}
 }
 
-// connect takes a range, or the part of a spare.
+// connect takes a range, or the role of a spare.
 func (l *Link) connect(p messages.Connect) {
 	switch {
 	case l.stopping:
@@ -60,8 +60,8 @@ func (l *Link) connect(p messages.Connect) {
 		l.orders.held = append(l.orders.held, p)
 	case p.Range != nil && l.sharding != shardingOf(l.settings):
 		l.refuse("connect", p.ID, p.Range, fmt.Errorf("MASTER says %s, what is served here is of %s; offload it first", l.sharding, shardingOf(l.settings)))
-	case p.Redundant && len(l.standing.Ranges) > 0:
-		l.refuse("connect", p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(l.standing.Ranges)))
+	case p.Redundant && len(l.status.Ranges) > 0:
+		l.refuse("connect", p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(l.status.Ranges)))
 	case p.Redundant:
 		l.answer(messages.Ack{ID: p.ID, Op: new(messages.OpConnect), State: "standby"})
 	default:
@@ -75,28 +75,28 @@ func (l *Link) serve(p messages.Connect) {
 	}
 	l.orders.connects[*p.Range] = p.ID
 	l.trust()
-	for _, r := range l.standing.Ranges {
+	for _, r := range l.status.Ranges {
 		if r.Range == *p.Range {
 			l.ackRange(r)
-			l.tell(Clusters, messages.Serve{ID: p.ID, Range: *p.Range}) // from now on by this order
+			l.deliver(Clusters, messages.Serve{ID: p.ID, Range: *p.Range}) // by this order from now on
 			return
 		}
 	}
 	l.orders.pending = append(l.orders.pending, *p.Range)
 	l.keepServed()
-	l.tell(Clusters, messages.Serve{ID: p.ID, Range: *p.Range, Sessions: p.Sessions})
+	l.deliver(Clusters, messages.Serve{ID: p.ID, Range: *p.Range, Sessions: p.Sessions})
 }
 
-// offload lets go of a range. What of it waits to be begun never is.
+// offload lets go of a range. The part of it that waits is never begun.
 func (l *Link) offload(p messages.Offload) {
 	overlaps := func(r messages.RangeInfo) bool { return r.Range.Overlaps(p.Range) }
 	pending := slices.ContainsFunc(l.orders.pending, p.Range.Overlaps)
-	if cut := l.orders.cut(p.Range); cut && !pending && !slices.ContainsFunc(l.standing.Ranges, overlaps) {
+	if cut := l.orders.cut(p.Range); cut && !pending && !slices.ContainsFunc(l.status.Ranges, overlaps) {
 		l.answer(messages.Ack{ID: p.ID, Op: new(messages.OpOffload), State: string(messages.RangeReleased), Range: &p.Range})
 		return
 	}
 	l.orders.offloads = append(l.orders.offloads, p)
-	l.tell(Clusters, messages.Release{ID: p.ID, Range: p.Range, Within: p.WithinMS.Duration()})
+	l.deliver(Clusters, messages.Release{ID: p.ID, Range: p.Range, Within: p.WithinMS.Duration()})
 }
 
 // shutdown stops every cluster; with a halt, for good.
@@ -105,7 +105,7 @@ func (l *Link) shutdown(p messages.Shutdown) {
 	if p.Halt != nil {
 		l.halt(*p.Halt)
 	}
-	l.tell(Clusters, messages.StopAll{Reason: p.Reason})
+	l.deliver(Clusters, messages.StopAll{Reason: p.Reason})
 }
 
 // cut takes a range out of the connects that wait, and reports whether any had a part of it.
@@ -126,10 +126,10 @@ func (o *orders) cut(r messages.ShardRange) (some bool) {
 	return some
 }
 
-// stands takes what is served now, and acks the orders that changed it.
-func (l *Link) stands(now messages.MachineStatus) {
-	before := l.standing
-	l.standing = now
+// served takes what is served now, and acks the orders that changed it.
+func (l *Link) served(now messages.MachineStatus) {
+	before := l.status
+	l.status = now
 	for _, r := range now.Ranges {
 		if !slices.Contains(before.Ranges, r) {
 			l.ackRange(r)
@@ -148,8 +148,8 @@ func (l *Link) stands(now messages.MachineStatus) {
 	}
 }
 
-// released ends an offload. The sessions of the range travel with the ack; what is too much for one
-// packet, before it.
+// released ends an offload. The sessions of the range travel with the ack; those beyond one packet,
+// before it.
 func (l *Link) released(r messages.SessionsHandedOver) {
 	delete(l.orders.connects, r.Range)
 	for len(r.Sessions) > SessionsPerPacket {
@@ -174,7 +174,7 @@ func (o *orders) underWay(id string) bool {
 }
 
 // hasToWait reports whether a connect has to wait for a lease, or for the end of another order:
-// stopping has the greater force (PROTOCOL B1, "Order of force").
+// stopping takes precedence (PROTOCOL B1, "Order of force").
 func (l *Link) hasToWait(p messages.Connect) bool {
 	inTheWay := func(o messages.Offload) bool {
 		return l.sharding != shardingOf(l.settings) || o.Range.Overlaps(*p.Range)
@@ -192,7 +192,7 @@ func (l *Link) unhold() {
 	}
 }
 
-// ackRange acks how far a range is.
+// ackRange acks the state of a range.
 func (l *Link) ackRange(r messages.RangeInfo) {
 	l.send(messages.Ack{ID: l.orders.connects[r.Range], Op: new(messages.OpConnect), State: string(r.State), Range: &r.Range})
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what MASTER sends, and what it is sent.
+// This file holds the packets from and to MASTER.
 
-// unreadable handles a packet that cannot be read: a wrong field is answered, all else is dropped
-// and reported once a link.
+// unreadable handles an unreadable packet: a wrong field is answered, all else is dropped and
+// reported once a link.
 func (l *Link) unreadable(e Broken) {
 	switch {
 	case e.Packet == "initialise" && l.state == Greeting:
@@ -36,7 +36,7 @@ func (l *Link) packet(p messages.FromMaster) {
 		l.heartbeatAck(p)
 	case messages.PermitAnswer:
 		l.heardClock(p.Now)
-		l.tell(Gate, p)
+		l.deliver(Gate, p)
 	case messages.Connect:
 		l.obey("connect", p.ID, p.Range, func() { l.connect(p) })
 	case messages.Offload:
@@ -55,7 +55,7 @@ func (l *Link) info() {
 	}
 	l.do(SendInfo{l.link, messages.Info{
 		Epoch: l.memory.Epoch, Machine: l.settings.Place, ShardCount: l.settings.ShardCount, MaxConcurrency: l.settings.MaxConcurrency,
-		ShardsPerCluster: l.settings.ShardsPerCluster, Ranges: l.standing.Ranges, Halted: l.memory.Halted, Resumed: l.memory.Resumed, Drained: l.memory.Drained,
+		ShardsPerCluster: l.settings.ShardsPerCluster, Ranges: l.status.Ranges, Halted: l.memory.Halted, Resumed: l.memory.Resumed, Drained: l.memory.Drained,
 		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders},
 	}, l.last})
 }
@@ -64,7 +64,7 @@ func (l *Link) info() {
 func (l *Link) announced(feature string) bool { return slices.Contains(l.features, feature) }
 
 // send sends a packet that MASTER takes; an upstream MASTER takes fatal, error and ack alone
-// (PROTOCOL A6). Without a link it is lost: what MASTER must know it learns from the next info.
+// (PROTOCOL A6). Without a link it is lost: MASTER learns what it must know from the next info.
 func (l *Link) send(p messages.FromControl) {
 	takes := true
 	switch p.(type) {

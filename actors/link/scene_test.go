@@ -13,15 +13,15 @@ import (
 	"github.com/discluster/control/test/transcript"
 )
 
-// A scene plays events to a Link. Its clusters serve what they are ordered to, and its disk works at
-// once.
+// A scene plays events to a Link. Its clusters serve what they are ordered to, and its disk works
+// at once.
 type scene struct {
 	*transcript.Transcript
 	t          *testing.T
 	link       *Link
 	disk       *Memory
 	number     int // of the open link
-	standing   messages.MachineStatus
+	status     messages.MachineStatus
 	unreadable int // times that the disk fails
 }
 
@@ -32,7 +32,7 @@ func (utc) FromWall(at messages.UnixMillis) time.Time   { return time.UnixMilli(
 func (utc) FromSteady(at messages.UnixMillis) time.Time { return time.UnixMilli(int64(at)) }
 func (utc) SteadyAhead() time.Duration                  { return 0 }
 
-// play begins a scene with what the previous life left; nil: nothing.
+// play begins a scene with the previous run's memory; nil: none.
 func play(t *testing.T, disk *Memory, change ...func(*scene)) *scene {
 	s := &scene{Transcript: transcript.New(t), t: t, disk: disk}
 	s.link = New(Options{URL: "ws://master", Heartbeat: 5 * time.Second, Clocks: utc{}, Rand: func() float64 { return 0.5 }, Redact: func(text string) string { return text }})
@@ -111,26 +111,26 @@ func (s *scene) react(effect Effect) {
 		s.disk = &m
 	case Dial:
 		s.number = e.Link
-	case Tell:
+	case Deliver:
 		s.obey(e, later)
 	}
 }
 
 // obey is what the other actors do.
-func (s *scene) obey(e Tell, later func(string, any)) {
+func (s *scene) obey(e Deliver, later func(string, any)) {
 	stand := func(text string) {
-		standing := s.standing
-		standing.Ranges = slices.Clone(standing.Ranges)
-		later(text, standing)
+		status := s.status
+		status.Ranges = slices.Clone(status.Ranges)
+		later(text, status)
 	}
 	switch m := e.Message.(type) {
 	case messages.Serve:
-		if !slices.ContainsFunc(s.standing.Ranges, func(r messages.RangeInfo) bool { return r.Range == m.Range }) {
-			s.standing.Ranges = append(s.standing.Ranges, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.link.settings.Epoch})
+		if !slices.ContainsFunc(s.status.Ranges, func(r messages.RangeInfo) bool { return r.Range == m.Range }) {
+			s.status.Ranges = append(s.status.Ranges, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.link.settings.Epoch})
 			stand("clusters: " + m.Range.String() + " starts")
 		}
 	case messages.TakeBack:
-		s.standing.Ranges = m.Ranges
+		s.status.Ranges = m.Ranges
 	case messages.HandSessionsOver:
 		later("sessions: handed over", messages.SessionsHandedOver{ID: m.ID, Range: m.Range, Sessions: []messages.Session{{Shard: m.Range.First, SessionID: "s"}}})
 	case messages.ReportSessions:
@@ -140,7 +140,7 @@ func (s *scene) obey(e Tell, later func(string, any)) {
 	case messages.LinkUp:
 		later("gate: when the buckets were used", messages.PaceHandedOver{Last: map[int]time.Time{}})
 	case messages.StopAll:
-		s.standing.Ranges = nil
+		s.status.Ranges = nil
 		stand("clusters: nothing is served")
 		later("clusters: all stopped", messages.AllStopped{})
 	}
@@ -181,19 +181,19 @@ func (s *scene) offload(id string, first, last int) {
 
 // ready makes everything operational that is served.
 func (s *scene) ready() {
-	for i := range s.standing.Ranges {
-		s.standing.Ranges[i].State = messages.RangeOperational
+	for i := range s.status.Ranges {
+		s.status.Ranges[i].State = messages.RangeOperational
 	}
-	standing := s.standing
-	standing.Ranges = slices.Clone(standing.Ranges)
-	s.do("clusters: all READY", standing)
+	status := s.status
+	status.Ranges = slices.Clone(status.Ranges)
+	s.do("clusters: all READY", status)
 }
 
 // released is the end of an offload in the clusters.
 func (s *scene) released(id string, first, last int) {
 	r := messages.ShardRange{First: first, Last: last}
-	s.standing.Ranges = slices.DeleteFunc(slices.Clone(s.standing.Ranges), func(i messages.RangeInfo) bool { return i.Range.Overlaps(r) })
-	s.do("clusters: "+r.String()+" stopped", messages.MachineStatus{Ranges: s.standing.Ranges})
+	s.status.Ranges = slices.DeleteFunc(slices.Clone(s.status.Ranges), func(i messages.RangeInfo) bool { return i.Range.Overlaps(r) })
+	s.do("clusters: "+r.String()+" stopped", messages.MachineStatus{Ranges: s.status.Ranges})
 	s.do("clusters: "+r.String()+" is released", messages.Released{ID: id, Range: r})
 }
 
@@ -214,8 +214,8 @@ func (s *scene) line(effect Effect) string {
 		return fmt.Sprintf("→ MASTER: %s %s", name(e.Packet), text(s.t, e.Packet))
 	case SendInfo:
 		return fmt.Sprintf("→ MASTER: info, epoch %d, %s", e.Info.Epoch, served(e.Info.Ranges))
-	case Tell:
-		return fmt.Sprintf("→ %s: %s", e.To, told(s.t, e.Message))
+	case Deliver:
+		return fmt.Sprintf("→ %s: %s", e.To, sentText(s.t, e.Message))
 	case Raise:
 		name, _ := e.Event.Event()
 		return fmt.Sprintf("event %s %s", name, text(s.t, e.Event))
@@ -241,7 +241,7 @@ func text(t *testing.T, v any) string {
 	return string(raw)
 }
 
-func told(t *testing.T, v any) string {
+func sentText(t *testing.T, v any) string {
 	switch v := v.(type) {
 	case messages.Settings:
 		return fmt.Sprintf("settings: %d shards in clusters of %d, epoch %d%s", v.ShardCount, v.ShardsPerCluster, v.Epoch, map[bool]string{true: ", halted"}[v.Halted])

@@ -10,11 +10,11 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what MASTER makes the fleet, and what of that holds here: the bot's sharding is
-// pinned by what is served.
+// This file holds the settings that MASTER gives the fleet, and which of them apply here: the bot's
+// sharding is pinned by what is served.
 
 // sharding is how the bot is cut into clusters. A machine serves by one at a time: sessions, and
-// the ids of clusters, mean nothing beside those of another.
+// the ids of clusters, mean nothing under another.
 type sharding struct{ shards, perCluster int }
 
 func shardingOf(s messages.Settings) sharding { return sharding{s.ShardCount, s.ShardsPerCluster} }
@@ -23,10 +23,10 @@ func (s sharding) String() string {
 	return fmt.Sprintf("shard_count %d in clusters of %d", s.shards, s.perCluster)
 }
 
-// pinned returns the sharding of what is served, about to be, or not let go of yet; zero where that
-// is nothing. It wins over MASTER's.
+// pinned returns the sharding of what is served, about to be, or not let go of; zero where that is
+// nothing. It wins over MASTER's.
 func (l *Link) pinned() sharding {
-	if len(l.standing.Ranges)+len(l.orders.pending)+len(l.orders.offloads) == 0 {
+	if len(l.status.Ranges)+len(l.orders.pending)+len(l.orders.offloads) == 0 {
 		return sharding{}
 	}
 	return shardingOf(l.settings)
@@ -40,11 +40,12 @@ func (l *Link) unpin() {
 	l.settings.ShardCount, l.settings.ShardsPerCluster = l.sharding.shards, l.sharding.perCluster
 	l.doubtful = false // nothing is left of what was taken back
 	l.keepServed()
-	l.tell(Clusters, l.settings)
-	l.tell(Gate, l.settings)
+	l.deliver(Clusters, l.settings)
+	l.deliver(Gate, l.settings)
 }
 
-// initialise takes what the fleet is. On a link that is up already it may change what is not served.
+// initialise takes the fleet's settings. On a link that is up already it may change what is not
+// served.
 func (l *Link) initialise(p messages.Initialise) {
 	l.do(Learn{p.Token})
 	if plan.EpochOfWrongClock(p, l.memory.Epoch) {
@@ -65,7 +66,7 @@ func (l *Link) initialise(p messages.Initialise) {
 	l.memory.Epoch, l.memory.Drained = p.Epoch, value(p.Drained, l.memory.Drained)
 	l.memory.LeaseMS = value(p.LeaseMS, 0)
 	s.Halted = l.isHalted(s.Token)
-	l.doubtful = l.doubtful || l.settings.Token == "" && len(l.standing.Ranges) > 0
+	l.doubtful = l.doubtful || l.settings.Token == "" && len(l.status.Ranges) > 0
 	l.features, l.sharding = p.Features, shardingOf(s)
 	if pinned.shards > 0 {
 		s.ShardCount, s.ShardsPerCluster = pinned.shards, pinned.perCluster
@@ -81,16 +82,16 @@ func (l *Link) initialise(p messages.Initialise) {
 	}
 	switch {
 	case !l.doubtful:
-		l.tell(Clusters, s)
+		l.deliver(Clusters, s)
 	case !l.announced(messages.FeatureConfirm):
 		l.trust()
 	}
 	l.leased(p)
-	l.tell(Gate, s)
+	l.deliver(Gate, s)
 	if l.announced(messages.FeatureSessions) { // before info: what that shows to be free is granted to others at once, with the sessions that MASTER knows
-		l.tell(Sessions, messages.ReportSessions{On: true}) // LinkUp follows
+		l.deliver(Sessions, messages.ReportSessions{On: true}) // LinkUp follows
 	} else {
-		l.tell(Gate, messages.LinkUp{}) // its answer is followed by info
+		l.deliver(Gate, messages.LinkUp{}) // its answer is followed by info
 	}
 }
 
@@ -110,15 +111,15 @@ func (l *Link) greeted(s messages.Settings) {
 func (l *Link) trust() {
 	if l.doubtful {
 		l.doubtful = false
-		l.tell(Clusters, l.settings)
+		l.deliver(Clusters, l.settings)
 	}
 }
 
-// settingsOf makes the fleet's settings of an initialise, of what is pinned where MASTER leaves it
-// out, and of this machine's own.
+// settingsOf returns the fleet's settings from an initialise, from what is pinned where MASTER
+// leaves it out, and from this machine's own.
 func (l *Link) settingsOf(p messages.Initialise, pinned sharding) (messages.Settings, error) {
 	known := messages.Settings{ShardCount: pinned.shards, MaxConcurrency: 1}
-	if slices.Contains(p.Features, messages.FeatureInfo) && l.settings.ShardCount > 0 { // it does not know the fleet yet, and asks this machine by it
+	if slices.Contains(p.Features, messages.FeatureInfo) && l.settings.ShardCount > 0 { // it does not know the fleet, and asks this machine by it
 		known = l.settings
 	}
 	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, known.ShardCount), MaxConcurrency: value(p.MaxConcurrency, known.MaxConcurrency), Epoch: p.Epoch,
@@ -174,23 +175,23 @@ func (l *Link) accept() {
 	}
 }
 
-// forgetEpochs obeys whatever MASTER comes next. What is served stays; it is by no order of any
-// MASTER until that one confirms it.
+// forgetEpochs obeys whichever MASTER comes next. What is served stays, but by no MASTER's order
+// until that one confirms it.
 func (l *Link) forgetEpochs() {
 	l.memory.Epoch, l.settings.Epoch = 0, 0
-	l.memory.Resumed = nil // of a later epoch it would lift the halts to come
+	l.memory.Resumed = nil // under a later epoch it would lift the halts to come
 	if l.memory.Halted != nil {
 		h := *l.memory.Halted
 		h.Epoch = 0
 		l.memory.Halted = &h
 	}
-	ranges := slices.Clone(l.standing.Ranges)
+	ranges := slices.Clone(l.status.Ranges)
 	for i := range ranges {
 		ranges[i].Epoch = 0
 	}
-	l.standing.Ranges = ranges
+	l.status.Ranges = ranges
 	l.save()
-	l.tell(Clusters, messages.AcceptMaster{})
+	l.deliver(Clusters, messages.AcceptMaster{})
 }
 
 func (l *Link) heartbeatAck(p messages.HeartbeatAck) {
@@ -200,23 +201,23 @@ func (l *Link) heartbeatAck(p messages.HeartbeatAck) {
 		if l.memory.Lent != *p.Share {
 			l.memory.Lent, l.settings.Lent = *p.Share, *p.Share
 			l.save()
-			l.tell(Gate, l.settings)
+			l.deliver(Gate, l.settings)
 		}
-		l.tell(Gate, *p.Share)
+		l.deliver(Gate, *p.Share)
 	}
 	if p.Machine != nil && *p.Machine != l.settings.Place {
 		l.settings.Place = *p.Machine
 		l.keepServed()
-		l.tell(Gate, l.settings)
+		l.deliver(Gate, l.settings)
 	}
 }
 
-// heardClock takes MASTER's clock from a packet that was not asked for at a known moment.
+// heardClock takes MASTER's clock from a packet whose request time is unknown.
 func (l *Link) heardClock(now *messages.UnixMillis) { l.heardClockAt(now, time.Time{}) }
 
-// heardClockAt takes MASTER's clock from a packet that was asked for at a moment.
+// heardClockAt takes MASTER's clock from a packet that was requested at asked.
 func (l *Link) heardClockAt(now *messages.UnixMillis, asked time.Time) {
 	if l.hear(now, asked) {
-		l.tell(Gate, l.settings)
+		l.deliver(Gate, l.settings)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is the end of CONTROL, and the repair of what panicked.
+// This file holds the end of CONTROL, and the repair after a panic.
 
 // letGo closes the link, or abandons the dial.
 func (l *Link) letGo() {
@@ -27,9 +27,9 @@ func (l *Link) stop(e messages.Stop) {
 	case !l.stopping:
 		l.stopping = true
 		if !l.recalled { // what runs is found and ended without it
-			l.tell(Clusters, messages.TakeBack{Settings: l.settings})
+			l.deliver(Clusters, messages.TakeBack{Settings: l.settings})
 		}
-		l.tell(Clusters, messages.StopAll{Reason: e.Reason})
+		l.deliver(Clusters, messages.StopAll{Reason: e.Reason})
 	}
 }
 
@@ -47,36 +47,36 @@ func (l *Link) allStopped() {
 	}
 }
 
-// repeat tells an actor that panicked what it may have lost: the fleet's settings, and the orders
-// under way. To hear of them twice changes nothing.
+// repeat sends an actor that panicked what it may have lost: the fleet's settings, and the orders
+// under way. Repeating them changes nothing.
 func (l *Link) repeat(child Actor) {
 	switch {
 	case l.detached:
 	case child == Gate && l.settings.ShardCount > 0:
-		l.tell(Gate, l.settings)
+		l.deliver(Gate, l.settings)
 		if l.up() {
-			l.tell(Gate, messages.LinkUp{})
+			l.deliver(Gate, messages.LinkUp{})
 		} else {
-			l.tell(Gate, messages.LinkDown{})
+			l.deliver(Gate, messages.LinkDown{})
 		}
 	case child == Sessions:
-		l.tell(Sessions, messages.ReportSessions{On: l.link != 0 && l.announced(messages.FeatureSessions)})
+		l.deliver(Sessions, messages.ReportSessions{On: l.link != 0 && l.announced(messages.FeatureSessions)})
 		for _, o := range l.orders.offloads {
-			if !slices.ContainsFunc(l.standing.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) }) {
-				l.tell(Sessions, messages.HandSessionsOver{ID: o.ID, Range: o.Range})
+			if !slices.ContainsFunc(l.status.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) }) {
+				l.deliver(Sessions, messages.HandSessionsOver{ID: o.ID, Range: o.Range})
 			}
 		}
 	case child == Clusters && (l.stopping || l.lease.stopping || len(l.orders.shutdowns) > 0):
-		l.tell(Clusters, messages.StopAll{Reason: "ordered before"})
+		l.deliver(Clusters, messages.StopAll{Reason: "ordered before"})
 	case child == Clusters && l.recalled:
 		back := messages.TakeBack{Settings: l.settings, Ranges: l.memory.served()}
 		if l.doubtful {
 			back.Settings.Token = ""
 		}
-		l.tell(Clusters, back)
-		l.tell(Clusters, l.leaseNow())
+		l.deliver(Clusters, back)
+		l.deliver(Clusters, l.leaseNow())
 		for _, o := range l.orders.offloads {
-			l.tell(Clusters, messages.Release{ID: o.ID, Range: o.Range, Within: o.WithinMS.Duration()})
+			l.deliver(Clusters, messages.Release{ID: o.ID, Range: o.Range, Within: o.WithinMS.Duration()})
 		}
 	}
 }

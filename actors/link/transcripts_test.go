@@ -14,7 +14,7 @@ func leased(d time.Duration) func(*messages.Initialise) {
 	return func(i *messages.Initialise) { i.LeaseMS = new(messages.Millis(d)) }
 }
 
-// servedBefore is the memory of a life that served 0-7.
+// servedBefore is the memory of a run that served 0-7.
 func servedBefore() *Memory {
 	return &Memory{Instance: "i1", Epoch: 1000, ShardCount: 16, MaxConcurrency: 1, ShardsPerCluster: 4,
 		Ranges: []messages.ShardRange{{First: 0, Last: 7}}, Epochs: []int64{1000}}
@@ -177,7 +177,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// serving is a machine whose 0-7 are READY. Its transcript begins there.
+// serving returns a machine whose 0-7 are READY. Its transcript begins there.
 func serving(t *testing.T) *scene {
 	s := play(t, nil)
 	s.up()

@@ -9,32 +9,33 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what the governor answers, and reports, when the day's budget does not allow what
-// somebody wants.
+// This file answers, and reports, requests that the day's budget does not allow.
 
-// Limits of the budget's talk.
+// Waits while the budget is low.
 const (
-	putOffMax    = time.Minute // a wish that is put off comes again so soon, at the latest
+	// after this, at the latest, a request that was put off comes again
+	putOffMax    = time.Minute
 	recountEvery = time.Minute // Discord is asked no more often, however many are put off
 )
 
-// putOff tells a machine that the day's identifies are used up, but for the reserve, or that what
-// is left is not enough for its wish.
-func (g *Governor) putOff(ctx actor.Context, a asker, w plan.Want, now time.Time) {
-	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present() { // it is lent to machines that are there, and will be lent no more
+// putOff answers a machine that only the reserve is left of the day's identifies, or less than its
+// request needs.
+func (g *Governor) putOff(ctx actor.Context, a requester, w plan.Want, now time.Time) {
+	// it is lent to machines that are linked, and will not be lent again
+	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present() {
 		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
 		return
 	}
 	g.lacks = max(g.lacks, w.Cost())
 	if !g.vain && !g.budget.Ever(w.Cause, w.Cost()) {
 		g.vain = true
-		ctx.Send(g.fleet, said{messages.IdentifyImpossible{Source: w.Owner, Shard: w.Shard, Cause: w.Cause, Wanted: w.Cost(), Total: g.budget.Total, Reserve: g.budget.Reserve}})
+		ctx.Send(g.fleet, raised{messages.IdentifyImpossible{Source: w.Owner, Shard: w.Shard, Cause: w.Cause, Wanted: w.Cost(), Total: g.budget.Total, Reserve: g.budget.Reserve}})
 	}
 	ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
 	g.recount(ctx, now)
 }
 
-// look says once that the budget is low, until there is more.
+// look reports once that the budget is low, until there is more.
 func (g *Governor) look(ctx actor.Context, now time.Time) {
 	held := 0
 	if g.lacks > 0 {
@@ -45,7 +46,7 @@ func (g *Governor) look(ctx actor.Context, now time.Time) {
 	case !low:
 		g.lacks = 0
 	case !g.low:
-		ctx.Send(g.fleet, said{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Lent: held, Wanted: g.lacks,
+		ctx.Send(g.fleet, raised{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Lent: held, Wanted: g.lacks,
 			ResetInMS: messages.Millis(g.budget.Reset.Sub(now))}})
 	}
 	g.low = low

@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file asks Discord, and keeps a refusal for MASTER's next life.
+// This file asks Discord, and keeps a refusal for MASTER's next run.
 
 // statusUnauthorized is HTTP's for a token that Discord does not know.
 const statusUnauthorized = 401
@@ -38,7 +38,7 @@ func (f *Fleet) read(m discordAnswered) fleet.Answered {
 	return fleet.Answered{Bot: bot, Err: err}
 }
 
-// discordFile is a file of the state folder, and refusalKept what it holds.
+// discordFile is a file of the state folder, and refusalKept its content.
 const discordFile = "discord.json"
 
 type refusalKept struct {
@@ -59,7 +59,7 @@ func (f *Fleet) rememberRefusal(r fleet.Refusal) {
 	})
 }
 
-// recallRefusal returns the refusal that an earlier life of MASTER kept; nil: there is none.
+// recallRefusal returns the refusal that an earlier run of MASTER kept; nil: there is none.
 func (f *Fleet) recallRefusal() *fleet.Refusal {
 	data, err := f.W.Load(discordFile)
 	var kept refusalKept

@@ -1,4 +1,5 @@
-// Package master is MASTER: it divides the shards of one bot over its CONTROLs and orders who may identify.
+// Package master is MASTER: it divides the shards of one bot over its CONTROLs and paces their
+// identifies.
 //
 //	fleet           carries out what package fleet decides              fleet.go, discord.go, options.go
 //	│

@@ -13,8 +13,8 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// Fleet is MASTER's root actor. It carries out what fleet.Fleet decides, and keeps what that only
-// names by number: links and their actors.
+// Fleet is MASTER's root actor. It carries out what fleet.Fleet decides, and holds the links and
+// actors that fleet.Fleet only names by number.
 type Fleet struct {
 	world.States
 	options  Options
@@ -46,8 +46,8 @@ type (
 // IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
 func (discordAnswered) IgnoreDeadLetterLogging() {}
 
-// said (machine or governor → fleet) is an event to be raised.
-type said struct{ event messages.Event }
+// raised (machine or governor → fleet): an event to raise.
+type raised struct{ event messages.Event }
 
 // later is a timer of the fleet's.
 type later struct{ event fleet.Event }
@@ -83,7 +83,7 @@ func (f *Fleet) running(ctx actor.Context) {
 		f.step(ctx, fleet.Ordered{FleetOrder: m})
 	case messages.GetFleetView:
 		f.show(ctx, m)
-	case said:
+	case raised:
 		f.raise(m.event)
 	case world.Recovered:
 		f.cancel = nil
@@ -207,8 +207,8 @@ func (f *Fleet) spawn(ctx actor.Context, props *actor.Props, name string) *actor
 func (f *Fleet) raise(e messages.Event) {
 	e = f.W.Secrets.Event(e)
 	f.W.LogEvent(e)
-	if f.options.Told != nil {
-		f.options.Told(e)
+	if f.options.Observe != nil {
+		f.options.Observe(e)
 	}
 }
 

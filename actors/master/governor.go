@@ -14,89 +14,89 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Governor orders the identifies of the whole fleet: one permit a bucket per 5 s.
+// Governor paces the identifies of the whole fleet: one permit a bucket per 5 s.
 type Governor struct {
 	world.States
-	pacer  *plan.Pacer
-	fleet  *actor.PID
-	budget plan.Budget
-	low    bool             // said that it is
-	asked  time.Time        // Discord, how much there is
-	quiet  time.Time        // until then what an earlier life of ours granted may yet be used
-	lacks  int              // the most that somebody wants at once and was not allowed, while it is low
-	vain   bool             // said that somebody wants more than there ever is
-	recent []arriving       // were reported of late
-	unseen int              // identifies that Discord's answer to the present question may leave out
-	askers map[string]asker // by the id the pacer knows
-	pulse  pulse            // the last one
-	beat   time.Time        // when it was; zero: there was none yet
-	rests  time.Time        // until then nothing is granted: we slept
-	alone  bool             // there is one machine, which knows what it was granted
+	pacer      *plan.Pacer
+	fleet      *actor.PID
+	budget     plan.Budget
+	low        bool                 // it is low, which was reported
+	asked      time.Time            // when Discord was asked for the budget
+	quiet      time.Time            // until then permits of an earlier run may still be used
+	lacks      int                  // the largest request that was not allowed while it is low
+	vain       bool                 // a request for more than there ever is was reported
+	recent     []arriving           // reported recently
+	unseen     int                  // identifies that Discord's answer to the current question may leave out
+	requesters map[string]requester // by the id the pacer knows
+	watchdog   watchdog             // the last one
+	beat       time.Time            // when it was; zero: there was none
+	rests      time.Time            // until then nothing is granted: MASTER was suspended
+	alone      bool                 // there is one machine, which knows what it was granted
 
 	questions
 	loans
 	watch
 }
 
-// asker is who waits, and by what id it knows its wish.
-type asker struct {
+// requester is the machine of a request, and the id it knows the request by.
+type requester struct {
 	source  string
 	machine *actor.PID
 	id      string
 }
 
-// arriving is identifies that may not have reached Discord yet.
+// arriving is identifies that may be on their way to Discord.
 type arriving struct {
 	at         time.Time // reported
 	identifies int
 }
 
-// What the fleet's actors ask of the governor. source names the machine.
+// Messages to the governor from the fleet's actors. source names the machine.
 type (
-	wish struct {
+	permitRequest struct {
 		source  string
 		request messages.PermitRequest
 	}
-	// report: at is the latest that the permit can have been used.
+	// report: at is the latest moment at which the permit can have been used.
 	report struct {
 		source string
 		report messages.PermitReport
 		at     time.Time
 	}
-	// used tells when a machine's buckets were used last, as far as it knows. Inherited: it has what an earlier life of ours gave it.
+	// used: the last uses of a machine's buckets. inherited: it holds what an earlier MASTER gave it.
 	used struct {
 		source    string
 		last      map[int]time.Time
 		most      time.Duration // that a bucket can be kept, where the machine's clock may be wrong
 		inherited bool
-		informs   bool // the fleet hears it, too, and says which slots are kept
-		beats     bool // it says by its heartbeats what share it has
+		informs   bool // the fleet receives it too, and decides which slots are kept
+		beats     bool // it reports its share by its heartbeats
 	}
-	// left: a machine's link is gone; what it waits for is forgotten, what it was granted is not.
+	// left: a machine's link is gone; its requests are dropped, its permits are not.
 	left struct{ source string }
-	// pulse comes every pulseEvery, numbered by its chain: one that is late proves that we slept.
-	pulse struct{ chain int }
+	// watchdog comes every watchdogEvery, numbered by its chain; a late one proves a suspension.
+	watchdog struct{ chain int }
 )
 
-// Who sleeps does not hear that links end. A machine paces itself no sooner than 17 s after it
-// heard of us last (10 s of silence, and 7 s: PROTOCOL B3). What ended is known, or silent for 10
-// s, within restFor.
+// A suspended MASTER does not notice closed links. A machine paces itself no sooner than 17 s
+// after it last heard MASTER (10 s of silence, and 7 s: PROTOCOL B3). A link that ended is known,
+// or silent for 10 s, within restFor.
 const (
-	pulseEvery = 5 * time.Second
-	restFor    = 11 * time.Second
+	watchdogEvery = 5 * time.Second
+	restFor       = 11 * time.Second
 )
 
-// IgnoreDeadLetterLogging: it may come after MASTER has stopped.
-func (pulse) IgnoreDeadLetterLogging() {}
+// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+func (watchdog) IgnoreDeadLetterLogging() {}
 
-// A machine may speak and part before the fleet is known and this actor there. It says again when its buckets were used.
+// IgnoreDeadLetterLogging: a machine may part before this actor exists. It reports again.
 func (used) IgnoreDeadLetterLogging() {}
 func (left) IgnoreDeadLetterLogging() {}
 
-// newGovernor orders the identifies of a MASTER that began at began.
+// newGovernor returns the governor of a MASTER that began at began.
 func newGovernor(w *world.World, shards, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{questions: questions{asks: o.asksDiscord(), follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), askers: map[string]asker{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin)),
+		g := &Governor{questions: questions{asks: o.asksDiscord(), follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), requesters: map[string]requester{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin)),
 			loans: loans{shards: shards, of: map[string]*loan{}, last: began.UnixMilli()}}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
@@ -108,10 +108,10 @@ func (g *Governor) governing(ctx actor.Context) {
 	g.wake(now)
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		g.asked = now // by who spawns us
+		g.asked = now // by the parent
 		g.again(ctx, now)
-	case wish:
-		g.wished(ctx, m, now)
+	case permitRequest:
+		g.request(ctx, m, now)
 	case report:
 		g.reported(m, now)
 		g.next(ctx, now)
@@ -127,11 +127,11 @@ func (g *Governor) governing(ctx actor.Context) {
 	case left:
 		g.left(m)
 	case world.Recovered:
-		g.pacer.Hold(g.quiet) // that somebody inherited may be what was lost
+		g.pacer.Hold(g.quiet) // an inherited report may be what was lost
 		g.again(ctx, now)
 		g.next(ctx, now)
-	case pulse:
-		if m == g.pulse {
+	case watchdog:
+		if m == g.watchdog {
 			g.again(ctx, now)
 			g.lookAfter(ctx, now)
 		}
@@ -163,16 +163,16 @@ func (g *Governor) governing(ctx actor.Context) {
 	}
 }
 
-// again asks for the next pulse, in place of any before.
+// again asks for the next watchdog, in place of any before.
 func (g *Governor) again(ctx actor.Context, now time.Time) {
-	g.pulse.chain++
+	g.watchdog.chain++
 	g.beat = now
-	g.After(ctx, pulseEvery, g.pulse)
+	g.After(ctx, watchdogEvery, g.watchdog)
 }
 
-// wake looks whether we slept.
+// wake checks whether MASTER was suspended.
 func (g *Governor) wake(now time.Time) {
-	if now.Sub(g.beat) > 2*pulseEvery && !g.beat.IsZero() {
+	if now.Sub(g.beat) > 2*watchdogEvery && !g.beat.IsZero() {
 		g.beat, g.rests = now, now.Add(restFor)
 	}
 }
@@ -180,7 +180,7 @@ func (g *Governor) wake(now time.Time) {
 // halted grants nothing, until an operator resumes the fleet. Another token is another MASTER.
 func (g *Governor) halted(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case wish:
+	case permitRequest:
 		ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
 	case report:
 		g.reported(m, time.Now())
@@ -210,8 +210,8 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.repace(m, time.Now())
 	case shown:
 		g.show(m)
-	case pulse:
-		if m == g.pulse {
+	case watchdog:
+		if m == g.watchdog {
 			g.again(ctx, time.Now())
 		}
 	case world.Recovered:
@@ -223,11 +223,12 @@ func (g *Governor) halted(ctx actor.Context) {
 	}
 }
 
-// wishesMax bounds what waits: more than the shards of the largest fleet there is.
-const wishesMax = 200_000
+// requestsMax bounds the waiting requests: more than the shards of the largest fleet there is.
+const requestsMax = 200_000
 
-// wished lets a wish wait for its turn, unless it is to keep a bucket on: by a permit of ours, or by one of an earlier life of ours or of the machine's own.
-func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
+// request queues a request, unless it renews a kept bucket: kept by a permit of this run, of an
+// earlier one, or of the machine's own.
+func (g *Governor) request(ctx actor.Context, m permitRequest, now time.Time) {
 	r := m.request
 	w := plan.Want{ID: m.source + "/" + r.ID, Owner: m.source, Shard: r.Shard, Cause: r.Cause, Since: now.Add(-r.WaitedMS.Duration()), Hold: r.HoldMS.Duration(),
 		Identifies: r.Identifies, Kept: r.Kept}
@@ -244,25 +245,26 @@ func (g *Governor) wished(ctx actor.Context, m wish, now time.Time) {
 		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(g.W.AtSteady(now))}})
 		return
 	}
-	if _, waits := g.askers[w.ID]; !waits && len(g.askers) == wishesMax {
-		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, RetryAfterMS: messages.Millis(putOffMax), Reason: fmt.Sprintf("%d wishes wait already, which is the limit", wishesMax)}})
+	if _, waits := g.requesters[w.ID]; !waits && len(g.requesters) == requestsMax {
+		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, RetryAfterMS: messages.Millis(putOffMax), Reason: fmt.Sprintf("%d requests wait already, which is the limit", requestsMax)}})
 		return
 	}
 	g.doubt(w.Cause, now)
 	g.held(ctx, w, now)
-	g.askers[w.ID] = asker{m.source, ctx.Sender(), r.ID}
+	g.requesters[w.ID] = requester{m.source, ctx.Sender(), r.ID}
 	g.pacer.Ask(w)
 	g.next(ctx, now)
 }
 
-// spend pays for a permit. Discord may not see it before it answers the present question.
+// spend pays for a permit. Discord may not see it before it answers the current question.
 func (g *Governor) spend(w plan.Want) {
 	g.budget = g.budget.Spend(w.Cost())
 	g.unseen += w.Cost()
 }
 
-// used takes note of what a machine knows. Where one has something of an earlier life of ours, others may have permits of it and not be back: nothing is granted beside those.
-// A machine says what it has before it wishes for anything, and a fleet in which nobody has anything need not wait.
+// used records what a machine knows. Where one has something of an earlier run of MASTER, others
+// may have permits of that run and be away: nothing is granted beside those. A machine reports what
+// it has before it requests anything, and a fleet in which no machine has anything need not wait.
 func (g *Governor) used(m used, now time.Time) {
 	if m.inherited && !g.alone {
 		g.pacer.Hold(g.quiet)
@@ -270,7 +272,7 @@ func (g *Governor) used(m used, now time.Time) {
 			g.meet(m.source)
 		}
 	}
-	if m.inherited && m.informs { // who is not back paces itself by slots; keepTo follows, and what this machine wishes may be here before that
+	if m.inherited && m.informs { // others may pace themselves; fleet.Keep follows, perhaps after requests
 		g.pacer.Keep([]messages.Place{}, 0)
 	}
 	for bucket, at := range m.last {
@@ -278,7 +280,7 @@ func (g *Governor) used(m used, now time.Time) {
 	}
 }
 
-// usedAll is the use of every bucket until now.
+// usedAll returns the use of every bucket until now.
 func usedAll(m fleet.UsedAll, now time.Time) used {
 	u := used{last: map[int]time.Time{}}
 	for bucket := range m.Buckets {
@@ -287,11 +289,11 @@ func usedAll(m fleet.UsedAll, now time.Time) used {
 	return u
 }
 
-// left forgets what a machine waits for.
+// left drops what a machine waits for.
 func (g *Governor) left(m left) {
 	g.lost(m.source, time.Now())
 	g.pacer.Drop(m.source)
-	maps.DeleteFunc(g.askers, func(_ string, a asker) bool { return a.source == m.source })
+	maps.DeleteFunc(g.requesters, func(_ string, a requester) bool { return a.source == m.source })
 }
 
 func (g *Governor) keep(m fleet.Keep) {
@@ -302,7 +304,8 @@ func (g *Governor) keep(m fleet.Keep) {
 	}
 }
 
-// next grants what may be granted now. Whom the budget does not allow it is put off, and the bucket is the next one's.
+// next grants what may be granted now. A request that the budget does not allow is put off, and the
+// next one gets the bucket.
 func (g *Governor) next(ctx actor.Context, now time.Time) {
 	if now.Before(g.rests) {
 		g.In(ctx, g.rests.Sub(now))
@@ -318,8 +321,8 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 		grants, wake := g.pacer.Next(g.W.Now())
 		again := false
 		for _, grant := range grants {
-			a := g.askers[grant.ID]
-			delete(g.askers, grant.ID)
+			a := g.requesters[grant.ID]
+			delete(g.requesters, grant.ID)
 			if !g.allows(grant.Want, out) {
 				g.pacer.Report(grant.ID, false, now, time.Time{})
 				g.putOff(ctx, a, grant.Want, now)
@@ -340,20 +343,20 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 	}
 }
 
-// answer is a grant as the wire has it. Rounded, it is not sooner.
+// answer returns a grant as the wire has it. Rounding makes it no sooner.
 func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.PermitAnswer {
 	in := grant.From.Sub(now)
 	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(g.W.AtSteady(now)), FromShare: g.ignorant()}
 	if in > 0 {
 		a.InMS = messages.Millis(in + time.Millisecond - 1)
 		if !grant.OwnFrom.IsZero() {
-			a.NotBefore = new(g.W.AtSteady(grant.OwnFrom)) // the machine's own clock, as it came
+			a.NotBefore = new(g.W.AtSteady(grant.OwnFrom)) // by the machine's own clock, as it came
 		}
 	}
 	return a
 }
 
-// reported takes note of what became of a permit: it was paid for when it was granted.
+// reported records the outcome of a permit: it was paid for when it was granted.
 func (g *Governor) reported(m report, now time.Time) {
 	r, own := m.report, time.Time{}
 	if r.Now != nil {
@@ -363,7 +366,7 @@ func (g *Governor) reported(m report, now time.Time) {
 		g.pacer.Arrived(m.source+"/"+r.ID, m.at, own)
 		return
 	}
-	delete(g.askers, m.source+"/"+r.ID)
+	delete(g.requesters, m.source+"/"+r.ID)
 	if w, known := g.pacer.Report(m.source+"/"+r.ID, r.Sent, m.at, own); known {
 		used := 0
 		if r.Sent {
@@ -379,7 +382,8 @@ func (g *Governor) reported(m report, now time.Time) {
 // arrives is how long an identify may take from its report here to Discord, at most.
 const arrives = 2 * time.Second
 
-// count begins a question to Discord: what is on its way to it may not be in the answer, and nor may what is granted until then.
+// count begins a question to Discord: its answer may leave out identifies on their way to it, and
+// those granted until then.
 func (g *Governor) count(now time.Time) {
 	g.arrived(now)
 	g.loans.beginCount()
@@ -389,7 +393,7 @@ func (g *Governor) count(now time.Time) {
 	}
 }
 
-// arrived forgets what has reached Discord by now.
+// arrived removes what has reached Discord by now.
 func (g *Governor) arrived(now time.Time) {
 	g.recent = slices.DeleteFunc(g.recent, func(a arriving) bool { return now.Sub(a.at) > arrives })
 }

@@ -19,7 +19,7 @@ const (
 	testMargin = 100 * time.Millisecond
 )
 
-// governorAlone runs a script with a governor of one bucket, whose number is set by hand.
+// governorAlone runs a script with a governor of one bucket, set by hand.
 func governorAlone(t *testing.T, script func(s *sim.Solo), change ...func(*Options)) {
 	t.Helper()
 	sim.PlaySolo(t, func(s *sim.Solo) {
@@ -34,12 +34,12 @@ func governorAlone(t *testing.T, script func(s *sim.Solo), change ...func(*Optio
 	})
 }
 
-// wants is the wish of a machine, by its id.
-func wants(source, id string) wish {
-	return wish{source, messages.PermitRequest{ID: id, Cause: messages.CauseStart}}
+// wants returns the request of a machine, by its id.
+func wants(source, id string) permitRequest {
+	return permitRequest{source, messages.PermitRequest{ID: id, Cause: messages.CauseStart}}
 }
 
-// grants is who was granted a permit, and when, in one line.
+// grants returns the granted permits and their times, in one line.
 func grants(s *sim.Solo) (line string) {
 	for _, h := range s.Heard {
 		if d, is := h.Msg.(deliver); is && d.packet.(messages.PermitAnswer).Granted {
@@ -50,8 +50,8 @@ func grants(s *sim.Solo) (line string) {
 	return line
 }
 
-// While the fleet is halted nobody is granted anything, and whoever asks is told. What waited, and
-// has not parted meanwhile, waits on until it is resumed.
+// While the fleet is halted nothing is granted, and every request is answered so. Waiting requests,
+// except those of parted machines, wait on until it is resumed.
 func TestGovernorIsHalted(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		s.Tell(wants("a", "a1"), wants("b", "b1"), wants("c", "c1"), fleet.Halt{})
@@ -60,8 +60,8 @@ func TestGovernorIsHalted(t *testing.T) {
 		if got, want := grants(s), "a1 after 0s "; got != want {
 			t.Errorf("granted %s while halted, want %s", got, want)
 		}
-		told := sim.HeardOf[deliver](s)
-		if a := told[len(told)-1].packet.(messages.PermitAnswer); a.ID != "d1" || a.Reason != "halted" {
+		sent := sim.HeardOf[deliver](s)
+		if a := sent[len(sent)-1].packet.(messages.PermitAnswer); a.ID != "d1" || a.Reason != "halted" {
 			t.Errorf("answered %+v", a)
 		}
 		s.Tell(fleet.Resume{})
@@ -72,7 +72,7 @@ func TestGovernorIsHalted(t *testing.T) {
 	})
 }
 
-// Somebody has permits of an earlier life of MASTER: nobody is granted any before those are over.
+// A machine has permits of an earlier run of MASTER: none are granted before those are over.
 func TestGovernorWaitsForWhatIsInherited(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		s.Tell(used{source: "a", inherited: true}, wants("b", "b1"))
@@ -83,7 +83,7 @@ func TestGovernorWaitsForWhatIsInherited(t *testing.T) {
 	})
 }
 
-// A bucket that a machine used, or a whole fleet that nobody counted, is free five seconds later.
+// A bucket that a machine used, or a whole fleet that was not counted, is free five seconds later.
 func TestGovernorKnowsWhatWasUsed(t *testing.T) {
 	for name, word := range map[string]any{
 		"a machine": used{source: "a", last: map[int]time.Time{}},
@@ -102,8 +102,8 @@ func TestGovernorKnowsWhatWasUsed(t *testing.T) {
 	}
 }
 
-// Who waits longest goes first, by the word of its machine; of those who began to wait within five
-// seconds, the lowest shard.
+// The request that waits longest, as its machine reports, goes first; of those that began to wait
+// within five seconds, the lowest shard.
 func TestGovernorKeepsTheOrder(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		s.Pass(4 * time.Second)
@@ -112,7 +112,7 @@ func TestGovernorKeepsTheOrder(t *testing.T) {
 			if i == 0 { // the bucket is busy when they ask
 				s.Tell(wants("a", "a1"))
 			}
-			s.Tell(wish{"a", r})
+			s.Tell(permitRequest{"a", r})
 		}
 		s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
 		for range 3 {
@@ -161,8 +161,8 @@ func TestGovernorForgetsWhoParted(t *testing.T) {
 	})
 }
 
-// MASTER slept, and does not know who paced itself meanwhile: it rests until that is known, and goes
-// on by itself.
+// MASTER was suspended, and does not know which machines paced themselves: it grants nothing until
+// that is known, and goes on by itself.
 func TestGovernorRestsBehindASleep(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		s.Freeze(20 * time.Second)
@@ -175,12 +175,12 @@ func TestGovernorRestsBehindASleep(t *testing.T) {
 	})
 }
 
-// However often the governor panics, it has one pulse.
-func TestGovernorHasOnePulse(t *testing.T) {
+// However often the governor panics, it has one watchdog.
+func TestGovernorHasOneWatchdog(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		pulses := 0
 		s.Panic = func(_ string, msg any) bool {
-			if _, is := msg.(pulse); is {
+			if _, is := msg.(watchdog); is {
 				pulses++
 			}
 			_, is := msg.(shown)
@@ -188,22 +188,23 @@ func TestGovernorHasOnePulse(t *testing.T) {
 		}
 		s.Tell(shown{}, shown{}, shown{})
 		s.Pass(time.Minute)
-		if want := int(time.Minute/pulseEvery) + 3; pulses > want { // those before the panics come, too
+		if want := int(time.Minute/watchdogEvery) + 3; pulses > want { // those before the panics come, too
 			t.Errorf("%d pulses in a minute, want at most %d", pulses, want)
 		}
 	})
 }
 
-// What a governor remembers does not grow with its life: not with machines that ask and part, and not with identifies.
+// The governor's memory does not grow with time: not with machines that ask and part, and not with
+// identifies.
 func TestGovernorForgets(t *testing.T) {
-	g := &Governor{pacer: plan.NewPacer(1, 2*time.Second, 0), askers: map[string]asker{}}
+	g := &Governor{pacer: plan.NewPacer(1, 2*time.Second, 0), requesters: map[string]requester{}}
 	for _, source := range []string{"a", "a/b"} {
-		g.askers[source+"/1"] = asker{source: source, id: "1"}
+		g.requesters[source+"/1"] = requester{source: source, id: "1"}
 		g.pacer.Ask(plan.Want{ID: source + "/1", Owner: source})
 	}
 	g.left(left{"a"})
-	if _, waits := g.askers["a/b/1"]; !waits || len(g.askers) != 1 || len(g.pacer.Waiting()) != 1 {
-		t.Errorf("%d ask and %d wait once a parted, want a/b alone", len(g.askers), len(g.pacer.Waiting()))
+	if _, waits := g.requesters["a/b/1"]; !waits || len(g.requesters) != 1 || len(g.pacer.Waiting()) != 1 {
+		t.Errorf("%d ask and %d wait once a parted, want a/b alone", len(g.requesters), len(g.pacer.Waiting()))
 	}
 	g.left(left{"a/b"})
 	now := time.Now()

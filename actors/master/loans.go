@@ -10,27 +10,27 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what of the day's budget the machines may spend while MASTER is away. Each hears of
-// its share by the ack of a heartbeat, and says in the next what it has.
+// This file holds the shares of the day's budget that machines may spend while MASTER is away. Each
+// gets its share by the ack of a heartbeat, and reports in the next what it has.
 
 // loans is what the governor has lent.
 type loans struct {
 	shards int // of the whole bot
 	of     map[string]*loan
 	last   int64 // id of a share
-	absent bool  // somebody may be away that has slots
+	absent bool  // a machine may be away that has slots
 }
 
 // loan is one machine's.
 type loan struct {
 	plan.Loan
-	left    time.Time // since when it is away; zero: it is here
-	unheard bool      // an earlier life may have lent it something, and it has yet to say what
+	left    time.Time // since when it is away; zero: it is linked
+	unheard bool      // an earlier run may have lent it something, and it has not reported what
 
-	inherited   bool // an earlier life lent it had, and beside it to others at most beside
+	inherited   bool // an earlier run lent it had, and to others at most beside
 	had, beside int
 
-	asked int // of what is uncounted: it is in the answer to the question under way
+	asked int // the part of uncounted that is in the answer to the question under way
 }
 
 type (
@@ -43,23 +43,24 @@ type (
 	}
 	// hasNone (machine → governor): it takes no share.
 	hasNone struct{ source string }
-	// lent (governor → machine) is its share from now on.
+	// lent (governor → machine): its share from now on.
 	lent struct{ share messages.Share }
 )
 
-// The governor may not be there yet, and the machine may have parted.
+// IgnoreDeadLetterLogging: the governor may not exist, and the machine may have parted.
 func (hasLeft) IgnoreDeadLetterLogging() {}
 func (hasNone) IgnoreDeadLetterLogging() {}
 func (lent) IgnoreDeadLetterLogging()    {}
 
 const (
-	// lentFor is how long a machine that is away is taken to have its share: Discord's day.
+	// lentFor is how long a machine that is away counts as having its share: Discord's day.
 	lentFor = 24 * time.Hour
-	// lentWait is how soon a wish comes again that waits for shares to become smaller: two heartbeats.
+	// lentWait is how soon a request comes again that waits for shares to become smaller: two
+	// heartbeats.
 	lentWait = 10 * time.Second
 )
 
-// lend takes what a machine has left, and gives it its next share once it has heard of the last.
+// lend takes what a machine has left, and sends its next share once it has received the last.
 func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 	l := g.of[m.source]
 	if l == nil {
@@ -93,21 +94,21 @@ func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 	ctx.Send(m.machine, lent{s})
 }
 
-// meet notes that a machine has something of an earlier life, which may have lent it a share.
+// meet records that a machine has something of an earlier run, which may have lent it a share.
 func (g *Governor) meet(source string) {
 	if g.of[source] == nil {
 		g.of[source] = &loan{unheard: true}
 	}
 }
 
-// takesNone notes that a machine takes no share.
+// takesNone records that a machine takes no share.
 func (g *Governor) takesNone(source string) {
 	if l := g.of[source]; l != nil && l.unheard {
 		delete(g.of, source)
 	}
 }
 
-// lent is what all machines together may spend without us, and what of it for those that crashed.
+// lent returns what all machines together may spend without MASTER, and the part of it for crashes.
 func (g *Governor) lent(now time.Time) (most, dead int) {
 	unmet := g.absent
 	for source, l := range g.of {
@@ -125,8 +126,8 @@ func (g *Governor) lent(now time.Time) (most, dead int) {
 	return most, dead
 }
 
-// others is what an earlier life lent beside the machines that this one has heard of, by the word
-// of each of them; below 0: it lent nothing, or nobody knows.
+// others returns what an earlier run lent beside the machines known here, as each of them reports;
+// below 0: it lent nothing, or it is unknown.
 func (g *Governor) others() int {
 	least, met := -1, 0
 	for _, l := range g.of {
@@ -142,7 +143,7 @@ func (g *Governor) others() int {
 	return least
 }
 
-// uncounted reports whether machines may have spent what Discord has yet to be asked for.
+// uncounted reports whether machines may have spent identifies that no answer of Discord's covers.
 func (g *Governor) uncounted() bool {
 	for _, l := range g.of {
 		if l.Uncounted > 0 {
@@ -152,21 +153,21 @@ func (g *Governor) uncounted() bool {
 	return false
 }
 
-// beginCount notes that Discord is asked: its answer has what was spent before.
+// beginCount records that Discord is asked: its answer has what was spent before.
 func (l *loans) beginCount() {
 	for _, one := range l.of {
 		one.asked = one.Uncounted
 	}
 }
 
-// endCount notes that it answered.
+// endCount records that it answered.
 func (l *loans) endCount() {
 	for _, one := range l.of {
 		one.Uncounted, one.asked = one.Uncounted-one.asked, 0
 	}
 }
 
-// away is what of it machines may spend that are not here.
+// away returns the part of it that machines out of sight may spend.
 func (g *Governor) away() (most int) {
 	for _, l := range g.of {
 		if !l.left.IsZero() {
@@ -176,7 +177,8 @@ func (g *Governor) away() (most int) {
 	return most
 }
 
-// withheld is what of it only machines may spend that are not here, or have yet to be met.
+// withheld returns the part of it that only machines may spend that are away, or not met by this
+// run.
 func (g *Governor) withheld(now time.Time) int {
 	most, _ := g.lent(now)
 	for _, l := range g.of {
@@ -187,14 +189,14 @@ func (g *Governor) withheld(now time.Time) int {
 	return most
 }
 
-// lost notes that a machine is away: from now on it may spend its share.
+// lost records that a machine is away: from now on it may spend its share.
 func (g *Governor) lost(source string, now time.Time) {
 	if l := g.of[source]; l != nil {
 		l.left = now
 	}
 }
 
-// present reports whether some of what is lent is lent to machines that are there, or will be
+// present reports whether some of what is lent is lent to machines that are linked, or will be
 // counted soon.
 func (g *Governor) present() bool {
 	for _, l := range g.of {
@@ -205,14 +207,14 @@ func (g *Governor) present() bool {
 	return false
 }
 
-// allows reports whether a wish may be granted beside what is lent.
+// allows reports whether a request may be granted beside what is lent.
 func (g *Governor) allows(w plan.Want, out int) bool {
 	most, dead := g.lent(time.Now())
 	return g.budget.AllowsBeside(w.Cause, w.Cost(), out, most, dead)
 }
 
-// ignorant reports whether the day's budget is unknown although Discord knows it. What a machine is
-// granted then it pays from its share.
+// ignorant reports whether the day's budget is unknown although Discord knows it. Machines pay
+// grants of that time from their shares.
 func (g *Governor) ignorant() bool { return g.asks && g.budget.Total == 0 }
 
 // recount has Discord asked, no more often than every minute.

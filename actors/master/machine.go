@@ -17,7 +17,8 @@ import (
 	codec "github.com/discluster/control/transport/master"
 )
 
-// Machine is one linked CONTROL: it reads its packets, answers its heartbeats and tells the fleet how it stands.
+// Machine is one linked CONTROL: it reads its packets, answers its heartbeats and reports its state
+// to the fleet.
 //
 //	greeting ──initialise sent──▶ linked ──closed, or silent for interval + 15 s──▶ (gone)
 type Machine struct {
@@ -26,26 +27,26 @@ type Machine struct {
 	source   string
 	number   int // of the link
 	link     transport.Link
-	place    *messages.Place // as it was told last
+	place    *messages.Place // as sent last
 	interval time.Duration
 	beats    bool // it announced heartbeats
-	informs  bool // it says by info what it serves
+	informs  bool // it reports by info what it serves
 	ranges   []messages.RangeInfo
 	counted  fleet.Counted // sent last
 	dropped  int           // packets that could not be read
-	peer     plan.Quota    // of what the CONTROL has reported
+	peer     plan.Quota    // of the CONTROL's reports
 	frames   plan.Share    // of MASTER
 	transit  plan.Transit
 	share    *messages.Share // of the day's budget; nil: it was lent none
 }
 
-// addresses is the addresses that a machine talks to.
+// addresses are the actors that a machine sends to.
 type addresses struct{ fleet, governor, sessions *actor.PID }
 
 // deadAfter is how much longer than its interval a CONTROL may be silent (seed).
 const deadAfter = 15 * time.Second
 
-// What a machine's link tells it.
+// Messages from a machine's link.
 type (
 	frameCame struct{ frame []byte }
 	linkEnded struct{ err error }
@@ -54,9 +55,9 @@ type (
 func (frameCame) IgnoreDeadLetterLogging() {}
 func (linkEnded) IgnoreDeadLetterLogging() {}
 
-// What the others tell a machine.
+// Messages from MASTER's other actors.
 type (
-	// greet: what the fleet is, to be sent.
+	// greet: the fleet's settings, to be sent.
 	greet struct{ initialise messages.Initialise }
 	// deliver: a packet to be sent.
 	deliver struct{ packet messages.FromMaster }
@@ -67,7 +68,7 @@ type (
 	}
 )
 
-// The machine may have parted a moment before.
+// IgnoreDeadLetterLogging: the machine may have parted a moment before.
 func (greet) IgnoreDeadLetterLogging()     {}
 func (deliver) IgnoreDeadLetterLogging()   {}
 func (closeWith) IgnoreDeadLetterLogging() {}
@@ -80,14 +81,14 @@ func newMachine(w *world.World, name, source string, number int, link transport.
 	})
 }
 
-// greeting waits until the fleet knows what to say; the CONTROL may close meanwhile.
+// greeting waits for the fleet's settings; the CONTROL may close before they are known.
 func (m *Machine) greeting(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		send := world.Sender(ctx)
 		m.link.Receive(func(b []byte) { send(frameCame{bytes.Clone(b)}) }, func(err error) { send(linkEnded{err}) })
 	case greet:
-		m.tell(msg.initialise)
+		m.sendSettings(msg.initialise)
 		m.Enter("linked", m.linked)
 	default:
 		m.always(ctx)
@@ -98,7 +99,7 @@ func (m *Machine) linked(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case world.Timeout:
 		switch late := time.Since(msg.Due); {
-		case late > m.interval: // we slept, not the CONTROL
+		case late > m.interval: // MASTER was suspended, not the CONTROL
 			m.In(ctx, m.interval+deadAfter)
 		default:
 			why := fmt.Sprintf("no heartbeat for %v", m.interval+deadAfter)
@@ -106,7 +107,7 @@ func (m *Machine) linked(ctx actor.Context) {
 			m.gone(ctx, errors.New(why))
 		}
 	case greet: // the fleet's settings changed, or this machine's slots
-		m.tell(msg.initialise)
+		m.sendSettings(msg.initialise)
 	case world.Recovered: // a heartbeat may be what was lost
 		m.alive(ctx)
 	default:
@@ -114,16 +115,16 @@ func (m *Machine) linked(ctx actor.Context) {
 	}
 }
 
-// tell sends what the fleet is.
-func (m *Machine) tell(i messages.Initialise) {
+// sendSettings sends the fleet's settings.
+func (m *Machine) sendSettings(i messages.Initialise) {
 	m.place = i.Machine
 	m.send(i)
 }
 
-// over is what is left of a machine whose link is gone.
-func (m *Machine) over(ctx actor.Context) {}
+// terminal ignores every message: the link is gone.
+func (m *Machine) terminal(ctx actor.Context) {}
 
-// always is what both states do with what they do not name.
+// always handles in both states what they do not name.
 func (m *Machine) always(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case frameCame:
@@ -147,9 +148,9 @@ func (m *Machine) always(ctx actor.Context) {
 	}
 }
 
-// gone tells the fleet that the link is no more, once; the fleet then ends this actor.
+// gone reports the end of the link to the fleet, once; the fleet then ends this actor.
 func (m *Machine) gone(ctx actor.Context, err error) {
-	m.Enter("over", m.over)
+	m.Enter("over", m.terminal)
 	ctx.Send(m.governor, left{m.source})
 	p := fleet.Parted{Source: m.source, Link: m.number, Err: err.Error()}
 	var closed *transport.CloseError
@@ -159,13 +160,13 @@ func (m *Machine) gone(ctx actor.Context, err error) {
 	ctx.Send(m.fleet, p)
 }
 
-// frame reads one packet. What cannot be read is answered as upstream does, and said once a link.
+// frame reads one packet. An unreadable one is answered as upstream does, and reported once a link.
 func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	p, err := codec.DecodeFromControl(frame)
 	if err != nil {
 		m.send(messages.MasterError{Code: messages.CodeMalformed, Message: fmt.Sprintf("%.300s", err.Error())})
 		if m.dropped++; m.dropped == 1 {
-			ctx.Send(m.fleet, said{messages.PacketDropped{From: "CONTROL " + m.source, Err: err.Error()}})
+			ctx.Send(m.fleet, raised{messages.PacketDropped{From: "CONTROL " + m.source, Err: err.Error()}})
 		}
 		return
 	}
@@ -194,18 +195,18 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		}
 	case messages.PermitRequest:
 		m.sent(p.Now)
-		if !m.informs { // who knows what it has
+		if !m.informs { // it knows what it has
 			ctx.Send(m.governor, used{source: m.source, inherited: true})
 		}
-		ctx.Request(m.governor, wish{m.source, p})
+		ctx.Request(m.governor, permitRequest{m.source, p})
 	case messages.PermitReport:
 		ctx.Send(m.governor, report{m.source, p, m.sent(p.Now)})
 	case messages.MasterError:
-		if times := m.told(); times > 0 {
-			ctx.Send(m.fleet, said{messages.MachineReported{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: plan.Times(times)}})
+		if times := m.times(); times > 0 {
+			ctx.Send(m.fleet, raised{messages.MachineReported{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: plan.Times(times)}})
 		}
 	case messages.Fatal:
-		ctx.Send(m.fleet, fleet.Fatal{Source: m.source, Packet: p, Times: m.told()})
+		ctx.Send(m.fleet, fleet.Fatal{Source: m.source, Packet: p, Times: m.times()})
 	case messages.SessionsMoved:
 		ctx.Send(m.sessions, moved{m.source, p})
 	case messages.Ack:
@@ -213,14 +214,14 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	}
 }
 
-// framesOfOne is the share that one CONTROL has of MASTER: at once, the wishes of all shards of the
-// largest machine. Beyond it its link is read no faster than that, and its own packets wait.
+// framesOfOne is one CONTROL's share of MASTER: at once, the requests of all shards of the largest
+// machine. Beyond it, its link is read no faster than that, and its own packets wait.
 var framesOfOne = plan.Share{Burst: 20_000, PerSecond: 5_000}
 
 // tookDue is the time to read on.
 type tookDue struct{}
 
-// IgnoreDeadLetterLogging: it may come after the machine has parted.
+// IgnoreDeadLetterLogging: it may arrive after the machine has parted.
 func (tookDue) IgnoreDeadLetterLogging() {}
 
 // took makes room for the next frame, as the machine's share allows.
@@ -232,14 +233,16 @@ func (m *Machine) took(ctx actor.Context) {
 	m.link.Ack()
 }
 
-// told returns how many errors of the CONTROL the next event stands for; 0: there is none, for a
-// CONTROL may err without end.
-func (m *Machine) told() int {
+// times returns how many errors of the CONTROL the next event covers; 0: raise none, for a CONTROL
+// may err without end.
+func (m *Machine) times() int {
 	times, _ := m.peer.Pass(time.Now())
 	return times
 }
 
-// used is when the machine's buckets were used last, by our clock: never sooner than it was, where the machine says its own. It has what an earlier life of ours gave it where it has anything, and was given nothing in this one.
+// used returns when the machine's buckets were used last, by MASTER's clock: never sooner than it
+// was, where the machine reports its own. It is inherited where the machine has anything, and was
+// given nothing in this run.
 func (m *Machine) used(p messages.Info) used {
 	u := used{source: m.source, most: plan.HoldFor, last: map[int]time.Time{}, informs: true, beats: m.beats, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
 	now := time.Now()
@@ -255,7 +258,8 @@ func (m *Machine) used(p messages.Info) used {
 	return u
 }
 
-// sent is the latest that a packet with this time of CONTROL's clock, if any, can have been sent.
+// sent returns the latest moment at which a packet with this time of CONTROL's clock, if any, can
+// have been sent.
 func (m *Machine) sent(at *messages.UnixMillis) time.Time {
 	now := time.Now()
 	if at == nil {
@@ -264,14 +268,14 @@ func (m *Machine) sent(at *messages.UnixMillis) time.Time {
 	return now.Add(-m.transit.Delay(m.W.FromSteady(*at), now))
 }
 
-// acked is the answer to an order. What follows from most of them is in Info, where there is one.
+// acked handles the answer to an order. Info, where there is one, shows the results of most.
 func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	switch {
 	case p.OK != nil || p.Progress != "":
 		p.Error, p.Progress = m.W.Secrets.Text(p.Error), m.W.Secrets.Text(p.Progress)
 		ctx.Send(m.fleet, fleet.Acked{Source: m.source, Link: m.number, Ack: p})
 	case p.State == string(messages.RangeReleased) && p.Range != nil:
-		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}}) // before anybody is given the range
+		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}}) // before any machine is given the range
 		ctx.Send(m.fleet, fleet.Released{Source: m.source, Link: m.number, Shards: *p.Range})
 	case !m.informs && p.Range != nil && (p.State == string(messages.RangeConnecting) || p.State == string(messages.RangeOperational)):
 		m.ranges = slices.DeleteFunc(slices.Clone(m.ranges), func(r messages.RangeInfo) bool { return r.Range.Overlaps(*p.Range) })
@@ -280,7 +284,7 @@ func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	}
 }
 
-// alive takes a sign of life: the next one is owed within the interval and 15 s.
+// alive records a sign of life: the next one is due within the interval and 15 s.
 func (m *Machine) alive(ctx actor.Context) {
 	if m.beats && m.State() == "linked" {
 		m.In(ctx, m.interval+deadAfter)
@@ -290,7 +294,7 @@ func (m *Machine) alive(ctx actor.Context) {
 func (m *Machine) send(p messages.FromMaster) {
 	frame, err := codec.EncodeFromMaster(p)
 	if err != nil {
-		panic(err) // a packet of our own making
+		panic(err) // a packet of its own
 	}
 	if err := m.link.Send(frame); err != nil {
 		m.Log.Debug().Err(err).Msg("packet not sent") // the link's end follows

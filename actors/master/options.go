@@ -8,35 +8,36 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Options is what MASTER is told once, at its start.
+// Options are MASTER's settings, fixed at its start.
 type Options struct {
 	Listen        string          // host:port
-	Authorization messages.Secret // what every CONTROL has to bring; never empty
+	Authorization messages.Secret // what every CONTROL has to present; never empty
 	Token         messages.Secret // of the bot
 	API           string          // Discord's REST API, without /api/v10
 
 	Shards           int // 0: Discord's recommendation
-	MaxConcurrency   int // 0: what Discord says
+	MaxConcurrency   int // 0: Discord's
 	ShardsPerCluster int // 0: by max_concurrency
 
-	Expect    int           // machines; 0: not known
+	Expect    int           // machines; 0: unknown
 	Alone     bool          // there is one machine, and never another
 	Spares    int           // machines that a cold start leaves without shards
 	Wait      time.Duration // for machines
-	Grace     time.Duration // for one that was lost to return, before its shards are given away
-	Lease     time.Duration // how long a machine may serve without a word of ours; 0: for ever
+	Grace     time.Duration // for a lost machine to return, before its shards are placed elsewhere
+	Lease     time.Duration // how long a machine may serve without hearing from MASTER; 0: forever
 	Heartbeat time.Duration
 	TTL       time.Duration // of a permit
 	Margin    time.Duration // beyond Discord's 5 s
 
-	// Listening is told where MASTER listens, once it does; Failed why it cannot. Both are called by the fleet's actor, and must not block.
+	// Listening is called with MASTER's address once it listens; Failed with the reason why it cannot.
+	// The fleet's actor calls both; they must not block.
 	Listening func(at string)
 	Failed    func(error)
-	// Told gets every event; nil: nobody does. The same rules.
-	Told func(messages.Event)
+	// Observe gets every event, may be nil, and must not block.
+	Observe func(messages.Event)
 }
 
-// fleet returns what of it the fleet's rules depend on.
+// fleet returns the options of the fleet's rules.
 func (o Options) fleet(w *world.World) fleet.Options {
 	return fleet.Options{
 		Shards: o.Shards, MaxConcurrency: o.MaxConcurrency, ShardsPerCluster: o.ShardsPerCluster,

@@ -10,26 +10,25 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is when the governor has Discord asked before it grants: max_concurrency may be another
-// one than it was, above all after Discord threw out sessions, and a grant by the old one breaks
-// the limit.
+// This file decides when the governor has Discord asked before it grants: max_concurrency may have
+// changed, above all after Discord threw out sessions, and a grant by the old one breaks the limit.
 
 // questions is what the governor knows of Discord's answers.
 type questions struct {
 	asks    bool      // Discord, at all
 	follows bool      // max_concurrency is Discord's, not set by hand
-	posed   time.Time // when the question under way was put; zero: there is none
-	heard   time.Time // when the question was put that was answered last
-	refused time.Time // when one was not answered last
+	posed   time.Time // when the question under way was sent; zero: there is none
+	heard   time.Time // when the question was sent that was answered last
+	refused time.Time // when one was last not answered
 	doubted time.Time // when Discord was last found to have ended a session
 }
 
 const (
-	answerFor    = plan.IdentifyEvery // an answer holds for grants within so long
-	trustedFor   = time.Second        // also when sessions end just behind it
+	answerFor    = plan.IdentifyEvery // an answer holds for grants within this time
+	trustedFor   = time.Second        // also when sessions end just after it
 	askAhead     = time.Second        // before the next grant: the answer is there by then
 	answerWithin = time.Second        // a grant is held up for an answer no longer
-	refusedFor   = 15 * time.Second   // when there was no answer, the next question comes after so long
+	refusedFor   = 15 * time.Second   // when there was no answer, the next question follows after this
 )
 
 func (q *questions) answered(now time.Time) {
@@ -41,14 +40,14 @@ func (q *questions) answered(now time.Time) {
 
 func (q *questions) failed(now time.Time) { q.posed, q.refused = time.Time{}, now }
 
-// doubt notes that Discord ended a session: what it said before may hold no longer.
+// doubt records that Discord ended a session: its earlier answers may hold no longer.
 func (q *questions) doubt(cause messages.IdentifyCause, now time.Time) {
 	if cause == messages.CauseReidentify && now.Sub(q.heard) > trustedFor {
 		q.doubted = now
 	}
 }
 
-// fresh reports whether what Discord said is good enough for a grant at a moment.
+// fresh reports whether Discord's answer is good enough for a grant at a moment.
 func (q *questions) fresh(at time.Time) bool {
 	return !q.follows || q.heard.After(q.doubted) && at.Sub(q.heard) <= answerFor
 }
@@ -85,7 +84,7 @@ func (g *Governor) wakeToAsk(wake, now time.Time) time.Time {
 	return wake
 }
 
-// repace takes another max_concurrency. Every machine was told before.
+// repace takes another max_concurrency. Every machine was greeted with it before.
 func (g *Governor) repace(m fleet.Repace, now time.Time) {
 	g.pacer = g.pacer.Repaced(m.MaxConcurrency, now)
 }

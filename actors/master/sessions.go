@@ -8,17 +8,17 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Sessions is the last session of every shard, as the machine that has the shard told it (PROTOCOL
-// B1, op 11). Whoever is given a range gets its sessions with the order.
+// Sessions keeps the last session of every shard, as the machine that has the shard reports it
+// (PROTOCOL B1, op 11). A machine that is given a range gets its sessions with the order.
 type Sessions struct {
 	world.States
 	shards  []kept             // by shard
 	origins map[origin]*origin // each once
 }
 
-// kept is what is known of one shard: a fleet has many, and few of what is the same for all of them.
+// kept is the session of one shard: a fleet has many, and few distinct origins.
 type kept struct {
-	owner  string // the source of the machine that has the shard; "": nobody was given it yet, and anybody may say
+	owner  string // the source of the machine that has the shard; "": none was given it, and any may report
 	id     string // "": none
 	seq    int64
 	at     messages.UnixMillis
@@ -38,14 +38,14 @@ const originsMax = 10_000
 // shardsMax bounds the shards of a fleet, as the link does.
 const shardsMax = 1_000_000
 
-// What the fleet and its machines tell the sessions.
+// Messages from the fleet and its machines.
 type (
-	// moved: a machine says what became of its sessions.
+	// moved: a machine reports its sessions.
 	moved struct {
 		source string
 		packet messages.SessionsMoved
 	}
-	// order is to be sent to a machine; a connect gets its sessions here.
+	// order: an order for a machine; a connect gets its sessions here.
 	order struct {
 		machine *actor.PID
 		packet  messages.FromMaster
@@ -89,10 +89,10 @@ func (s *Sessions) keeping(ctx actor.Context) {
 	}
 }
 
-// of gives a machine's say in a shard.
+// of reports whether a machine may report a shard.
 func (k *kept) of(source string) bool { return k.owner == source || k.owner == "" }
 
-// of is what is known of a shard, nil for one that cannot be.
+// of returns what is known of a shard, nil for one that cannot exist.
 func (s *Sessions) of(shard int) *kept {
 	if shard < 0 || shard >= shardsMax {
 		return nil
@@ -103,7 +103,7 @@ func (s *Sessions) of(shard int) *kept {
 	return &s.shards[shard]
 }
 
-// keep takes a machine's word for one session. Word that is older than what is known changes nothing.
+// keep takes a machine's report of one session. A report older than what is known changes nothing.
 func (s *Sessions) keep(source string, one messages.Session) {
 	k := s.of(one.Shard)
 	if k == nil || !k.of(source) || k.id == one.SessionID && one.Seq < k.seq {
@@ -122,14 +122,14 @@ func (s *Sessions) origin(o origin) *origin {
 	if known := s.origins[o]; known != nil {
 		return known
 	}
-	if len(s.origins) >= originsMax { // those in use live on in their shards
+	if len(s.origins) >= originsMax { // those in use stay in their shards
 		clear(s.origins)
 	}
 	s.origins[o] = &o
 	return &o
 }
 
-// in is every session of a range.
+// in returns every session of a range.
 func (s *Sessions) in(r messages.ShardRange) []messages.Session {
 	var all []messages.Session
 	for shard := r.First; shard <= min(r.Last, len(s.shards)-1); shard++ {

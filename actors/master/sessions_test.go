@@ -12,22 +12,22 @@ import (
 	"github.com/discluster/control/test/sim"
 )
 
-// Whoever is given a range gets the newest session of every shard: by the word of the machine that
-// has the shard, and of none before it.
+// A machine that is given a range gets the newest session of every shard, as reported by the
+// machine that has the shard, and by none before it.
 func TestSessionsOfARange(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		s.Play(func(w *world.World, _ *actor.PID) *actor.Props { return newSessions(w) })
-		tells := func(source string, shard int, id string, seq int64) moved {
+		reports := func(source string, shard int, id string, seq int64) moved {
 			one := messages.Session{Shard: shard, ShardCount: 4, SessionID: id, Seq: seq}
 			return moved{source, messages.SessionsMoved{Sessions: []messages.Session{one}}}
 		}
 		all := messages.ShardRange{First: 0, Last: 3}
 		s.Tell(
-			tells("m1", 0, "a", 5), tells("m1", 0, "a", 9), tells("m1", 0, "a", 7), // overtaken on its way
-			tells("m1", 1, "b", 5), tells("m1", 1, "c", 1), // a new one counts anew
-			tells("m1", 2, "d", 5), moved{"m1", messages.SessionsMoved{Gone: []int{2}}},
+			reports("m1", 0, "a", 5), reports("m1", 0, "a", 9), reports("m1", 0, "a", 7), // overtaken on its way
+			reports("m1", 1, "b", 5), reports("m1", 1, "c", 1), // a new session starts its own count
+			reports("m1", 2, "d", 5), moved{"m1", messages.SessionsMoved{Gone: []int{2}}},
 			fleet.Own{Source: "m2", Shards: all},
-			tells("m1", 3, "e", 1), moved{"m1", messages.SessionsMoved{Gone: []int{0}}}, // not its own any more
+			reports("m1", 3, "e", 1), moved{"m1", messages.SessionsMoved{Gone: []int{0}}}, // not its own any more
 			order{s.Ear, messages.Connect{Range: &all}, false},
 			order{s.Ear, messages.Connect{Range: &all}, true},
 		)

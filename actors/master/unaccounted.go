@@ -11,29 +11,29 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what becomes of identifies that nobody granted: a bot that asks for no permits
-// begins sessions as it likes, and another program may use the token. Only Discord counts them, so
-// it is asked more often while something looks unwell.
+// This file handles identifies that were not granted: a bot that asks for no permits begins
+// sessions as it likes, and another program may use the token. Only Discord counts them, so it is
+// asked more often while there are signs of trouble.
 
 // watch is what the governor knows of them.
 type watch struct {
-	heldAt  time.Time // when a bot that cannot ask had its buckets last; zero: there is none
-	counted int       // identifies that were left by Discord's last answer
-	missing int       // that were not granted, since that was reported
-	toldAt  time.Time
+	heldAt     time.Time // when a bot that cannot ask had its buckets last; zero: there is none
+	counted    int       // identifies that were left by Discord's last answer
+	missing    int       // that were not granted, since that was last reported
+	reportedAt time.Time
 }
 
 const (
 	// watchEvery is how often Discord is asked in any case.
 	watchEvery = 15 * time.Minute
-	// unwellFor is how long it is asked every minute after a bot that cannot ask was started.
-	unwellFor = 2 * time.Minute
+	// troubleFor is how long it is asked every minute after a bot that cannot ask was started.
+	troubleFor = 2 * time.Minute
 	// reportEvery is how often identifies that were not granted are reported.
 	reportEvery = 10 * time.Minute
 )
 
-// held notes that a bot which cannot ask is about to be started. One that died may have died of
-// what it did to Discord.
+// held records that a bot which cannot ask is about to be started. A process that died may have
+// died of what it did to Discord.
 func (g *Governor) held(ctx actor.Context, w plan.Want, now time.Time) {
 	if w.Hold == 0 {
 		return
@@ -46,13 +46,13 @@ func (g *Governor) held(ctx actor.Context, w plan.Want, now time.Time) {
 
 // lookAfter has Discord asked when it is time.
 func (g *Governor) lookAfter(ctx actor.Context, now time.Time) {
-	unwell := !g.heldAt.IsZero() && now.Sub(g.heldAt) < unwellFor
+	unwell := !g.heldAt.IsZero() && now.Sub(g.heldAt) < troubleFor
 	if g.budget.Total > 0 && (unwell || g.uncounted() || now.Sub(g.asked) >= watchEvery) {
 		g.recount(ctx, now)
 	}
 }
 
-// account takes Discord's answer, and reports what of it nobody granted.
+// account takes Discord's answer, and reports the identifies that were not granted.
 func (g *Governor) account(ctx actor.Context, m fleet.Budget, now time.Time) {
 	g.loans.endCount()
 	before, fell := g.budget, g.counted-m.Remaining
@@ -61,10 +61,10 @@ func (g *Governor) account(ctx actor.Context, m fleet.Budget, now time.Time) {
 		return
 	}
 	missing := plan.Unaccounted(before, m.Budget, g.away())
-	if g.missing += missing; missing == 0 || now.Sub(g.toldAt) < reportEvery {
+	if g.missing += missing; missing == 0 || now.Sub(g.reportedAt) < reportEvery {
 		return
 	}
-	ctx.Send(g.fleet, said{messages.IdentifyUnaccounted{Unaccounted: g.missing, Granted: fell - missing, Remaining: m.Remaining, Total: m.Total,
+	ctx.Send(g.fleet, raised{messages.IdentifyUnaccounted{Unaccounted: g.missing, Granted: fell - missing, Remaining: m.Remaining, Total: m.Total,
 		Likely: plan.UnaccountedBecause(g.missing, g.shards, !g.heldAt.IsZero())}})
-	g.missing, g.toldAt = 0, now
+	g.missing, g.reportedAt = 0, now
 }

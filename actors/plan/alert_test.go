@@ -22,7 +22,7 @@ func TestAlarming(t *testing.T) {
 		{"a warning", messages.ClusterDied{}, nil, true},
 		{"news", messages.ClusterReady{}, nil, false},
 		{"a detail", messages.ClusterMoved{}, nil, false},
-		{"news that is named", messages.ClusterReady{}, []string{"cluster.died", "cluster.ready"}, true},
+		{"a named event", messages.ClusterReady{}, []string{"cluster.died", "cluster.ready"}, true},
 		{"an error that is not named", messages.ClusterGaveUp{}, []string{"cluster.died"}, false},
 	} {
 		if got := Alarming(tc.event, tc.names); got != tc.want {

@@ -49,8 +49,8 @@ func TestOwnedCluster(t *testing.T) {
 	}
 }
 
-// Whatever our own environment holds, nothing of CONTROL's reaches a bot, and what is ours is there
-// once.
+// Whatever CONTROL's own environment holds, nothing of CONTROL's reaches a bot, and its variables
+// are there once.
 func FuzzEnvironment(f *testing.F) {
 	f.Add("CONTROL_TOKEN=x\nSHARDS=[1]\nA=b")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -8,12 +8,12 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What is kept is told once and in order; what is not kept any more is a gap, for those alone who
-// want events of its level.
+// Kept events are delivered once and in order; lost ones are a gap, only for followers of their
+// level.
 func TestEventLog(t *testing.T) {
 	c := NewEventLog("m1", noon)
 	first := c.Last
-	for i := range 2 * keptTransitions { // many moves push out no news
+	for i := range 2 * keptTransitions { // many transitions displace no other event
 		c.Add(messages.ShardMoved{Shard: i}, noon)
 		if i%200 == 0 {
 			c.Add(messages.ClusterReady{PID: i}, noon)
@@ -26,11 +26,11 @@ func TestEventLog(t *testing.T) {
 		gap   bool
 	}{
 		"from now on":                  {0, messages.LevelDebug, 0, false},
-		"news since the start":         {first, messages.LevelInfo, 5, false},
+		"events since the start":       {first, messages.LevelInfo, 5, false},
 		"all since the start":          {first, messages.LevelDebug, keptTransitions + 5, true},
 		"all since a moment ago":       {c.Last - 10, messages.LevelDebug, 10, false},
 		"nothing new":                  {c.Last, messages.LevelDebug, 0, false},
-		"of an earlier life":           {first - 1, messages.LevelInfo, 5, true},
+		"of an earlier run":            {first - 1, messages.LevelInfo, 5, true},
 		"of another machine, or later": {c.Last + 1, messages.LevelInfo, 5, true},
 		"no such level":                {first, messages.LevelError, 0, false},
 	} {
@@ -54,14 +54,14 @@ func TestEventLog(t *testing.T) {
 // A dead bot's last words are cut: five hundred of them would be all of our memory.
 func TestEventLogCuts(t *testing.T) {
 	c := NewEventLog("m1", noon)
-	told := c.Add(messages.ClusterGaveUp{Output: strings.Repeat("ä", 64<<10) + "the end"}, noon)
-	if out := told.Event.(messages.ClusterGaveUp).Output; len(out) > outputMax || !strings.HasSuffix(out, "the end") || strings.ToValidUTF8(out, "") != out {
+	record := c.Add(messages.ClusterGaveUp{Output: strings.Repeat("ä", 64<<10) + "the end"}, noon)
+	if out := record.Event.(messages.ClusterGaveUp).Output; len(out) > outputMax || !strings.HasSuffix(out, "the end") || strings.ToValidUTF8(out, "") != out {
 		t.Errorf("%d bytes", len(out))
 	}
 }
 
-// Who follows is told what is of his level, until he has had enough; who went away is noticed by
-// the next who comes, though nothing of his level happens.
+// A follower gets the events of its level until it accepts no more; a follower that went away is
+// removed when the next one comes, though nothing of its level happens.
 func TestEventLogFollowers(t *testing.T) {
 	c := NewEventLog("m1", noon)
 	calls := map[string]int{}
@@ -83,7 +83,7 @@ func TestEventLogFollowers(t *testing.T) {
 	}
 }
 
-// Those who are not let in displace no event of the fleet, however often they knock.
+// Refused connections displace no event of the fleet, however many there are.
 func TestEventLogKnocks(t *testing.T) {
 	now := noon
 	c := NewEventLog("m", now)

@@ -30,7 +30,7 @@ func TestFatalCode(t *testing.T) {
 	}
 }
 
-// Whatever a bot says, the answer is 0 or one of Discord's fatal codes.
+// Whatever a bot reports, the result is 0 or one of Discord's fatal codes.
 func FuzzFatalCode(f *testing.F) {
 	f.Add(0, "received close code 4004")
 	f.Add(4011, "")
@@ -41,7 +41,7 @@ func FuzzFatalCode(f *testing.F) {
 	})
 }
 
-// Every fatal code says what to change, and no other does.
+// Every fatal code has a hint, and no other has.
 func TestFatalHint(t *testing.T) {
 	for code := 4000; code < 5000; code++ {
 		if hint := FatalHint(code); (hint != "") != messages.FatalCode(code) {

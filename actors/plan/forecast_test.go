@@ -21,7 +21,7 @@ func TestForesee(t *testing.T) {
 		{"a start", start, "[{0s 0-15} {5.1s 16-31} {10.2s 32-39}] 10.2s 40 50 false [[0-31] [32-39] []]"},
 		{"a restart", restart, "[] 0s 0 90 false [[0-31] [32-39] []]"},
 		{"too little is left", small, "[{0s 0-15} {5.1s 16-31} {10.2s 32-39}] 10.2s 40 -10 true [[0-31] [32-39] []]"},
-		{"what is left is not known", unknown, "[{0s 0-15} {5.1s 16-31} {10.2s 32-39}] 10.2s 40 -40 false [[0-31] [32-39] []]"},
+		{"what is left is unknown", unknown, "[{0s 0-15} {5.1s 16-31} {10.2s 32-39}] 10.2s 40 -40 false [[0-31] [32-39] []]"},
 	} {
 		f := Foresee(c.start)
 		if got := fmt.Sprint(f.Waves, f.Last, f.Identifies, f.Left, f.Low, f.Machines); got != c.want {

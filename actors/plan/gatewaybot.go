@@ -72,7 +72,7 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 		}
 		return g, e
 	}
-	var said struct {
+	var answer struct {
 		Shards json.Number `json:"shards"`
 		Limit  *struct {
 			Total          json.Number `json:"total"`
@@ -84,13 +84,13 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 	wrong := func(format string, args ...any) (GatewayBot, error) {
 		return GatewayBot{}, &GatewayBotError{Status: status, Why: fmt.Sprintf(format, args...)}
 	}
-	if err := json.Unmarshal(body, &said); err != nil {
+	if err := json.Unmarshal(body, &answer); err != nil {
 		return wrong("no JSON of the kind that is documented: %s (%.60q)", shortError(err), body)
 	}
 	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 		return wrong("null: want an object with shards and session_start_limit")
 	}
-	if said.Limit == nil {
+	if answer.Limit == nil {
 		return wrong("session_start_limit is missing")
 	}
 	for _, f := range []struct {
@@ -99,10 +99,10 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 		least, most int
 		to          *int
 	}{
-		{"shards", said.Shards, 1, recommendedMax, &g.Shards},
-		{"session_start_limit.max_concurrency", said.Limit.MaxConcurrency, 1, concurrencyMax, &g.MaxConcurrency},
-		{"session_start_limit.total", said.Limit.Total, 1, totalMax, &g.Total},
-		{"session_start_limit.remaining", said.Limit.Remaining, 0, totalMax, &g.Remaining},
+		{"shards", answer.Shards, 1, recommendedMax, &g.Shards},
+		{"session_start_limit.max_concurrency", answer.Limit.MaxConcurrency, 1, concurrencyMax, &g.MaxConcurrency},
+		{"session_start_limit.total", answer.Limit.Total, 1, totalMax, &g.Total},
+		{"session_start_limit.remaining", answer.Limit.Remaining, 0, totalMax, &g.Remaining},
 	} {
 		if f.value == "" {
 			return wrong("%s is missing", f.name)
@@ -113,9 +113,9 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 		}
 		*f.to = n
 	}
-	ms, err := said.Limit.ResetAfter.Float64() // fractions occur
+	ms, err := answer.Limit.ResetAfter.Float64() // fractions occur
 	if err != nil || !(ms >= 0 && ms <= float64(resetMax.Milliseconds())) {
-		return wrong("session_start_limit.reset_after %.20q: want milliseconds from 0 to %d", said.Limit.ResetAfter.String(), resetMax.Milliseconds())
+		return wrong("session_start_limit.reset_after %.20q: want milliseconds from 0 to %d", answer.Limit.ResetAfter.String(), resetMax.Milliseconds())
 	}
 	g.ResetAfter = time.Duration(math.Ceil(ms)) * time.Millisecond
 	return g, nil
@@ -144,15 +144,15 @@ const (
 // from its body.
 func obeyed(header string, body []byte, now time.Time) time.Duration {
 	wait := limitedWait
-	var said struct {
+	var answer struct {
 		RetryAfter *float64 `json:"retry_after"`
 	}
 	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
 		wait = secondsOf(seconds)
 	} else if at, err := time.Parse(httpDate, header); err == nil {
 		wait = at.Sub(now)
-	} else if json.Unmarshal(body, &said) == nil && said.RetryAfter != nil {
-		wait = secondsOf(*said.RetryAfter)
+	} else if json.Unmarshal(body, &answer) == nil && answer.RetryAfter != nil {
+		wait = secondsOf(*answer.RetryAfter)
 	}
 	return min(max(wait, waitLeast), WaitMost)
 }

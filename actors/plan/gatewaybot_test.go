@@ -63,7 +63,7 @@ func TestReadGatewayBot(t *testing.T) {
 }
 
 func TestAskDiscordAfter(t *testing.T) {
-	broken, told := &GatewayBotError{Status: 500}, &GatewayBotError{Status: 429, Wait: 23 * time.Hour}
+	broken, limited := &GatewayBotError{Status: 500}, &GatewayBotError{Status: 429, Wait: 23 * time.Hour}
 	for _, c := range []struct {
 		err         error
 		tries       int
@@ -74,8 +74,8 @@ func TestAskDiscordAfter(t *testing.T) {
 		{broken, 0, 900 * time.Millisecond, 1100 * time.Millisecond},
 		{broken, 6, 57 * time.Second, 71 * time.Second},
 		{broken, 1000, 270 * time.Second, 330 * time.Second},
-		{told, 0, 23 * time.Hour, 23*time.Hour + 30*time.Second},
-		{told, 9, 23 * time.Hour, 23*time.Hour + 30*time.Second},
+		{limited, 0, 23 * time.Hour, 23*time.Hour + 30*time.Second},
+		{limited, 9, 23 * time.Hour, 23*time.Hour + 30*time.Second},
 	} {
 		for _, random := range []float64{0, 0.5, 0.999} {
 			if got := AskDiscordAfter(c.err, c.tries, random); got < c.least || got > c.most {

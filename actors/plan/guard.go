@@ -13,7 +13,7 @@ const (
 	outageAfter = 5 * time.Second
 )
 
-// Outage tells an outage of Discord apart from trouble of single shards. The zero value has seen
+// Outage distinguishes an outage of Discord from trouble of single shards. The zero value has seen
 // nothing.
 type Outage struct {
 	On    bool

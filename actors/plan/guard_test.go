@@ -13,7 +13,7 @@ func TestOutage(t *testing.T) {
 		ready   bool
 		on      bool
 		changed bool
-		look    time.Duration // 0: at the next news
+		look    time.Duration // 0: at the next change
 	}
 	for _, c := range []struct {
 		name string

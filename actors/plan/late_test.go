@@ -13,7 +13,7 @@ func TestLate(t *testing.T) {
 		want             Lateness
 	}{
 		{"it hangs", false, false, 0, LateKill},
-		{"nobody gets CPU time", true, false, 0, LateWait},
+		{"no process gets CPU time", true, false, 0, LateWait},
 		{"for a while", true, false, ForgivenFor - 1, LateWait},
 		{"for too long", true, false, ForgivenFor, LateAsk},
 		{"it is its turn", true, true, ForgivenFor, LateKill},

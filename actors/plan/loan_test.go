@@ -72,7 +72,7 @@ func TestLoan(t *testing.T) {
 	hear(share(6, 20, 10), false, 0, 20, 10, true)
 	l = l.Lend(share(7, 30, 5))
 	if l.Most != 30 || l.MostDead != 25 {
-		t.Fatalf("told, and perhaps heard: %+v", l)
+		t.Fatalf("sent, and perhaps received: %+v", l)
 	}
 	hear(share(6, 12, 10), true, 8, 12, 2, true) // it has not, and was alone
 	l = l.Lend(share(8, 30, 5))
@@ -99,7 +99,7 @@ func TestLoansNeverExceedTheBudget(t *testing.T) {
 		b, discord := NewBudget(total, total, all, time.Unix(1, 0)), total
 		reserve := b.Reserve
 		loans, has := make([]Loan, machines), make([]messages.Share, machines)
-		told := make([]*messages.Share, machines) // on its way
+		sent := make([]*messages.Share, machines) // on its way
 		away, fresh := make([]bool, machines), make([]bool, machines)
 		id := int64(0)
 		lent := func() (most, dead int) {
@@ -136,15 +136,15 @@ func TestLoansNeverExceedTheBudget(t *testing.T) {
 					s := b.Share(all/machines, all, most-loans[i].Most)
 					id++
 					s.ID = id
-					loans[i], told[i] = loans[i].Lend(s), &s
+					loans[i], sent[i] = loans[i].Lend(s), &s
 				}
-			case 4: // what was told comes in
-				if told[i] != nil {
-					has[i], told[i] = *told[i], nil
+			case 4: // what was sent arrives
+				if sent[i] != nil {
+					has[i], sent[i] = *sent[i], nil
 				}
-			case 5: // a link is lost, with what is on its way, or is there again
+			case 5: // a link is lost, with what is on its way, or is restored
 				if away[i] = !away[i]; away[i] {
-					told[i] = nil
+					sent[i] = nil
 				}
 				fresh[i] = true
 			}

@@ -22,7 +22,7 @@ func TestOffer(t *testing.T) {
 		kept Kept
 		want int
 	}{
-		{"its owner lives, or died this moment", good, 1},
+		{"its owner is alive, or died this moment", good, 1},
 		{"a minute old", change(func(k *Kept) { k.Since = now.Add(-time.Minute) }), 1},
 		{"older", change(func(k *Kept) { k.Since = now.Add(-time.Minute - time.Millisecond) }), 0},
 		{"of another shard count", change(func(k *Kept) { k.ShardCount = 16 }), 0},
@@ -42,10 +42,10 @@ func TestMerge(t *testing.T) {
 		report messages.Session
 		want   messages.Session
 	}{
-		{"seq moves, what READY told stays", messages.Session{Shard: 3, SessionID: "s", Seq: 12}, messages.Session{Shard: 3, SessionID: "s", Seq: 12, UserID: "u", ApplicationID: "a", Guilds: []string{"g"}}},
+		{"seq moves, the values of READY stay", messages.Session{Shard: 3, SessionID: "s", Seq: 12}, messages.Session{Shard: 3, SessionID: "s", Seq: 12, UserID: "u", ApplicationID: "a", Guilds: []string{"g"}}},
 		{"an older report changes nothing", messages.Session{Shard: 3, SessionID: "s", Seq: 9}, known},
-		{"another session begins anew", messages.Session{Shard: 3, SessionID: "t", Seq: 1}, messages.Session{Shard: 3, SessionID: "t", Seq: 1}},
-		{"READY told again", messages.Session{Shard: 3, SessionID: "s", Seq: 11, UserID: "v", Guilds: []string{}}, messages.Session{Shard: 3, SessionID: "s", Seq: 11, UserID: "v", Guilds: []string{}}},
+		{"another session begins", messages.Session{Shard: 3, SessionID: "t", Seq: 1}, messages.Session{Shard: 3, SessionID: "t", Seq: 1}},
+		{"READY again", messages.Session{Shard: 3, SessionID: "s", Seq: 11, UserID: "v", Guilds: []string{}}, messages.Session{Shard: 3, SessionID: "s", Seq: 11, UserID: "v", Guilds: []string{}}},
 	} {
 		if got := Merge(known, c.report); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %s, want %s", c.name, fmt.Sprint(got), fmt.Sprint(c.want))

@@ -28,7 +28,7 @@ func freeAfter(p *Pacer) time.Duration {
 
 func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// When a bucket is free by what is heard of the identify before.
+// When a bucket is free, by the reports of the previous identify.
 func TestArrived(t *testing.T) {
 	again := func(shard int, owner string, cause messages.IdentifyCause, after time.Duration) func(*Pacer) {
 		return func(p *Pacer) {
@@ -93,16 +93,17 @@ func TestRefusedWidens(t *testing.T) {
 	}
 }
 
-// The next permit of the same owner says when its bucket is free by the owner's own clock.
+// The next permit of the same owner carries the time when its bucket is free by the owner's own
+// clock.
 func TestArrivedByTheOwnersClock(t *testing.T) {
 	own := noon.Add(7 * time.Hour)
 	for name, c := range map[string]struct {
 		answered time.Time // by the owner's clock
 		want     time.Time
 	}{
-		"not answered":                {want: own.Add(ms(5120))},
-		"answered":                    {answered: own.Add(ms(50)), want: own.Add(ms(5051))},
-		"answered, by whom who knows": {want: time.Time{}},
+		"not answered":                  {want: own.Add(ms(5120))},
+		"answered":                      {answered: own.Add(ms(50)), want: own.Add(ms(5051))},
+		"answered, by an unknown owner": {want: time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := NewPacer(1, 2*time.Second, ms(100))

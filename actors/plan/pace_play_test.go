@@ -97,7 +97,7 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 		return moment(p.Outstanding())
 	case "next":
 		grants, wake := p.Next(now)
-		var said []string
+		var granted []string
 		for _, g := range grants {
 			text := fmt.Sprintf("%s for %v", g.ID, g.UseWithin)
 			if in := g.From.Sub(now); in > 0 {
@@ -106,9 +106,9 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 			if !g.OwnFrom.IsZero() {
 				text += " by its own clock from " + moment(g.OwnFrom)
 			}
-			said = append(said, text)
+			granted = append(granted, text)
 		}
-		return strings.Join(append(said, "wake "+moment(wake)), ", ")
+		return strings.Join(append(granted, "wake "+moment(wake)), ", ")
 	default:
 		panic(command)
 	}

@@ -16,12 +16,12 @@ type crowd struct {
 	rand    *rand.Rand
 	pacers  []*Pacer
 	now     time.Time
-	next    int                  // number of the next wish
-	asked   map[string]time.Time // not granted yet
-	owner   map[string]int       // of every wish
+	next    int                  // number of the next request
+	asked   map[string]time.Time // not granted so far
+	owner   map[string]int       // of every request
 	pending []pending            // what bots will do
 	used    map[int]time.Time    // by bucket, fleet-wide
-	machine map[string]int       // whose pacer
+	machine map[string]int       // the machine of its pacer
 	buckets int
 }
 
@@ -68,7 +68,7 @@ func (c *crowd) step(restless bool) {
 			c.granted(g)
 		}
 		if len(p.waiting.where) > 0 && wake.IsZero() {
-			c.t.Fatalf("%d wait, and nobody will ever ask again", len(p.Waiting()))
+			c.t.Fatalf("%d wait, and will never be asked for again", len(p.Waiting()))
 		}
 	}
 	c.happen()
@@ -85,8 +85,8 @@ func (c *crowd) kill(machine, owner int) {
 	}
 }
 
-// granted decides what becomes of a permit: used at any moment of its life, or not; and whether
-// that is ever heard of, and when.
+// granted decides the outcome of a permit: used at any moment of its time, or not; and whether and
+// when that is reported.
 func (c *crowd) granted(g Grant) {
 	delete(c.asked, g.ID)
 	at := c.now.Add(time.Duration(c.rand.Int64N(int64(g.UseWithin) + 1)))
@@ -124,8 +124,8 @@ func (c *crowd) happen() {
 	}
 }
 
-// Whatever bots ask, report, forget and die of: no bucket is used twice within 5 s, by one machine
-// or by several in their slots, and nobody waits for ever.
+// Whatever bots ask, report, drop and die of: no bucket is used twice within 5 s, by one machine or
+// by several in their slots, and no request waits forever.
 func TestPacerKeepsTheLimit(t *testing.T) {
 	for _, machines := range []int{1, 2, 3} {
 		t.Run(fmt.Sprintf("%d machines", machines), func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestPacerKeepsTheLimit(t *testing.T) {
 					}
 				}
 				if c.next < 50 {
-					t.Fatalf("seed %d: only %d wishes", seed, c.next)
+					t.Fatalf("seed %d: only %d requests", seed, c.next)
 				}
 			}
 		})

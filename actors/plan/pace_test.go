@@ -13,7 +13,7 @@ func TestPacer(t *testing.T) {
 		maxConcurrency int
 		transcript     string
 	}{
-		{"nobody waits", 1, `
+		{"none waits", 1, `
 			0s next => wake never`},
 		{"one a bucket, 5.1 s after its report", 1, `
 			0s    ask a/0
@@ -71,18 +71,18 @@ func TestPacer(t *testing.T) {
 			2s sent a/0 => bucket 0 false
 			2s ask a/1
 			2s next     => wake 6.1s`},
-		{"a report of nobody's", 1, `
+		{"a report of an unknown permit", 1, `
 			0s sent x/9 => bucket 0 false`},
-		{"a wish that is taken back", 1, `
+		{"a request that is taken back", 1, `
 			0s ask a/0
 			0s ask a/1
 			0s unused a/0 => bucket 0 false
 			0s next       => a/1 for 2s, wake never`},
-		{"a wish asked twice is one", 1, `
+		{"a request asked twice is one", 1, `
 			0s ask a/0
 			0s ask a/0
 			0s next => a/0 for 2s, wake never`},
-		{"a wish asked again after its grant waits until that is overdue", 1, `
+		{"a request asked again after its grant waits until that is overdue", 1, `
 			0s   ask a/0
 			0s   next => a/0 for 2s, wake never
 			1s   ask a/0
@@ -122,7 +122,7 @@ func TestPacer(t *testing.T) {
 			0s hold 4s
 			0s next => wake 7s
 			7s next => a/0 for 2s, wake never`},
-		{"what others used, or an earlier life", 4, `
+		{"used by others, or by an earlier run", 4, `
 			0s   used 3
 			0s   ask a/3
 			0s   ask a/7
@@ -132,11 +132,11 @@ func TestPacer(t *testing.T) {
 			0s used 1
 			0s ask a/0
 			0s next => a/0 for 2s, wake never`},
-		{"what a clock says that is wrong: no longer than a bucket may be kept", 1, `
+		{"a wrong clock holds no longer than a bucket may be kept", 1, `
 			0s    reported 0 1h
 			1s    ask a/0
 			1s    next => wake 1m35.1s`},
-		{"what lies ahead by an owner's word its next word replaces", 1, `
+		{"an owner's next report replaces what lies ahead", 1, `
 			0s reported 0 60s m
 			1s reported 0 50s n
 			2s ask a/0
@@ -158,13 +158,13 @@ func TestPacer(t *testing.T) {
 			20s   next         => wake 25.1s
 			25.1s next         => b/1 for 2s, wake never
 			26s   kept c/2 90s => false`},
-		{"or until nobody says that it is kept", 1, `
+		{"or until it is reported free", 1, `
 			0s     kept a/0 90s => true
 			2s     ask b/1
 			2s     next         => wake 1m31s
 			91s    next         => wake 1m36.1s
 			96.1s  next         => b/1 for 2s, wake never`},
-		{"nor for what an earlier life noted: until when that permit might be used", 1, `
+		{"nor for what an earlier run recorded: until when that permit might be used", 1, `
 			60s   used 0
 			1s    kept a/0 90s => true
 			20s   sent a/0     => bucket 0 true
@@ -175,13 +175,13 @@ func TestPacer(t *testing.T) {
 			1s unused a/0   => bucket 0 true
 			1s ask b/1
 			1s next         => b/1 for 2s, wake never`},
-		{"what was used stays used, whatever its owner's next word is", 1, `
+		{"what was used stays used, whatever its owner reports next", 1, `
 			0s reported 0 0s m
 			1s reported 0 20s m
 			2s reported 0 -1h m
 			2s ask a/0
 			2s next => wake 5.1s`},
-		{"what it says of long ago", 1, `
+		{"a report of long ago", 1, `
 			0s reported 0 -1h
 			1s ask a/0
 			1s next => a/0 for 2s, wake never`},
@@ -212,7 +212,7 @@ func TestPacer(t *testing.T) {
 			200ms next     => wake 5.3s
 			5.3s  next     => wake 12s
 			12s   next     => a/1 for 500ms, wake never`},
-		{"slots: what is left of a millisecond is not worth a permit", 1, `
+		{"slots: the rest of a millisecond is not worth a permit", 1, `
 			0s      alone 0/2
 			0s      ask a/0
 			499.1ms next => wake 12s
@@ -246,7 +246,7 @@ func TestPacer(t *testing.T) {
 			5.2s   ask b/2 start 100ms
 			5.2s   next     => wake 10.1s
 			10.3s  next     => b/2 for 2s, wake never`},
-		{"by the clock of the one whose identify was the last", 1, `
+		{"by the clock of the owner of the last identify", 1, `
 			0s     ask a/0 start 100ms
 			0s     ask a/1 start 100ms
 			0s     ask b/2 start 100ms
@@ -255,14 +255,14 @@ func TestPacer(t *testing.T) {
 			5.05s  next          => a/1 for 2s in 100ms by its own clock from -3.9s, wake 8.15s
 			5.2s   sent a/1 -3.8s => bucket 0 true
 			10.2s  next          => b/2 for 2s in 100ms, wake never`},
-		{"not by that clock when somebody used the bucket since", 1, `
+		{"not by that clock when another used the bucket since", 1, `
 			0s     ask a/0
 			0s     ask a/1 start 100ms
 			0s     next         => a/0 for 2s, wake 3s
 			50ms   sent a/0 -9s => bucket 0 true
 			60ms   used 0
 			5.06s  next         => a/1 for 2s in 100ms, wake never`},
-		{"nor when somebody used it after that", 1, `
+		{"nor when another used it after that", 1, `
 			0s     ask a/0
 			0s     ask a/1 start 100ms
 			0s     next          => a/0 for 2s, wake 3s
@@ -291,11 +291,11 @@ func TestPacer(t *testing.T) {
 			0s alone 0/1
 			3s ask a/0
 			3s next => a/0 for 2s, wake never`},
-		{"slots: who has none waits for MASTER", 1, `
+		{"slots: a machine without one waits for MASTER", 1, `
 			0s alone 1/1
 			0s ask a/0
 			0s next => wake never`},
-		{"slots: a fleet of nobody is one", 1, `
+		{"slots: an empty fleet is one machine", 1, `
 			0s alone 0/0
 			3s ask a/0
 			3s next => a/0 for 2s, wake never`},
@@ -315,7 +315,7 @@ func TestAdoptOfWhatKeepsNoBucket(t *testing.T) {
 	}
 }
 
-// A bucket that was only asked for, or whose permit was thrown away, was not used.
+// A bucket that was only asked for, or whose permit was dropped, was not used.
 func TestLastIsOfWhatWasUsed(t *testing.T) {
 	p := NewPacer(2, 2*time.Second, 0)
 	p.Ask(Want{ID: "a", Shard: 0})
@@ -343,8 +343,8 @@ func TestPacerKnowsWhatWasUsed(t *testing.T) {
 	}
 }
 
-// BenchmarkPacer is one identify of a fleet that starts: the report of one permit, the next one's
-// grant, and who waits anew.
+// BenchmarkPacer measures one identify of a fleet that starts: the report of one permit, the next
+// one's grant, and a new request.
 func BenchmarkPacer(b *testing.B) {
 	for _, waiting := range []int{100, 10_000} {
 		b.Run(fmt.Sprint(waiting), func(b *testing.B) {

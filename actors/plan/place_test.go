@@ -66,10 +66,10 @@ func TestPlace(t *testing.T) {
 		{"in pieces", []messages.ShardRange{r(0, 9), r(30, 49)}, 10, even(2), "[[0-9 30-39] [40-49]]"},
 		{"one takes two pieces", []messages.ShardRange{r(0, 9), r(30, 49)}, 10, even(1), "[[0-9 30-49]]"},
 		{"nothing is free", nil, 10, even(2), "[[] []]"},
-		{"nobody takes it", []messages.ShardRange{r(0, 9)}, 10, nil, "[]"},
+		{"none takes it", []messages.ShardRange{r(0, 9)}, 10, nil, "[]"},
 		{"by weight", []messages.ShardRange{r(0, 39)}, 10, []Taker{{Weight: 3}, {Weight: 1}}, "[[0-29] [30-39]]"},
-		{"who has less takes more", []messages.ShardRange{r(40, 59)}, 10, []Taker{{1, 30}, {1, 10}}, "[[] [40-59]]"},
-		{"who has too much takes none", []messages.ShardRange{r(40, 69)}, 10, []Taker{{1, 100}, {1, 0}, {1, 10}}, "[[] [40-59] [60-69]]"},
+		{"a machine that has less takes more", []messages.ShardRange{r(40, 59)}, 10, []Taker{{1, 30}, {1, 10}}, "[[] [40-59]]"},
+		{"a machine that has too much takes none", []messages.ShardRange{r(40, 69)}, 10, []Taker{{1, 100}, {1, 0}, {1, 10}}, "[[] [40-59] [60-69]]"},
 	} {
 		if got := fmt.Sprint(Place(c.free, c.per, c.takers)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -77,8 +77,8 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// Whatever is free and whoever takes it: everything is given, once, in whole clusters, and no load
-// by weight is further above another's than one cluster makes.
+// Whatever is free and whichever machines take it: everything is assigned, once, in whole clusters,
+// and no load by weight exceeds another's by more than one cluster makes.
 func TestPlaceIsFair(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for range 500 {
@@ -118,9 +118,9 @@ func TestWeights(t *testing.T) {
 	}{
 		{"alike", []Capacity{{CPUs: 4, Memory: 8}, {CPUs: 4, Memory: 8}}, "[1 1]"},
 		{"by processors", []Capacity{{CPUs: 6, Memory: 8}, {CPUs: 2, Memory: 8}}, "[1 0.5]"},
-		{"by what is scarcer", []Capacity{{CPUs: 8, Memory: 4}, {CPUs: 8, Memory: 12}}, "[0.5 1]"},
+		{"by the scarcer one", []Capacity{{CPUs: 8, Memory: 4}, {CPUs: 8, Memory: 12}}, "[0.5 1]"},
 		{"not known", []Capacity{{}, {CPUs: 2}}, "[1 1]"},
-		{"the operator's word", []Capacity{{CPUs: 64, Weight: 1}, {CPUs: 2, Weight: 3}, {CPUs: 2}}, "[0.5 1.5 1]"},
+		{"set by the operator", []Capacity{{CPUs: 64, Weight: 1}, {CPUs: 2, Weight: 3}, {CPUs: 2}}, "[0.5 1.5 1]"},
 	} {
 		if got := fmt.Sprint(Weights(c.machines)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -141,7 +141,7 @@ func TestTakers(t *testing.T) {
 		{"two of four were lost", 2, 2, 60, 2, 60, 2},
 		{"more was lost than there are spares", 1, 1, 60, 2, 60, 2},
 		{"a little more was lost than others have", 2, 2, 36, 2, 60, 1},
-		{"nobody is idle", 0, 1, 30, 2, 60, 0},
+		{"none is idle", 0, 1, 30, 2, 60, 0},
 		{"nothing is free", 2, 1, 0, 2, 60, 0},
 	} {
 		if got := Takers(c.idle, c.spares, c.free, c.serving, c.served); got != c.want {

@@ -42,7 +42,7 @@ func TestSecretsText(t *testing.T) {
 		{"and in JSON of JSON", string(twice), `"\"[redacted]\""`},
 		{"an escape at the end", `x\`, `x\`},
 		{"half an escape", `x\u00`, `x\u00`},
-		{"a token nobody knows", "login with " + unknown + ", refused", "login with [redacted], refused"},
+		{"an unknown token", "login with " + unknown + ", refused", "login with [redacted], refused"},
 		{"and over two lines", "login with " + unknown[:30] + "\n" + unknown[30:] + "\", refused", "login with [redacted]\", refused"},
 		{"no token: the id is none", "ATk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs", "ATk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"},
 		{"no token: dots at the end", "MTk4NjIyNDgzNDcxOTI1MjQ4.", "MTk4NjIyNDgzNDcxOTI1MjQ4."},

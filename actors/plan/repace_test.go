@@ -7,8 +7,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// A pacer for another max_concurrency grants nothing before all that was used, or may yet be, is 5
-// s old, and keeps what is kept.
+// A pacer for another max_concurrency grants nothing before all uses, or possible uses, are 5 s
+// old, and keeps what is kept.
 func TestRepaced(t *testing.T) {
 	const ttl, margin = 2 * time.Second, 100 * time.Millisecond
 	for _, c := range []struct {
@@ -67,7 +67,7 @@ func TestSoonest(t *testing.T) {
 		maxConcurrency int
 		transcript     string
 	}{
-		{"nobody waits", 1, `
+		{"none waits", 1, `
 			0s soonest => never`},
 		{"now", 1, `
 			0s used 0
@@ -85,7 +85,7 @@ func TestSoonest(t *testing.T) {
 			1s soonest => 5.1s
 			2s used 1
 			2s soonest => 6.1s`},
-		{"nobody knows while a permit is out; one that is overdue was used at its end", 1, `
+		{"unknown while a permit is out; an overdue one was used at its end", 1, `
 			0s ask a/0
 			0s ask a/1
 			0s next    => a/0 for 2s, wake 3s

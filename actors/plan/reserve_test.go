@@ -20,7 +20,7 @@ func TestBookings(t *testing.T) {
 		{3, 6, 4, "[{4 1} {5 1} {6 1} {3 1}]", 0}, // in the order of the buckets, not of the shards
 		{0, 4, 2, "[{0 3} {1 2}]", 10 * time.Second},
 		{7, 7, 64, "[{7 1}]", 0},
-		{0, 0, 0, "[{0 1}]", 0}, // not known yet
+		{0, 0, 0, "[{0 1}]", 0}, // unknown
 	} {
 		r := messages.ShardRange{First: tc.first, Last: tc.last}
 		if got := fmt.Sprint(Bookings(r, tc.maxConcurrency)); got != tc.want {
@@ -41,13 +41,13 @@ func TestPacerHolds(t *testing.T) {
 	}
 	p.Ask(Want{ID: "other", Owner: "1", Shard: 1, Cause: messages.CauseStart, Since: at(1)})
 	if !p.Extend("hold", 90*time.Second, at(60)) || p.Extend("other", time.Second, at(60)) {
-		t.Error("only what is kept can be kept on")
+		t.Error("only a kept bucket can be kept on")
 	}
 	if grants, wake := p.Next(at(149)); len(grants) != 0 || !wake.Equal(at(151)) { // 60 + 90 + the second of a lost report
 		t.Errorf("kept until 151: %+v, wake %v", grants, wake)
 	}
 	if _, known := p.Report("hold", true, at(150), time.Time{}); !known {
-		t.Error("the report of what is kept is not known")
+		t.Error("the report of a kept bucket is unknown")
 	}
 	if grants, _ := p.Next(at(155)); len(grants) != 0 {
 		t.Error("granted before 5.1 s behind the last use")
@@ -69,11 +69,11 @@ func TestPacerHoldsNothingInSlots(t *testing.T) {
 	}
 	p.Ask(Want{ID: "one", Shard: 0, Cause: messages.CauseOperator})
 	if grants, _ := p.Next(time.Unix(0, 0)); len(grants) != 1 || grants[0].ID != "one" {
-		t.Errorf("another wish is held up: %+v", grants)
+		t.Errorf("another request is held up: %+v", grants)
 	}
 }
 
-// A bucket is kept until the slowest library has sent its last identify, reckoned from the bot's
+// A bucket is kept until the slowest library has sent its last identify, counted from the bot's
 // first sign of life.
 func TestIdentified(t *testing.T) {
 	started := time.Unix(1000, 0)
@@ -105,7 +105,7 @@ func TestIdentified(t *testing.T) {
 	}
 }
 
-// A start that nobody saw succeed has succeeded once the process has lived for minutes.
+// A start that was not seen to succeed has succeeded once the process has lived for minutes.
 func TestServedFor(t *testing.T) {
 	for _, tc := range []struct {
 		assumed         bool

@@ -55,6 +55,6 @@ func TestRestBudget(t *testing.T) {
 	}
 	b.Block(start.Add(time.Hour))
 	if at, _, _ := spend(100, true, 30*time.Minute); at != 0 {
-		t.Error("alarmed though they were told")
+		t.Error("warned although they were warned already")
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// told is a verdict in one word.
-func (v Verdict) told() string {
+// text returns a verdict in one word.
+func (v Verdict) text() string {
 	s := [...]string{"restart", "give up", "fatal", "detach"}[v.Action]
 	if v.Action == RestartAfter {
 		s += " in " + v.After.String()
@@ -29,7 +29,7 @@ func (v Verdict) told() string {
 	return s
 }
 
-// A story is deaths in their order, and what is said to each.
+// Deaths in their order, and the verdict on each.
 func TestRestart(t *testing.T) {
 	never := Failure{Cause: messages.CauseExited, Detail: "exited"}
 	up := func(d time.Duration) Failure { return Failure{Cause: messages.CauseExited, UpFor: d} }
@@ -47,7 +47,7 @@ func TestRestart(t *testing.T) {
 		{"the shortest waits", []timed{after(0, never), after(0, never), after(0, never)}, 0, "restart in 800ms #1, restart in 1.6s #2, restart in 3.2s #3"},
 		{"longer waits", []timed{after(0, never), after(0, never), after(0, never)}, 0.75, "restart in 1.1s #1, restart in 2.2s #2, restart in 4.4s #3"},
 		{"served for a minute: at once", []timed{after(0, up(time.Minute)), after(0, up(time.Hour))}, 0.5, "restart in 0s, restart in 0s"},
-		{"served at all: the count begins anew", []timed{after(0, never), after(0, never), after(0, never), after(0, up(1)), after(0, never), after(0, never), after(0, never), after(0, never)}, 0.5,
+		{"served at all: the count starts again", []timed{after(0, never), after(0, never), after(0, never), after(0, up(1)), after(0, never), after(0, never), after(0, never), after(0, never)}, 0.5,
 			"restart in 1s #1, restart in 2s #2, restart in 4s #3, restart in 0s, restart in 1s #1, restart in 2s #2, restart in 4s #3, give up #4"},
 		{"short services: the first costs no wait, the others twice the last one, up to a minute", repeat(9, after(3*time.Minute, up(59*time.Second))), 0.5,
 			"restart in 0s, restart in 1s, restart in 2s, restart in 4s, restart in 8s, restart in 16s, restart in 32s, restart in 1m0s, restart in 1m0s"},
@@ -59,7 +59,7 @@ func TestRestart(t *testing.T) {
 			"restart in 0s, restart in 1s, restart in 2s, restart in 4s, restart in 8s flapping, restart in 16s"},
 		{"five in ten minutes and a bit", repeat(6, after(150*time.Second, up(1))), 0.5,
 			"restart in 0s, restart in 1s, restart in 2s, restart in 4s, restart in 8s, restart in 16s"},
-		{"flapping is said every five times", repeat(10, after(time.Second, up(1))), 0.5,
+		{"flapping is reported every five times", repeat(10, after(time.Second, up(1))), 0.5,
 			"restart in 0s, restart in 1s, restart in 2s, restart in 4s, restart in 8s flapping, restart in 16s, restart in 32s, restart in 1m0s, restart in 1m0s, restart in 1m0s flapping"},
 		{"fatal, whatever was before", []timed{after(0, never), after(0, Failure{Cause: messages.CauseFatal, UpFor: time.Hour})}, 0.5, "restart in 1s #1, fatal"},
 		{"our own panics do not count", []timed{after(0, never), after(0, ours), after(0, ours), after(0, never), after(0, never), after(0, never)}, 0.5,
@@ -83,7 +83,7 @@ func TestRestart(t *testing.T) {
 				now = now.Add(d.after)
 				var v Verdict
 				h, v = Restart(h, d.f, now, c.random)
-				got = append(got, v.told())
+				got = append(got, v.text())
 			}
 			if s := strings.Join(got, ", "); s != c.want {
 				t.Errorf("\n got %s\nwant %s", s, c.want)
@@ -105,7 +105,7 @@ func repeat(n int, d timed) []timed {
 	return all
 }
 
-// Every cause, in every circumstance, is somebody's.
+// Every cause, in every circumstance, has a class.
 func TestClassOf(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -113,19 +113,19 @@ func TestClassOf(t *testing.T) {
 		want Class
 	}{
 		{"it exits", Failure{Cause: messages.CauseExited}, ClassBot},
-		{"it says that it cannot start", Failure{Cause: messages.CauseStartFailed}, ClassBot},
+		{"it reports that it cannot start", Failure{Cause: messages.CauseStartFailed}, ClassBot},
 		{"it is mute", Failure{Cause: messages.CauseMute}, ClassBot},
 		{"its socket is late", Failure{Cause: messages.CauseHelloTimeout}, ClassBot},
 		{"a shard is late", Failure{Cause: messages.CauseStartTimeout}, ClassBot},
 		{"shards stay down", Failure{Cause: messages.CauseShardsLost}, ClassBot},
 		{"there never was a process", Failure{Cause: messages.CauseStartFailed, Unstarted: true}, ClassHost},
-		{"mute, but nobody here gets CPU time", Failure{Cause: messages.CauseMute, Starved: true, UpFor: time.Hour}, ClassHost},
+		{"mute, but no process here gets CPU time", Failure{Cause: messages.CauseMute, Starved: true, UpFor: time.Hour}, ClassHost},
 		{"its socket is late, and so is everything", Failure{Cause: messages.CauseHelloTimeout, Starved: true}, ClassHost},
 		{"a shard is late, and so is everything", Failure{Cause: messages.CauseStartTimeout, Starved: true}, ClassHost},
 		{"its socket was lost, and everything is late", Failure{Cause: messages.CauseIPCLost, Starved: true}, ClassHost},
 		{"it exits while everything is late", Failure{Cause: messages.CauseExited, Starved: true}, ClassBot},
 		{"it cannot log in, nor can others", Failure{Cause: messages.CauseExited, Outage: true}, ClassDiscord},
-		{"it says that it cannot log in, nor can others", Failure{Cause: messages.CauseStartFailed, Outage: true}, ClassDiscord},
+		{"it reports that it cannot log in, nor can others", Failure{Cause: messages.CauseStartFailed, Outage: true}, ClassDiscord},
 		{"a shard is late in an outage", Failure{Cause: messages.CauseStartTimeout, Outage: true}, ClassDiscord},
 		{"shards stay down in an outage", Failure{Cause: messages.CauseShardsLost, Outage: true, UpFor: time.Hour}, ClassDiscord},
 		{"it served, and exits in an outage", Failure{Cause: messages.CauseExited, Outage: true, UpFor: time.Hour}, ClassBot},

@@ -17,7 +17,7 @@ func TestQuota(t *testing.T) {
 		t.Errorf("%d passed at once, want 20", passed)
 	}
 	if times, ok := q.Pass(now.Add(6 * time.Second)); !ok || times != 81 {
-		t.Errorf("then one that stands for %d, want 81", times)
+		t.Errorf("then one that covers %d, want 81", times)
 	}
 }
 

@@ -16,13 +16,13 @@ func TestFreeSlots(t *testing.T) {
 		taken []messages.Place
 		want  string
 	}{
-		{"nobody has any", nil, "[{0 1}]"},
+		{"none has any", nil, "[{0 1}]"},
 		{"one has all", []messages.Place{at(0, 1)}, "[]"},
 		{"the other half", []messages.Place{at(0, 2)}, "[{1 2}]"},
 		{"a quarter is taken", []messages.Place{at(2, 4)}, "[{0 4} {1 2}]"},
 		{"all is divided", []messages.Place{at(0, 4), at(1, 2), at(2, 4)}, "[]"},
-		{"somebody has none", []messages.Place{at(0, 2), messages.NoSlot}, "[{1 2}]"},
-		{"told twice, coarse and fine", []messages.Place{at(0, 2), at(0, 4)}, "[{1 2}]"},
+		{"one has none", []messages.Place{at(0, 2), messages.NoSlot}, "[{1 2}]"},
+		{"taken twice, coarse and fine", []messages.Place{at(0, 2), at(0, 4)}, "[{1 2}]"},
 	} {
 		if got := fmt.Sprint(FreeSlots(c.taken)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -84,8 +84,8 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// Whoever joins and leaves in whatever order: no slot ever has two owners, though each machine but
-// the one that gives knows only what it was told.
+// Machines join and leave in any order: no slot ever has two owners, though each machine except the
+// one that gives knows only what it was sent.
 func TestPlacesNeverShare(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var all []messages.Place

@@ -53,8 +53,8 @@ func TestTransitAfterAClockWasSet(t *testing.T) {
 	}
 }
 
-// Clocks that part by up to 50 ppm each: what is known of the sender's clock is never more than the
-// truth, and close to it.
+// Clocks diverge by up to 50 ppm each: the known time of the sender's clock never exceeds the
+// truth, and is close to it.
 func TestTransitWhileClocksDrift(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -19,11 +19,11 @@ func TestNextTurn(t *testing.T) {
 		next  int
 		until time.Time
 	}{
-		"nobody":                          {nil, -1, time.Time{}},
+		"none":                            {nil, -1, time.Time{}},
 		"the first":                       {[]plan.Turn{toCome, toCome}, 0, time.Time{}},
 		"the next, when one is done":      {[]plan.Turn{done, toCome, toCome}, 1, time.Time{}},
 		"one at a time":                   {[]plan.Turn{since(time.Second), toCome}, -1, now.Add(limit - time.Second)},
-		"whoever came before it":          {[]plan.Turn{toCome, since(time.Second)}, -1, now.Add(limit - time.Second)},
+		"whichever came before it":        {[]plan.Turn{toCome, since(time.Second)}, -1, now.Add(limit - time.Second)},
 		"two that began by themselves":    {[]plan.Turn{since(time.Minute), since(time.Second)}, -1, now.Add(limit - time.Second)},
 		"one that is stuck, to its limit": {[]plan.Turn{since(limit - 1), toCome}, -1, now.Add(1)},
 		"one that is stuck, no longer":    {[]plan.Turn{since(limit), toCome}, 1, time.Time{}},

@@ -12,15 +12,15 @@ func TestUnaccounted(t *testing.T) {
 		before, answer Budget
 		away, want     int
 	}{
-		"all of it granted":           {known, known, 0, 0},
-		"granted, and not used":       {known, Budget{Total: 1000, Remaining: 904, Reset: reset}, 0, 0},
-		"more than that":              {known, Budget{Total: 1000, Remaining: 875, Reset: reset}, 0, 25},
-		"perhaps by who is away":      {known, Budget{Total: 1000, Remaining: 875, Reset: reset}, 30, 0},
-		"more than who is away has":   {known, Budget{Total: 1000, Remaining: 875, Reset: reset}, 20, 5},
-		"the first answer":            {Budget{}, known, 0, 0},
-		"another day":                 {known, Budget{Total: 1000, Remaining: 100, Reset: reset.Add(24 * time.Hour)}, 0, 0},
-		"the same day, by its rounds": {known, Budget{Total: 1000, Remaining: 890, Reset: reset.Add(time.Second)}, 0, 10},
-		"another total":               {known, Budget{Total: 2000, Remaining: 100, Reset: reset}, 0, 0},
+		"all of it granted":                {known, known, 0, 0},
+		"granted, and not used":            {known, Budget{Total: 1000, Remaining: 904, Reset: reset}, 0, 0},
+		"more than that":                   {known, Budget{Total: 1000, Remaining: 875, Reset: reset}, 0, 25},
+		"perhaps by an absent machine":     {known, Budget{Total: 1000, Remaining: 875, Reset: reset}, 30, 0},
+		"more than the absent machine has": {known, Budget{Total: 1000, Remaining: 875, Reset: reset}, 20, 5},
+		"the first answer":                 {Budget{}, known, 0, 0},
+		"another day":                      {known, Budget{Total: 1000, Remaining: 100, Reset: reset.Add(24 * time.Hour)}, 0, 0},
+		"the same day, by its rounds":      {known, Budget{Total: 1000, Remaining: 890, Reset: reset.Add(time.Second)}, 0, 10},
+		"another total":                    {known, Budget{Total: 2000, Remaining: 100, Reset: reset}, 0, 0},
 	} {
 		if got := Unaccounted(c.before, c.answer, c.away); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
@@ -31,7 +31,7 @@ func TestUnaccounted(t *testing.T) {
 		{908, 10, 0, 900}, // two of the ten are in it
 		{910, 10, 0, 900},
 		{960, 10, 0, 950}, // what was granted was not used
-		{908, 10, 5, 898}, // or those who are away spent it
+		{908, 10, 5, 898}, // or those that are away spent it
 		{890, 10, 0, 880}, // it speaks against what was known
 	} {
 		got := known.Corrected(Budget{Total: 1000, Remaining: c.answer, Reset: reset}, c.unseen, c.away)

@@ -99,7 +99,7 @@ func TestWebhookWait(t *testing.T) {
 		now  int
 		want time.Duration
 	}{
-		{"none yet", nil, 0, 0},
+		{"none", nil, 0, 0},
 		{"four at once", at(0, 0, 0, 0), 0, 0},
 		{"the fifth was the last", at(0, 100, 100, 100, 200), 300, 1700 * time.Millisecond},
 		{"older ones count no more", at(-9000, 0, 100, 100, 100, 200), 300, 1700 * time.Millisecond},
@@ -126,7 +126,7 @@ func TestWebhookAnswer(t *testing.T) {
 		{"too many", 429, `{"retry_after":0.65,"global":false}`, 1, WebhookAgain, 650 * time.Millisecond},
 		{"too many, for long", 429, `{"retry_after":12}`, 99, WebhookAgain, 12 * time.Second},
 		{"too many, hardly", 429, `{"retry_after":0}`, 1, WebhookAgain, 100 * time.Millisecond},
-		{"too many, for ever", 429, `{"retry_after":1e300}`, 1, WebhookAgain, 10 * time.Minute},
+		{"too many, always", 429, `{"retry_after":1e300}`, 1, WebhookAgain, 10 * time.Minute},
 		{"too many, before the past", 429, `{"retry_after":-1}`, 1, WebhookAgain, 100 * time.Millisecond},
 		{"too many, by a proxy", 429, `<html>`, 2, WebhookAgain, 2 * time.Second},
 		{"too many, by a proxy, to the end", 429, `{}`, 7, WebhookLost, 0},

@@ -9,8 +9,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Every timer fires, also one whose cancel came too late: only the Timeout that was set last is
-// heard, and none of a state that was left.
+// Every timer fires, also one whose cancel came too late. Only the Timeout that was set last
+// arrives, and none of a state that was left.
 func TestStatesDropOldTimeouts(t *testing.T) {
 	set := func(s *States, ctx actor.Context) { s.In(ctx, time.Second) }
 	for name, tc := range map[string]struct {

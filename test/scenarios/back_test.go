@@ -13,7 +13,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// MASTER's host and others of the fleet are started together, and the one that was away since before the bot was sharded anew is the first to speak: the later order counts.
+// MASTER's host and others of the fleet are started together, and the one that was away since
+// before the bot was sharded again reports first: the later order counts.
 func TestOutdatedComesFirst(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 3)
@@ -34,14 +35,14 @@ func TestOutdatedComesFirst(t *testing.T) {
 		own.Crash() // MASTER's host is restarted; m3 is switched on
 		f.pass(3 * time.Second)
 		f.boot(back, sesame, mortal)
-		own.told = nil
+		own.events = nil
 		own.start()
 		f.pass(3 * time.Minute)
 		want(f, "owned", f.owned(48)(), true)
 	})
 }
 
-// Every link breaks for a moment: nothing is held up by that, and nothing said.
+// Every link breaks for a moment: nothing is held up by that, and nothing is reported.
 func TestNothingHeldByABlip(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 2)
@@ -54,8 +55,10 @@ func TestNothingHeldByABlip(t *testing.T) {
 	})
 }
 
-// MASTER is started anew while all machines pace themselves, and one of them is back long before the others, and later than the hold for a predecessor lasts. MASTER sleeps, so
-// that it reads what the machine says and wishes at once: what it wishes waits for the slots that are kept. So it is where Discord does not answer MASTER.
+// MASTER restarts while all machines pace themselves, and one of them is back long before the
+// others, and later than the hold for a predecessor lasts. MASTER is suspended, so that it reads
+// the machine's report and requests at once: the requests wait for the slots that are kept. The
+// same where Discord does not answer MASTER.
 func TestComesBackLate(t *testing.T)      { seeds(t, comesBackLate(false)) }
 func TestComesBackLateBlind(t *testing.T) { seeds(t, comesBackLate(true)) }
 
@@ -95,7 +98,8 @@ func comesBackLate(blind bool) func(f *fleet) {
 	}
 }
 
-// MASTER is started anew where nobody reaches it for a minute. When they do, what a machine serves is its own.
+// MASTER restarts where no machine reaches it for a minute. When they do, what a machine serves is
+// its own.
 func TestNobodyReachesMaster(t *testing.T) {
 	for name, change := range map[string]func(*master.Options){"keep": func(*master.Options) {}, "fence": leased} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +111,7 @@ func TestNobodyReachesMaster(t *testing.T) {
 					f.net.Cut(m.Name, "master")
 				}
 				own.Crash()
-				own.told = nil
+				own.events = nil
 				own.start()
 				f.pass(time.Minute)
 				for _, m := range f.inOrder() {
@@ -125,7 +129,8 @@ func TestNobodyReachesMaster(t *testing.T) {
 	}
 }
 
-// One machine with MASTER in it is restarted, as planned. It knows itself what it was granted: its bots, which have no sessions, identify at once.
+// One machine with MASTER in it is restarted, as planned. It knows itself what it was granted: its
+// bots, which have no sessions, identify at once.
 func TestMachineAloneRestarts(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
@@ -143,13 +148,14 @@ func TestMachineAloneRestarts(t *testing.T) {
 	})
 }
 
-// MASTER began while Discord did not tell how many may identify today, the fleet is halted, and resumed when Discord is back: it is asked before anybody identifies.
+// MASTER began while Discord did not answer how many may identify today, the fleet is halted, and
+// resumed when Discord is back: it is asked before anything identifies.
 func TestHaltedBeforeTheBudgetIsKnown(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4, IdentifyTotal: 1000, IdentifyRemaining: 34}, 2)
 		f.net.Cut("master", sim.DiscordPlace)
 		own.Crash()
-		own.told = nil
+		own.events = nil
 		own.start()
 		f.must("back", time.Minute, func() bool { return own.saw("machine.joined") == 2 })
 		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4014})
@@ -164,7 +170,8 @@ func TestHaltedBeforeTheBudgetIsKnown(t *testing.T) {
 	})
 }
 
-// A foreign CONTROL that asks for permits, and knows nothing of slots, is in the fleet. Machines of ours that come later are machines like others.
+// A foreign CONTROL that asks for permits, and knows nothing of slots, is in the fleet. Machines of
+// ours that come later are machines like others.
 func TestForeignWithPermitsWithoutSlots(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
@@ -185,7 +192,8 @@ func TestForeignWithPermitsWithoutSlots(t *testing.T) {
 	})
 }
 
-// With a lease every machine was replaced, and MASTER is started anew: whoever of before is not here has certainly stopped.
+// With a lease every machine was replaced, and MASTER restarts: an earlier machine that is not here
+// has certainly stopped.
 func TestReplacedThenMasterRestarts(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 2, leased)
@@ -196,7 +204,7 @@ func TestReplacedThenMasterRestarts(t *testing.T) {
 		f.must("owned", 3*time.Minute, f.owned(24))
 		f.pass(10 * time.Second)
 		own.Crash()
-		own.told = nil
+		own.events = nil
 		own.start()
 		f.must("back", 2*time.Minute, func() bool { return own.saw("machine.joined") == 2 })
 		f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 0})
@@ -205,7 +213,8 @@ func TestReplacedThenMasterRestarts(t *testing.T) {
 	})
 }
 
-// With a lease MASTER is started anew where the machines of before cannot reach it, and newcomers can. Those wait until what the others serve is over.
+// With a lease MASTER restarts where the earlier machines cannot reach it, and new ones can. Those
+// wait until what the others serve is over.
 func TestNewcomersAlone(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 2, leased)
@@ -221,7 +230,8 @@ func TestNewcomersAlone(t *testing.T) {
 	})
 }
 
-// MASTER waits in vain for machines. The first that comes then was in no fleet before, and is given everything at once.
+// MASTER waits in vain for machines. The first that comes then was in no fleet before, and is given
+// everything at once.
 func TestMasterWaitsInVain(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})

@@ -25,7 +25,7 @@ type ownMaster struct {
 	options master.Options
 	root    *actor.PID
 	failed  error
-	told    []messages.Event
+	events  []messages.Event
 	orders  int // given
 }
 
@@ -37,9 +37,9 @@ func (f *fleet) withOwnMaster(expect int, change ...func(*master.Options)) *ownM
 	m.options = master.Options{
 		Listen: masterURL, Authorization: "open sesame", Token: token, API: "https://discord.com", Expect: expect, Wait: 45 * time.Second,
 		Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond,
-		Failed: func(err error) { m.failed = err }, Told: func(e messages.Event) {
-			m.told = append(m.told, e)
-			if text, err := json.Marshal(e); err != nil || tells(string(text)) {
+		Failed: func(err error) { m.failed = err }, Observe: func(e messages.Event) {
+			m.events = append(m.events, e)
+			if text, err := json.Marshal(e); err != nil || leaks(string(text)) {
 				f.loop.Fail(fmt.Errorf("I7: the token is in an event of MASTER, or %w", err))
 			}
 		},
@@ -51,7 +51,7 @@ func (f *fleet) withOwnMaster(expect int, change ...func(*master.Options)) *ownM
 	return m
 }
 
-// start starts a life of MASTER.
+// start starts a run of MASTER.
 func (m *ownMaster) start() {
 	w, prefix := m.Boot()
 	root, err := m.f.system.Root.SpawnNamed(master.New(w, m.options), prefix+"fleet")
@@ -64,7 +64,7 @@ func (m *ownMaster) start() {
 // saw counts the events with a name.
 func (m *ownMaster) saw(name string) int {
 	n := 0
-	for _, e := range m.told {
+	for _, e := range m.events {
 		if got, _ := e.Event(); got == name {
 			n++
 		}
@@ -79,7 +79,8 @@ func sesame(o *actors.Options) { o.Master.Authorization = "open sesame" }
 var forgetful = map[string]fakecluster.SDK{"0": {NoSessions: true}, "1": {NoSessions: true, Boot: 3 * time.Second}, "2": {NoSessions: true},
 	"3": {NoSessions: true}, "4": {NoSessions: true}, "5": {NoSessions: true}}
 
-// ownStart is the whole main job: Discord is asked, machines are let in, shards are placed and started.
+// ownStart is the whole main job: Discord is asked, machines are let in, shards are placed and
+// started.
 func ownStart(shards, maxConcurrency, machines int) func(*fleet) {
 	return func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency})
@@ -97,7 +98,8 @@ func ownStart(shards, maxConcurrency, machines int) func(*fleet) {
 				first = s.IdentifyAt[0]
 			}
 		}
-		// every wave waits for the report of the one before: two ways of up to 80 ms, beside what the issue allows
+		// every wave waits for the report of the one before: two ways of up to 80 ms, beside what the
+		// issue allows
 		waves := int(floor/rules.Config{}.Floor(2)) + 1
 		if took, most := last.Sub(first), floor+floor/50+300*time.Millisecond+time.Duration(320*waves)*time.Millisecond; took > most {
 			f.t.Errorf("%d shards at %d on %d machines took %v, want at most %v", shards, maxConcurrency, machines, took, most)
@@ -113,7 +115,8 @@ func TestOwnMasterStartsOneMachine(t *testing.T)    { seeds(t, ownStart(32, 16, 
 func TestOwnMasterStartsSlowly(t *testing.T)        { seeds(t, ownStart(20, 1, 1)) }
 func TestOwnMasterStartsThreeMachines(t *testing.T) { seeds(t, ownStart(60, 4, 3)) }
 
-// MASTER is killed and started again while everything serves: nothing is started anew, and nothing is identified.
+// MASTER is killed and started again while everything serves: nothing is restarted, and nothing is
+// identified.
 func TestOwnMasterRestarts(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 4})
@@ -133,7 +136,8 @@ func TestOwnMasterRestarts(t *testing.T) {
 	})
 }
 
-// While MASTER is away clusters die on every machine: the machines pace themselves, each in its slots, and no limit is broken.
+// While MASTER is away clusters die on every machine: the machines pace themselves, each in its
+// slots, and no limit is broken.
 func TestMachinesPaceAlone(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 12, MaxConcurrency: 2})
@@ -155,7 +159,7 @@ func TestMachinesPaceAlone(t *testing.T) {
 	})
 }
 
-// A machine that comes later is a spare; one with the name of another is refused, and says so.
+// A machine that comes later is a spare; one with the name of another is refused, and reports so.
 func TestLatecomerAndDuplicate(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
@@ -175,7 +179,8 @@ func TestLatecomerAndDuplicate(t *testing.T) {
 	})
 }
 
-// Discord is away when MASTER starts: that is said once, and the fleet starts when Discord is back.
+// Discord is away when MASTER starts: that is reported once, and the fleet starts when Discord is
+// back.
 func TestDiscordAwayAtStart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
@@ -184,7 +189,7 @@ func TestDiscordAwayAtStart(t *testing.T) {
 		f.add("m1", f.good(nil), sesame)
 		f.pass(2 * time.Minute)
 		if n := m.saw("discord.unreachable"); n != 1 {
-			f.t.Errorf("discord.unreachable said %d times, want once", n)
+			f.t.Errorf("discord.unreachable raised %d times, want once", n)
 		}
 		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All})
 		f.must("every shard READY", 2*time.Minute, f.owned(16))
@@ -204,7 +209,8 @@ func TestTokenUnknownAtStart(t *testing.T) {
 	})
 }
 
-// Clusters die at random on three machines: the governor keeps the limit for all of them, and everything is READY again when it stops.
+// Clusters die at random on three machines: the governor keeps the limit for all of them, and
+// everything is READY again when it stops.
 func TestCrashesUnderTheGovernor(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 8})
@@ -226,7 +232,8 @@ func TestCrashesUnderTheGovernor(t *testing.T) {
 	})
 }
 
-// Two machines served by order of a MASTER that knew nothing of slots. Ours takes its place: they are given slots, and are machines like others.
+// Two machines served by order of a MASTER that knew nothing of slots. Ours takes its place: they
+// are given slots, and are machines like others.
 func TestTakesOverFromAnotherMaster(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 4})

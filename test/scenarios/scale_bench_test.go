@@ -18,7 +18,8 @@ import (
 // perMachine is how many shards a machine of the large fleet has.
 const perMachine = 160
 
-// crowd is a fleet of CONTROLs that are no more than their links: they say what CONTROLs say, at the pace they say it, without bots. What is measured is MASTER.
+// crowd is a fleet of CONTROLs that are only their links: they send what CONTROLs send, at the same
+// pace, without bots. MASTER is what is measured.
 type crowd struct {
 	loop  *sim.Loop
 	net   *sim.Net
@@ -28,9 +29,11 @@ type crowd struct {
 	seq   int64
 }
 
-// BenchmarkMaster is what MASTER costs at three sizes of a fleet: CPU time of a start's placement and of the loss of a machine, from the end of its grace until its shards are
-// ordered elsewhere; memory a shard; and the share of one core that heartbeats and moving sessions take at their real pace. CPU time is that of MASTER's actors, which encode
-// and decode, too; what the simulation takes around them is not counted.
+// BenchmarkMaster is what MASTER costs at three sizes of a fleet: CPU time of a start's placement
+// and of the loss of a machine, from the end of its grace until its shards are ordered elsewhere;
+// memory a shard; and the share of one core that heartbeats and moving sessions take at their real
+// pace. CPU time is that of MASTER's actors, which encode and decode, too; what the simulation
+// takes around them is not counted.
 func BenchmarkMaster(b *testing.B) {
 	for _, machines := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("machines=%d", machines), func(b *testing.B) {
@@ -53,13 +56,13 @@ func measure(b *testing.B, f *fleet, machines int) {
 	c := &crowd{loop: f.loop, net: f.net, links: make([]transport.Link, machines), place: make([]messages.Place, machines)}
 	m := &ownMaster{Host: sim.NewHost(f.loop, f.net, "master"), f: f}
 	m.options = master.Options{Listen: masterURL, Authorization: "open sesame", Token: token, Shards: shards, MaxConcurrency: 16, Expect: machines, Wait: 45 * time.Second,
-		Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond, Failed: func(error) {}, Told: func(e messages.Event) { m.told = append(m.told, e) }}
+		Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond, Failed: func(error) {}, Observe: func(e messages.Event) { m.events = append(m.events, e) }}
 	m.start()
 	c.own = m
 	runtime.LockOSThread() // for threadCPU
 	defer runtime.UnlockOSThread()
 	var own time.Duration
-	f.loop.Around = func(who string, turn func()) {
+	f.loop.Around = func(actor string, turn func()) {
 		began := threadCPU(b)
 		turn()
 		own += threadCPU(b) - began
@@ -108,7 +111,7 @@ func threadCPU(b *testing.B) time.Duration {
 	return time.Duration(used.Nano())
 }
 
-// heap is what is in use.
+// heap returns the bytes in use.
 func heap() int64 {
 	runtime.GC()
 	var s runtime.MemStats
@@ -157,7 +160,7 @@ func (c *crowd) beat(i int) {
 	c.say(i, messages.Heartbeat{Seq: c.seq, ShardsReady: perMachine, Ranges: []messages.RangeInfo{{Range: r, State: messages.RangeOperational, Epoch: 1}}})
 }
 
-// sessions tells that the seq of every shard has moved.
+// sessions reports that the seq of every shard has moved.
 func (c *crowd) sessions(i int) {
 	c.seq++
 	var moved messages.SessionsMoved

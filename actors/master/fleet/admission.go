@@ -44,7 +44,7 @@ func (f *Fleet) welcome(a Arrived) {
 	f.greet(m)
 }
 
-// succeed hands the source of a CONTROL that is away to another one, and returns the machine of
+// succeed passes the name of a CONTROL that is away to another one, and returns the machine of
 // that. The former keeps its slots, and what is known of it, under another name: it may be alive.
 func (f *Fleet) succeed(former *machine, instance string) *machine {
 	if len(former.granted) > 0 { // its grace is over, and no machine was there to take its ranges
@@ -53,7 +53,7 @@ func (f *Fleet) succeed(former *machine, instance string) *machine {
 	by := func(instance string) string { return fmt.Sprintf("%s (%s)", former.source, instance) }
 	source := former.source
 	m := f.machines[by(instance)]
-	if m == nil || m.link != 0 { // linked: that is the name of somebody else
+	if m == nil || m.link != 0 { // linked: the name is another machine's
 		m = newMachine(source)
 	} else {
 		delete(f.machines, m.source)
@@ -79,7 +79,7 @@ func (f *Fleet) refuseLink(a Arrived, code int, why string) {
 	f.do(Refuse{a.Link, code, why})
 }
 
-// greet sends a CONTROL what the fleet is, as soon as that is known.
+// greet sends a CONTROL the fleet's settings, as soon as they are known.
 func (f *Fleet) greet(m *machine) {
 	known := f.settings.shards > 0
 	if m.link == 0 || !known && f.blindEpoch == 0 {
@@ -108,10 +108,10 @@ func (f *Fleet) greet(m *machine) {
 }
 
 // speakWithin is how long a CONTROL that speaks PROTOCOL A6 alone, as far as its greeting shows,
-// may take to report what it is. After that it is taken for one that never does.
+// may take to report what it is. After that it counts as one that never does.
 const speakWithin = 10 * time.Second
 
-// informed takes a CONTROL at its word: what it serves is its own.
+// informed takes a CONTROL's report: what it serves is its own.
 func (f *Fleet) informed(e Informed) {
 	m := f.machines[e.Source]
 	if !e.Assumed {
@@ -121,7 +121,7 @@ func (f *Fleet) informed(e Informed) {
 		f.keepSlots()
 		return
 	}
-	if m.assumed && !e.Assumed { // it speaks after all
+	if m.assumed && !e.Assumed { // it reports after all
 		m.informed = false
 	}
 	m.assumed = e.Assumed
@@ -140,7 +140,7 @@ func (f *Fleet) informed(e Informed) {
 	f.checkReady()
 }
 
-// take notes what a CONTROL reports of itself.
+// take records what a CONTROL reports of itself.
 func (m *machine) take(i messages.Info) {
 	m.informed, m.host, m.ranges, m.knows = true, i.Hostname, i.Ranges, i.Machine
 	m.shards, m.per = i.ShardCount, i.ShardsPerCluster
@@ -214,8 +214,8 @@ func (f *Fleet) outranks(i messages.Info) bool {
 	return f.state == Gathering && slices.ContainsFunc(i.Ranges, func(r messages.RangeInfo) bool { return r.Epoch > newest })
 }
 
-// parted notes that a link ended. The machine's ranges stay its own for a grace, for its clusters
-// go on, unless it stopped them and said goodbye.
+// parted records that a link ended. The machine's ranges stay its own for a grace, for its clusters
+// go on, unless it stopped them and announced its end.
 func (f *Fleet) parted(e Parted) {
 	f.do(End{e.Link})
 	m := f.machines[e.Source]
@@ -254,10 +254,10 @@ func (f *Fleet) present() int {
 	return n
 }
 
-// checkSharding looks whether what a machine serves is of another sharding than the fleet's: then
-// it has no claim to it, and has to stop it before it gets anything, which it is ordered once a
-// link. One that does not report its sharding is taken at its word. Where nothing is served by the
-// fleet's sharding yet it is the other way round: the machine's becomes the fleet's (follow).
+// checkSharding checks whether what a machine serves is of another sharding than the fleet's. Then
+// the machine has no claim to it, and has to stop it before it gets anything, which it is ordered
+// once a link. A machine that does not report its sharding is trusted. Where nothing is served by
+// the fleet's sharding, the machine's becomes the fleet's (follow).
 func (f *Fleet) checkSharding(m *machine, i messages.Info, first bool) {
 	ordered := m.outdated && !first
 	m.outdated = len(i.Ranges) > 0 && i.ShardCount > 0 && i.ShardsPerCluster > 0 && (i.ShardCount != f.settings.shards || i.ShardsPerCluster != f.settings.perCluster)

@@ -13,7 +13,7 @@ import (
 
 // This file carries out operators' orders.
 
-// carry begins what an order wants. done: that was all, or it is refused.
+// carry begins an order. done: it is complete already, or refused.
 func (f *Fleet) carry(o *openOrder) (done bool, err error) {
 	switch d := o.Directive.(type) {
 	case messages.ResumeFleet:
@@ -110,12 +110,12 @@ func (f *Fleet) ownerOf(id messages.ClusterID) *machine {
 }
 
 // command sends a command to a machine, and waits for its end. Its id follows from the order's:
-// when the next life of MASTER gets the same order again, each machine answers for what it did, or
-// is at, by its last report (PROTOCOL B1: a repeated id is answered from memory).
+// when the next run of MASTER gets the same order again, each machine answers for what it did, or
+// is doing, by its last report (PROTOCOL B1: a repeated id is answered from memory).
 func (f *Fleet) command(o *openOrder, m *machine, name string, args any) {
 	raw, err := json.Marshal(args)
 	if err != nil {
-		panic(err) // of our own making
+		panic(err) // its own value
 	}
 	o.command, o.at = commandID(name, o.ID, m), m.source
 	f.do(Send{Link: m.link, Packet: messages.Command{ID: o.command, Name: name, Args: raw}})
@@ -123,7 +123,7 @@ func (f *Fleet) command(o *openOrder, m *machine, name string, args any) {
 
 func commandID(name, orderID string, m *machine) string { return name + "/" + orderID + "/" + m.source }
 
-// resumeRolling goes on with a rolling restart of an earlier life of MASTER, of which a machine
+// resumeRolling goes on with a rolling restart of an earlier run of MASTER, of which a machine
 // reports its part.
 func (f *Fleet) resumeRolling(m *machine, commandID string) {
 	id, rolls := strings.CutPrefix(commandID, messages.CommandRollingRestart+"/")
@@ -150,7 +150,7 @@ func (f *Fleet) rollNext(o *openOrder) (done bool, err error) {
 	return true, nil
 }
 
-// drain gives a machine nothing more, and what it has to others.
+// drain gives a machine nothing more, and assigns what it has to others.
 func (f *Fleet) drain(source string) (done bool, err error) {
 	m, err := f.named(source)
 	switch {
@@ -168,9 +168,9 @@ func (f *Fleet) drain(source string) (done bool, err error) {
 	return false, nil
 }
 
-// offloadDrained orders a drained machine to let go of what it has, once there is another one for
-// it, which gets it when it is free. The machine remembers that it is drained: that is all that
-// MASTER's next life needs to go on with it.
+// offloadDrained orders a drained machine to let go of what it has, once another machine can take
+// it. The machine remembers that it is drained: that is all that MASTER's next run needs to go on
+// with it.
 func (f *Fleet) offloadDrained(m *machine) {
 	if !m.isDrained() || !m.heard() || len(m.granted) == 0 || f.halted != nil || f.state != Serving || !f.slotsKnown() || !f.canTake() {
 		return
@@ -195,7 +195,7 @@ func (f *Fleet) checkDrains() {
 		case m == nil: // it left
 			f.end(o, messages.FleetOrderDone, nil)
 		case !m.isDrained():
-			f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s was undrained meanwhile", d.Source))
+			f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s was undrained before the drain ended", d.Source))
 		default:
 			missing := load(plan.Unserved(f.settings.shards, f.rangesIn(messages.RangeOperational, messages.RangeFailed, messages.RangeStopped)))
 			if missing > 0 {
@@ -237,8 +237,8 @@ func (f *Fleet) acked(e Acked) {
 	}
 }
 
-// failOrdersAt ends the orders that a machine was at when its link ended. It may carry them out all
-// the same, which nothing would report.
+// failOrdersAt ends the orders that a machine was carrying out when its link ended. It may still
+// carry them out, which nothing would report.
 func (f *Fleet) failOrdersAt(m *machine) {
 	for _, o := range slices.Clone(f.open) {
 		if o.command != "" && o.at == m.source {

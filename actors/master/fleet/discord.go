@@ -8,27 +8,27 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what MASTER asks Discord: how many shards the bot should have, and how many
-// identifies are left. It obeys a Discord that refuses to be asked, also in its next life: one who
-// asks all the same is locked out for longer.
+// This file asks Discord how many shards the bot should have, and how many identifies are left.
+// MASTER obeys a Discord that refuses to be asked, also in its next run: asking again prolongs the
+// lockout.
 
 // discord is what the fleet knows of Discord's answers.
 type discord struct {
 	posed        bool // a question is under way
-	budgeted     bool // the budget was answered, in this life of MASTER
+	budgeted     bool // the budget was answered, in this run of MASTER
 	answeredAt   time.Time
 	notBefore    time.Time // it refuses to be asked until then
 	tries        int
 	unreachable  string // the last reason reported
 	budgetErr    string // the last reason logged
-	wrongCode    int    // Discord closed a shard of this count with it, and is to be asked for another; 0: none
+	wrongCode    int    // Discord closed a shard of this count with it, and has to be asked for another; 0: none
 	recommended  int    // shards, last
 	recommendAt  time.Time
 	blindEpoch   int64 // in which CONTROLs were greeted without Discord's answer; 0: none
 	tokenRefused bool  // that is reported
 }
 
-// Refusal is Discord's wish not to be asked for a while.
+// Refusal is Discord's demand not to be asked for a while.
 type Refusal struct {
 	NotBefore time.Time
 	Err       string
@@ -97,7 +97,7 @@ func (f *Fleet) counts() bool {
 	return f.posed
 }
 
-// read notes that Discord answered, and returns why its answer is of no use.
+// read records that Discord answered, and returns why its answer is unusable.
 func (f *Fleet) read(e Answered) error {
 	f.posed, f.answeredAt = false, f.now
 	var refused *plan.GatewayBotError
@@ -129,7 +129,7 @@ func (f *Fleet) answered(e Answered) {
 	}
 }
 
-// withoutAsking is what an operator can do who cannot wait.
+// withoutAsking is advice to an operator on how to start without Discord's answer.
 const withoutAsking = "fleet.shards and fleet.max_concurrency, both set by hand, start the fleet without asking"
 
 // complain reports once, for each reason, why Discord's answer is missing.
@@ -145,7 +145,7 @@ func (f *Fleet) complain(err string, wait time.Duration) {
 	f.raise(e)
 }
 
-// recallRefusal obeys what Discord answered an earlier life of MASTER. A clock that was wrong costs
+// recallRefusal obeys what Discord answered an earlier run of MASTER. A clock that was wrong costs
 // a day at most.
 func (f *Fleet) recallRefusal(r Refusal) {
 	wait := r.NotBefore.Sub(f.now)
@@ -157,8 +157,9 @@ func (f *Fleet) recallRefusal(r Refusal) {
 	f.raise(messages.DiscordUnreachable{Err: r.Err, RetryInMS: messages.Millis(wait), Hint: withoutAsking})
 }
 
-// askMachines greets CONTROLs with all that is known without Discord: those that serve report what
-// the fleet is. There are no permits yet, so that they pace themselves, by their slots.
+// askMachines greets CONTROLs with all that is known without Discord: those that serve report the
+// fleet's settings. There are no permits in this state, so that they pace themselves, by their
+// slots.
 func (f *Fleet) askMachines() {
 	if f.state != Asking || f.blindEpoch > 0 {
 		return

@@ -1,13 +1,13 @@
 // Package fleet holds MASTER's rules: which CONTROLs it admits, which of them serves which shards,
-// and what becomes of a machine that is lost.
+// and what happens when a machine is lost.
 //
 // A Fleet is a value without actors, clocks or sockets. Step takes an event and the time, and
 // returns the effects; package master carries them out.
 //
-//	event.go      what happens        effect.go     what follows
+//	event.go      events              effect.go     effects
 //	fleet.go      states, greetings   admission.go  links, first reports, sharding
 //	discord.go    shards and budget   machine.go    what is known of a machine
-//	place.go      who serves what     slots.go      who identifies while MASTER is away
+//	place.go      ranges of machines  slots.go      slots for identifies without MASTER
 //	failover.go   machines that are away
 //	turns.go      CONTROLs that pace themselves
 //	halt.go       a token that Discord refuses

@@ -7,10 +7,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Effect is something to be done outside.
+// Effect is something to do outside.
 type Effect interface{ effect() }
 
-// What is done at links.
+// Effects at links.
 type (
 	// Admit begins to serve a link.
 	Admit struct {
@@ -29,7 +29,7 @@ type (
 	}
 	// End forgets a link that is closed.
 	End struct{ Link int }
-	// Greet sends a CONTROL what the fleet is. The bot's token and the time are the actor's to add.
+	// Greet sends a CONTROL the fleet's settings. The actor adds the bot's token and the time.
 	Greet struct {
 		Link       int
 		Initialise messages.Initialise
@@ -48,7 +48,7 @@ type (
 	}
 )
 
-// What the governor hears.
+// Effects at the governor.
 type (
 	// Pace begins to grant permits.
 	Pace struct{ Shards, MaxConcurrency int }
@@ -56,15 +56,15 @@ type (
 	Repace struct{ MaxConcurrency int }
 	// Keep limits grants to these slots; nil lifts the limit.
 	Keep struct{ Slots []messages.Place }
-	// UsedAll: every one of so many buckets may have been used until now.
+	// UsedAll: all of Buckets buckets may have been used until now.
 	UsedAll struct{ Buckets int }
 	// Halt ends all grants, until Resume.
 	Halt   struct{}
 	Resume struct{}
 	// Counting: Discord is being asked how much of the identify budget is left.
 	Counting struct{}
-	// Budget is its answer. Blind: there are machines whose identifies are unknown. Away are those
-	// that are known and not linked.
+	// Budget is its answer. Blind: there are machines whose identifies are unknown. Away are the known
+	// machines that are not linked.
 	Budget struct {
 		plan.Budget
 		Blind bool
@@ -74,11 +74,11 @@ type (
 	Unanswered struct{}
 )
 
-// What else is done.
+// Other effects.
 type (
 	// AskDiscord asks Discord for its recommendation and limits; Answered follows.
 	AskDiscord struct{}
-	// After brings an event back once a time has passed.
+	// After returns an event to Step once a time has passed.
 	After struct {
 		For   time.Duration
 		Event Event
@@ -90,7 +90,7 @@ type (
 		Order   messages.FleetOrder
 		Verdict messages.Verdict
 	}
-	// Remember keeps a refusal of Discord's for MASTER's next life.
+	// Remember keeps a refusal of Discord's for MASTER's next run.
 	Remember struct{ Refusal }
 	// Warn logs why the identify budget is unknown.
 	Warn struct{ Err error }

@@ -11,7 +11,7 @@ import (
 // no longer the machine's is stale and changes nothing.
 type Event interface{ event() }
 
-// What happens at links.
+// Events of links.
 type (
 	// Arrived: a CONTROL opened a link and introduced itself. Authorized: by the right secret.
 	Arrived struct {
@@ -19,8 +19,7 @@ type (
 		Authorized               bool
 		Source, Instance, Remote string
 	}
-	// Informed: a CONTROL reported what it is. Assumed: it did not, and is taken for one that never
-	// does.
+	// Informed: a CONTROL reported what it is. Assumed: it did not, and counts as one that never does.
 	Informed struct {
 		Source  string
 		Link    int
@@ -52,8 +51,8 @@ type (
 		Clusters messages.ClusterCounts
 		Ready    int // shards
 	}
-	// Fatal: Discord closed a shard with a code that no restart repairs. Times is how many an event
-	// about it stands for; 0: none is raised.
+	// Fatal: Discord closed a shard with a code that no restart repairs. Times is how many occurrences
+	// an event about it covers; 0: none is raised.
 	Fatal struct {
 		Source string
 		Packet messages.Fatal
@@ -68,19 +67,19 @@ type (
 	}
 )
 
-// What else happens.
+// Other events.
 type (
 	// Started: MASTER begins. Refusal is the last one of Discord that is not over; nil: none.
 	Started struct{ Refusal *Refusal }
-	// Recovered: MASTER's actor panicked, and what it was at is lost.
+	// Recovered: MASTER's actor panicked, and lost the message it was handling.
 	Recovered struct{}
-	// Answered is Discord's answer to AskDiscord: ErrUnauthorized, a *plan.GatewayBotError, or what
-	// kept it from answering.
+	// Answered is Discord's answer to AskDiscord: ErrUnauthorized, a *plan.GatewayBotError, or the
+	// error that kept it from answering.
 	Answered struct {
 		Bot plan.GatewayBot
 		Err error
 	}
-	// Recount: the governor wants to know how much of the identify budget is left.
+	// Recount: the governor asks how much of the identify budget is left.
 	Recount struct{}
 	// Ordered: an operator's order came.
 	Ordered struct{ messages.FleetOrder }

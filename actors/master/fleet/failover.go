@@ -6,15 +6,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is what becomes of a machine whose link is lost.
+// This file handles a machine whose link is lost.
 //
 //	linked ──lost──▶ expected ──grace──▶ replaced ──an hour──▶ forgotten
 //	   ▲                │                   │
 //	   └────────────────┴── it returns ─────┘
 //
-// Expected, it keeps what it serves. Replaced, what it served is placed elsewhere, with its
-// sessions; should it return, it lets go of that, and becomes a spare. Nothing is decided while no
-// machine is linked, nor by a timer that comes late: then it was MASTER that was away.
+// An expected machine keeps what it serves. What a replaced machine served is placed elsewhere,
+// with its sessions; if it returns, it lets go of that, and becomes a spare. Nothing is decided
+// while no machine is linked, nor by a timer that comes late: then MASTER itself was away.
 
 // returnWithin is how long a CONTROL may take to come back to a MASTER that was away: its longest
 // wait between two dials, 30 s + 10 % (PROTOCOL B1), and its greeting.
@@ -26,8 +26,8 @@ func (f *Fleet) expect(m *machine, within time.Duration) {
 	f.after(within, graceOver{m.source, m.losses, m.due})
 }
 
-// expectAll gives it to every machine that is away, from now, and enough of it even if it was MASTER
-// that was away.
+// expectAll gives every machine that is away the time to come back, from now, and enough of it even
+// if MASTER itself was away.
 func (f *Fleet) expectAll() {
 	for _, m := range f.inOrder() {
 		if m.link == 0 {
@@ -38,7 +38,7 @@ func (f *Fleet) expectAll() {
 }
 
 // awaitsReturns reports whether what no machine here serves may belong to one that comes back, from
-// before this life of MASTER. Where there was a MASTER before, every machine has as long to come
+// before this run of MASTER. Where there was a MASTER before, every machine has as long to come
 // back as if it had been lost when the first one came back, for until then MASTER itself may have
 // been cut off; and as long to stop what it serves.
 func (f *Fleet) awaitsReturns() bool {

@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Fleet is everything that MASTER knows of the fleet, and its rules.
+// Fleet is MASTER's knowledge of the fleet, and its rules.
 //
 //	        shards and limits known            all connected, or the wait is over
 //	Asking ─────────────────────────▶ Gathering ──────────────────────────────────▶ Serving
@@ -28,15 +28,17 @@ type Fleet struct {
 	settings settings
 	machines map[string]*machine // by source
 	sorted   []*machine          // the same in the order of their sources; nil: to be sorted again
-	orderIDs int                 // assigned; a machine that was forgotten remembers the orders it answered
+	orderIDs int                 // assigned; a forgotten machine remembers the orders it answered
 
-	firstReturn   time.Time // when the first machine came that serves by an order from before this life of MASTER; zero: none did
-	noneConnected bool      // the wait for CONTROLs ended without any
-	allReady      bool      // every shard was READY once
-	reserved      bool      // the buckets are kept for a machine that paces itself
+	// when the first machine came that serves by an order from before this run of MASTER; zero: none
+	// did
+	firstReturn   time.Time
+	noneConnected bool // the wait for CONTROLs ended without any
+	allReady      bool // every shard was READY once
+	reserved      bool // the buckets are kept for a machine that paces itself
 
 	halted  *messages.Halt
-	resumed *messages.Halt // the last halt that an operator lifted, in this life of MASTER or before
+	resumed *messages.Halt // the last halt that an operator lifted, in this run of MASTER or before
 
 	refusals, duplicates plan.Quota // of events about links that are refused
 
@@ -55,7 +57,7 @@ const (
 	Serving   State = "serving"   // ranges are placed
 )
 
-// Options are what the operator set, and MASTER's own times.
+// Options are the operator's settings, and MASTER's own times.
 type Options struct {
 	Shards           int // 0: Discord's recommendation
 	MaxConcurrency   int // 0: Discord's
@@ -86,11 +88,11 @@ const (
 	sourceMax   = 255
 )
 
-// refused is the quota of events about refused links: anyone who reaches the port can make one.
+// refused is the quota of events about refused links: anyone who reaches the port can cause one.
 var refused = plan.Quota{Share: plan.Share{Burst: 10, PerSecond: 1. / 60}}
 
-// New returns a fleet that begins now, in state Asking. Its epoch outranks those of MASTERs before,
-// where epoch is a time that never goes back.
+// New returns a fleet that begins at now, in state Asking. Its epoch outranks those of MASTERs
+// before, where epoch is a time that never goes back.
 func New(o Options, epoch int64, now time.Time) *Fleet {
 	return &Fleet{options: o, state: Asking, began: now, epoch: epoch, machines: map[string]*machine{}, refusals: refused, duplicates: refused}
 }
@@ -98,8 +100,8 @@ func New(o Options, epoch int64, now time.Time) *Fleet {
 // State returns the fleet's state.
 func (f *Fleet) State() State { return f.state }
 
-// Step takes an event that happened now, and returns what follows from it, to be carried out in
-// this order.
+// Step takes an event that happened at now, and returns the effects, to be carried out in this
+// order.
 func (f *Fleet) Step(e Event, now time.Time) []Effect {
 	f.now, f.effects = now, nil
 	switch f.state {
@@ -157,7 +159,7 @@ func (f *Fleet) gathering(e Event) {
 		case !f.noneConnected || m == nil || !m.informed:
 		case f.firstReturn.IsZero() && f.inherited.IsZero():
 			f.serve()
-		default: // it was in a fleet before: so may be others
+		default: // it was in a fleet before: others may have been too
 			f.noneConnected = false
 			f.in(f.options.Wait)
 		}

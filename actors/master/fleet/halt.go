@@ -9,8 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// fatal takes what a machine learned of a token or of intents that Discord refuses: the whole fleet
-// stops at the first report of it.
+// fatal handles a machine's report of a token or of intents that Discord refuses: the whole fleet
+// stops at the first one.
 func (f *Fleet) fatal(e Fatal) {
 	p := e.Packet
 	if e.Times > 0 {
@@ -25,7 +25,7 @@ func (f *Fleet) fatal(e Fatal) {
 }
 
 // halt shuts every machine down, once. It lasts as long as the token: the machines remember it for
-// MASTER's next life.
+// MASTER's next run.
 func (f *Fleet) halt(h messages.Halt) {
 	if f.halted != nil || f.resumed.Lifts(h) {
 		return
@@ -47,16 +47,16 @@ func (f *Fleet) shutDown(m *machine) {
 	f.do(Send{Link: m.link, Packet: messages.Shutdown{ID: f.orderID(m), Reason: fmt.Sprintf("halted: a shard was closed with %d", f.halted.Code), Halt: f.halted}})
 }
 
-// rememberResumed takes a machine's word for the last halt that was lifted.
+// rememberResumed takes a machine's report of the last halt that was lifted.
 func (f *Fleet) rememberResumed(i messages.Info) {
 	if r := i.Resumed; r != nil && r.Token == f.options.Token && (f.resumed == nil || r.Epoch > f.resumed.Epoch) {
 		f.resumed = r
 	}
 }
 
-// judgeHalts takes the halts that machines remember for the fleet's own, unless an operator lifted
-// them while they were away; those machines hear of it. In state Gathering it is too early: a
-// machine may still come that knows of it.
+// judgeHalts adopts the halts that machines remember, unless an operator lifted them while the
+// machines were away; then it reports that to them. In state Gathering it is too early: a machine
+// may still come that knows of it.
 func (f *Fleet) judgeHalts() {
 	for _, m := range f.inOrder() {
 		switch h := m.halted; {

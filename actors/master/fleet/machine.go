@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// machine is a CONTROL that was linked once in this life of MASTER.
+// machine is a CONTROL that was linked once in this run of MASTER.
 type machine struct {
 	source   string
 	instance string
@@ -24,7 +24,7 @@ type machine struct {
 	lapsed time.Time // when its ranges were placed elsewhere; zero: they were not
 }
 
-// reported is what a CONTROL reported of itself last. It remains while the machine is away.
+// reported is a CONTROL's last report of itself. It remains while the machine is away.
 type reported struct {
 	informed bool // since it was linked
 	assumed  bool // it reports nothing of itself
@@ -47,10 +47,10 @@ type assigned struct {
 	leaving  []messages.ShardRange             // of these: it was ordered to let them go
 	turns    map[messages.ShardRange]time.Time // when those of the ranges began that it starts by itself
 	spare    bool                              // it was ordered to be one
-	refused  bool                              // it refused a range of late
+	refused  bool                              // it refused a range recently
 	outdated bool                              // it serves by another sharding than the fleet's, which has to end first
 	drained  *bool                             // by an operator: it gets no ranges; nil: unknown until the machine reports
-	place    messages.Place                    // its slots; zero: none yet
+	place    messages.Place                    // its slots; zero: none
 	donation messages.Place                    // the half that it gives away once it knows its place; zero: none
 }
 
@@ -74,7 +74,7 @@ func (m *machine) state() messages.MachineState {
 func (m *machine) heard() bool { return m.link != 0 && m.informed }
 
 // ready reports whether a machine can be given shards: it reported what it is, and knows its slots.
-// One that paces itself hears of them before its first shard, and may ignore them (PROTOCOL B1:
+// One that paces itself receives them before its first shard, and may ignore them (PROTOCOL B1:
 // machine is a field like any other): it starts in its turn, and MASTER grants nothing while it is
 // away.
 func (m *machine) ready() bool { return m.heard() && (m.paces || m.settled()) }
@@ -89,7 +89,7 @@ func (m *machine) takes() bool {
 
 func (m *machine) isDrained() bool { return m.drained != nil && *m.drained }
 
-// alone reports whether a machine believes to be the only one: it serves, and has never heard of
+// alone reports whether a machine believes to be the only one: it serves, and has never received
 // slots.
 func (m *machine) alone() bool { return m.knows.Of == 0 && len(m.ranges) > 0 }
 
@@ -110,7 +110,7 @@ func (m *machine) places(all []messages.Place) []messages.Place {
 	return all
 }
 
-// stateOf returns how far a machine is with a range; "": it does not serve it.
+// stateOf returns a machine's state of a range; "": it does not serve it.
 func (m *machine) stateOf(g messages.ShardRange) (state messages.RangeState) {
 	for _, r := range m.ranges {
 		if r.Range.Overlaps(g) && state != messages.RangeConnecting {

@@ -8,7 +8,7 @@ import (
 )
 
 // Three CONTROLs have one source, one after the other, and instances that begin alike. Each that
-// comes back has the slots that were its own, and nobody else has them.
+// comes back has its own slots, and no other machine has them.
 func TestOneNameAfterTheOther(t *testing.T) {
 	s := play(t)
 	s.discord(16, 1, 1000)

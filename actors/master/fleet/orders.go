@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file keeps the operators' orders: which are under way, how far they are, how they ended.
+// This file keeps the operators' orders: those under way, their progress, and their outcomes.
 
 type orders struct {
 	open  []*openOrder
@@ -20,7 +20,7 @@ type openOrder struct {
 	messages.FleetOrder
 	command  string   // the id of the command that is out; "": none is
 	at       string   // the machine it went to
-	queue    []string // machines whose turn is to come
+	queue    []string // machines still to be done
 	waits    bool     // for state Serving: its machines may still come
 	progress string   // reported last
 }
@@ -38,7 +38,7 @@ const (
 	openMax   = 64
 )
 
-// unknownError is that of an order for what does not exist.
+// unknownError is the error of an order for something that does not exist.
 type unknownError struct{ error }
 
 // accept begins an order, unless it is known.

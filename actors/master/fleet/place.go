@@ -9,17 +9,17 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file places ranges: what no machine serves is granted to one, and what a machine reports that
-// it serves is its own unless it was granted to another.
+// This file places ranges: what no machine serves is granted to one, and what a machine reports to
+// serve is its own unless it was granted to another.
 
 const (
 	// connectMax is how many shards one order grants at most: their sessions travel with it, and a
 	// frame has at most 1 MiB (PROTOCOL B1).
 	connectMax = 1000
-	// largeStart is how many shards are enough to ask Discord how many identifies are left; where no
-	// machine serves yet, before any are granted.
+	// largeStart is the number of shards from which on Discord is asked how many identifies are left;
+	// where no machine serves, before any are granted.
 	largeStart = 50
-	// offloadWithin is what the bots' handlers may take when another machine serves their shards
+	// offloadWithin is the time for the bots' handlers when another machine serves their shards
 	// already.
 	offloadWithin = time.Second
 	// refusedBackoff is how long a machine that refused a range gets none.
@@ -27,7 +27,7 @@ const (
 )
 
 // settle does what can be done now: slots for machines without, ranges that no machine serves,
-// spares, turns, orders that are done by it.
+// spares, turns, orders that this completes.
 func (f *Fleet) settle() {
 	f.assignSlots()
 	if f.halted == nil && f.state == Serving && f.slotsKnown() {
@@ -42,8 +42,8 @@ func (f *Fleet) settle() {
 	f.checkDrains()
 }
 
-// place grants what no machine has to those that have nothing, to as many of them as it takes, or
-// to all where those are too few. It reports whether that is done, and waits for nothing.
+// place grants what no machine has to those that have nothing, to as many of them as needed, or to
+// all where those are too few. It reports whether that is done, and waits for nothing.
 func (f *Fleet) place() bool {
 	var granted []messages.ShardRange
 	var here, idle []*machine
@@ -158,14 +158,14 @@ func (f *Fleet) offload(m *machine, r messages.ShardRange, why string, within ti
 	f.do(Send{Link: m.link, Packet: messages.Offload{ID: f.orderID(m), Range: r, Reason: why, WithinMS: messages.Millis(within)}})
 }
 
-// orderID returns an id that no order to this machine had before, in no life of MASTER.
+// orderID returns an id that no order to this machine had before, in no run of MASTER.
 func (f *Fleet) orderID(m *machine) string {
 	f.orderIDs++
 	return fmt.Sprintf("%d-%s-%d", f.epoch, m.source, f.orderIDs)
 }
 
-// reconcile makes a returned CONTROL and the grants agree: what it serves and was not granted to
-// another is its own, what others have it lets go, what it was granted and does not serve it is
+// reconcile makes a returned CONTROL and the grants agree. What it serves and was not granted to
+// another is its own. It lets go of what others have. What it was granted and does not serve is
 // granted again.
 func (f *Fleet) reconcile(m *machine) {
 	if f.halted != nil {
@@ -202,7 +202,7 @@ func (f *Fleet) confirmAll(m *machine) {
 
 // restore grants a linked machine again what it served before, and let go of by itself: its lease
 // ran out while MASTER was suspended. A machine that stops refuses it. A drained one lets go by
-// order of an earlier life of MASTER: that is left to others, as far as there are any or may be.
+// order of an earlier run of MASTER: that is left to others, as far as there are any or may be.
 func (f *Fleet) restore(m *machine, before []messages.RangeInfo) {
 	for _, g := range slices.Clone(m.granted) {
 		has := func(r messages.RangeInfo) bool { return r.Range.Overlaps(g) }
@@ -261,8 +261,8 @@ func (f *Fleet) claim(m *machine, g messages.ShardRange) int64 {
 	return epoch
 }
 
-// lose takes a range from a machine that has it beside its owner, within a second. What of it is up
-// was served twice.
+// lose takes a range from a machine that has it beside its owner, within a second. The part of it
+// that is up was served twice.
 func (f *Fleet) lose(m *machine, r messages.ShardRange, owner string) {
 	up := func(o messages.RangeInfo) bool { return o.State == messages.RangeOperational && o.Range.Overlaps(r) }
 	if slices.ContainsFunc(m.ranges, up) {

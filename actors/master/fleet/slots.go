@@ -9,15 +9,17 @@ import (
 )
 
 // This file assigns the slots in which machines identify while MASTER is away (PROTOCOL B3). Every
-// machine has its own, and knows them before it gets a shard. A newcomer gets slots that no machine
-// has, or half of another machine's once that one has reported that it knows. While a machine is
-// away MASTER grants nothing in its slots.
+// machine has its own, and knows them before it gets a shard. A new machine gets slots that no
+// machine has, or half of another machine's once that one has reported that it knows. While a
+// machine is away MASTER grants nothing in its slots.
 
 // slots is what the fleet knows of them beside its machines.
 type slots struct {
-	inherited time.Time        // when a machine first brought slots of an earlier life of MASTER; zero: none did. A machine that is away may have those that none here has
+	// when a machine first brought slots of an earlier run of MASTER; zero: none did. A machine that
+	// is away may have those that none here has
+	inherited time.Time
 	slotsBy   time.Time        // until then nothing is placed before every linked machine knows its slots
-	donations []messages.Place // that a machine gave away, and none has yet
+	donations []messages.Place // that a machine gave away, and no other has
 	kept      []messages.Place // as the governor knows them; nil: it grants in all
 	keepSent  bool             // the governor knows them
 	held      bool             // no machine may identify, and that is reported
@@ -26,10 +28,11 @@ type slots struct {
 const (
 	// forgetAfter is how long a machine that is away keeps its slots, and its name.
 	forgetAfter = time.Hour
-	// slotsWithin is how long a machine that does not report that it knows its slots delays the others.
+	// slotsWithin is how long a machine that does not report that it knows its slots delays the
+	// others.
 	slotsWithin = 5 * time.Second
-	// leaseMargin is what the end of a lease may take: a second for the bots' handlers, and the death
-	// of what does not obey.
+	// leaseMargin is the time the end of a lease may take: a second for the bots' handlers, and the
+	// death of a process that does not obey.
 	leaseMargin = 5 * time.Second
 )
 
@@ -130,7 +133,7 @@ func (f *Fleet) assignFreeSlots(waiting []*machine) (left []*machine) {
 }
 
 // freeSlots returns the slots that no machine has. At the first start of a fleet that is all, cut
-// for so many machines.
+// for machines machines.
 func (f *Fleet) freeSlots(taken []messages.Place, machines int) []messages.Place {
 	f.donations = slices.DeleteFunc(f.donations, func(d messages.Place) bool {
 		return slices.ContainsFunc(taken, func(t messages.Place) bool { return plan.Shares(t, d) })
@@ -145,8 +148,8 @@ func (f *Fleet) freeSlots(taken []messages.Place, machines int) []messages.Place
 	}
 }
 
-// donor returns the machine with the most slots of those that can give half of them away; nil: there
-// is none.
+// donor returns the machine with the most slots of those that can give half of them away; nil:
+// there is none.
 func (f *Fleet) donor() *machine {
 	var best *machine
 	finest := finestAlone
@@ -168,20 +171,20 @@ func (f *Fleet) taken() []messages.Place {
 	var all []messages.Place
 	for _, m := range f.machines {
 		all = m.places(all)
-		if m.link == 0 && m.alone() { // it cannot hear of others
+		if m.link == 0 && m.alone() { // it cannot learn of others
 			all = append(all, messages.Place{Of: 1})
 		}
 	}
 	return all
 }
 
-// suspicious reports whether slots that no machine here has may be those of one that is away since
-// before this life of MASTER.
+// suspicious reports whether slots that no machine here has may belong to one that is away since
+// before this run of MASTER.
 func (f *Fleet) suspicious() bool {
 	return !f.inherited.IsZero() && f.now.Sub(f.inherited) < forgetAfter
 }
 
-// keepSlots limits the governor to slots that are not those of machines that are away, known or
+// keepSlots limits the governor to slots that do not belong to machines that are away, known or
 // suspected. Where every machine is linked there is no limit.
 func (f *Fleet) keepSlots() {
 	if !f.paced() {

@@ -78,7 +78,7 @@ func TestTranscripts(t *testing.T) {
 			s.order("a", messages.DrainMachine{Source: "m1"})
 			return s
 		},
-		"stale epoch": func(t *testing.T) *scene { // m1 was granted its shards by a MASTER that came later than this one's clock says
+		"stale epoch": func(t *testing.T) *scene { // m1 was granted its shards by a MASTER that came later than this one's clock shows
 			s := play(t, expect(2))
 			s.discord(16, 1, 1000)
 			s.arrive("m1", serving(2000, half[0], rng(0, 7)))
@@ -250,8 +250,8 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// twoAndSpare is a fleet whose shards are READY on m1 and m2, and m3 is a spare. Its transcript
-// begins there.
+// twoAndSpare returns a fleet whose shards are READY on m1 and m2, and m3 is a spare. Its
+// transcript begins there.
 func twoAndSpare(t *testing.T) *scene {
 	s := play(t, expect(3), func(o *Options) { o.Spares = 1 })
 	s.discord(16, 1, 1000)

@@ -9,10 +9,10 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is the turns of CONTROLs that did not announce permits (PROTOCOL B1): they pace
+// This file handles the turns of CONTROLs that did not announce permits (PROTOCOL B1): they pace
 // themselves, so each starts its ranges alone, one after the other, while the governor grants
-// nothing. Whose turn it is follows from what the machines report that they serve, so that MASTER's
-// next life knows it too.
+// nothing. Turns follow from what the machines report to serve, so that MASTER's next run knows
+// them too.
 
 // takeTurns chooses which range begins now, and lets the governor grant only while none does.
 func (f *Fleet) takeTurns() {
@@ -49,8 +49,8 @@ func (f *Fleet) takeTurns() {
 	f.reserve(next >= 0 || !until.IsZero())
 }
 
-// reserve keeps Discord's buckets for the machine whose turn it is, or gives them back: its last
-// identifies were not counted.
+// reserve keeps Discord's buckets for the machine in its turn, or frees them: its last identifies
+// were not counted.
 func (f *Fleet) reserve(on bool) {
 	if f.reserved == on {
 		return
@@ -62,7 +62,7 @@ func (f *Fleet) reserve(on bool) {
 	f.keepSlots()
 }
 
-// turnDue grants the range of a turn, unless the turn is another one's by now.
+// turnDue grants the range of a turn, unless the turn has passed to another.
 func (f *Fleet) turnDue(e turnDue) {
 	if m := f.machines[e.source]; m != nil && m.link != 0 && m.turns[e.shards].Equal(e.began) && slices.Contains(m.granted, e.shards) {
 		f.grant(m, e.shards)

@@ -102,7 +102,7 @@ func (f *fleet) masterOptions(s Scenario, o master.Options) master.Options {
 	}
 	o.Expect = s.Fleet.Machines
 	o.Failed = f.observer.failed
-	o.Told = func(e messages.Event) { f.observer.event(masterPlace, e) }
+	o.Observe = func(e messages.Event) { f.observer.event(masterPlace, e) }
 	return o
 }
 
