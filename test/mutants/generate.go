@@ -113,8 +113,7 @@ func functionName(fn *ast.FuncDecl) string {
 	return t.(*ast.Ident).Name + "." + fn.Name.Name
 }
 
-// onlySaid are statements that nothing depends on: what is logged, and what is told to who looks
-// on.
+// onlySaid matches statements without consequences: logging, and reports to observers.
 var onlySaid = regexp.MustCompile(`\bLog\.|\blog\.|ouse\.Events\b|^panic\(`)
 
 // statements leaves out each statement that can be.

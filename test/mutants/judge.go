@@ -82,7 +82,7 @@ func bySpeed(tests []*test) (fast, slow []*test) {
 	return fast, slow
 }
 
-// within is as many of the first tests as take so long in all; one at least.
+// within returns as many of the first tests as take all in total; one at least.
 func within(tests []*test, all time.Duration) []*test {
 	for i, t := range tests {
 		if all -= t.took; all < 0 {
@@ -122,7 +122,7 @@ type recordKey struct {
 	file  string
 }
 
-// likeliest orders stories by how likely each is to kill a mutant, for the time that it takes.
+// likeliest orders stories by how likely each is to kill a mutant, for its time.
 func (b *bench) likeliest(m mutant, stories []*test) []*test {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,7 +151,7 @@ func (b *bench) note(m mutant, tests []*test, killer string) {
 	}
 }
 
-// fails runs tests of one suite with a mutant and says which one failed first; "" for none.
+// fails runs tests of one suite with a mutant and returns the first one that failed; "" for none.
 func (b *bench) fails(ctx context.Context, tests []*test, mutant, seeds int) (killer string) {
 	var names []string
 	usual := time.Duration(0)

@@ -34,8 +34,8 @@ type surveyed struct {
 	Reaches []string
 }
 
-// survey runs every test without a mutant: it must pass, and tells which mutants it reaches. What
-// the file of an earlier survey says is believed.
+// survey runs every test without a mutant: it must pass, and its run shows which mutants it
+// reaches. The results of an earlier survey's file are trusted.
 func (b *bench) survey(ctx context.Context, mutants []mutant) error {
 	known := map[string]surveyed{}
 	if text, err := os.ReadFile(b.saved); err == nil {

@@ -41,8 +41,8 @@ var promises = map[string]promise{
 		unlike: regexp.MustCompile(`^actors/plan/(cut|place|queue|redact|loan)\.go |^actors/clusters_ranges\.go \S+\.cutOut: |^actors/orders\.go orders\.cut: |: ` + timer),
 	},
 	"epoch": {like: regexp.MustCompile("`.*[eE]poch")},
-	// A condition on who speaks, a change of who that is, and whatever carries a lease or a halt. A
-	// report that only bears the name of its life is none.
+	// A condition on the sender, a change of it, and whatever carries a lease or a halt. A report that
+	// only carries the name of its run is none.
 	"fence": {like: regexp.MustCompile(`: (if|case|return|=|without) .*(` + identity + `|` + order + "|\\.(link|process|epoch) [!=]= )" +
 		`|: drop .*` + order + "|: drop [`\"][^(]*" + identity + `|^actors/lease\.go .*: drop .*` + identity)},
 	"search": {
@@ -53,8 +53,8 @@ var promises = map[string]promise{
 	},
 }
 
-// reported is a mutant that only leaves out an event for people to see: it breaks none of these
-// promises, whatever the event says.
+// reported matches mutants that only leave out an event for people: they break none of these
+// promises, whatever the event is.
 var reported = regexp.MustCompile(`: drop .*\braise\(`)
 
 // kinds are the promises that a mutant breaks: those of its text, "table" for one by hand, "other"
@@ -106,6 +106,6 @@ var table = []byHand{
 	{
 		name: "sends a permit before its bucket is on disk", file: "actors/gate/permits.go", in: "Gate.save",
 		from: "g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, share, err}) })",
-		to:   "send(gateSaved{permits, share, nil}); g.W.Save(gateFile, data, func(error) {})", breaks: "the next life breaks no limit of this one",
+		to:   "send(gateSaved{permits, share, nil}); g.W.Save(gateFile, data, func(error) {})", breaks: "the next run breaks no limit of this one",
 	},
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/discluster/control/test/mockmaster"
 )
 
-// The MASTER that is left is one of the past: it is refused until an operator says that it is the right one. Then it is obeyed at once, nothing that is served is harmed, and the
-// next life of CONTROL obeys it as well.
+// The MASTER that is left is an outdated one: it is refused until an operator accepts it. Then it
+// is obeyed at once, nothing that is served is harmed, and the next run of CONTROL obeys it as
+// well.
 func TestAcceptMaster(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		now := initialise(32, 16)
 		now.Epoch = 7
-		m := f.alone(32, 16, ours(now), nil, withDesk)
+		m := f.alone(32, 16, ours(now), nil, withStatus)
 		f.serve(m, "c", 0, 15)
 		want(f, "while MASTER is obeyed", f.orders(m, messages.AcceptMaster{}).Refusal, messages.RefusedNow)
 		f.commands(m, "r", messages.CommandResumeFleet, messages.Halt{Code: 4014, Token: token.Fingerprint(), Epoch: 7})
@@ -31,8 +32,8 @@ func TestAcceptMaster(t *testing.T) {
 		want(f, "links", f.saw("master.linked"), 1)
 		want(f, "accepted", f.orders(m, messages.AcceptMaster{}).Refusal, "")
 		f.must("the link, at once", time.Second, f.sawN("master.linked", 2))
-		f.must("its word for it", time.Second, func() bool {
-			all := said[messages.Info](f, m)
+		f.must("its own report of it", time.Second, func() bool {
+			all := sent[messages.Info](f, m)
 			i := all[len(all)-1]
 			return i.Epoch == 6 && len(i.Ranges) == 1 && i.Ranges[0].Epoch <= 6
 		})
@@ -41,7 +42,7 @@ func TestAcceptMaster(t *testing.T) {
 		want(f, "identifies", f.identifies(), 32)
 		f.crash(m)
 		f.pass(time.Second)
-		f.boot(m, withDesk)
+		f.boot(m, withStatus)
 		f.must("linked again", 5*time.Second, f.sawN("master.linked", 3))
 		want(f, "refusals", f.saw("master.refused"), 1)
 		f.pass(time.Minute)

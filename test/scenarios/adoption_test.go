@@ -27,7 +27,8 @@ func pids(m *machine) map[int]bool {
 	return all
 }
 
-// CONTROL is killed while everything serves. The next one takes back every process: none is started, nothing is identified.
+// CONTROL is killed while everything serves. The next one takes back every process: none is
+// started, nothing is identified.
 func TestAdoptsWhatServes(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 8})
@@ -54,7 +55,8 @@ func TestAdoptsWhatServes(t *testing.T) {
 	})
 }
 
-// CONTROL is killed at any instant of a start, again and again. Every shard is READY in the end, by one identify each, and no process is doubled or left.
+// CONTROL is killed at any instant of a start, again and again. Every shard is READY in the end, by
+// one identify each, and no process is doubled or left.
 func TestAdoptsWhatStarts(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
@@ -76,8 +78,8 @@ func TestAdoptsWhatStarts(t *testing.T) {
 	})
 }
 
-// A bot's shard wants a permit between the new CONTROL's dial and its question who that is. The wish is not refused, for it comes again behind the answer (seed 734 of
-// TestEverything).
+// A bot's shard requests a permit between the new CONTROL's dial and its identification. The
+// request is not refused, for it comes again behind the answer (seed 734 of TestEverything).
 func TestAdoptsWhoAsksFirst(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 12, MaxConcurrency: 2})
@@ -91,7 +93,8 @@ func TestAdoptsWhoAsksFirst(t *testing.T) {
 	})
 }
 
-// Some processes die while CONTROL is away, one hangs, one was started otherwise than it would be now: each is replaced, and resumes.
+// Some processes die while CONTROL is away, one hangs, one was started otherwise than it would be
+// now: each is replaced, and resumes.
 func TestReplacesWhatIsNotTheSame(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 8})
@@ -140,7 +143,7 @@ func TestEndsWhatWasEnding(t *testing.T) {
 	})
 }
 
-// A stop that says so leaves every bot serving for the next CONTROL.
+// A detaching stop leaves every bot serving for the next CONTROL.
 func TestDetach(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
@@ -159,8 +162,8 @@ func TestDetach(t *testing.T) {
 	})
 }
 
-// A process dies while CONTROL has no token, for MASTER is away, and our own code panics on its end: another one is started as soon as the token is there (seed 5648 of
-// TestEverything).
+// A process dies while CONTROL has no token, for MASTER is away, and our own code panics on its
+// end: another one is started as soon as the token is there (seed 5648 of TestEverything).
 func TestDiesWithoutAToken(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true

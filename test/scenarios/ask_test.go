@@ -47,7 +47,8 @@ func want[T comparable](f *fleet, what string, got, wanted T) {
 	}
 }
 
-// alone puts Discord, a scripted MASTER and the machine m1 into the net, whose clusters are good but for the odd ones, and waits for the link.
+// alone puts Discord, a scripted MASTER and the machine m1 into the net, whose clusters are good
+// except the odd ones, and waits for the link.
 func (f *fleet) alone(shards, maxConcurrency int, o mockmaster.Options, odd map[string]fakecluster.SDK, change ...func(*actors.Options)) *machine {
 	f.t.Helper()
 	return f.aloneWith(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency}, o, f.good(odd), change...)
@@ -75,8 +76,8 @@ func (f *fleet) serve(m *machine, id string, first, last int) {
 	f.must("operational", 10*time.Minute, f.acked(m, id, "operational"))
 }
 
-// said is what a machine said to MASTER, of one type.
-func said[T messages.FromControl](f *fleet, m *machine) []T {
+// sent returns the packets of one type that a machine sent to MASTER.
+func sent[T messages.FromControl](f *fleet, m *machine) []T {
 	var all []T
 	for _, p := range f.master.Heard(m.Name) {
 		if one, ok := p.(T); ok {
@@ -86,7 +87,7 @@ func said[T messages.FromControl](f *fleet, m *machine) []T {
 	return all
 }
 
-// rangesOf is what an info says of ranges, in one line.
+// rangesOf returns an info's ranges in one line.
 func rangesOf(i messages.Info) string {
 	var all []string
 	for _, r := range i.Ranges {
@@ -103,7 +104,7 @@ func (f *fleet) acked(m *machine, id, state string) func() bool {
 // acks counts the answers to an order with a state.
 func (f *fleet) acks(m *machine, id, state string) int {
 	n := 0
-	for _, a := range said[messages.Ack](f, m) {
+	for _, a := range sent[messages.Ack](f, m) {
 		if a.ID == id && a.State == state {
 			n++
 		}
@@ -143,12 +144,12 @@ func (f *fleet) saw(name string) int {
 	return n
 }
 
-// sawN gives a condition: so many events with a name.
+// sawN returns a condition: n events with a name.
 func (f *fleet) sawN(name string, n int) func() bool {
 	return func() bool { return f.saw(name) >= n }
 }
 
-// owned gives a condition: so many shards have an owner at Discord.
+// owned returns a condition: n shards have an owner at Discord.
 func (f *fleet) owned(n int) func() bool {
 	return func() bool { return f.discord.Rules.Counts().Owned == n }
 }
@@ -174,7 +175,7 @@ func (f *fleet) pids(m *machine) string {
 	return strings.Join(all, " ")
 }
 
-// running gives a condition: so many processes live on a machine.
+// running returns a condition: n processes are alive on a machine.
 func (f *fleet) running(m *machine, n int) func() bool {
 	return func() bool { return len(m.Processes()) == n }
 }
@@ -215,8 +216,8 @@ func (f *fleet) stop(m *machine, cluster messages.ClusterID) {
 	f.order(m, messages.StopCluster{Cluster: cluster})
 }
 
-// mustWithHelp is must with an operator who looks every 10 s, and gives each of the machine's clusters, of which there are so many, a fresh start if it was stopped,
-// broken off or given up.
+// mustWithHelp is must with an operator that looks every 10 s, and gives each of the machine's
+// clusters (clusters in number) a fresh start if it was stopped, broken off or given up.
 func (f *fleet) mustWithHelp(m *machine, clusters int, what string, d time.Duration, done func() bool) {
 	f.t.Helper()
 	for end := f.loop.Now() + d; !done() && f.loop.Now() < end; {
@@ -226,7 +227,7 @@ func (f *fleet) mustWithHelp(m *machine, clusters int, what string, d time.Durat
 			}
 		}
 		if err := f.loop.Until(10*time.Second, done); err != nil {
-			break // must tells it
+			break // must reports it
 		}
 	}
 	f.must(what, 0, done)
@@ -259,8 +260,8 @@ func (f *fleet) blind(m *machine) {
 // see ends blind.
 func (f *fleet) see(m *machine) { m.FindErr, m.ReadErr = nil, nil }
 
-// title lets one of a machine's processes overwrite its environment, if a record tells of it:
-// without either nobody could find it.
+// title lets one of a machine's processes overwrite its environment, if a record names it: without
+// either it could not be found.
 func (f *fleet) title(m *machine) {
 	all := m.Bots()
 	if len(all) == 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// The link to our own MASTER breaks again and again while a machine starts and its bots die: whoever grants, MASTER or the machine that believes itself alone,
-// keeps the limit.
+// The link to CONTROL's own MASTER breaks again and again while a machine starts and its bots die:
+// whichever grants, MASTER or the machine that believes itself alone, keeps the limit.
 func TestLinkThatBreaksWhileIdentifying(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 2})
@@ -28,7 +28,8 @@ func TestLinkThatBreaksWhileIdentifying(t *testing.T) {
 	})
 }
 
-// A machine cannot reach Discord, for a while: nothing of it is restarted or moved, and its shards are back by themselves.
+// A machine cannot reach Discord, for a while: nothing of it is restarted or moved, and its shards
+// are back by themselves.
 func TestMachineCutOffFromDiscord(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))

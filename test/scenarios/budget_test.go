@@ -12,8 +12,9 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Bots without sessions die again and again, until nothing but the reserve of the day's identifies is left. It is said, once; the reserve is not touched, also by a MASTER that
-// starts anew; and when Discord's day is over everything comes back.
+// Bots without sessions die again and again, until only the reserve of the day's identifies is
+// left. That is reported, once. The reserve is not touched, also by a restarted MASTER; and when
+// Discord's day is over everything comes back.
 func TestBudgetKeepsItsReserve(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 70, ResetAfter: 40 * time.Minute})
@@ -46,7 +47,8 @@ func TestBudgetKeepsItsReserve(t *testing.T) {
 	})
 }
 
-// What is left is not enough for a start: what it lacks waits for the next day, and not one identify too many is sent. What an operator wants goes on.
+// What is left is not enough for a start: the rest of it waits for the next day, and not one
+// identify too many is sent. What an operator orders goes on.
 func TestBudgetEnds(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 1000, IdentifyRemaining: 10, ResetAfter: 10 * time.Minute})
@@ -61,7 +63,8 @@ func TestBudgetEnds(t *testing.T) {
 	})
 }
 
-// A bot that identifies at its own pace takes the buckets of all its shards at once: what is left must be enough for the whole cluster, or it waits for the next day.
+// A bot that identifies at its own pace takes the buckets of all its shards at once: what is left
+// must be enough for the whole cluster, or it waits for the next day.
 func TestBudgetOfStockBots(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 1, IdentifyTotal: 1000, IdentifyRemaining: 13, ResetAfter: 20 * time.Minute})
@@ -78,7 +81,8 @@ func TestBudgetOfStockBots(t *testing.T) {
 	})
 }
 
-// One of its clusters dies when what is left above the reserve is less than it takes: it waits, and the reserve is not touched.
+// One of its clusters dies when what is left above the reserve is less than it takes: it waits, and
+// the reserve is not touched.
 func TestBudgetKeepsItsReserveFromStockBots(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 1, IdentifyTotal: 45, ResetAfter: 3 * time.Hour})
@@ -93,7 +97,8 @@ func TestBudgetKeepsItsReserveFromStockBots(t *testing.T) {
 	})
 }
 
-// A day has fewer identifies than one bucket of a cluster takes: not one is sent in vain, and it is said, once, that it cannot start so.
+// A day has fewer identifies than one bucket of a cluster takes: none is sent in vain, and it is
+// reported, once, that it cannot start so.
 func TestBudgetThatIsNeverEnough(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 1, IdentifyTotal: 9, ResetAfter: 20 * time.Minute})
@@ -105,7 +110,8 @@ func TestBudgetThatIsNeverEnough(t *testing.T) {
 	})
 }
 
-// Before a large start Discord is asked how many may identify, unless it said so of late; nothing is given away until it answers, or does not.
+// Before a large start Discord is asked how many may identify, unless it answered recently; nothing
+// is assigned until it answers, or does not.
 func TestBudgetIsAskedBeforeALargeStart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		answers := f.loop.Rand.IntN(2) == 0
@@ -133,7 +139,7 @@ func TestBudgetIsAskedBeforeALargeStart(t *testing.T) {
 	})
 }
 
-// Discord recommends more shards than are served: that is said, once, and nothing follows from it.
+// Discord recommends more shards than are served: that is reported, once, and changes nothing.
 func TestShardCountIsPinned(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8})

@@ -142,7 +142,7 @@ func (c *chaos) calm() {
 	c.discordFault(rules.Fault{Kind: rules.FaultThaw, Shard: rules.All})
 	c.m.DiskErr, c.m.StartErr = nil, nil
 	c.see(c.m)
-	c.pass(time.Second) // what is under way comes in
+	c.pass(time.Second) // what is under way arrives
 }
 
 // What recovery is made of.
@@ -152,13 +152,14 @@ const (
 	delay     = 72 * time.Second               // the longest wait for a restart
 	zombie    = 2 * 41250 * time.Millisecond   // until a frozen connection is noticed
 	tries     = 40 * time.Second               // a bot's longest wait before it dials Discord, and what that takes
-	overdue   = 3 * time.Second                // a permit that nobody reported
-	operator  = 10 * time.Second               // until somebody looks at what gave up
+	overdue   = 3 * time.Second                // a permit that was not reported
+	operator  = 10 * time.Second               // until an operator looks at what gave up
 	relearned = plan.IdentifyEvery + overdue   // a bucket whose last use has to be assumed
 	inBucket  = chaosShards / chaosConcurrency // shards
 )
 
-// recovered is how long it may take from the end of the faults until every shard is READY: its parts one after another.
+// recovered is how long it may take from the end of the faults until every shard is READY: its
+// parts one after another.
 func (c *chaos) recovered() time.Duration {
 	return max(mute+graces+delay+operator, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned
 }
@@ -193,10 +194,12 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	}
 }
 
-// For five minutes everything goes wrong at random. Nothing that must hold is ever broken, and once it stops every shard is READY in the time that adds up.
+// For five minutes everything goes wrong at random. Nothing that must hold is ever broken, and once
+// it stops every shard is READY in the time that adds up.
 func TestChaos(t *testing.T) { seeds(t, chaosStory) }
 
-// BenchmarkSeed is what one seed costs, in CPU time: of the story that most others begin with, and of the long one.
+// BenchmarkSeed is what one seed costs, in CPU time: of the story that most others begin with, and
+// of the long one.
 func BenchmarkSeed(b *testing.B) {
 	for name, story := range map[string]func(*fleet){"start": startStory, "chaos": chaosStory} {
 		b.Run(name, func(b *testing.B) {

@@ -17,17 +17,18 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// What must always hold (DESIGN §8). check is asked after every step; the others where the only thing happens that could break them.
+// What must always hold (DESIGN §8). check runs after every step; the others where the only thing
+// happens that could break them.
 //
 //	I1  no two identifies of a bucket within 5 s           check
 //	I2  no shard with two live owners                      check
 //	I3  a crash leaves the reserve of the day's budget      check
 //	I4  a spare runs nothing                               started
 //	I5  one process a cluster, on record before it starts, none left after a stop: started, nothingLeft
-//	I6  restarts by the rule, giving up said once          witness
+//	I6  restarts by the rule, giving up reported once      witness
 //	I7  the token is nowhere                               logged, tap, secretEvents
 //	I8  one link to MASTER at most                         linked
-//	and no message is lost: not unexpected, not to nobody  logged, watchLetters
+//	and no message is lost or unexpected                   logged, watchLetters
 
 // check finds what Discord holds against us.
 func (f *fleet) check() error {
@@ -53,7 +54,8 @@ func (f *fleet) check() error {
 	return nil
 }
 
-// doubled finds a shard with two owners that live. A process that died is no owner, even while Discord has yet to hear that its connection is gone.
+// doubled finds a shard with two live owners. A process that died is no owner, even before Discord
+// notices that its connection is gone.
 func (f *fleet) doubled() error {
 	for _, d := range f.discord.Rules.Score().DuplicateLog {
 		if d.To.IsZero() && f.discord.Live(d.Conns[0]) && f.discord.Live(d.Conns[1]) {
@@ -85,7 +87,7 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 	}
 }
 
-// nothingLeft: after an ordered stop no process lives.
+// nothingLeft checks that no process is alive after an ordered stop.
 func (f *fleet) nothingLeft() {
 	f.t.Helper()
 	for _, m := range f.inOrder() {
@@ -119,7 +121,7 @@ func (w *witness) judge(e messages.Event) error {
 	switch e := e.(type) {
 	case messages.ClusterReady:
 		delete(gaveUp, e.Cluster)
-		if !e.Assumed { // else its start may yet fail
+		if !e.Assumed { // else its start may still fail
 			w.machine.tried[e.Cluster] = 0
 		}
 	case messages.ClusterDied:
@@ -133,7 +135,7 @@ func (w *witness) judge(e messages.Event) error {
 		}
 	case messages.ClusterGaveUp:
 		if gaveUp[e.Cluster] || e.Attempts != plan.MaxRestarts+1 || len(e.Causes) != e.Attempts {
-			return fmt.Errorf("cluster %s gave up after %d attempts, causes %q; said before: %v", e.Cluster, e.Attempts, e.Causes, gaveUp[e.Cluster])
+			return fmt.Errorf("cluster %s gave up after %d attempts, causes %q; reported before: %v", e.Cluster, e.Attempts, e.Causes, gaveUp[e.Cluster])
 		}
 		if n := w.machine.tried[e.Cluster]; n <= plan.MaxRestarts {
 			return fmt.Errorf("cluster %s was given up after %d processes: want one and %d restarts of it", e.Cluster, n, plan.MaxRestarts)
@@ -150,13 +152,13 @@ func (f *fleet) logged(machine, line string) {
 	if strings.Contains(line, "unexpected message") || !f.panics && strings.Contains(line, "panic") {
 		f.loop.Fail(errors.New(line))
 	}
-	if tells(line) && (!f.leaky || machine == "master") {
+	if leaks(line) && (!f.leaky || machine == "master") {
 		f.loop.Fail(errors.New("I7: the token is in the log: " + line))
 	}
 }
 
-// tells reports whether a text holds the token, however it is written.
-func tells(text string) bool {
+// leaks reports whether a text holds the token, however it is written.
+func leaks(text string) bool {
 	return strings.Contains(disguises.Replace(text), token.Reveal())
 }
 
@@ -173,27 +175,28 @@ type tap struct {
 func (t tap) Receive(frame func([]byte), closed func(error)) {
 	t.Link.Receive(func(b []byte) {
 		t.f.packets++
-		if tells(string(b)) {
+		if leaks(string(b)) {
 			t.f.loop.Fail(errors.New("I7: the token is in a packet to MASTER"))
 		}
 		frame(b)
 	}, closed)
 }
 
-// secretEvents looks for the token in every event that there was, but for transitions, which hold no text of anybody.
+// secretEvents looks for the token in every event that there was, but for transitions, which hold
+// no text of anybody.
 func (f *fleet) secretEvents() {
 	f.t.Helper()
 	for _, h := range f.events {
 		if _, level := h.event.Event(); level == messages.LevelDebug {
 			continue
 		}
-		if text, err := json.Marshal(h.event); err != nil || !f.leaky && tells(string(text)) {
+		if text, err := json.Marshal(h.event); err != nil || !f.leaky && leaks(string(text)) {
 			f.t.Fatalf("I7: the token is in an event, or %v", err)
 		}
 	}
 	for _, m := range f.inOrder() {
 		for _, hook := range m.Hooks {
-			if tells(hook.Input) {
+			if leaks(hook.Input) {
 				f.t.Fatal("I7: the token is in what a hook gets")
 			}
 		}
@@ -207,7 +210,8 @@ func (f *fleet) linked(g transport.Greeting) {
 	}
 }
 
-// watchLetters takes a message of this run that reached nobody for a failure, unless its type says that this may happen. stop ends it.
+// watchLetters treats a message of this run without a receiver as a failure, unless its type
+// declares that possible. stop ends it.
 func (f *fleet) watchLetters() (stop func()) {
 	subscription := f.system.EventStream.Subscribe(func(e any) {
 		letter, dead := e.(*actor.DeadLetterEvent)

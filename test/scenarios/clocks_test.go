@@ -14,8 +14,9 @@ import (
 	codec "github.com/discluster/control/transport/master"
 )
 
-// addOdd links a machine that is drained, used every bucket a moment ago, and has a clock that is wrong by so much. It says what its clock says, or not. used is when that was.
-func (f *fleet) addOdd(wrong time.Duration, says bool) (used func() time.Time) {
+// addOdd links a machine that is drained, used every bucket a moment ago, and has a clock that is
+// wrong by that much. reports: it reports its clock. used returns when that was.
+func (f *fleet) addOdd(wrong time.Duration, reports bool) (used func() time.Time) {
 	var at time.Time
 	f.net.Dial("odd", masterURL, transport.Greeting{Remote: "odd", Authorization: "open sesame", Source: "odd", Instance: "odd"}, func(l transport.Link, err error) {
 		at = time.Now()
@@ -31,7 +32,7 @@ func (f *fleet) addOdd(wrong time.Duration, says bool) (used func() time.Time) {
 			if i.Machine != nil {
 				info.Machine = *i.Machine
 			}
-			if says {
+			if reports {
 				info.Now = new(messages.At(time.Now().Add(wrong)))
 			}
 			for bucket := range 4 {
@@ -44,7 +45,8 @@ func (f *fleet) addOdd(wrong time.Duration, says bool) (used func() time.Time) {
 	return func() time.Time { return at }
 }
 
-// A machine whose clock is wrong says when it identified last, and what its clock says: its buckets are kept for 5 s, neither shorter nor longer.
+// A machine whose clock is wrong reports when it identified last, and its clock: its buckets are
+// kept for 5 s, neither shorter nor longer.
 func TestWrongClock(t *testing.T) {
 	for name, wrong := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour, "right": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -65,8 +67,9 @@ func TestWrongClock(t *testing.T) {
 	}
 }
 
-// One that does not say what its clock says is believed, but for no longer than anybody may keep a bucket.
-func TestWrongClockThatIsNotSaid(t *testing.T) {
+// A machine that does not report its clock is believed, but for no longer than a bucket may be
+// kept.
+func TestWrongClockUnreported(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
 		f.withOwnMaster(2)
@@ -76,7 +79,8 @@ func TestWrongClockThatIsNotSaid(t *testing.T) {
 	})
 }
 
-// The clock was an hour ahead when CONTROL wrote down when its buckets were used, and was set right since: they are not kept for an hour.
+// The clock was an hour ahead when CONTROL wrote down when its buckets were used, and was set right
+// since: they are not kept for an hour.
 func TestClockIsSetRight(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
@@ -91,7 +95,8 @@ func TestClockIsSetRight(t *testing.T) {
 	})
 }
 
-// A machine sleeps while MASTER's first word to it lies in its socket, and MASTER goes. What that word says of MASTER's clock is old: by it the machine would take others' slots for
+// A machine is suspended while MASTER's first packet to it lies in its socket, and MASTER goes.
+// What that packet shows of MASTER's clock is old: by it the machine would take others' slots for
 // its own (seed 8369 of TestFleetChaos).
 func TestSlotsBehindASleep(t *testing.T) {
 	seeds(t, func(f *fleet) {
@@ -160,8 +165,8 @@ func TestClockIsSetBetweenLives(t *testing.T) {
 	}
 }
 
-// The clocks were a day ahead when a machine wrote down what it obeyed, served and identified, and
-// are right when everything is started again: MASTER is obeyed, and what is served goes on.
+// The clocks were a day ahead when a machine saved what it obeyed, served and identified, and are
+// right when everything is started again: MASTER is obeyed, and what is served goes on.
 func TestClockWasAhead(t *testing.T) {
 	for _, live := range []bool{false, true} {
 		t.Run(fmt.Sprintf("bots live on: %v", live), func(t *testing.T) {
@@ -196,8 +201,8 @@ func TestClockWasAhead(t *testing.T) {
 	}
 }
 
-// The wall clock of a machine is set again and again while it identifies: a permit that is not to
-// be used yet is not used sooner.
+// The wall clock of a machine is set again and again while it identifies: no permit is used before
+// its time.
 func TestClockIsSetWhileIdentifying(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 2})

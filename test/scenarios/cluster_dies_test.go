@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A cluster that served and dies is restarted at once; one that dies young again waits, twice as long each time.
+// A cluster that served and dies is restarted at once; one that dies young again waits, twice as
+// long each time.
 func TestDeathAfterService(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(2, 1, ours(initialise(2, 1)), nil)
@@ -38,7 +39,7 @@ func TestDeathAfterService(t *testing.T) {
 	})
 }
 
-// Five short services in ten minutes are said.
+// Five short services in ten minutes are reported.
 func TestFlapping(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
@@ -71,7 +72,7 @@ func TestMute(t *testing.T) {
 	})
 }
 
-// The socket closes while the process lives: it is dialled again, and nothing else happens.
+// The socket closes while the process is alive: it is dialled again, and nothing else happens.
 func TestSocketLost(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		after := time.Duration(1 + f.loop.Rand.IntN(40000)*int(time.Millisecond)) // while it connects, or while it serves
@@ -85,7 +86,7 @@ func TestSocketLost(t *testing.T) {
 	})
 }
 
-// A socket that closed while its process lives is dialled again at once.
+// A socket that closed while its process is alive is dialled again at once.
 func TestSocketIsDialledAgain(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 4, MaxConcurrency: 4}, ours(initialise(4, 4)), f.cast(clusterOf("0", fakecluster.SDK{HangUpAfter: time.Minute})))

@@ -21,19 +21,19 @@ func clusterOf(id string, c fakecluster.SDK) func(string, int) fakecluster.SDK {
 	}
 }
 
-// A cluster that never starts properly gets three restarts, then CONTROL gives up on it, says so once, to MASTER too; the other cluster never notices.
-// An operator gives it a fresh budget.
+// A cluster that never starts properly gets three restarts, then CONTROL gives up on it and reports
+// that once, to MASTER too; the other cluster never notices. An operator gives it a fresh budget.
 func TestClusterThatNeverStarts(t *testing.T) {
 	for name, story := range map[string]struct {
-		bot   fakecluster.SDK
-		cause messages.Cause
-		says  string
-		each  time.Duration // an attempt takes at most
+		bot    fakecluster.SDK
+		cause  messages.Cause
+		detail string
+		each   time.Duration // an attempt takes at most
 	}{
 		"exits at once":            {fakecluster.SDK{ExitAfter: 1, ExitCode: 3}, messages.CauseExited, "exit code 3", time.Second},
 		"exits while it connects":  {fakecluster.SDK{ExitAfter: 9 * time.Second, ExitCode: 1}, messages.CauseExited, "exit code 1", 10 * time.Second},
 		"never opens its socket":   {fakecluster.SDK{NeverListen: true}, messages.CauseHelloTimeout, "did not open within", 84 * time.Second},
-		"opens it, says nothing":   {fakecluster.SDK{Silent: true}, messages.CauseHelloTimeout, "HELLO was not answered within", 84 * time.Second},
+		"opens it, sends nothing":  {fakecluster.SDK{Silent: true}, messages.CauseHelloTimeout, "HELLO was not answered within", 84 * time.Second},
 		"and ignores SIGTERM":      {fakecluster.SDK{Silent: true, IgnoreTerm: true}, messages.CauseHelloTimeout, "HELLO was not answered within", 86 * time.Second},
 		"answers with another id":  {fakecluster.SDK{WrongID: true}, messages.CauseStartFailed, "want the instance's own", time.Second},
 		"sends no heartbeat":       {fakecluster.SDK{MuteAfter: 1, NoSessions: true}, messages.CauseMute, "no heartbeat for 10.5", 11 * time.Second},
@@ -47,18 +47,18 @@ func TestClusterThatNeverStarts(t *testing.T) {
 				up := last[messages.ClusterGaveUp](f)
 				want(f, "cluster", up.Cluster, 1)
 				for _, c := range up.Causes {
-					if !strings.HasPrefix(c, string(story.cause)) || !strings.Contains(c, story.says) {
-						f.t.Fatalf("cause %q, want %s: … %s", c, story.cause, story.says)
+					if !strings.HasPrefix(c, string(story.cause)) || !strings.Contains(c, story.detail) {
+						f.t.Fatalf("cause %q, want %s: … %s", c, story.cause, story.detail)
 					}
 				}
-				f.must("MASTER hears it", time.Second, func() bool { return len(said[messages.MasterError](f, m)) == 1 })
-				e := said[messages.MasterError](f, m)[0]
-				want(f, "told MASTER", fmt.Sprintf("%s %s %s", e.Kind, e.Cluster, e.Shards), "cluster.gave_up 1 10-19")
+				f.must("MASTER hears it", time.Second, func() bool { return len(sent[messages.MasterError](f, m)) == 1 })
+				e := sent[messages.MasterError](f, m)[0]
+				want(f, "reported to MASTER", fmt.Sprintf("%s %s %s", e.Kind, e.Cluster, e.Shards), "cluster.gave_up 1 10-19")
 				f.must("the other is READY", 3*time.Minute, f.owned(10))
 				f.pass(10 * time.Minute)
 				want(f, "starts", f.starts["1"], 4)
 				want(f, "starts of the other", f.starts["0"], 1)
-				all := said[messages.Info](f, m)
+				all := sent[messages.Info](f, m)
 				want(f, "range", rangesOf(all[len(all)-1]), "0-19 failed")
 				f.restart(m, 1)
 				f.must("giving up again", 4*story.each+9*time.Second, f.sawN("cluster.gave_up", 2))
@@ -69,7 +69,7 @@ func TestClusterThatNeverStarts(t *testing.T) {
 	}
 }
 
-// Three failed starts, then a good one: the count begins anew with the next death.
+// Three failed starts, then a good one: the count starts again with the next death.
 func TestAProperStartForgetsTheFailures(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		program := f.cast(func(_ string, start int) fakecluster.SDK {
@@ -93,7 +93,8 @@ func TestAProperStartForgetsTheFailures(t *testing.T) {
 	})
 }
 
-// A close code that no restart cures: no restart, one identify, MASTER hears fatal; what is well goes on.
+// A close code that no restart repairs: no restart, one identify, MASTER gets fatal; the healthy
+// cluster goes on.
 func TestFatalCode(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 20, DisallowedIntents: 2}, ours(initialise(20, 1)), f.cast(clusterOf("1", fakecluster.SDK{Intents: 2})))
@@ -102,16 +103,17 @@ func TestFatalCode(t *testing.T) {
 		want(f, "code", last[messages.ClusterFatal](f).CloseCode, 4014)
 		f.must("the other is READY", 3*time.Minute, f.owned(10))
 		f.pass(10 * time.Minute)
-		fatal := said[messages.Fatal](f, m)
+		fatal := sent[messages.Fatal](f, m)
 		want(f, "fatals to MASTER", len(fatal), 1)
-		want(f, "told MASTER", fmt.Sprintf("%d %s %s", fatal[0].Code, fatal[0].Cluster, fatal[0].Shards), "4014 1 10-19")
+		want(f, "reported to MASTER", fmt.Sprintf("%d %s %s", fatal[0].Code, fatal[0].Cluster, fatal[0].Shards), "4014 1 10-19")
 		want(f, "starts", f.starts["1"], 1)
 		want(f, "identifies", f.identifies(), 11)
 		want(f, "gave up", f.saw("cluster.gave_up"), 0)
 	})
 }
 
-// A token that Discord refuses costs one identify a cluster, and the whole machine stops when no MASTER is there to say so.
+// A token that Discord refuses costs one identify a cluster, and the whole machine stops when no
+// MASTER is there to say so.
 func TestRefusedToken(t *testing.T) {
 	for _, linked := range []bool{true, false} {
 		t.Run(fmt.Sprintf("linked %v", linked), func(t *testing.T) {
@@ -135,7 +137,8 @@ func TestRefusedToken(t *testing.T) {
 	}
 }
 
-// A bot that identifies every shard and dies before they are READY has its three restarts, as any other: what it burns meanwhile is no storm.
+// A bot that identifies every shard and dies before they are READY has its three restarts, as any
+// other: what it uses up is no storm.
 func TestThreeRestartsOfOneThatIdentifies(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(8, 8, ours(initialise(8, 8)), map[string]fakecluster.SDK{"0": {DieIdentified: true, NoSessions: true}})

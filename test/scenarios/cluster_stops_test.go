@@ -28,8 +28,8 @@ func TestStopOfADeafProcess(t *testing.T) {
 	})
 }
 
-// The machine never answers whether it has started a process, and a stop comes: what it may yet
-// start is given up, and the cluster is stopped within its grace.
+// The machine never answers whether it has started a process, and a stop comes: the start is
+// abandoned, and the cluster is stopped within its grace.
 func TestStopOfAStartThatHangs(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(2, 1, ours(initialise(2, 1)), nil)
@@ -47,7 +47,7 @@ func TestStopOfAStartThatHangs(t *testing.T) {
 	})
 }
 
-// A stop that comes at any moment of a cluster's life leaves nothing, and a restart after it serves.
+// A stop at any moment of a cluster's run leaves nothing, and a restart after it serves.
 func TestStopAtAnyMoment(t *testing.T) {
 	for name, story := range map[string]struct {
 		bot   fakecluster.SDK
@@ -84,7 +84,7 @@ func TestStopAtAnyMoment(t *testing.T) {
 	}
 }
 
-// Stops and restarts in any order at any time: the last word counts.
+// Stops and restarts in any order at any time: the last order counts.
 func TestStopsAndRestartsAtRandom(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(32, 16, ours(initialise(32, 16)), map[string]fakecluster.SDK{"1": {Boot: time.Second}})
@@ -138,7 +138,8 @@ func TestStopOfControl(t *testing.T) {
 	})
 }
 
-// The actor panics on the news that its process has ended: it looks for itself, and finds it gone (seed 115 of TestEverything).
+// The actor panics on the report that its process has ended: it checks itself, and finds it gone
+// (seed 115 of TestEverything).
 func TestEndThatPanics(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true
@@ -151,7 +152,8 @@ func TestEndThatPanics(t *testing.T) {
 	})
 }
 
-// The actor panics on the order to stop, and on being told that it lost a message: the order is given again (seed 5315 of TestEverything).
+// The actor panics on the order to stop, and on the notice that it lost a message: the order is
+// sent again (seed 5315 of TestEverything).
 func TestStopThatPanics(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true

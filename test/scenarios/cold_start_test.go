@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// What a cold start is measured by: the shards of the smallest bots, one bucket, a net near Discord.
+// What a cold start is measured by: the shards of the smallest bots, one bucket, a net near
+// Discord.
 const (
 	coldSeeds  = 10_000
 	coldShards = 20
@@ -27,7 +28,7 @@ type coldStart struct {
 	pacer   *plan.Pacer
 	now     time.Time
 	events  []coldEvent
-	next    int // number of the last wish and of the last connection
+	next    int // number of the last request and of the last connection
 	jitter  time.Duration
 	thinks  time.Duration // Discord, at most, before it answers
 	faults  bool          // answers and reports are lost, permits thrown away or used at their end
@@ -145,8 +146,8 @@ func (c *coldStart) answered(g plan.Grant) {
 	}
 }
 
-// Whatever the jitter up to the margin: no identify is refused, though each follows the answer to the
-// one before by 5 s and a millisecond.
+// Whatever the jitter up to the margin: no identify is refused, though each follows the answer to
+// the one before by 5 s and a millisecond.
 func TestColdStartKeepsTheLimit(t *testing.T) {
 	var sum time.Duration
 	for seed := range uint64(coldSeeds) {
@@ -177,8 +178,8 @@ func TestColdStartIsNearTheFloor(t *testing.T) {
 	}
 }
 
-// A net with far more jitter than the margin has identifies refused. Each makes the next less likely:
-// a start sees few, where a margin that stays has 8 of 20 refused.
+// A net with far more jitter than the margin has identifies refused. Each makes the next less
+// likely: a start sees few, where a margin that stays has 8 of 20 refused.
 func TestColdStartWidens(t *testing.T) {
 	const seeds = 300
 	refused := 0

@@ -23,7 +23,7 @@ func (f *fleet) commands(m *machine, id, name string, args any) {
 // ended gives a condition: a command has its last answer, which is this error; "": it is done.
 func (f *fleet) ended(m *machine, id, why string) func() bool {
 	return func() bool {
-		for _, a := range said[messages.Ack](f, m) {
+		for _, a := range sent[messages.Ack](f, m) {
 			if a.ID == id && a.OK != nil {
 				if *a.OK != (why == "") || !strings.Contains(a.Error, why) {
 					f.t.Fatalf("command %s: ok %v, %q, want %q\n%s", id, *a.OK, a.Error, why, f.log)
@@ -35,12 +35,12 @@ func (f *fleet) ended(m *machine, id, why string) func() bool {
 	}
 }
 
-// A restart that MASTER ordered ends with its cluster, whatever becomes of that meanwhile.
+// A restart that MASTER ordered ends with its cluster, whatever happens to that first.
 func TestRestartEnds(t *testing.T) {
 	one := messages.ShardRange{First: 0, Last: 15}
 	for name, story := range map[string]struct {
-		meanwhile func(f *fleet, m *machine)
-		why       string
+		during func(f *fleet, m *machine)
+		why    string
 	}{
 		"served again": {func(*fleet, *machine) {}, ""},
 		"offloaded":    {func(f *fleet, m *machine) { f.master.Send("m1", messages.Offload{ID: "o", Range: one}) }, "cluster 0 is gone"},
@@ -52,11 +52,11 @@ func TestRestartEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seeds(t, func(f *fleet) {
-				m := f.alone(32, 16, ours(initialise(32, 16)), nil, withDesk)
+				m := f.alone(32, 16, ours(initialise(32, 16)), nil, withStatus)
 				f.serve(m, "c", 0, 31)
 				f.commands(m, "r", messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: 0})
 				f.must("it is under way", time.Second, f.stateIs(m, 0, messages.ClusterDraining))
-				story.meanwhile(f, m)
+				story.during(f, m)
 				f.must("an end", time.Minute, f.ended(m, "r", story.why))
 				f.pass(time.Minute)
 			})
@@ -64,7 +64,8 @@ func TestRestartEnds(t *testing.T) {
 	}
 }
 
-// A restart whose shards may not identify takes its time, but not for ever: the table of commands is free again.
+// A restart whose shards may not identify takes its time, but not forever: the table of commands is
+// free again.
 func TestCommandsEnd(t *testing.T) {
 	seedsOf(t, 3, func(f *fleet) {
 		grants := true
@@ -90,7 +91,7 @@ func TestCommandsEnd(t *testing.T) {
 	})
 }
 
-// MASTER asks how a machine stands: the answer is what its heartbeats say.
+// MASTER asks for a machine's status: the answer agrees with its heartbeats.
 func TestCommandStatus(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(32, 16, ours(initialise(32, 16)), nil)
@@ -98,7 +99,7 @@ func TestCommandStatus(t *testing.T) {
 			f.t.Helper()
 			f.commands(m, id, messages.CommandStatus, nil)
 			f.must("an answer", time.Second, f.ended(m, id, ""))
-			for _, a := range said[messages.Ack](f, m) {
+			for _, a := range sent[messages.Ack](f, m) {
 				if a.ID == id {
 					if err := json.Unmarshal(a.Result, &b); err != nil {
 						f.t.Fatal(err)
@@ -107,7 +108,7 @@ func TestCommandStatus(t *testing.T) {
 			}
 			return b
 		}
-		want(f, "ranges of who serves nothing", len(status("s1").Ranges), 0)
+		want(f, "ranges of a machine that serves nothing", len(status("s1").Ranges), 0)
 		f.serve(m, "c", 0, 15)
 		f.connect(m, "d", 16, 31)
 		f.must("it starts", time.Second, f.acked(m, "d", "connecting"))

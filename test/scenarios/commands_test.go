@@ -31,9 +31,9 @@ func (m *ownMaster) order(id string, d messages.FleetDirective) *ordering {
 	return o
 }
 
-// moves are what was told of it.
+// moves returns what was reported of it.
 func (o *ordering) moves() (all []messages.FleetOrderMoved) {
-	for _, e := range o.told {
+	for _, e := range o.events {
 		if m, is := e.(messages.FleetOrderMoved); is && m.OrderID == o.id {
 			all = append(all, m)
 		}
@@ -41,7 +41,7 @@ func (o *ordering) moves() (all []messages.FleetOrderMoved) {
 	return all
 }
 
-// over gives a condition: it was refused, or the last word is there.
+// over returns a condition: it was refused, or its end was reported.
 func (o *ordering) over() bool {
 	if o.verdict == nil {
 		return false
@@ -58,7 +58,8 @@ func (o *ordering) err() string {
 	return o.verdict.Reason
 }
 
-// A machine is drained: everything on it moves, with its sessions, and nothing is identified. Undrained it is a spare; what is asked twice is done once.
+// A machine is drained: everything on it moves, with its sessions, and nothing is identified.
+// Undrained it is a spare; a repeated order is carried out once.
 func TestDrainMachine(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 3)
@@ -68,11 +69,11 @@ func TestDrainMachine(t *testing.T) {
 		want(f, "err", o.err(), "")
 		want(f, "processes", len(m.Processes()), 0)
 		want(f, "owned", f.owned(60)(), true)
-		told := len(o.moves())
+		before := len(o.moves())
 		again := own.order("d1", messages.DrainMachine{Source: m.Name})
 		f.must("answered again", time.Second, func() bool { return again.verdict != nil })
-		want(f, "what was asked twice", *again.verdict, messages.Verdict{Done: true})
-		want(f, "words on what was done once", len(again.moves()), told)
+		want(f, "the repeated order", *again.verdict, messages.Verdict{Done: true})
+		want(f, "reports of the order carried out once", len(again.moves()), before)
 		other := own.order("d1", messages.UndrainMachine{Source: m.Name})
 		f.must("refused", time.Second, func() bool { return other.verdict != nil })
 		want(f, "another order of the same id", other.verdict.Reason, `the id "d1" is of another order: drain machine `+m.Name)
@@ -86,7 +87,8 @@ func TestDrainMachine(t *testing.T) {
 	})
 }
 
-// A machine is drained in the last moment before MASTER, started anew, begins to serve: it is not told that what it lets go of is its own.
+// A machine is drained in the last moment before a restarted MASTER begins to serve: what it lets
+// go of is not confirmed as its own.
 func TestDrainWhileGathering(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 3)
@@ -114,7 +116,8 @@ func TestDrainOfTheDying(t *testing.T) {
 	})
 }
 
-// A drained machine stays one when MASTER starts anew, and when it does itself: it is a spare that takes nothing over, until it is undrained.
+// A drained machine stays one when MASTER restarts, and when it does itself: it is a spare that
+// takes nothing over, until it is undrained.
 func TestDrainedIsRemembered(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -211,8 +214,8 @@ func TestOrdersAreAnswered(t *testing.T) {
 	})
 }
 
-// The fleet is halted for a token; an operator has mended it and resumes. A machine that was away meanwhile remembers the halt, and does not bring it back, nor does a MASTER
-// that starts anew.
+// The fleet is halted for a token; an operator has repaired it and resumes. A machine that was away
+// remembers the halt, and does not bring it back, nor does a restarted MASTER.
 func TestResumeFleet(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 36, MaxConcurrency: 12}, 3)

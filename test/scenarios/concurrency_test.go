@@ -9,12 +9,10 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Discord's max_concurrency is another one from some moment on, up or down. No identify comes too
-// early by the new figure (I1), whoever paces: it reaches the pacer and every machine before the
-// next grant.
+// Discord's max_concurrency changes at some moment, up or down. No identify comes too early by the
+// new figure (I1), whichever paces: it reaches the pacer and every machine before the next grant.
 
-// concurrency changes it at a moment at which no permit is out: one that was granted before nobody
-// can call back.
+// concurrency changes it at a moment at which no permit is out: a granted one cannot be recalled.
 func (f *fleet) concurrency(n int) {
 	f.t.Helper()
 	f.must("a moment without an identify", 5*time.Minute, func() bool {
@@ -35,7 +33,7 @@ func (f *fleet) sinceIdentify() time.Duration {
 	return least
 }
 
-// forgetSessions is what a Discord that was started anew does: every session is gone.
+// forgetSessions does what a restarted Discord does: every session is gone.
 func (f *fleet) forgetSessions() {
 	f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: rules.All})
 	f.pass(time.Second)

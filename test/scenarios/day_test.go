@@ -13,9 +13,9 @@ import (
 
 // This file is a day's budget that can run out under chaos.
 
-// scarce draws the identifies that a day has for so many shards: plenty, or twice to six times a
-// cold start, of which today little more than that is left. A day is so short that a story can wait
-// for the next one. What crashes is to leave the reserve, whatever else takes of it.
+// scarce draws the identifies of a day for a number of shards: plenty, or twice to six times a cold
+// start, of which today little more than that is left. A day is short enough for a story to wait
+// for the next one. Crashes must leave the reserve, whatever else takes of it.
 func (f *fleet) scarce(c rules.Config) rules.Config {
 	c.IdentifyTotal, c.ResetAfter = 100000, 20*time.Minute
 	if f.loop.Rand.IntN(4) > 0 {
@@ -26,7 +26,8 @@ func (f *fleet) scarce(c rules.Config) rules.Config {
 	return c
 }
 
-// settled begins to count what takes of the reserve once everybody has its share of what is left.
+// settled begins to count what takes of the reserve once every machine has its share of what is
+// left.
 func (f *fleet) settled() {
 	f.t.Helper()
 	f.pass(time.Minute)
@@ -103,8 +104,8 @@ func (f *fleet) costly() func(proc.Spec) (sim.Program, error) {
 	return f.good(nil)
 }
 
-// spent reports whether so little is left of the day's identifies that what crashed has to wait for
-// the next day, though every machine is back: of what is above the reserve half may be lent.
+// spent reports whether too little is left of the day's identifies for crashes, which wait for the
+// next day, though every machine is back: of what is above the reserve half may be lent.
 func (f *fleet) spent() bool {
 	return f.discord.Rules.Counts().Remaining < f.rules.ShardCount+2
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// envFleet is a fleet with our own MASTER whose bots know their environment alone: each boots for
-// as long as it likes, up to 25 s in silence, or for a minute when it says that it is alive, and
+// envFleet is a fleet with CONTROL's own MASTER whose bots know their environment alone: each boots
+// for as long as it likes, up to 25 s in silence, or for a minute when it gives a sign of life, and
 // starts its shards at the pace of some library.
 func (f *fleet) envFleet(machines, shards, maxConcurrency, perCluster int, odd func(*fakecluster.Env)) *ownMaster {
 	f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency, IdentifyTotal: 100000})
@@ -51,7 +51,7 @@ func (f *fleet) upTo(most time.Duration) time.Duration {
 func TestEnvLibraries(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		machines, maxConcurrency := 1+f.loop.Rand.IntN(2), 1<<f.loop.Rand.IntN(3)
-		f.doubles = machines > 1 // MASTER gives away what a machine serves whose CONTROL is away for long
+		f.doubles = machines > 1 // MASTER places elsewhere what a machine serves whose CONTROL is away for long
 		own := f.envFleet(machines, 20, maxConcurrency, 5, nil)
 		for end := f.loop.Now() + 15*time.Minute; f.loop.Now() < end; {
 			f.pass(f.upTo(2 * time.Minute))
@@ -67,7 +67,7 @@ func TestEnvLibraries(t *testing.T) {
 				f.boot(m, sesame, environment(cluster.ReadyRule{After: 30 * time.Second}))
 			}
 		}
-		f.pass(time.Second) // whoever was started now runs
+		f.pass(time.Second) // every started process runs now
 		f.must("every shard READY", 30*time.Minute, func() bool {
 			f.mend()
 			return f.owned(20)()
@@ -76,8 +76,8 @@ func TestEnvLibraries(t *testing.T) {
 	})
 }
 
-// Nothing says that a bot is ready whose rule is a time: that is what its machine says, too, and
-// one that dies a while later again and again is given up like any that never starts.
+// A bot whose rule is a time is only assumed ready: its machine reports it so, and one that dies a
+// while later again and again is given up like any that never starts.
 func TestEnvIsAssumedReady(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{DieAfter: 2 * time.Minute} }, environment(cluster.ReadyRule{After: 30 * time.Second}))
@@ -91,7 +91,7 @@ func TestEnvIsAssumedReady(t *testing.T) {
 	})
 }
 
-// A bot whose rule is true before all of its shards can be READY has said something else: its
+// A bot whose rule is true before all of its shards can be READY has reported something else: its
 // buckets stay its own.
 func TestEnvThatIsReadyTooSoon(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
@@ -104,8 +104,8 @@ func TestEnvThatIsReadyTooSoon(t *testing.T) {
 	})
 }
 
-// A bot that died while its CONTROL was away is back at once: nobody uses the buckets that were
-// kept for it, whether it served or still started.
+// A bot that died while its CONTROL was away is back at once: the buckets that were kept for it are
+// unused, whether it served or still started.
 func TestEnvIsBackAtOnce(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.envFleet(1, 5, 1, 5, nil)

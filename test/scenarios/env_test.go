@@ -44,7 +44,8 @@ func (f *fleet) envs(shards, maxConcurrency int, odd func(cluster string, start 
 	return m
 }
 
-// Bots of no protocol come up one cluster after the other, each once its rule says that the one before is ready, and the last goes at an order by SIGTERM.
+// Bots without a protocol come up one cluster after the other, each once its rule reports the
+// previous one ready, and the last goes at an order by SIGTERM.
 func TestEnvStarts(t *testing.T) {
 	for name, tc := range map[string]struct {
 		rule  cluster.ReadyRule
@@ -64,7 +65,7 @@ func TestEnvStarts(t *testing.T) {
 			seedsOf(t, 10, func(f *fleet) {
 				perBucket := 2
 				m := f.envs(12, 2, func(cluster string, _ int) fakecluster.Env { return tc.bot(cluster) }, environment(tc.rule), func(o *actors.Options) { o.Cluster.ShardsPerCluster = 2 * perBucket })
-				f.must("all said to be ready", tc.limit, f.sawN("cluster.ready", 3))
+				f.must("all reported ready", tc.limit, f.sawN("cluster.ready", 3))
 				want(f, "owned", f.owned(12)(), true)
 				f.pass(10 * time.Minute)
 				want(f, "deaths", f.saw("cluster.died"), 0)
@@ -87,7 +88,8 @@ func TestEnvIsAskedEachSecond(t *testing.T) {
 	})
 }
 
-// One that dies is started again, in its turn; one that is never ready is given up; one that takes no SIGTERM is killed.
+// One that dies is started again, in its turn; one that is never ready is given up; one that takes
+// no SIGTERM is killed.
 func TestEnvFails(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.envs(6, 2, func(cluster string, start int) fakecluster.Env {
@@ -112,7 +114,8 @@ func TestEnvFails(t *testing.T) {
 	})
 }
 
-// A bot that is probed is killed when it stops answering, and when it says that it is not well; one that is not probed is left alone.
+// A bot that is probed is killed when it stops answering, and when it reports that it is unhealthy;
+// one that is not probed is left alone.
 func TestEnvIsProbed(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.envs(2, 2, func(cluster string, start int) fakecluster.Env {
@@ -136,7 +139,8 @@ func TestEnvIsProbed(t *testing.T) {
 	})
 }
 
-// CONTROL is killed at any time: the next one takes the processes back by their pids, and starts none beside them.
+// CONTROL is killed at any time: the next one takes the processes back by their pids, and starts
+// none beside them.
 func TestEnvIsTakenBack(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		rule := environment(cluster.ReadyRule{After: 10 * time.Second})
@@ -174,7 +178,8 @@ func TestEnvRolls(t *testing.T) {
 	})
 }
 
-// What was started otherwise than it would be now is ended and started anew, one cluster at a time in a bucket.
+// A process that was started otherwise than it would be now is ended and replaced, one cluster at a
+// time in a bucket.
 func TestEnvIsReplaced(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		rule := environment(cluster.ReadyRule{After: 10 * time.Second})

@@ -70,9 +70,9 @@ var wrongs = []func(*everything){
 	},
 	func(e *everything) { // our own code panics for a few seconds, now here, now there
 		actors := []string{"masterlink", "gate", "sessions", "router", "clusters", "cluster/0", "cluster/1", "cluster/2"}
-		who := actors[e.loop.Rand.IntN(len(actors))]
+		victim := actors[e.loop.Rand.IntN(len(actors))]
 		e.m.Panic = func(actor string, msg any) bool {
-			return actor == who && !strings.HasPrefix(typeOf(msg), "*actor.") && e.loop.Rand.IntN(10) == 0
+			return actor == victim && !strings.HasPrefix(typeOf(msg), "*actor.") && e.loop.Rand.IntN(10) == 0
 		}
 		e.pass(2 * time.Second)
 		e.m.Panic = nil
@@ -91,10 +91,10 @@ var wrongs = []func(*everything){
 	},
 	func(e *everything) { // on and on
 		actors := []string{"masterlink", "gate", "sessions", "router", "clusters", "cluster/0", "cluster/1", "cluster/2", "commander"}
-		who := actors[e.loop.Rand.IntN(len(actors))]
+		victim := actors[e.loop.Rand.IntN(len(actors))]
 		e.order(e.m, messages.RestartCluster{Cluster: messages.ClusterID(e.loop.Rand.IntN(3))})
 		e.m.Panic = func(actor string, msg any) bool {
-			return actor == who && !strings.HasPrefix(typeOf(msg), "*actor.") && e.loop.Rand.IntN(3) == 0
+			return actor == victim && !strings.HasPrefix(typeOf(msg), "*actor.") && e.loop.Rand.IntN(3) == 0
 		}
 		e.pass(time.Duration(e.loop.Rand.IntN(8000)) * time.Millisecond)
 		e.m.Panic = nil
@@ -114,7 +114,8 @@ func (e *everything) hangOne() {
 	}
 }
 
-// Everything goes wrong for five minutes. No limit is broken and no shard has two owners meanwhile; when it stops every shard is READY again, by one process a cluster.
+// Everything goes wrong for five minutes. During that no limit is broken and no shard has two
+// owners; when it stops every shard is READY again, by one process a cluster.
 func TestEverything(t *testing.T) {
 	seedsOf(t, 15, func(f *fleet) {
 		f.panics, f.succeeds = true, true

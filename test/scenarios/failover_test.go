@@ -13,7 +13,8 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// mortal is the option of a machine whose bots end without CONTROL, before MASTER gives their shards away.
+// mortal is the option of a machine whose bots end without CONTROL, before MASTER places their
+// shards elsewhere.
 func mortal(o *actors.Options) {
 	o.Cluster.OnLost, o.Cluster.LostAfter = messages.OnLostExit, 25*time.Second
 }
@@ -21,7 +22,7 @@ func mortal(o *actors.Options) {
 // spares is the option of a MASTER that keeps machines without shards.
 func spares(n int) func(*master.Options) { return func(o *master.Options) { o.Spares = n } }
 
-// fleetOf starts a fleet on so many machines, and waits until it is whole.
+// fleetOf starts a fleet on machines machines, and waits until all its shards are READY.
 func (f *fleet) fleetOf(c rules.Config, machines int, change ...func(*master.Options)) *ownMaster {
 	f.t.Helper()
 	return f.fleetOfBots(f.good(nil), c, machines, change...)
@@ -58,7 +59,8 @@ func (f *fleet) everywhere() (n int) {
 	return n
 }
 
-// A machine loses its power. Its shards are READY on the spare within the grace and three seconds, and not one is identified for that.
+// A machine loses its power. Its shards are READY on the spare within the grace and three seconds,
+// and not one is identified for that.
 func TestMachineDies(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -108,7 +110,8 @@ func TestAllButOneDie(t *testing.T) {
 	})
 }
 
-// MASTER and two of five machines die together. A spare takes what is its share of what is missing, not all of it.
+// MASTER and two of five machines die together. A spare takes its share of what is missing, not all
+// of it.
 func TestMoreDieThanThereAreSpares(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 80, MaxConcurrency: 4}, 5, spares(1))
@@ -125,7 +128,8 @@ func TestMoreDieThanThereAreSpares(t *testing.T) {
 	})
 }
 
-// A machine that returns within the grace keeps what it serves, whether its CONTROL was gone or only its link.
+// A machine that returns within the grace keeps what it serves, whether its CONTROL was gone or
+// only its link.
 func TestMachineReturnsInTime(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -159,8 +163,8 @@ func TestControlDiesAlone(t *testing.T) {
 	})
 }
 
-// CONTROL dies for good the moment its processes are started, before it said HELLO to them all: those end by themselves before their shards are given away (seed 330 of
-// TestFleetChaos).
+// CONTROL dies for good the moment its processes are started, before it sent HELLO to them all:
+// those end by themselves before their shards are placed elsewhere (seed 330 of TestFleetChaos).
 func TestControlDiesBeforeHello(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 60, MaxConcurrency: 4})
@@ -176,7 +180,8 @@ func TestControlDiesBeforeHello(t *testing.T) {
 	})
 }
 
-// A machine that was forgotten returns, and takes the orders that it gets: their ids are of none before (seed 1625 of TestFleetChaos).
+// A machine that was forgotten returns, and takes the orders that it gets: their ids are of none
+// before (seed 1625 of TestFleetChaos).
 func TestForgottenReturns(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 2, spares(1))
@@ -191,7 +196,7 @@ func TestForgottenReturns(t *testing.T) {
 		}
 		carriedOut(messages.DrainMachine{Source: m.Name})
 		carriedOut(messages.UndrainMachine{Source: m.Name})
-		f.pass(time.Second) // it is told
+		f.pass(time.Second) // it is informed
 		f.net.Cut(m.Name, "master")
 		f.must("lost", time.Minute, func() bool { return own.saw("machine.lost") == 1 })
 		carriedOut(messages.ForgetMachine{Source: m.Name})

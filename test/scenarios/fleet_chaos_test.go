@@ -106,7 +106,9 @@ var fleetFaults = []func(*fleetChaos){
 	func(c *fleetChaos) { c.see(c.any()) },
 	func(c *fleetChaos) { c.title(c.any()) },
 	func(c *fleetChaos) { c.helper(c.any()) },
-	func(c *fleetChaos) { c.setClock(c.any().Host) }, // not MASTER's: by its clock the slots are counted, and one that is set between two lives of it moves them
+	// not MASTER's: by its clock the slots are counted, and one that is set between two runs of it
+	// moves them
+	func(c *fleetChaos) { c.setClock(c.any().Host) },
 	func(c *fleetChaos) { c.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: rules.All}) },
 	func(c *fleetChaos) {
 		c.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: c.loop.Rand.IntN(chaosFleetShards)})
@@ -119,7 +121,7 @@ func (c *fleetChaos) kill(m *machine) {
 	}
 }
 
-// calm brings everybody back.
+// calm brings every machine back.
 func (c *fleetChaos) calm() {
 	c.net.Heal("master", sim.DiscordPlace)
 	for _, m := range c.inOrder() {
@@ -140,8 +142,9 @@ func (c *fleetChaos) calm() {
 	}
 }
 
-// For five minutes machines, MASTER and links fail. No identify comes too early, whoever is cut off from whom; with a lease no shard ever has two owners. When it stops every
-// shard is READY, in one process.
+// For five minutes machines, MASTER and links fail. No identify comes too early, whatever is cut
+// off from whatever; with a lease no shard ever has two owners. When it stops every shard is READY,
+// in one process.
 func TestFleetChaos(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		c := &fleetChaos{fleet: f, up: true, fences: f.loop.Rand.IntN(2) == 0}
@@ -162,7 +165,7 @@ func TestFleetChaos(t *testing.T) {
 			return f.owned(chaosFleetShards)() && f.everywhere() == chaosFleetShards/4 && c.linked() == chaosMachines
 		}
 		f.mustOnceAffordable("every shard READY once it stops", 15*time.Minute, f.mend, whole)
-		f.pass(time.Minute) // MASTER may give away what a machine serves that has yet to say so
+		f.pass(time.Minute) // MASTER may place elsewhere what a machine serves that has not reported so
 		f.mustOnceAffordable("every shard READY", time.Minute, f.mend, whole)
 		f.doubles = false
 		f.pass(2 * time.Minute)

@@ -1,10 +1,12 @@
-// Package scenarios tells stories of whole fleets in simulated time, one a file, each run under many seeds.
+// Package scenarios tests whole fleets in simulated time, one story a file, each run under many
+// seeds.
 //
 //	fleet_test.go   a run: the loop, the net, Discord, a scripted MASTER, any number of machines
 //	check_test.go   what must hold after every step of every story
-//	ask_test.go     what stories say and ask
+//	ask_test.go     what stories ask and check
 //
-// A run that fails prints its seed and how to see it again: SIM_SEED=<seed> go test ./test/scenarios -run <name>. SIM_N is how many seeds are tried, SIM_TRACE=1 prints every step.
+// A run that fails prints its seed and how to replay it: SIM_SEED=<seed> go test ./test/scenarios
+// -run <name>. SIM_N is how many seeds are tried, SIM_TRACE=1 prints every step.
 package scenarios
 
 import (
@@ -45,7 +47,8 @@ const (
 // defaultSeeds is how many seeds a story is tried with where SIM_N does not say.
 const defaultSeeds = 20
 
-// A simulation makes much garbage and keeps little: collecting it as often as a daemon does would cost a fifth of the time.
+// A simulation makes much garbage and keeps little: collecting it as often as a daemon does would
+// cost a fifth of the time.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)
@@ -95,7 +98,8 @@ func run(t *testing.T, seed uint64, story func(f *fleet)) (hash uint64) {
 	return hash
 }
 
-// system is shared by all runs, for one costs 2.8 MB and 3 ms. Runs are told apart by the prefix of their actors' names.
+// system is shared by all runs, for one costs 2.8 MB and 3 ms. Runs are distinguished by the prefix
+// of their actors' names.
 var system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }))
 
 // fleet is one run.
@@ -120,7 +124,7 @@ type fleet struct {
 	mixed      bool   // not crashes alone: what others take of the reserve is left out
 	forgets    bool   // bots keep no sessions
 	others     int    // identifies that were no crash's
-	doubles    bool   // a machine serves on that nobody can reach: what it has may have another owner, too
+	doubles    bool   // an unreachable machine goes on serving: what it has may have another owner, too
 	leaky      bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
 	panics     bool   // our own code panics in this story, as it wants it
 	letters    func() // ends the watch on dead letters
@@ -217,11 +221,11 @@ func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), c
 	return m
 }
 
-// boot starts a life of the machine's CONTROL.
+// boot starts a run of the machine's CONTROL.
 func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 	w, prefix := m.Boot()
 	m.life++
-	for _, p := range m.Processes() { // one that is taken back counts as this life's start
+	for _, p := range m.Processes() { // one that is taken back counts as this run's start
 		if id, err := strconv.Atoi(p.Env("CLUSTER_ID")); err == nil {
 			m.tried[messages.ClusterID(id)] = max(m.tried[messages.ClusterID(id)], 1)
 		}
@@ -319,7 +323,7 @@ type writer func([]byte)
 
 func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
 
-// end stops every CONTROL as an operator would, and looks at what is left (I5).
+// end stops every CONTROL as an operator would, and checks what is left (I5).
 func (f *fleet) end() {
 	f.t.Helper()
 	if f.t.Failed() {
@@ -346,6 +350,8 @@ func (f *fleet) forget() {
 	for _, pid := range f.loop.Actors() {
 		f.system.ProcessRegistry.Remove(pid)
 	}
-	time.Sleep(10 * time.Second) // protoactor's dead-letter throttle lives for one more second, the goroutines of a real bot for some more
-	*f = fleet{}                 // the system keeps a guardian of every root, and with it the logger that knows the fleet
+	// protoactor's dead-letter throttle runs for one more second, the goroutines of a real bot for
+	// some more
+	time.Sleep(10 * time.Second)
+	*f = fleet{} // the system keeps a guardian of every root, and with it the logger that knows the fleet
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// flood is one packet of a bot that floods CONTROL: wishes, each taken back by the next packet,
-// reports of permits that nobody gave, sessions that never were, shards that come and go.
+// flood is one packet of a bot that floods CONTROL: requests, each taken back by the next packet,
+// reports of permits that were not granted, sessions that never were, shards that come and go.
 func flood(v fakecluster.Voice, i int) {
 	event, shard := messages.Snowflake(fmt.Sprint(100_000+i)), i%4
 	switch i % 8 {
@@ -72,15 +72,15 @@ func TestOneBotFloods(t *testing.T) {
 		if packets := f.packets - before; packets > seconds*40 {
 			f.t.Errorf("%d packets went to MASTER in %d s", packets, seconds)
 		}
-		if told := len(f.events) - events; told > seconds*60 {
-			f.t.Errorf("%d events were raised in %d s", told, seconds)
+		if raised := len(f.events) - events; raised > seconds*60 {
+			f.t.Errorf("%d events were raised in %d s", raised, seconds)
 		}
 		f.must("the flood is over, and all is well", time.Minute, f.owned(8))
 	})
 }
 
 // MASTER sends errors and orders that cannot be obeyed, without end. Few of them are reported, with
-// how many they stand for, and what is served goes on.
+// the number they cover, and what is served goes on.
 func TestMasterFloods(t *testing.T) {
 	seedsOf(t, 3, func(f *fleet) {
 		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
@@ -94,8 +94,8 @@ func TestMasterFloods(t *testing.T) {
 		f.pass(time.Minute)
 		f.master.Send("m1", messages.MasterError{Message: "the last"})
 		f.pass(time.Second)
-		if said := f.saw("master.error") + f.saw("order.refused"); said > 25 {
-			f.t.Errorf("%d events were raised", said)
+		if raised := f.saw("master.error") + f.saw("order.refused"); raised > 25 {
+			f.t.Errorf("%d events were raised", raised)
 		}
 		stood := 0
 		for _, h := range f.events {
@@ -123,14 +123,14 @@ func TestKnocks(t *testing.T) {
 		f.pass(10 * time.Minute) // each dials every 30 s
 		f.add("m1", f.good(nil), sesame)
 		f.must("all", 2*time.Minute, f.owned(4))
-		if said := own.saw("machine.refused"); said > 25 {
-			f.t.Errorf("machine.refused was said %d times in 10 minutes", said)
+		if raised := own.saw("machine.refused"); raised > 25 {
+			f.t.Errorf("machine.refused was raised %d times in 10 minutes", raised)
 		}
 	})
 }
 
 // A CONTROL sends MASTER 20,000 packets a second. MASTER reads them no faster than that machine's
-// share allows, and another machine is served meanwhile.
+// share allows, and serves another machine as well.
 func TestOneMachineFloods(t *testing.T) {
 	seedsOf(t, 1, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 4, MaxConcurrency: 4})

@@ -42,7 +42,8 @@ func TestFloor(t *testing.T) {
 	}
 }
 
-// Processes die all the while, at any point of an identify: the limit holds, and every shard is READY once it stops.
+// Processes die all the while, at any point of an identify: the limit holds, and every shard is
+// READY once it stops.
 func TestPaceUnderCrashes(t *testing.T) {
 	for _, maxConcurrency := range []int{1, 16} {
 		t.Run(fmt.Sprintf("max_concurrency %d", maxConcurrency), func(t *testing.T) {
@@ -70,7 +71,8 @@ func TestPaceUnderCrashes(t *testing.T) {
 	}
 }
 
-// A bot that dies between its permit and the report of it may have identified: its bucket counts as used at the permit's very end, and nobody waits longer.
+// A bot that dies between its permit and the report of it may have identified: its bucket counts as
+// used at the permit's very end, and no request waits longer.
 func TestDeathOnAPermit(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		program := f.cast(func(cluster string, start int) fakecluster.SDK {
@@ -88,7 +90,7 @@ func TestDeathOnAPermit(t *testing.T) {
 	})
 }
 
-// The disk takes nothing: it is said once a file, and the bots go on.
+// The disk takes nothing: that is reported once a file, and the bots go on.
 func TestDiskFull(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 16})
@@ -101,7 +103,7 @@ func TestDiskFull(t *testing.T) {
 		for _, e := range events[messages.StateUnwritable](f) {
 			files[e.File]++
 		}
-		want(f, "gate.json said", files["gate.json"], 1)
+		want(f, "gate.json reported", files["gate.json"], 1)
 		m.DiskErr = nil
 		f.restart(m, 0)
 		f.must("READY again", time.Minute, f.sawN("cluster.ready", 3))
@@ -112,7 +114,8 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// The machine loses power in the middle of its identifies, and is back within a second: the buckets it had used are respected, whatever max_concurrency is then.
+// The machine loses power in the middle of its identifies, and is back within a second: the buckets
+// it had used are respected, whatever max_concurrency is then.
 func TestPowerCut(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(32, 16, ours(initialise(32, 16)), nil)
@@ -174,7 +177,7 @@ func TestPermitsOfMaster(t *testing.T) {
 		f.pass(time.Second)
 		want(f, "granted", len(granted), 16)
 		arrived := 0
-		reports := said[messages.PermitReport](f, m)
+		reports := sent[messages.PermitReport](f, m)
 		want(f, "reports", len(reports), 2*16) // that it was sent, and that Discord answered
 		for _, r := range reports {
 			want(f, "sent", r.Sent && granted[r.ID], true)
@@ -186,7 +189,8 @@ func TestPermitsOfMaster(t *testing.T) {
 	})
 }
 
-// MASTER grants ahead of the time, by its clock or by CONTROL's own; nobody identifies sooner, nor later than need be.
+// MASTER grants ahead of the time, by its clock or by CONTROL's own; no bot identifies sooner, nor
+// later than need be.
 func TestPermitsAhead(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		from := map[int]time.Time{}
@@ -233,7 +237,8 @@ func TestPermitsNobodyAnswers(t *testing.T) {
 	})
 }
 
-// The link is lost while shards wait for MASTER: after what it granted is over they go on at our own pace, and back to MASTER's when it is there again.
+// The link is lost while shards wait for MASTER: after what it granted is over they go on at our
+// own pace, and back to MASTER's when it is there again.
 func TestPermitsWhenTheLinkIsLost(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		granting := 5
@@ -255,22 +260,23 @@ func TestPermitsWhenTheLinkIsLost(t *testing.T) {
 	})
 }
 
-// The gate panics on wishes: they are wished again, and nobody waits for ever (seed 455 of TestEverything).
-func TestWishesThatAreLost(t *testing.T) {
+// The gate panics on requests: they are sent again, and none waits forever (seed 455 of
+// TestEverything).
+func TestRequestsThatAreLost(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true
 		lost := 3
 		m := f.alone(4, 4, ours(initialise(4, 4)), nil)
 		m.Panic = func(actor string, msg any) bool {
-			_, wish := msg.(messages.WantPermit)
-			if wish && actor == "gate" {
+			_, wanted := msg.(messages.WantPermit)
+			if wanted && actor == "gate" {
 				lost--
 			}
-			return wish && actor == "gate" && lost >= 0
+			return wanted && actor == "gate" && lost >= 0
 		}
 		f.connect(m, "c", 0, 3)
 		f.pass(10 * time.Second)
-		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished}) // and seed 6804: connections come and go meanwhile
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished}) // and seed 6804: connections come and go as well
 		f.must("READY", 2*time.Minute, f.owned(4))
 		want(f, "identifies", f.identifies(), 4)
 	})

@@ -22,7 +22,7 @@ func typeOf(msg any) string {
 	return v.Type().String()
 }
 
-// A shard whose session Discord ends again and again burns the budget of the whole bot: its
+// A shard whose session Discord ends again and again uses up the budget of the whole bot: its
 // identifies are held back, its process and the other shards go on, and it is READY by itself once
 // Discord lets it be.
 func TestIdentifyStorm(t *testing.T) {
@@ -90,7 +90,7 @@ func TestInvalidationWaves(t *testing.T) {
 }
 
 // A bot that serves for a while and dies without its sessions, all day: it is slowed down, that is
-// said once, and the reserve of the day's budget is never touched.
+// reported once, and the reserve of the day's budget is never touched.
 func TestBurningBot(t *testing.T) {
 	seedsOf(t, 2, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 10, IdentifyTotal: 200})
@@ -112,7 +112,8 @@ func TestBurningBot(t *testing.T) {
 	})
 }
 
-// Discord goes away for ten minutes: that is said once, nobody is killed for it, and everything comes back by itself.
+// Discord goes away for ten minutes: that is reported once, no process is killed for it, and
+// everything comes back by itself.
 func TestOutage(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(40, 10, ours(initialise(40, 10)), nil)
@@ -122,8 +123,8 @@ func TestOutage(t *testing.T) {
 		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished})
 		f.must("discord.outage", 30*time.Second, f.sawN("discord.outage", 1))
 		f.pass(10 * time.Minute)
-		want(f, "outages said", f.saw("discord.outage"), 1)
-		want(f, "stuck shards said", f.saw("shard.stuck"), 0)
+		want(f, "outages reported", f.saw("discord.outage"), 1)
+		want(f, "stuck shards reported", f.saw("shard.stuck"), 0)
 		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOff, Shard: rules.All})
 		f.must("every shard READY", 2*time.Minute, f.owned(40))
 		f.pass(time.Minute)
@@ -135,7 +136,8 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// One shard of a living cluster is down: it is said, its bot is told to connect it anew, and where that helps nothing the cluster is restarted.
+// One shard of a live cluster is down: it is reported, its bot is ordered to reconnect it, and
+// where that does not help the cluster is restarted.
 func TestStuckShard(t *testing.T) {
 	for _, stubborn := range []bool{false, true} {
 		seedsOf(t, 5, func(f *fleet) {
@@ -152,7 +154,7 @@ func TestStuckShard(t *testing.T) {
 			if stubborn {
 				want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseShardsLost)
 			}
-			want(f, "said", f.saw("shard.stuck"), 1)
+			want(f, "reported", f.saw("shard.stuck"), 1)
 		})
 	}
 }
@@ -168,7 +170,7 @@ func TestShardWaitsForNothing(t *testing.T) {
 				}
 				return fakecluster.SDK{}
 			})
-			m := f.aloneWith(rules.Config{ShardCount: 20, MaxConcurrency: 10}, ours(initialise(20, 10)), shy, withDesk)
+			m := f.aloneWith(rules.Config{ShardCount: 20, MaxConcurrency: 10}, ours(initialise(20, 10)), shy, withStatus)
 			f.connect(m, "c", 0, 19)
 			shards, stuck := "10 of 20", 10
 			if cause == messages.CauseReidentify {
@@ -199,13 +201,13 @@ func TestShardWaitsForNothing(t *testing.T) {
 // A start that Discord keeps waiting is reported, and nothing is restarted for it.
 func TestStartWithoutGateway(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		m := f.alone(20, 10, ours(initialise(20, 10)), map[string]fakecluster.SDK{"1": {Deaf: true, Stubborn: true}}, withDesk)
+		m := f.alone(20, 10, ours(initialise(20, 10)), map[string]fakecluster.SDK{"1": {Deaf: true, Stubborn: true}}, withStatus)
 		f.discord.Step(rules.Fault{Kind: rules.FaultRefuseIdentify, Shard: 13, Code: 4000})
 		f.connect(m, "c", 0, 19)
 		f.must("shard.stuck", 3*time.Minute, f.sawN("shard.stuck", 1))
 		f.pass(20 * time.Minute)
 		want(f, "deaths", f.saw("cluster.died"), 0)
-		want(f, "said", f.saw("shard.stuck"), 1)
+		want(f, "reported", f.saw("shard.stuck"), 1)
 		ready, why := f.look(m).Ready()
 		want(f, "ready", ready, false)
 		want(f, "why", strings.Contains(why, "shard 13 is disconnected since "), true)
@@ -216,7 +218,7 @@ func TestStartWithoutGateway(t *testing.T) {
 // up by itself.
 func TestStartInOutage(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		m := f.alone(20, 10, ours(initialise(20, 10)), nil, withDesk)
+		m := f.alone(20, 10, ours(initialise(20, 10)), nil, withStatus)
 		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOn, Shard: rules.All})
 		f.connect(m, "c", 0, 19)
 		f.must("discord.outage", time.Minute, f.sawN("discord.outage", 1))
@@ -230,7 +232,7 @@ func TestStartInOutage(t *testing.T) {
 	})
 }
 
-// CONTROL is frozen for a minute: nobody is killed for its own sleep.
+// CONTROL is frozen for a minute: no process is killed for CONTROL's own suspension.
 func TestFrozenControl(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 10})
@@ -250,7 +252,8 @@ func TestFrozenControl(t *testing.T) {
 	})
 }
 
-// Our own code panics in any actor, at any message: no bot dies of it, and what is served goes on.
+// CONTROL's own code panics in any actor, at any message: no bot dies of it, and what is served
+// goes on.
 func TestOurOwnPanics(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true
@@ -268,10 +271,10 @@ func TestOurOwnPanics(t *testing.T) {
 			return hit
 		}
 		for range 60 {
-			f.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: f.loop.Rand.IntN(40)}) // keeps everybody talking
+			f.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: f.loop.Rand.IntN(40)}) // keeps all of them talking
 			f.pass(3 * time.Second)
 		}
-		if panics == 0 && actors[one] != "gate" { // which has nothing to do while everybody resumes
+		if panics == 0 && actors[one] != "gate" { // which has nothing to do while all bots resume
 			f.t.Errorf("%s did not panic", actors[one])
 		}
 		m.Panic = nil
@@ -285,7 +288,8 @@ func TestOurOwnPanics(t *testing.T) {
 	})
 }
 
-// Our own code panics on every message of one cluster: its process is left alone, serving, and that is said. An operator's restart takes it back and replaces it.
+// CONTROL's own code panics on every message of one cluster: its process is left alone, serving,
+// and that is reported. An operator's restart takes it back and replaces it.
 func TestBrokenActor(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.panics = true

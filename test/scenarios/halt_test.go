@@ -13,8 +13,9 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Discord takes back the token of a fleet of 100 shards that is just starting, or forbids its intents: at most max_concurrency identifies are spent on it, every machine
-// stops, and nothing identifies with that token again, whatever restarts.
+// Discord takes back the token of a fleet of 100 shards that is just starting, or forbids its
+// intents: at most max_concurrency identifies are spent on it, every machine stops, and nothing
+// identifies with that token again, whatever restarts.
 func TestOneBadToken(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 100, MaxConcurrency: 5, DisallowedIntents: 1 << 8})
@@ -48,7 +49,7 @@ func TestOneBadToken(t *testing.T) {
 		if spent > 5 {
 			f.t.Errorf("%d identifies and resumes were spent on a dead token, want at most max_concurrency", spent)
 		}
-		if forbidden && f.loop.Rand.IntN(2) == 0 { // else it would ask REST, and be told 401
+		if forbidden && f.loop.Rand.IntN(2) == 0 { // else it would ask REST, and get 401
 			own.Crash()
 			own.start()
 		}
@@ -81,13 +82,13 @@ func TestHaltsAlone(t *testing.T) {
 	})
 }
 
-// A halted machine is not ready for as long as it is halted, also in the next life of CONTROL, and
+// A halted machine is not ready for as long as it is halted, also in the next run of CONTROL, and
 // the event names what to change.
-func TestHaltIsSaid(t *testing.T) {
+func TestHaltIsReported(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
 		own := f.withOwnMaster(1)
-		m := f.add("m1", f.good(nil), sesame, withDesk)
+		m := f.add("m1", f.good(nil), sesame, withStatus)
 		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
 		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4014})
 		f.must("everything is stopped", 20*time.Second, func() bool { return len(m.Processes()) == 0 && f.saw("fleet.halted") == 1 })
@@ -96,7 +97,7 @@ func TestHaltIsSaid(t *testing.T) {
 			f.pass(20 * time.Second)
 			if i == 3 {
 				f.crash(m)
-				f.boot(m, sesame, withDesk)
+				f.boot(m, sesame, withStatus)
 				f.pass(5 * time.Second)
 			}
 			ready, why := f.look(m).Ready()
@@ -113,18 +114,18 @@ func TestWrongShardCount(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 8})
 		own := f.withOwnMaster(1, func(o *master.Options) { o.Shards, o.MaxConcurrency = 16, 8 })
-		m := f.add("m1", f.good(nil), sesame, withDesk)
+		m := f.add("m1", f.good(nil), sesame, withStatus)
 		f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
 		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4011})
 		f.must("the answer of Discord", 20*time.Second, func() bool { return own.saw("shards.recommended") == 1 })
 		fatal := last[messages.ClusterFatal](f)
 		want(f, "hint", strings.Contains(fatal.Hint, "fleet.shards"), true)
-		i := slices.IndexFunc(own.told, func(e messages.Event) bool { _, is := e.(messages.ShardsRecommended); return is })
-		want(f, "recommended", own.told[i], messages.Event(messages.ShardsRecommended{ShardCount: 16, Recommended: 32, CloseCode: 4011, Hint: fatal.Hint}))
+		i := slices.IndexFunc(own.events, func(e messages.Event) bool { _, is := e.(messages.ShardsRecommended); return is })
+		want(f, "recommended", own.events[i], messages.Event(messages.ShardsRecommended{ShardCount: 16, Recommended: 32, CloseCode: 4011, Hint: fatal.Hint}))
 		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 11, Code: 4011})
 		f.must("the other is stopped", 20*time.Second, f.stateIs(m, 1, messages.ClusterFailed))
 		f.pass(time.Minute)
-		want(f, "said", own.saw("shards.recommended"), 1)
+		want(f, "reported", own.saw("shards.recommended"), 1)
 		want(f, "fatal", f.saw("cluster.fatal"), 2)
 		want(f, "identifies", f.identifies(), 16)
 	})
@@ -136,7 +137,7 @@ func TestHaltsWhenTheLinkBreaks(t *testing.T) {
 		m := f.alone(32, 16, ours(initialise(32, 16)), nil)
 		f.serve(m, "c", 0, 31)
 		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: 3, Code: 4014})
-		f.must("MASTER hears of it", time.Second, func() bool { return len(said[messages.Fatal](f, m)) > 0 })
+		f.must("MASTER hears of it", time.Second, func() bool { return len(sent[messages.Fatal](f, m)) > 0 })
 		want(f, "halted", f.saw("fleet.halted"), 0)
 		f.net.Drop("m1", "master")
 		f.must("it stops", 20*time.Second, func() bool { return f.saw("fleet.halted") == 1 && len(m.Processes()) == 0 })

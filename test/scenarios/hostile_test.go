@@ -61,7 +61,8 @@ func TestDrainOfTheWaiting(t *testing.T) {
 	})
 }
 
-// CONTROL dies while it gives back a range whose bots do not want to end. The next one ends them, and serves the range of shard 0 as before; so does the one after it.
+// CONTROL dies while it gives back a range whose bots do not want to end. The next one ends them,
+// and serves the range of shard 0 as before; so does the one after it.
 func TestStraysAreOfNoRange(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		stays := fakecluster.SDK{IgnoreTerm: true}
@@ -85,8 +86,9 @@ func TestStraysAreOfNoRange(t *testing.T) {
 	})
 }
 
-// A bot wishes for permits without end. It has one wish a shard, and the other cluster is not held up.
-func TestWishesWithoutEnd(t *testing.T) {
+// A bot requests permits without end. It has one request a shard, and the other cluster is not held
+// up.
+func TestRequestsWithoutEnd(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		var v fakecluster.Voice
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 1})

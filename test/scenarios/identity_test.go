@@ -57,8 +57,9 @@ func TestAdoptsWhatSetItsTitle(t *testing.T) {
 	})
 }
 
-// No search answers, or no record can be read, after CONTROL was killed. Nothing is started for as
-// long, which is said once a cluster. Then the living are taken back and the dead replaced.
+// No search answers, or no record can be read, after CONTROL was killed. Nothing is started for
+// that time, which is reported once a cluster. Then the live processes are taken back and the dead
+// replaced.
 func TestUnknownIsNotDead(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m, _ := f.threeServe()
@@ -95,8 +96,8 @@ func TestUnknownIsNotDead(t *testing.T) {
 	})
 }
 
-// Where the system cannot look for processes, one of an earlier life counts as dead: it cannot
-// be waited for.
+// Where the system cannot look for processes, one of an earlier run counts as dead: it cannot be
+// waited for.
 func TestWhereNothingCanBeFound(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m, _ := f.threeServe()
@@ -114,8 +115,8 @@ func TestWhereNothingCanBeFound(t *testing.T) {
 	})
 }
 
-// Orders while it is unknown whether a process lives: nothing is started, and what was ordered is
-// done once that is known.
+// Orders while it is unknown whether a process is alive: nothing is started, and the orders are
+// carried out once that is known.
 func TestOrdersInDoubt(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m, _ := f.threeServe()
@@ -186,12 +187,12 @@ func TestTornRecords(t *testing.T) {
 		}
 		want(f, "new processes", fresh, 1)
 		want(f, "starts of cluster 1", f.starts["1"], 2)
-		want(f, "it is reported", strings.Contains(last[messages.ClusterDied](f).Err, "no record tells of its process"), true)
+		want(f, "it is reported", strings.Contains(last[messages.ClusterDied](f).Err, "no record names its process"), true)
 	})
 }
 
 // The disk is full from the start, and CONTROL is killed: no process is doubled, and none is left
-// of a range that is given to nobody here.
+// of a range that is not assigned here.
 func TestFullDiskAndADeath(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8})
@@ -205,7 +206,7 @@ func TestFullDiskAndADeath(t *testing.T) {
 			own.Crash()
 		}
 		f.boot(m, sesame)
-		if gone { // nobody gives it anything
+		if gone { // nothing is assigned to it
 			f.must("nothing is left", 30*time.Second, func() bool { return len(m.Processes()) == 0 })
 			return
 		}
@@ -213,8 +214,8 @@ func TestFullDiskAndADeath(t *testing.T) {
 	})
 }
 
-// A bot that puts itself in the background: at most one copy, the cause is said, it is given up by
-// the rule, and nothing is left.
+// A bot that puts itself in the background: at most one copy, the cause is reported, it is given up
+// by the rule, and nothing is left.
 func TestBackground(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Background: true} }, environment(cluster.ReadyRule{After: 30 * time.Second}))
@@ -229,7 +230,7 @@ func TestBackground(t *testing.T) {
 		}
 		f.must("it is given up", 10*time.Minute, f.stateIs(m, 0, messages.ClusterFailed))
 		up := last[messages.ClusterGaveUp](f)
-		want(f, "cause is said", strings.Contains(up.Causes[len(up.Causes)-1], "in the background"), true)
+		want(f, "cause is reported", strings.Contains(up.Causes[len(up.Causes)-1], "in the background"), true)
 		want(f, "processes", len(m.Processes()), 0)
 		want(f, "starts", f.starts["0"], 4)
 	})

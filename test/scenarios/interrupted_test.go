@@ -10,7 +10,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// MASTER dies at any moment of a drain, and is started anew: what is left moves on by itself, with its sessions. Who asks for the same drain again hears its end.
+// MASTER dies at any moment of a drain, and restarts: what is left moves on by itself, with its
+// sessions. A repeated order for the same drain is answered with its end.
 func TestDrainGoesOn(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 3)
@@ -35,8 +36,9 @@ func TestDrainGoesOn(t *testing.T) {
 	})
 }
 
-// MASTER dies in the middle of a rolling restart of the fleet, and is started anew: the machine that was at its part tells of it, and MASTER goes on behind it. Who asks for
-// it again by its id makes MASTER go on at any moment, also between two machines. No cluster is restarted twice.
+// MASTER dies in the middle of a rolling restart of the fleet, and restarts: the machine in its
+// part of it reports that, and MASTER goes on after it. An order with the same id makes MASTER go
+// on at any moment, also between two machines. No cluster is restarted twice.
 func TestRollingRestartGoesOn(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.succeeds = true

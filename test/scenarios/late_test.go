@@ -60,8 +60,8 @@ func TestMasterDiesWhileItGrants(t *testing.T) {
 	})
 }
 
-// A machine is away twice in a row. The grace of its first absence says nothing of the second: it
-// has all of it to come back.
+// A machine is away twice in a row. The grace of its first absence does not count for the second:
+// it has all of it to come back.
 func TestGraceIsOfOneAbsence(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 8}, 2)

@@ -19,8 +19,9 @@ func fencing(shards, maxConcurrency int) mockmaster.Options {
 	return o
 }
 
-// CONTROL sleeps until its shards are another machine's. What MASTER told it meanwhile waits in its link: an initialise among it renews no lease, and nothing is started beside
-// the new owner.
+// CONTROL is suspended until its shards are another machine's. MASTER's packets of that time wait
+// in its link: an initialise among them renews no lease, and nothing is started beside the new
+// owner.
 func TestLeaseOfAnOldInitialise(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 36, MaxConcurrency: 4}, 4, spares(1), leased)
@@ -36,7 +37,8 @@ func TestLeaseOfAnOldInitialise(t *testing.T) {
 	})
 }
 
-// A MASTER that says again and again what the fleet is, and acks no heartbeat, does not hear us: the lease ends as if it were silent.
+// A MASTER that sends the fleet's settings again and again, and acks no heartbeat, does not hear
+// CONTROL: the lease ends as if it were silent.
 func TestLeaseNeedsAcks(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		o := fencing(32, 16)
@@ -74,7 +76,8 @@ func TestLeaseCountsFromTheDial(t *testing.T) {
 	})
 }
 
-// What is granted while the lease is over waits for it. What is taken away again meanwhile is not begun when the lease is back (seed 91 of TestFleetChaos).
+// What is granted while the lease is over waits for it. If it is taken away before the lease is
+// back, it is not begun (seed 91 of TestFleetChaos).
 func TestOffloadOfWhatWaits(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		o := fencing(64, 16)
@@ -87,13 +90,14 @@ func TestOffloadOfWhatWaits(t *testing.T) {
 		f.master.Change(func(o *mockmaster.Options) { o.AcksBeats = true })
 		f.must("it serves the rest", time.Minute, func() bool { return f.acks(m, "c", "operational") == 2 })
 		f.pass(time.Second)
-		all := said[messages.Info](f, m)
+		all := sent[messages.Info](f, m)
 		want(f, "ranges served", rangesOf(all[len(all)-1]), "0-15 operational, 32-63 operational")
 		want(f, "order.refused", f.saw("order.refused"), 0)
 	})
 }
 
-// What is granted while the lease is over waits for it. What is too much to wait is refused, and not obeyed.
+// What is granted while the lease is over waits for it. Beyond the limit of waiting grants it is
+// refused, and not obeyed.
 func TestConnectsThatWait(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		o := fencing(32, 16)
@@ -114,8 +118,9 @@ func TestConnectsThatWait(t *testing.T) {
 	})
 }
 
-// CONTROL dies when it has just started what it was given, before its bots hear of it and of the lease, and is back while MASTER sleeps. They are taken back, and may not begin: what
-// they are to serve is given to another (seed 2890 of TestFleetChaos).
+// CONTROL dies when it has just started what it was given, before its bots hear of it and of the
+// lease, and is back while MASTER sleeps. They are taken back, and may not begin: what they are to
+// serve is given to another (seed 2890 of TestFleetChaos).
 func TestLeaseOfTheUngreeted(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
@@ -136,8 +141,8 @@ func TestLeaseOfTheUngreeted(t *testing.T) {
 	})
 }
 
-// A lease runs out while a bot hangs, so that it takes its time to end. MASTER is back meanwhile: what
-// it grants then waits for the end, and is served.
+// A lease runs out while a bot hangs, so that it takes its time to end. MASTER is back before that:
+// what it grants then waits for the end, and is served.
 func TestLeaseIsBackTooSoon(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		o := fencing(16, 16)
@@ -155,7 +160,7 @@ func TestLeaseIsBackTooSoon(t *testing.T) {
 	})
 }
 
-// A MASTER that had leases has none any more: what is served goes on without a word of it.
+// A MASTER that had leases has none any more: what is served goes on without hearing from it.
 func TestLeaseIsNoMore(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		o := fencing(16, 16)

@@ -9,9 +9,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A MASTER that says nothing is given up after ten seconds. Where a panic of ours takes a word of it,
-// or that timer, there are ten more; where it takes the answer to a dial there is another dial a
-// second later.
+// A silent MASTER is given up after ten seconds. Where a panic loses its packet, or that timer,
+// there are ten more; where it loses the answer to a dial there is another dial a second later.
 func TestLinkRecovers(t *testing.T) {
 	for message, c := range map[string]struct {
 		least, within time.Duration
@@ -58,7 +57,7 @@ func TestLinkRecovers(t *testing.T) {
 func TestDialsOnce(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.add("m1", f.good(nil))
-		f.must("nobody is there", time.Minute, f.sawN("master.unreachable", 1))
+		f.must("no machine is there", time.Minute, f.sawN("master.unreachable", 1))
 		tries := len(f.dials)
 		m.Freeze(10 * time.Minute)
 		f.system.Root.Send(m.root, messages.AcceptMaster{})
@@ -83,9 +82,9 @@ func TestBeatsOnce(t *testing.T) {
 		}
 		f.pass(time.Minute)
 		want(f, "panics", panics, 5)
-		before := len(said[messages.Heartbeat](f, m))
+		before := len(sent[messages.Heartbeat](f, m))
 		f.pass(time.Minute)
-		all := said[messages.Heartbeat](f, m)
+		all := sent[messages.Heartbeat](f, m)
 		if n := len(all) - before; n < 10 || n > 14 {
 			f.t.Errorf("%d heartbeats within a minute, want about 12", n)
 		}
@@ -112,7 +111,7 @@ func TestOrdersBehindARefusal(t *testing.T) {
 	})
 }
 
-// A machine paces itself by MASTER's clock, which is hours ahead: as it was told at the beginning of
+// A machine paces itself by MASTER's clock, which is hours ahead: as received at the beginning of
 // the link, or with the answer to a heartbeat.
 func TestSlotsByTheClockOfMaster(t *testing.T) {
 	for _, greeted := range []bool{true, false} {
@@ -132,7 +131,7 @@ func TestSlotsByTheClockOfMaster(t *testing.T) {
 				}
 				f.master.Send("m1", o.Initialise)
 				if !greeted {
-					f.must("a heartbeat", 10*time.Second, func() bool { return len(said[messages.Heartbeat](f, m)) > 0 })
+					f.must("a heartbeat", 10*time.Second, func() bool { return len(sent[messages.Heartbeat](f, m)) > 0 })
 					f.master.Send("m1", messages.HeartbeatAck{Seq: 1, Now: clock()})
 					f.pass(time.Second)
 				}

@@ -15,11 +15,11 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// This file is what one life of CONTROL leaves to the next: each fact that is on disk because a
+// This file tests what one run of CONTROL leaves to the next: each fact that is on disk because a
 // crash at the wrong moment would cost a process, a session or the pace.
 
-// A rolling restart is done, and CONTROL dies. The next life knows the processes that run, not the
-// ones that they took the place of.
+// A rolling restart is done, and CONTROL dies. The next run knows the processes that run, not the
+// ones that they replaced.
 func TestNextLifeKnowsTheSuccessors(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 10})
@@ -64,7 +64,7 @@ func TestSessionsGrowOld(t *testing.T) {
 }
 
 // A fresh restart is ordered, and CONTROL and the bot die before the new process is READY: the next
-// life does not know the old sessions either.
+// run does not know the old sessions either.
 func TestFreshIsFreshForTheNextLife(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.cast(func(_ string, start int) fakecluster.SDK {
@@ -85,7 +85,7 @@ func TestFreshIsFreshForTheNextLife(t *testing.T) {
 }
 
 // MASTER brings the sessions of a machine that died, and CONTROL dies before its bots have taken
-// them: they are in the next life's book.
+// them: they are in the next run's store.
 func TestBroughtSessionsOutliveControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		slow := f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{Boot: 5 * time.Second} })
@@ -101,8 +101,8 @@ func TestBroughtSessionsOutliveControl(t *testing.T) {
 	})
 }
 
-// MASTER says that there is a lease from now on, and CONTROL dies. The next life, which MASTER does
-// not reach, ends its clusters in time.
+// MASTER sets a lease, and CONTROL dies. The next run, which MASTER does not reach, ends its
+// clusters in time.
 func TestLeaseIsRemembered(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(16, 16, ours(initialise(16, 16)), nil)
@@ -119,7 +119,7 @@ func TestLeaseIsRemembered(t *testing.T) {
 }
 
 // A bot that paces itself takes long to boot, identifies at last, and the machine loses its power.
-// The next life keeps the bucket from that moment on, not from when it was asked for first.
+// The next run keeps the bucket from that moment on, not from when it was asked for first.
 func TestReservationIsRemembered(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.envs(1, 1, func(_ string, start int) fakecluster.Env {
@@ -137,7 +137,7 @@ func TestReservationIsRemembered(t *testing.T) {
 	})
 }
 
-// A bot that reports no shards was ready once. The next life of CONTROL does not wait for that
+// A bot that reports no shards was ready once. The next run of CONTROL does not wait for that
 // again, which may never come.
 func TestServedIsRemembered(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -167,8 +167,8 @@ func TestServedIsRemembered(t *testing.T) {
 	}
 }
 
-// The disk is full while a process is started, and has room later: its record is made up for. By
-// that the next life finds a process which nothing else tells of.
+// The disk is full while a process is started, and has room later: its record is written then. By
+// that the next run finds a process of which there is no other trace.
 func TestRecordIsMadeUpFor(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(8, 8, ours(initialise(8, 8)), nil)
@@ -188,8 +188,8 @@ func TestRecordIsMadeUpFor(t *testing.T) {
 	})
 }
 
-// CONTROL dies while it gives back a range whose bot does not want to end, and has set its title:
-// the next life, which serves that range no more, finds it by its record alone, and ends it.
+// CONTROL dies while it gives back a range whose bot ignores SIGTERM, and has set its title:
+// the next run, which serves that range no more, finds it by its record alone, and ends it.
 func TestLeftoverIsFoundByItsRecord(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(16, 8, ours(initialise(16, 8)), map[string]fakecluster.SDK{"1": {IgnoreTerm: true}})
@@ -208,8 +208,8 @@ func TestLeftoverIsFoundByItsRecord(t *testing.T) {
 	})
 }
 
-// A bot is slow to start, and CONTROL dies and is back meanwhile: that it was taken back does not
-// make it ready. One that never gets there is ended in time.
+// A bot is slow to start, and CONTROL dies and is back before it is ready: being taken back does
+// not make it ready. One that never gets there is ended in time.
 func TestTakenBackIsNotReady(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		rule := environment(cluster.ReadyRule{Log: regexp.MustCompile("ready")})

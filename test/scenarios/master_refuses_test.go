@@ -19,7 +19,7 @@ func (f *fleet) patient(attempt time.Duration) {
 	}
 }
 
-// Nobody listens where MASTER should be: tried every 30 s, said once; stopping waits for nothing.
+// No MASTER listens: dialled every 30 s, reported once; stopping waits for nothing.
 func TestMasterUnreachable(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.add("m1", f.good(nil))
@@ -28,7 +28,7 @@ func TestMasterUnreachable(t *testing.T) {
 			f.t.Fatalf("%d dials in 10 minutes", n)
 		}
 		f.patient(time.Second)
-		want(f, "said", f.saw("master.unreachable"), 1)
+		want(f, "reported", f.saw("master.unreachable"), 1)
 		if took := f.stopControl(m); took > 10*time.Millisecond {
 			f.t.Fatalf("stopping took %v", took)
 		}
@@ -61,7 +61,7 @@ func TestMasterRefuses(t *testing.T) {
 				f.add("m1", f.good(nil), story.change)
 				f.pass(5 * time.Minute)
 				f.patient(time.Second)
-				want(f, "said", f.saw("master.refused"), 1)
+				want(f, "reported", f.saw("master.refused"), 1)
 				want(f, "code", last[messages.MasterRefusedUs](f).CloseCode, story.code)
 				want(f, "other complaints", f.saw("master.unreachable")+f.saw("master.lost"), 0)
 			})
@@ -69,7 +69,8 @@ func TestMasterRefuses(t *testing.T) {
 	}
 }
 
-// Upstream's MASTER forgets no source: after any loss of the link it refuses for ever. What is served goes on.
+// Upstream's MASTER forgets no source: after any loss of the link it refuses forever. What is
+// served goes on.
 func TestUpstreamRefusesAReconnect(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		o := mockmaster.Upstream(token)
@@ -80,7 +81,7 @@ func TestUpstreamRefusesAReconnect(t *testing.T) {
 		f.must("the loss", 30*time.Second, f.sawN("master.lost", 1))
 		f.net.Heal("m1", "master")
 		f.pass(5 * time.Minute)
-		want(f, "said", f.saw("master.refused"), 1)
+		want(f, "reported", f.saw("master.refused"), 1)
 		want(f, "code", last[messages.MasterRefusedUs](f).CloseCode, messages.CloseAlreadyConnected)
 		want(f, "owned", f.owned(2)(), true)
 		want(f, "identifies", f.identifies(), 2)
@@ -152,7 +153,7 @@ func TestMasterGone(t *testing.T) {
 	})
 }
 
-// A peer that takes the link and says nothing has 10 s.
+// A peer that takes the link and sends nothing has 10 s.
 func TestMasterSaysNothing(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withMaster(mockmaster.Options{SilentGreeting: true})
@@ -163,6 +164,6 @@ func TestMasterSaysNothing(t *testing.T) {
 		}
 		f.pass(5 * time.Minute)
 		f.patient(11 * time.Second)
-		want(f, "said", f.saw("master.unreachable"), 1)
+		want(f, "reported", f.saw("master.unreachable"), 1)
 	})
 }

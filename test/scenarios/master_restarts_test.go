@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A machine learns that Discord refuses the bot's intents while a MASTER that was started anew has yet to hear of Discord. When it has, the fleet is halted, and can be resumed.
+// A machine learns that Discord refuses the bot's intents while a restarted MASTER has no answer of
+// Discord. When it has one, the fleet is halted, and can be resumed.
 func TestFatalWhileMasterAsks(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 2)
@@ -27,7 +28,8 @@ func TestFatalWhileMasterAsks(t *testing.T) {
 	})
 }
 
-// MASTER is started anew while Discord does not tell how many shards there are. Its CONTROLs know: everything goes on, leases are renewed, and a machine that dies is replaced.
+// MASTER restarts while Discord does not answer how many shards there are. Its CONTROLs know:
+// everything goes on, leases are renewed, and a machine that dies is replaced.
 func TestMasterLearnsFromControls(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 3, leased, spares(1))
@@ -44,8 +46,9 @@ func TestMasterLearnsFromControls(t *testing.T) {
 	})
 }
 
-// MASTER is started anew beside a machine that is cut off. There are as many as it expects without that one, or its wait is short: what that one serves is given to nobody
-// before it has stopped, by its lease.
+// MASTER restarts beside a machine that is cut off. There are as many as it expects without that
+// one, or its wait is short: what that one serves is assigned to no other before it has stopped, by
+// its lease.
 func TestMissingAtTheStart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 36, MaxConcurrency: 4}, 3, leased)

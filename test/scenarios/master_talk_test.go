@@ -9,7 +9,8 @@ import (
 	"github.com/discluster/control/test/mockmaster"
 )
 
-// What MASTER sends and nobody can read is dropped and said once a link; the link lives, and orders are obeyed.
+// An unreadable packet of MASTER is dropped and reported once a link; the link stays, and orders
+// are obeyed.
 func TestGarbageFromMaster(t *testing.T) {
 	garbage := []string{
 		"", " ", "null", "[]", "5", `"x"`, "true", "{", "}", `{"o":}`, "\x00\xff\xfe binary", `{"d":{}}`, `{"o":null}`, `{"o":"8"}`, `{"o":-1,"d":{}}`, `{"o":99,"d":{}}`,
@@ -22,7 +23,7 @@ func TestGarbageFromMaster(t *testing.T) {
 			_ = f.master.Link("m1").Send([]byte(garbage[f.loop.Rand.IntN(len(garbage))]))
 			f.pass(time.Duration(f.loop.Rand.IntN(100)) * time.Millisecond)
 		}
-		want(f, "said", f.saw("packet.dropped"), 1)
+		want(f, "reported", f.saw("packet.dropped"), 1)
 		f.serve(m, "c", 0, 1)
 		want(f, "links", f.saw("master.linked"), 1)
 		want(f, "lost", f.saw("master.lost"), 0)
@@ -32,11 +33,11 @@ func TestGarbageFromMaster(t *testing.T) {
 		f.master.Link("m1").Close(1001, "bye")
 		f.must("the next link", time.Minute, f.sawN("master.linked", 2))
 		_ = f.master.Link("m1").Send([]byte("null"))
-		f.must("said anew", time.Second, f.sawN("packet.dropped", 2))
+		f.must("reported again", time.Second, f.sawN("packet.dropped", 2))
 	})
 }
 
-// An order whose fields break their rules is refused by name; a command nobody knows too.
+// An order whose fields break their rules is refused by name; an unknown command too.
 func TestOrdersThatBreakTheRules(t *testing.T) {
 	for name, story := range map[string]struct{ raw, order, why string }{
 		"a connect of nothing":  {`{"o":6,"d":{"shardRange":[],"redundant":false}}`, "connect", "shardRange"},
@@ -54,7 +55,8 @@ func TestOrdersThatBreakTheRules(t *testing.T) {
 	}
 }
 
-// Toward upstream's MASTER only fatal, error and ack are sent, whatever happens: it answers anything else with an error, or dies of it.
+// Toward upstream's MASTER only fatal, error and ack are sent, whatever happens: it answers
+// anything else with an error, or dies of it.
 func TestUpstreamHearsOnlyWhatItTakes(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		o := mockmaster.Upstream(token)
@@ -82,8 +84,8 @@ func TestHeartbeat(t *testing.T) {
 		f.serve(m, "c", 0, 1)
 		var at []time.Duration
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
-			n := len(said[messages.Heartbeat](f, m))
-			f.must("a heartbeat", 6*time.Second, func() bool { return len(said[messages.Heartbeat](f, m)) > n })
+			n := len(sent[messages.Heartbeat](f, m))
+			f.must("a heartbeat", 6*time.Second, func() bool { return len(sent[messages.Heartbeat](f, m)) > n })
 			at = append(at, f.loop.Now())
 		}
 		for i := range at[1:] {
@@ -94,7 +96,7 @@ func TestHeartbeat(t *testing.T) {
 		if n := len(at); n < 57 || n > 64 {
 			f.t.Fatalf("%d heartbeats in 5 minutes", n)
 		}
-		all := said[messages.Heartbeat](f, m)
+		all := sent[messages.Heartbeat](f, m)
 		for i, b := range all {
 			want(f, "seq", b.Seq, int64(i+1))
 		}
@@ -112,13 +114,13 @@ func TestInfo(t *testing.T) {
 		f.stop(m, 1)
 		f.must("stopped", 10*time.Second, f.running(m, 0))
 		f.pass(time.Second)
-		var told []string
-		for _, i := range said[messages.Info](f, m) {
-			told = append(told, rangesOf(i))
+		var reported []string
+		for _, i := range sent[messages.Info](f, m) {
+			reported = append(reported, rangesOf(i))
 		}
-		want(f, "ranges told", strings.Join(told, " | "),
+		want(f, "ranges reported", strings.Join(reported, " | "),
 			" | 10-19 connecting | 10-19 operational | 10-19 connecting | 10-19 stopped")
-		i := said[messages.Info](f, m)[4]
+		i := sent[messages.Info](f, m)[4]
 		want(f, "hostname", i.Hostname, "m1")
 		want(f, "shard_count", i.ShardCount, 20)
 		want(f, "shards_per_cluster", i.ShardsPerCluster, 10)
@@ -126,7 +128,8 @@ func TestInfo(t *testing.T) {
 	})
 }
 
-// The link goes and comes back: the clusters never notice, MASTER hears what is served, nobody identifies.
+// The link goes and comes back: the clusters never notice, MASTER gets what is served, no bot
+// identifies.
 func TestLinkLostWhileServing(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(32, 16, ours(initialise(32, 16)), nil)
@@ -135,11 +138,11 @@ func TestLinkLostWhileServing(t *testing.T) {
 		f.net.Cut("m1", "master")
 		f.must("the loss", 30*time.Second, f.sawN("master.lost", 1))
 		f.pass(time.Duration(f.loop.Rand.IntN(300)) * time.Second)
-		infos := len(said[messages.Info](f, m))
+		infos := len(sent[messages.Info](f, m))
 		f.net.Heal("m1", "master")
 		f.must("the next link", 35*time.Second, f.sawN("master.linked", 2))
-		f.must("info", time.Second, func() bool { return len(said[messages.Info](f, m)) > infos })
-		want(f, "ranges served", rangesOf(said[messages.Info](f, m)[infos]), "0-31 operational")
+		f.must("info", time.Second, func() bool { return len(sent[messages.Info](f, m)) > infos })
+		want(f, "ranges served", rangesOf(sent[messages.Info](f, m)[infos]), "0-31 operational")
 		f.pass(time.Minute)
 		want(f, "processes", f.pids(m), pids)
 		want(f, "identifies", f.identifies(), 32)
@@ -158,7 +161,7 @@ func TestLinkLostWhileStarting(t *testing.T) {
 		want(f, "identifies", f.identifies(), 20)
 		want(f, "links", f.saw("master.linked"), 2)
 		f.must("MASTER knows", time.Second, func() bool {
-			all := said[messages.Info](f, m)
+			all := sent[messages.Info](f, m)
 			return rangesOf(all[len(all)-1]) == "0-19 operational"
 		})
 	})

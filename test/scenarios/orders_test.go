@@ -12,22 +12,24 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// refused waits for the next refusal of an order, to the operator and to MASTER, and looks for its reason.
+// refused waits for the next refusal of an order, to the operator and to MASTER, and looks for its
+// reason.
 func (f *fleet) refused(m *machine, order, why string) {
 	f.t.Helper()
-	errors := len(said[messages.MasterError](f, m))
-	f.must("a refusal", time.Second, func() bool { return len(said[messages.MasterError](f, m)) > errors })
+	errors := len(sent[messages.MasterError](f, m))
+	f.must("a refusal", time.Second, func() bool { return len(sent[messages.MasterError](f, m)) > errors })
 	e := last[messages.OrderRefused](f)
 	if e.Order != order || !strings.Contains(e.Err, why) {
 		f.t.Fatalf("refused %s: %q, want %s: %q", e.Order, e.Err, order, why)
 	}
-	all := said[messages.MasterError](f, m)
+	all := sent[messages.MasterError](f, m)
 	if got := all[len(all)-1]; got.Kind != "order.refused" || !strings.Contains(got.Message, why) {
 		f.t.Fatalf("MASTER heard %+v", got)
 	}
 }
 
-// An order that cannot be obeyed is refused with its reason, to both sides, and the rest is unharmed.
+// An order that cannot be obeyed is refused with its reason, to both sides, and the rest is
+// unharmed.
 func TestConnectThatCannotBe(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(40, 1, ours(initialise(40, 1)), nil)
@@ -50,7 +52,7 @@ func TestConnectThatCannotBe(t *testing.T) {
 		f.connect(m, "rest", 15, 19) // the rest of that cluster cannot have the same id
 		f.refused(m, "connect", "not aligned to whole clusters of 10")
 		f.must("an answer by its id", time.Second, func() bool {
-			return slices.ContainsFunc(said[messages.Ack](f, m), func(a messages.Ack) bool { return a.ID == "rest" && a.Error != "" && !*a.OK })
+			return slices.ContainsFunc(sent[messages.Ack](f, m), func(a messages.Ack) bool { return a.ID == "rest" && a.Error != "" && !*a.OK })
 		})
 		want(f, "processes", len(m.Processes()), 2)
 	})
@@ -74,7 +76,8 @@ func TestConnectBeforeInitialise(t *testing.T) {
 	})
 }
 
-// Upstream as shipped does not say shard_count: the link stands, and a connect says what is missing.
+// Upstream as shipped does not send shard_count: the link stays, and a connect is answered with
+// what is missing.
 func TestNoShardCount(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(2, 1, mockmaster.Upstream(token), nil)
@@ -111,7 +114,7 @@ func TestInitialiseThatCannotBe(t *testing.T) {
 					}
 					f.pass(time.Second)
 				}
-				want(f, "said", f.saw("master.refused"), 1)
+				want(f, "reported", f.saw("master.refused"), 1)
 				if got := last[messages.MasterRefusedUs](f).Err; !strings.Contains(got, story.why) {
 					f.t.Fatalf("refused: %q, want %q", got, story.why)
 				}
@@ -139,7 +142,7 @@ func TestStaleEpoch(t *testing.T) {
 		then.Epoch = 8
 		f.master.Send("m1", then)
 		f.must("a newer one is obeyed", time.Second, func() bool {
-			all := said[messages.Info](f, m)
+			all := sent[messages.Info](f, m)
 			return all[len(all)-1].Epoch == 8
 		})
 	})
@@ -161,7 +164,8 @@ func TestStaleEpochAfterARestart(t *testing.T) {
 	})
 }
 
-// A connect that comes again is answered with how things stand, and an order whose id was answered with its answer.
+// A repeated connect is answered with its current state, and an order whose id was answered with
+// its answer.
 func TestOrdersTwice(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(20, 1, ours(initialise(20, 1)), nil)
@@ -174,8 +178,8 @@ func TestOrdersTwice(t *testing.T) {
 		f.must("operational", 2*time.Minute, f.acked(m, "c", "operational"))
 		f.connect(m, "another id", 0, 9)
 		f.must("operational at once", time.Second, f.acked(m, "another id", "operational"))
-		want(f, "ranges", len(said[messages.Info](f, m)[0].Ranges), 0)
-		for _, info := range said[messages.Info](f, m)[1:] {
+		want(f, "ranges", len(sent[messages.Info](f, m)[0].Ranges), 0)
+		for _, info := range sent[messages.Info](f, m)[1:] {
 			want(f, "ranges", len(info.Ranges), 1)
 		}
 		for range 3 {
@@ -189,7 +193,7 @@ func TestOrdersTwice(t *testing.T) {
 	})
 }
 
-// A spare runs nothing (I4), says so, and serves when it is told to.
+// A spare runs nothing (I4), reports so, and serves when ordered.
 func TestSpare(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(20, 16, ours(initialise(20, 16)), nil)
@@ -219,7 +223,7 @@ func TestOffload(t *testing.T) {
 		want(f, "processes", len(m.Processes()), 2)
 		f.pass(time.Second)
 		want(f, "owned", f.owned(32)(), true)
-		all := said[messages.Info](f, m)
+		all := sent[messages.Info](f, m)
 		want(f, "ranges served", rangesOf(all[len(all)-1]), "0-15 operational, 48-63 operational")
 		f.connect(m, "back", 16, 31)
 		f.must("back", time.Minute, f.acked(m, "back", "operational"))
@@ -229,7 +233,7 @@ func TestOffload(t *testing.T) {
 	})
 }
 
-// Offload of what is being started cancels it; connect behind it waits its turn.
+// Offload of a starting range cancels it; connect behind it waits its turn.
 func TestOffloadOfAStart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(20, 1, ours(initialise(20, 1)), nil)
@@ -245,7 +249,7 @@ func TestOffloadOfAStart(t *testing.T) {
 	})
 }
 
-// Shutdown stops everything, the link stays, and a connect that came meanwhile waits for it.
+// Shutdown stops everything, the link stays, and a connect that arrives during it waits for it.
 func TestShutdown(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(32, 16, ours(initialise(32, 16)), nil)

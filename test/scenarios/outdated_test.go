@@ -8,8 +8,9 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A machine comes back with what it served before the fleet was sharded anew. It stops that at once, for it is nobody's, is a spare, and serves with the present shard_count
-// what it is given later.
+// A machine comes back with what it served before the fleet was sharded again. It stops that at
+// once, for it belongs to no machine now, is a spare, and serves with the current shard_count what
+// it is given later.
 func TestOutdatedMachine(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 3)
@@ -55,8 +56,9 @@ func TestOutdatedMachine(t *testing.T) {
 	})
 }
 
-// MASTER says another shard_count than that of what is served here. What it grants by it waits for the end of what it offloads, and is refused as long as it offloads nothing;
-// what is served is left alone.
+// MASTER sends another shard_count than that of what is served here. What it grants by it waits for
+// the end of what it offloads, and is refused as long as it offloads nothing; what is served is
+// left alone.
 func TestConnectOfAnotherSharding(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(48, 16, ours(initialise(32, 16)), nil)
@@ -73,7 +75,7 @@ func TestConnectOfAnotherSharding(t *testing.T) {
 			want(f, "SHARD_COUNT", p.Env("SHARD_COUNT"), "48")
 		}
 		want(f, "order.refused", f.saw("order.refused"), 1)
-		all := said[messages.Info](f, m)
+		all := sent[messages.Info](f, m)
 		want(f, "shard_count, as MASTER hears it", all[len(all)-1].ShardCount, 48)
 		want(f, "CLUSTER_COUNT", m.Processes()[0].Env("CLUSTER_COUNT"), "3")
 	})

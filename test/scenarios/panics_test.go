@@ -100,7 +100,7 @@ func TestRestartEndsThoughWePanic(t *testing.T) {
 		f.must("READY", time.Minute, f.stateIs(m, 0, messages.ClusterServing))
 		f.pass(20 * time.Minute)
 		ended := false
-		for _, a := range said[messages.Ack](f, m) {
+		for _, a := range sent[messages.Ack](f, m) {
 			ended = ended || a.ID == "r" && a.OK != nil
 		}
 		want(f, "ended", ended, true)

@@ -12,8 +12,9 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Links to MASTER break and heal at random, one and several at a time, while bots without sessions die on every machine: each machine alone keeps to its slots, MASTER keeps
-// out of theirs, and no two identifies of a bucket ever meet.
+// Links to MASTER break and heal at random, one and several at a time, while bots without sessions
+// die on every machine: each machine alone keeps to its slots, MASTER keeps out of theirs, and no
+// two identifies of a bucket ever meet.
 func TestSlotsBesideMaster(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		machines := 2 + f.loop.Rand.IntN(2)
@@ -60,8 +61,9 @@ func TestSlotsBesideMaster(t *testing.T) {
 	})
 }
 
-// A machine is cut off for long, and serves on (on_master_loss: keep): its shards are given to the spare, so both have them until the cut heals. Then the machine is told,
-// and stops within a second; what was served twice is counted. Nobody identifies for any of it.
+// A machine is cut off for long, and goes on serving (on_master_loss: keep): its shards are given
+// to the spare, so both have them until the cut heals. Then the machine is ordered to stop, and
+// stops within a second; what was served twice is counted. No bot identifies for any of it.
 func TestPartitionKeeps(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -81,8 +83,9 @@ func TestPartitionKeeps(t *testing.T) {
 	})
 }
 
-// While both have the shards they do not steal the sessions from each other in a loop: the machine without MASTER resumes each of them once a minute at most, and the one
-// that MASTER named takes it back, so that it has them nearly always.
+// While both have the shards they do not steal the sessions from each other in a loop: the machine
+// without MASTER resumes each of them once a minute at most, and the one that MASTER named takes it
+// back, so that it has them nearly always.
 func TestPartitionStealsOnceAMinute(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -110,7 +113,7 @@ func TestPartitionStealsOnceAMinute(t *testing.T) {
 	})
 }
 
-// readyOn counts the shards of a machine that are READY, as it says itself.
+// readyOn counts the shards of a machine that are READY, as it reports itself.
 func (f *fleet) readyOn(m *machine) (n int) {
 	states := map[int]messages.ShardState{}
 	for _, h := range f.events {
@@ -126,8 +129,10 @@ func (f *fleet) readyOn(m *machine) (n int) {
 	return n
 }
 
-// The same with a lease (on_master_loss: fence): the machine stops before its shards are given away, so that nothing is ever served twice; its bots do so even where its
-// CONTROL is dead. A MASTER that is away for longer than the lease stops the fleet, and starts it again without an identify.
+// The same with a lease (on_master_loss: fence): the machine stops before its shards are given
+// away, so that nothing is ever served twice; its bots do so even where its CONTROL is dead. A
+// MASTER that is away for longer than the lease stops the fleet, and starts it again without an
+// identify.
 func TestPartitionFences(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1), leased)
@@ -153,8 +158,9 @@ func TestPartitionFences(t *testing.T) {
 	})
 }
 
-// With a lease, a bot that is started again while MASTER is away has no longer than the others, also when its CONTROL dies then, and the next one knows of no lease (seed 4590
-// of TestFleetChaos).
+// With a lease, a bot that is started again while MASTER is away has no longer than the others,
+// also when its CONTROL dies then, and the next one knows of no lease (seed 4590 of
+// TestFleetChaos).
 func TestLeaseOfTheRestarted(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
@@ -183,8 +189,10 @@ func TestLeaseOfTheRestarted(t *testing.T) {
 // leased is the option of a MASTER that fences.
 func leased(o *master.Options) { o.Lease = 20 * time.Second }
 
-// With a lease, what a MASTER that starts anew let a machine start is that machine's, also when one comes later that was given it later, by an earlier MASTER: that one's has
-// ended, and to take it away from who runs it would let it run twice. So it is for a MASTER after that one, to which both come while it gathers (seed 1965 of TestFleetChaos).
+// With a lease, what a restarted MASTER let a machine start is that machine's, also when one comes
+// later that was given it later, by an earlier MASTER: that one's has ended, and to take it away
+// from the one that runs it would let it run twice. The same for a MASTER after that one, to which
+// both come while it gathers (seed 1965 of TestFleetChaos).
 func TestFenceKeepsWhatRuns(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1), leased)
@@ -213,7 +221,7 @@ func TestFenceKeepsWhatRuns(t *testing.T) {
 	})
 }
 
-// MASTER is cut off from everybody, or sleeps: nobody is replaced, whoever comes back first.
+// MASTER is cut off from all machines, or suspended: none is replaced, whichever comes back first.
 func TestMasterCutOff(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -240,7 +248,8 @@ func TestMasterCutOff(t *testing.T) {
 	})
 }
 
-// A MASTER that starts anew while a machine and its replacement both serve one range names the later one the owner.
+// A MASTER that restarts while a machine and its replacement both serve one range names the later
+// one the owner.
 func TestEpochsDecide(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -262,8 +271,9 @@ func TestEpochsDecide(t *testing.T) {
 	})
 }
 
-// So it is where CONTROL of the lost machine died while that MASTER gathered: what it takes back it serves by the order of before, whichever epoch it has heard of since (seed
-// 9581 of TestFleetChaos).
+// So it is where CONTROL of the lost machine died while that MASTER gathered: what it takes back it
+// serves by the order of before, whichever epoch it has heard of since (seed 9581 of
+// TestFleetChaos).
 func TestEpochsOutliveControl(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1), func(o *master.Options) { o.Wait = 3 * time.Minute })
@@ -289,8 +299,9 @@ func TestEpochsOutliveControl(t *testing.T) {
 	})
 }
 
-// MASTER sleeps while a machine that wants to identify loses it, and paces itself. When it wakes it grants nothing before it knows of that, whatever it was asked meanwhile (seed
-// 2281 of TestFleetChaos).
+// MASTER is suspended while a machine that wants to identify loses it, and paces itself. When it
+// wakes it grants nothing before it knows of that, whatever was requested in that time (seed 2281
+// of TestFleetChaos).
 func TestMasterSleepsBesideSlots(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.doubles = true // m2 may be away for longer than the grace

@@ -24,8 +24,8 @@ var troubles = []error{
 }
 
 // A machine lacks what a start needs, from the first start on or while it serves, for seconds or
-// for hours: that is said once for each cluster and each trouble, consumes no restart, and is over
-// by itself within the longest wait once the trouble is.
+// for hours: that is reported once for each cluster and each trouble, consumes no restart, and is
+// over by itself within the longest wait once the trouble is.
 func TestHostTrouble(t *testing.T) {
 	for _, serving := range []bool{false, true} {
 		t.Run(fmt.Sprintf("serving %v", serving), func(t *testing.T) {
@@ -43,11 +43,11 @@ func TestHostTrouble(t *testing.T) {
 				} else {
 					f.connect(m, "c", 0, 19)
 				}
-				f.must("the trouble is said", 5*time.Second, f.sawN("cluster.held", clusters))
-				want(f, "said", last[messages.ClusterHeld](f).Err, trouble.Error())
-				f.must("MASTER hears it", time.Second, func() bool { return len(said[messages.MasterError](f, m)) == clusters })
+				f.must("the trouble is reported", 5*time.Second, f.sawN("cluster.held", clusters))
+				want(f, "reported", last[messages.ClusterHeld](f).Err, trouble.Error())
+				f.must("MASTER hears it", time.Second, func() bool { return len(sent[messages.MasterError](f, m)) == clusters })
 				f.pass(time.Duration(f.loop.Rand.IntN(4*3600)) * time.Second)
-				want(f, "said", f.saw("cluster.held"), clusters)
+				want(f, "reported", f.saw("cluster.held"), clusters)
 				want(f, "owned by the others", f.owned(20-10*clusters)(), true)
 				deaths := f.saw("cluster.died")
 				m.StartErr = nil
@@ -61,8 +61,8 @@ func TestHostTrouble(t *testing.T) {
 	}
 }
 
-// One trouble follows another: each is said. What the bot does for its own fault is counted as
-// ever, whatever lies between.
+// One trouble follows another: each is reported. The bot's own failures are counted as ever,
+// whatever lies between.
 func TestHostTroubleBesideABadBot(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{ExitAfter: 1} }))
@@ -79,7 +79,7 @@ func TestHostTroubleBesideABadBot(t *testing.T) {
 	})
 }
 
-// No process of a machine gets CPU time for a while, at any time: whoever is late is well, and none
+// No process of a machine gets CPU time for a while, at any time: a late one is healthy, and none
 // is killed. A bot that hangs is found out as ever afterwards.
 func TestStarvation(t *testing.T) {
 	for _, start := range []bool{true, false} {
@@ -110,7 +110,7 @@ func TestStarvation(t *testing.T) {
 }
 
 // The machine gets no CPU time for many minutes: what is late is killed in the end, one process at
-// a time, and none of that consumes a restart. It is said, and it is over by itself.
+// a time, and none of that consumes a restart. It is reported, and is over by itself.
 func TestLongStarvation(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 40, MaxConcurrency: 10}, ours(initialise(40, 10)), f.good(nil))
@@ -132,13 +132,13 @@ func TestLongStarvation(t *testing.T) {
 		f.must("every shard READY", 3*time.Minute, f.owned(40))
 		want(f, "given up", f.saw("cluster.gave_up"), 0)
 		held := events[messages.ClusterHeld](f)
-		want(f, "said", len(held) > 0, true)
+		want(f, "reported", len(held) > 0, true)
 		want(f, "over", held[len(held)-1].On, false)
 	})
 }
 
-// A bot is too slow for the time that it has, and nothing says that the machine is short of CPU
-// time: each start has more time than the one before.
+// A bot is too slow for its time, and nothing shows that the machine is short of CPU time: each
+// start has more time than the previous one.
 func TestSlowStart(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 50 * time.Second}}))

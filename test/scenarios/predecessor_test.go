@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// In a fleet's first start nobody has anything of an earlier MASTER, and nothing is waited for.
+// In a fleet's first start no machine has anything of an earlier MASTER, and nothing is waited for.
 func TestFirstStartWaitsForNothing(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 4})
@@ -31,8 +31,9 @@ func (f *fleet) starting() *ownMaster {
 	return own
 }
 
-// MASTER is killed and started again at once, at any moment of a start, again and again: whoever is back first is granted nothing that may collide with what MASTER granted,
-// a life before, to those who are not back yet.
+// MASTER is killed and started again at once, at any moment of a start, again and again: the first
+// machine back is granted nothing that may collide with what MASTER granted, a run before, to those
+// that are not back.
 func TestMasterRestartsInAStart(t *testing.T) {
 	seedsOf(t, 40, func(f *fleet) {
 		own := f.starting()

@@ -11,8 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Discord wants not to be asked for hours, and is not, however often MASTER is started again
-// meanwhile. It is reported, with what an operator can do who cannot wait. Then everything starts.
+// Discord demands not to be asked for hours, and is not, however often MASTER restarts in that
+// time. It is reported, with what an impatient operator can do. Then everything starts.
 func TestDiscordWantsNotToBeAsked(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 4})
@@ -32,7 +32,7 @@ func TestDiscordWantsNotToBeAsked(t *testing.T) {
 		}
 		want(f, "questions", asked, 1)
 		f.must("every shard READY", 6*time.Hour, f.owned(8))
-		for _, e := range own.told {
+		for _, e := range own.events {
 			if e, is := e.(messages.DiscordUnreachable); is && (!strings.Contains(e.Err, "GET /api/v10/gateway/bot: status 429") || e.Hint == "") {
 				f.t.Fatalf("%+v", e)
 			}

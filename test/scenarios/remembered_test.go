@@ -14,7 +14,7 @@ import (
 // written is more time than the disk takes for what was just heard.
 const written = 200 * time.Millisecond
 
-// again crashes a machine's CONTROL and starts it anew, and waits for the n-th link.
+// again crashes a machine's CONTROL and starts it again, and waits for the n-th link.
 func (f *fleet) again(m *machine, n int) {
 	f.t.Helper()
 	f.pass(written)
@@ -30,8 +30,8 @@ func (f *fleet) isHalted() bool {
 	return last[messages.MasterLinked](f).Halted
 }
 
-// A machine is halted while it serves nothing, and CONTROL dies. Whatever life comes next serves
-// nothing with that token, until MASTER has another one: from then on it is a token like others.
+// A machine is halted while it serves nothing, and CONTROL dies. Every later run serves nothing
+// with that token, until MASTER has another one: from then on it is a token like others.
 func TestHaltOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
@@ -55,8 +55,8 @@ func TestHaltOutlivesControl(t *testing.T) {
 	})
 }
 
-// An operator ends the halt, and CONTROL dies: the next life is not halted, though a MASTER that was
-// away says so.
+// An operator ends the halt, and CONTROL dies: the next run is not halted, though a MASTER that was
+// away demands it.
 func TestResumeOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
@@ -79,13 +79,13 @@ func TestResumeOutlivesControl(t *testing.T) {
 	})
 }
 
-// An operator accepts a MASTER of the past while there is none, and CONTROL dies before it comes: it
-// is obeyed all the same. It ends the halt that was said by the MASTER before it.
+// An operator accepts an outdated MASTER while there is none, and CONTROL dies before it comes: it
+// is obeyed all the same. It ends the halt that the MASTER before it had ordered.
 func TestAcceptOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		now := initialise(1, 1)
 		now.Epoch = 7
-		m := f.alone(1, 1, ours(now), nil, withDesk)
+		m := f.alone(1, 1, ours(now), nil, withStatus)
 		h := messages.Halt{Code: 4014, Token: token.Fingerprint(), Epoch: 7}
 		f.master.Send("m1", messages.Shutdown{Halt: &h})
 		f.must("halted", time.Second, f.sawN("fleet.halted", 1))
@@ -108,8 +108,8 @@ func TestAcceptOutlivesControl(t *testing.T) {
 	})
 }
 
-// What CONTROL is to remember cannot be read for a minute. It tries again and again, ever less
-// often, and is linked half a minute after it can be, at most.
+// CONTROL's memory cannot be read for a minute. It tries again and again, ever less often, and is
+// linked at most half a minute after it can be read.
 func TestMemoryThatCannotBeRead(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(1, 1, ours(initialise(1, 1)), nil)
@@ -132,7 +132,7 @@ func TestMemoryThatCannotBeRead(t *testing.T) {
 }
 
 // What is served is remembered, with the order that it is served by: CONTROL dies while MASTER is
-// away, and the next life goes on with it.
+// away, and the next run goes on with it.
 func TestServedOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(48, 16, ours(initialise(48, 16)), nil)
@@ -156,7 +156,7 @@ func TestServedOutlivesControl(t *testing.T) {
 		f.net.Heal("m1", "master")
 		f.must("linked again", time.Minute, f.sawN("master.linked", 2))
 		f.pass(time.Second)
-		all := said[messages.Info](f, m)
+		all := sent[messages.Info](f, m)
 		epochs := ""
 		for _, r := range all[len(all)-1].Ranges {
 			epochs += fmt.Sprintf("%s by %d ", r.Range, r.Epoch)
@@ -168,7 +168,7 @@ func TestServedOutlivesControl(t *testing.T) {
 	})
 }
 
-// MASTER is started anew beside what is served, and CONTROL dies: the MASTER before is one of the past.
+// MASTER restarts beside what is served, and CONTROL dies: the MASTER before is an outdated one.
 func TestEpochOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		i := initialise(16, 16)
@@ -185,24 +185,24 @@ func TestEpochOutlivesControl(t *testing.T) {
 	})
 }
 
-// Who we are is remembered before MASTER says anything: the next life is no other CONTROL.
+// CONTROL's instance is remembered before MASTER sends anything: the next run is no other CONTROL.
 func TestInstanceOutlivesControl(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		o := ours(initialise(1, 1))
 		o.SilentGreeting = true
 		f.withMaster(o)
 		m := f.add("m1", f.good(nil))
-		var who [2]string
-		for life := range who {
+		var instances [2]string
+		for life := range instances {
 			f.must("the link", time.Second, func() bool { return f.master.Link("m1") != nil })
-			who[life] = f.master.Greeting("m1").Instance
+			instances[life] = f.master.Greeting("m1").Instance
 			f.pass(written)
 			f.crash(m)
 			f.pass(time.Second) // MASTER has noticed
 			f.boot(m)
 		}
-		want(f, "the instance of the next life", who[1], who[0])
-		want(f, "its length", len(who[0]), 32)
+		want(f, "the instance of the next run", instances[1], instances[0])
+		want(f, "its length", len(instances[0]), 32)
 	})
 }
 
@@ -218,12 +218,12 @@ func TestServedByAnOlderControl(t *testing.T) {
 		f.boot(m)
 		f.must("taken back", 10*time.Second, f.sawN("cluster.adopted", 1))
 		f.pass(time.Second)
-		all := said[messages.Info](f, m)
+		all := sent[messages.Info](f, m)
 		want(f, "by the order of", all[len(all)-1].Ranges[0].Epoch, 1)
 	})
 }
 
-// CONTROL is stopped in order: the next life serves nothing before it is told to.
+// CONTROL is stopped in order: the next run serves nothing before it is ordered to.
 func TestNothingOutlivesAnOrderedStop(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(16, 16, ours(initialise(16, 16)), nil)
@@ -233,14 +233,14 @@ func TestNothingOutlivesAnOrderedStop(t *testing.T) {
 		f.boot(m)
 		f.must("linked again", 5*time.Second, f.sawN("master.linked", 2))
 		f.pass(time.Minute)
-		all := said[messages.Info](f, m)
+		all := sent[messages.Info](f, m)
 		want(f, "served", rangesOf(all[len(all)-1]), "")
 		want(f, "processes", len(m.Processes()), 0)
 	})
 }
 
-// The clocks were wrong when the epoch was obeyed that lies in MASTER's future. What is served is by
-// no order of that any more, in whatever MASTER hears from now on.
+// The clocks were wrong when the epoch was obeyed that lies in MASTER's future. What is served is
+// by no order of that epoch any more, in whatever MASTER receives from now on.
 func TestEpochOfTheFuture(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		i := initialise(16, 16)
@@ -249,12 +249,12 @@ func TestEpochOfTheFuture(t *testing.T) {
 		f.serve(m, "c", 0, 15)
 		f.pass(time.Second)
 		i.Epoch, i.Now = time.Now().UnixMilli(), new(messages.At(time.Now()))
-		before := len(said[messages.Info](f, m))
+		before := len(sent[messages.Info](f, m))
 		f.master.Send("m1", i)
 		f.pass(10 * time.Second)
 		want(f, "refused", f.saw("master.refused"), 0)
-		all := said[messages.Info](f, m)[before:]
-		want(f, "it says so", len(all) > 0, true)
+		all := sent[messages.Info](f, m)[before:]
+		want(f, "it is reported", len(all) > 0, true)
 		for _, info := range all {
 			for _, r := range info.Ranges {
 				want(f, "by an order of before", r.Epoch > i.Epoch, false)

@@ -29,7 +29,7 @@ func (f *fleet) roll(m *machine) {
 	f.order(m, messages.RollingRestart{})
 }
 
-// rolls gives the last word of a rolling restart.
+// rolls returns a condition: the last report of a rolling restart has a state.
 func (f *fleet) rolls(state string) func() bool {
 	return func() bool {
 		all := events[messages.RollingRestartMoved](f)
@@ -37,7 +37,8 @@ func (f *fleet) rolls(state string) func() bool {
 	}
 }
 
-// Every cluster gets a new process, one after another, while Discord talks: no identify, no event lost, none doubled, and never two clusters down at once.
+// Every cluster gets a new process, one after another, while Discord talks: no identify, no event
+// lost, none doubled, and never two clusters down at once.
 func TestRollingRestart(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(40, 10, ours(initialise(40, 10)), nil)
@@ -67,7 +68,8 @@ func TestRollingRestart(t *testing.T) {
 	})
 }
 
-// The second cluster's new process does not come up: the roll stops there, and every old process but the first serves on.
+// The second cluster's new process does not come up: the roll stops there, and every old process
+// but the first serves on.
 func TestRollingRestartStops(t *testing.T) {
 	for name, bad := range map[string]fakecluster.SDK{
 		"exits at once":        {ExitAfter: 1, ExitCode: 1},
@@ -102,7 +104,8 @@ func TestRollingRestartStops(t *testing.T) {
 	}
 }
 
-// CONTROL is killed in the middle of a rolling restart, or another order comes: nothing is doubled, nothing is left.
+// CONTROL is killed in the middle of a rolling restart, or another order comes: nothing is doubled,
+// nothing is left.
 func TestRollingRestartIsCutShort(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 10})
@@ -125,13 +128,14 @@ func TestRollingRestartIsCutShort(t *testing.T) {
 	})
 }
 
-// A fresh restart identifies; a drained cluster resumes when it comes back in time; a stopped one identifies.
+// A fresh restart identifies; a drained cluster resumes when it comes back in time; a stopped one
+// identifies.
 func TestOperatorsChoices(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(20, 10, ours(initialise(20, 10)), nil)
 		f.serve(m, "c", 0, 19)
 		f.order(m, messages.RestartCluster{Cluster: 0, Fresh: true})
-		f.must("identified anew", time.Minute, func() bool { return f.identifies() == 30 && f.owned(20)() })
+		f.must("identified again", time.Minute, func() bool { return f.identifies() == 30 && f.owned(20)() })
 		f.order(m, messages.DrainCluster{Cluster: 1})
 		f.must("drained", 20*time.Second, f.stateIs(m, 1, messages.ClusterStopped))
 		f.pass(20 * time.Second)
@@ -142,13 +146,13 @@ func TestOperatorsChoices(t *testing.T) {
 		f.must("stopped", 20*time.Second, f.stateIs(m, 1, messages.ClusterStopped))
 		f.pass(time.Second) // Discord has heard of it
 		f.restart(m, 1)
-		f.must("identified anew", time.Minute, f.owned(20))
+		f.must("identified again", time.Minute, f.owned(20))
 		want(f, "identifies", f.identifies(), 40)
 	})
 }
 
-// The old process dies while its successor boots: the successor is ended, another one is started, and the next order finds nothing in its way (seed 5910 of
-// TestEverything).
+// The old process dies while its successor boots: the successor is ended, another one is started,
+// and the next order finds nothing in its way (seed 5910 of TestEverything).
 func TestRollingRestartOfOneThatDies(t *testing.T) {
 	seedsOf(t, 40, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 100 * time.Millisecond}}))
@@ -168,8 +172,8 @@ func TestRollingRestartOfOneThatDies(t *testing.T) {
 	})
 }
 
-// A cluster failed to start twice before it served, and was then replaced by an order. The next start
-// that fails is its first one again.
+// A cluster failed to start twice before it served, and was then replaced by an order. The next
+// start that fails is its first one again.
 func TestServingResetsTheAttempts(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 500 * time.Millisecond}}))
@@ -195,8 +199,8 @@ func TestServingResetsTheAttempts(t *testing.T) {
 	})
 }
 
-// The successor's actor panics in the moment it takes the place of the one before it: the next one takes its process back, and none is left over (seed 6882 of
-// TestEverything).
+// The successor's actor panics in the moment it takes the place of the one before it: the next one
+// takes its process back, and none is left over (seed 6882 of TestEverything).
 func TestSuccessorOfAPanic(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true
@@ -223,7 +227,7 @@ func TestSuccessorOfAPanic(t *testing.T) {
 		before := f.pids(m)
 		f.crash(m)
 		f.boot(m)
-		f.must("the next life takes them back", 5*time.Second, f.sawN("cluster.adopted", 3)) // one was taken back before
+		f.must("the next run takes them back", 5*time.Second, f.sawN("cluster.adopted", 3)) // one was taken back before
 		want(f, "processes", f.pids(m), before)
 	})
 }

@@ -18,11 +18,11 @@ import (
 // talk is what the bots of a fleet say to each other.
 type talk struct {
 	*fleet
-	voices map[string]fakecluster.Voice // of each cluster, its last life's
+	voices map[string]fakecluster.Voice // of each cluster, its last run's
 	asked  []*asked
 	asks   int
 	heard  map[string][]string                    // messages, by the cluster that got them
-	undone int                                    // messages that did not reach somebody, as their senders heard
+	undone int                                    // messages without a receiver, as reported to their senders
 	pause  func(messages.Operation) time.Duration // before a bot answers a request; nil: none
 }
 
@@ -121,7 +121,8 @@ func (k *talk) answered(a *asked, within time.Duration, text string) {
 	want(k.fleet, "answer", a.text(k.t), text)
 }
 
-// talking is a machine of four SDK clusters of two shards that talk; odd changes those with the given ids.
+// talking is a machine of four SDK clusters of two shards that talk; odd changes those with the
+// given ids.
 func (f *fleet) talking(odd map[string]fakecluster.SDK, change ...func(*actors.Options)) (*talk, *machine) {
 	k := &talk{fleet: f, voices: map[string]fakecluster.Voice{}, heard: map[string][]string{}}
 	m := f.aloneWith(rules.Config{ShardCount: 8, MaxConcurrency: 8, IdentifyTotal: 100000}, ours(initialise(8, 8)), f.cast(func(cluster string, _ int) fakecluster.SDK {
@@ -141,7 +142,8 @@ const (
 	elsewhere = "not on this machine, and machines pass nothing to each other"
 )
 
-// One cluster dies and one hangs: who asks all gets the others' answers, and hears of each of the two why it is missing.
+// One cluster dies and one hangs: a request to all gets the others' answers, and for each of the
+// two why it is missing.
 func TestRouterAnswersInPart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		k, m := f.talking(nil)
@@ -174,7 +176,8 @@ func TestRouterAnswersInPart(t *testing.T) {
 	})
 }
 
-// What is not there yet is answered at once: a cluster that boots, and one of another machine.
+// Requests to what is missing are answered at once: a cluster that boots, and one of another
+// machine.
 func TestRouterDoesNotWaitForAStart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		k := &talk{fleet: f, voices: map[string]fakecluster.Voice{}, heard: map[string][]string{}}
@@ -189,7 +192,7 @@ func TestRouterDoesNotWaitForAStart(t *testing.T) {
 		f.must("one serves", 9*time.Second, f.sawN("cluster.ready", 1))
 		k.answered(k.ask("0", 0, "REQUEST", everyone, 0), 50*time.Millisecond, "[0] of [0]; 1: it is starting; 2: "+elsewhere+"; 3: "+elsewhere)
 		k.ask("0", 0, "MESSAGE", `"message":"hi","shards":[0,1]`, 0)
-		f.must("told whom it did not reach", 50*time.Millisecond, func() bool { return k.undone == 1 && len(k.heard["0"]) == 1 })
+		f.must("reported whom it did not reach", 50*time.Millisecond, func() bool { return k.undone == 1 && len(k.heard["0"]) == 1 })
 		k.answered(k.ask("0", 0, "BROADCAST_EVAL", `"script":"1","shards":[0],"context":{}`, 0), 50*time.Millisecond,
 			`refused: {"name":"Error","message":"BROADCAST_EVAL is switched off on this machine (ipc.eval)"}`)
 		k.answered(k.ask("0", 0, "REQUEST", `"name":"n","shards":{"from":0}`, 0), 50*time.Millisecond,
@@ -197,7 +200,8 @@ func TestRouterDoesNotWaitForAStart(t *testing.T) {
 	})
 }
 
-// A bot that does not read holds up nobody, keeps its link, and its senders hear what did not reach it; people hear it once a minute.
+// A bot that does not read holds up no other, keeps its link, and its senders learn what did not
+// reach it; operators see it once a minute.
 func TestRouterLeavesASlowReaderBehind(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		k, m := f.talking(nil)
@@ -210,9 +214,9 @@ func TestRouterLeavesASlowReaderBehind(t *testing.T) {
 			f.pass(5 * time.Millisecond)
 		}
 		f.must("the others have all of it", time.Second, func() bool { return len(k.heard["2"]) == 150 })
-		want(f, "told to people", f.saw("operations.refused"), 1)
+		want(f, "reported to operators", f.saw("operations.refused"), 1)
 		if k.undone < 20 {
-			f.t.Fatalf("told to the sender %d times of 150", k.undone)
+			f.t.Fatalf("reported to the sender %d times of 150", k.undone)
 		}
 		a := k.ask("3", 0, "REQUEST", everyone+`,"data":"`+long+`"`, time.Second)
 		f.must("an answer, at once", 100*time.Millisecond, func() bool { return len(a.ops) > 0 })
@@ -224,7 +228,7 @@ func TestRouterLeavesASlowReaderBehind(t *testing.T) {
 		k.answered(k.ask("3", 0, "REQUEST", everyone, time.Second), 1100*time.Millisecond, "[0,1,2,3] of [0 1 2 3]")
 		want(f, "deaths", f.saw("cluster.died"), 0)
 		f.pass(2 * time.Minute)
-		want(f, "told to people in the end", f.saw("operations.refused"), 2)
+		want(f, "reported to operators in the end", f.saw("operations.refused"), 2)
 		refused := 0
 		for _, e := range events[messages.OperationsRefused](f) {
 			refused += e.Refused
@@ -289,11 +293,12 @@ func TestRouterPanics(t *testing.T) {
 			f.t.Fatalf("answer %s", text)
 		}
 		k.answered(k.ask("0", 0, "REQUEST", everyone, 0), time.Second, "[0,1,2,3] of [0 1 2 3]")
-		want(f, "said", f.saw("control.broken"), 1)
+		want(f, "reported", f.saw("control.broken"), 1)
 	})
 }
 
-// The machine sleeps while a request is under way, and its bots wake a little later than CONTROL: their answers count, although their time is over by the clock.
+// The machine sleeps while a request is under way, and its bots wake a little later than CONTROL:
+// their answers count, although their time is over by the clock.
 func TestRouterSleeps(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		k, m := f.talking(nil)
@@ -311,12 +316,13 @@ func TestRouterSleeps(t *testing.T) {
 	})
 }
 
-// Bots die, hang and talk at random for five minutes. Every request is answered once and in time, unless who asked it died or hung meanwhile.
+// Bots die, hang and talk at random for five minutes. Every request is answered once and in time,
+// unless its requester died or hung.
 func TestRouterInChaos(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		k, m := f.talking(nil)
 		f.must("the order", time.Second, f.acked(m, "c", "connecting"))
-		disturbed := map[*asked]bool{} // whose asker could not hear, for a moment at least
+		disturbed := map[*asked]bool{} // whose requester could not receive, for a moment at least
 		overdue := func() error {
 			for _, a := range k.asked {
 				switch {

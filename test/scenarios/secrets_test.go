@@ -24,7 +24,7 @@ func TestSecretsOfOthers(t *testing.T) {
 	})
 }
 
-// What the bot said is passed on but for the token.
+// What the bot printed is passed on without the token.
 func TestSecretsOfOurs(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(4, 4, ours(initialise(4, 4)), map[string]fakecluster.SDK{"0": {ExitAfter: time.Second, ExitCode: 1, NeverListen: true}})

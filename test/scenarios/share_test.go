@@ -13,8 +13,8 @@ import (
 
 // MASTER is away for hours, and every four minutes a bot dies that can resume nothing. Discord's
 // token is not reset, and the reserve stays: each machine spends its share, and reports that it
-// waits. It does so although its CONTROL is started again meanwhile, and although Discord's day
-// ends, of which it cannot know. When MASTER is back, so is everything.
+// waits. It does so although its CONTROL is started again, and although Discord's day ends, of
+// which it cannot know. When MASTER is back, so is everything.
 func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 48 + f.loop.Rand.IntN(150)
@@ -24,7 +24,7 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
 		}
 		f.must("every shard READY", 5*time.Minute, f.owned(24))
-		f.pass(time.Minute) // everybody hears of its share
+		f.pass(time.Minute) // every machine receives its share
 		f.reserve = 24
 		own.Crash()
 		for n := range 75 { // five hours
@@ -46,7 +46,7 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 		f.reserve = 0
 		f.pass(4 * time.Hour) // Discord's day ends
 		if more := f.identifies() - spent; more > 24 {
-			f.t.Fatalf("%d identifies although nobody said that there are any", more)
+			f.t.Fatalf("%d identifies although none were known to be left", more)
 		}
 		own.start()
 		f.must("everything is back", 10*time.Minute, func() bool {
@@ -57,10 +57,10 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 	})
 }
 
-// MASTER is started again while it cannot reach Discord: it learns from its CONTROLs what the fleet
-// is, and grants, but does not know what is left of the day. The machines pay from their shares, so
-// that Discord's token is not reset however often their bots die; once Discord answers MASTER counts
-// right, and when the day ends everything is back.
+// MASTER is started again while it cannot reach Discord: it learns the fleet's settings from its
+// CONTROLs, and grants, but does not know what is left of the day. The machines pay from their
+// shares, so that Discord's token is not reset however often their bots die; once Discord answers
+// MASTER counts right, and when the day ends everything is back.
 func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 36 + f.loop.Rand.IntN(60)
@@ -70,7 +70,7 @@ func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
 			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
 		}
 		f.must("every shard READY", 5*time.Minute, f.owned(24))
-		f.pass(time.Minute) // everybody hears of its share
+		f.pass(time.Minute) // every machine receives its share
 		f.reserve = 24
 		f.net.Cut("master", sim.DiscordPlace)
 		own.Crash()
@@ -101,8 +101,8 @@ func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
 	})
 }
 
-// MASTER does not know the day's budget, and a disk takes nothing, or cannot read what the share was, while bots die and
-// CONTROL is started again each time: what was spent is not spent twice.
+// MASTER does not know the day's budget, and a disk takes nothing, or cannot read what the share
+// was, while bots die and CONTROL is started again each time: what was spent is not spent twice.
 func TestShareOutlivesTheDisk(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		full := f.loop.Rand.IntN(2) == 0
@@ -112,7 +112,7 @@ func TestShareOutlivesTheDisk(t *testing.T) {
 			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
 		}
 		f.must("every shard READY", 5*time.Minute, f.owned(24))
-		f.pass(time.Minute) // everybody hears of its share
+		f.pass(time.Minute) // every machine receives its share
 		f.net.Cut("master", sim.DiscordPlace)
 		own.Crash()
 		own.start()
@@ -162,12 +162,12 @@ func TestWishThatIsPutOffIsAskedForOnce(t *testing.T) {
 		asked = 0
 		f.pass(time.Hour)
 		if asked < 8*55 || asked > 8*65 {
-			f.t.Fatalf("8 wishes were asked for %d times within an hour, want once a minute each", asked)
+			f.t.Fatalf("8 requests were sent %d times within an hour, want once a minute each", asked)
 		}
 	})
 }
 
-// MASTER is started again while a machine is cut off from it that an earlier life lent a share: it
+// MASTER is started again while a machine is cut off from it that an earlier run lent a share: it
 // knows nothing of that, and grants the others no more than leaves such shares alone. When the
 // machine comes back the rest is there for all.
 func TestShareOfAMachineThatMasterHasYetToMeet(t *testing.T) {
@@ -212,7 +212,7 @@ func TestShareWhoseReportIsLost(t *testing.T) {
 		f.pass(8 * time.Second) // the first heartbeat brings it
 		m.Panic = nil
 		f.pass(20 * time.Second)
-		beats := said[messages.Heartbeat](f, m)
+		beats := sent[messages.Heartbeat](f, m)
 		if s := beats[len(beats)-1].Share; s == nil || s.ID != 5 {
 			f.t.Fatalf("the machine reports the share %+v, want number 5\n%s", s, f.log)
 		}

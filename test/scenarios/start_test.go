@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// startStory: one machine starts 32 shards at max_concurrency 16, in the time that Discord's limit allows.
+// startStory: one machine starts 32 shards at max_concurrency 16, in the time that Discord's limit
+// allows.
 func startStory(f *fleet) {
 	m := f.alone(32, 16, ours(initialise(32, 16)), nil)
 	began := f.loop.Now()

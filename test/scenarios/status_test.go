@@ -15,8 +15,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// withDesk puts the desk into a machine's house.
-func withDesk(o *actors.Options) {
+// withStatus adds the status actor to a machine.
+func withStatus(o *actors.Options) {
 	o.Behaviours = append(o.Behaviours, status.New(status.Options{Source: o.Master.Source, Started: time.Now()}))
 }
 
@@ -24,7 +24,7 @@ func (f *fleet) ask(m *machine, question any) {
 	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/"+status.Name), question)
 }
 
-// look is how a machine stands, as the desk has it.
+// look returns the machine's view from its status actor.
 func (f *fleet) look(m *machine) (v messages.View) {
 	f.t.Helper()
 	answers := 0
@@ -35,7 +35,7 @@ func (f *fleet) look(m *machine) (v messages.View) {
 	return v
 }
 
-// orders gives an order over the desk.
+// orders sends an order to the status actor.
 func (f *fleet) orders(m *machine, d messages.Directive) (v messages.Verdict) {
 	f.t.Helper()
 	answered := false
@@ -44,10 +44,10 @@ func (f *fleet) orders(m *machine, d messages.Directive) (v messages.Verdict) {
 	return v
 }
 
-// The desk's view is what is: while clusters start, serve, die, are drained and go.
-func TestDesk(t *testing.T) {
+// The view is accurate while clusters start, serve, die, are drained and go.
+func TestStatus(t *testing.T) {
 	seeds(t, func(f *fleet) {
-		m := f.alone(32, 8, ours(initialise(32, 8)), nil, withDesk)
+		m := f.alone(32, 8, ours(initialise(32, 8)), nil, withStatus)
 		f.connect(m, "c", 0, 31)
 		f.pass(3 * time.Second)
 		starting := f.look(m)
@@ -85,10 +85,10 @@ func TestDesk(t *testing.T) {
 		ready, _ := v.Ready()
 		want(f, "ready", ready, true)
 		want(f, "drain it again", f.orders(m, messages.DrainCluster{Cluster: 2}).Refusal, messages.RefusedNow)
-		want(f, "restart nobody", f.orders(m, messages.RestartCluster{Cluster: 7}).Refusal, messages.RefusedUnknown)
+		want(f, "restart no cluster", f.orders(m, messages.RestartCluster{Cluster: 7}).Refusal, messages.RefusedUnknown)
 		want(f, "restart it", f.orders(m, messages.RestartCluster{Cluster: 2}).Refusal, "")
 		f.must("it serves again", time.Minute, f.stateIs(m, 2, messages.ClusterServing))
-		want(f, "orders told", f.saw("order.given"), 2)
+		want(f, "orders reported", f.saw("order.given"), 2)
 
 		f.master.Send(m.Name, messages.Offload{ID: "o", Range: messages.ShardRange{First: 16, Last: 31}})
 		f.must("gone", time.Minute, f.stateIs(m, 3, messages.ClusterGone))
@@ -97,41 +97,43 @@ func TestDesk(t *testing.T) {
 	})
 }
 
-// A desk of the next life of CONTROL knows the bots that it took back, and its ids go on where those of the last life ended.
-func TestDeskAdopts(t *testing.T) {
+// The status actor of the next run of CONTROL knows the bots that it took back, and its ids
+// continue those of the previous run.
+func TestStatusAfterAdoption(t *testing.T) {
 	seeds(t, func(f *fleet) {
-		m := f.alone(16, 8, ours(initialise(16, 8)), nil, withDesk)
+		m := f.alone(16, 8, ours(initialise(16, 8)), nil, withStatus)
 		f.serve(m, "c", 0, 15)
 		before := f.look(m)
 		f.crash(m)
 		f.pass(2 * time.Second)
-		f.boot(m, withDesk)
+		f.boot(m, withStatus)
 		f.must("adopted", time.Minute, f.sawN("cluster.adopted", 2))
 		f.must("linked", time.Minute, f.sawN("master.linked", 2))
 		v := f.look(m)
 		want(f, "ready", v.Machine.ShardsReady, 16)
 		want(f, "states", v.Clusters[0].States, "RRRRRRRR")
 		if v.LastEvent <= before.LastEvent {
-			f.t.Fatalf("the next life's last event %d is not after %d", v.LastEvent, before.LastEvent)
+			f.t.Fatalf("the next run's last event %d is not after %d", v.LastEvent, before.LastEvent)
 		}
-		var told messages.EventBatch
-		f.ask(m, messages.Follow{After: before.LastEvent, Deliver: func(t messages.EventBatch) bool { told = t; return false }})
+		var batch messages.EventBatch
+		f.ask(m, messages.Follow{After: before.LastEvent, Deliver: func(t messages.EventBatch) bool { batch = t; return false }})
 		f.pass(time.Second)
-		want(f, "gap", told.Gap, true)
-		want(f, "last", told.Last, v.LastEvent)
+		want(f, "gap", batch.Gap, true)
+		want(f, "last", batch.Last, v.LastEvent)
 	})
 }
 
-// Who follows hears what is kept and all that comes, in order and once each; who is slow is left alone.
-func TestDeskTells(t *testing.T) {
+// A follower gets the kept events and all new ones, in order and once each; a slow one is left
+// alone.
+func TestStatusFollowers(t *testing.T) {
 	seeds(t, func(f *fleet) {
-		m := f.alone(16, 8, ours(initialise(16, 8)), map[string]fakecluster.SDK{}, withDesk)
+		m := f.alone(16, 8, ours(initialise(16, 8)), map[string]fakecluster.SDK{}, withStatus)
 		from := f.look(m).LastEvent
 		f.serve(m, "c", 0, 15)
 		var heard []uint64
 		slow := 0
-		follow := func(tell func(messages.EventBatch) bool) {
-			f.ask(m, messages.Follow{After: from, Least: messages.LevelDebug, Deliver: tell})
+		follow := func(deliver func(messages.EventBatch) bool) {
+			f.ask(m, messages.Follow{After: from, Least: messages.LevelDebug, Deliver: deliver})
 		}
 		follow(func(t messages.EventBatch) bool {
 			want(f, "gap", t.Gap, false)
@@ -152,7 +154,8 @@ func TestDeskTells(t *testing.T) {
 	})
 }
 
-// MASTER's view: who serves what, before the first heartbeat and after it; a machine that is away keeps its row, and a spare has no shards.
+// MASTER's view: which machine serves what, before the first heartbeat and after it; a machine that
+// is away keeps its row, and a spare has no shards.
 func TestFleetView(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
@@ -185,7 +188,7 @@ func TestFleetView(t *testing.T) {
 		want(f, "reset in a day", budget.ResetAt.After(time.Now()) && budget.ResetAt.Before(time.Now().Add(24*time.Hour)), true)
 		owner := look().OwnerOf(3)
 		if owner == nil {
-			f.t.Fatal("nobody has shard 3")
+			f.t.Fatal("no machine has shard 3")
 		}
 		away := map[string]*machine{"m1": a, "m2": b}[owner.Source]
 		f.powerOff(away)
@@ -195,7 +198,7 @@ func TestFleetView(t *testing.T) {
 			want(f, m.Source+" is linked", m.Linked, m.Source != owner.Source)
 			if !m.Linked {
 				want(f, "state", m.State, messages.MachineIsAway)
-				want(f, "what it said last", m.ShardsReady > 0 && len(m.Granted) > 0, true)
+				want(f, "its last report", m.ShardsReady > 0 && len(m.Granted) > 0, true)
 			}
 		}
 		f.must("machine.replaced", time.Minute, func() bool { return own.saw("machine.replaced") == 1 })
@@ -214,22 +217,23 @@ func TestFleetView(t *testing.T) {
 	})
 }
 
-// The desk has how many events the shards get, and of a cluster that was given up what it died of, each time.
-func TestDeskFigures(t *testing.T) {
+// The status actor has how many events the shards get, and the cause of each death of a cluster
+// that was given up.
+func TestStatusFigures(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 20}, ours(initialise(20, 1)), f.cast(func(cluster string, _ int) fakecluster.SDK {
 			if cluster == "1" {
 				return fakecluster.SDK{ExitAfter: 1, ExitCode: 3}
 			}
 			return fakecluster.SDK{EventRate: 3}
-		}), withDesk)
+		}), withStatus)
 		f.connect(m, "c", 0, 19)
 		f.must("giving up", time.Minute, f.sawN("cluster.gave_up", 1))
 		f.must("the other is READY", 3*time.Minute, f.owned(10))
 		f.pass(11 * time.Second)
 		v := f.look(m)
 		want(f, "events a second of each", slices.Equal(v.Clusters[0].Events, slices.Repeat([]float64{3}, 10)), true)
-		want(f, "of nobody", slices.Equal(v.Clusters[1].Events, slices.Repeat([]float64{-1}, 10)), true)
+		want(f, "of no cluster", slices.Equal(v.Clusters[1].Events, slices.Repeat([]float64{-1}, 10)), true)
 		up := last[messages.ClusterGaveUp](f)
 		want(f, "causes", slices.Equal(v.Clusters[1].GaveUp.Causes, up.Causes) && len(up.Causes) == 4, true)
 		want(f, "of one that serves", v.Clusters[0].GaveUp == nil, true)
@@ -246,7 +250,7 @@ func TestReadyNeedsDiscord(t *testing.T) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
 		f.discord.Step(rules.Fault{Kind: rules.FaultOutageOn, Shard: rules.All})
 		f.withOwnMaster(2, spares(1))
-		a, b := f.add("m1", f.good(nil), sesame, withDesk), f.add("m2", f.good(nil), sesame, withDesk)
+		a, b := f.add("m1", f.good(nil), sesame, withStatus), f.add("m2", f.good(nil), sesame, withStatus)
 		f.must("both are linked", time.Minute, f.sawN("master.linked", 2))
 		for range 3 {
 			ready, why := f.look(a).Ready()

@@ -8,8 +8,9 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Bots that identify at their own pace start on two machines, their buckets kept for them for minutes, when MASTER is started anew, a CONTROL is, or both: what is kept stays
-// kept, whoever knows of it no more.
+// Bots that identify at their own pace start on two machines, their buckets kept for them for
+// minutes, when MASTER, a CONTROL, or both restart: what is kept stays kept, though its keeper no
+// longer knows it.
 func TestStockFleetRestarts(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 40, MaxConcurrency: 1, IdentifyTotal: 100000})
@@ -51,7 +52,8 @@ func TestStockStartsOnAlone(t *testing.T) {
 	})
 }
 
-// CONTROL is killed while one such bot starts and another waits for its bucket: the next life keeps it for the one that starts.
+// CONTROL is killed while one such bot starts and another waits for its bucket: the next run keeps
+// it for the one that starts.
 func TestStockIsTakenBackBeforeAnother(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.stocks(20, 1, nil)

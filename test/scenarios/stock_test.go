@@ -20,7 +20,8 @@ func discordoo(o *actors.Options) {
 	o.Cluster.Protocol, o.Cluster.Sockets = messages.ProtocolDiscordoo, "/tmp/ddoo"
 }
 
-// stocks is a machine of stock Discordoos with an own MASTER's or a scripted one's settings; odd gives a start of a cluster its character.
+// stocks is a machine of stock Discordoos with an own MASTER's or a scripted one's settings; odd
+// gives a start of a cluster its character.
 func (f *fleet) stocks(shards, maxConcurrency int, odd func(cluster string, start int) fakecluster.Stock) *machine {
 	f.t.Helper()
 	m := f.aloneWith(rules.Config{ShardCount: shards, MaxConcurrency: maxConcurrency, IdentifyTotal: 100000}, ours(initialise(shards, maxConcurrency)), f.stockPrograms(odd), discordoo)
@@ -39,7 +40,7 @@ func (f *fleet) stockPrograms(odd func(cluster string, start int) fakecluster.St
 	})
 }
 
-// A stock Discordoo is asked for signs of life by HELLO: it is not killed for its silence, and its hang is seen.
+// A stock Discordoo is probed by HELLO: it is not killed for its silence, and its hang is seen.
 func TestStockInstanceIsProbed(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.stocks(2, 1, nil)
@@ -58,8 +59,8 @@ func TestStockInstanceIsProbed(t *testing.T) {
 	})
 }
 
-// The buckets of a whole cluster are kept for it before its process is started, and until all of its shards are connected: no two start side by side in one bucket,
-// and none is started to wait.
+// The buckets of a whole cluster are kept for it before its process is started, and until all of
+// its shards are connected: no two start side by side in one bucket, and none is started to wait.
 func TestStockStartsOneAfterTheOther(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.stocks(30, 1, nil)
@@ -81,7 +82,8 @@ func TestStockStartsSideBySide(t *testing.T) {
 	})
 }
 
-// Stock clusters die while they start, and are killed when they serve: each waits for its turn again, and no limit is broken.
+// Stock clusters die while they start, and are killed when they serve: each waits for its turn
+// again, and no limit is broken.
 func TestStockDiesAnyTime(t *testing.T) {
 	seedsOf(t, 40, func(f *fleet) { // in the 30th a bucket was kept on in the moment in which its process was started
 		m := f.stocks(20, 2, func(_ string, start int) fakecluster.Stock {
@@ -103,20 +105,21 @@ func TestStockDiesAnyTime(t *testing.T) {
 	})
 }
 
-// What a stock bot says of its end is told apart by its text; a close code behind CONNECTED ends the process without a word.
+// A stock bot's reports of its end are distinguished by their text; a close code behind CONNECTED
+// ends the process without any report.
 func TestStockFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		bot    fakecluster.Stock
 		refuse bool // the gateway refuses the token
 		event  string
 		code   int
-		says   string
+		detail string
 	}{
-		"REST refuses the token":                 {fakecluster.Stock{Refused: true}, false, "cluster.fatal", 4004, ""},
-		"and the author catches the error":       {fakecluster.Stock{Refused: true, Catches: true}, false, "cluster.fatal", 4004, ""},
-		"the gateway refuses it":                 {fakecluster.Stock{}, true, "cluster.fatal", 4004, ""},
-		"the older numbering":                    {fakecluster.Stock{Old: true}, false, "cluster.gave_up", 0, "start_failed: the bot answers HELLO with op 2: it is a Discordoo older than v0.11"},
-		"no shard is ever READY, nobody is told": {fakecluster.Stock{Deaf: true}, false, "cluster.gave_up", 0, "start_timeout: CONNECTED did not come in time"},
+		"REST refuses the token":             {fakecluster.Stock{Refused: true}, false, "cluster.fatal", 4004, ""},
+		"and the author catches the error":   {fakecluster.Stock{Refused: true, Catches: true}, false, "cluster.fatal", 4004, ""},
+		"the gateway refuses it":             {fakecluster.Stock{}, true, "cluster.fatal", 4004, ""},
+		"the older numbering":                {fakecluster.Stock{Old: true}, false, "cluster.gave_up", 0, "start_failed: the bot answers HELLO with op 2: it is a Discordoo older than v0.11"},
+		"no shard is ever READY, unreported": {fakecluster.Stock{Deaf: true}, false, "cluster.gave_up", 0, "start_timeout: CONNECTED did not come in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seedsOf(t, 5, func(f *fleet) {
@@ -132,8 +135,8 @@ func TestStockFails(t *testing.T) {
 					want(f, "starts", f.starts["0"], 1)
 				} else {
 					want(f, "starts", f.starts["0"], 4)
-					if said := last[messages.ClusterGaveUp](f).Causes[0]; !strings.Contains(said, tc.says) {
-						f.t.Fatalf("cause: %s", said)
+					if cause := last[messages.ClusterGaveUp](f).Causes[0]; !strings.Contains(cause, tc.detail) {
+						f.t.Fatalf("cause: %s", cause)
 					}
 				}
 			})
@@ -141,22 +144,24 @@ func TestStockFails(t *testing.T) {
 	}
 }
 
-// A bot sends a frame over the size limit, which nothing upstream forbids: that costs it the link, its author is told why, and it serves on.
+// A bot sends a frame over the size limit, which nothing upstream forbids: that costs it the link,
+// the reason is reported to its author, and it serves on.
 func TestStockShouts(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.stocks(2, 1, func(string, int) fakecluster.Stock { return fakecluster.Stock{ShoutAfter: time.Minute} })
 		f.pass(5 * time.Minute)
 		f.must("serving", time.Second, f.stateIs(m, 0, messages.ClusterServing))
 		want(f, "deaths", f.saw("cluster.died"), 0)
-		want(f, "said", f.saw("packet.dropped"), 1)
-		if said := last[messages.PacketDropped](f); said.From != "cluster 0" || !strings.Contains(said.Err, "limit 8388608") {
-			f.t.Fatalf("said: %+v", said)
+		want(f, "reported", f.saw("packet.dropped"), 1)
+		if dropped := last[messages.PacketDropped](f); dropped.From != "cluster 0" || !strings.Contains(dropped.Err, "limit 8388608") {
+			f.t.Fatalf("reported: %+v", dropped)
 		}
 		f.stop(m, 0)
 	})
 }
 
-// CONTROL is killed, while its stock bots serve and while one starts: the next one takes each back as it is.
+// CONTROL is killed, while its stock bots serve and while one starts: the next one takes each back
+// as it is.
 func TestStockIsTakenBack(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.stocks(8, 1, nil)
@@ -176,7 +181,8 @@ func TestStockIsTakenBack(t *testing.T) {
 	})
 }
 
-// Two machines of stock bots, and their own MASTER: the buckets are kept in the whole fleet, whatever dies meanwhile.
+// Two machines of stock bots, and CONTROL's own MASTER: the buckets are kept in the whole fleet,
+// whatever dies.
 func TestStockFleet(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 12, MaxConcurrency: 2, IdentifyTotal: 100000})
@@ -199,7 +205,7 @@ func TestStockRolls(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.stocks(6, 2, nil)
 		f.must("all READY", 10*time.Minute, f.owned(6))
-		f.must("said", time.Minute, f.sawN("cluster.ready", 3))
+		f.must("reported", time.Minute, f.sawN("cluster.ready", 3))
 		f.order(m, messages.RollingRestart{})
 		f.must("done", 10*time.Minute, func() bool {
 			e := events[messages.RollingRestartMoved](f)

@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// Every machine dies, and others come in their place. They serve what can be resumed; what has to identify waits until the dead are forgotten, for by their slots they might.
+// Every machine dies, and others come in their place. They serve what can be resumed; what has to
+// identify waits until the dead are forgotten, for by their slots they might.
 func TestAllMachinesReplaced(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 2)
@@ -22,7 +23,7 @@ func TestAllMachinesReplaced(t *testing.T) {
 		f.add("n2", f.good(nil), sesame, mortal)
 		f.must("processes", 2*time.Minute, func() bool { return f.everywhere() == 6 })
 		f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: 0})
-		f.must("it is said what holds up the rest", time.Minute, func() bool { return own.saw("identify.held") == 1 })
+		f.must("what holds up the rest is reported", time.Minute, func() bool { return own.saw("identify.held") == 1 })
 		f.pass(10 * time.Minute)
 		want(f, "owned", f.owned(24)(), false)
 		for _, gone := range []string{"m1", "m2"} {
@@ -44,13 +45,14 @@ func TestNoSlotLeft(t *testing.T) {
 		f.must("a spare", time.Minute, func() bool { return own.saw("fleet.placed") == 3 })
 		a.link.Close(1006, "")
 		f.must("it takes over", time.Minute, func() bool { return len(m.Processes()) == 3 })
-		f.must("what holds it up is said", time.Minute, func() bool { return own.saw("identify.held") == 1 })
+		f.must("what holds it up is reported", time.Minute, func() bool { return own.saw("identify.held") == 1 })
 		f.must("forgotten", time.Second, own.order("", messages.ForgetMachine{Source: "a"}).over)
 		f.must("READY", 2*time.Minute, f.owned(12))
 	})
 }
 
-// A second host comes with the name of the first while the first's link is down. It gets in when the first is given up, and nothing of what runs there.
+// A second host comes with the name of the first while the first's link is down. It gets in when
+// the first is given up, and nothing of what runs there.
 func TestNameOfAnother(t *testing.T) {
 	for name, change := range map[string]func(*master.Options){"keep": func(*master.Options) {}, "fence": leased} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +77,8 @@ func TestNameOfAnother(t *testing.T) {
 	}
 }
 
-// Two hosts have one name by mistake. The link of the first breaks again and again, for less than its grace: nothing moves.
+// Two hosts have one name by mistake. The link of the first breaks again and again, for less than
+// its grace: nothing moves.
 func TestOneNameForTwo(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 2)
@@ -94,7 +97,8 @@ func TestOneNameForTwo(t *testing.T) {
 	})
 }
 
-// A spare without a disk of its own dies and comes back, again and again. It does not take the slots of the machine that serves.
+// A spare without a disk of its own dies and comes back, again and again. It does not take the
+// slots of the machine that serves.
 func TestSpareInACrashLoop(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 16, MaxConcurrency: 4}, 1)

@@ -12,7 +12,8 @@ import (
 	codec "github.com/discluster/control/transport/master"
 )
 
-// foreign is somebody else's CONTROL: it asks for no permits, and starts what it is given at its own pace.
+// foreign is another project's CONTROL: it asks for no permits, and starts what it is given at its
+// own pace.
 type foreign struct {
 	f       *fleet
 	name    string
@@ -23,7 +24,7 @@ type foreign struct {
 	info    messages.Info
 
 	given     messages.ShardRange
-	began, up time.Duration // zero: not yet
+	began, up time.Duration // zero: not so far
 }
 
 // knowledge is how much of PROTOCOL B1 a foreign CONTROL knows.
@@ -32,7 +33,7 @@ type knowledge int
 const (
 	ofSlots knowledge = iota // info, and its machine
 	ofInfo                   // info alone
-	ofAcks                   // no info: it says how far it is in its answers to a connect (PROTOCOL A6)
+	ofAcks                   // no info: it reports its progress in its answers to a connect (PROTOCOL A6)
 	ofKinds                  // how many there are
 )
 
@@ -76,17 +77,17 @@ func (p *foreign) heard(packet messages.FromMaster) {
 			return
 		}
 		p.given, p.began = *m.Range, p.f.loop.Now()
-		p.stands(messages.RangeConnecting)
+		p.reports(messages.RangeConnecting)
 		if p.takes > 0 {
 			p.f.loop.After(p.takes, func() {
 				p.up = p.f.loop.Now()
-				p.stands(messages.RangeOperational)
+				p.reports(messages.RangeOperational)
 			})
 		}
 	}
 }
 
-func (p *foreign) stands(state messages.RangeState) {
+func (p *foreign) reports(state messages.RangeState) {
 	p.info.Ranges = []messages.RangeInfo{{Range: p.given, State: state, Epoch: p.info.Epoch}}
 	p.say()
 }
@@ -108,7 +109,8 @@ func (p *foreign) say() {
 	_ = p.link.Send(frame)
 }
 
-// CONTROLs without permits, whatever else they know, start one after the other, and nobody else identifies meanwhile. One that is stuck holds up the rest until its own limit, and no longer.
+// CONTROLs without permits, whatever else they know, start one after the other, and no other
+// identifies during that. One that is stuck holds up the rest until its own limit, and no longer.
 func TestTurns(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		const shards = 48
@@ -145,7 +147,7 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// A MASTER that starts anew finds one in the middle of its start: it has its turn.
+// A restarted MASTER finds one in the middle of its start: it has its turn.
 func TestTurnUnderWay(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 4})
@@ -156,14 +158,14 @@ func TestTurnUnderWay(t *testing.T) {
 		f.add("m1", f.good(nil), sesame)
 		f.pass(time.Duration(30+f.loop.Rand.IntN(200)) * time.Second)
 		want(f, "identifies of the other till then", f.identifies(), 0)
-		a.stands(messages.RangeOperational)
+		a.reports(messages.RangeOperational)
 		f.pass(plan.IdentifyEvery)
 		want(f, "identifies of the other so soon", f.identifies(), 0)
 		f.must("the other is READY", 2*time.Minute, f.owned(24))
 	})
 }
 
-// One that announces no orders is given none, so that none waits for its answer for ever.
+// One that announces no orders is given none, so that none waits for its answer forever.
 func TestForeignTakesNoOrders(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 4})

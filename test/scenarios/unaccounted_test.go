@@ -11,8 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// stranger identifies with the fleet's token so many times, slowly enough for Discord, from
-// somewhere else.
+// stranger identifies with the fleet's token times times, slowly enough for Discord, from another
+// place.
 func (f *fleet) stranger(times int) {
 	for range times {
 		g := f.discord.Open("stranger", func(rules.Output) {})
@@ -38,7 +38,7 @@ func TestStrangersIdentifiesAreReported(t *testing.T) {
 		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
 		f.stranger(7)
 		f.must("it is reported", 16*time.Minute, func() bool { return own.saw("identify.unaccounted") == 1 })
-		for _, e := range own.told {
+		for _, e := range own.events {
 			if e, is := e.(messages.IdentifyUnaccounted); is && (e.Unaccounted != 7 || e.Granted != 0 || e.Total != 1000 || !strings.HasPrefix(e.Likely, "another program")) {
 				f.t.Fatalf("%+v", e)
 			}
@@ -57,7 +57,7 @@ func TestEnvBotThatLoopsIsReported(t *testing.T) {
 		f.pass(6 * time.Second)
 		f.stranger(9) // as far as Discord knows
 		f.must("it is reported", 2*time.Minute, func() bool { return own.saw("identify.unaccounted") > 0 })
-		for _, e := range own.told {
+		for _, e := range own.events {
 			if e, is := e.(messages.IdentifyUnaccounted); is && !strings.Contains(e.Likely, "token") {
 				f.t.Fatalf("%+v", e)
 			}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The environment of a run: Chosen holds the number of the one mutant that is alive; Reached names
-// a file that gets the number of every mutant whose code ran.
+// The environment of a run: Chosen holds the number of the one active mutant; Reached names a file
+// that gets the number of every mutant whose code ran.
 const (
 	Chosen  = "MUTANT"
 	Reached = "MUTANTS_REACHED"
