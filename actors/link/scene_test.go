@@ -25,7 +25,7 @@ type scene struct {
 	unreadable int // times that the disk fails
 }
 
-// utc are clocks of which none was ever set.
+// utc are clocks that were never set.
 type utc struct{}
 
 func (utc) FromWall(at messages.UnixMillis) time.Time   { return time.UnixMilli(int64(at)) }
@@ -93,7 +93,7 @@ func (s *scene) due(e any) string {
 	return ""
 }
 
-// react is what the machine does about an effect.
+// react plays the machine's reaction to an effect.
 func (s *scene) react(effect Effect) {
 	later := func(text string, e any) { s.Later(func() { s.play(text, e) }) }
 	switch e := effect.(type) {
@@ -116,7 +116,7 @@ func (s *scene) react(effect Effect) {
 	}
 }
 
-// obey is what the other actors do.
+// obey plays the other actors.
 func (s *scene) obey(e Deliver, later func(string, any)) {
 	stand := func(text string) {
 		status := s.status
@@ -179,7 +179,7 @@ func (s *scene) offload(id string, first, last int) {
 	s.came(fmt.Sprintf("MASTER: let go of %s (order %s)", r, id), messages.Offload{ID: id, Range: r})
 }
 
-// ready makes everything operational that is served.
+// ready makes everything that is served operational.
 func (s *scene) ready() {
 	for i := range s.status.Ranges {
 		s.status.Ranges[i].State = messages.RangeOperational
@@ -189,7 +189,7 @@ func (s *scene) ready() {
 	s.do("clusters: all READY", status)
 }
 
-// released is the end of an offload in the clusters.
+// released ends an offload in the clusters.
 func (s *scene) released(id string, first, last int) {
 	r := messages.ShardRange{First: first, Last: last}
 	s.status.Ranges = slices.DeleteFunc(slices.Clone(s.status.Ranges), func(i messages.RangeInfo) bool { return i.Range.Overlaps(r) })
@@ -199,7 +199,7 @@ func (s *scene) released(id string, first, last int) {
 
 func (s *scene) lose() { s.do("the link is lost", Ended{Link: s.number, Err: errors.New("reset")}) }
 
-// line writes an effect down. Timers are not: each shows when it comes.
+// line returns an effect as text. Timers have none: each shows when it comes.
 func (s *scene) line(effect Effect) string {
 	switch e := effect.(type) {
 	case After:

@@ -85,15 +85,15 @@ func TestGovernorWaitsForWhatIsInherited(t *testing.T) {
 
 // A bucket that a machine used, or a whole fleet that was not counted, is free five seconds later.
 func TestGovernorKnowsWhatWasUsed(t *testing.T) {
-	for name, word := range map[string]any{
+	for name, report := range map[string]any{
 		"a machine": used{source: "a", last: map[int]time.Time{}},
 		"a fleet":   fleet.UsedAll{Buckets: 1},
 	} {
 		governorAlone(t, func(s *sim.Solo) {
-			if u, is := word.(used); is {
+			if u, is := report.(used); is {
 				u.last[0] = time.Now()
 			}
-			s.Tell(word, wants("b", "b1"))
+			s.Tell(report, wants("b", "b1"))
 			s.Pass(time.Minute)
 			if got, want := grants(s), "b1 after 5.1s "; got != want {
 				t.Errorf("%s: granted %s, want %s", name, got, want)
@@ -149,7 +149,7 @@ func TestGovernorAsksFirst(t *testing.T) {
 	}
 }
 
-// A machine that parted waits for nothing: the next permit is the next one's.
+// A parted machine's requests are dropped: another machine gets the next permit.
 func TestGovernorForgetsWhoParted(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		s.Tell(wants("a", "a1"), wants("a", "a2"), wants("b", "b1"), left{"a"})
@@ -178,18 +178,18 @@ func TestGovernorRestsBehindASleep(t *testing.T) {
 // However often the governor panics, it has one watchdog.
 func TestGovernorHasOneWatchdog(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
-		pulses := 0
+		ticks := 0
 		s.Panic = func(_ string, msg any) bool {
 			if _, is := msg.(watchdog); is {
-				pulses++
+				ticks++
 			}
 			_, is := msg.(shown)
 			return is
 		}
 		s.Tell(shown{}, shown{}, shown{})
 		s.Pass(time.Minute)
-		if want := int(time.Minute/watchdogEvery) + 3; pulses > want { // those before the panics come, too
-			t.Errorf("%d pulses in a minute, want at most %d", pulses, want)
+		if want := int(time.Minute/watchdogEvery) + 3; ticks > want { // those before the panics come, too
+			t.Errorf("%d ticks in a minute, want at most %d", ticks, want)
 		}
 	})
 }

@@ -44,8 +44,8 @@ func TestShardsPerCluster(t *testing.T) {
 	}
 }
 
-// However a range is cut: every shard is in one cluster, and a cluster that is whole is the same as
-// in the whole fleet.
+// However a range is cut: every shard is in one cluster, and a complete cluster is the same as in
+// the whole fleet.
 func FuzzCut(f *testing.F) {
 	f.Add(uint16(0), uint16(32), uint8(16))
 	f.Add(uint16(5), uint16(1), uint8(1))

@@ -36,7 +36,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// A cluster of another installation is none of ours, however alike their names.
+// A cluster of another installation is not this one's, however alike their names.
 func TestOwnedCluster(t *testing.T) {
 	for value, want := range map[string]messages.ClusterID{"m1:/var/x#0": 0, "m1:/var/x#17": 17, "m1:/var/x#-1": -1, "m1:/var/x#01": -1, "m1:/var/x#": -1, "m1:/var/x": -1,
 		"m1:/var/xy#1": -1, "m11:/var/x#1": -1, "": -1} {
@@ -71,7 +71,7 @@ func FuzzEnvironment(f *testing.F) {
 	})
 }
 
-// neverGiven are those names of ReservedEnv that no bot has.
+// neverGiven lists the names of ReservedEnv that no bot has.
 func neverGiven(name string) bool {
 	return name == "SHARDING_MANAGER" || strings.HasPrefix(name, "NODE_")
 }

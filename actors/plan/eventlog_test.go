@@ -51,7 +51,7 @@ func TestEventLog(t *testing.T) {
 	}
 }
 
-// A dead bot's last words are cut: five hundred of them would be all of our memory.
+// A dead bot's output is cut: five hundred of them would use up the memory.
 func TestEventLogCuts(t *testing.T) {
 	c := NewEventLog("m1", noon)
 	record := c.Add(messages.ClusterGaveUp{Output: strings.Repeat("ä", 64<<10) + "the end"}, noon)
@@ -84,7 +84,7 @@ func TestEventLogFollowers(t *testing.T) {
 }
 
 // Refused connections displace no event of the fleet, however many there are.
-func TestEventLogKnocks(t *testing.T) {
+func TestEventLogRefusals(t *testing.T) {
 	now := noon
 	c := NewEventLog("m", now)
 	first := c.Last

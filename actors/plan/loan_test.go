@@ -68,7 +68,7 @@ func TestLoan(t *testing.T) {
 	hear(share(0, 0, 0), false, 0, 0, 0, true)     // it has none
 	hear(share(5, 40, 10), false, 0, 40, 30, true) // of an earlier MASTER
 	l = l.Lend(share(6, 20, 10))
-	hear(share(5, 40, 10), false, 0, 40, 30, false) // it has not heard of it
+	hear(share(5, 40, 10), false, 0, 40, 30, false) // it has not received it
 	hear(share(6, 20, 10), false, 0, 20, 10, true)
 	l = l.Lend(share(7, 30, 5))
 	if l.Most != 30 || l.MostDead != 25 {
@@ -89,7 +89,7 @@ func TestLoan(t *testing.T) {
 }
 
 // Whatever is lost on the way between MASTER and its machines, all of them together spend no more
-// than there is, and those that crashed leave the reserve.
+// than there is, and crashes leave the reserve.
 func TestLoansNeverExceedTheBudget(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -7,7 +7,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// used grants a permit to a shard at noon and reports it as sent 20 ms later.
+// usedAtNoon grants a permit to a shard at noon and reports it as sent 20 ms later.
 func usedAtNoon(t *testing.T, p *Pacer, own time.Time) {
 	t.Helper()
 	p.Ask(Want{ID: "1", Owner: "a", Shard: 0, Cause: messages.CauseStart, Since: noon})
@@ -19,7 +19,7 @@ func usedAtNoon(t *testing.T, p *Pacer, own time.Time) {
 	}
 }
 
-// freeAfter is when the next permit is granted, after noon.
+// freeAfter returns when the next permit is granted, after noon.
 func freeAfter(p *Pacer) time.Duration {
 	p.Ask(Want{ID: "next", Owner: "a", Shard: 0, Cause: messages.CauseStart, Since: noon})
 	_, at := p.Next(noon.Add(ms(200)))

@@ -11,8 +11,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// play plays a transcript on a pacer: each line is a moment, a command, and behind "=>" what it
-// must say. noon is moment 0, and the beginning of an even slot.
+// play plays a transcript on a pacer: each line is a moment, a command, and behind "=>" its result.
+// noon is moment 0, and the beginning of an even slot.
 //
 //	ask owner/shard [cause [lead]] · sent|unused owner/shard [at, by the owner's clock] · drop owner · used bucket · hold until · alone index/of [ahead] · keep index/of... · next · soonest · outstanding · out
 func play(t *testing.T, p *Pacer, transcript string) {

@@ -9,8 +9,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// crowd is machines that pace themselves, each by its own Pacer, and bots that use permits at any
-// moment they may, report it or not, and die.
+// crowd simulates machines that pace themselves, each by its own Pacer, and bots that use permits
+// at any moment they may, report it or not, and die.
 type crowd struct {
 	t       *testing.T
 	rand    *rand.Rand
@@ -48,8 +48,7 @@ func newCrowd(t *testing.T, seed uint64, machines int) *crowd {
 	return c
 }
 
-// step lets a moment pass: some bots ask or die, every pacer grants, and what was to happen
-// happens.
+// step lets a moment pass: some bots ask or die, every pacer grants, and what is due happens.
 func (c *crowd) step(restless bool) {
 	for i, p := range c.pacers {
 		if restless && c.rand.IntN(10) == 0 {
@@ -75,7 +74,7 @@ func (c *crowd) step(restless bool) {
 	c.now = c.now.Add(time.Duration(1+c.rand.IntN(100)) * time.Millisecond)
 }
 
-// kill is the death of a bot: it waits no more. A permit it holds it may have used.
+// kill ends a bot: it waits no more. A permit it holds it may have used.
 func (c *crowd) kill(machine, owner int) {
 	c.pacers[machine].Drop(fmt.Sprint(owner))
 	for id := range c.asked {

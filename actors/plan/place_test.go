@@ -167,7 +167,7 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// BenchmarkPlace is what a cold start of a fleet costs, and the loss of one machine of it, at three
+// BenchmarkPlace measures a cold start of a fleet, and the loss of one machine of it, at three
 // sizes.
 func BenchmarkPlace(b *testing.B) {
 	for _, machines := range []int{10, 100, 1000} {

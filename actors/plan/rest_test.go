@@ -8,7 +8,7 @@ import (
 func TestRestBudget(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
 	var b RestBudget
-	// spend counts n requests at a time, and gives at which the alarm was raised; 0: at none.
+	// spend counts n requests at a time, and returns at which one the alarm was raised; 0: at none.
 	spend := func(n int, success bool, after time.Duration) (at int, which Emergency, until time.Duration) {
 		for i := 1; i <= n; i++ {
 			if w, u, near := b.Spend(success, start.Add(after)); near {

@@ -139,7 +139,7 @@ func TestClassOf(t *testing.T) {
 	}
 }
 
-// What it died of is kept in order, and a history that was handed out is not written to again.
+// Causes are kept in order, and a history that was handed out is not changed.
 func TestRestartKeepsCauses(t *testing.T) {
 	var h History
 	for _, cause := range []string{"first", "second", "third"} {

@@ -27,7 +27,7 @@ func TestShare(t *testing.T) {
 		name string
 		pass time.Duration
 		took int
-		wait time.Duration // behind that
+		wait time.Duration // after that
 	}{
 		{"a new one is full", 0, 3, 500 * time.Millisecond},
 		{"half of one came back", 250 * time.Millisecond, 0, 250 * time.Millisecond},

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What wants to identify at a pace is let through, or held back, at these moments.
+// Identifies wanted at a pace are let through, or held back, at these moments.
 func TestStorm(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -59,7 +59,7 @@ func TestStormCount(t *testing.T) {
 }
 
 // A storm is over when nothing is wanted for long enough, and not before: the wait goes on growing
-// while it blows.
+// until then.
 func TestStormEnds(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -44,7 +44,7 @@ func TestTransitAfterAClockWasSet(t *testing.T) {
 			got := transit.Heard(noon.Add(set+time.Minute), noon.Add(time.Minute+20*time.Millisecond), quick, time.Second)
 			want := set - 20*time.Millisecond
 			if set < 0 && !quick {
-				want = -16001 * time.Microsecond // 10 ms, and what the clocks may have parted in a minute
+				want = -16001 * time.Microsecond // 10 ms, and what the clocks may diverge in a minute
 			}
 			if diff := got - want; diff.Abs() > time.Millisecond {
 				t.Errorf("set by %v, quick %v: ahead %v, want %v", set, quick, got, want)

@@ -30,9 +30,9 @@ func TestUnaccounted(t *testing.T) {
 		{900, 0, 0, 900},
 		{908, 10, 0, 900}, // two of the ten are in it
 		{910, 10, 0, 900},
-		{960, 10, 0, 950}, // what was granted was not used
+		{960, 10, 0, 950}, // unused permits
 		{908, 10, 5, 898}, // or those that are away spent it
-		{890, 10, 0, 880}, // it speaks against what was known
+		{890, 10, 0, 880}, // it contradicts what was known
 	} {
 		got := known.Corrected(Budget{Total: 1000, Remaining: c.answer, Reset: reset}, c.unseen, c.away)
 		if got.Remaining != c.want {

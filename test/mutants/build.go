@@ -27,7 +27,7 @@ type suite struct {
 	tests  []*test
 }
 
-// bench is everything that is built for one run of this tool.
+// bench holds everything that is built for one run of this tool.
 type bench struct {
 	top     string
 	scratch string

@@ -98,7 +98,7 @@ func (f *file) generate() {
 	}
 }
 
-// functionName is "Type.method" or "function".
+// functionName returns "Type.method" or "function".
 func functionName(fn *ast.FuncDecl) string {
 	if fn.Recv == nil {
 		return fn.Name.Name
@@ -113,8 +113,8 @@ func functionName(fn *ast.FuncDecl) string {
 	return t.(*ast.Ident).Name + "." + fn.Name.Name
 }
 
-// onlySaid matches statements without consequences: logging, and reports to observers.
-var onlySaid = regexp.MustCompile(`\bLog\.|\blog\.|ouse\.Events\b|^panic\(`)
+// onlyReported matches statements without consequences: logging, and reports to observers.
+var onlyReported = regexp.MustCompile(`\bLog\.|\blog\.|ouse\.Events\b|^panic\(`)
 
 // statements leaves out each statement that can be.
 func (f *file) statements(list []ast.Stmt) {
@@ -128,7 +128,7 @@ func (f *file) statements(list []ast.Stmt) {
 		default:
 			continue
 		}
-		if text := f.source(s); !onlySaid.MatchString(text) {
+		if text := f.source(s); !onlyReported.MatchString(text) {
 			f.add("drop", s, "if !live.On(%d) { ", " }")
 		}
 	}
@@ -225,7 +225,7 @@ func (f *file) terms(e ast.Expr) {
 	}
 }
 
-// add notes a mutant. before holds %d where its number goes.
+// add adds a mutant. before holds %d where its number goes.
 func (f *file) add(what string, n ast.Node, before, after string) {
 	f.addNamed(mutant{name: fmt.Sprintf("%s %s: %s %#q", f.path, f.in, what, f.source(n))}, n, before, after)
 }
@@ -241,7 +241,7 @@ func (f *file) addNamed(m mutant, n ast.Node, before, after string) {
 
 func (f *file) offset(p token.Pos) int { return f.set.Position(p).Offset }
 
-// source is the text of a node, in one line.
+// source returns the text of a node, in one line.
 func (f *file) source(n ast.Node) string {
 	return strings.Join(strings.Fields(string(f.text[f.offset(n.Pos()):f.offset(n.End())])), " ")
 }
@@ -307,7 +307,7 @@ func runs(list []ast.Stmt, each func(from, to ast.Node, isStatement bool)) {
 	}
 }
 
-// rewrite gives the file with its mutants in it, numbered from first.
+// rewrite returns the file with its mutants in it, numbered from first.
 func (f *file) rewrite(first int) ([]mutant, []byte, error) {
 	var all []mutant
 	type insertion struct {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// verdict is what became of a mutant.
+// verdict is the outcome of a mutant.
 type verdict struct {
 	mutant
 	killer  string // the first test that failed; "" where none did
@@ -29,8 +29,8 @@ const (
 
 // judge runs tests that reach a mutant until one fails: every unit test, those of its own package
 // first; then one seed of each story, the likeliest to kill it first, as many as take most; then
-// b.seeds seeds of again of these, those quick ones that reach the most mutants, for much happens
-// there by chance.
+// b.seeds seeds of again of these, the quick ones that reach the most mutants, because they leave
+// much to chance.
 func (b *bench) judge(ctx context.Context, m mutant) verdict {
 	began := time.Now()
 	v := verdict{mutant: m}
@@ -70,7 +70,7 @@ func (b *bench) judge(ctx context.Context, m mutant) verdict {
 	return v
 }
 
-// bySpeed parts the quick tests from the others.
+// bySpeed separates the quick tests from the others.
 func bySpeed(tests []*test) (fast, slow []*test) {
 	for _, t := range tests {
 		if t.took < quick {
@@ -92,7 +92,7 @@ func within(tests []*test, all time.Duration) []*test {
 	return tests
 }
 
-// ownFirst is the suites, that of the mutant's package first.
+// ownFirst returns the suites, that of the mutant's package first.
 func (b *bench) ownFirst(m mutant) []*suite {
 	own := func(s *suite) int {
 		if strings.HasPrefix(m.file, s.pkg+"/") && strings.Count(m.file, "/") == strings.Count(s.pkg, "/")+1 {
@@ -103,7 +103,7 @@ func (b *bench) ownFirst(m mutant) []*suite {
 	return slices.SortedStableFunc(slices.Values(b.suites), func(x, y *suite) int { return own(x) - own(y) })
 }
 
-// reaching is the tests that run a mutant's code.
+// reaching returns the tests that run a mutant's code.
 func (s *suite) reaching(mutant int) (all []*test) {
 	for _, t := range s.tests {
 		if t.reaches[mutant] {
@@ -113,8 +113,8 @@ func (s *suite) reaching(mutant int) (all []*test) {
 	return all
 }
 
-// record is how a story did with the mutants of a file so far: a story that killed some is likely
-// to kill others there.
+// record counts a story's results with the mutants of a file: a story that killed some is likely to
+// kill others there.
 type record struct{ kills, tries float64 }
 
 type recordKey struct {
@@ -133,7 +133,7 @@ func (b *bench) likeliest(m mutant, stories []*test) []*test {
 	return slices.SortedStableFunc(slices.Values(stories), func(x, y *test) int { return cmp.Compare(chance(y), chance(x)) })
 }
 
-// note puts into the records how tests did that ran in one process, one after the other.
+// note records the results of tests that ran in one process, one after the other.
 func (b *bench) note(m mutant, tests []*test, killer string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -183,5 +183,5 @@ func firstFailure(out []byte, err error) string {
 	return err.Error()
 }
 
-// tail is the end of an output.
+// tail returns the end of an output.
 func tail(out []byte) []byte { return out[max(0, len(out)-4000):] }

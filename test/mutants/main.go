@@ -157,8 +157,8 @@ func run(ctx context.Context, o *options) (survivors int, err error) {
 	return report(verdicts, len(chosen), o.order), err
 }
 
-// report prints what became of the mutants, by file, and how to see each survivor again that is not
-// known. It returns how many of these there are.
+// report prints the outcome of the mutants, by file, and how to replay each unknown survivor. It
+// returns the number of these.
 func report(all []verdict, chosen int, order uint64) (survivors int) {
 	type score struct{ killed, survived, known int }
 	var sum score

@@ -27,7 +27,7 @@ type test struct {
 	reaches map[int]bool
 }
 
-// surveyed is what a survey found out of a test, for a file: by names, which outlive a change
+// surveyed is a survey's result of one test, for a file: by names, which outlive a change
 // elsewhere.
 type surveyed struct {
 	Took    time.Duration

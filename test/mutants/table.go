@@ -13,11 +13,11 @@ var carriers = []string{
 	"transport/proc/find*.go",
 }
 
-// bystanders are files that match, and carry none: what people read, and nothing depends on.
+// bystanders are files that match and carry none: only people read their results.
 var bystanders = []string{"actors/plan/eventlog.go", "actors/plan/alert.go", "actors/plan/webhook.go", "actors/plan/forecast.go", "actors/plan/doc.go", "actors/master/fleet/view.go", "actors/master/fleet/doc.go", "actors/cluster/doc.go", "actors/gate/doc.go", "actors/link/doc.go", "actors/sessions/doc.go"}
 
-// promise is a kind of mutants that no test may let live, by their names: place, what is changed,
-// and its text.
+// promise is a kind of mutants that no test may let survive, by their names: place, change, and
+// text.
 type promise struct {
 	like   *regexp.Regexp
 	unlike *regexp.Regexp // of like's words in another meaning; nil for none
@@ -47,7 +47,7 @@ var promises = map[string]promise{
 		`|: drop .*` + order + "|: drop [`\"][^(]*" + identity + `|^actors/lease\.go .*: drop .*` + identity)},
 	"search": {
 		like: regexp.MustCompile("`.*\\b(gone|Gone|GoneError|ErrGone|Find|found|recall|seek|sought|doubt|stray|adopted)\\b|^(actors/cluster_search|transport/proc/find)\\S* .*errors\\.(Is|As)\\("),
-		// Sessions that are over, a range that is taken away, a place that is found: nothing there looks
+		// Sessions that are over, a range that is taken away, a place that is found: none of these looks
 		// for a process.
 		unlike: regexp.MustCompile("^actors/(plan|master)/|^actors/cluster_share\\.go |^actors/clusters_ranges\\.go \\S+\\.cutOut: |^actors/sessions_told\\.go |: drop `c\\.keep\\("),
 	},

@@ -18,7 +18,7 @@ func (f *fleet) crash(m *machine) {
 	m.gone = true
 }
 
-// pids are the living processes of a machine.
+// pids returns the live processes of a machine.
 func pids(m *machine) map[int]bool {
 	all := map[int]bool{}
 	for _, p := range m.Processes() {
@@ -162,8 +162,8 @@ func TestDetach(t *testing.T) {
 	})
 }
 
-// A process dies while CONTROL has no token, for MASTER is away, and our own code panics on its
-// end: another one is started as soon as the token is there (seed 5648 of TestEverything).
+// A process dies while CONTROL has no token, for MASTER is away, and CONTROL's own code panics on
+// its end: another one is started as soon as the token is there (seed 5648 of TestEverything).
 func TestDiesWithoutAToken(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true

@@ -31,7 +31,7 @@ func (f *fleet) must(what string, d time.Duration, done func() bool) {
 	}
 }
 
-// pass lets time go by.
+// pass lets time pass.
 func (f *fleet) pass(d time.Duration) {
 	f.t.Helper()
 	if err := f.loop.Run(d); err != nil {
@@ -96,7 +96,7 @@ func rangesOf(i messages.Info) string {
 	return strings.Join(all, ", ")
 }
 
-// acked gives a condition: the order with an id was answered with a state.
+// acked returns a condition: the order with an id was answered with a state.
 func (f *fleet) acked(m *machine, id, state string) func() bool {
 	return func() bool { return f.acks(m, id, state) > 0 }
 }
@@ -112,7 +112,7 @@ func (f *fleet) acks(m *machine, id, state string) int {
 	return n
 }
 
-// events of one type, in order.
+// events returns the events of one type, in order.
 func events[T messages.Event](f *fleet) []T {
 	var all []T
 	for _, h := range f.events {
@@ -123,7 +123,7 @@ func events[T messages.Event](f *fleet) []T {
 	return all
 }
 
-// last is the newest event of a type, which must be there.
+// last returns the newest event of a type, which must exist.
 func last[T messages.Event](f *fleet) T {
 	f.t.Helper()
 	all := events[T](f)
@@ -154,10 +154,10 @@ func (f *fleet) owned(n int) func() bool {
 	return func() bool { return f.discord.Rules.Counts().Owned == n }
 }
 
-// identifies is how many Discord has seen.
+// identifies returns how many Discord has seen.
 func (f *fleet) identifies() int { return f.discord.Rules.Counts().Identifies }
 
-// processOf is the process of a cluster on a machine; nil when there is none.
+// processOf returns the process of a cluster on a machine; nil when there is none.
 func (f *fleet) processOf(m *machine, cluster string) *sim.Proc {
 	all := m.Processes()
 	if i := slices.IndexFunc(all, func(p *sim.Proc) bool { return p.Env("CLUSTER_ID") == cluster }); i >= 0 {
@@ -180,7 +180,7 @@ func (f *fleet) running(m *machine, n int) func() bool {
 	return func() bool { return len(m.Processes()) == n }
 }
 
-// state is how a cluster stood last.
+// state returns a cluster's last reported state.
 func (f *fleet) state(m *machine, cluster messages.ClusterID) messages.ClusterState {
 	for _, h := range slices.Backward(f.events) {
 		if e, ok := h.event.(messages.ClusterMoved); ok && h.machine == m.Name && e.Cluster == cluster {
@@ -190,13 +190,13 @@ func (f *fleet) state(m *machine, cluster messages.ClusterID) messages.ClusterSt
 	return ""
 }
 
-// stateIs gives a condition on it.
+// stateIs returns a condition on it.
 func (f *fleet) stateIs(m *machine, cluster messages.ClusterID, state messages.ClusterState) func() bool {
 	return func() bool { return f.state(m, cluster) == state }
 }
 
-// mend starts every cluster again that gave up or was broken off, as an operator would.
-func (f *fleet) mend() {
+// recover starts every cluster again that gave up or was broken off, as an operator would.
+func (f *fleet) recover() {
 	for _, m := range f.inOrder() {
 		for _, id := range slices.Sorted(maps.Keys(m.gaveUp)) {
 			if f.state(m, id) == messages.ClusterFailed {
@@ -238,7 +238,7 @@ func (f *fleet) order(m *machine, command any) {
 	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/clusters"), command)
 }
 
-// stopControl stops a machine's CONTROL as an operator would, and gives how long that took.
+// stopControl stops a machine's CONTROL as an operator would, and returns how long that took.
 func (f *fleet) stopControl(m *machine) time.Duration {
 	f.t.Helper()
 	began := f.loop.Now()

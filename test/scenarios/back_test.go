@@ -94,7 +94,7 @@ func comesBackLate(blind bool) func(f *fleet) {
 			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
 		}
 		f.net.Heal("master", sim.DiscordPlace)
-		f.must("every shard READY again", 10*time.Minute, func() bool { f.mend(); return f.owned(24)() })
+		f.must("every shard READY again", 10*time.Minute, func() bool { f.recover(); return f.owned(24)() })
 	}
 }
 
@@ -170,8 +170,8 @@ func TestHaltedBeforeTheBudgetIsKnown(t *testing.T) {
 	})
 }
 
-// A foreign CONTROL that asks for permits, and knows nothing of slots, is in the fleet. Machines of
-// ours that come later are machines like others.
+// A foreign CONTROL that asks for permits, and knows nothing of slots, is in the fleet. CONTROLs of
+// this project that come later are machines like others.
 func TestForeignWithPermitsWithoutSlots(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
@@ -230,8 +230,8 @@ func TestNewcomersAlone(t *testing.T) {
 	})
 }
 
-// MASTER waits in vain for machines. The first that comes then was in no fleet before, and is given
-// everything at once.
+// MASTER waits in vain for machines. The first that comes then was in no fleet before, and is
+// assigned everything at once.
 func TestMasterWaitsInVain(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})

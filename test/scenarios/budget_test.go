@@ -41,7 +41,7 @@ func TestBudgetKeepsItsReserve(t *testing.T) {
 		want(f, "identify.budget_low", own.saw("identify.budget_low") > 0, true)
 		f.reserve = 0
 		f.must("everything is back with the next day", 15*time.Minute, func() bool {
-			f.mend()
+			f.recover()
 			return f.owned(24)()
 		})
 	})

@@ -20,14 +20,14 @@ const (
 	chaosClusters    = chaosShards / chaosConcurrency
 )
 
-// chaos is what goes wrong in one run.
+// chaos holds the faults of one run.
 type chaos struct {
 	*fleet
 	m     *machine
 	ended int // sessions that Discord ended, at most
 }
 
-// faults is everything that may go wrong; one that is there twice comes twice as often.
+// faults lists everything that may go wrong; an entry listed twice comes twice as often.
 var faults = []func(*chaos){
 	(*chaos).kill, (*chaos).kill, (*chaos).kill,
 	(*chaos).hang,
@@ -63,7 +63,7 @@ func (c *chaos) freeze() {
 	c.discordFault(rules.Fault{Kind: rules.FaultFreeze, Shard: c.rand(chaosShards)})
 }
 
-// shard is one of them, or now and then all.
+// shard returns one of them, or now and then all.
 func (c *chaos) shard() int {
 	if c.rand(10) == 0 {
 		return rules.All
@@ -145,7 +145,7 @@ func (c *chaos) calm() {
 	c.pass(time.Second) // what is under way arrives
 }
 
-// What recovery is made of.
+// The parts of a recovery.
 const (
 	mute      = 11 * time.Second               // until a process that hangs is noticed
 	graces    = 10 * time.Second               // until it is killed, every grace used up
@@ -158,7 +158,7 @@ const (
 	inBucket  = chaosShards / chaosConcurrency // shards
 )
 
-// recovered is how long it may take from the end of the faults until every shard is READY: its
+// recovered returns how long it may take from the end of the faults until every shard is READY: its
 // parts one after another.
 func (c *chaos) recovered() time.Duration {
 	return max(mute+graces+delay+operator, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned
@@ -166,7 +166,7 @@ func (c *chaos) recovered() time.Duration {
 
 func chaosStory(f *fleet) { chaosOf(f, f.good(nil)) }
 
-// chaosOf is the chaos around bots of any kind that asks for permits.
+// chaosOf runs the chaos around bots of any kind that asks for permits.
 func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	c := &chaos{fleet: f, m: f.aloneWith(rules.Config{ShardCount: chaosShards, MaxConcurrency: chaosConcurrency, IdentifyTotal: 100000},
 		ours(initialise(chaosShards, chaosConcurrency)), program)}
@@ -195,11 +195,11 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 }
 
 // For five minutes everything goes wrong at random. Nothing that must hold is ever broken, and once
-// it stops every shard is READY in the time that adds up.
+// it stops every shard is READY within the sum of the parts.
 func TestChaos(t *testing.T) { seeds(t, chaosStory) }
 
-// BenchmarkSeed is what one seed costs, in CPU time: of the story that most others begin with, and
-// of the long one.
+// BenchmarkSeed measures the CPU time of one seed: of the story that most others begin with, and of
+// the long one.
 func BenchmarkSeed(b *testing.B) {
 	for name, story := range map[string]func(*fleet){"start": startStory, "chaos": chaosStory} {
 		b.Run(name, func(b *testing.B) {
@@ -216,7 +216,7 @@ func BenchmarkSeed(b *testing.B) {
 	}
 }
 
-// cpu is what this process has used so far.
+// cpu returns the CPU time this process has used so far.
 func cpu(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

@@ -30,7 +30,7 @@ import (
 //	I8  one link to MASTER at most                         linked
 //	and no message is lost or unexpected                   logged, watchLetters
 
-// check finds what Discord holds against us.
+// check returns a violation of Discord's limits.
 func (f *fleet) check() error {
 	for _, m := range f.machines {
 		f.diskFailed = f.diskFailed || m.DiskErr != nil
@@ -65,7 +65,7 @@ func (f *fleet) doubled() error {
 	return nil
 }
 
-// started looks at a process that starts.
+// started checks a process that starts.
 func (f *fleet) started(m *machine, p *sim.Proc) {
 	if m.spare {
 		f.loop.Fail(fmt.Errorf("I4: the spare %s runs a process", m.Name))
@@ -74,8 +74,8 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 		m.tried[messages.ClusterID(id)]++
 	}
 	f.notes(m, p)
-	id, life := p.Env("CLUSTER_ID"), p.Env("SHARDING_INSTANCE_IPC")
-	if !f.diskFailed && !strings.Contains(m.File("cluster-"+id+".json")+m.File("successor-"+id+".json"), life) {
+	id, instance := p.Env("CLUSTER_ID"), p.Env("SHARDING_INSTANCE_IPC")
+	if !f.diskFailed && !strings.Contains(m.File("cluster-"+id+".json")+m.File("successor-"+id+".json"), instance) {
 		f.loop.Fail(fmt.Errorf("I5: cluster %s of %s starts before its intent is on disk", id, m.Name))
 	}
 	for _, other := range f.inOrder() {
@@ -97,7 +97,7 @@ func (f *fleet) nothingLeft() {
 	}
 }
 
-// witness is a behaviour that remembers every event, and holds the restarts against the rule.
+// witness is a behaviour that remembers every event, and checks the restarts against the rule.
 type witness struct {
 	f       *fleet
 	machine *machine
@@ -146,7 +146,7 @@ func (w *witness) judge(e messages.Event) error {
 	return nil
 }
 
-// logged looks at a line of a machine's log.
+// logged checks a line of a machine's log.
 func (f *fleet) logged(machine, line string) {
 	fmt.Fprintf(f.log, "%12v %s %s", f.loop.Now(), machine, line)
 	if strings.Contains(line, "unexpected message") || !f.panics && strings.Contains(line, "panic") {
@@ -182,8 +182,7 @@ func (t tap) Receive(frame func([]byte), closed func(error)) {
 	}, closed)
 }
 
-// secretEvents looks for the token in every event that there was, but for transitions, which hold
-// no text of anybody.
+// secretEvents looks for the token in every event, except transitions, which hold no free text.
 func (f *fleet) secretEvents() {
 	f.t.Helper()
 	for _, h := range f.events {
@@ -203,7 +202,7 @@ func (f *fleet) secretEvents() {
 	}
 }
 
-// linked looks at a new link of a machine to MASTER.
+// linked checks a new link of a machine to MASTER.
 func (f *fleet) linked(g transport.Greeting) {
 	if n := f.net.Links(g.Remote, "master"); n > 1 {
 		f.loop.Fail(fmt.Errorf("I8: %s has %d links to MASTER", g.Remote, n))

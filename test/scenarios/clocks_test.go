@@ -79,7 +79,7 @@ func TestWrongClockUnreported(t *testing.T) {
 	})
 }
 
-// The clock was an hour ahead when CONTROL wrote down when its buckets were used, and was set right
+// The clock was an hour ahead when CONTROL saved when its buckets were used, and was set right
 // since: they are not kept for an hour.
 func TestClockIsSetRight(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
@@ -143,7 +143,7 @@ func TestClockIsSetWhileServing(t *testing.T) {
 
 // CONTROL dies, and its clock is set before it starts again. It takes its processes back, and what
 // was READY stays so.
-func TestClockIsSetBetweenLives(t *testing.T) {
+func TestClockIsSetBetweenRuns(t *testing.T) {
 	for _, wrong := range []time.Duration{3 * time.Hour, -3 * time.Hour} {
 		t.Run(wrong.String(), func(t *testing.T) {
 			seedsOf(t, 5, func(f *fleet) {

@@ -97,7 +97,7 @@ func TestSocketIsDialledAgain(t *testing.T) {
 }
 
 // The socket of a dead process stays open, for a child of it has it: its death is reported all the
-// same, after a moment for its last words.
+// same, after a moment for its last output.
 func TestSocketOutlivesItsProcess(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.alone(8, 8, ours(initialise(8, 8)), nil)
@@ -110,7 +110,7 @@ func TestSocketOutlivesItsProcess(t *testing.T) {
 	})
 }
 
-// The socket closes and stays closed: the process is of no use to anybody, and goes.
+// The socket closes and stays closed: the process is useless, and is ended.
 func TestSocketLostForGood(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		program := f.cast(func(_ string, start int) fakecluster.SDK {
@@ -130,8 +130,8 @@ func TestSocketLostForGood(t *testing.T) {
 	})
 }
 
-// A bot opens and closes its socket forever, answers HELLO now and then, and sends no heartbeat: it
-// is restarted within the time that any mute bot has, as a mute one.
+// A bot opens and closes its socket without end, answers HELLO now and then, and sends no
+// heartbeat: it is restarted within the time that any mute bot has, as a mute one.
 func TestSocketThatFlaps(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		every := time.Duration(1+f.loop.Rand.IntN(4000)) * time.Millisecond

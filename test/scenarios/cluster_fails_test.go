@@ -11,7 +11,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// clusterOf gives a character to one cluster; the others are good.
+// clusterOf casts one cluster; the others are good.
 func clusterOf(id string, c fakecluster.SDK) func(string, int) fakecluster.SDK {
 	return func(cluster string, _ int) fakecluster.SDK {
 		if cluster == id {
@@ -79,11 +79,11 @@ func TestAProperStartForgetsTheFailures(t *testing.T) {
 			return fakecluster.SDK{}
 		})
 		m := f.aloneWith(rules.Config{ShardCount: 2}, ours(initialise(2, 1)), program)
-		for life := range 3 {
-			if life == 0 {
+		for run := range 3 {
+			if run == 0 {
 				f.connect(m, "c", 0, 1)
 			}
-			f.must("READY", time.Minute, f.sawN("cluster.ready", life+1))
+			f.must("READY", time.Minute, f.sawN("cluster.ready", run+1))
 			f.pass(time.Duration(f.loop.Rand.IntN(120)) * time.Second)
 			f.processOf(m, "0").Exit(1, "crash")
 		}
@@ -112,8 +112,8 @@ func TestFatalCode(t *testing.T) {
 	})
 }
 
-// A token that Discord refuses costs one identify a cluster, and the whole machine stops when no
-// MASTER is there to say so.
+// A token that Discord refuses costs one identify a cluster, and the whole machine stops where no
+// MASTER can order it.
 func TestRefusedToken(t *testing.T) {
 	for _, linked := range []bool{true, false} {
 		t.Run(fmt.Sprintf("linked %v", linked), func(t *testing.T) {

@@ -11,17 +11,16 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// What a cold start is measured by: the shards of the smallest bots, one bucket, a net near
-// Discord.
+// The reference cold start: the shards of the smallest bots, one bucket, a network near Discord.
 const (
 	coldSeeds  = 10_000
 	coldShards = 20
-	coldJitter = 80 * time.Millisecond // one way, from nothing on
+	coldJitter = 80 * time.Millisecond // one way, from zero on
 	coldMargin = 100 * time.Millisecond
 )
 
-// coldStart is shards that identify by a Pacer at a Discord that forgives nothing, over a net that
-// jitters, in time of its own: a whole story takes a fraction of a millisecond.
+// coldStart simulates shards that identify by a Pacer at a Discord that tolerates nothing, over a
+// network with jitter, in time of its own: a whole story takes a fraction of a millisecond.
 type coldStart struct {
 	rand    *rand.Rand
 	discord *rules.Discord
@@ -31,7 +30,7 @@ type coldStart struct {
 	next    int // number of the last request and of the last connection
 	jitter  time.Duration
 	thinks  time.Duration // Discord, at most, before it answers
-	faults  bool          // answers and reports are lost, permits thrown away or used at their end
+	faults  bool          // answers and reports are lost, permits dropped or used at their end
 	ready   map[int]bool
 	refused int
 }
@@ -50,7 +49,7 @@ func newColdStart(seed uint64) *coldStart {
 		pacer:   plan.NewPacer(1, 2*time.Second, coldMargin)}
 }
 
-// upTo is a random time up to most.
+// upTo returns a random time up to most.
 func (c *coldStart) upTo(most time.Duration) time.Duration {
 	return time.Duration(c.rand.Int64N(int64(most) + 1))
 }
@@ -98,7 +97,7 @@ func (c *coldStart) ask(shard int, cause messages.IdentifyCause) {
 	c.pacer.Ask(plan.Want{ID: fmt.Sprint(c.next), Owner: "0", Shard: shard, Cause: cause, Since: c.now})
 }
 
-// use is a bot with a permit.
+// use simulates a bot with a permit.
 func (c *coldStart) use(g plan.Grant) {
 	switch {
 	case c.chance(5):
@@ -134,7 +133,7 @@ func (c *coldStart) identify(g plan.Grant) {
 	})
 }
 
-// answered is READY. Its connection may break on the way.
+// answered handles READY. Its connection may break on the way.
 func (c *coldStart) answered(g plan.Grant) {
 	if c.chance(5) {
 		c.ask(g.Shard, messages.CauseReidentify)
@@ -178,8 +177,8 @@ func TestColdStartIsNearTheFloor(t *testing.T) {
 	}
 }
 
-// A net with far more jitter than the margin has identifies refused. Each makes the next less
-// likely: a start sees few, where a margin that stays has 8 of 20 refused.
+// A network with far more jitter than the margin has identifies refused. Each makes the next less
+// likely: a start sees few, where a constant margin has 8 of 20 refused.
 func TestColdStartWidens(t *testing.T) {
 	const seeds = 300
 	refused := 0

@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// commands gives a machine a command, as MASTER would.
+// commands sends a machine a command, as MASTER would.
 func (f *fleet) commands(m *machine, id, name string, args any) {
 	f.t.Helper()
 	raw, err := json.Marshal(args)
@@ -20,7 +20,7 @@ func (f *fleet) commands(m *machine, id, name string, args any) {
 	f.master.Send(m.Name, messages.Command{ID: id, Name: name, Args: raw})
 }
 
-// ended gives a condition: a command has its last answer, which is this error; "": it is done.
+// ended returns a condition: a command has its last answer, with this error; "": it is done.
 func (f *fleet) ended(m *machine, id, why string) func() bool {
 	return func() bool {
 		for _, a := range sent[messages.Ack](f, m) {

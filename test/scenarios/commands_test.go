@@ -12,14 +12,14 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// ordering is an order to MASTER, and what became of it.
+// ordering is an order to MASTER, and its outcome.
 type ordering struct {
 	*ownMaster
 	id      string
 	verdict *messages.Verdict
 }
 
-// order gives an order to MASTER; for "" with an id that no other has.
+// order sends an order to MASTER; for "" with an id that no other has.
 func (m *ownMaster) order(id string, d messages.FleetDirective) *ordering {
 	m.orders++
 	m.f.ordered()
@@ -50,7 +50,7 @@ func (o *ordering) over() bool {
 	return o.verdict.Refusal != "" || len(all) > 0 && slices.Contains([]messages.FleetOrderState{messages.FleetOrderDone, messages.FleetOrderFailed}, all[len(all)-1].State)
 }
 
-// err is why it was refused, or failed.
+// err returns why it was refused, or failed.
 func (o *ordering) err() string {
 	if all := o.moves(); o.verdict.Refusal == "" {
 		return all[len(all)-1].Err
@@ -103,7 +103,7 @@ func TestDrainWhileGathering(t *testing.T) {
 	})
 }
 
-// A machine dies while it is drained. What it had is given to others, and the order ends.
+// A machine dies while it is drained. What it had is assigned to others, and the order ends.
 func TestDrainOfTheDying(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 3)
@@ -171,7 +171,8 @@ func TestRollingRestartOfTheFleet(t *testing.T) {
 	})
 }
 
-// Orders that cannot be carried out say why; one that concerns a cluster finds it, wherever it is.
+// Orders that cannot be carried out are answered with the reason; one that concerns a cluster finds
+// it, wherever it is.
 func TestOrdersAreAnswered(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})

@@ -22,7 +22,7 @@ func (f *fleet) concurrency(n int) {
 	f.discord.Step(rules.Fault{Kind: rules.FaultConcurrency, MaxConcurrency: n, Shard: rules.All})
 }
 
-// sinceIdentify is how long ago Discord saw the last IDENTIFY.
+// sinceIdentify returns how long ago Discord saw the last IDENTIFY.
 func (f *fleet) sinceIdentify() time.Duration {
 	least := time.Hour
 	for _, s := range f.discord.Rules.Score().Shards {
@@ -41,7 +41,8 @@ func (f *fleet) forgetSessions() {
 
 var figures = []int{1, 2, 3, 8, 16}
 
-// It changes while a machine or three serve, and all sessions are gone at once, a few times.
+// max_concurrency changes while a machine or three serve, and all sessions are gone at once, a few
+// times.
 func TestConcurrencyChangesWhileServing(t *testing.T) {
 	for _, machines := range []int{1, 3} {
 		t.Run(fmt.Sprint(machines, " machines"), func(t *testing.T) {
@@ -66,7 +67,7 @@ func TestConcurrencyChangesWhileServing(t *testing.T) {
 	}
 }
 
-// It changes in the middle of a start.
+// max_concurrency changes in the middle of a start.
 func TestConcurrencyChangesDuringAStart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: figures[f.loop.Rand.IntN(len(figures))], IdentifyTotal: 100000})
@@ -82,8 +83,8 @@ func TestConcurrencyChangesDuringAStart(t *testing.T) {
 	})
 }
 
-// It changes while MASTER is away, or cannot reach Discord. Once it can, the first grant is by the
-// new figure.
+// max_concurrency changes while MASTER is away, or cannot reach Discord. Once it can, the first
+// grant is by the new figure.
 func TestConcurrencyChangesBehindMaster(t *testing.T) {
 	for _, dead := range []bool{true, false} {
 		t.Run(fmt.Sprint("dead ", dead), func(t *testing.T) {

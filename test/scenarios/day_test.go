@@ -11,7 +11,7 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file is a day's budget that can run out under chaos.
+// This file holds a day's budget that can run out under chaos.
 
 // scarce draws the identifies of a day for a number of shards: plenty, or twice to six times a cold
 // start, of which today little more than that is left. A day is short enough for a story to wait
@@ -36,18 +36,18 @@ func (f *fleet) settled() {
 
 // start is the start of a process.
 type start struct {
-	life    int          // of its machine's CONTROL
+	run     int          // of its machine's CONTROL
 	crash   bool         // only the death of the one before it can be its reason
 	killed  bool         // by the story
 	ordered bool         // by an operator the next one may be
 	asked   map[int]bool // of each of its shards: it identified in it
 }
 
-// notes remembers the start of a process.
+// notes records the start of a process.
 func (f *fleet) notes(m *machine, p *sim.Proc) {
 	cluster, before := p.Env("CLUSTER_ID"), m.latest[p.Env("CLUSTER_ID")]
-	s := &start{life: m.life, asked: map[int]bool{},
-		crash: before != nil && before.life == m.life && before.killed && !before.ordered}
+	s := &start{run: m.run, asked: map[int]bool{},
+		crash: before != nil && before.run == m.run && before.killed && !before.ordered}
 	var shards []int
 	if json.Unmarshal([]byte(p.Env("SHARDS")), &shards) == nil {
 		for _, shard := range shards {
@@ -65,7 +65,7 @@ func (f *fleet) kill(m *machine, p *sim.Proc) {
 	p.Signal(syscall.SIGKILL)
 }
 
-// ordered notes that the next process of any cluster may be an operator's.
+// ordered records that the next process of any cluster may be an operator's.
 func (f *fleet) ordered() {
 	for _, m := range f.machines {
 		for _, s := range m.latest {
@@ -75,8 +75,8 @@ func (f *fleet) ordered() {
 }
 
 // blame counts the identifies that may take of the reserve: all but the first of a shard in a
-// process that only takes the place of one that died. None is a crash's for sure of bots that
-// keep sessions, which Discord may refuse, and of those that a lease ends.
+// process that only replaces one that died. None is certainly a crash's for bots that keep
+// sessions, which Discord may refuse, and for those that a lease ends.
 func (f *fleet) blame(from string, in rules.Input) {
 	identify, is := in.(rules.Identify)
 	if !is || !f.mixed {
@@ -86,7 +86,7 @@ func (f *fleet) blame(from string, in rules.Input) {
 	if m := f.machines[from]; m != nil {
 		for _, s := range m.latest {
 			if asked, has := s.asked[identify.Shard]; has {
-				crash = s.crash && s.life == m.life && !asked && f.forgets
+				crash = s.crash && s.run == m.run && !asked && f.forgets
 				s.asked[identify.Shard] = true
 			}
 		}
@@ -96,7 +96,7 @@ func (f *fleet) blame(from string, in rules.Input) {
 	}
 }
 
-// costly are bots that by the seed keep no sessions: each death of one costs identifies.
+// costly returns bots that by the seed keep no sessions: each death of one costs identifies.
 func (f *fleet) costly() func(proc.Spec) (sim.Program, error) {
 	if f.forgets = f.loop.Rand.IntN(2) == 0; f.forgets {
 		return f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{NoSessions: true} })
@@ -113,7 +113,7 @@ func (f *fleet) spent() bool {
 // daysMost bounds the wait for days to end: each brings at least a start of half of the shards.
 const daysMost = 4
 
-// mustOnceAffordable is must where the time does not count in which the day's identifies are spent,
+// mustOnceAffordable is must, except that time does not count while the day's identifies are spent,
 // and an operator helps every 10 s.
 func (f *fleet) mustOnceAffordable(what string, d time.Duration, help func(), done func() bool) {
 	f.t.Helper()

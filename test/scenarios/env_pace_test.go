@@ -41,7 +41,7 @@ func (f *fleet) envFleet(machines, shards, maxConcurrency, perCluster int, odd f
 	return own
 }
 
-// upTo draws a time.
+// upTo returns a random time.
 func (f *fleet) upTo(most time.Duration) time.Duration {
 	return time.Duration(f.loop.Rand.Int64N(int64(most) + 1))
 }
@@ -69,7 +69,7 @@ func TestEnvLibraries(t *testing.T) {
 		}
 		f.pass(time.Second) // every started process runs now
 		f.must("every shard READY", 30*time.Minute, func() bool {
-			f.mend()
+			f.recover()
 			return f.owned(20)()
 		})
 		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)

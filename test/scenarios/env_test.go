@@ -14,7 +14,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// environment makes a machine's bots know their environment alone, ready by a rule.
+// environment is the option of a machine whose bots know their environment alone, ready by a rule.
 func environment(r cluster.ReadyRule) func(o *actors.Options) {
 	return func(o *actors.Options) { o.Cluster.Protocol, o.Cluster.Ready = messages.ProtocolEnv, r }
 }
@@ -25,10 +25,10 @@ func bySite(o *actors.Options) {
 	o.Cluster.Probe = "http://127.0.0.1:{9000+cluster}/"
 }
 
-// siteOf is where the fake bot of a cluster answers then.
+// siteOf returns the address at which the fake bot of a cluster answers then.
 func siteOf(cluster string) string { return "http://127.0.0.1:900" + cluster + "/" }
 
-// envs is a machine of bots that know their environment alone.
+// envs adds a machine of bots that know their environment alone.
 func (f *fleet) envs(shards, maxConcurrency int, odd func(cluster string, start int) fakecluster.Env, change ...func(*actors.Options)) *machine {
 	f.t.Helper()
 	programs := f.bots(func(cluster string, start int) (sim.Program, error) {

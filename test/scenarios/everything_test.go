@@ -11,8 +11,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// everything is what goes wrong in a run of it: bots, CONTROL, MASTER, the net, Discord and our own
-// code.
+// everything is the state of a run of it: bots, CONTROL, MASTER, the network, Discord and CONTROL's
+// own code.
 type everything struct {
 	*fleet
 	m      *machine
@@ -20,7 +20,7 @@ type everything struct {
 	master bool // MASTER runs
 }
 
-// wrongs is everything that may go wrong, alone and together.
+// wrongs lists everything that may go wrong, alone and together.
 var wrongs = []func(*everything){
 	(*everything).killOne, (*everything).killOne,
 	(*everything).hangOne,
@@ -68,7 +68,7 @@ var wrongs = []func(*everything){
 	func(e *everything) {
 		e.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished})
 	},
-	func(e *everything) { // our own code panics for a few seconds, now here, now there
+	func(e *everything) { // CONTROL's own code panics for a few seconds, now here, now there
 		actors := []string{"masterlink", "gate", "sessions", "router", "clusters", "cluster/0", "cluster/1", "cluster/2"}
 		victim := actors[e.loop.Rand.IntN(len(actors))]
 		e.m.Panic = func(actor string, msg any) bool {
@@ -137,7 +137,7 @@ func TestEverything(t *testing.T) {
 		f.pass(time.Minute) // a frozen one wakes
 		ok := func() bool { return f.owned(24)() && len(e.m.Bots()) == 3 }
 		f.mustOnceAffordable("every shard READY once it stops", 10*time.Minute, func() {
-			f.mend()
+			f.recover()
 			for id := range messages.ClusterID(3) {
 				if st := f.state(e.m, id); st == messages.ClusterDetached || st == messages.ClusterStopped {
 					f.restart(e.m, id)

@@ -40,7 +40,7 @@ func (f *fleet) fleetOfBots(program func(proc.Spec) (sim.Program, error), c rule
 	return own
 }
 
-// one is a machine that runs something, drawn by the seed.
+// one returns a machine that runs something, drawn by the seed.
 func (f *fleet) one() *machine {
 	var all []*machine
 	for _, m := range f.inOrder() {
@@ -150,7 +150,7 @@ func TestMachineReturnsInTime(t *testing.T) {
 	})
 }
 
-// CONTROL dies for good while its bots live: they end before their shards are given away.
+// CONTROL dies for good while its bots live: they end before their shards are placed elsewhere.
 func TestControlDiesAlone(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1))
@@ -180,8 +180,8 @@ func TestControlDiesBeforeHello(t *testing.T) {
 	})
 }
 
-// A machine that was forgotten returns, and takes the orders that it gets: their ids are of none
-// before (seed 1625 of TestFleetChaos).
+// A machine that was forgotten returns, and takes its orders: their ids are new (seed 1625 of
+// TestFleetChaos).
 func TestForgottenReturns(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 2, spares(1))

@@ -17,7 +17,7 @@ const (
 	chaosFleetShards = 36
 )
 
-// fleetChaos is what goes wrong in one run: machines, MASTER, links, bots.
+// fleetChaos holds the faults of one run: machines, MASTER, links, bots.
 type fleetChaos struct {
 	*fleet
 	own    *ownMaster
@@ -29,11 +29,13 @@ func (c *fleetChaos) any() *machine {
 	return c.machines[fmt.Sprintf("m%d", 1+c.loop.Rand.IntN(chaosMachines))]
 }
 
-// fleetFaults is everything that may go wrong, alone and together.
+// fleetFaults lists everything that may go wrong, alone and together.
 var fleetFaults = []func(*fleetChaos){
 	func(c *fleetChaos) { c.kill(c.any()) },
 	func(c *fleetChaos) { c.kill(c.any()) },
-	func(c *fleetChaos) { // no longer than the bots of a dead CONTROL have to end themselves before the grace does: nothing else can end them
+	// no longer than the bots of a dead CONTROL have to end themselves before the grace does: nothing
+	// else can end them
+	func(c *fleetChaos) {
 		c.any().Starve(time.Duration(c.loop.Rand.IntN(4000)) * time.Millisecond)
 	},
 	func(c *fleetChaos) { // a machine can start nothing, or can again
@@ -164,9 +166,9 @@ func TestFleetChaos(t *testing.T) {
 		whole := func() bool {
 			return f.owned(chaosFleetShards)() && f.everywhere() == chaosFleetShards/4 && c.linked() == chaosMachines
 		}
-		f.mustOnceAffordable("every shard READY once it stops", 15*time.Minute, f.mend, whole)
+		f.mustOnceAffordable("every shard READY once it stops", 15*time.Minute, f.recover, whole)
 		f.pass(time.Minute) // MASTER may place elsewhere what a machine serves that has not reported so
-		f.mustOnceAffordable("every shard READY", time.Minute, f.mend, whole)
+		f.mustOnceAffordable("every shard READY", time.Minute, f.recover, whole)
 		f.doubles = false
 		f.pass(2 * time.Minute)
 		want(f, "owned", f.owned(chaosFleetShards)(), true)

@@ -44,7 +44,7 @@ const (
 	masterURL = "ws://master:8642"
 )
 
-// defaultSeeds is how many seeds a story is tried with where SIM_N does not say.
+// defaultSeeds is how many seeds a story runs with where SIM_N is unset.
 const defaultSeeds = 20
 
 // A simulation makes much garbage and keeps little: collecting it as often as a daemon does would
@@ -79,7 +79,7 @@ func seedsOf(t *testing.T, n int, story func(f *fleet)) {
 	}
 }
 
-// run runs a story under one seed and gives the hash of its trace.
+// run runs a story under one seed and returns the hash of its trace.
 func run(t *testing.T, seed uint64, story func(f *fleet)) (hash uint64) {
 	t.Helper()
 	defer func() { // also when the bubble's failure ends this goroutine
@@ -126,7 +126,7 @@ type fleet struct {
 	others     int    // identifies that were no crash's
 	doubles    bool   // an unreachable machine goes on serving: what it has may have another owner, too
 	leaky      bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
-	panics     bool   // our own code panics in this story, as it wants it
+	panics     bool   // CONTROL's own code panics in this story on purpose
 	letters    func() // ends the watch on dead letters
 }
 
@@ -143,7 +143,7 @@ type machine struct {
 	root   *actor.PID
 	gone   bool              // its root actor ended
 	spare  bool              // nothing may run on it
-	life   int               // of CONTROL
+	run    int               // of CONTROL
 	latest map[string]*start // of each cluster
 	gaveUp map[messages.ClusterID]bool
 	tried  map[messages.ClusterID]int // processes started since every shard was READY, or an operator was asked for
@@ -165,7 +165,7 @@ func newFleet(t testing.TB, seed uint64) *fleet {
 	return f
 }
 
-// jitter is the most that a frame is late.
+// jitter is the largest delay of a frame.
 const jitter = 80 * time.Millisecond
 
 // withDiscord puts Discord into the net.
@@ -194,13 +194,13 @@ func (f *fleet) listen(m *mockmaster.Master) (stop func()) {
 	return stop
 }
 
-// initialise is what our own MASTER would say, without permits.
+// initialise returns the initialise of this project's MASTER, without permits.
 func initialise(shards, maxConcurrency int) messages.Initialise {
 	return messages.Initialise{Token: token, HeartbeatInterval: new(messages.Milliseconds(5000)), ShardCount: new(shards), MaxConcurrency: new(maxConcurrency),
 		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeatureOrders}, Epoch: 1}
 }
 
-// ours is our own MASTER as far as a script goes.
+// ours is this project's MASTER as far as a script goes.
 func ours(i messages.Initialise) mockmaster.Options {
 	return mockmaster.Options{Initialise: i, TakesInfo: true, AcksBeats: true}
 }
@@ -224,7 +224,7 @@ func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), c
 // boot starts a run of the machine's CONTROL.
 func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 	w, prefix := m.Boot()
-	m.life++
+	m.run++
 	for _, p := range m.Processes() { // one that is taken back counts as this run's start
 		if id, err := strconv.Atoi(p.Env("CLUSTER_ID")); err == nil {
 			m.tried[messages.ClusterID(id)] = max(m.tried[messages.ClusterID(id)], 1)
@@ -256,7 +256,7 @@ func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 	}
 }
 
-// inOrder is every machine by its name.
+// inOrder returns every machine by its name.
 func (f *fleet) inOrder() []*machine {
 	var all []*machine
 	for _, name := range slices.Sorted(maps.Keys(f.machines)) {
@@ -275,7 +275,7 @@ type actorFunc func(actor.Context)
 
 func (fn actorFunc) Receive(ctx actor.Context) { fn(ctx) }
 
-// options is a CONTROL as most stories want it.
+// options returns the options of a CONTROL in most stories.
 func options(name string) actors.Options {
 	return actors.Options{
 		Version: "test", Hostname: name, PID: 4242, CPUs: 2,
@@ -290,7 +290,8 @@ func options(name string) actors.Options {
 	}
 }
 
-// good is the program of a bot on our SDK; odd changes the one with the given cluster id.
+// good returns the program of a bot on the project's SDK; odd changes the one with the given
+// cluster id.
 func (f *fleet) good(odd map[string]fakecluster.SDK) func(proc.Spec) (sim.Program, error) {
 	return f.cast(func(cluster string, _ int) fakecluster.SDK { return odd[cluster] })
 }
@@ -314,7 +315,7 @@ func (f *fleet) bots(program func(cluster string, start int) (sim.Program, error
 	}
 }
 
-// logger keeps the log, and takes an "unexpected message" or a panic for a failure of the run.
+// logger keeps the log, and treats an "unexpected message" or a panic as a failure of the run.
 func (f *fleet) logger(name string) zerolog.Logger {
 	return zerolog.New(writer(func(line []byte) { f.logged(name, string(line)) })).Level(zerolog.InfoLevel)
 }
@@ -341,7 +342,7 @@ func (f *fleet) end() {
 	f.secretEvents()
 }
 
-// forget takes the run out of the shared system.
+// forget removes the run from the shared system.
 func (f *fleet) forget() {
 	f.letters()
 	for _, m := range f.machines {

@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// firstIdentify is when Discord saw the first one.
+// firstIdentify returns when Discord saw the first one.
 func (f *fleet) firstIdentify() time.Time {
 	var first time.Time
 	for _, s := range f.discord.Rules.Score().Shards {
@@ -23,7 +23,7 @@ func (f *fleet) firstIdentify() time.Time {
 	return first
 }
 
-// A machine alone is as fast as Discord allows, and 2 % and 300 ms.
+// A machine alone is as fast as Discord allows, plus 2 % and 300 ms.
 func TestFloor(t *testing.T) {
 	for _, c := range []rules.Config{{ShardCount: 20, MaxConcurrency: 1}, {ShardCount: 32, MaxConcurrency: 16}, {ShardCount: 48, MaxConcurrency: 16}} {
 		t.Run(fmt.Sprintf("%d at %d", c.ShardCount, c.MaxConcurrency), func(t *testing.T) {
@@ -42,8 +42,8 @@ func TestFloor(t *testing.T) {
 	}
 }
 
-// Processes die all the while, at any point of an identify: the limit holds, and every shard is
-// READY once it stops.
+// Processes die throughout, at any point of an identify: the limit holds, and every shard is READY
+// once it stops.
 func TestPaceUnderCrashes(t *testing.T) {
 	for _, maxConcurrency := range []int{1, 16} {
 		t.Run(fmt.Sprintf("max_concurrency %d", maxConcurrency), func(t *testing.T) {
@@ -119,16 +119,16 @@ func TestDiskFull(t *testing.T) {
 func TestPowerCut(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(32, 16, ours(initialise(32, 16)), nil)
-		for life := range 4 {
+		for run := range 4 {
 			f.connect(m, "c", 0, 31)
 			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
 			f.powerOff(m)
 			f.pass(time.Duration(100+f.loop.Rand.IntN(900)) * time.Millisecond) // MASTER has noticed
-			if life%2 == 1 {
+			if run%2 == 1 {
 				f.master.Change(func(o *mockmaster.Options) { o.Initialise.MaxConcurrency = new(8 * (1 + f.loop.Rand.IntN(2))) })
 			}
 			f.boot(m)
-			f.must("the link", time.Second, f.sawN("master.linked", life+2))
+			f.must("the link", time.Second, f.sawN("master.linked", run+2))
 		}
 		f.serve(m, "last", 0, 31)
 	})
@@ -159,7 +159,8 @@ func withPermits(i messages.Initialise, answer func(messages.PermitRequest) *mes
 	return o
 }
 
-// MASTER grants, and hears what became of every permit. Nothing identifies that it did not grant.
+// MASTER grants, and receives the outcome of every permit. Nothing identifies that it did not
+// grant.
 func TestPermitsOfMaster(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		granted := map[string]bool{}
@@ -206,7 +207,7 @@ func TestPermitsAhead(t *testing.T) {
 		m := f.alone(16, 16, withPermits(initialise(16, 16), answer), nil)
 		f.serve(m, "c", 0, 15)
 		for _, s := range f.discord.Rules.Score().Shards {
-			late, most := s.IdentifyAt[0].Sub(from[s.Shard]), 2*jitter // the way of the quickest packet of MASTER's, and the identify's own
+			late, most := s.IdentifyAt[0].Sub(from[s.Shard]), 2*jitter // the delay of the quickest packet of MASTER's, and the identify's own
 			if s.Shard%2 == 1 {
 				most = jitter + time.Millisecond // the wire has whole ones
 			}
@@ -237,8 +238,8 @@ func TestPermitsNobodyAnswers(t *testing.T) {
 	})
 }
 
-// The link is lost while shards wait for MASTER: after what it granted is over they go on at our
-// own pace, and back to MASTER's when it is there again.
+// The link is lost while shards wait for MASTER: after its permits are over they go on at the
+// machine's own pace, and back to MASTER's when it is there again.
 func TestPermitsWhenTheLinkIsLost(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		granting := 5

@@ -13,7 +13,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A timer of CONTROL's link is named by what it is for.
+// typeOf returns the type of a message; a timer of CONTROL's link is named by its event.
 func typeOf(msg any) string {
 	v := reflect.ValueOf(msg)
 	if v.Type().String() == "actors.linkTimer" {
@@ -62,8 +62,8 @@ func TestIdentifyStormIsForgiven(t *testing.T) {
 	})
 }
 
-// Discord invalidates every session, and does so again, and again: that is no bot's fault. All are
-// READY again at once, for one identify a shard each time.
+// Discord invalidates every session, and does so again, and again: that is not the bots' fault. All
+// are READY again at once, for one identify a shard each time.
 func TestInvalidationWaves(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 8})

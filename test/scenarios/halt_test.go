@@ -109,7 +109,7 @@ func TestHaltIsReported(t *testing.T) {
 }
 
 // Discord refuses a shard of this number: its cluster is stopped once, the others go on, and MASTER
-// asks what Discord recommends, though the operator set their number.
+// asks for Discord's recommendation, though the operator set their number.
 func TestWrongShardCount(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 32, MaxConcurrency: 8})

@@ -61,8 +61,8 @@ func TestDrainOfTheWaiting(t *testing.T) {
 	})
 }
 
-// CONTROL dies while it gives back a range whose bots do not want to end. The next one ends them,
-// and serves the range of shard 0 as before; so does the one after it.
+// CONTROL dies while it gives back a range whose bots ignore SIGTERM. The next one ends them, and
+// serves the range of shard 0 as before; so does the one after it.
 func TestStraysAreOfNoRange(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		stays := fakecluster.SDK{IgnoreTerm: true}

@@ -15,7 +15,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// threeServe is a machine with its own MASTER on which every shard is READY: 24 shards in 3
+// threeServe returns a machine with its own MASTER on which every shard is READY: 24 shards in 3
 // clusters.
 func (f *fleet) threeServe() (*machine, *ownMaster) {
 	f.t.Helper()
@@ -27,7 +27,7 @@ func (f *fleet) threeServe() (*machine, *ownMaster) {
 	return m, own
 }
 
-// findErr is a reason why a search has no answer.
+// findErr returns a reason why a search has no answer.
 func (f *fleet) findErr() error { return sim.FindErrs[f.loop.Rand.IntN(len(sim.FindErrs))] }
 
 // unreadable makes the files of clusters' processes unreadable.
@@ -141,8 +141,8 @@ func TestOrdersInDoubt(t *testing.T) {
 	})
 }
 
-// A range is given back while it is unknown whether its processes live: MASTER does not hear that
-// they are gone before they are.
+// A range is given back while it is unknown whether its processes live: MASTER gets no report of
+// their end before they are gone.
 func TestReleaseInDoubt(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(16, 8, ours(initialise(16, 8)), nil)
@@ -273,7 +273,7 @@ func TestStopIsInterrupted(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8})
 		own := f.withOwnMaster(1)
-		stays := f.loop.Rand.IntN(2) == 0 // its bots ignore what asks them to end, for a while
+		stays := f.loop.Rand.IntN(2) == 0 // its bots ignore requests to end, for a while
 		m := f.add("m1", f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{IgnoreTerm: stays} }), sesame)
 		f.must("operational", 2*time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
 		f.pass(time.Second)

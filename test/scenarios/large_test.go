@@ -10,9 +10,9 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A start over twenty machines, at the concurrencies there are, with clusters that serve already
-// dying all the while: it takes what Discord's floor allows, 2 % and a second more, and the links'
-// delays; no identify comes too early, and none is spent on the deaths.
+// A start over twenty machines, at the usual concurrencies, with clusters that serve already dying
+// throughout: it takes what Discord's floor allows, 2 % and a second more, and the links' delays;
+// no identify comes too early, and none is spent on the deaths.
 func TestStartOfTwentyMachines(t *testing.T) {
 	for _, c := range []struct{ concurrency, shards int }{{1, 200}, {16, 640}, {64, 2560}} {
 		t.Run(fmt.Sprintf("max_concurrency %d", c.concurrency), func(t *testing.T) {

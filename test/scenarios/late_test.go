@@ -7,8 +7,8 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// This file is what comes too late: a timer that speaks of an absence that is over, an answer that
-// lay in a socket.
+// This file tests late arrivals: a timer of an absence that is over, an answer that lay in a
+// socket.
 
 // A machine is away for most of an hour, and is forgotten in none of the hours after it came back.
 func TestForgetIsTooLate(t *testing.T) {
@@ -26,8 +26,8 @@ func TestForgetIsTooLate(t *testing.T) {
 	})
 }
 
-// CONTROL sleeps while a permit of MASTER's lies in its socket, and wakes when it is over: it is
-// not used, and asked for again.
+// CONTROL is suspended while a permit of MASTER's lies in its socket, and wakes when it is over: it
+// is not used, and asked for again.
 func TestPermitBehindASleep(t *testing.T) {
 	seedsOf(t, 20, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 2})

@@ -118,9 +118,9 @@ func TestConnectsThatWait(t *testing.T) {
 	})
 }
 
-// CONTROL dies when it has just started what it was given, before its bots hear of it and of the
-// lease, and is back while MASTER sleeps. They are taken back, and may not begin: what they are to
-// serve is given to another (seed 2890 of TestFleetChaos).
+// CONTROL dies when it has just started what it was given, before its bots receive it and the
+// lease, and is back while MASTER is suspended. They are taken back, and may not begin: what they
+// should serve is given to another (seed 2890 of TestFleetChaos).
 func TestLeaseOfTheUngreeted(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})

@@ -52,8 +52,8 @@ func TestLinkRecovers(t *testing.T) {
 	}
 }
 
-// CONTROL sleeps between two dials, and an operator's order to accept MASTER waits for it with the
-// timer of the next: it dials once.
+// CONTROL is suspended between two dials, and an operator's order to accept MASTER waits for it
+// with the timer of the next: it dials once.
 func TestDialsOnce(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.add("m1", f.good(nil))
@@ -94,7 +94,7 @@ func TestBeatsOnce(t *testing.T) {
 	})
 }
 
-// A MASTER of the past is refused while more of its orders wait to be read: none of them is obeyed.
+// An outdated MASTER is refused while more of its orders wait to be read: none of them is obeyed.
 func TestOrdersBehindARefusal(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		now := initialise(16, 16)

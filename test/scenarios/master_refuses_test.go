@@ -9,7 +9,7 @@ import (
 	"github.com/discluster/control/test/mockmaster"
 )
 
-// patient looks at the waits between dials: 30 s ± 10 %, and as long as the attempt itself took.
+// patient checks the waits between dials: 30 s ± 10 %, and as long as the attempt itself took.
 func (f *fleet) patient(attempt time.Duration) {
 	f.t.Helper()
 	for i, at := range f.dials[1:] {
@@ -35,7 +35,7 @@ func TestMasterUnreachable(t *testing.T) {
 	})
 }
 
-// A MASTER that comes at last is found by the next dial.
+// A MASTER that comes late is found by the next dial.
 func TestMasterComesLate(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.add("m1", f.good(nil))
@@ -45,7 +45,7 @@ func TestMasterComesLate(t *testing.T) {
 	})
 }
 
-// MASTER refuses by a close frame after the handshake: one loud line, and patience.
+// MASTER refuses by a close frame after the handshake: one loud line, then the usual waits.
 func TestMasterRefuses(t *testing.T) {
 	for name, story := range map[string]struct {
 		master mockmaster.Options
@@ -88,7 +88,8 @@ func TestUpstreamRefusesAReconnect(t *testing.T) {
 	})
 }
 
-// MASTER took us for dead: back at once. A newer link of ours is there: not for a minute.
+// MASTER considered this CONTROL dead: back at once. A newer link of the same CONTROL exists: not
+// for a minute.
 func TestMasterClosesALinkThatWasUp(t *testing.T) {
 	for name, story := range map[string]struct {
 		code        int

@@ -150,7 +150,7 @@ func TestLinkLostWhileServing(t *testing.T) {
 	})
 }
 
-// A link lost in the middle of a start: the start goes on by our own pace.
+// A link lost in the middle of a start: the start goes on at the machine's own pace.
 func TestLinkLostWhileStarting(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.alone(20, 1, ours(initialise(20, 1)), nil)

@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// refused waits for the next refusal of an order, to the operator and to MASTER, and looks for its
+// refused waits for the next refusal of an order, to the operator and to MASTER, and checks its
 // reason.
 func (f *fleet) refused(m *machine, order, why string) {
 	f.t.Helper()
@@ -89,7 +89,8 @@ func TestNoShardCount(t *testing.T) {
 	})
 }
 
-// An initialise that cannot be obeyed ends the link, loudly and once, and is tried again in 30 s.
+// An initialise that cannot be obeyed ends the link, loudly and once, and the link is tried again
+// in 30 s.
 func TestInitialiseThatCannotBe(t *testing.T) {
 	for name, story := range map[string]struct {
 		raw    string
@@ -124,7 +125,7 @@ func TestInitialiseThatCannotBe(t *testing.T) {
 	}
 }
 
-// A MASTER of the past, from a backup or a partition, is not obeyed: its link is closed with 4007.
+// An outdated MASTER, from a backup or a partition, is not obeyed: its link is closed with 4007.
 func TestStaleEpoch(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		now := initialise(2, 1)

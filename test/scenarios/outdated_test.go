@@ -19,7 +19,7 @@ func TestOutdatedMachine(t *testing.T) {
 		power := f.loop.Rand.IntN(2) == 0
 		if power {
 			f.powerOff(back)
-		} else { // its bots serve on
+		} else { // its bots go on serving
 			f.net.Cut("m3", "master")
 			f.doubles = true
 		}

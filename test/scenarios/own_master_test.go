@@ -18,7 +18,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// ownMaster is our own MASTER on a host of its own.
+// ownMaster is this project's MASTER on a host of its own.
 type ownMaster struct {
 	*sim.Host
 	f       *fleet
@@ -29,7 +29,7 @@ type ownMaster struct {
 	orders  int // given
 }
 
-// withOwnMaster puts our MASTER into the net, to wait for the given number of machines.
+// withOwnMaster puts it into the network, to wait for the given number of machines.
 func (f *fleet) withOwnMaster(expect int, change ...func(*master.Options)) *ownMaster {
 	m := &ownMaster{Host: sim.NewHost(f.loop, f.net, "master"), f: f}
 	m.Log = f.logger("master")
@@ -79,7 +79,7 @@ func sesame(o *actors.Options) { o.Master.Authorization = "open sesame" }
 var forgetful = map[string]fakecluster.SDK{"0": {NoSessions: true}, "1": {NoSessions: true, Boot: 3 * time.Second}, "2": {NoSessions: true},
 	"3": {NoSessions: true}, "4": {NoSessions: true}, "5": {NoSessions: true}}
 
-// ownStart is the whole main job: Discord is asked, machines are let in, shards are placed and
+// ownStart is the whole main job: Discord is asked, machines are admitted, shards are placed and
 // started.
 func ownStart(shards, maxConcurrency, machines int) func(*fleet) {
 	return func(f *fleet) {
@@ -98,8 +98,8 @@ func ownStart(shards, maxConcurrency, machines int) func(*fleet) {
 				first = s.IdentifyAt[0]
 			}
 		}
-		// every wave waits for the report of the one before: two ways of up to 80 ms, beside what the
-		// issue allows
+		// every wave waits for the report of the previous one: two delays of up to 80 ms, beside the
+		// allowed margin
 		waves := int(floor/rules.Config{}.Floor(2)) + 1
 		if took, most := last.Sub(first), floor+floor/50+300*time.Millisecond+time.Duration(320*waves)*time.Millisecond; took > most {
 			f.t.Errorf("%d shards at %d on %d machines took %v, want at most %v", shards, maxConcurrency, machines, took, most)
@@ -196,7 +196,7 @@ func TestDiscordAwayAtStart(t *testing.T) {
 	})
 }
 
-// A token that Discord does not know ends MASTER's start with one identify less than one.
+// A token that Discord does not know ends MASTER's start without an identify.
 func TestTokenUnknownAtStart(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16})
@@ -226,14 +226,14 @@ func TestCrashesUnderTheGovernor(t *testing.T) {
 			}
 		}
 		f.must("every shard READY when it stops", 5*time.Minute, func() bool {
-			f.mend() // what was killed four times before it served, or burnt too many identifies
+			f.recover() // what was killed four times before it served, or used up too many identifies
 			return f.owned(48)()
 		})
 	})
 }
 
-// Two machines served by order of a MASTER that knew nothing of slots. Ours takes its place: they
-// are given slots, and are machines like others.
+// Two machines served by order of a MASTER that knew nothing of slots. This project's takes its
+// place: they are given slots, and are machines like others.
 func TestTakesOverFromAnotherMaster(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 4})

@@ -55,7 +55,7 @@ func TestSlotsBesideMaster(t *testing.T) {
 			own.start()
 		}
 		f.must("every shard READY when it stops", 10*time.Minute, func() bool {
-			f.mend()
+			f.recover()
 			return f.owned(24)() && f.everywhere() == 12
 		})
 	})
@@ -129,8 +129,8 @@ func (f *fleet) readyOn(m *machine) (n int) {
 	return n
 }
 
-// The same with a lease (on_master_loss: fence): the machine stops before its shards are given
-// away, so that nothing is ever served twice; its bots do so even where its CONTROL is dead. A
+// The same with a lease (on_master_loss: fence): the machine stops before its shards are placed
+// elsewhere, so that nothing is ever served twice; its bots do so even where its CONTROL is dead. A
 // MASTER that is away for longer than the lease stops the fleet, and starts it again without an
 // identify.
 func TestPartitionFences(t *testing.T) {
@@ -271,9 +271,8 @@ func TestEpochsDecide(t *testing.T) {
 	})
 }
 
-// So it is where CONTROL of the lost machine died while that MASTER gathered: what it takes back it
-// serves by the order of before, whichever epoch it has heard of since (seed 9581 of
-// TestFleetChaos).
+// The same where CONTROL of the lost machine died while that MASTER gathered: what it takes back it
+// serves by the earlier order, whichever epoch it has seen since (seed 9581 of TestFleetChaos).
 func TestEpochsOutliveControl(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 60, MaxConcurrency: 4}, 4, spares(1), func(o *master.Options) { o.Wait = 3 * time.Minute })

@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// troubles is what a machine may lack for a while.
+// troubles lists what a machine may lack for a while.
 var troubles = []error{
 	fmt.Errorf("bot output %q: %w", "/log/cluster-0", syscall.ENOSPC),
 	fmt.Errorf("start %q: %w", "bot", syscall.EMFILE),

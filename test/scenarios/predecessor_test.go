@@ -20,7 +20,7 @@ func TestFirstStartWaitsForNothing(t *testing.T) {
 	})
 }
 
-// starting is a fleet of three machines in the middle of its start.
+// starting returns a fleet of three machines in the middle of its start.
 func (f *fleet) starting() *ownMaster {
 	f.withDiscord(rules.Config{ShardCount: 48, MaxConcurrency: 4})
 	own := f.withOwnMaster(3)

@@ -11,7 +11,7 @@ import (
 	"github.com/discluster/control/test/mockmaster"
 )
 
-// written is more time than the disk takes for what was just heard.
+// written is more time than the disk takes to save the last message.
 const written = 200 * time.Millisecond
 
 // again crashes a machine's CONTROL and starts it again, and waits for the n-th link.
@@ -193,9 +193,9 @@ func TestInstanceOutlivesControl(t *testing.T) {
 		f.withMaster(o)
 		m := f.add("m1", f.good(nil))
 		var instances [2]string
-		for life := range instances {
+		for run := range instances {
 			f.must("the link", time.Second, func() bool { return f.master.Link("m1") != nil })
-			instances[life] = f.master.Greeting("m1").Instance
+			instances[run] = f.master.Greeting("m1").Instance
 			f.pass(written)
 			f.crash(m)
 			f.pass(time.Second) // MASTER has noticed

@@ -69,7 +69,7 @@ func TestRollingRestart(t *testing.T) {
 }
 
 // The second cluster's new process does not come up: the roll stops there, and every old process
-// but the first serves on.
+// but the first goes on serving.
 func TestRollingRestartStops(t *testing.T) {
 	for name, bad := range map[string]fakecluster.SDK{
 		"exits at once":        {ExitAfter: 1, ExitCode: 1},
@@ -77,8 +77,8 @@ func TestRollingRestartStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seedsOf(t, 5, func(f *fleet) {
-				m := f.aloneWith(rules.Config{ShardCount: 40, MaxConcurrency: 10}, ours(initialise(40, 10)), f.cast(func(cluster string, life int) fakecluster.SDK {
-					if cluster == "1" && life > 1 {
+				m := f.aloneWith(rules.Config{ShardCount: 40, MaxConcurrency: 10}, ours(initialise(40, 10)), f.cast(func(cluster string, start int) fakecluster.SDK {
+					if cluster == "1" && start > 1 {
 						return bad
 					}
 					return fakecluster.SDK{}

@@ -15,7 +15,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// talk is what the bots of a fleet say to each other.
+// talk holds the messages between the bots of a fleet.
 type talk struct {
 	*fleet
 	voices map[string]fakecluster.Voice // of each cluster, its last run's
@@ -47,7 +47,7 @@ type reply struct {
 	} `json:"errors"`
 }
 
-// text is an answer in one line: "[0,3] of [0 3]; 1: it died".
+// text returns an answer in one line: "[0,3] of [0 3]; 1: it died".
 func (a *asked) text(t testing.TB) string {
 	if len(a.ops) != 1 {
 		return fmt.Sprintf("%d answers", len(a.ops))
@@ -114,14 +114,14 @@ func (k *talk) ask(by string, op messages.IPCOp, t, d string, within time.Durati
 	return a
 }
 
-// answered waits for an answer, and wants it to be this one.
+// answered waits for an answer, and requires this one.
 func (k *talk) answered(a *asked, within time.Duration, text string) {
 	k.t.Helper()
 	k.must("an answer", within, func() bool { return len(a.ops) > 0 })
 	want(k.fleet, "answer", a.text(k.t), text)
 }
 
-// talking is a machine of four SDK clusters of two shards that talk; odd changes those with the
+// talking adds a machine of four SDK clusters of two shards that talk; odd changes those with the
 // given ids.
 func (f *fleet) talking(odd map[string]fakecluster.SDK, change ...func(*actors.Options)) (*talk, *machine) {
 	k := &talk{fleet: f, voices: map[string]fakecluster.Voice{}, heard: map[string][]string{}}
@@ -237,7 +237,7 @@ func TestRouterLeavesASlowReaderBehind(t *testing.T) {
 	})
 }
 
-// Stock bots get what upstream's manager would say, and nothing that they die of.
+// Stock bots get what upstream's manager would send, and nothing that they die of.
 func TestRouterAndStockBots(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		k := &talk{fleet: f, voices: map[string]fakecluster.Voice{}, heard: map[string][]string{}}
@@ -273,7 +273,8 @@ func TestRouterAndStockBots(t *testing.T) {
 	})
 }
 
-// Our own code panics in the Router: the frame it was about is lost, and everything else goes on.
+// CONTROL's own code panics in the Router: the frame it was handling is lost, and everything else
+// goes on.
 func TestRouterPanics(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.panics = true
@@ -297,8 +298,8 @@ func TestRouterPanics(t *testing.T) {
 	})
 }
 
-// The machine sleeps while a request is under way, and its bots wake a little later than CONTROL:
-// their answers count, although their time is over by the clock.
+// The machine is suspended while a request is under way, and its bots wake a little later than
+// CONTROL: their answers count, although their time is over by the clock.
 func TestRouterSleeps(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		k, m := f.talking(nil)

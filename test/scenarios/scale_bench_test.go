@@ -29,11 +29,11 @@ type crowd struct {
 	seq   int64
 }
 
-// BenchmarkMaster is what MASTER costs at three sizes of a fleet: CPU time of a start's placement
-// and of the loss of a machine, from the end of its grace until its shards are ordered elsewhere;
-// memory a shard; and the share of one core that heartbeats and moving sessions take at their real
-// pace. CPU time is that of MASTER's actors, which encode and decode, too; what the simulation
-// takes around them is not counted.
+// BenchmarkMaster measures MASTER at three sizes of a fleet: CPU time of a start's placement and of
+// the loss of a machine, from the end of its grace until its shards are ordered elsewhere; memory a
+// shard; and the share of one core that heartbeats and moving sessions take at their real pace. CPU
+// time is that of MASTER's actors, including encoding and decoding, without the simulation around
+// them.
 func BenchmarkMaster(b *testing.B) {
 	for _, machines := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("machines=%d", machines), func(b *testing.B) {
@@ -70,7 +70,7 @@ func measure(b *testing.B, f *fleet, machines int) {
 	for i := range machines {
 		c.dial(i)
 	}
-	f.pass(4 * time.Second) // all of them have dialled, are seated and have their ranges
+	f.pass(4 * time.Second) // all of them have dialled, have slots and have their ranges
 	b.ReportMetric(float64(own.Microseconds())/1000, "start-cpu-ms")
 	for i := range machines {
 		c.sessions(i)
@@ -102,7 +102,7 @@ func measure(b *testing.B, f *fleet, machines int) {
 	f.pass(time.Second)
 }
 
-// threadCPU is what this thread has used.
+// threadCPU returns what this thread has used.
 func threadCPU(b *testing.B) time.Duration {
 	var used unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// A CONTROL of another version passes on what its bots say, their token among it. MASTER does not.
+// A CONTROL of another version passes on its bots' output, their token among it. MASTER does not.
 func TestSecretsOfOthers(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.leaky = true

@@ -50,7 +50,7 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 		}
 		own.start()
 		f.must("everything is back", 10*time.Minute, func() bool {
-			f.mend()
+			f.recover()
 			return f.owned(24)()
 		})
 		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
@@ -94,15 +94,15 @@ func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
 		kill(20)
 		f.reserve = 0
 		f.must("everything is back", 2*time.Hour, func() bool {
-			f.mend()
+			f.recover()
 			return f.owned(24)()
 		})
 		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
 	})
 }
 
-// MASTER does not know the day's budget, and a disk takes nothing, or cannot read what the share
-// was, while bots die and CONTROL is started again each time: what was spent is not spent twice.
+// MASTER does not know the day's budget, and a disk takes nothing, or cannot read the share, while
+// bots die and CONTROL is started again each time: nothing is spent twice.
 func TestShareOutlivesTheDisk(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		full := f.loop.Rand.IntN(2) == 0
@@ -147,7 +147,7 @@ func TestShareOutlivesTheDisk(t *testing.T) {
 
 // For an hour a bot dies and the day's budget allows it nothing: MASTER is asked again once a
 // minute for each shard, no more often as time goes by.
-func TestWishThatIsPutOffIsAskedForOnce(t *testing.T) {
+func TestRequestThatIsPutOffIsRepeatedOnce(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		asked := 0
 		o := ours(initialise(8, 8))
@@ -200,8 +200,8 @@ func TestShareOfAMachineThatMasterHasYetToMeet(t *testing.T) {
 	})
 }
 
-// The report that a share is on disk is lost in a panic of our own code. MASTER repeats the share
-// with each heartbeat, and hears that the machine has it.
+// The report that a share is on disk is lost in a panic of CONTROL's own code. MASTER repeats the
+// share with each heartbeat, and receives that the machine has it.
 func TestShareWhoseReportIsLost(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.panics = true

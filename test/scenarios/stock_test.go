@@ -20,7 +20,7 @@ func discordoo(o *actors.Options) {
 	o.Cluster.Protocol, o.Cluster.Sockets = messages.ProtocolDiscordoo, "/tmp/ddoo"
 }
 
-// stocks is a machine of stock Discordoos with an own MASTER's or a scripted one's settings; odd
+// stocks adds a machine of stock Discordoos with the settings of an own or a scripted MASTER; odd
 // gives a start of a cluster its character.
 func (f *fleet) stocks(shards, maxConcurrency int, odd func(cluster string, start int) fakecluster.Stock) *machine {
 	f.t.Helper()
@@ -85,7 +85,8 @@ func TestStockStartsSideBySide(t *testing.T) {
 // Stock clusters die while they start, and are killed when they serve: each waits for its turn
 // again, and no limit is broken.
 func TestStockDiesAnyTime(t *testing.T) {
-	seedsOf(t, 40, func(f *fleet) { // in the 30th a bucket was kept on in the moment in which its process was started
+	// in the 30th a bucket was kept on in the moment in which its process was started
+	seedsOf(t, 40, func(f *fleet) {
 		m := f.stocks(20, 2, func(_ string, start int) fakecluster.Stock {
 			if start == 1 {
 				return fakecluster.Stock{DieAfter: time.Duration(1+f.loop.Rand.IntN(150000)) * time.Millisecond}
@@ -98,7 +99,7 @@ func TestStockDiesAnyTime(t *testing.T) {
 				all[f.loop.Rand.IntN(len(all))].Signal(syscall.SIGKILL)
 			}
 		}
-		f.must("all READY once it stops", 30*time.Minute, func() bool { f.mend(); return f.owned(20)() })
+		f.must("all READY once it stops", 30*time.Minute, func() bool { f.recover(); return f.owned(20)() })
 		for _, d := range events[messages.ClusterDied](f) {
 			want(f, "cause", d.Cause, messages.CauseExited)
 		}
@@ -219,8 +220,8 @@ func TestStockRolls(t *testing.T) {
 	})
 }
 
-// What a stock bot identifies is counted by its starts: one that burns them is started more slowly,
-// and no more slowly than that.
+// A stock bot's identifies are counted by its starts: one that uses up too many is started more
+// slowly, and no more slowly than that.
 func TestStockStorm(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.stocks(1, 1, func(string, int) fakecluster.Stock { return fakecluster.Stock{DieAfter: 20 * time.Second} })

@@ -12,7 +12,7 @@ import (
 )
 
 // Every machine dies, and others come in their place. They serve what can be resumed; what has to
-// identify waits until the dead are forgotten, for by their slots they might.
+// identify waits until the dead are forgotten, for they might identify by their slots.
 func TestAllMachinesReplaced(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		own := f.fleetOf(rules.Config{ShardCount: 24, MaxConcurrency: 4}, 2)
@@ -33,7 +33,8 @@ func TestAllMachinesReplaced(t *testing.T) {
 	})
 }
 
-// Two machines that pace themselves have all the slots. A third one, of ours, serves without any.
+// Two machines that pace themselves have all the slots. A third one, which asks for permits, serves
+// without any.
 func TestNoSlotLeft(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 4})
@@ -52,7 +53,7 @@ func TestNoSlotLeft(t *testing.T) {
 }
 
 // A second host comes with the name of the first while the first's link is down. It gets in when
-// the first is given up, and nothing of what runs there.
+// the first is given up, and gets nothing of what runs there.
 func TestNameOfAnother(t *testing.T) {
 	for name, change := range map[string]func(*master.Options){"keep": func(*master.Options) {}, "fence": leased} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// stranger identifies with the fleet's token times times, slowly enough for Discord, from another
+// stranger sends times identifies with the fleet's token, slowly enough for Discord, from another
 // place.
 func (f *fleet) stranger(times int) {
 	for range times {

@@ -89,7 +89,7 @@ func (s *scene) discord(shards, maxConcurrency, remaining int) {
 		Answered{Bot: plan.GatewayBot{Shards: shards, MaxConcurrency: maxConcurrency, Total: 1000, Remaining: remaining, ResetAfter: time.Hour}})
 }
 
-// arrive links a machine. What it served before it serves still.
+// arrive links a machine. What it served before it still serves.
 func (s *scene) arrive(source string, change ...func(*control)) *control {
 	s.links++
 	c := s.machines[source]
@@ -114,7 +114,7 @@ func (s *scene) lose(source string) {
 	s.do(source+" is lost", Parted{Source: source, Link: link, Err: "connection reset"})
 }
 
-// leave is a machine's goodbye, after it stopped everything.
+// leave ends a machine's link in order, after it stopped everything.
 func (s *scene) leave(source string) {
 	c := s.machines[source]
 	link := c.link
@@ -137,7 +137,7 @@ func (s *scene) order(id string, d messages.FleetDirective) {
 	s.do(fmt.Sprintf("operator: %s (order %s)", d.FleetOrder(), id), Ordered{messages.FleetOrder{ID: id, Directive: d, By: "operator"}})
 }
 
-// serving makes a machine one that serves already, by an order of an epoch.
+// serving changes a machine into one that serves already, by an order of an epoch.
 func serving(epoch int64, place messages.Place, ranges ...messages.ShardRange) func(*control) {
 	return func(c *control) {
 		c.info.Machine, c.info.ShardCount, c.info.MaxConcurrency, c.info.ShardsPerCluster = place, 16, 1, 4
@@ -148,7 +148,7 @@ func serving(epoch int64, place messages.Place, ranges ...messages.ShardRange) f
 	}
 }
 
-// react is what the machines do about an effect.
+// react plays the machines' reaction to an effect.
 func (s *scene) react(effect Effect) {
 	switch e := effect.(type) {
 	case After:

@@ -194,7 +194,7 @@ func TestTranscripts(t *testing.T) {
 			s.skip(2 * time.Minute)
 			return s
 		},
-		"machine that paces itself": func(t *testing.T) *scene { // it speaks the protocol's first version alone
+		"machine that paces itself": func(t *testing.T) *scene { // it knows only the protocol's first version
 			s := play(t, expect(2))
 			s.discord(16, 1, 1000)
 			for _, source := range []string{"m1", "m2"} {

@@ -9,7 +9,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// line writes an effect down. Timers are not: each shows when it comes.
+// line returns an effect as text. Timers have none: each shows when it comes.
 func (s *scene) line(effect Effect) string {
 	name := func(link int) string {
 		for source, c := range s.machines {

@@ -1,4 +1,4 @@
-// Package live chooses which mutant of a build is alive. Only code that test/mutants has rewritten
+// Package live chooses which mutant of a build is active. Only code that test/mutants has rewritten
 // imports it: one build holds every mutant, and the environment picks one.
 package live
 
@@ -32,7 +32,7 @@ func number(s string) int {
 	return n
 }
 
-// On reports whether the mutant is alive.
+// On reports whether the mutant is active.
 func On(mutant int) bool {
 	if reach != nil {
 		reach(mutant)
@@ -40,7 +40,7 @@ func On(mutant int) bool {
 	return mutant == chosen
 }
 
-// Pick returns mutated where the mutant is alive, else original.
+// Pick returns mutated where the mutant is active, else original.
 func Pick[T any](mutant int, original, mutated T) T {
 	if On(mutant) {
 		return mutated
@@ -48,7 +48,7 @@ func Pick[T any](mutant int, original, mutated T) T {
 	return original
 }
 
-// Times returns d, multiplied by factor where the mutant is alive.
+// Times returns d, multiplied by factor where the mutant is active.
 func Times(mutant int, factor int64, d time.Duration) time.Duration {
 	return Pick(mutant, d, time.Duration(factor*int64(d)))
 }

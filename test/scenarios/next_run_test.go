@@ -20,7 +20,7 @@ import (
 
 // A rolling restart is done, and CONTROL dies. The next run knows the processes that run, not the
 // ones that they replaced.
-func TestNextLifeKnowsTheSuccessors(t *testing.T) {
+func TestNextRunKnowsTheSuccessors(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 10})
 		own := f.withOwnMaster(1)
@@ -40,8 +40,8 @@ func TestNextLifeKnowsTheSuccessors(t *testing.T) {
 	})
 }
 
-// The machine cannot start the bot for a minute and a half: what the dead process left is too old
-// by then, and is not offered. Before that it is.
+// The machine cannot start the bot for a minute and a half: the sessions of the dead process are
+// too old by then, and are not offered. Before that they are.
 func TestSessionsGrowOld(t *testing.T) {
 	for name, tc := range map[string]struct {
 		away     time.Duration
@@ -65,7 +65,7 @@ func TestSessionsGrowOld(t *testing.T) {
 
 // A fresh restart is ordered, and CONTROL and the bot die before the new process is READY: the next
 // run does not know the old sessions either.
-func TestFreshIsFreshForTheNextLife(t *testing.T) {
+func TestFreshIsFreshForTheNextRun(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.cast(func(_ string, start int) fakecluster.SDK {
 			return fakecluster.SDK{Boot: time.Duration(start-1) * 5 * time.Second}
@@ -253,8 +253,8 @@ func TestTakenBackAndDeaf(t *testing.T) {
 	}
 }
 
-// CONTROL has taken its processes back, its disk fails, and our own code panics: the actor that
-// begins again knows its process without the disk.
+// CONTROL has taken its processes back, its disk fails, and its own code panics: the restarted
+// actor knows its process without the disk.
 func TestTakenBackIsKnownWithoutTheDisk(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.panics = true
