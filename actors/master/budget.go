@@ -26,9 +26,9 @@ func (g *Governor) putOff(ctx actor.Context, a requester, w plan.Want, now time.
 		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
 		return
 	}
-	g.lacks = max(g.lacks, w.Cost())
-	if !g.vain && !g.budget.Ever(w.Cause, w.Cost()) {
-		g.vain = true
+	g.largest = max(g.largest, w.Cost())
+	if !g.impossibleReported && !g.budget.Ever(w.Cause, w.Cost()) {
+		g.impossibleReported = true
 		ctx.Send(g.fleet, raised{messages.IdentifyImpossible{Source: w.Owner, Shard: w.Shard, Cause: w.Cause, Wanted: w.Cost(), Total: g.budget.Total, Reserve: g.budget.Reserve}})
 	}
 	ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
@@ -38,16 +38,16 @@ func (g *Governor) putOff(ctx actor.Context, a requester, w plan.Want, now time.
 // look reports once that the budget is low, until there is more.
 func (g *Governor) look(ctx actor.Context, now time.Time) {
 	held := 0
-	if g.lacks > 0 {
+	if g.largest > 0 {
 		held = g.withheld(now)
 	}
-	low := g.budget.Spend(held).Low(max(g.lacks, 1))
+	low := g.budget.Spend(held).Low(max(g.largest, 1))
 	switch {
 	case !low:
-		g.lacks = 0
-	case !g.low:
-		ctx.Send(g.fleet, raised{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Lent: held, Wanted: g.lacks,
+		g.largest = 0
+	case !g.lowReported:
+		ctx.Send(g.fleet, raised{messages.IdentifyBudgetLow{Remaining: g.budget.Remaining, Total: g.budget.Total, Reserve: g.budget.Reserve, Lent: held, Wanted: g.largest,
 			ResetInMS: messages.Millis(g.budget.Reset.Sub(now))}})
 	}
-	g.low = low
+	g.lowReported = low
 }

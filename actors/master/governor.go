@@ -17,21 +17,21 @@ import (
 // Governor paces the identifies of the whole fleet: one permit a bucket per 5 s.
 type Governor struct {
 	world.States
-	pacer      *plan.Pacer
-	fleet      *actor.PID
-	budget     plan.Budget
-	low        bool                 // it is low, which was reported
-	asked      time.Time            // when Discord was asked for the budget
-	quiet      time.Time            // until then permits of an earlier run may still be used
-	lacks      int                  // the largest request that was not allowed while it is low
-	vain       bool                 // a request for more than there ever is was reported
-	recent     []arriving           // reported recently
-	unseen     int                  // identifies that Discord's answer to the current question may leave out
-	requesters map[string]requester // by the id the pacer knows
-	watchdog   watchdog             // the last one
-	beat       time.Time            // when it was; zero: there was none
-	rests      time.Time            // until then nothing is granted: MASTER was suspended
-	alone      bool                 // there is one machine, which knows what it was granted
+	pacer              *plan.Pacer
+	fleet              *actor.PID
+	budget             plan.Budget
+	lowReported        bool                 // it is low, which was reported
+	asked              time.Time            // when Discord was asked for the budget
+	quietUntil         time.Time            // until then permits of an earlier run may still be used
+	largest            int                  // the largest request that was not allowed while it is low
+	impossibleReported bool                 // a request for more than there ever is was reported
+	recent             []arriving           // reported recently
+	unseen             int                  // identifies that Discord's answer to the current question may leave out
+	requesters         map[string]requester // by the id the pacer knows
+	watchdog           watchdog             // the last one
+	lastTick           time.Time            // when it was; zero: there was none
+	restUntil          time.Time            // until then nothing is granted: MASTER was suspended
+	alone              bool                 // there is one machine, which knows what it was granted
 
 	questions
 	loans
@@ -96,7 +96,7 @@ func (left) IgnoreDeadLetterLogging() {}
 // newGovernor returns the governor of a MASTER that began at began.
 func newGovernor(w *world.World, shards, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
 	return w.Spawn("governor", func() actor.Actor {
-		g := &Governor{questions: questions{asks: o.asksDiscord(), follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), requesters: map[string]requester{}, alone: o.Alone, quiet: began.Add(plan.Quiet(o.TTL, o.Margin)),
+		g := &Governor{questions: questions{asks: o.asksDiscord(), follows: o.MaxConcurrency == 0, heard: time.Now()}, fleet: fleet, pacer: plan.NewPacer(maxConcurrency, o.TTL, o.Margin), requesters: map[string]requester{}, alone: o.Alone, quietUntil: began.Add(plan.Quiet(o.TTL, o.Margin)),
 			loans: loans{shards: shards, of: map[string]*loan{}, last: began.UnixMilli()}}
 		g.Begin(w, w.Log.With().Str("actor", "governor").Logger(), "governing", g.governing)
 		return g
@@ -127,7 +127,7 @@ func (g *Governor) governing(ctx actor.Context) {
 	case left:
 		g.left(m)
 	case world.Recovered:
-		g.pacer.Hold(g.quiet) // an inherited report may be what was lost
+		g.pacer.Hold(g.quietUntil) // an inherited report may be what was lost
 		g.again(ctx, now)
 		g.next(ctx, now)
 	case watchdog:
@@ -166,14 +166,14 @@ func (g *Governor) governing(ctx actor.Context) {
 // again asks for the next watchdog, in place of any before.
 func (g *Governor) again(ctx actor.Context, now time.Time) {
 	g.watchdog.chain++
-	g.beat = now
+	g.lastTick = now
 	g.After(ctx, watchdogEvery, g.watchdog)
 }
 
 // wake checks whether MASTER was suspended.
 func (g *Governor) wake(now time.Time) {
-	if now.Sub(g.beat) > 2*watchdogEvery && !g.beat.IsZero() {
-		g.beat, g.rests = now, now.Add(restFor)
+	if now.Sub(g.lastTick) > 2*watchdogEvery && !g.lastTick.IsZero() {
+		g.lastTick, g.restUntil = now, now.Add(restFor)
 	}
 }
 
@@ -215,7 +215,7 @@ func (g *Governor) halted(ctx actor.Context) {
 			g.again(ctx, time.Now())
 		}
 	case world.Recovered:
-		g.pacer.Hold(g.quiet)
+		g.pacer.Hold(g.quietUntil)
 		g.again(ctx, time.Now())
 	case fleet.Halt, world.Timeout:
 	default:
@@ -267,7 +267,7 @@ func (g *Governor) spend(w plan.Want) {
 // it has before it requests anything, and a fleet in which no machine has anything need not wait.
 func (g *Governor) used(m used, now time.Time) {
 	if m.inherited && !g.alone {
-		g.pacer.Hold(g.quiet)
+		g.pacer.Hold(g.quietUntil)
 		if m.beats {
 			g.meet(m.source)
 		}
@@ -307,8 +307,8 @@ func (g *Governor) keep(m fleet.Keep) {
 // next grants what may be granted now. A request that the budget does not allow is put off, and the
 // next one gets the bucket.
 func (g *Governor) next(ctx actor.Context, now time.Time) {
-	if now.Before(g.rests) {
-		g.In(ctx, g.rests.Sub(now))
+	if now.Before(g.restUntil) {
+		g.In(ctx, g.restUntil.Sub(now))
 		return
 	}
 	if wait := g.consult(ctx, now); wait > 0 {
