@@ -88,7 +88,9 @@ func (l *Link) initialise(p messages.Initialise) {
 	}
 	l.leased(p)
 	l.deliver(Gate, s)
-	if l.announced(messages.FeatureSessions) { // before info: what that shows to be free is granted to others at once, with the sessions that MASTER knows
+	// before info: what that shows to be free is granted to others at once, with the sessions that
+	// MASTER knows
+	if l.announced(messages.FeatureSessions) {
 		l.deliver(Sessions, messages.ReportSessions{On: true}) // LinkUp follows
 	} else {
 		l.deliver(Gate, messages.LinkUp{}) // its answer is followed by info
@@ -119,7 +121,8 @@ func (l *Link) trust() {
 // leaves it out, and from this machine's own.
 func (l *Link) settingsOf(p messages.Initialise, pinned sharding) (messages.Settings, error) {
 	known := messages.Settings{ShardCount: pinned.shards, MaxConcurrency: 1}
-	if slices.Contains(p.Features, messages.FeatureInfo) && l.settings.ShardCount > 0 { // it does not know the fleet, and asks this machine by it
+	// it does not know the fleet, and asks this machine by it
+	if slices.Contains(p.Features, messages.FeatureInfo) && l.settings.ShardCount > 0 {
 		known = l.settings
 	}
 	s := messages.Settings{Token: p.Token, ShardCount: value(p.ShardCount, known.ShardCount), MaxConcurrency: value(p.MaxConcurrency, known.MaxConcurrency), Epoch: p.Epoch,

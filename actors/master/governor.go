@@ -272,7 +272,8 @@ func (g *Governor) used(m used, now time.Time) {
 			g.meet(m.source)
 		}
 	}
-	if m.inherited && m.informs { // others may pace themselves; fleet.Keep follows, perhaps after requests
+	// others may pace themselves; fleet.Keep follows, perhaps after requests
+	if m.inherited && m.informs {
 		g.pacer.Keep([]messages.Place{}, 0)
 	}
 	for bucket, at := range m.last {

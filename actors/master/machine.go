@@ -275,7 +275,8 @@ func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 		p.Error, p.Progress = m.W.Secrets.Text(p.Error), m.W.Secrets.Text(p.Progress)
 		ctx.Send(m.fleet, fleet.Acked{Source: m.source, Link: m.number, Ack: p})
 	case p.State == string(messages.RangeReleased) && p.Range != nil:
-		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}}) // before any machine is given the range
+		// before any machine is given the range
+		ctx.Send(m.sessions, moved{m.source, messages.SessionsMoved{Sessions: p.Sessions}})
 		ctx.Send(m.fleet, fleet.Released{Source: m.source, Link: m.number, Shards: *p.Range})
 	case !m.informs && p.Range != nil && (p.State == string(messages.RangeConnecting) || p.State == string(messages.RangeOperational)):
 		m.ranges = slices.DeleteFunc(slices.Clone(m.ranges), func(r messages.RangeInfo) bool { return r.Range.Overlaps(*p.Range) })

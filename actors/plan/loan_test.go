@@ -77,7 +77,8 @@ func TestLoan(t *testing.T) {
 	hear(share(6, 12, 10), true, 8, 12, 2, true) // it has not, and was alone
 	l = l.Lend(share(8, 30, 5))
 	hear(share(8, 25, 5), true, 5, 25, 20, true)
-	hear(share(8, 27, 5), false, 0, 25, 20, true) // it gave back what it did not use: that is not lent again
+	// it gave back what it did not use: that is not lent again
+	hear(share(8, 27, 5), false, 0, 25, 20, true)
 	if l.Uncounted != 60 {
 		t.Fatalf("%d were spent before it was heard of, want 60", l.Uncounted)
 	}

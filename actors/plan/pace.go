@@ -150,7 +150,8 @@ func (p *Pacer) Adopt(w Want, now time.Time) bool {
 	p.waiting.remove(w.ID)
 	b.out = &outstanding{Want: w, from: now, expires: now.Add(w.Hold + lostReport)}
 	clear(b.reported)
-	if free := p.after(now); b.free.After(free) { // what was reported of the bucket was how long that permit might last
+	// what was reported of the bucket was how long that permit might last
+	if free := p.after(now); b.free.After(free) {
 		b.free = free
 	}
 	return true

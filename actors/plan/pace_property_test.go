@@ -41,7 +41,8 @@ func newCrowd(t *testing.T, seed uint64, machines int) *crowd {
 	c.buckets = 1 + c.rand.IntN(4)
 	for i := range machines {
 		p := NewPacer(c.buckets, 2*time.Second, 0)
-		skew := time.Duration(c.rand.IntN(500)-250) * time.Millisecond // two machines differ by at most 500 ms
+		// two machines differ by at most 500 ms
+		skew := time.Duration(c.rand.IntN(500)-250) * time.Millisecond
 		p.Alone(messages.Place{Index: i, Of: machines}, skew)
 		c.pacers = append(c.pacers, p)
 	}
@@ -133,7 +134,8 @@ func TestPacerKeepsTheLimit(t *testing.T) {
 				for range 1500 {
 					c.step(true)
 				}
-				most := time.Duration(len(c.asked)+machines) * (9 + 6*time.Duration(machines)) * time.Second // each may wait for a lost permit and for a slot
+				// each may wait for a lost permit and for a slot
+				most := time.Duration(len(c.asked)+machines) * (9 + 6*time.Duration(machines)) * time.Second
 				for calm := c.now; len(c.asked) > 0; c.step(false) {
 					if c.now.Sub(calm) > most {
 						t.Fatalf("seed %d: %d still wait after %v", seed, len(c.asked), most)

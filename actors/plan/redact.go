@@ -48,7 +48,8 @@ func (s Secrets) Text(text string) string {
 	spans := f.tokens(nil)
 	for _, secret := range s.all {
 		spans = f.find(spans, secret.folded)
-		for at := range each([]byte(text), secret.plain) { // the text before it may make another escape of its beginning
+		// the text before it may make another escape of its beginning
+		for at := range each([]byte(text), secret.plain) {
 			spans = append(spans, span{int32(at), int32(at + len(secret.plain))})
 		}
 	}

@@ -43,7 +43,8 @@ func TestPacerHolds(t *testing.T) {
 	if !p.Extend("hold", 90*time.Second, at(60)) || p.Extend("other", time.Second, at(60)) {
 		t.Error("only a kept bucket can be kept on")
 	}
-	if grants, wake := p.Next(at(149)); len(grants) != 0 || !wake.Equal(at(151)) { // 60 + 90 + the second of a lost report
+	// 60 + 90 + the second of a lost report
+	if grants, wake := p.Next(at(149)); len(grants) != 0 || !wake.Equal(at(151)) {
 		t.Errorf("kept until 151: %+v, wake %v", grants, wake)
 	}
 	if _, known := p.Report("hold", true, at(150), time.Time{}); !known {

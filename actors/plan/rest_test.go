@@ -41,7 +41,8 @@ func TestRestBudget(t *testing.T) {
 		}
 	}
 	b = RestBudget{}
-	for second := range 250 { // 40 invalid ones a second are no alarm for the second, and 10,000 within ten minutes are one
+	// 40 invalid ones a second are no alarm for the second, and 10,000 within ten minutes are one
+	for second := range 250 {
 		at, which, until := spend(40, false, time.Duration(second)*time.Second)
 		if wanted := second == 249; (at == 39) != wanted || wanted && (which != InvalidRequestLimitAlmostReached || until != 10*time.Minute) {
 			t.Fatalf("second %d: alarm at %d, %d until %v", second, at, which, until)

@@ -29,7 +29,8 @@ func (s *Share) Take(now time.Time) bool {
 func (s *Share) Wait(now time.Time) time.Duration {
 	s.refill(now)
 	lacks := max(s.used+1-float64(s.Burst), 0)
-	return time.Duration(math.Ceil(lacks / s.PerSecond * float64(time.Second))) // never 0 where Take fails
+	// never 0 where Take fails
+	return time.Duration(math.Ceil(lacks / s.PerSecond * float64(time.Second)))
 }
 
 // refill adds what has come back. A clock that goes backwards brings nothing.

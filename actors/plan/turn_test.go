@@ -11,7 +11,8 @@ import (
 func TestNextTurn(t *testing.T) {
 	now := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
 	ten := messages.ShardRange{First: 0, Last: 9}
-	limit := 9*15*time.Second + 5*time.Minute // a stock bot's own pace (PROTOCOL A3.9), and what it may retry
+	// a stock bot's own pace (PROTOCOL A3.9), and what it may retry
+	limit := 9*15*time.Second + 5*time.Minute
 	toCome, done := plan.Turn{Shards: ten}, plan.Turn{Shards: ten, Began: now.Add(-time.Hour), Done: true}
 	since := func(d time.Duration) plan.Turn { return plan.Turn{Shards: ten, Began: now.Add(-d)} }
 	for name, c := range map[string]struct {

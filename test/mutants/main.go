@@ -70,7 +70,8 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "print the mutants and end")
 	flag.BoolVar(&o.verbose, "v", false, "also print each mutant that is killed, and by which test")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // which ends the tests, too
+	// which ends the tests, too
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	survivors, err := run(ctx, &o)
 	stop()
 	switch {

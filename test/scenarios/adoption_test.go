@@ -72,7 +72,8 @@ func TestAdoptsWhatStarts(t *testing.T) {
 		want(f, "processes", len(m.Processes()), 6)
 		f.pass(time.Minute)
 		want(f, "owned", f.owned(24)(), true)
-		if got := f.identifies(); got > 24+4 { // a bot that waited for a permit may have used one whose report was lost
+		// a bot that waited for a permit may have used one whose report was lost
+		if got := f.identifies(); got > 24+4 {
 			f.t.Errorf("identifies %d, want about 24", got)
 		}
 	})

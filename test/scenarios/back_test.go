@@ -90,7 +90,8 @@ func comesBackLate(blind bool) func(f *fleet) {
 			f.net.Heal(name, "master")
 			f.must("linked", time.Minute, func() bool { return f.net.Links(name, "master") > 0 })
 			f.pass(time.Duration(f.loop.Rand.IntN(300)) * time.Millisecond)
-			own.Freeze(time.Duration(100+f.loop.Rand.IntN(1000)) * time.Millisecond) // several frames are read at once
+			// several frames are read at once
+			own.Freeze(time.Duration(100+f.loop.Rand.IntN(1000)) * time.Millisecond)
 			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
 		}
 		f.net.Heal("master", sim.DiscordPlace)

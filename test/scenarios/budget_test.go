@@ -26,7 +26,8 @@ func TestBudgetKeepsItsReserve(t *testing.T) {
 		f.reserve = 24
 		killed := 0
 		for end := f.loop.Now() + 30*time.Minute; f.loop.Now() < end; {
-			f.pass(time.Duration(200+f.loop.Rand.IntN(60)) * time.Second) // slowly enough for no cluster to be broken off
+			// slowly enough for no cluster to be broken off
+			f.pass(time.Duration(200+f.loop.Rand.IntN(60)) * time.Second)
 			for _, m := range f.inOrder() {
 				if p := f.processOf(m, fmt.Sprint(killed%3)); p != nil {
 					p.Signal(syscall.SIGKILL)

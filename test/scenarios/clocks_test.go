@@ -128,7 +128,8 @@ func TestClockIsSetWhileServing(t *testing.T) {
 					m := f.add("m1", f.good(nil), sesame)
 					f.must("every shard READY", 2*time.Minute, f.owned(24))
 					for _, clock := range []time.Duration{wrong, 0} {
-						f.pass(10*time.Minute + time.Duration(f.loop.Rand.IntN(10000))*time.Millisecond) // no storm of identifies
+						// no storm of identifies
+						f.pass(10*time.Minute + time.Duration(f.loop.Rand.IntN(10000))*time.Millisecond)
 						host(m, own).Clock = clock
 						f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: rules.All})
 						f.pass(time.Second)

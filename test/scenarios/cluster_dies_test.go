@@ -31,7 +31,8 @@ func TestDeathAfterService(t *testing.T) {
 				f.t.Fatalf("death %d after %v: %+v, want a wait of %v", i, story.served, e, story.wait)
 			}
 			f.must("READY again", 30*time.Second, f.sawN("cluster.ready", i+2))
-			if took := f.loop.Now() - died; took > e.RetryInMS.Duration()+16*time.Second { // two shards, and the buckets busy for up to 5.1 s
+			// two shards, and the buckets busy for up to 5.1 s
+			if took := f.loop.Now() - died; took > e.RetryInMS.Duration()+16*time.Second {
 				f.t.Fatalf("back after %v", took)
 			}
 		}
@@ -75,7 +76,8 @@ func TestMute(t *testing.T) {
 // The socket closes while the process is alive: it is dialled again, and nothing else happens.
 func TestSocketLost(t *testing.T) {
 	seeds(t, func(f *fleet) {
-		after := time.Duration(1 + f.loop.Rand.IntN(40000)*int(time.Millisecond)) // while it connects, or while it serves
+		// while it connects, or while it serves
+		after := time.Duration(1 + f.loop.Rand.IntN(40000)*int(time.Millisecond))
 		m := f.aloneWith(rules.Config{ShardCount: 4}, ours(initialise(4, 1)), f.cast(clusterOf("0", fakecluster.SDK{HangUpAfter: after})))
 		f.serve(m, "c", 0, 3)
 		f.pass(2 * time.Minute)
@@ -123,7 +125,8 @@ func TestSocketLostForGood(t *testing.T) {
 		f.serve(m, "c", 0, 1)
 		f.must("the end", 2*time.Minute, f.sawN("cluster.died", 1))
 		want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseIPCLost)
-		if at := f.loop.Now(); at < 97*time.Second || at > 98*time.Second { // 5 s for the socket, 2 s for SIGTERM
+		// 5 s for the socket, 2 s for SIGTERM
+		if at := f.loop.Now(); at < 97*time.Second || at > 98*time.Second {
 			f.t.Fatalf("ended at %v", at)
 		}
 		f.must("READY again", 30*time.Second, f.owned(2))

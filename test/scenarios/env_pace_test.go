@@ -51,7 +51,8 @@ func (f *fleet) upTo(most time.Duration) time.Duration {
 func TestEnvLibraries(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		machines, maxConcurrency := 1+f.loop.Rand.IntN(2), 1<<f.loop.Rand.IntN(3)
-		f.doubles = machines > 1 // MASTER places elsewhere what a machine serves whose CONTROL is away for long
+		// MASTER places elsewhere what a machine serves whose CONTROL is away for long
+		f.doubles = machines > 1
 		own := f.envFleet(machines, 20, maxConcurrency, 5, nil)
 		for end := f.loop.Now() + 15*time.Minute; f.loop.Now() < end; {
 			f.pass(f.upTo(2 * time.Minute))

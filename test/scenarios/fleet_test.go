@@ -40,7 +40,8 @@ import (
 )
 
 const (
-	token     = messages.Secret("MTk4NjIyNDgzNDcxOTI1MjQ4" + ".Cl2FMQ." + "ZnCjm1XVW7vRze4b7Cq4se7kKWs") // has the form of Discord's, and is none
+	// has the form of Discord's, and is none
+	token     = messages.Secret("MTk4NjIyNDgzNDcxOTI1MjQ4" + ".Cl2FMQ." + "ZnCjm1XVW7vRze4b7Cq4se7kKWs")
 	masterURL = "ws://master:8642"
 )
 
@@ -87,7 +88,8 @@ func run(t *testing.T, seed uint64, story func(f *fleet)) (hash uint64) {
 			t.Logf("seed %d failed; replay: task sim SEED=%d RUN='%s'", seed, seed, t.Name())
 		}
 	}()
-	runtime.GOMAXPROCS(1) // only one goroutine at a time has anything to do, and waking others costs a sixth of the time
+	// only one goroutine at a time has anything to do, and waking others costs a sixth of the time
+	runtime.GOMAXPROCS(1)
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, seed)
 		defer f.forget()

@@ -84,7 +84,8 @@ func TestDeathOnAPermit(t *testing.T) {
 		f.serve(m, "c", 0, 3)
 		ready, _ := f.discord.Rules.Score().AllReady(4)
 		took := ready.Sub(f.firstIdentify())
-		if most := 3*5*time.Second + 8100*time.Millisecond + time.Second; took > most { // the dead one held its bucket for 2 s + 1 s, and 5.1 s after that
+		// the dead one held its bucket for 2 s + 1 s, and 5.1 s after that
+		if most := 3*5*time.Second + 8100*time.Millisecond + time.Second; took > most {
 			f.t.Fatalf("took %v, at most %v", took, most)
 		}
 	})
@@ -207,7 +208,8 @@ func TestPermitsAhead(t *testing.T) {
 		m := f.alone(16, 16, withPermits(initialise(16, 16), answer), nil)
 		f.serve(m, "c", 0, 15)
 		for _, s := range f.discord.Rules.Score().Shards {
-			late, most := s.IdentifyAt[0].Sub(from[s.Shard]), 2*jitter // the delay of the quickest packet of MASTER's, and the identify's own
+			// the delay of the quickest packet of MASTER's, and the identify's own
+			late, most := s.IdentifyAt[0].Sub(from[s.Shard]), 2*jitter
 			if s.Shard%2 == 1 {
 				most = jitter + time.Millisecond // the wire has whole ones
 			}
@@ -277,7 +279,8 @@ func TestRequestsThatAreLost(t *testing.T) {
 		}
 		f.connect(m, "c", 0, 3)
 		f.pass(10 * time.Second)
-		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished}) // and seed 6804: connections come and go as well
+		// and seed 6804: connections come and go as well
+		f.discord.Step(rules.Fault{Kind: rules.FaultClose, Shard: rules.All, Code: rules.CloseVanished})
 		f.must("READY", 2*time.Minute, f.owned(4))
 		want(f, "identifies", f.identifies(), 4)
 	})

@@ -271,7 +271,8 @@ func TestOurOwnPanics(t *testing.T) {
 			return hit
 		}
 		for range 60 {
-			f.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: f.loop.Rand.IntN(40)}) // keeps all of them talking
+			// keeps all of them talking
+			f.discord.Step(rules.Fault{Kind: rules.FaultReconnect, Shard: f.loop.Rand.IntN(40)})
 			f.pass(3 * time.Second)
 		}
 		if panics == 0 && actors[one] != "gate" { // which has nothing to do while all bots resume

@@ -72,7 +72,8 @@ func TestUnknownIsNotDead(t *testing.T) {
 		}
 		f.boot(m, sesame)
 		f.pass(time.Duration(1+f.loop.Rand.IntN(600)) * time.Second)
-		want(f, "events", strings.Count(f.log.String(), `"message":"cluster.unknown"`), 3) // the first may come before the witness listens
+		// the first may come before the witness listens
+		want(f, "events", strings.Count(f.log.String(), `"message":"cluster.unknown"`), 3)
 		want(f, "processes", len(pids(m)), 3)
 		for id := range messages.ClusterID(3) {
 			want(f, "state", f.state(m, id), messages.ClusterUnknown)
@@ -92,7 +93,8 @@ func TestUnknownIsNotDead(t *testing.T) {
 			}
 		}
 		want(f, "kept", kept == 3, !kills)
-		want(f, "events", strings.Count(f.log.String(), `"message":"cluster.unknown"`), 3) // the first may come before the witness listens
+		// the first may come before the witness listens
+		want(f, "events", strings.Count(f.log.String(), `"message":"cluster.unknown"`), 3)
 	})
 }
 
@@ -111,7 +113,8 @@ func TestWhereNothingCanBeFound(t *testing.T) {
 		f.must("others are started", 10*time.Second, f.running(m, 3))
 		m.FindErr = nil
 		f.must("every shard READY", time.Minute, f.owned(24))
-		want(f, "their ends are reported", strings.Count(f.log.String(), `"exit":"exit unknown"`), 3) // some before the witness listens
+		// some before the witness listens
+		want(f, "their ends are reported", strings.Count(f.log.String(), `"exit":"exit unknown"`), 3)
 	})
 }
 

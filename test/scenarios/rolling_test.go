@@ -227,7 +227,8 @@ func TestSuccessorOfAPanic(t *testing.T) {
 		before := f.pids(m)
 		f.crash(m)
 		f.boot(m)
-		f.must("the next run takes them back", 5*time.Second, f.sawN("cluster.adopted", 3)) // one was taken back before
+		// one was taken back before
+		f.must("the next run takes them back", 5*time.Second, f.sawN("cluster.adopted", 3))
 		want(f, "processes", f.pids(m), before)
 	})
 }

@@ -156,7 +156,8 @@ func TestRouterAnswersInPart(t *testing.T) {
 		a := k.ask("0", 0, "REQUEST", everyone, time.Second)
 		f.pass(500 * time.Millisecond)
 		f.processOf(m, "2").Signal(syscall.SIGKILL)
-		k.answered(a, 600*time.Millisecond, "[0,2,3] of [0 2 3]; 1: it did not answer in time") // 2 had answered
+		// 2 had answered
+		k.answered(a, 600*time.Millisecond, "[0,2,3] of [0 2 3]; 1: it did not answer in time")
 		k.answered(k.ask("3", 0, "REQUEST", `"name":"n","shards":[2,7,1111111111,0,2,0]`, 0), 100*time.Millisecond,
 			"[0] of [0]; 2: it died, and is about to be started again; 7: there is none: the fleet has 8 shards, 2 a cluster; "+
 				"1111111111: CONTROL itself: it runs no code and handles no request of clusters")

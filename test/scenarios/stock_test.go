@@ -65,7 +65,8 @@ func TestStockStartsOneAfterTheOther(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		m := f.stocks(30, 1, nil)
 		for n := 1; n <= 3; n++ {
-			f.must("one more READY", 145*time.Second, f.sawN("cluster.ready", n)) // 9 × 15 s, and what is between
+			// 9 × 15 s, and what is between
+			f.must("one more READY", 145*time.Second, f.sawN("cluster.ready", n))
 			want(f, "processes", len(m.Processes()), n)
 		}
 		want(f, "identifies", f.identifies(), 30)

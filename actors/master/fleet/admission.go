@@ -117,7 +117,8 @@ func (f *Fleet) informed(e Informed) {
 	if !e.Assumed {
 		f.keepSent = false // the governor waits for it
 	}
-	if m == nil || m.link != e.Link || e.Assumed && m.informed || f.blindEpoch > 0 && e.Info.Epoch == f.blindEpoch { // that one is repeated
+	// a report of the blind epoch is repeated
+	if m == nil || m.link != e.Link || e.Assumed && m.informed || f.blindEpoch > 0 && e.Info.Epoch == f.blindEpoch {
 		f.keepSlots()
 		return
 	}
@@ -125,7 +126,8 @@ func (f *Fleet) informed(e Informed) {
 		m.informed = false
 	}
 	m.assumed = e.Assumed
-	if f.present() == 0 && f.state == Serving { // perhaps MASTER was cut off: every machine gets the time to return
+	// perhaps MASTER was cut off: every machine gets the time to return
+	if f.present() == 0 && f.state == Serving {
 		defer f.expectAll()
 	}
 	first, before := !m.informed, m.ranges

@@ -185,7 +185,8 @@ func (f *Fleet) learned(e Informed) {
 func (f *Fleet) recounted(e Answered) {
 	defer f.settle()
 	if err := f.read(e); err != nil {
-		if errors.Is(err, ErrUnauthorized) && !f.tokenRefused { // what is served goes on: its bots will find out
+		// what is served goes on: its bots will find out
+		if errors.Is(err, ErrUnauthorized) && !f.tokenRefused {
 			f.tokenRefused = true
 			f.raise(messages.TokenRefused{Err: "Discord answered 401"})
 		}

@@ -73,7 +73,9 @@ func (f *Fleet) replace(m *machine) {
 		}
 		f.raise(replaced)
 		m.granted, m.leaving, m.lapsed = nil, nil, f.now
-		f.epoch++ // what is granted from now on outranks what that machine serves, should it and a later MASTER meet again
+		// what is granted from now on outranks what that machine serves, should it and a later MASTER
+		// meet again
+		f.epoch++
 	}
 	f.after(forgetAfter, forgetDue{m.source, m.losses})
 	f.settle()

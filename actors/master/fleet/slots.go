@@ -108,7 +108,8 @@ func (f *Fleet) assignSlots() {
 			f.greet(donor)
 			continue
 		}
-		if m := waiting[i]; m.place.Of == 0 { // the machine that has its slots may return: it serves without
+		// the machine that has its slots may return: it serves without
+		if m := waiting[i]; m.place.Of == 0 {
 			m.place = messages.NoSlot
 			f.greet(m)
 		}
