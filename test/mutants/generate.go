@@ -116,7 +116,7 @@ func functionName(fn *ast.FuncDecl) string {
 }
 
 // onlyReported matches statements without consequences: logging, and reports to observers.
-var onlyReported = regexp.MustCompile(`\bLog\.|\blog\.|ouse\.Events\b|^panic\(`)
+var onlyReported = regexp.MustCompile(`\bLog\.|\blog\.|ddresses\.Events\b|^panic\(`)
 
 // statements leaves out each statement that can be.
 func (f *file) statements(list []ast.Stmt) {

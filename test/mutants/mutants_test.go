@@ -104,28 +104,28 @@ func TestApplyNamesWhatDoesNotFit(t *testing.T) {
 
 func TestKinds(t *testing.T) {
 	for name, want := range map[string]string{
-		"actors/gate.go G.f: drop `g.save(ctx)`":                                       "persist",
-		"actors/gate.go G.f: never wait `time.Second`":                                 "delay",
-		"actors/gate.go G.f: drop `g.In(ctx, time.Second)`":                            "delay",
-		"actors/gate.go G.f: drop `g.After(ctx, wait, ripe{g.life})`":                  "delay",
-		"actors/gate.go G.f: if true `at.After(latest)`":                               "age",
-		"actors/plan/place.go counts: drop `all[order[0]] += left`":                    "other",
-		"actors/settings.go M.f: if true `p.Epoch < m.memory.Epoch`":                   "epoch",
-		"actors/settings.go M.f: drop `m.raise(ctx, messages.Linked{Epoch: s.Epoch})`": "other",
-		"actors/cluster.go C.f: if true `m.life == c.life.Instance`":                   "fence",
-		"actors/cluster.go C.f: case false `m.link != c.link`":                         "fence",
-		"actors/cluster.go C.f: drop `c.life = plan.Run{}`":                            "fence",
-		"actors/cluster.go C.f: drop `send(woke{life})`":                               "other",
-		"actors/halt.go M.f: drop `ctx.Send(f.governor, halted{})`":                    "fence",
-		"actors/cluster_search.go C.f: case true `errors.Is(err, errUnsupported)`":     "search",
-		"actors/cluster.go C.f: if false `c.adopted`":                                  "search",
-		"actors/orders.go M.f: case true `errors.Is(err, transport.ErrTooLarge)`":      "other",
+		"actors/gate/gate.go G.f: drop `g.save(ctx)`":                                       "persist",
+		"actors/gate/gate.go G.f: never wait `time.Second`":                                 "delay",
+		"actors/gate/gate.go G.f: drop `g.In(ctx, time.Second)`":                            "delay",
+		"actors/gate/gate.go G.f: drop `g.After(ctx, wait, ripe{g.run})`":                   "delay",
+		"actors/gate/gate.go G.f: if true `at.After(latest)`":                               "age",
+		"actors/plan/place.go counts: drop `all[order[0]] += left`":                         "other",
+		"actors/link/settings.go M.f: if true `p.Epoch < m.memory.Epoch`":                   "epoch",
+		"actors/link/settings.go M.f: drop `m.raise(ctx, messages.Linked{Epoch: s.Epoch})`": "other",
+		"actors/cluster/cluster.go C.f: if true `m.run == c.run.Instance`":                  "fence",
+		"actors/cluster/cluster.go C.f: case false `m.link != c.link`":                      "fence",
+		"actors/cluster/cluster.go C.f: drop `c.run = plan.Run{}`":                          "fence",
+		"actors/cluster/cluster.go C.f: drop `send(woke{run})`":                             "other",
+		"actors/link/halt.go M.f: drop `ctx.Send(f.governor, halted{})`":                    "fence",
+		"actors/cluster/search.go C.f: case true `errors.Is(err, errUnsupported)`":          "search",
+		"actors/cluster/cluster.go C.f: if false `c.adopted`":                               "search",
+		"actors/link/orders.go M.f: case true `errors.Is(err, transport.ErrTooLarge)`":      "other",
 	} {
 		if got := strings.Join(kinds(mutant{name: name}), ","); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
-	if got := kinds(mutant{name: "actors/gate.go G.f: saves twice", breaks: "a promise"}); !slices.Equal(got, []string{"table"}) {
+	if got := kinds(mutant{name: "actors/gate/gate.go G.f: saves twice", breaks: "a promise"}); !slices.Equal(got, []string{"table"}) {
 		t.Errorf("by hand: got %v", got)
 	}
 }

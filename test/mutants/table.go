@@ -26,7 +26,7 @@ type promise struct {
 // Words of the text that a mutant changes.
 const (
 	timer    = "drop [`\"]([\\w.]+ = )?[\\w.]+\\.(After|In)\\(" // sets one: without it the wait never ends
-	identity = `\b(Instance|life|lives|Life|chain|Expired|seq|losses|turn|Fingerprint|boot|stale)\b`
+	identity = `\b(Instance|run|runs|Run|thisRun|ofRun|life|chain|Expired|seq|losses|turn|Fingerprint|boot|stale)\b`
 	order    = `\b(lease|leased|halt|halted|Halted|fence)\b`
 )
 
@@ -38,18 +38,18 @@ var promises = map[string]promise{
 		like: regexp.MustCompile("`.*\\b(Since|Until|Before|After|Sub|age|until|since|at|from|last|left|due|overdue)\\b"),
 		// A timer is a delay. The last shard of a range, what is left of a list or of a budget, and a
 		// place in a text are no times.
-		unlike: regexp.MustCompile(`^actors/plan/(cut|place|queue|redact|loan)\.go |^actors/clusters_ranges\.go \S+\.cutOut: |^actors/orders\.go orders\.cut: |: ` + timer),
+		unlike: regexp.MustCompile(`^actors/plan/(cut|place|queue|redact|loan)\.go |^actors/cluster/ranges\.go \S+\.cutOut: |^actors/link/orders\.go orders\.cut: |: ` + timer),
 	},
 	"epoch": {like: regexp.MustCompile("`.*[eE]poch")},
 	// A condition on the sender, a change of it, and whatever carries a lease or a halt. A report that
 	// only carries the name of its run is none.
 	"fence": {like: regexp.MustCompile(`: (if|case|return|=|without) .*(` + identity + `|` + order + "|\\.(link|process|epoch) [!=]= )" +
-		`|: drop .*` + order + "|: drop [`\"][^(]*" + identity + `|^actors/lease\.go .*: drop .*` + identity)},
+		`|: drop .*` + order + "|: drop [`\"][^(]*" + identity + `|^actors/link/lease\.go .*: drop .*` + identity)},
 	"search": {
-		like: regexp.MustCompile("`.*\\b(gone|Gone|GoneError|ErrGone|Find|found|recall|seek|sought|doubt|stray|adopted)\\b|^(actors/cluster_search|transport/proc/find)\\S* .*errors\\.(Is|As)\\("),
+		like: regexp.MustCompile("`.*\\b(gone|Gone|GoneError|ErrGone|Find|found|recall|seek|sought|doubt|stray|adopted)\\b|^(actors/cluster/search|transport/proc/find)\\S* .*errors\\.(Is|As)\\("),
 		// Sessions that are over, a range that is taken away, a place that is found: none of these looks
 		// for a process.
-		unlike: regexp.MustCompile("^actors/(plan|master)/|^actors/cluster_share\\.go |^actors/clusters_ranges\\.go \\S+\\.cutOut: |^actors/sessions_told\\.go |: drop `c\\.keep\\("),
+		unlike: regexp.MustCompile("^actors/(plan|master)/|^actors/cluster/share\\.go |^actors/cluster/ranges\\.go \\S+\\.cutOut: |^actors/sessions/sync\\.go |: drop `c\\.keep\\("),
 	},
 }
 
