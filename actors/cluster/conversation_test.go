@@ -184,10 +184,13 @@ func TestTimeForHelloAgain(t *testing.T) {
 	} {
 		c, link := clusterIn(messages.ClusterGreeting)
 		c.options.HelloTimeout, c.process = 30*time.Second, &sleeper{}
-		inActor(t, func(ctx actor.Context) {
+		got := inActor(t, func(ctx actor.Context) {
 			c.addresses = allAt(ctx.Parent())
 			do(c, ctx)
 		})
+		if n := times[messages.ControlStalled](got); (n == 1) != (name == "CONTROL slept") {
+			t.Errorf("%s: that CONTROL stalled is reported %d times", name, n)
+		}
 		if len(link.timers) == 0 || link.timers[0] != 30*time.Second {
 			t.Errorf("%s: timers %v, want 30s", name, link.timers)
 		}

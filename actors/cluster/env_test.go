@@ -58,6 +58,18 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// The time after which a bot counts as ready is over, and its first output came late: it has shards
+// to start, and counts as ready when these have identified.
+func TestAssumedTooSoon(t *testing.T) {
+	c, link := clusterIn(messages.ClusterConnecting)
+	c.options.Protocol, c.options.Ready.After = messages.ProtocolEnv, time.Second
+	c.started, c.woke = time.Now().Add(-43*time.Second), time.Now()
+	inActor(t, func(ctx actor.Context) { c.ruled(ctx, ruleSaid{ofRun: c.thisRun()}) })
+	if left := time.Until(c.lastIdentify()); c.State() != string(messages.ClusterConnecting) || len(link.timers) != 1 || link.timers[0] < left || link.timers[0] > left+5*time.Second {
+		t.Errorf("state %s, timers %v; want connecting, and one of %v", c.State(), link.timers, left)
+	}
+}
+
 // A bot that is not ready by its rule is asked again in a second.
 func TestRuleIsAskedAgain(t *testing.T) {
 	c, link := clusterIn(messages.ClusterConnecting)

@@ -46,6 +46,46 @@ func TestSuccessorIsDead(t *testing.T) {
 	}
 }
 
+// What a dead process may have left behind is searched before anything follows its end, where its
+// exit does not say that nothing is.
+func TestDoubtfulExit(t *testing.T) {
+	for doubt, want := range map[string]messages.ClusterState{"permission denied": messages.ClusterUnknown, "": messages.ClusterServing} {
+		c, link := clusterIn(messages.ClusterServing)
+		c.W.Rand = func() float64 { return 0.5 }
+		unknown := false
+		got := inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			unknown = c.leftBehind(ctx, proc.Exit{Doubt: doubt})
+		})
+		if n := times[messages.ClusterInDoubt](got); c.State() != string(want) || unknown != (doubt != "") || (n == 1) != unknown || (len(link.timers) == 1) != unknown {
+			t.Errorf("doubt %q: unknown %v, state %s, %d reports, timers %v; want state %s", doubt, unknown, c.State(), n, link.timers, want)
+		}
+	}
+}
+
+// What a process of an earlier life left is cleared away by its record: its socket, and the buckets
+// that it may have used.
+func TestNothingIsLeft(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterAdopting)
+	c.life, c.options.Protocol, c.settings.MaxConcurrency = plan.Run{}, messages.ProtocolDiscordoo, 1
+	c.search.record = &record{Life: plan.Run{Instance: "6", Socket: "/run/6"}}
+	unlinked := ""
+	c.W.Unlink = func(path string) { unlinked = path }
+	got := inActor(t, func(ctx actor.Context) {
+		c.addresses = allAt(ctx.Parent())
+		c.nothingLeft(ctx, proc.Exit{Code: -1})
+	})
+	used := ""
+	for _, m := range got {
+		if u, is := m.(messages.PermitUsed); is && u.Sent {
+			used += u.ID
+		}
+	}
+	if unlinked != "/run/6" || used != "6/bucket-0" || times[messages.ClusterDied](got) != 1 || c.State() != string(messages.ClusterAwaiting) {
+		t.Errorf("removed %q, used %q, state %s, told %v; want /run/6, its bucket, awaiting, one death", unlinked, used, c.State(), got)
+	}
+}
+
 // Where nothing was ever started nothing is searched.
 func TestNothingToSearch(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterAdopting) // its World cannot search
