@@ -81,9 +81,12 @@ func newCluster(w *world.World, addresses world.Addresses, o Options, pid int, s
 func (c *Cluster) spawning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		if c.successor || c.past.buried {
+		switch {
+		case c.past.buried && c.past.sweeping != "":
+			c.awaitSweep(ctx)
+		case c.successor || c.past.buried:
 			c.spawn(ctx)
-		} else {
+		default:
 			c.recall(ctx)
 		}
 	case recorded:
@@ -197,8 +200,17 @@ func (c *Cluster) mourning(ctx actor.Context) {
 			c.link = nil
 			c.fail(ctx, c.why)
 		}
+	case runExited:
+		c.logLeft(m.exit.Left)
+		c.past.sweeping = ""
+		c.leftBehind(ctx, m.exit)
 	case messages.StopRun:
-		c.stopped(ctx)
+		if c.past.sweeping == "" {
+			c.stopped(ctx)
+			return
+		}
+		c.awaitSweep(ctx)
+		c.search.leaving = true
 	case messages.Permit, messages.SessionsOffered, messages.Proceed: // comes too late
 	default:
 		c.always(ctx)
@@ -214,7 +226,7 @@ func (c *Cluster) over(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runExited, recorded, noteDue, found,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runDied, runExited, recorded, noteDue, found,
 		messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, woke, probeEnded, shareDue:
 	default:
@@ -225,6 +237,10 @@ func (c *Cluster) over(ctx actor.Context) {
 // running is what every state with a living process does with what it does not name.
 func (c *Cluster) running(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
+	case runDied:
+		if c.died(m) {
+			c.exited(ctx, m.exit)
+		}
 	case runExited:
 		c.exited(ctx, m.exit)
 	case messages.StopRun:
@@ -241,6 +257,10 @@ func (c *Cluster) running(ctx actor.Context) {
 // ending is what the states of the end do with what they do not name.
 func (c *Cluster) ending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
+	case runDied:
+		if c.why != nil && c.died(m) { // an ordered end waits for runExited
+			c.ended(ctx, m.exit)
+		}
 	case runExited:
 		c.ended(ctx, m.exit)
 	case messages.Permit, messages.SessionsOffered, messages.Proceed: // comes too late
@@ -314,7 +334,7 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.tell(ctx)
 	case messages.GetSnapshot:
 		c.survey(ctx)
-	case runStarted, runExited, found: // comes too late
+	case runStarted, runDied, runExited, found: // comes too late
 	default:
 		c.Unexpected(ctx)
 	}

@@ -235,6 +235,7 @@ type sleeper struct {
 }
 
 func (s *sleeper) Signal(sig syscall.Signal)   { s.signals = append(s.signals, sig) }
+func (s *sleeper) Died(func(proc.Exit))        {}
 func (s *sleeper) Wait(exited func(proc.Exit)) { s.exited = exited }
 func (s *sleeper) PID() int                    { return 1 }
 func (s *sleeper) Mark() proc.Mark             { return proc.Mark{PID: 1} }

@@ -11,6 +11,7 @@
 //	news.go          what a Cluster hears of its World, and what of it is stale
 //	process.go       start, stop and death of the process
 //	search.go        whether the process of an earlier life still runs
+//	sweep.go         what a dead run left behind
 //	record.go        what a cluster leaves on disk: the intent, the mark
 //	conversation.go  HELLO, IDENTIFY and what else the bot sends
 //	share.go, ops.go how much of the link a bot has; its connection at the Router

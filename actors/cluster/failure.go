@@ -17,6 +17,7 @@ type Failure struct {
 	CloseCode int
 	PID       int
 	Exit      *proc.Exit    // nil: there never was a process
+	Sweeping  bool          // the search for what its process left behind goes on
 	Up        time.Duration // since every shard was READY; 0: never
 	WaitedFor string        // what a start was waiting for
 	Held      held          // what is wrong with this machine; zero: nothing that is known

@@ -18,6 +18,10 @@ type (
 		process proc.Process
 		err     error
 	}
+	runDied struct { // runExited follows once it is known what was left behind
+		ofRun
+		exit proc.Exit
+	}
 	runExited struct {
 		ofRun
 		exit proc.Exit
@@ -61,6 +65,8 @@ func (c *Cluster) thisRun() ofRun { return ofRun{c, c.life.Instance} }
 // stale reports whether a message is about another run than the present one.
 func (c *Cluster) stale(msg any) bool {
 	switch m := msg.(type) {
+	case runExited: // the actor that replaced its own one waits for it
+		return m.ofRun != c.thisRun() && m.run != c.past.sweeping
 	case interface{ of() ofRun }:
 		return m.of() != c.thisRun()
 	case messages.SessionsOffered:

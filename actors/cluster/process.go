@@ -20,6 +20,7 @@ import (
 func (c *Cluster) own(ctx actor.Context, p proc.Process) {
 	c.process, c.cancel = p, nil
 	send, run := world.Sender(ctx), c.thisRun()
+	p.Died(func(e proc.Exit) { send(runDied{run, e}) })
 	p.Wait(func(e proc.Exit) { send(runExited{run, e}) })
 }
 
@@ -154,8 +155,19 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 	if messages.FatalCode(c.closeCode) { // a shard said it, whatever the process made of it
 		f.Cause = messages.CauseFatal
 	}
+	c.why = f
 	c.bury(ctx)
-	c.Enter(string(messages.ClusterWaiting), c.over)
+	c.escalate(ctx, f)
+}
+
+// escalate hands a failure to the supervisor, which restarts, stops, or resumes this actor. Resumed,
+// it escalates the failure again once nothing of the process is left.
+func (c *Cluster) escalate(ctx actor.Context, f *Failure) {
+	if f.Sweeping = c.past.sweeping != ""; f.Sweeping {
+		c.awaitSweep(ctx)
+	} else {
+		c.Enter(string(messages.ClusterWaiting), c.over)
+	}
 	ctx.(actor.Supervisor).EscalateFailure(f, ctx.Message())
 }
 

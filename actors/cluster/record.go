@@ -72,6 +72,8 @@ type past struct {
 	buried  bool    // its process is known dead
 	waiting bool    // the record of its process is a successor's
 	slow    int     // starts in a row that were too slow
+
+	sweeping messages.Snowflake // the run that is known dead, of which processes may be left; "": none
 }
 
 // inherit makes the record of a successor that of the cluster's process.

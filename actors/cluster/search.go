@@ -44,7 +44,7 @@ func (found) IgnoreDeadLetterLogging() {}
 // recall begins to find out what runs.
 func (c *Cluster) recall(ctx actor.Context) {
 	c.enter(ctx, messages.ClusterAdopting, c.adopting)
-	c.search = search{successor: !c.past.settled}
+	c.search, c.past.sweeping = search{successor: !c.past.settled}, "" // this search waits for that one
 	c.seekNext(ctx)
 }
 
@@ -191,6 +191,9 @@ func (c *Cluster) nothingLeft(ctx actor.Context, e proc.Exit) {
 		c.life = s.record.Life
 	}
 	switch {
+	case c.past.sweeping != "":
+		c.follow(ctx, e.Left)
+		return
 	case s.ended && c.why != nil:
 		c.fail(ctx, c.why)
 		return
@@ -226,17 +229,6 @@ func (c *Cluster) lost(ctx actor.Context, m found) {
 	default: // it is there: its death is awaited already
 		c.abandon()
 	}
-}
-
-// leftBehind looks for what a dead process left behind, where its exit does not say that nothing
-// is. What is to follow its end waits for the answer.
-func (c *Cluster) leftBehind(ctx actor.Context, e proc.Exit) (unknown bool) {
-	if e.Doubt == "" {
-		return false
-	}
-	c.search = search{ended: true}
-	c.doubt(ctx, errors.New(e.Doubt))
-	return true
 }
 
 // unordered describes the end of a process that was not ordered.

@@ -38,6 +38,8 @@ func (s *Supervisor) HandleFailure(system *actor.ActorSystem, supervisor actor.S
 	f, known := reason.(*Failure)
 	switch {
 	case s.stopping:
+	case known && w != nil && f.Sweeping && (w.ending || same(child, w.next)):
+		supervisor.ResumeChildren(child) // it fails again once nothing of its process is left
 	case known && w != nil && same(child, w.next):
 		s.successorDied(ctx, w, f)
 	case !known && (w == nil || w.ending || same(child, w.next)): // a panic of ours on the way to the end: it goes on
@@ -47,7 +49,10 @@ func (s *Supervisor) HandleFailure(system *actor.ActorSystem, supervisor actor.S
 		}
 	case !known:
 		s.panicked(ctx, w, world.AsError(reason))
-	case w == nil || w.ending: // its stop is ordered; the process is dead, so that was all
+	case w == nil:
+		supervisor.StopChildren(child)
+	case w.ending: // its stop is ordered; the process is dead, so that was all
+		ctx.Send(s.addresses.Events, messages.ClusterStoppedByOrder{Cluster: w.ID, Shards: w.Shards.String()})
 		supervisor.StopChildren(child)
 	default:
 		s.died(ctx, w, f)
@@ -73,8 +78,12 @@ func (s *Supervisor) panicked(ctx actor.Context, w *ward, err error) {
 
 // died carries out what the rule says about a dead cluster.
 func (s *Supervisor) died(ctx actor.Context, w *ward, f *Failure) {
-	var v plan.Verdict
-	w.history, v = plan.Restart(w.history, f.asPlanned(s.outage.On), time.Now(), s.w.Rand())
+	history, v := plan.Restart(w.history, f.asPlanned(s.outage.On), time.Now(), s.w.Rand())
+	if f.Sweeping && v.Action != plan.RestartAfter {
+		ctx.(actor.Supervisor).ResumeChildren(w.pid) // it fails again once nothing of its process is left
+		return
+	}
+	w.history, w.sweeping = history, f.Sweeping
 	w.served = w.served || f.Up > 0
 	s.hold(ctx, w, f.Held)
 	if v.Flapping {

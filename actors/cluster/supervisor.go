@@ -59,6 +59,7 @@ type ward struct {
 	fresh    bool   // its next start is to identify
 	seq      int    // of the pending restart
 	cancel   func() // of the pending restart
+	sweeping bool   // when that was set, processes of the last run could be left
 	ending   bool   // its stop was ordered
 	then     fate
 }
@@ -264,6 +265,8 @@ func (s *Supervisor) endFor(ctx actor.Context, w *ward, then fate, stop messages
 	switch {
 	case w.pid == nil:
 		s.buried(ctx, w)
+	case waiting && w.sweeping:
+		ctx.(actor.Supervisor).ResumeChildren(w.pid) // it fails again once nothing of its process is left
 	case waiting:
 		ctx.Send(s.addresses.Events, messages.ClusterStoppedByOrder{Cluster: w.ID, Shards: w.Shards.String()})
 		ctx.Stop(w.pid)

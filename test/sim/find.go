@@ -22,7 +22,7 @@ func (h *Host) find(b *boot, m proc.Mark, done func(proc.Process, error)) func()
 		}
 		for _, p := range h.Processes() {
 			if m.PID == p.pid && m.Started == p.Mark().Started || m.PID == 0 && p.holds(m.Env) {
-				p.boot, p.exited = b, nil
+				p.boot, p.died, p.exited = b, nil, nil
 				done(p, nil)
 				return
 			}

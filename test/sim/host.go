@@ -45,6 +45,8 @@ type Host struct {
 	// every Load of a file, and of List for the file "".
 	FindErr error
 	ReadErr func(name string) error
+	// SweepTakes is how long it takes to find what a dead process left behind.
+	SweepTakes time.Duration
 	// HookErr is the error of every Hook; Hooks are the hooks that ran.
 	HookErr error
 	Hooks   []Hook

@@ -26,6 +26,7 @@ type Proc struct {
 	pid     int
 	began   time.Time
 	boot    *boot // of its parent
+	died    func(proc.Exit)
 	exited  func(proc.Exit)
 	gone    bool
 	stopped bool
@@ -88,6 +89,9 @@ func (p *Proc) Env(name string) string {
 	}
 	return ""
 }
+
+// Died implements proc.Process.
+func (p *Proc) Died(died func(proc.Exit)) { p.died = died }
 
 // Wait implements proc.Process.
 func (p *Proc) Wait(exited func(proc.Exit)) { p.exited = exited }
@@ -219,7 +223,15 @@ func (p *Proc) end(e proc.Exit) {
 	if p.OnEnd != nil {
 		p.OnEnd()
 	}
-	p.Host.loop.After(p.Host.net.delay(p.Host.Name, p.Host.Name), func() {
+	soon := p.Host.net.delay(p.Host.Name, p.Host.Name)
+	if p.died != nil && e.Code != 0 {
+		p.Host.loop.After(soon, func() {
+			if p.died != nil && !p.boot.dead {
+				p.died(e)
+			}
+		})
+	}
+	p.Host.loop.After(soon+p.Host.SweepTakes+p.Host.net.delay(p.Host.Name, p.Host.Name), func() {
 		if p.exited == nil || p.boot.dead {
 			return
 		}

@@ -193,3 +193,31 @@ func TestEnding(t *testing.T) {
 		}
 	}
 }
+
+// A death that its exit explains is reported before the search for what it left behind; with exit
+// code 0 the search comes first.
+func TestDiedComesBeforeTheSearch(t *testing.T) {
+	leakless(t)
+	p, exits := run(t, sleeper)
+	died := make(chan Exit, 1)
+	p.Died(func(e Exit) { died <- e })
+	p.Signal(syscall.SIGKILL)
+	if got, want := receive(t, died), (Exit{Code: -1, Signal: syscall.SIGKILL}); got != want {
+		t.Errorf("died: %+v, want %+v", got, want)
+	}
+	receive(t, exits)
+
+	env, next := words(t)
+	p, exits = run(t, as("exit-on-term", env))
+	next()
+	p.Died(func(e Exit) { died <- e })
+	p.Signal(syscall.SIGTERM)
+	if got := receive(t, exits); got.Code != 0 {
+		t.Errorf("exited: %+v", got)
+	}
+	select {
+	case e := <-died:
+		t.Errorf("died with exit code 0: %+v", e)
+	default:
+	}
+}

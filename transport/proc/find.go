@@ -34,7 +34,7 @@ func (e *GoneError) Unwrap() error { return ErrGone }
 // found, claimed or not, is still watched, so that it leaves no zombie, and the next Find returns
 // it again, to its new owner alone.
 func Find(m Mark, done func(Process, error)) (cancel func()) {
-	p := &process{output: m.Output, mark: m.Env, ooms: ooms(), found: true}
+	p := &process{output: m.Output, mark: m.Env, ooms: ooms(), found: true, over: make(chan struct{})}
 	go p.adopt(m, done)
 	return p.cancel
 }
@@ -62,7 +62,7 @@ func (p *process) adopt(m Mark, done func(Process, error)) {
 // find returns p once it has the process, or the one that watches it already.
 func (p *process) find(m Mark) (*process, error) {
 	if other := again(m); other != nil {
-		return other, nil
+		return other.stillThere()
 	}
 	p.oomsAt = p.ooms.count()
 	c, dead, err := locate(m)
@@ -79,7 +79,7 @@ func (p *process) find(m Mark) (*process, error) {
 	p.child, p.alive = c, true
 	if other := hold(p); other != p {
 		c.forget()
-		return other, nil
+		return other.stillThere()
 	}
 	if dead {
 		p.watch()
@@ -91,11 +91,27 @@ func (p *process) find(m Mark) (*process, error) {
 	return p, nil
 }
 
+// stillThere returns p, which is watched already. If it has died, it waits for the end of the search
+// for what p left behind, and returns a *GoneError.
+func (p *process) stillThere() (*process, error) {
+	p.mu.Lock()
+	dead := p.dead
+	p.mu.Unlock()
+	if !dead {
+		return p, nil
+	}
+	<-p.over
+	if p.exit.Doubt != "" {
+		return nil, errors.New(p.exit.Doubt)
+	}
+	return nil, &GoneError{*p.exit}
+}
+
 // change makes the next caller of Wait the owner.
 func (p *process) change() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.found, p.exited = true, nil
+	p.found, p.died, p.exited = true, nil, nil
 }
 
 // watched is every process that a goroutine waits for, by pid: a second waiter would take its exit

@@ -74,7 +74,7 @@ func TestExitTellsOutOfMemory(t *testing.T) {
 			ooms, set := counter(t)
 			set(0)
 			ch := make(chan started, 1)
-			p := &process{ooms: ooms}
+			p := &process{ooms: ooms, over: make(chan struct{})}
 			go p.run(Spec{Argv: []string{"sleep", "1000"}}, func(p Process, err error) { ch <- started{p, err} })
 			s := receive(t, ch)
 			if s.err != nil {

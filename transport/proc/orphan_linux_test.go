@@ -147,6 +147,29 @@ func TestNothingWithTheMarkOutlivesItsProcess(t *testing.T) {
 	}
 }
 
+// A Find that comes between a death and the end of the search waits for that end.
+func TestFindWaitsForTheSearch(t *testing.T) {
+	leakless(t)
+	m := newMark()
+	p, exits := run(t, Spec{Argv: []string{"sleep", "1000"}, Env: []string{m.Env}, Mark: m.Env})
+	helper := left(t, m.Env)
+	m = Mark{PID: p.PID(), Started: p.Mark().Started, Boot: p.Mark().Boot, Env: m.Env}
+	finds := make(chan (<-chan started), 1)
+	p.Died(func(Exit) {
+		ch, _ := seek(m)
+		finds <- ch
+	})
+	p.Signal(syscall.SIGKILL)
+	s := receive(t, receive(t, finds))
+	if gone := (&GoneError{}); !errors.As(s.err, &gone) || gone.Exit != (Exit{Code: -1, Signal: syscall.SIGKILL, Left: 1}) {
+		t.Errorf("got %v, %v", s.process, s.err)
+	}
+	if !gone(helper) {
+		t.Error("the helper runs when its leader is reported as gone")
+	}
+	receive(t, exits)
+}
+
 // Without a record of a run of the cluster, it is found by the entry of all its runs, and ended.
 func TestFindEndsEveryRunOfTheOwner(t *testing.T) {
 	leakless(t)

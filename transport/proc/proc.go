@@ -4,8 +4,8 @@
 // A process outlives CONTROL on purpose: nothing here ends with CONTROL, no pipe, no death signal
 // (DESIGN §1.3).
 //
-//	         forked               leader gone                    group gone
-//	Start ──────────▶ running ──────────────────▶ swept, reaped ────────────▶ exited(Exit)
+//	         forked               leader gone                   group gone           mark gone
+//	Start ──────────▶ running ──────────────────▶ swept, reaped ──────▶ died(Exit) ─────▶ exited(Exit)
 //	   └─▶ done(error)   ▲ cancel without Wait: SIGKILL
 //	Find ────────────────┘ of an earlier run
 //	   └─▶ done(error)
@@ -98,6 +98,11 @@ type Process interface {
 	// Mark identifies the process by its pid, start time and boot; the caller adds the entries of
 	// its environment.
 	Mark() Mark
+	// Died has died called as soon as the process is reaped and its group swept, before the search
+	// for the processes with its mark, which Wait's exited follows. It is not called if the exit is
+	// code 0 or unknown: then the end is explained by what the process left behind. Called before
+	// Wait, if at all.
+	Died(died func(Exit))
 	// Wait claims the process: exited is called exactly once, after the process is reaped and its
 	// group and the processes with its mark are swept. Called once; never from within Wait. An
 	// unclaimed process is killed when its Start is cancelled.

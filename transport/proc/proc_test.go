@@ -53,6 +53,12 @@ func play(role string) {
 		syscall.Exit(code)
 	case "stay":
 		say("up")
+	case "exit-on-term":
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM)
+		say("up")
+		<-term
+		syscall.Exit(0)
 	case "ignore-term":
 		signal.Ignore(syscall.SIGTERM)
 		say("up")

@@ -20,7 +20,7 @@ var ErrCancelled = errors.New("start cancelled")
 // cancel abandons the attempt and kills the group of a process whose Wait was not called so far;
 // after Wait it does nothing. It never blocks, and is safe for concurrent and repeated use.
 func Start(spec Spec, done func(Process, error)) (cancel func()) {
-	p := &process{output: spec.Output, mark: spec.Mark, ooms: ooms()}
+	p := &process{output: spec.Output, mark: spec.Mark, ooms: ooms(), over: make(chan struct{})}
 	go p.run(spec, done)
 	return p.cancel
 }
@@ -41,8 +41,12 @@ type process struct {
 	killed    bool // we sent SIGKILL
 	cancelled bool
 	found     bool       // Find returned it since: Start's cancel no longer applies
+	died      func(Exit) // set by Died
 	exited    func(Exit) // set by Wait
+	dead      bool       // reaped; processes with its mark may live
 	exit      *Exit      // set at the end
+
+	over chan struct{} // closed at the end
 }
 
 // run performs one attempt and watches its process.
@@ -120,7 +124,7 @@ func (p *process) watch() {
 		_ = syscall.Kill(-p.child.pid, syscall.SIGKILL) // ESRCH: the leader was alone
 	}
 	status, err := p.child.reap()
-	p.alive = false
+	p.alive, p.dead = false, true
 	killed := p.killed
 	p.mu.Unlock()
 	if !taken {
@@ -128,10 +132,6 @@ func (p *process) watch() {
 	}
 
 	exit := Exit{Code: -1, Tail: tail(p.output, p.before)}
-	left, doubt := end(p.mark)
-	if exit.Left = left; doubt != nil {
-		exit.Doubt = doubt.Error()
-	}
 	switch {
 	case err != nil: // another process reaped it, such as a foreign one's parent: nothing is known
 	case status.Signaled():
@@ -141,10 +141,21 @@ func (p *process) watch() {
 		exit.Code = status.ExitStatus()
 	}
 	p.mu.Lock()
+	died := p.died
+	p.mu.Unlock()
+	if died != nil && err == nil && exit.Code != 0 {
+		died(exit)
+	}
+	left, doubt := end(p.mark) // looks at every process of the machine
+	if exit.Left = left; doubt != nil {
+		exit.Doubt = doubt.Error()
+	}
+	p.mu.Lock()
 	p.exit = &exit
 	exited := p.exited
 	p.mu.Unlock()
 	drop(p)
+	close(p.over)
 	if exited != nil {
 		exited(exit)
 	}
@@ -176,6 +187,15 @@ func (p *process) PID() int { return p.child.pid }
 
 // Mark implements Process.
 func (p *process) Mark() Mark { return Mark{PID: p.child.pid, Started: p.child.started, Boot: boot()} }
+
+// Died implements Process.
+func (p *process) Died(died func(Exit)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.dead {
+		p.died = died
+	}
+}
 
 // Wait implements Process.
 func (p *process) Wait(exited func(Exit)) {
