@@ -19,7 +19,7 @@ type WebhookOptions struct {
 	Machine string   // this machine's name in the fleet
 }
 
-// webhookTimeout is how long Discord may take to answer.
+// webhookTimeout is the time for Discord's answer.
 const webhookTimeout = 10 * time.Second
 
 // Webhook returns the behaviour that posts events to a channel of Discord, one embed per event and

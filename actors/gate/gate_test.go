@@ -73,8 +73,8 @@ func TestGateWritesBeforeItGrants(t *testing.T) {
 	})
 }
 
-// A report ends the hold of a bucket, for the next run too: it was held for minutes, and is free five
-// seconds after its use.
+// A report ends the hold of a bucket, for the next run too: it was held for minutes, and is free
+// five seconds after its use.
 func TestGateGivesBackForTheNextLife(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
@@ -148,8 +148,8 @@ func TestGateRecovers(t *testing.T) {
 	})
 }
 
-// After the loss of the link the gate grants once every permit that MASTER granted to any machine is
-// over, not before and not later.
+// After the loss of the link the gate grants once every permit that MASTER granted to any machine
+// is over, not before and not later.
 func TestGateWaitsForWhatMasterGranted(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
@@ -170,7 +170,8 @@ func TestGateWaitsForWhatMasterGranted(t *testing.T) {
 	})
 }
 
-// While the fleet is halted MASTER is asked for nothing, and nothing is given at our own pace.
+// While the fleet is halted the gate requests nothing from MASTER, and grants nothing at its own
+// pace.
 func TestGateIsHalted(t *testing.T) {
 	for _, permits := range []bool{true, false} {
 		sim.PlaySolo(t, func(s *sim.Solo) {

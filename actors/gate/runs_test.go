@@ -48,9 +48,9 @@ func request(id string, shard int) messages.WantPermit {
 	return messages.WantPermit{ID: id, Shards: 1, Shard: shard, Cause: messages.CauseStart}
 }
 
-// After a crash of CONTROL the next run waits for the permits of the previous one: until five seconds
-// after the end of a permit, whose report was in memory only, and after the holds of bots that cannot
-// ask.
+// After a crash of CONTROL the next run waits for the permits of the previous one: until five
+// seconds after the end of a permit, whose report was in memory only, and after the holds of bots
+// that cannot ask.
 func TestNextGateWaits(t *testing.T) {
 	for name, story := range map[string]func(t *testing.T, s *sim.Solo){
 		"for what it granted": func(t *testing.T, s *sim.Solo) {
@@ -136,8 +136,8 @@ func TestNextGateWaits(t *testing.T) {
 	}
 }
 
-// MASTER hears when each bucket was used last: a report sets that, but not one that is so late that
-// the bucket was given away since.
+// MASTER gets the last use of each bucket. A report sets it, except one so late that the bucket was
+// granted again.
 func TestGateHandsOver(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
@@ -208,8 +208,8 @@ func TestGateAsksInOrder(t *testing.T) {
 	})
 }
 
-// A permit of MASTER is sent as soon as it may be used, by the clock that cannot be set, and until it
-// is over; a refused request is sent again when MASTER allows.
+// A permit of MASTER is sent as soon as it may be used, by the clock that cannot be set, and until
+// it is over; a refused request is sent again when MASTER allows.
 func TestGateFollowsMaster(t *testing.T) {
 	const in = 300 * time.Millisecond
 	for name, c := range map[string]struct {

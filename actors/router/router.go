@@ -60,7 +60,7 @@ type Conn struct {
 	Cluster  messages.ClusterID
 	Shards   messages.ShardRange
 	Link     transport.Link
-	Stock    bool // it did not announce our protocol
+	Stock    bool // it did not announce CONTROL's protocol
 	asking   int  // its unanswered requests
 	round    int
 	refused  int       // frames for it since the last report
