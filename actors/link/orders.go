@@ -9,7 +9,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// orders is what is remembered of MASTER's orders: state is the truth, acks are hints, and a
+// orders holds what is remembered of MASTER's orders: state is the truth, acks are hints, and a
 // repeated order is answered from memory (PROTOCOL B1).
 type orders struct {
 	connects  map[messages.ShardRange]string // the id of the connect that granted a range

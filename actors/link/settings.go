@@ -13,8 +13,8 @@ import (
 // This file holds the settings that MASTER gives the fleet, and which of them apply here: the bot's
 // sharding is pinned by what is served.
 
-// sharding is how the bot is cut into clusters. A machine serves by one at a time: sessions, and
-// the ids of clusters, mean nothing under another.
+// sharding describes how the bot is cut into clusters. A machine serves by one at a time: sessions,
+// and the ids of clusters, mean nothing under another.
 type sharding struct{ shards, perCluster int }
 
 func shardingOf(s messages.Settings) sharding { return sharding{s.ShardCount, s.ShardsPerCluster} }

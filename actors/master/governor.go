@@ -380,7 +380,7 @@ func (g *Governor) reported(m report, now time.Time) {
 	}
 }
 
-// arrives is how long an identify may take from its report here to Discord, at most.
+// arrives is the longest time an identify may take from its report here to Discord.
 const arrives = 2 * time.Second
 
 // count begins a question to Discord: its answer may leave out identifies on their way to it, and

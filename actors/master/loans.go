@@ -13,7 +13,7 @@ import (
 // This file holds the shares of the day's budget that machines may spend while MASTER is away. Each
 // gets its share by the ack of a heartbeat, and reports in the next what it has.
 
-// loans is what the governor has lent.
+// loans holds what the governor has lent.
 type loans struct {
 	shards int // of the whole bot
 	of     map[string]*loan
@@ -53,10 +53,10 @@ func (hasNone) IgnoreDeadLetterLogging() {}
 func (lent) IgnoreDeadLetterLogging()    {}
 
 const (
-	// lentFor is how long a machine that is away counts as having its share: Discord's day.
+	// lentFor is the time for which a machine that is away counts as having its share: Discord's day.
 	lentFor = 24 * time.Hour
-	// lentWait is how soon a request comes again that waits for shares to become smaller: two
-	// heartbeats.
+	// lentWait is the delay after which a request comes again that waits for shares to become smaller:
+	// two heartbeats.
 	lentWait = 10 * time.Second
 )
 

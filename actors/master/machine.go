@@ -43,7 +43,7 @@ type Machine struct {
 // addresses are the actors that a machine sends to.
 type addresses struct{ fleet, governor, sessions *actor.PID }
 
-// deadAfter is how much longer than its interval a CONTROL may be silent (seed).
+// deadAfter is the time beyond its interval for which a CONTROL may be silent (seed).
 const deadAfter = 15 * time.Second
 
 // Messages from a machine's link.

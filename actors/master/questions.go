@@ -13,7 +13,7 @@ import (
 // This file decides when the governor has Discord asked before it grants: max_concurrency may have
 // changed, above all after Discord threw out sessions, and a grant by the old one breaks the limit.
 
-// questions is what the governor knows of Discord's answers.
+// questions holds the governor's state of asking Discord.
 type questions struct {
 	asks    bool      // Discord, at all
 	follows bool      // max_concurrency is Discord's, not set by hand

@@ -25,7 +25,7 @@ type kept struct {
 	origin *origin
 }
 
-// origin is what the sessions of one start have in common.
+// origin holds what the sessions of one start have in common.
 type origin struct {
 	url, user, application string
 	intents                int64

@@ -15,7 +15,7 @@ import (
 // sessions as it likes, and another program may use the token. Only Discord counts them, so it is
 // asked more often while there are signs of trouble.
 
-// watch is what the governor knows of them.
+// watch holds the governor's counts of them.
 type watch struct {
 	heldAt     time.Time // when a bot that cannot ask had its buckets last; zero: there is none
 	counted    int       // identifies that were left by Discord's last answer
@@ -24,11 +24,12 @@ type watch struct {
 }
 
 const (
-	// watchEvery is how often Discord is asked in any case.
+	// watchEvery is the interval at which Discord is asked in any case.
 	watchEvery = 15 * time.Minute
-	// troubleFor is how long it is asked every minute after a bot that cannot ask was started.
+	// troubleFor is the time for which it is asked every minute after a start of a bot that cannot
+	// ask.
 	troubleFor = 2 * time.Minute
-	// reportEvery is how often identifies that were not granted are reported.
+	// reportEvery is the least time between reports of identifies that were not granted.
 	reportEvery = 10 * time.Minute
 )
 

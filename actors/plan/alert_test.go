@@ -8,7 +8,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// raised is when the alerts of these tests happened.
+// raised is the time of the alerts of these tests.
 var raised = time.Date(2026, 1, 2, 4, 4, 5, 678e6, time.FixedZone("", 3600))
 
 func TestAlarming(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Budget is what is left of the day's identifies (Discord docs, Gateway: Session Start Limit).
+// Budget holds what is left of the day's identifies (Discord docs, Gateway: Session Start Limit).
 // Discord resets the token of a bot that exceeds it.
 type Budget struct {
 	Total, Remaining int // 0 and 0: unknown
@@ -14,7 +14,7 @@ type Budget struct {
 	Reset            time.Time
 }
 
-// day is how long a budget lasts.
+// day is the length of a budget.
 const day = 24 * time.Hour
 
 // NewBudget reserves a cold start of shards identifies, at most half of total.

@@ -2,7 +2,7 @@ package plan
 
 import "time"
 
-// ForgivenFor is how long a process may exceed its time while its machine is short of CPU time.
+// ForgivenFor is the time by which a process may be late while its machine is short of CPU time.
 const ForgivenFor = time.Minute
 
 // Lateness is the decision about a late process.
@@ -27,7 +27,7 @@ func Late(starved, allowed bool, late time.Duration) Lateness {
 	}
 }
 
-// stretchMost is how many starts that were too slow double the time of the next one.
+// stretchMost limits how many too slow starts double the time of the next one.
 const stretchMost = 2
 
 // Stretched returns the time limit of a start after slow starts that were too slow: doubled for
@@ -36,7 +36,7 @@ func Stretched(limit time.Duration, slow int) time.Duration {
 	return limit << min(slow, stretchMost)
 }
 
-// killTurn is how long a process killed for being late has until all its shards are READY, before
+// killTurn is the time a process killed for being late has until all its shards are READY, before
 // the next one may be killed.
 const killTurn = 3 * time.Minute
 

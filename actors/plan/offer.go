@@ -6,8 +6,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// OfferedFor is how long a session without an owner is worth a RESUME: Discord keeps it "a few
-// minutes", one report gives 90 s, so 60 s are planned for (PROTOCOL B5).
+// OfferedFor limits the age of a session without an owner that is worth a RESUME: Discord keeps it
+// "a few minutes", one report gives 90 s, so 60 s are planned for (PROTOCOL B5).
 const OfferedFor = 60 * time.Second
 
 // Kept is a session and how long it has had no owner.

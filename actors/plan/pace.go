@@ -8,16 +8,17 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// IdentifyEvery is how far apart Discord wants the IDENTIFYs of a bucket (shard % max_concurrency)
-// (Discord docs, Gateway: Rate Limiting).
+// IdentifyEvery is the distance Discord requires between IDENTIFYs of a bucket (shard %
+// max_concurrency) (Discord docs, Gateway: Rate Limiting).
 const IdentifyEvery = 5 * time.Second
 
-// Lead is how long before its time a permit may be sent to a machine whose clock is known: the
-// delay of most networks. Were that clock entirely wrong, an identify would be early by no more.
+// Lead is the time ahead of its start at which a permit may be sent to a machine whose clock is
+// known: the delay of most networks. Were that clock entirely wrong, an identify would be early by
+// no more.
 const Lead = 100 * time.Millisecond
 
-// lostReport is how long after its time to live an unreported permit still counts as about to be
-// used (PROTOCOL B1, DESIGN §5).
+// lostReport is the time after its time to live for which an unreported permit still counts as
+// about to be used (PROTOCOL B1, DESIGN §5).
 const lostReport = time.Second
 
 // Slots of a machine that paces itself beside others (PROTOCOL B3).

@@ -119,7 +119,7 @@ func counts(clusters, per int, takers []Taker) []int {
 	return all
 }
 
-// Capacity is what a machine reports of itself.
+// Capacity holds the size of a machine, as it reports it.
 type Capacity struct {
 	CPUs   int
 	Memory int64   // bytes

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Rate is how often something happens, from a count of it that is reported now and then. The zero
-// Rate knows nothing.
+// Rate measures how often something happens, from a count of it that is reported now and then. The
+// zero Rate knows nothing.
 type Rate struct {
 	count     int64
 	at        time.Time // of count; zero: there was none

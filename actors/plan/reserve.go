@@ -9,12 +9,12 @@ import (
 // A bot that cannot ask for permits has every bucket of its shards reserved before its start, until
 // all its shards are READY or it is dead.
 const (
-	// HoldFor is how long a bucket is kept, at least, without a renewal: how long it stays busy when
-	// its CONTROL dies.
+	// HoldFor is the least time a bucket is kept without a renewal: it stays busy that long when its
+	// CONTROL dies.
 	HoldFor = 90 * time.Second
-	// HoldMost is how long it is kept at most.
+	// HoldMost is the longest time it is kept.
 	HoldMost = 5 * time.Minute
-	// HoldAgain is how often it is renewed.
+	// HoldAgain is the interval of renewals.
 	HoldAgain = 30 * time.Second
 )
 
@@ -104,7 +104,7 @@ func Holding(last, now time.Time) time.Duration {
 	return min(max(last.Sub(now), HoldFor), HoldMost)
 }
 
-// assumedAfter is how long a process whose readiness is only assumed must have lived for its start
+// assumedAfter is the time a process whose readiness is only assumed must have lived for its start
 // to count as one that worked.
 const assumedAfter = 5 * time.Minute
 

@@ -34,7 +34,7 @@ type History struct {
 	delay  time.Duration // the wait before the last restart after a short service
 	short  time.Time     // when a short service ended last
 	flaps  []time.Time   // deaths within healthyAfter of READY, the newest flapCount
-	broken []time.Time   // panics of ours, the newest brokenCount
+	broken []time.Time   // panics of CONTROL, the newest brokenCount
 }
 
 // Served returns the history of a cluster whose shards were all READY: the next failed start is the

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Share is what one of several may use of what all have in common: Burst at once, and then
-// PerSecond. A new one is full.
+// Share limits what one of several may use of a common resource: Burst at once, and then PerSecond.
+// A new one is full.
 type Share struct {
 	Burst     int
 	PerSecond float64 // more than 0

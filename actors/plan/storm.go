@@ -12,7 +12,8 @@ const (
 	stormFactorBlind = MaxRestarts + 1
 	stormWindow      = 10 * time.Minute
 
-	// InvalidatedMost is how many identifies of one shard, whose session Discord ended, are no storm.
+	// InvalidatedMost is the number of identifies of one shard, whose session Discord ended, that are
+	// no storm.
 	InvalidatedMost = 6
 )
 

@@ -22,8 +22,8 @@ const (
 	footerMax     = 2048
 )
 
-// WebhookBurst is how many requests one webhook takes in webhookWindow. Discord publishes its limit
-// in headers only; these are the values seen there.
+// WebhookBurst limits the requests to one webhook in webhookWindow. Discord publishes its limit in
+// headers only; these are the values seen there.
 const (
 	WebhookBurst  = 5
 	webhookWindow = 2 * time.Second
@@ -33,8 +33,8 @@ const (
 const (
 	retryAfterMin = 100 * time.Millisecond
 	retryAfterMax = 10 * time.Minute
-	// WebhookTries is how often one message is sent that Discord fails to take; the waits between, 1
-	// to 32 s, are a minute in all.
+	// WebhookTries limits the attempts to send a message that Discord fails to take; the waits
+	// between, 1 to 32 s, are a minute in all.
 	WebhookTries = 7
 )
 

@@ -73,7 +73,7 @@ type World struct {
 	// it, the simulation has one that runs one message a turn.
 	Props func(name string, wanted actor.MailboxProducer) []actor.PropsOption
 	Log   zerolog.Logger
-	// Secrets is what this process must not pass on; nil redacts nothing.
+	// Secrets holds what this process must not pass on; nil redacts nothing.
 	Secrets *Secrets
 }
 
@@ -96,5 +96,5 @@ type Response struct {
 // ResponseHeaders are the headers of an answer that are read, by their canonical names.
 var ResponseHeaders = []string{"Content-Type", "Location", "Retry-After"}
 
-// ResponseMax is how much of an answer is read; a longer one is an error.
+// ResponseMax limits the bytes of an answer; a longer one is an error.
 const ResponseMax = 1 << 20

@@ -45,7 +45,7 @@ const (
 	masterURL = "ws://master:8642"
 )
 
-// defaultSeeds is how many seeds a story runs with where SIM_N is unset.
+// defaultSeeds is the number of seeds a story runs with where SIM_N is unset.
 const defaultSeeds = 20
 
 // A simulation makes much garbage and keeps little: collecting it as often as a daemon does would

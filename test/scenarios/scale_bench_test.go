@@ -15,7 +15,7 @@ import (
 	codec "github.com/discluster/control/transport/master"
 )
 
-// perMachine is how many shards a machine of the large fleet has.
+// perMachine is the number of shards of a machine of the large fleet.
 const perMachine = 160
 
 // crowd is a fleet of CONTROLs that are only their links: they send what CONTROLs send, at the same

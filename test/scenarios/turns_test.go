@@ -27,7 +27,7 @@ type foreign struct {
 	began, up time.Duration // zero: not so far
 }
 
-// knowledge is how much of PROTOCOL B1 a foreign CONTROL knows.
+// knowledge is the part of PROTOCOL B1 that a foreign CONTROL knows.
 type knowledge int
 
 const (

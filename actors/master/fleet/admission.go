@@ -107,7 +107,7 @@ func (f *Fleet) greet(m *machine) {
 	}
 }
 
-// speakWithin is how long a CONTROL that speaks PROTOCOL A6 alone, as far as its greeting shows,
+// speakWithin is the time a CONTROL that speaks PROTOCOL A6 alone, as far as its greeting shows,
 // may take to report what it is. After that it counts as one that never does.
 const speakWithin = 10 * time.Second
 

@@ -12,7 +12,7 @@ import (
 // MASTER obeys a Discord that refuses to be asked, also in its next run: asking again prolongs the
 // lockout.
 
-// discord is what the fleet knows of Discord's answers.
+// discord holds what the fleet knows of Discord's answers.
 type discord struct {
 	posed        bool // a question is under way
 	budgeted     bool // the budget was answered, in this run of MASTER
@@ -38,10 +38,10 @@ type Refusal struct {
 var ErrUnauthorized = errors.New("discord.token: Discord does not know it (401)")
 
 const (
-	// othersAfter is how long Discord may take to answer at MASTER's start, before CONTROLs are asked
+	// othersAfter is the time Discord may take to answer at MASTER's start, before CONTROLs are asked
 	// what they serve: their leases run out while it waits.
 	othersAfter = 2 * time.Second
-	// freshFor is how long Discord's answer is good enough for a large start.
+	// freshFor is the time for which Discord's answer is good enough for a large start.
 	freshFor = time.Minute
 )
 

@@ -16,8 +16,8 @@ import (
 // with its sessions; if it returns, it lets go of that, and becomes a spare. Nothing is decided
 // while no machine is linked, nor by a timer that comes late: then MASTER itself was away.
 
-// returnWithin is how long a CONTROL may take to come back to a MASTER that was away: its longest
-// wait between two dials, 30 s + 10 % (PROTOCOL B1), and its greeting.
+// returnWithin is the longest time a CONTROL may take to come back to a MASTER that was away: its
+// longest wait between two dials, 30 s + 10 % (PROTOCOL B1), and its greeting.
 const returnWithin = 36 * time.Second
 
 // expect gives a machine that is away the time to come back.

@@ -40,7 +40,7 @@ type reported struct {
 	counts   Counted
 }
 
-// assigned is what MASTER assigned to a machine, whether the machine has confirmed it or not.
+// assigned holds what MASTER assigned to a machine, whether the machine has confirmed it or not.
 type assigned struct {
 	epoch    int64 // that it was greeted with
 	granted  []messages.ShardRange

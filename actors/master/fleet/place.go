@@ -13,8 +13,8 @@ import (
 // serve is its own unless it was granted to another.
 
 const (
-	// connectMax is how many shards one order grants at most: their sessions travel with it, and a
-	// frame has at most 1 MiB (PROTOCOL B1).
+	// connectMax limits the shards of one order: their sessions travel with it, and a frame has at
+	// most 1 MiB (PROTOCOL B1).
 	connectMax = 1000
 	// largeStart is the number of shards from which on Discord is asked how many identifies are left;
 	// where no machine serves, before any are granted.
@@ -22,7 +22,7 @@ const (
 	// offloadWithin is the time for the bots' handlers when another machine serves their shards
 	// already.
 	offloadWithin = time.Second
-	// refusedBackoff is how long a machine that refused a range gets none.
+	// refusedBackoff is the time for which a machine that refused a range gets none.
 	refusedBackoff = time.Minute
 )
 

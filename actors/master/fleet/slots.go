@@ -13,7 +13,7 @@ import (
 // machine has, or half of another machine's once that one has reported that it knows. While a
 // machine is away MASTER grants nothing in its slots.
 
-// slots is what the fleet knows of them beside its machines.
+// slots holds what the fleet knows of them beside its machines.
 type slots struct {
 	// when a machine first brought slots of an earlier run of MASTER; zero: none did. A machine that
 	// is away may have those that none here has
@@ -26,10 +26,10 @@ type slots struct {
 }
 
 const (
-	// forgetAfter is how long a machine that is away keeps its slots, and its name.
+	// forgetAfter is the time for which a machine that is away keeps its slots, and its name.
 	forgetAfter = time.Hour
-	// slotsWithin is how long a machine that does not report that it knows its slots delays the
-	// others.
+	// slotsWithin is the time for which a machine that does not report that it knows its slots delays
+	// the others.
 	slotsWithin = 5 * time.Second
 	// leaseMargin is the time the end of a lease may take: a second for the bots' handlers, and the
 	// death of a process that does not obey.
