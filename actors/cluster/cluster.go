@@ -17,7 +17,7 @@ import (
 
 // Cluster runs one cluster process: it owns the OS process and the IPC connection.
 //
-//	adopting ── an earlier life's process ──┐        unknown: the search did not answer, and is repeated
+//	adopting ── an earlier run's process ───┐        unknown: the search failed and is repeated
 //	   │ none          started              ▼       IDENTIFY              all READY
 //	spawning ───────────▶ greeting ─────────▶ connecting ──────────▶ serving
 //	   ▲                      │                    │                    │
@@ -25,54 +25,56 @@ import (
 //	                          └─── StopRun ────────┴────────────────────┴──▶ draining ──▶ (RunStopped)
 //	                          └─── mute, timeout, wrong answer, failure ───▶ killing  ──▶ (Failure)
 //
-// A process that ends unordered is a Failure in every state. Failure is escalated only when the process is known dead; ClusterSupervisor decides then.
-// A stop that nobody ordered closes the socket and leaves the process alone.
+// An unordered end of the process is a Failure in every state. It is escalated once the process is
+// known dead; the Supervisor decides then. An unordered stop of the actor closes the socket and
+// leaves the process running.
 type Cluster struct {
 	world.States
 	addresses world.Addresses
 	options   Options
 	settings  messages.Settings
 	plan      plan.Cluster
-	manager   messages.Snowflake // of this life of CONTROL
+	manager   messages.Snowflake // of this run of CONTROL
 	mint      *messages.Mint
-	past      *past
-	reborn    bool // this actor was there before: its process died, or our own code failed
-	successor bool // in a rolling restart: it waits for the end of the one before it
-	adopted   bool // the process is of an earlier life
-	changed   bool // and was started otherwise than it would be now
-	again     bool // the ordered end is for another start
-	unsaved   bool // the disk takes no record
-	served    bool // every shard was READY once, in this life of the process
+	handover  *handover
+	reborn    bool // the actor was restarted: its process died, or CONTROL's code failed
+	successor bool // in a rolling restart: it waits for the end of the old process
+	adopted   bool // the process is of an earlier run of CONTROL
+	changed   bool // and was started with other options than now
+	again     bool // the ordered end precedes another start
+	unsaved   bool // the last save of the record failed
+	served    bool // every shard was READY once in this run of the process
 
-	life    plan.Run
+	run     plan.Run
 	started time.Time
 	process proc.Process
-	exit    *proc.Exit // set once it is dead
+	exit    *proc.Exit // set once the process is dead
 	cancel  func()     // of the start or the dial under way
-	up      time.Time  // when every shard was READY first in this life
+	up      time.Time  // when every shard was READY first in this run of CONTROL
 	why     *Failure   // why it is being killed
-	shot    bool       // it was sent SIGKILL at the end of its grace
+	shot    bool       // SIGKILL was sent at the end of its grace
 
-	search search // for what ran before
+	search search // for an earlier process
 	patience
 	reservation // of buckets, where the bot cannot ask for permits
-	ipc         // its conversation with the process
-	shares      // of what all clusters have in common
+	ipc         // the IPC with the process
+	shares      // of what all clusters use
 }
 
-// pauses of a Cluster.
+// Pauses of a Cluster.
 const (
 	redialEvery  = 50 * time.Millisecond  // a socket appears some 0.2 s after exec (PROTOCOL A3)
-	relinkWithin = 5 * time.Second        // for a socket that closed while its process lives
-	lastWords    = 100 * time.Millisecond // for reading what a dead process wrote; it is there already, unless a child of it holds the socket
+	relinkWithin = 5 * time.Second        // for a socket that closed while its process runs
+	lastWords    = 100 * time.Millisecond // to read what a dead process wrote, which is there already unless a child holds the socket
 )
 
-// newCluster gives the props of one cluster. settings is read at every start of the actor: it may have changed since the last.
+// newCluster returns the props of one cluster. settings is read at every start of the actor,
+// because it may have changed.
 func newCluster(w *world.World, addresses world.Addresses, o Options, pid int, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint, reborn, before := &messages.Mint{Worker: uint32(pid)}, false, &past{settled: successor}
+	mint, reborn, before := &messages.Mint{Worker: uint32(pid)}, false, &handover{settled: successor}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, past: before, shares: newShares(c.Shards.Len())}
-		successor, reborn = false, true // one that starts again has taken its place
+		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, handover: before, shares: newShares(c.Shards.Len())}
+		successor, reborn = false, true // a restarted actor is no successor
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
 	})
@@ -82,9 +84,9 @@ func (c *Cluster) spawning(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		switch {
-		case c.past.buried && c.past.sweeping != "":
+		case c.handover.dead && c.handover.sweeping != "":
 			c.awaitSweep(ctx)
-		case c.successor || c.past.buried:
+		case c.successor || c.handover.dead:
 			c.spawn(ctx)
 		default:
 			c.recall(ctx)
@@ -100,8 +102,8 @@ func (c *Cluster) spawning(ctx actor.Context) {
 		c.own(ctx, m.process)
 		c.note(ctx, m.process)
 		c.meet(ctx)
-	case messages.StopRun: // what is being started has to be known dead
-		if c.cancel == nil { // nothing is, yet
+	case messages.StopRun: // a process under way must be known dead
+		if c.cancel == nil { // none is under way
 			c.stopped(ctx)
 			return
 		}
@@ -116,10 +118,10 @@ func (c *Cluster) greeting(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
 		switch {
-		case time.Since(m.Due) > router.DeepSleep: // we slept, not the bot
+		case time.Since(m.Due) > router.DeepSleep: // this machine was suspended, not the bot
 			ctx.Send(c.addresses.Events, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(time.Since(m.Due))})
 			c.In(ctx, c.helloTimeout())
-		case c.adopted && c.link != nil: // it ran before, and takes no HELLO now
+		case c.adopted && c.link != nil: // it ran before but does not answer HELLO now
 			c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
 		default:
 			c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseHelloTimeout, Err: c.helloError(), WaitedFor: c.waitsFor()})
@@ -142,12 +144,12 @@ func (c *Cluster) connecting(ctx actor.Context) {
 
 func (c *Cluster) serving(ctx actor.Context) { c.connecting(ctx) }
 
-// draining waits for the end that the bot was asked for.
+// draining waits for the end of a bot that was asked to end.
 func (c *Cluster) draining(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case world.Timeout:
 		c.kill(ctx, syscall.SIGTERM, nil)
-	case world.Recovered: // the timeout may be lost to a panic of ours
+	case world.Recovered: // the panic may have lost the timeout
 		c.In(ctx, c.options.KillGrace)
 	case messages.StopRun: // ordered twice
 	default:
@@ -155,14 +157,14 @@ func (c *Cluster) draining(ctx actor.Context) {
 	}
 }
 
-// killing waits for the death of a process that is beyond repair, or did not drain in time.
+// killing waits for the death of a process that failed or did not drain in time.
 func (c *Cluster) killing(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
 		switch {
-		case c.process == nil: // its start hangs, and was given up
+		case c.process == nil: // its start hangs and was abandoned
 			c.stopped(ctx)
-		case c.shot: // the word of its end may have been lost to a panic of ours
+		case c.shot: // a panic may have lost the message of its end
 			c.seek(ctx)
 			c.In(ctx, c.options.KillGrace)
 		default:
@@ -174,22 +176,22 @@ func (c *Cluster) killing(ctx actor.Context) {
 		c.In(ctx, c.options.KillGrace)
 	case found:
 		c.lost(ctx, m)
-	case runStarted: // its end was ordered meanwhile
+	case runStarted: // its end was ordered during the start
 		if m.err != nil {
 			c.stopped(ctx)
 			return
 		}
 		c.own(ctx, m.process)
 		m.process.Signal(syscall.SIGKILL)
-	case messages.StopRun: // it dies anyway, and now it shall
+	case messages.StopRun: // it is dying already, now by an order
 		c.why = nil
 	default:
 		c.ending(ctx)
 	}
 }
 
-// mourning reads what a dead process wrote before its end: its last word may be that no restart cures it, or that it has used a permit.
-func (c *Cluster) mourning(ctx actor.Context) {
+// afterExit reads what a dead process wrote before its end: a fatal close code, or a used permit.
+func (c *Cluster) afterExit(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case world.Timeout:
 		c.fail(ctx, c.why)
@@ -202,10 +204,10 @@ func (c *Cluster) mourning(ctx actor.Context) {
 		}
 	case runExited:
 		c.logLeft(m.exit.Left)
-		c.past.sweeping = ""
+		c.handover.sweeping = ""
 		c.leftBehind(ctx, m.exit)
 	case messages.StopRun:
-		if c.past.sweeping == "" {
+		if c.handover.sweeping == "" {
 			c.stopped(ctx)
 			return
 		}
@@ -217,24 +219,24 @@ func (c *Cluster) mourning(ctx actor.Context) {
 	}
 }
 
-// over is what is left once the end has been told: nothing matters any more.
-func (c *Cluster) over(ctx actor.Context) {
+// terminal ignores every message: the exit has been reported.
+func (c *Cluster) terminal(ctx actor.Context) {
 	switch ctx.Message().(type) {
-	case *actor.Stopping: // nobody follows
+	case *actor.Stopping: // no actor replaces this one
 		c.W.Remove(c.recordName(), func(error) {})
-	case messages.StopRun: // the word of its end was lost
+	case messages.StopRun: // RunStopped was lost
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
 	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runDied, runExited, recorded, noteDue, found,
 		messages.Settings,
-		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleSaid, askRule, woke, probeEnded, shareDue:
+		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleAnswered, askRule, woke, probeEnded, shareDue:
 	default:
 		c.Unexpected(ctx)
 	}
 }
 
-// running is what every state with a living process does with what it does not name.
+// running handles the messages that every state with a running process treats alike.
 func (c *Cluster) running(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runDied:
@@ -254,7 +256,7 @@ func (c *Cluster) running(ctx actor.Context) {
 	}
 }
 
-// ending is what the states of the end do with what they do not name.
+// ending handles the messages that the states of the end treat alike.
 func (c *Cluster) ending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runDied:
@@ -269,7 +271,7 @@ func (c *Cluster) ending(ctx actor.Context) {
 	}
 }
 
-// ended is the end that was ordered, or that was brought about because of a failure.
+// ended handles an end that was ordered or caused by a failure.
 func (c *Cluster) ended(ctx actor.Context, e proc.Exit) {
 	c.exit = &e
 	if c.leftBehind(ctx, e) {
@@ -282,7 +284,7 @@ func (c *Cluster) ended(ctx actor.Context, e proc.Exit) {
 	c.fail(ctx, c.why)
 }
 
-// always is what every state does with what it does not name.
+// always handles the messages that every state treats alike.
 func (c *Cluster) always(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case socketOpened:
@@ -304,7 +306,7 @@ func (c *Cluster) always(ctx actor.Context) {
 	case messages.Settings:
 		c.settings = m
 	case messages.Permit:
-		if !c.booked(ctx, m) { // for whom this actor was before it panicked; the bot asks again
+		if !c.booked(ctx, m) { // requested before a panic of this actor; the bot asks again
 			ctx.Send(c.addresses.Gate, messages.PermitUsed{ID: m.ID, Sent: false})
 		}
 	case messages.SessionsOffered, messages.Proceed, greetAgain:
@@ -312,7 +314,7 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.mayKill(ctx)
 	case holdOn:
 		c.askHolds(ctx)
-	case ruleSaid:
+	case ruleAnswered:
 		c.ruled(ctx, m)
 	case askRule:
 		if c.State() == string(messages.ClusterConnecting) {
@@ -331,16 +333,16 @@ func (c *Cluster) always(ctx actor.Context) {
 	case messages.Lease:
 		c.lease = m
 	case messages.ReportAgain:
-		c.tell(ctx)
+		c.report(ctx)
 	case messages.GetSnapshot:
-		c.survey(ctx)
+		c.snapshot(ctx)
 	case runStarted, runDied, runExited, found: // comes too late
 	default:
 		c.Unexpected(ctx)
 	}
 }
 
-// awaiting is for a cluster that is to be started as soon as the token is known.
+// awaiting waits for the token to start the process.
 func (c *Cluster) awaiting(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Settings:

@@ -43,7 +43,7 @@ func (l *recordingLink) Send(frame []byte) error {
 // clusterIn is a Cluster in a state, with a link to its process.
 func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
 	link := &recordingLink{}
-	c := &Cluster{life: plan.Run{Instance: "7"}, mint: &messages.Mint{}, past: &past{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
+	c := &Cluster{run: plan.Run{Instance: "7"}, mint: &messages.Mint{}, handover: &handover{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
 		settings: messages.Settings{ShardCount: 2, ShardsPerCluster: 2}, options: Options{Heartbeat: 5 * time.Second}}
 	c.W = &world.World{Clocks: world.NewClocks(time.Now), Secrets: &world.Secrets{}, Starved: func() bool { return false },
 		Save: func(string, []byte, func(error)) {}, Remove: func(string, func(error)) {},
@@ -92,7 +92,7 @@ func inActor(t *testing.T, do func(ctx actor.Context)) (got []any) {
 			keep(m)
 		}
 	}))
-	for _, do := range []func(actor.Context){do, func(actor.Context) {}} { // the second is behind all that the first sent
+	for _, do := range []func(actor.Context){do, func(actor.Context) {}} { // the second runs after everything that the first sent
 		if _, err := system.Root.RequestFuture(parent, do, 10*time.Second).Result(); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestTimeoutOfAnEndIsSetAgain(t *testing.T) {
 	} {
 		c, link := clusterIn(state)
 		c.options.KillGrace = 2 * time.Second
-		receive := map[messages.ClusterState]actor.ReceiveFunc{messages.ClusterDraining: c.draining, messages.ClusterKilling: c.killing, "dead": c.mourning}[state]
+		receive := map[messages.ClusterState]actor.ReceiveFunc{messages.ClusterDraining: c.draining, messages.ClusterKilling: c.killing, "dead": c.afterExit}[state]
 		inActor(t, func(ctx actor.Context) { receive(hearing{ctx, world.Recovered{}}) })
 		if !slices.Equal(link.timers, []time.Duration{want}) {
 			t.Errorf("%s: timers %v, want %v", state, link.timers, want)
@@ -206,22 +206,22 @@ func TestBury(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
 	unlinked := ""
 	c.W.Unlink = func(path string) { unlinked = path }
-	c.life.Socket, c.shares, c.shards = "/run/7", newShares(2), map[int]*shard{}
+	c.run.Socket, c.shares, c.shards = "/run/7", newShares(2), map[int]*shard{}
 	c.kept[1], c.gone[0] = messages.Session{Shard: 1, SessionID: "s"}, true
 	got := inActor(t, func(ctx actor.Context) {
 		c.addresses = allAt(ctx.Parent())
-		c.bury(ctx)
+		c.cleanUp(ctx)
 	})
 	var order []string
 	for _, m := range got {
 		order = append(order, fmt.Sprintf("%T", m))
 	}
-	if want := []string{"messages.DropPermits", "messages.KeepSessions", "messages.SessionsOrphaned"}; !slices.Equal(order, want) || unlinked != "/run/7" || !link.closed || c.link != nil || !c.past.buried {
-		t.Errorf("got %v, removed %q, closed %v, buried %v; want %v, its socket, true, true", order, unlinked, link.closed, c.past.buried, want)
+	if want := []string{"messages.DropPermits", "messages.KeepSessions", "messages.SessionsOrphaned"}; !slices.Equal(order, want) || unlinked != "/run/7" || !link.closed || c.link != nil || !c.handover.dead {
+		t.Errorf("got %v, removed %q, closed %v, buried %v; want %v, its socket, true, true", order, unlinked, link.closed, c.handover.dead, want)
 	}
 	if got = inActor(t, func(ctx actor.Context) {
 		c.addresses = allAt(ctx.Parent())
-		c.bury(ctx)
+		c.cleanUp(ctx)
 	}); times[messages.KeepSessions](got) != 0 {
 		t.Errorf("got %v, where no sessions wait", got)
 	}
@@ -280,7 +280,7 @@ func TestGraceIsOver(t *testing.T) {
 	}
 }
 
-// A bot is asked to end in the best way that it knows, and gets SIGTERM where it cannot be asked.
+// A bot is asked to end in the best way that it supports, and gets SIGTERM if it cannot be asked.
 func TestDrain(t *testing.T) {
 	all := map[int]*shard{0: {}, 1: {}}
 	for name, tc := range map[string]struct {

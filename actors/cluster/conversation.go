@@ -19,19 +19,19 @@ import (
 // ipc is the state of a Cluster's IPC with its process, in Discordoo's packets and CONTROL's
 // (PROTOCOL A3, B2).
 type ipc struct {
-	link     transport.Link // nil: not open
-	seated   transport.Link // the latest link on which HELLO was answered
-	features []string       // that the instance announced
-	intents  int64          // with which the instance identifies
-	shards   map[int]*shard
-	lastBeat time.Time // the latest expected sign of life
-	vouched  bool      // lastBeat was an answer to HELLO on a new link, which counts once
-	doubted  time.Time // when two heartbeats were found missing
-	probes   int       // HELLOs since lastBeat, to an instance without heartbeats
-	relinkBy time.Time // when a lost socket must be back; zero: it is open
-	relinks  int       // losses of the socket since the last heartbeat
-	dialErr  error     // of the last dial
-	dropped  int       // unreadable packets on this link
+	link      transport.Link // nil: not open
+	greetedOn transport.Link // the latest link on which HELLO was answered
+	features  []string       // that the instance announced
+	intents   int64          // with which the instance identifies
+	shards    map[int]*shard
+	lastBeat  time.Time // the latest expected sign of life
+	vouched   bool      // lastBeat was an answer to HELLO on a new link, which counts once
+	doubted   time.Time // when two heartbeats were found missing
+	probes    int       // HELLOs since lastBeat, to an instance without heartbeats
+	relinkBy  time.Time // when a lost socket must be back; zero: it is open
+	relinks   int       // losses of the socket since the last heartbeat
+	dialErr   error     // of the last dial
+	dropped   int       // unreadable packets on this link
 
 	closeCode int            // the latest that a shard reported
 	outage    bool           // of Discord: nothing is late
@@ -42,7 +42,7 @@ type ipc struct {
 
 func (c *Cluster) dial(ctx actor.Context) {
 	send, run := world.Sender(ctx), c.thisRun()
-	c.cancel = c.W.Dial(transport.Target{URL: "unix:" + c.life.Socket}, func(l transport.Link, err error) { send(socketOpened{run, l, err}) })
+	c.cancel = c.W.Dial(transport.Target{URL: "unix:" + c.run.Socket}, func(l transport.Link, err error) { send(socketOpened{run, l, err}) })
 }
 
 func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
@@ -153,9 +153,9 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.identified(ctx, p)
 	case messages.IPCBeat:
 		c.lastBeat, c.vouched, c.relinks = now, false, 0
-		c.send(messages.IPCBeat{ID: c.life.Manager, EventID: p.EventID, LeaseMS: c.leaseLeft(), Lapsed: c.lease.Lapsed})
+		c.send(messages.IPCBeat{ID: c.run.Manager, EventID: p.EventID, LeaseMS: c.leaseLeft(), Lapsed: c.lease.Lapsed})
 	case messages.InvalidSession:
-		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.life.Manager))
+		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.run.Manager))
 	case messages.PermitAsk:
 		c.asked(ctx, p)
 	case messages.PermitSent:
@@ -167,7 +167,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	case messages.ShardStatus:
 		c.shardMoved(ctx, p)
 	case messages.Connected:
-		if p.EventID == c.life.Instance && !c.has(messages.FeatureShards) {
+		if p.EventID == c.run.Instance && !c.has(messages.FeatureShards) {
 			c.connected(ctx)
 		}
 	case messages.Failure:
@@ -190,7 +190,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 	id := c.plan.ID
 	h := messages.Hello{
-		ID: c.life.Manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),
+		ID: c.run.Manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),
 		Shards: c.plan.Shards.Shards(), TotalShards: c.settings.ShardCount,
 		Protocol: messages.ProtocolVersion, Cluster: &id, ClusterCount: c.settings.ClusterCount(), MaxConcurrency: c.settings.MaxConcurrency,
 		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
@@ -205,8 +205,8 @@ func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 // identified takes the instance's answer to HELLO. After the first one the instance connects; any
 // later one is a sign of life.
 func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
-	if p.ID != c.life.Instance {
-		c.wrong(ctx, fmt.Sprintf("IDENTIFY bore the id %.60q, want the instance's own %q", string(p.ID), string(c.life.Instance)))
+	if p.ID != c.run.Instance {
+		c.wrong(ctx, fmt.Sprintf("IDENTIFY bore the id %.60q, want the instance's own %q", string(p.ID), string(c.run.Instance)))
 		return
 	}
 	if c.State() != string(messages.ClusterGreeting) {
@@ -254,7 +254,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 // takes it as a probe.
 func (c *Cluster) bringSessions(ctx actor.Context) {
 	if c.has(messages.FeatureSessions) {
-		ctx.Request(c.addresses.Sessions, messages.SessionsWanted{Cluster: c.plan.ID, Run: c.life.Instance, Shards: c.plan.Shards,
+		ctx.Request(c.addresses.Sessions, messages.SessionsWanted{Cluster: c.plan.ID, Run: c.run.Instance, Shards: c.plan.Shards,
 			ShardCount: c.settings.ShardCount, Intents: c.intents})
 	}
 }
@@ -270,7 +270,7 @@ func (c *Cluster) wrong(ctx actor.Context, why string) {
 // failed takes the bot's report that it cannot start. The bot is about to exit, or idles forever if
 // its author caught the error.
 func (c *Cluster) failed(ctx actor.Context, p messages.Failure) {
-	if p.EventID != c.life.Instance || c.dying() && c.exit == nil {
+	if p.EventID != c.run.Instance || c.dying() && c.exit == nil {
 		return
 	}
 	f := &Failure{Cause: messages.CauseStartFailed, Err: fmt.Sprintf("%.500s", c.W.Secrets.Text(p.Error.Message))}
@@ -333,7 +333,7 @@ var helloHints = map[messages.Protocol]string{
 // helloError returns why the handshake did not happen in time.
 func (c *Cluster) helloError() string {
 	if c.link == nil {
-		return fmt.Sprintf("socket %s did not open within %v: %v%s", c.life.Socket, c.helloTimeout(), c.dialErr, helloHints[c.options.Protocol])
+		return fmt.Sprintf("socket %s did not open within %v: %v%s", c.run.Socket, c.helloTimeout(), c.dialErr, helloHints[c.options.Protocol])
 	}
-	return fmt.Sprintf("socket %s is open, but HELLO was not answered within %v of the start", c.life.Socket, c.helloTimeout())
+	return fmt.Sprintf("socket %s is open, but HELLO was not answered within %v of the start", c.run.Socket, c.helloTimeout())
 }

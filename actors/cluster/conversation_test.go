@@ -57,7 +57,7 @@ func TestHelloIsRepeated(t *testing.T) {
 // frames, nor the connection of a bot that serves.
 func TestEndOfAnotherSocket(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterKilling)
-	c.mourning(hearing{msg: socketEnded{link: &recordingLink{}}}) // a failure needs a context
+	c.afterExit(hearing{msg: socketEnded{link: &recordingLink{}}}) // a failure needs a context
 	c, link := clusterIn(messages.ClusterServing)
 	c.closed(nil, socketEnded{link: &recordingLink{}})
 	if c.link != link {
@@ -173,11 +173,11 @@ func TestErrorOfTheBot(t *testing.T) {
 	}
 }
 
-// CONTROL slept while a bot was to answer HELLO: the bot has all of its time again. So it has when
-// it takes over from the one before it.
+// A bot gets its full time to answer HELLO again after a suspension of CONTROL, and when it
+// replaces the old process.
 func TestTimeForHelloAgain(t *testing.T) {
 	for name, do := range map[string]func(c *Cluster, ctx actor.Context){
-		"CONTROL slept": func(c *Cluster, ctx actor.Context) {
+		"CONTROL was suspended": func(c *Cluster, ctx actor.Context) {
 			c.greeting(hearing{ctx, world.Timeout{Due: time.Now().Add(-time.Minute)}})
 		},
 		"it takes over": func(c *Cluster, ctx actor.Context) { c.waitingToProceed(hearing{ctx, messages.Proceed{}}) },
@@ -188,7 +188,7 @@ func TestTimeForHelloAgain(t *testing.T) {
 			c.addresses = allAt(ctx.Parent())
 			do(c, ctx)
 		})
-		if n := times[messages.ControlStalled](got); (n == 1) != (name == "CONTROL slept") {
+		if n := times[messages.ControlStalled](got); (n == 1) != (name == "CONTROL was suspended") {
 			t.Errorf("%s: that CONTROL stalled is reported %d times", name, n)
 		}
 		if len(link.timers) == 0 || link.timers[0] != 30*time.Second {
@@ -272,7 +272,7 @@ func TestPermitSaysUntilWhen(t *testing.T) {
 // What a start waits for is in the reports of its failure.
 func TestWaitsFor(t *testing.T) {
 	c, link := clusterIn(messages.ClusterGreeting)
-	c.life.Socket, c.link = "/run/7", nil
+	c.run.Socket, c.link = "/run/7", nil
 	steps := []struct {
 		then func()
 		want string

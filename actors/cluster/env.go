@@ -28,7 +28,7 @@ const askEvery = time.Second
 
 // Messages of such a Cluster to itself.
 type (
-	ruleSaid struct { // err: why the bot is not ready
+	ruleAnswered struct { // err: why the bot is not ready
 		ofRun
 		err error
 	}
@@ -86,7 +86,7 @@ func (c *Cluster) assume(ctx actor.Context) {
 	if last := c.lastIdentify(); last.After(at) {
 		at = last
 	}
-	c.After(ctx, time.Until(at), ruleSaid{ofRun: c.thisRun()})
+	c.After(ctx, time.Until(at), ruleAnswered{ofRun: c.thisRun()})
 }
 
 // anything matches every line of output.
@@ -119,18 +119,18 @@ func (c *Cluster) heard(ctx actor.Context) {
 	}
 }
 
-// askRule checks whether the bot is ready. The answer is ruleSaid.
+// askRule checks whether the bot is ready. The answer is ruleAnswered.
 func (c *Cluster) askRule(ctx actor.Context) {
 	send, run := world.Sender(ctx), c.thisRun()
 	if c.options.Ready.Log != nil {
-		c.cancel = c.W.Grep(c.output(), c.options.Ready.Log, func(err error) { send(ruleSaid{run, err}) })
+		c.cancel = c.W.Grep(c.output(), c.options.Ready.Log, func(err error) { send(ruleAnswered{run, err}) })
 		return
 	}
-	c.cancel = c.fetch(c.options.Ready.URL, func(err error) { send(ruleSaid{run, err}) })
+	c.cancel = c.fetch(c.options.Ready.URL, func(err error) { send(ruleAnswered{run, err}) })
 }
 
 // ruled handles the rule's answer.
-func (c *Cluster) ruled(ctx actor.Context, m ruleSaid) {
+func (c *Cluster) ruled(ctx actor.Context, m ruleAnswered) {
 	if c.State() != string(messages.ClusterConnecting) {
 		return
 	}

@@ -64,7 +64,7 @@ func TestAssumedTooSoon(t *testing.T) {
 	c, link := clusterIn(messages.ClusterConnecting)
 	c.options.Protocol, c.options.Ready.After = messages.ProtocolEnv, time.Second
 	c.started, c.woke = time.Now().Add(-43*time.Second), time.Now()
-	inActor(t, func(ctx actor.Context) { c.ruled(ctx, ruleSaid{ofRun: c.thisRun()}) })
+	inActor(t, func(ctx actor.Context) { c.ruled(ctx, ruleAnswered{ofRun: c.thisRun()}) })
 	if left := time.Until(c.lastIdentify()); c.State() != string(messages.ClusterConnecting) || len(link.timers) != 1 || link.timers[0] < left || link.timers[0] > left+5*time.Second {
 		t.Errorf("state %s, timers %v; want connecting, and one of %v", c.State(), link.timers, left)
 	}
@@ -73,7 +73,7 @@ func TestAssumedTooSoon(t *testing.T) {
 // A bot that is not ready by its rule is asked again in a second.
 func TestRuleIsAskedAgain(t *testing.T) {
 	c, link := clusterIn(messages.ClusterConnecting)
-	inActor(t, func(ctx actor.Context) { c.ruled(ctx, ruleSaid{c.thisRun(), errors.New("status 503")}) })
+	inActor(t, func(ctx actor.Context) { c.ruled(ctx, ruleAnswered{c.thisRun(), errors.New("status 503")}) })
 	if !slices.Equal(link.timers, []time.Duration{time.Second}) {
 		t.Errorf("timers %v, want 1s", link.timers)
 	}

@@ -10,25 +10,24 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file is how ClusterSupervisor ends what an earlier life of CONTROL left of clusters that are
-// not served here: found by its records, and by the environment of what runs where the disk took
-// none.
+// This file ends the clusters of an earlier run of CONTROL that are not served here. They are found
+// by their records, and by the environment of processes in case a record was not saved.
 
-// leftovers is what was found. An error says why it may not be all.
+// leftovers is the result of the search. err: why it may be incomplete.
 type leftovers struct {
 	clusters []messages.ClusterID
 	err      error
 	tries    int
 }
 
-// seekAgain is the time to look again.
+// seekAgain is the timer of the next search.
 type seekAgain struct{ tries int }
 
-// These may arrive after CONTROL has stopped.
+// May arrive after CONTROL has stopped.
 func (leftovers) IgnoreDeadLetterLogging() {}
 func (seekAgain) IgnoreDeadLetterLogging() {}
 
-// seekLeftovers looks for them. The answer is leftovers.
+// seekLeftovers searches for leftovers. The answer is the message leftovers.
 func (s *Supervisor) seekLeftovers(ctx actor.Context, tries int) {
 	s.seeking = true
 	found := leftovers{tries: tries}
@@ -50,16 +49,17 @@ func (s *Supervisor) seekLeftovers(ctx actor.Context, tries int) {
 	})
 }
 
-// endLeftovers ends what was found, and looks again where that may not be all.
+// endLeftovers ends the clusters that were found, and searches again if the result may be
+// incomplete.
 func (s *Supervisor) endLeftovers(ctx actor.Context, m leftovers) {
 	for _, id := range m.clusters {
-		if s.wards[id] != nil || s.stopping {
+		if s.entries[id] != nil || s.stopping {
 			continue
 		}
-		w := &ward{Cluster: plan.Cluster{ID: id}, stray: true}
-		s.wards[id] = w
-		s.spawn(ctx, w)
-		s.end(ctx, w, forget)
+		e := &entry{Cluster: plan.Cluster{ID: id}, stray: true}
+		s.entries[id] = e
+		s.spawn(ctx, e)
+		s.end(ctx, e, remove)
 	}
 	if m.err == nil {
 		s.seeking = false
@@ -67,7 +67,7 @@ func (s *Supervisor) endLeftovers(ctx actor.Context, m leftovers) {
 		return
 	}
 	if m.tries == 0 {
-		s.w.Log.Error().Err(m.err).Msg("cannot look for what an earlier life of CONTROL left; trying again")
+		s.w.Log.Error().Err(m.err).Msg("cannot search for clusters of an earlier run of CONTROL; retrying")
 	}
 	send, next := world.Sender(ctx), seekAgain{m.tries + 1}
 	s.w.After(plan.SearchAgain(m.tries, s.w.Rand()), func() { send(next) })

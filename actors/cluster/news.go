@@ -8,10 +8,9 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file is what a Cluster hears of its World, and what of that is dropped because it comes too
-// late.
+// This file has the messages of the World to a Cluster. Stale ones are dropped.
 
-// What a Cluster hears of its World.
+// Messages of the World.
 type (
 	runStarted struct {
 		ofRun
@@ -34,7 +33,7 @@ type (
 	socketFrame struct {
 		link  transport.Link
 		frame []byte
-		bad   error // why it is no packet at all
+		bad   error // why it is not a packet
 	}
 	socketEnded struct {
 		link transport.Link
@@ -43,12 +42,12 @@ type (
 	redial struct{ ofRun }
 )
 
-// These may come after their cluster has stopped; that is no news.
+// May arrive after their cluster has stopped.
 func (socketFrame) IgnoreDeadLetterLogging() {}
 func (socketEnded) IgnoreDeadLetterLogging() {}
 
-// ofRun is embedded in what a Cluster hears of one run of its process. It names the run, and the
-// actor that was to hear it: another one may have taken its place, and the process.
+// ofRun is embedded in messages about one run of a process. It names the run and the actor that the
+// message is for: another actor may have replaced it and taken over the process.
 type ofRun struct {
 	by  *Cluster
 	run messages.Snowflake
@@ -56,26 +55,26 @@ type ofRun struct {
 
 func (n ofRun) of() ofRun { return n }
 
-// IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
+// May arrive after its cluster has stopped.
 func (ofRun) IgnoreDeadLetterLogging() {}
 
-// thisRun names the present run.
-func (c *Cluster) thisRun() ofRun { return ofRun{c, c.life.Instance} }
+// thisRun returns the name of the present run.
+func (c *Cluster) thisRun() ofRun { return ofRun{c, c.run.Instance} }
 
 // stale reports whether a message is about another run than the present one.
 func (c *Cluster) stale(msg any) bool {
 	switch m := msg.(type) {
 	case runExited: // the actor that replaced its own one waits for it
-		return m.ofRun != c.thisRun() && m.run != c.past.sweeping
+		return m.ofRun != c.thisRun() && m.run != c.handover.sweeping
 	case interface{ of() ofRun }:
 		return m.of() != c.thisRun()
 	case messages.SessionsOffered:
-		return m.Run != c.life.Instance
+		return m.Run != c.run.Instance
 	}
 	return false
 }
 
-// Receive drops what is stale, and hands everything else to the state.
+// Receive drops stale messages and passes all others to the state.
 func (c *Cluster) Receive(ctx actor.Context) {
 	if !c.stale(ctx.Message()) {
 		c.States.Receive(ctx)

@@ -25,8 +25,8 @@ func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
 
 // greeted reports to the Router that the instance takes requests.
 func (c *Cluster) greeted(ctx actor.Context, p messages.Identify) {
-	if p.ID == c.life.Instance && c.seated != c.link {
-		c.seated = c.link
+	if p.ID == c.run.Instance && c.greetedOn != c.link {
+		c.greetedOn = c.link
 		ctx.Send(c.addresses.Router, router.ConnGreeted{Link: c.link, Stock: p.Protocol == 0})
 	}
 }

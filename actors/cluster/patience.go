@@ -48,7 +48,7 @@ func (c *Cluster) killLate(ctx actor.Context, sig syscall.Signal, why *Failure) 
 		why.Starved, why.Held = true, starving(why.Err)
 	}
 	if c.up.IsZero() {
-		c.past.slow++
+		c.handover.slow++
 	}
 	c.kill(ctx, sig, why)
 }
@@ -66,8 +66,8 @@ func (c *Cluster) mayKill(ctx actor.Context) {
 // helloTimeout returns the time for this start until HELLO is answered, readyTimeout that for a
 // shard until it is READY.
 func (c *Cluster) helloTimeout() time.Duration {
-	return plan.Stretched(c.options.HelloTimeout, c.past.slow)
+	return plan.Stretched(c.options.HelloTimeout, c.handover.slow)
 }
 func (c *Cluster) readyTimeout() time.Duration {
-	return plan.Stretched(c.options.ReadyTimeout, c.past.slow)
+	return plan.Stretched(c.options.ReadyTimeout, c.handover.slow)
 }

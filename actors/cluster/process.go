@@ -14,9 +14,9 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file is what a Cluster does to its process: begin a life, end it, bury it, let go of it.
+// This file starts and ends a Cluster's process, cleans up after it, and detaches from it.
 
-// own makes a started process ours: its exit is awaited from now on.
+// own takes a started process and waits for its exit.
 func (c *Cluster) own(ctx actor.Context, p proc.Process) {
 	c.process, c.cancel = p, nil
 	send, run := world.Sender(ctx), c.thisRun()
@@ -24,7 +24,7 @@ func (c *Cluster) own(ctx actor.Context, p proc.Process) {
 	p.Wait(func(e proc.Exit) { send(runExited{run, e}) })
 }
 
-// exited is the end that nobody ordered.
+// exited handles an unordered end.
 func (c *Cluster) exited(ctx actor.Context, e proc.Exit) {
 	c.exit = &e
 	c.why = &Failure{Cause: messages.CauseExited, Err: unordered(e), WaitedFor: c.waitsFor()}
@@ -35,19 +35,19 @@ func (c *Cluster) exited(ctx actor.Context, e proc.Exit) {
 		c.fail(ctx, c.why)
 		return
 	}
-	c.enter(ctx, messages.ClusterKilling, c.mourning)
+	c.enter(ctx, messages.ClusterKilling, c.afterExit)
 	c.In(ctx, lastWords)
 }
 
-// spawn begins a life.
+// spawn begins a run.
 func (c *Cluster) spawn(ctx actor.Context) {
 	if c.settings.Token == "" {
 		c.enter(ctx, messages.ClusterAwaiting, c.awaiting)
 		return
 	}
-	*c.past = past{settled: true, waiting: c.successor, slow: c.past.slow}
+	*c.handover = handover{settled: true, waiting: c.successor, slow: c.handover.slow}
 	instance := c.mint.New(time.Now(), uint32(c.plan.ID))
-	c.life = plan.Run{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance), Owner: c.options.Owner}
+	c.run = plan.Run{Manager: c.manager, Instance: instance, Socket: c.options.Sockets + string(instance), Owner: c.options.Owner}
 	if c.options.asksItself() {
 		c.begin(ctx)
 		return
@@ -55,17 +55,17 @@ func (c *Cluster) spawn(ctx actor.Context) {
 	c.reserve(ctx)
 }
 
-// begin writes down the intent to start a process. Its start follows.
+// begin saves the intent to start a process. The start follows.
 func (c *Cluster) begin(ctx actor.Context) {
 	if c.State() != string(messages.ClusterSpawning) {
 		c.Enter(string(messages.ClusterSpawning), c.spawning)
 	}
 	c.adopted, c.changed, c.served, c.started = false, false, false, time.Now()
-	c.tell(ctx)
+	c.report(ctx)
 	c.intend(ctx)
 }
 
-// meet begins what we have to do with a process that runs: to speak to it, or only to watch it.
+// meet begins the IPC with a running process, or only watches one that does not speak it.
 func (c *Cluster) meet(ctx actor.Context) {
 	if c.options.Protocol == messages.ProtocolEnv {
 		c.runs(ctx)
@@ -77,7 +77,7 @@ func (c *Cluster) meet(ctx actor.Context) {
 	c.dial(ctx)
 }
 
-// output is the file that takes the process's output, one a life; "" where it goes where ours goes.
+// output returns the file of the process's output, one a run, or "" for CONTROL's own output.
 func (c *Cluster) output() string {
 	if c.options.Logs == "" {
 		return ""
@@ -89,7 +89,7 @@ func (c *Cluster) start(ctx actor.Context) {
 	spec := proc.Spec{
 		Argv:   c.options.Command,
 		Dir:    c.options.Dir,
-		Env:    plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.life, c.options.ExtraEnv, c.options.TokenByHello),
+		Env:    plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.run, c.options.ExtraEnv, c.options.TokenByHello),
 		Output: c.output(), Folders: c.options.Folders,
 		Mark: c.runMark(),
 	}
@@ -97,13 +97,14 @@ func (c *Cluster) start(ctx actor.Context) {
 	c.cancel = c.W.Start(spec, func(p proc.Process, err error) { send(runStarted{run, p, err}) })
 }
 
-// replace ends a process that an earlier life of CONTROL started otherwise than it would be now, to start another one.
+// replace ends a process that an earlier run of CONTROL started with other options, and starts a
+// new one.
 func (c *Cluster) replace(ctx actor.Context) {
 	c.again = true
 	c.drain(ctx, messages.StopRun{})
 }
 
-// drain asks the bot to end, in the best way it knows.
+// drain asks the bot to end, in the best way that it supports.
 func (c *Cluster) drain(ctx actor.Context, how messages.StopRun) {
 	c.why = nil
 	grace := c.options.StopGrace
@@ -111,7 +112,7 @@ func (c *Cluster) drain(ctx actor.Context, how messages.StopRun) {
 		grace = min(grace, how.Within)
 	}
 	switch {
-	case c.options.Protocol == messages.ProtocolEnv: // all it knows
+	case c.options.Protocol == messages.ProtocolEnv: // the only way it supports
 		c.process.Signal(syscall.SIGTERM)
 	case !c.askToEnd(how.Final, grace):
 		c.kill(ctx, syscall.SIGTERM, nil)
@@ -121,7 +122,8 @@ func (c *Cluster) drain(ctx actor.Context, how messages.StopRun) {
 	c.In(ctx, grace)
 }
 
-// kill ends the process: sig first (0: it is about to end by itself), SIGKILL after the grace. why is told once it is dead; nil: it was ordered.
+// kill ends the process with sig (0: it is about to end by itself), then SIGKILL after the grace.
+// why is escalated once it is dead; nil: the end was ordered.
 func (c *Cluster) kill(ctx actor.Context, sig syscall.Signal, why *Failure) {
 	c.abandon()
 	c.why = why
@@ -132,15 +134,15 @@ func (c *Cluster) kill(ctx actor.Context, sig syscall.Signal, why *Failure) {
 	c.In(ctx, c.options.KillGrace)
 }
 
-// stopped tells that the ordered end is reached.
+// stopped reports the ordered end.
 func (c *Cluster) stopped(ctx actor.Context) {
-	c.bury(ctx)
-	c.enter(ctx, messages.ClusterStopped, c.over)
+	c.cleanUp(ctx)
+	c.enter(ctx, messages.ClusterStopped, c.terminal)
 	ctx.Send(c.addresses.Events, messages.ClusterStoppedByOrder{Cluster: c.plan.ID, Shards: c.plan.Shards.String()})
 	ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 }
 
-// fail escalates the end that nobody ordered. The process is dead, or never was.
+// fail escalates an unordered end. The process is dead, or was not started.
 func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 	f.Exit = c.exit
 	if c.process != nil {
@@ -152,38 +154,38 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 	if f.CloseCode == 0 {
 		f.CloseCode = c.closeCode
 	}
-	if messages.FatalCode(c.closeCode) { // a shard said it, whatever the process made of it
+	if messages.FatalCode(c.closeCode) { // a shard reported it, whatever the process did
 		f.Cause = messages.CauseFatal
 	}
 	c.why = f
-	c.bury(ctx)
+	c.cleanUp(ctx)
 	c.escalate(ctx, f)
 }
 
-// escalate hands a failure to the supervisor, which restarts, stops, or resumes this actor. Resumed,
-// it escalates the failure again once nothing of the process is left.
+// escalate reports a failure to the Supervisor, which restarts, stops or resumes this actor. A
+// resumed actor escalates the failure again once no process is left.
 func (c *Cluster) escalate(ctx actor.Context, f *Failure) {
-	if f.Sweeping = c.past.sweeping != ""; f.Sweeping {
+	if f.Sweeping = c.handover.sweeping != ""; f.Sweeping {
 		c.awaitSweep(ctx)
 	} else {
-		c.Enter(string(messages.ClusterWaiting), c.over)
+		c.Enter(string(messages.ClusterWaiting), c.terminal)
 	}
 	ctx.(actor.Supervisor).EscalateFailure(f, ctx.Message())
 }
 
-// bury clears away what a dead process leaves: the link, the stale socket, its wishes. Its record stays for the next one's, which is written over it; one of the dead does
-// no harm.
-func (c *Cluster) bury(ctx actor.Context) {
+// cleanUp removes what a dead process leaves: the link, the stale socket, its permit requests. Its
+// record stays until the next one replaces it; the record of a dead process is harmless.
+func (c *Cluster) cleanUp(ctx actor.Context) {
 	c.detach()
 	c.letGo(ctx, c.shards != nil)
-	c.W.Unlink(c.life.Socket)
-	c.past.buried = true
+	c.W.Unlink(c.run.Socket)
+	c.handover.dead = true
 	ctx.Send(c.addresses.Gate, messages.DropPermits{Cluster: c.plan.ID})
 	c.passSessions(ctx)
 	ctx.Send(c.addresses.Sessions, messages.SessionsOrphaned{Cluster: c.plan.ID})
 }
 
-// detach lets go of the process: it goes on without us.
+// detach releases the process, which keeps running.
 func (c *Cluster) detach() {
 	c.abandon()
 	if c.link != nil {
@@ -193,8 +195,7 @@ func (c *Cluster) detach() {
 	c.Leave()
 }
 
-// abandon gives up the start, the dial or the search that is under way. What it had reached is let
-// go of.
+// abandon cancels the start, the dial or the search under way, and releases what it reached.
 func (c *Cluster) abandon() {
 	if c.cancel != nil {
 		c.cancel()
@@ -202,14 +203,14 @@ func (c *Cluster) abandon() {
 	}
 }
 
-// enter moves to another state and tells so.
+// enter moves to another state and reports it.
 func (c *Cluster) enter(ctx actor.Context, state messages.ClusterState, receive actor.ReceiveFunc) {
 	c.Enter(string(state), receive)
-	c.tell(ctx)
+	c.report(ctx)
 }
 
-// tell says how the cluster stands, to its supervisor and to whoever watches.
-func (c *Cluster) tell(ctx actor.Context) {
+// report sends the state of the cluster to the Supervisor.
+func (c *Cluster) report(ctx actor.Context) {
 	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready(), Out: c.out(),
 		Assumed: c.assumes() && !c.up.IsZero()}
 	if c.process != nil {

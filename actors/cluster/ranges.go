@@ -25,9 +25,9 @@ type ranges struct {
 func (s *Supervisor) configure(ctx actor.Context, m messages.Settings) {
 	s.settings = m
 	s.shared.Store(&m)
-	for _, w := range s.inOrder() {
-		if w.pid != nil {
-			ctx.Send(w.pid, m)
+	for _, e := range s.inOrder() {
+		if e.pid != nil {
+			ctx.Send(e.pid, m)
 		}
 	}
 }
@@ -35,9 +35,9 @@ func (s *Supervisor) configure(ctx actor.Context, m messages.Settings) {
 // leased sends the lease to every cluster.
 func (s *Supervisor) leased(ctx actor.Context, m messages.Lease) {
 	s.lease = m
-	for _, w := range s.inOrder() {
-		if w.pid != nil {
-			ctx.Send(w.pid, m)
+	for _, e := range s.inOrder() {
+		if e.pid != nil {
+			ctx.Send(e.pid, m)
 		}
 	}
 }
@@ -70,10 +70,10 @@ func (s *Supervisor) serveSince(ctx actor.Context, m messages.Serve, epoch int64
 		return
 	}
 	for _, c := range cut {
-		if w := s.wards[c.ID]; w != nil {
-			w.Cluster, w.stray, w.then = c, false, again
+		if e := s.entries[c.ID]; e != nil {
+			e.Cluster, e.stray, e.then = c, false, startAgain
 		} else {
-			s.wards[c.ID] = &ward{Cluster: c}
+			s.entries[c.ID] = &entry{Cluster: c}
 		}
 		if brought := slices.DeleteFunc(slices.Clone(m.Sessions), func(o messages.Session) bool { return !c.Shards.Contains(o.Shard) }); len(brought) > 0 {
 			ctx.Send(s.addresses.Sessions, messages.SessionsBrought{Cluster: c.ID, Sessions: brought})
@@ -81,8 +81,8 @@ func (s *Supervisor) serveSince(ctx actor.Context, m messages.Serve, epoch int64
 	}
 	s.served = append(s.served, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: epoch})
 	for _, c := range cut {
-		if w := s.wards[c.ID]; !w.ending {
-			s.spawn(ctx, w)
+		if e := s.entries[c.ID]; !e.ending {
+			s.spawn(ctx, e)
 		}
 	}
 	s.settle(ctx)
@@ -110,9 +110,9 @@ func (s *Supervisor) admit(m messages.Serve) (cut []plan.Cluster, reason string)
 	}
 	cut = plan.Cut(m.Range, s.settings.ShardsPerCluster)
 	for _, c := range cut {
-		if w := s.wards[c.ID]; w != nil && !w.stray {
+		if e := s.entries[c.ID]; e != nil && !e.stray {
 			return nil, fmt.Sprintf("range %s is not aligned to whole clusters of %d shards: cluster %s has shards %s here already",
-				m.Range, s.settings.ShardsPerCluster, c.ID, w.Shards)
+				m.Range, s.settings.ShardsPerCluster, c.ID, e.Shards)
 		}
 	}
 	return cut, ""
@@ -133,7 +133,7 @@ func (s *Supervisor) release(ctx actor.Context, m messages.Release) {
 		return // its Released is owed already
 	}
 	inside := s.servedIn(m.Range)
-	cut := slices.ContainsFunc(inside, func(w *ward) bool { return !m.Range.Contains(w.Shards.First) || !m.Range.Contains(w.Shards.Last) })
+	cut := slices.ContainsFunc(inside, func(e *entry) bool { return !m.Range.Contains(e.Shards.First) || !m.Range.Contains(e.Shards.Last) })
 	if cut || len(inside) == 0 {
 		ctx.Send(ctx.Parent(), messages.ReleaseRefused{ID: m.ID, Range: m.Range,
 			Reason: fmt.Sprintf("range %s: want whole clusters that are served here", m.Range)})
@@ -141,15 +141,15 @@ func (s *Supervisor) release(ctx actor.Context, m messages.Release) {
 	}
 	s.releases = append(s.releases, m)
 	s.cutOut(m.Range)
-	for _, w := range inside {
-		s.endFor(ctx, w, forget, messages.StopRun{Within: m.Within})
+	for _, e := range inside {
+		s.endFor(ctx, e, remove, messages.StopRun{Within: m.Within})
 	}
 	s.settle(ctx)
 }
 
 // servedIn lists the entries with shards in a range, by id.
-func (s *Supervisor) servedIn(r messages.ShardRange) []*ward {
-	return slices.DeleteFunc(s.inOrder(), func(w *ward) bool { return w.stray || !r.Overlaps(w.Shards) })
+func (s *Supervisor) servedIn(r messages.ShardRange) []*entry {
+	return slices.DeleteFunc(s.inOrder(), func(e *entry) bool { return e.stray || !r.Overlaps(e.Shards) })
 }
 
 // cutOut splits the served ranges at a range that ends. The rest keeps being served; the part that
@@ -182,20 +182,20 @@ func (s *Supervisor) cutOut(gone messages.ShardRange) {
 // finished releases and a finished StopAll.
 func (s *Supervisor) settle(ctx actor.Context) {
 	status := messages.MachineStatus{}
-	for _, w := range s.inOrder() {
-		switch w.state {
+	for _, e := range s.inOrder() {
+		switch e.state {
 		case messages.ClusterServing:
 			status.Clusters.Serving++
 		case messages.ClusterFailed:
 			status.Clusters.Failed++
 		case messages.ClusterStopped:
-			if w.returns() {
+			if e.returns() {
 				status.Clusters.Starting++
 			}
 		default:
 			status.Clusters.Starting++
 		}
-		status.ShardsReady += w.ready
+		status.ShardsReady += e.ready
 	}
 	kept := s.served[:0:0]
 	for _, r := range s.served {
@@ -222,7 +222,7 @@ func (s *Supervisor) settle(ctx actor.Context) {
 		}
 		return done
 	})
-	if s.draining && len(s.wards) == 0 && !s.seeking {
+	if s.draining && len(s.entries) == 0 && !s.seeking {
 		s.draining = false
 		ctx.Send(ctx.Parent(), messages.AllStopped{})
 	}
@@ -231,17 +231,17 @@ func (s *Supervisor) settle(ctx actor.Context) {
 // rangeState returns the state of a range by its clusters, or "" if none is left.
 func (s *Supervisor) rangeState(r messages.ShardRange) messages.RangeState {
 	state := messages.RangeState("")
-	for _, w := range s.servedIn(r) {
+	for _, e := range s.servedIn(r) {
 		switch {
-		case w.ending && w.then == forget:
+		case e.ending && e.then == remove:
 			return messages.RangeDraining
-		case w.state == messages.ClusterFailed:
+		case e.state == messages.ClusterFailed:
 			state = messages.RangeFailed
 		case state == messages.RangeFailed:
-		case w.state == messages.ClusterStopped && !w.returns():
+		case e.state == messages.ClusterStopped && !e.returns():
 			state = messages.RangeStopped
 		case state == messages.RangeStopped:
-		case w.state != messages.ClusterServing:
+		case e.state != messages.ClusterServing:
 			state = messages.RangeConnecting
 		case state == "":
 			state = messages.RangeOperational

@@ -18,7 +18,7 @@ import (
 // restarted by the ordinary rule, and the clusters after it keep their processes.
 type rolling struct {
 	queue []messages.ClusterID
-	at    *ward // nil: none is under way
+	at    *entry // nil: none is under way
 	done  int
 	turn  int // numbers the clusters, for the timer
 }
@@ -40,9 +40,9 @@ func (s *Supervisor) startRolling(ctx actor.Context) {
 		return
 	}
 	s.roll = rolling{turn: s.roll.turn}
-	for _, w := range s.inOrder() {
-		if w.state == messages.ClusterServing {
-			s.roll.queue = append(s.roll.queue, w.ID)
+	for _, e := range s.inOrder() {
+		if e.state == messages.ClusterServing {
+			s.roll.queue = append(s.roll.queue, e.ID)
 		}
 	}
 	ctx.Send(s.addresses.Events, messages.RollingRestartMoved{State: "started", Left: len(s.roll.queue)})
@@ -53,21 +53,21 @@ func (s *Supervisor) startRolling(ctx actor.Context) {
 func (s *Supervisor) rollOn(ctx actor.Context) {
 	s.roll.at = nil
 	for len(s.roll.queue) > 0 {
-		w := s.wards[s.roll.queue[0]]
+		e := s.entries[s.roll.queue[0]]
 		s.roll.queue = s.roll.queue[1:]
-		if w == nil || w.ending || w.state != messages.ClusterServing {
+		if e == nil || e.ending || e.state != messages.ClusterServing {
 			continue
 		}
-		s.roll.at = w
+		s.roll.at = e
 		s.roll.turn++
 		limit := rollLimit + s.options.HelloTimeout
 		if s.options.asksItself() {
 			limit += s.options.ReadyTimeout
-			w.next = s.spawnActor(ctx, w, true)
+			e.next = s.spawnActor(ctx, e, true)
 		} else {
-			limit += plan.StockStart(w.Shards) + s.options.Ready.After
-			w.ending, w.then = true, again
-			ctx.Send(w.pid, messages.StopRun{})
+			limit += plan.StockStart(e.Shards) + s.options.Ready.After
+			e.ending, e.then = true, startAgain
+			ctx.Send(e.pid, messages.StopRun{})
 		}
 		send, late := world.Sender(ctx), rollLate{s.roll.turn}
 		s.w.After(limit, func() { send(late) })
@@ -78,43 +78,43 @@ func (s *Supervisor) rollOn(ctx actor.Context) {
 
 // booted drains the old process: the successor's socket is open.
 func (s *Supervisor) booted(ctx actor.Context, m messages.Booted) {
-	if w := s.wards[m.Cluster]; w != nil && w.pid != nil && !w.ending && same(w.next, ctx.Sender()) {
-		w.ending, w.then = true, again // restart, in case the successor dies
-		ctx.Send(w.pid, messages.StopRun{})
+	if e := s.entries[m.Cluster]; e != nil && e.pid != nil && !e.ending && same(e.next, ctx.Sender()) {
+		e.ending, e.then = true, startAgain // restart, in case the successor dies
+		ctx.Send(e.pid, messages.StopRun{})
 	}
 }
 
 // promote makes the successor the cluster's actor once the old one is gone.
-func (s *Supervisor) promote(ctx actor.Context, w *ward) {
-	w.pid, w.next = w.next, nil
-	w.ending, w.ready, w.out, w.process = false, 0, 0, 0
-	w.state = messages.ClusterGreeting
-	ctx.Send(w.pid, messages.Proceed{})
+func (s *Supervisor) promote(ctx actor.Context, e *entry) {
+	e.pid, e.next = e.next, nil
+	e.ending, e.ready, e.out, e.process = false, 0, 0, 0
+	e.state = messages.ClusterGreeting
+	ctx.Send(e.pid, messages.Proceed{})
 }
 
 // rolled goes on with the next cluster if this one had its turn and serves again.
-func (s *Supervisor) rolled(ctx actor.Context, w *ward) {
-	if s.roll.at == w && w.next == nil && !w.ending && w.state == messages.ClusterServing {
+func (s *Supervisor) rolled(ctx actor.Context, e *entry) {
+	if s.roll.at == e && e.next == nil && !e.ending && e.state == messages.ClusterServing {
 		s.roll.done++
 		s.rollOn(ctx)
 	}
 }
 
 // stopRolling ends a rolling restart at the cluster that has its turn.
-func (s *Supervisor) stopRolling(ctx actor.Context, w *ward, why string) {
-	if s.roll.at != w || w == nil {
+func (s *Supervisor) stopRolling(ctx actor.Context, e *entry, why string) {
+	if s.roll.at != e || e == nil {
 		return
 	}
-	ctx.Send(s.addresses.Events, messages.RollingRestartMoved{State: "stopped", Cluster: &w.ID, Done: s.roll.done, Left: len(s.roll.queue), Err: why})
+	ctx.Send(s.addresses.Events, messages.RollingRestartMoved{State: "stopped", Cluster: &e.ID, Done: s.roll.done, Left: len(s.roll.queue), Err: why})
 	s.roll = rolling{turn: s.roll.turn}
-	if w.next != nil && !w.ending {
-		ctx.Send(w.next, messages.StopRun{})
+	if e.next != nil && !e.ending {
+		ctx.Send(e.next, messages.StopRun{})
 	}
 }
 
 // successorDied ends the rolling restart. The old process keeps serving, or is started again if it
 // is draining already.
-func (s *Supervisor) successorDied(ctx actor.Context, w *ward, why error) {
-	ctx.(actor.Supervisor).StopChildren(w.next)
-	s.stopRolling(ctx, w, fmt.Sprintf("the successor did not come up: %v", why))
+func (s *Supervisor) successorDied(ctx actor.Context, e *entry, why error) {
+	ctx.(actor.Supervisor).StopChildren(e.next)
+	s.stopRolling(ctx, e, fmt.Sprintf("the successor did not come up: %v", why))
 }

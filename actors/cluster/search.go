@@ -14,21 +14,21 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file is how a Cluster finds what ran before it: the process of an earlier life of CONTROL,
-// or of the actor whose place it takes. An error of the search is no answer: nothing is started
-// while the previous process may live.
+// This file finds the previous process of a cluster, of an earlier run of CONTROL or of the actor
+// that this one replaces. An error of the search is no answer: nothing is started while the
+// previous process may run.
 
-// search is what a Cluster has to find out.
+// search is the state of the search for a process.
 type search struct {
-	question  *question // the one that is open; nil: none
-	successor bool      // about the successor first that a rolling restart of an earlier life left
-	record    *record   // by which the process is looked for; nil: there is none
-	ended     bool      // the process is dead, and only what it left behind is looked for
-	leaving   bool      // a stop was ordered: the process is to end
-	tries     int       // questions without an answer
+	question  *question // the open one; nil: none
+	successor bool      // about a successor that a rolling restart of an earlier run left, which comes first
+	record    *record   // by which the process is searched; nil: none
+	ended     bool      // the process is dead: only what it left behind is searched
+	leaving   bool      // a stop was ordered: the process has to end
+	tries     int       // unanswered questions
 }
 
-// question is one search, by its address; a late answer to another one is dropped.
+// question identifies one search by its address, so that late answers to others are dropped.
 type question struct{ about proc.Mark }
 
 // found is the answer.
@@ -38,13 +38,13 @@ type found struct {
 	err     error
 }
 
-// IgnoreDeadLetterLogging: it may arrive after its cluster has stopped.
+// May arrive after its cluster has stopped.
 func (found) IgnoreDeadLetterLogging() {}
 
-// recall begins to find out what runs.
+// recall begins the search for a previous process.
 func (c *Cluster) recall(ctx actor.Context) {
 	c.enter(ctx, messages.ClusterAdopting, c.adopting)
-	c.search, c.past.sweeping = search{successor: !c.past.settled}, "" // this search waits for that one
+	c.search, c.handover.sweeping = search{successor: !c.handover.settled}, "" // this search includes that one
 	c.seekNext(ctx)
 }
 
@@ -70,12 +70,12 @@ func (c *Cluster) find(ctx actor.Context, m proc.Mark) {
 	c.cancel = c.W.Find(m, func(p proc.Process, err error) { send(found{q, p, err}) })
 }
 
-// sought is what to look for next; the zero Mark: nothing can have been left.
+// sought returns the Mark to search for next; the zero Mark: nothing can be left.
 func (c *Cluster) sought() (m proc.Mark, err error) {
 	name := recordName(c.plan.ID)
 	switch {
-	case c.past.settled:
-		c.search.record = c.past.record
+	case c.handover.settled:
+		c.search.record = c.handover.record
 	default:
 		if c.search.successor {
 			name = successorName(c.plan.ID)
@@ -87,8 +87,8 @@ func (c *Cluster) sought() (m proc.Mark, err error) {
 	if r := c.search.record; r != nil {
 		m = r.Mark
 	}
-	if !c.past.settled && !c.search.successor {
-		m.Owner = plan.OwnerMark(c.options.Owner, c.plan.ID) // also what no record tells of
+	if !c.handover.settled && !c.search.successor {
+		m.Owner = plan.OwnerMark(c.options.Owner, c.plan.ID) // also processes without a record
 	}
 	return m, nil
 }
@@ -99,8 +99,8 @@ func (c *Cluster) adopting(ctx actor.Context) {
 	case found:
 		c.answered(ctx, m)
 	case world.Timeout:
-		c.doubt(ctx, errors.New("the successor that an earlier life of CONTROL started does not end, though it was sent SIGKILL"))
-	case world.Recovered: // the answer may be lost to a panic of ours
+		c.doubt(ctx, errors.New("the successor that an earlier run of CONTROL started does not end after SIGKILL"))
+	case world.Recovered: // the panic may have lost the answer
 		c.seekNext(ctx)
 	case messages.StopRun:
 		c.search.leaving = true
@@ -109,8 +109,8 @@ func (c *Cluster) adopting(ctx actor.Context) {
 	}
 }
 
-// unknown repeats a search that found no answer, up to half a minute apart and without end. An
-// order to stop is carried out once the answer is there.
+// unknown repeats a search without an answer, up to half a minute apart and without end. An order
+// to stop is carried out once there is an answer.
 func (c *Cluster) unknown(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case found:
@@ -132,12 +132,12 @@ func (c *Cluster) answered(ctx actor.Context, m found) {
 	}
 	c.cancel = nil
 	gone := &proc.GoneError{Exit: proc.Exit{Code: -1}}
-	dead := errors.As(m.err, &gone) || errors.Is(m.err, errors.ErrUnsupported) // where no process can be found, none is waited for
+	dead := errors.As(m.err, &gone) || errors.Is(m.err, errors.ErrUnsupported) // without a way to find processes none is waited for
 	switch {
 	case m.err != nil && !dead:
 		c.doubt(ctx, m.err)
 	case c.search.successor && dead:
-		c.W.Remove(successorName(c.plan.ID), func(error) {}) // a record of the dead does no harm
+		c.W.Remove(successorName(c.plan.ID), func(error) {}) // the record of a dead process is harmless
 		c.search.successor = false
 		c.seekNext(ctx)
 	case c.search.successor:
@@ -152,7 +152,7 @@ func (c *Cluster) answered(ctx actor.Context, m found) {
 	}
 }
 
-// doubt waits for the next question, and reports once why the last one was not answered.
+// doubt sets the timer of the next question, and reports once why the last one has no answer.
 func (c *Cluster) doubt(ctx actor.Context, why error) {
 	if c.State() != string(messages.ClusterUnknown) {
 		c.enter(ctx, messages.ClusterUnknown, c.unknown)
@@ -162,18 +162,17 @@ func (c *Cluster) doubt(ctx actor.Context, why error) {
 	c.search.tries++
 }
 
-// adopt takes a process back: it is greeted as if it had just been started, or ended if that was
-// ordered.
+// adopt adopts a running process: it gets HELLO as after a start, or is ended if that was ordered.
 func (c *Cluster) adopt(ctx actor.Context, p proc.Process) {
 	r := c.search.record
-	c.past.settled, c.past.record = true, r
-	c.life, c.started, c.served, c.changed = r.Life, c.W.FromWall(r.Started), r.Served, r.Spec != c.options.fingerprint(c.settings, c.plan)
+	c.handover.settled, c.handover.record = true, r
+	c.run, c.started, c.served, c.changed = r.Run, c.W.FromWall(r.Started), r.Served, r.Spec != c.options.fingerprint(c.settings, c.plan)
 	if now := time.Now(); c.started.After(now) { // the clock was ahead
 		c.started = now
 	}
 	c.adopted = true
 	c.own(ctx, p)
-	if c.past.waiting {
+	if c.handover.waiting {
 		c.inherit(ctx)
 	}
 	if c.search.leaving {
@@ -183,15 +182,15 @@ func (c *Cluster) adopt(ctx actor.Context, p proc.Process) {
 	c.meet(ctx)
 }
 
-// nothingLeft goes on where it is known that the previous process is dead.
+// nothingLeft goes on once the previous process is known dead.
 func (c *Cluster) nothingLeft(ctx actor.Context, e proc.Exit) {
 	s := c.search
-	c.past.settled = true
+	c.handover.settled = true
 	if s.record != nil {
-		c.life = s.record.Life
+		c.run = s.record.Run
 	}
 	switch {
-	case c.past.sweeping != "":
+	case c.handover.sweeping != "":
 		c.follow(ctx, e.Left)
 		return
 	case s.ended && c.why != nil:
@@ -205,20 +204,20 @@ func (c *Cluster) nothingLeft(ctx actor.Context, e proc.Exit) {
 			Err: "the process ended while CONTROL was away" + whatWasLeft(e.Left), Exit: e.String()})
 	case e.Left > 0:
 		ctx.Send(c.addresses.Events, messages.ClusterDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Cause: messages.CauseExited,
-			Err: "no record tells of its process" + whatWasLeft(e.Left)})
+			Err: "its process has no record" + whatWasLeft(e.Left)})
 	}
 	if s.record != nil {
-		c.bury(ctx)
+		c.cleanUp(ctx)
 	}
 	c.spawn(ctx)
 }
 
-// seek looks whether a process that was killed is there still.
+// seek searches for a process that was killed.
 func (c *Cluster) seek(ctx actor.Context) {
 	c.find(ctx, c.mark(c.process.Mark()))
 }
 
-// lost takes the answer to that.
+// lost takes the answer to seek.
 func (c *Cluster) lost(ctx actor.Context, m found) {
 	var gone *proc.GoneError
 	switch {
@@ -239,7 +238,7 @@ func unordered(e proc.Exit) string {
 	return e.Ending() + whatWasLeft(e.Left)
 }
 
-// whatWasLeft is what became of processes that had left the group of a dead one.
+// whatWasLeft describes processes that had left the group of a dead one.
 func whatWasLeft(n int) string {
 	if n == 0 {
 		return ""

@@ -67,8 +67,8 @@ func TestDoubtfulExit(t *testing.T) {
 // that it may have used.
 func TestNothingIsLeft(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterAdopting)
-	c.life, c.options.Protocol, c.settings.MaxConcurrency = plan.Run{}, messages.ProtocolDiscordoo, 1
-	c.search.record = &record{Life: plan.Run{Instance: "6", Socket: "/run/6"}}
+	c.run, c.options.Protocol, c.settings.MaxConcurrency = plan.Run{}, messages.ProtocolDiscordoo, 1
+	c.search.record = &record{Run: plan.Run{Instance: "6", Socket: "/run/6"}}
 	unlinked := ""
 	c.W.Unlink = func(path string) { unlinked = path }
 	got := inActor(t, func(ctx actor.Context) {
@@ -89,7 +89,7 @@ func TestNothingIsLeft(t *testing.T) {
 // Where nothing was ever started nothing is searched.
 func TestNothingToSearch(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterAdopting) // its World cannot search
-	c.past.settled = true
+	c.handover.settled = true
 	inActor(t, func(ctx actor.Context) { c.seekNext(ctx) })
 	if c.State() != string(messages.ClusterAwaiting) {
 		t.Errorf("state %s, want awaiting the token", c.State())
@@ -116,7 +116,7 @@ func TestAdoptedFromTheFuture(t *testing.T) {
 	for _, started := range []time.Duration{-time.Hour, time.Hour} {
 		c, _ := clusterIn(messages.ClusterAdopting)
 		c.search.leaving = true
-		c.search.record = &record{Life: plan.Run{Instance: "7"}, Started: c.W.AtWall(now.Add(started))}
+		c.search.record = &record{Run: plan.Run{Instance: "7"}, Started: c.W.AtWall(now.Add(started))}
 		inActor(t, func(ctx actor.Context) { c.adopt(ctx, &sleeper{}) })
 		if d := c.started.Sub(now.Add(min(started, 0))); d < -time.Second || d > 5*time.Second {
 			t.Errorf("started %v from now, it counts as started %v from now", started, c.started.Sub(now))

@@ -117,7 +117,7 @@ func (c *Cluster) requestAnswered(ctx actor.Context, shard int, event messages.S
 // permitID returns the gate's id of a bot's permit request: unique, whatever event ids the bots
 // use.
 func (c *Cluster) permitID(event messages.Snowflake) string {
-	return string(c.life.Instance) + "/" + string(event)
+	return string(c.run.Instance) + "/" + string(event)
 }
 
 func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
@@ -163,7 +163,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	}
 	switch changed := c.ready() != ready || c.out() != out; {
 	case changed && passed:
-		c.tell(ctx)
+		c.report(ctx)
 	case changed:
 		c.figures = true
 	}
@@ -185,7 +185,7 @@ func (c *Cluster) arrivedAtDiscord(ctx actor.Context, s *shard) {
 // arrived moves the cluster to serving: every shard is READY.
 func (c *Cluster) arrived(ctx actor.Context) {
 	c.up, c.startBy, c.lastBeat = time.Now(), time.Time{}, time.Now()
-	c.past.slow = 0
+	c.handover.slow = 0
 	c.letGo(ctx, true)
 	c.Enter(string(messages.ClusterServing), c.serving)
 	if !c.has(messages.FeatureShards) && !c.served { // the next run of CONTROL gets no report of it
@@ -261,7 +261,7 @@ func (c *Cluster) ready() int {
 func (c *Cluster) waitsFor() string {
 	switch {
 	case c.shards == nil && c.link == nil:
-		return "the socket " + c.life.Socket
+		return "the socket " + c.run.Socket
 	case c.shards == nil:
 		return "IDENTIFY, the answer to HELLO"
 	case !c.up.IsZero():

@@ -67,7 +67,7 @@ func (c *Cluster) passOn(ctx actor.Context) {
 	}
 	if c.figures {
 		c.figures = false
-		c.tell(ctx)
+		c.report(ctx)
 	}
 	if len(c.kept)+len(c.gone) > 0 && c.books.Take(now) {
 		c.passSessions(ctx)

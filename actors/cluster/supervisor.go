@@ -14,23 +14,24 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// ClusterSupervisor turns ranges into clusters and keeps them alive. It is its own actor.SupervisorStrategy: the three-restart rule (plan.Restart) decides on every
-// Failure, which comes from a Cluster whose process is known dead. Only it stops its children, and it never restarts one that it stopped: protoactor would bring back a
-// ghost.
+// Supervisor turns ranges into clusters and keeps them running. It is its own
+// actor.SupervisorStrategy: the three-restart rule (plan.Restart) decides on every Failure, which
+// comes from a Cluster whose process is known dead. Only the Supervisor stops its children, and it
+// never restarts a child that it stopped: protoactor would bring back a stopped actor.
 //
-//	Serve ──▶ ward: running ──Failure──▶ waiting ──after the delay──▶ running
-//	              │                        └──budget spent, fatal──▶ failed ──RestartCluster──▶ running
-//	              └──Release, StopAll, StopCluster──▶ ending ──Terminated──▶ gone, stopped, or running again
+//	Serve ──▶ entry: running ──Failure──▶ waiting ──after the delay──▶ running
+//	               │                        └──budget spent, fatal──▶ failed ──RestartCluster──▶ running
+//	               └──Release, StopAll, StopCluster──▶ ending ──Terminated──▶ gone, stopped, or running again
 type Supervisor struct {
 	w         *world.World
 	addresses world.Addresses
 	options   Options
-	pid       int // our own, the worker field of our snowflakes
+	pid       int // of CONTROL: the worker field of its snowflakes
 	settings  messages.Settings
-	shared    *atomic.Pointer[messages.Settings] // the same, for clusters that start again
+	shared    *atomic.Pointer[messages.Settings] // the same, for clusters that restart
 	manager   messages.Snowflake
-	wards     map[messages.ClusterID]*ward
-	stopping  bool // this actor ends
+	entries   map[messages.ClusterID]*entry
+	stopping  bool // this actor is stopping
 	seq       int
 	outage    plan.Outage // of Discord, as this machine sees it
 	turn      plan.KillTurn
@@ -39,48 +40,48 @@ type Supervisor struct {
 	ranges
 }
 
-// ward is what the supervisor knows of one cluster.
-type ward struct {
+// entry is the supervisor's state of one cluster.
+type entry struct {
 	plan.Cluster
-	stray    bool       // left by an earlier life, of no range that is served: only to be ended
+	stray    bool       // a leftover of an earlier run, of no served range: it only has to end
 	pid      *actor.PID // nil: no actor
 	next     *actor.PID // its successor in a rolling restart; nil: none
-	names    int        // actors it had, for their names
+	names    int        // number of its successors so far, for their names
 	state    messages.ClusterState
-	process  int // pid, 0 when there is none
+	process  int // pid; 0: none
 	ready    int
 	out      int  // shards that Discord threw out
-	assumed  bool // that its shards are READY: nothing says it
+	assumed  bool // its shards count as READY without a report
 	restarts int
 	history  plan.History
-	served   bool   // every shard was READY once, since an operator, or MASTER, had it started
-	held     held   // what is wrong with this machine, so that it cannot be started
-	passing  bool   // its restart is due to what passes, and consumes none
-	fresh    bool   // its next start is to identify
+	served   bool   // every shard was READY once since the start by an operator or MASTER
+	held     held   // the trouble of this machine that keeps it from starting
+	passing  bool   // its restart has a passing cause and is not counted
+	fresh    bool   // its next start identifies
 	seq      int    // of the pending restart
 	cancel   func() // of the pending restart
-	sweeping bool   // when that was set, processes of the last run could be left
+	sweeping bool   // processes of the last run could be left when the restart was set
 	ending   bool   // its stop was ordered
-	then     fate
+	then     afterStop
 }
 
-// fate is what becomes of a ward once its actor is gone.
-type fate int
+// afterStop selects what happens to an entry once its actor has stopped.
+type afterStop int
 
 const (
-	forget   fate = iota // its range is released
-	rest                 // stopped by an operator, or failed: it stays on the list
-	detached             // our own code fails on it: its process is left alone
-	again                // it starts anew
+	remove     afterStop = iota // its range is released
+	keep                        // stopped by an operator, or failed: the entry stays
+	detached                    // CONTROL's code fails on it: its process is left alone
+	startAgain                  // it starts again
 )
 
-// lookAgain is the time to look whether an outage lasts.
-type lookAgain struct{}
+// outageDue is the timer to check whether an outage lasts.
+type outageDue struct{}
 
-// It may come after CONTROL has stopped; that is no news.
-func (lookAgain) IgnoreDeadLetterLogging() {}
+// May arrive after CONTROL has stopped.
+func (outageDue) IgnoreDeadLetterLogging() {}
 
-// restartNow is what a restart's timer tells the supervisor.
+// restartNow is the timer of a restart.
 type restartNow struct {
 	id  messages.ClusterID
 	seq int
@@ -92,11 +93,11 @@ var _ actor.SupervisorStrategy = (*Supervisor)(nil)
 // snowflakes.
 func NewSupervisor(w *world.World, addresses world.Addresses, o Options, pid int) *actor.Props {
 	mint := messages.Mint{Worker: uint32(pid)}
-	s := &Supervisor{w: w, addresses: addresses, options: o, wards: map[messages.ClusterID]*ward{}, shared: &atomic.Pointer[messages.Settings]{}, manager: mint.New(time.Now(), messages.ManagerShard)}
+	s := &Supervisor{w: w, addresses: addresses, options: o, entries: map[messages.ClusterID]*entry{}, shared: &atomic.Pointer[messages.Settings]{}, manager: mint.New(time.Now(), messages.ManagerShard)}
 	return w.Spawn("clusters", func() actor.Actor { return s })
 }
 
-// Receive is ClusterSupervisor's only state.
+// Receive handles every message; there is one state.
 func (s *Supervisor) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Settings:
@@ -118,7 +119,7 @@ func (s *Supervisor) Receive(ctx actor.Context) {
 	case messages.DrainCluster, messages.StopCluster, messages.RestartCluster, messages.RollingRestart, messages.AcceptMaster:
 		s.ordered(ctx, m)
 	case messages.GetSnapshot:
-		s.survey(ctx, m)
+		s.snapshot(ctx, m)
 	case messages.Booted:
 		s.booted(ctx, m)
 	case rollLate:
@@ -126,40 +127,40 @@ func (s *Supervisor) Receive(ctx actor.Context) {
 			s.stopRolling(ctx, s.roll.at, "not READY in time")
 		}
 	case messages.HeldBack:
-		if w := s.wards[m.Cluster]; w != nil && !w.ending {
-			ctx.Send(s.addresses.Events, messages.ClusterIdentifyStorm{Cluster: w.ID, Shards: w.Shards.String(), Identifies: m.Identifies, HeldMS: messages.Millis(m.For)})
+		if e := s.entries[m.Cluster]; e != nil && !e.ending {
+			ctx.Send(s.addresses.Events, messages.ClusterIdentifyStorm{Cluster: e.ID, Shards: e.Shards.String(), Identifies: m.Identifies, HeldMS: messages.Millis(m.For)})
 		}
 	case messages.KillWanted:
 		s.killWanted(ctx, m)
 	case world.Recovered:
 		s.recovered(ctx)
-	case lookAgain:
-		s.lookOut(ctx, false)
+	case outageDue:
+		s.checkOutage(ctx, false)
 	case messages.ClusterMoved:
 		s.moved(ctx, m)
 	case messages.RunStopped:
-		w := s.wards[m.Cluster]
-		if w != nil && same(w.pid, ctx.Sender()) {
-			if m.Again && !w.ending {
-				w.then = again
+		e := s.entries[m.Cluster]
+		if e != nil && same(e.pid, ctx.Sender()) {
+			if m.Again && !e.ending {
+				e.then = startAgain
 			}
-			w.ending = true
+			e.ending = true
 		}
 		ctx.Stop(ctx.Sender())
 	case restartNow:
-		if w := s.wards[m.id]; w != nil && w.seq == m.seq && w.cancel != nil && !s.stopping {
-			w.cancel = nil
-			if !w.passing {
-				w.restarts++
+		if e := s.entries[m.id]; e != nil && e.seq == m.seq && e.cancel != nil && !s.stopping {
+			e.cancel = nil
+			if !e.passing {
+				e.restarts++
 			}
-			s.restart(ctx, w)
+			s.restart(ctx, e)
 		}
 	case *actor.Terminated:
-		s.gone(ctx, m.Who)
+		s.terminated(ctx, m.Who)
 	case *actor.Stopping:
-		s.stopping = true // messages go on coming
-		for _, w := range s.wards {
-			w.calm()
+		s.stopping = true // messages still arrive
+		for _, e := range s.entries {
+			e.cancelRestart()
 		}
 	}
 }
@@ -168,14 +169,14 @@ func (s *Supervisor) Receive(ctx actor.Context) {
 func (s *Supervisor) ordered(ctx actor.Context, order any) {
 	switch m := order.(type) {
 	case messages.DrainCluster:
-		s.onWard(ctx, "drain", m.Cluster, func(w *ward) { s.end(ctx, w, rest) })
+		s.onEntry(ctx, "drain", m.Cluster, func(e *entry) { s.end(ctx, e, keep) })
 	case messages.StopCluster:
-		s.onWard(ctx, "stop", m.Cluster, func(w *ward) { s.endFor(ctx, w, rest, messages.StopRun{Final: true}) })
+		s.onEntry(ctx, "stop", m.Cluster, func(e *entry) { s.endFor(ctx, e, keep, messages.StopRun{Final: true}) })
 	case messages.RestartCluster:
-		s.onWard(ctx, "restart", m.Cluster, func(w *ward) {
-			w.fresh = w.fresh || m.Fresh
+		s.onEntry(ctx, "restart", m.Cluster, func(e *entry) {
+			e.fresh = e.fresh || m.Fresh
 			ctx.Send(s.addresses.Gate, messages.ResetBudget{Cluster: m.Cluster})
-			s.end(ctx, w, again)
+			s.end(ctx, e, startAgain)
 		})
 	case messages.RollingRestart:
 		s.startRolling(ctx)
@@ -186,54 +187,56 @@ func (s *Supervisor) ordered(ctx actor.Context, order any) {
 
 func (s *Supervisor) stopAll(ctx actor.Context) {
 	s.draining = true
-	for _, w := range s.inOrder() {
-		s.end(ctx, w, forget)
+	for _, e := range s.inOrder() {
+		s.end(ctx, e, remove)
 	}
 	s.settle(ctx)
 }
 
-// onWard carries out an operator's order on one cluster, unless it is not, or soon no longer, served here.
-func (s *Supervisor) onWard(ctx actor.Context, verb string, id messages.ClusterID, do func(*ward)) {
-	if w := s.wards[id]; w != nil && !s.draining && !(w.ending && w.then == forget) {
-		do(w)
+// onEntry carries out an operator's order on one cluster. It refuses the order if the cluster is
+// not served here or is being removed.
+func (s *Supervisor) onEntry(ctx actor.Context, verb string, id messages.ClusterID, do func(*entry)) {
+	if e := s.entries[id]; e != nil && !s.draining && !(e.ending && e.then == remove) {
+		do(e)
 		s.settle(ctx)
 		return
 	}
 	ctx.Send(s.addresses.Events, messages.OrderRefused{Order: verb, Cluster: &id, Err: fmt.Sprintf("cluster %s is not served here", id)})
 }
 
-func (s *Supervisor) spawn(ctx actor.Context, w *ward) {
-	w.ending, w.served, w.history, w.restarts, w.ready, w.process, w.held, w.passing = false, false, plan.History{}, 0, 0, 0, held{}, false
-	w.state = messages.ClusterSpawning
-	if w.fresh {
-		ctx.Send(s.addresses.Sessions, messages.ForgetSessions{Cluster: w.ID})
-		w.fresh = false
+func (s *Supervisor) spawn(ctx actor.Context, e *entry) {
+	e.ending, e.served, e.history, e.restarts, e.ready, e.process, e.held, e.passing = false, false, plan.History{}, 0, 0, 0, held{}, false
+	e.state = messages.ClusterSpawning
+	if e.fresh {
+		ctx.Send(s.addresses.Sessions, messages.ForgetSessions{Cluster: e.ID})
+		e.fresh = false
 	}
-	w.pid = s.spawnActor(ctx, w, false)
+	e.pid = s.spawnActor(ctx, e, false)
 }
 
-// spawnActor spawns an actor for a cluster: the first is named by its id, a successor by its id and a number.
-func (s *Supervisor) spawnActor(ctx actor.Context, w *ward, successor bool) *actor.PID {
-	name := w.ID.String()
+// spawnActor spawns an actor for a cluster: the first is named by its id, a successor by its id and
+// a number.
+func (s *Supervisor) spawnActor(ctx actor.Context, e *entry, successor bool) *actor.PID {
+	name := e.ID.String()
 	if successor {
-		w.names++
-		name = fmt.Sprintf("%s.%d", name, w.names)
+		e.names++
+		name = fmt.Sprintf("%s.%d", name, e.names)
 	}
-	pid, err := ctx.SpawnNamed(newCluster(s.w, s.addresses, s.options, s.pid, s.shared, s.manager, w.Cluster, successor), name)
+	pid, err := ctx.SpawnNamed(newCluster(s.w, s.addresses, s.options, s.pid, s.shared, s.manager, e.Cluster, successor), name)
 	if err != nil {
-		panic(fmt.Sprintf("cluster %s: %v", name, err)) // a name is used again only after Terminated
+		panic(fmt.Sprintf("cluster %s: %v", name, err)) // a name is reused only after Terminated
 	}
 	s.brief(ctx, pid)
 	return pid
 }
 
-// restart begins a cluster's actor anew. What the one before it was told went with it.
-func (s *Supervisor) restart(ctx actor.Context, w *ward) {
-	ctx.(actor.Supervisor).RestartChildren(w.pid)
-	s.brief(ctx, w.pid)
+// restart restarts a cluster's actor, and sends it the state that the old one had.
+func (s *Supervisor) restart(ctx actor.Context, e *entry) {
+	ctx.(actor.Supervisor).RestartChildren(e.pid)
+	s.brief(ctx, e.pid)
 }
 
-// brief tells a cluster's actor that begins what the others know.
+// brief sends the outage and the lease to a new actor of a cluster.
 func (s *Supervisor) brief(ctx actor.Context, pid *actor.PID) {
 	if s.outage.On {
 		ctx.Send(pid, messages.Outage{On: true})
@@ -241,142 +244,143 @@ func (s *Supervisor) brief(ctx actor.Context, pid *actor.PID) {
 	ctx.Send(pid, s.lease)
 }
 
-// end brings a ward to its end: a running one drains first, one that waits for its restart has no process, one that failed has not even an actor.
-func (s *Supervisor) end(ctx actor.Context, w *ward, then fate) {
-	s.endFor(ctx, w, then, messages.StopRun{})
+// end ends a cluster. A running one drains first; one that waits for its restart has no process,
+// and one that failed has no actor.
+func (s *Supervisor) end(ctx actor.Context, e *entry, then afterStop) {
+	s.endFor(ctx, e, then, messages.StopRun{})
 }
 
-// endFor is end in the way that stop says.
-func (s *Supervisor) endFor(ctx actor.Context, w *ward, then fate, stop messages.StopRun) {
-	s.stopRolling(ctx, w, "another order for the cluster")
-	if w.next != nil {
-		ctx.Send(w.next, messages.StopRun{})
+// endFor ends a cluster as stop describes.
+func (s *Supervisor) endFor(ctx actor.Context, e *entry, then afterStop, stop messages.StopRun) {
+	s.stopRolling(ctx, e, "another order for the cluster")
+	if e.next != nil {
+		ctx.Send(e.next, messages.StopRun{})
 	}
-	if w.ending && w.pid != nil {
-		if w.then != forget {
-			w.then = then // under way already; only what comes behind it changes
+	if e.ending && e.pid != nil {
+		if e.then != remove {
+			e.then = then // under way already: only what follows changes
 		}
 		return
 	}
-	waiting := w.cancel != nil
-	w.calm()
-	w.fresh = w.fresh || stop.Final
-	w.ending, w.then = true, then
+	waiting := e.cancel != nil
+	e.cancelRestart()
+	e.fresh = e.fresh || stop.Final
+	e.ending, e.then = true, then
 	switch {
-	case w.pid == nil:
-		s.buried(ctx, w)
-	case waiting && w.sweeping:
-		ctx.(actor.Supervisor).ResumeChildren(w.pid) // it fails again once nothing of its process is left
+	case e.pid == nil:
+		s.ended(ctx, e)
+	case waiting && e.sweeping:
+		ctx.(actor.Supervisor).ResumeChildren(e.pid) // it fails again once no process is left
 	case waiting:
-		ctx.Send(s.addresses.Events, messages.ClusterStoppedByOrder{Cluster: w.ID, Shards: w.Shards.String()})
-		ctx.Stop(w.pid)
+		ctx.Send(s.addresses.Events, messages.ClusterStoppedByOrder{Cluster: e.ID, Shards: e.Shards.String()})
+		ctx.Stop(e.pid)
 	default:
-		ctx.Send(w.pid, stop)
+		ctx.Send(e.pid, stop)
 	}
 }
 
-// returns reports whether a ward is being ended only to start anew.
-func (w *ward) returns() bool { return w.ending && w.then == again }
+// returns reports whether a cluster ends only to start again.
+func (e *entry) returns() bool { return e.ending && e.then == startAgain }
 
-// calm takes back a pending restart.
-func (w *ward) calm() {
-	if w.cancel != nil {
-		w.cancel()
+// cancelRestart cancels a pending restart.
+func (e *entry) cancelRestart() {
+	if e.cancel != nil {
+		e.cancel()
 	}
-	w.cancel = nil
+	e.cancel = nil
 }
 
-// gone is the end of a child's actor.
-func (s *Supervisor) gone(ctx actor.Context, pid *actor.PID) {
-	w := s.wardOf(pid)
+// terminated handles the end of a child's actor.
+func (s *Supervisor) terminated(ctx actor.Context, pid *actor.PID) {
+	e := s.entryOf(pid)
 	switch {
-	case w == nil || s.stopping:
+	case e == nil || s.stopping:
 		return
-	case same(pid, w.next):
-		w.next = nil
+	case same(pid, e.next):
+		e.next = nil
 	default:
-		w.pid = nil
+		e.pid = nil
 	}
 	switch {
-	case w.pid == nil && w.next != nil && w.then == again:
-		s.promote(ctx, w)
-	case w.pid == nil && w.next == nil:
-		s.buried(ctx, w)
+	case e.pid == nil && e.next != nil && e.then == startAgain:
+		s.promote(ctx, e)
+	case e.pid == nil && e.next == nil:
+		s.ended(ctx, e)
 	}
 	s.settle(ctx)
 }
 
-// buried does what was to come after the end of a ward.
-func (s *Supervisor) buried(ctx actor.Context, w *ward) {
-	if then := w.then; w.state == messages.ClusterDetached && then != detached { // its process lives: a new actor finds it, and ends it
-		s.spawn(ctx, w)
-		w.ending, w.then = true, then
-		ctx.Send(w.pid, messages.StopRun{})
+// ended carries out what follows the end of a cluster.
+func (s *Supervisor) ended(ctx actor.Context, e *entry) {
+	if then := e.then; e.state == messages.ClusterDetached && then != detached { // its process still runs: a new actor finds and ends it
+		s.spawn(ctx, e)
+		e.ending, e.then = true, then
+		ctx.Send(e.pid, messages.StopRun{})
 		return
 	}
-	switch w.then {
-	case forget:
-		delete(s.wards, w.ID)
-		w.process, w.ready, w.out = 0, 0, 0
-		s.say(ctx, w, messages.ClusterGone)
-	case again:
-		s.spawn(ctx, w)
-	case rest:
-		w.process, w.ready, w.out = 0, 0, 0
-		if w.state != messages.ClusterFailed {
-			s.say(ctx, w, messages.ClusterStopped)
+	switch e.then {
+	case remove:
+		delete(s.entries, e.ID)
+		e.process, e.ready, e.out = 0, 0, 0
+		s.setState(ctx, e, messages.ClusterGone)
+	case startAgain:
+		s.spawn(ctx, e)
+	case keep:
+		e.process, e.ready, e.out = 0, 0, 0
+		if e.state != messages.ClusterFailed {
+			s.setState(ctx, e, messages.ClusterStopped)
 		}
 	}
 }
 
-// moved takes note of what a child says of itself.
+// moved takes the state that a child reports.
 func (s *Supervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
-	w := s.wards[m.Cluster]
-	if w == nil || w.cancel != nil || !same(w.pid, ctx.Sender()) || w.state == messages.ClusterDetached || w.state == messages.ClusterFailed {
-		return // late news of an actor that was given up
+	e := s.entries[m.Cluster]
+	if e == nil || e.cancel != nil || !same(e.pid, ctx.Sender()) || e.state == messages.ClusterDetached || e.state == messages.ClusterFailed {
+		return // a late report of an actor that was given up
 	}
-	more := m.Ready > w.ready
-	w.process, w.ready, w.out, w.assumed = m.PID, m.Ready, m.Out, m.Assumed
+	more := m.Ready > e.ready
+	e.process, e.ready, e.out, e.assumed = m.PID, m.Ready, m.Out, m.Assumed
 	if m.State == messages.ClusterServing && !m.Assumed {
-		w.history = w.history.Served()
+		e.history = e.history.Served()
 	}
-	s.lookOut(ctx, more)
-	s.say(ctx, w, m.State)
+	s.checkOutage(ctx, more)
+	s.setState(ctx, e, m.State)
 	s.settle(ctx)
-	s.rolled(ctx, w)
+	s.rolled(ctx, e)
 }
 
-// say tells everybody how a ward stands.
-func (s *Supervisor) say(ctx actor.Context, w *ward, state messages.ClusterState) {
-	if w.state = state; !w.held.holds(state) {
-		s.hold(ctx, w, held{})
+// setState sets the state of a cluster and reports it.
+func (s *Supervisor) setState(ctx actor.Context, e *entry, state messages.ClusterState) {
+	if e.state = state; !e.held.holds(state) {
+		s.hold(ctx, e, held{})
 	}
-	ctx.Send(s.addresses.Events, w.standing())
+	ctx.Send(s.addresses.Events, e.status())
 }
 
-// standing is how a ward stands.
-func (w *ward) standing() messages.ClusterMoved {
-	return messages.ClusterMoved{Cluster: w.ID, Range: w.Shards, Shards: w.Shards.String(), State: w.state, PID: w.process, Ready: w.ready, Out: w.out, Restarts: w.restarts,
-		Assumed: w.assumed && w.ready > 0}
+// status returns the state of a cluster as an event.
+func (e *entry) status() messages.ClusterMoved {
+	return messages.ClusterMoved{Cluster: e.ID, Range: e.Shards, Shards: e.Shards.String(), State: e.state, PID: e.process, Ready: e.ready, Out: e.out, Restarts: e.restarts,
+		Assumed: e.assumed && e.ready > 0}
 }
 
-func (s *Supervisor) wardOf(pid *actor.PID) *ward {
-	for _, w := range s.wards {
-		if same(pid, w.pid) || same(pid, w.next) {
-			return w
+func (s *Supervisor) entryOf(pid *actor.PID) *entry {
+	for _, e := range s.entries {
+		if same(pid, e.pid) || same(pid, e.next) {
+			return e
 		}
 	}
 	return nil
 }
 
-// inOrder is every ward by its id: what is done to several is done in this order.
-func (s *Supervisor) inOrder() []*ward {
-	var all []*ward
-	for _, id := range slices.Sorted(maps.Keys(s.wards)) {
-		all = append(all, s.wards[id])
+// inOrder lists every entry by id, the order for actions on several.
+func (s *Supervisor) inOrder() []*entry {
+	var all []*entry
+	for _, id := range slices.Sorted(maps.Keys(s.entries)) {
+		all = append(all, s.entries[id])
 	}
 	return all
 }
 
-// same reports whether two addresses are one; nobody's is no one's.
+// same reports whether two addresses are equal and not nil.
 func same(a, b *actor.PID) bool { return a != nil && b != nil && a.Equal(b) }

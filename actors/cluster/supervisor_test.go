@@ -62,7 +62,7 @@ func rangesOf(t *testing.T, text string) (all []messages.ShardRange) {
 // cluster is refused.
 func TestAdmitOverALeftover(t *testing.T) {
 	for _, stray := range []bool{true, false} {
-		s := &Supervisor{settings: messages.Settings{ShardCount: 20, ShardsPerCluster: 10}, wards: map[messages.ClusterID]*ward{
+		s := &Supervisor{settings: messages.Settings{ShardCount: 20, ShardsPerCluster: 10}, entries: map[messages.ClusterID]*entry{
 			1: {Cluster: plan.Cluster{ID: 1, Shards: messages.ShardRange{First: 10, Last: 19}}, stray: stray},
 		}}
 		cut, reason := s.admit(messages.Serve{Range: messages.ShardRange{First: 0, Last: 19}})
@@ -75,21 +75,21 @@ func TestAdmitOverALeftover(t *testing.T) {
 // A range over a leftover of an earlier run takes it over: the leftover ends, and starts again as a
 // cluster of the range.
 func TestServeOverALeftover(t *testing.T) {
-	w := &ward{Cluster: plan.Cluster{ID: 1}, stray: true, ending: true, then: forget}
-	s := &Supervisor{settings: messages.Settings{ShardCount: 20, ShardsPerCluster: 10}, wards: map[messages.ClusterID]*ward{1: w}}
+	w := &entry{Cluster: plan.Cluster{ID: 1}, stray: true, ending: true, then: remove}
+	s := &Supervisor{settings: messages.Settings{ShardCount: 20, ShardsPerCluster: 10}, entries: map[messages.ClusterID]*entry{1: w}}
 	r := messages.ShardRange{First: 10, Last: 19}
 	inActor(t, func(ctx actor.Context) {
 		s.addresses = allAt(ctx.Parent())
 		s.serveSince(ctx, messages.Serve{Range: r}, 7)
 	})
-	if w.stray || w.then != again || w.Shards != r || len(s.served) != 1 || s.served[0].Epoch != 7 {
+	if w.stray || w.then != startAgain || w.Shards != r || len(s.served) != 1 || s.served[0].Epoch != 7 {
 		t.Errorf("leftover %v, then %v, shards %s, served %v", w.stray, w.then, w.Shards, s.served)
 	}
 }
 
 // Another MASTER is accepted: nothing is served by an order of the one before.
 func TestForgetEpochs(t *testing.T) {
-	s := &Supervisor{settings: messages.Settings{Epoch: 7}, wards: map[messages.ClusterID]*ward{0: {Cluster: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 9}}}}}
+	s := &Supervisor{settings: messages.Settings{Epoch: 7}, entries: map[messages.ClusterID]*entry{0: {Cluster: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 9}}}}}
 	s.served = []messages.RangeInfo{{Range: messages.ShardRange{First: 0, Last: 9}, Epoch: 7}}
 	inActor(t, func(ctx actor.Context) {
 		s.addresses = allAt(ctx.Parent())
@@ -116,7 +116,7 @@ func TestLeftoversAreSought(t *testing.T) {
 			After: func(d time.Duration, _ func()) func() {
 				timers = append(timers, d)
 				return func() {}
-			}}, wards: map[messages.ClusterID]*ward{}}
+			}}, entries: map[messages.ClusterID]*entry{}}
 		s.options.Owner = "m1"
 		got := inActor(t, func(ctx actor.Context) {
 			s.addresses = allAt(ctx.Parent())
@@ -137,13 +137,13 @@ func TestLeftoversAreSought(t *testing.T) {
 	}
 }
 
-// A panic of ours may cost the timer of a restart, an order to end, or news of a cluster: each is
+// A panic may lose the timer of a restart, an order to end, or the report of a cluster: each is
 // made up for.
 func TestRecoveredMakesUp(t *testing.T) {
 	s := &Supervisor{}
 	got := inActor(t, func(ctx actor.Context) {
 		s.addresses = allAt(ctx.Parent())
-		s.wards = map[messages.ClusterID]*ward{
+		s.entries = map[messages.ClusterID]*entry{
 			1: {Cluster: plan.Cluster{ID: 1}, pid: ctx.Parent(), seq: 7, cancel: func() {}},
 			2: {Cluster: plan.Cluster{ID: 2}, pid: ctx.Parent(), ending: true},
 			3: {Cluster: plan.Cluster{ID: 3}, pid: ctx.Parent()},
@@ -158,11 +158,11 @@ func TestRecoveredMakesUp(t *testing.T) {
 // Each failure has a restart of its own, with a timer of its own.
 func TestRestartsAreTold(t *testing.T) {
 	s := &Supervisor{w: &world.World{Rand: func() float64 { return 0.5 }, After: func(time.Duration, func()) func() { return func() {} }}}
-	a, b := &ward{Cluster: plan.Cluster{ID: 1}}, &ward{Cluster: plan.Cluster{ID: 2}}
+	a, b := &entry{Cluster: plan.Cluster{ID: 1}}, &entry{Cluster: plan.Cluster{ID: 2}}
 	seen := map[int]bool{}
 	inActor(t, func(ctx actor.Context) {
 		s.addresses = allAt(ctx.Parent())
-		for _, w := range []*ward{a, b, a} {
+		for _, w := range []*entry{a, b, a} {
 			s.died(ctx, w, &Failure{Cause: messages.CauseExited})
 			seen[w.seq] = true
 		}
@@ -184,11 +184,11 @@ func TestRestartThatWasCancelled(t *testing.T) {
 		"of one that was stopped":  {restartNow{1, 7}, false, false},
 		"while CONTROL itself end": {restartNow{1, 7}, true, true},
 	} {
-		w := &ward{seq: 7}
+		w := &entry{seq: 7}
 		if tc.waits {
 			w.cancel = func() {}
 		}
-		s := &Supervisor{wards: map[messages.ClusterID]*ward{1: w}, stopping: tc.stopping}
+		s := &Supervisor{entries: map[messages.ClusterID]*entry{1: w}, stopping: tc.stopping}
 		s.Receive(hearing{msg: tc.of}) // a restart needs a context
 		if w.restarts != 0 || (w.cancel != nil) != tc.waits {
 			t.Errorf("%s: %d restarts, waits %v; want 0, %v", name, w.restarts, w.cancel != nil, tc.waits)
@@ -198,10 +198,10 @@ func TestRestartThatWasCancelled(t *testing.T) {
 
 // A rolling restart stops for the cluster that has its turn, and goes on for any other.
 func TestOrderBesideARollingRestart(t *testing.T) {
-	s := &Supervisor{wards: map[messages.ClusterID]*ward{}}
-	at := &ward{ending: true}
+	s := &Supervisor{entries: map[messages.ClusterID]*entry{}}
+	at := &entry{ending: true}
 	s.roll = rolling{at: at, turn: 3}
-	s.stopRolling(nil, &ward{}, "an order") // nothing is raised
+	s.stopRolling(nil, &entry{}, "an order") // nothing is raised
 	s.Receive(hearing{msg: rollLate{turn: 2}})
 	if s.roll.at != at {
 		t.Fatal("it stopped")
@@ -226,7 +226,7 @@ func TestTimeOfARollingRestart(t *testing.T) {
 	s.options = Options{Protocol: messages.ProtocolEnv, HelloTimeout: 30 * time.Second, Ready: ReadyRule{After: time.Minute}}
 	inActor(t, func(ctx actor.Context) {
 		s.addresses = allAt(ctx.Parent())
-		s.wards = map[messages.ClusterID]*ward{0: {Cluster: plan.Cluster{Shards: shards}, pid: ctx.Parent(), state: messages.ClusterServing}}
+		s.entries = map[messages.ClusterID]*entry{0: {Cluster: plan.Cluster{Shards: shards}, pid: ctx.Parent(), state: messages.ClusterServing}}
 		s.roll.queue = []messages.ClusterID{0}
 		s.rollOn(ctx)
 	})
@@ -241,8 +241,8 @@ func TestOutageIsLookedAtInTime(t *testing.T) {
 	s := &Supervisor{w: &world.World{After: func(d time.Duration, _ func()) func() {
 		timers = append(timers, d)
 		return func() {}
-	}}, wards: map[messages.ClusterID]*ward{0: {Cluster: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 9}}, out: 3}}}
-	inActor(t, func(ctx actor.Context) { s.lookOut(ctx, false) })
+	}}, entries: map[messages.ClusterID]*entry{0: {Cluster: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 9}}, out: 3}}}
+	inActor(t, func(ctx actor.Context) { s.checkOutage(ctx, false) })
 	if len(timers) != 1 || timers[0] > 5*time.Second || timers[0] < 4*time.Second {
 		t.Errorf("timers %v, want one of 5s", timers)
 	}

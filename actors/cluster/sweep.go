@@ -11,32 +11,32 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file is what a Cluster does about processes that a dead run left behind. A death is reported
-// before all processes of the machine are searched for them; what follows the report waits for the
-// end of that search: the next start, an ordered stop, and giving up.
+// This file handles processes that a dead run left behind. A death is reported before all processes
+// of the machine are searched for them. The next start, an ordered stop and giving up wait for the
+// end of that search.
 
-// sweepWithin is the time after which a Cluster searches itself: the end of the first search may
-// have been lost to a panic of ours.
+// sweepWithin is the time after which a Cluster searches itself, because a panic may have lost the
+// end of the first search.
 const sweepWithin = time.Second
 
-// died reports whether a death is acted on before the end of the search. Buckets that are held for a
-// bot stay so until nothing of it is left.
+// died reports whether a death is handled before the end of the search. Buckets that are held for a
+// bot stay held until none of its processes is left.
 func (c *Cluster) died(m runDied) bool {
 	if c.held > 0 {
 		return false
 	}
-	c.past.sweeping = m.run
+	c.handover.sweeping = m.run
 	return true
 }
 
-// awaitSweep waits until nothing of the last run is left.
+// awaitSweep waits until no process of the last run is left.
 func (c *Cluster) awaitSweep(ctx actor.Context) {
 	c.search = search{}
 	c.Enter(string(messages.ClusterWaiting), c.sweeping)
 	c.In(ctx, sweepWithin)
 }
 
-// sweeping waits for the end of the search for what the last run left behind.
+// sweeping waits for the end of the search for processes of the last run.
 func (c *Cluster) sweeping(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runExited:
@@ -46,7 +46,7 @@ func (c *Cluster) sweeping(ctx actor.Context) {
 			return
 		}
 		c.follow(ctx, m.exit.Left)
-	case world.Timeout, world.Recovered: // the message may have been lost to a panic of ours
+	case world.Timeout, world.Recovered: // a panic may have lost the message
 		c.seekNext(ctx)
 	case found:
 		c.answered(ctx, m)
@@ -57,11 +57,11 @@ func (c *Cluster) sweeping(ctx actor.Context) {
 	}
 }
 
-// follow does what waited for the end of the search: it stops, fails for good, or starts the next
-// run.
+// follow does what waited for the end of the search: it stops, escalates the failure, or starts the
+// next run.
 func (c *Cluster) follow(ctx actor.Context, left int) {
 	c.logLeft(left)
-	c.past.sweeping = ""
+	c.handover.sweeping = ""
 	switch {
 	case c.search.leaving:
 		c.stopped(ctx)
@@ -73,8 +73,8 @@ func (c *Cluster) follow(ctx actor.Context, left int) {
 	}
 }
 
-// leftBehind looks for what a dead process left behind, where its exit does not say that nothing
-// is. What is to follow its end waits for the answer.
+// leftBehind searches for processes that a dead one left, unless its exit rules them out. What
+// follows its end waits for the answer.
 func (c *Cluster) leftBehind(ctx actor.Context, e proc.Exit) (unknown bool) {
 	if e.Doubt == "" {
 		return false
@@ -84,9 +84,9 @@ func (c *Cluster) leftBehind(ctx actor.Context, e proc.Exit) (unknown bool) {
 	return true
 }
 
-// logLeft logs what the report of a death could not name.
+// logLeft logs processes that the report of a death did not name.
 func (c *Cluster) logLeft(n int) {
 	if n > 0 {
-		c.Log.Warn().Int("processes", n).Msg("processes of a dead run ran on in the background and were ended")
+		c.Log.Warn().Int("processes", n).Msg("ended background processes of a dead run")
 	}
 }

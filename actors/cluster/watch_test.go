@@ -227,7 +227,7 @@ func TestShardIsLate(t *testing.T) {
 	}
 }
 
-// The start of a bot that reports no shards has its time again behind an outage.
+// The start of a bot that reports no shards has its time again after an outage.
 func TestStartBehindAnOutage(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterConnecting)
 	now := time.Now()

@@ -190,7 +190,7 @@ func TestTornRecords(t *testing.T) {
 		}
 		want(f, "new processes", fresh, 1)
 		want(f, "starts of cluster 1", f.starts["1"], 2)
-		want(f, "it is reported", strings.Contains(last[messages.ClusterDied](f).Err, "no record tells of its process"), true)
+		want(f, "it is reported", strings.Contains(last[messages.ClusterDied](f).Err, "its process has no record"), true)
 	})
 }
 

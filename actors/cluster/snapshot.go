@@ -9,25 +9,25 @@ import (
 
 // This file answers messages.GetSnapshot.
 
-// survey sends the state of every cluster to the actor that asked, and forwards the request to each
-// Cluster for its shards.
-func (s *Supervisor) survey(ctx actor.Context, m messages.GetSnapshot) {
+// snapshot sends the state of every cluster to the actor that asked, and forwards the request to
+// each Cluster for its shards.
+func (s *Supervisor) snapshot(ctx actor.Context, m messages.GetSnapshot) {
 	if ctx.Sender() == nil {
 		return
 	}
 	if n := s.settings; n.ShardCount > 0 {
 		ctx.Send(ctx.Sender(), messages.FleetSnapshot{ShardCount: n.ShardCount, MaxConcurrency: n.MaxConcurrency, ShardsPerCluster: n.ShardsPerCluster, Halted: n.Halted})
 	}
-	for _, w := range s.inOrder() {
-		ctx.Send(ctx.Sender(), messages.ClusterSnapshot{Moved: w.standing()})
-		if w.pid != nil {
-			ctx.RequestWithCustomSender(w.pid, m, ctx.Sender())
+	for _, e := range s.inOrder() {
+		ctx.Send(ctx.Sender(), messages.ClusterSnapshot{Moved: e.status()})
+		if e.pid != nil {
+			ctx.RequestWithCustomSender(e.pid, m, ctx.Sender())
 		}
 	}
 }
 
-// survey sends the state of every shard to the actor that asked, once it is known.
-func (c *Cluster) survey(ctx actor.Context) {
+// snapshot sends the state of every shard to the actor that asked, once it is known.
+func (c *Cluster) snapshot(ctx actor.Context) {
 	if ctx.Sender() == nil || c.shards == nil || c.dying() {
 		return
 	}
