@@ -99,15 +99,15 @@ func (f *fleet) nothingLeft() {
 
 // witness is a behaviour that remembers every event, and checks the restarts against the rule.
 type witness struct {
-	f       *fleet
-	machine *machine
-	house   world.Addresses
+	f         *fleet
+	machine   *machine
+	addresses world.Addresses
 }
 
 func (w *witness) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(w.house.Events, messages.Subscribe{})
+		ctx.Request(w.addresses.Events, messages.Subscribe{})
 	case messages.Event:
 		w.f.events = append(w.f.events, heard{w.f.loop.Now(), w.machine.Name, m})
 		if err := w.judge(m); err != nil {

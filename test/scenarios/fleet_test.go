@@ -233,7 +233,7 @@ func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 		}
 	}
 	o := options(m.Name)
-	o.Behaviours = []world.Behaviour{{Name: "witness", Actor: func(_ *world.World, h world.Addresses) actor.Actor { return &witness{f: f, machine: m, house: h} }}}
+	o.Behaviours = []world.Behaviour{{Name: "witness", Actor: func(_ *world.World, h world.Addresses) actor.Actor { return &witness{f: f, machine: m, addresses: h} }}}
 	for _, c := range change {
 		c(&o)
 	}
