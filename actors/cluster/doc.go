@@ -11,7 +11,7 @@
 //	news.go          messages from the World; stale ones are dropped
 //	process.go       start, stop and death of the process
 //	search.go        whether the process of an earlier run still runs
-//	sweep.go         what a dead run left behind
+//	sweep.go         processes that a dead run left
 //	record.go        the record of a process on disk: the intent, the mark
 //	conversation.go  HELLO, IDENTIFY and the other packets of the bot
 //	share.go, ops.go a bot's share of what all clusters use; its connection to the Router
@@ -20,6 +20,6 @@
 //	reserve.go, env.go  bots that cannot ask for permits, or do not speak IPC
 //	patience.go      more time while this machine is starved
 //	failure.go       why a cluster failed, for the Supervisor
-//	snapshot.go        snapshots for status
+//	snapshot.go      snapshots for status
 //	options.go       the operator's settings
 package cluster

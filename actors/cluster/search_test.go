@@ -63,7 +63,7 @@ func TestDoubtfulExit(t *testing.T) {
 	}
 }
 
-// What a process of an earlier life left is cleared away by its record: its socket, and the buckets
+// What a process of an earlier run left is removed by its record: its socket, and the buckets
 // that it may have used.
 func TestNothingIsLeft(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterAdopting)

@@ -69,19 +69,19 @@ func TestSessionsOutliveCONTROL(t *testing.T) {
 			s.Tell(session("a", 1))
 			s.Pass(2 * plan.OfferedFor)
 		}, "a at 1 of 42 in [7] "},
-		"it serves for long, and a timer is lost to a panic of ours": {func(s *sim.Solo) {
+		"it serves for long, and a timer is lost to a panic": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
 			s.Panic = sim.Once[world.Timeout]()
 			s.Pass(2 * plan.OfferedFor)
 		}, "a at 1 of 42 in [7] "},
-		"the timer of a seq is lost to a panic of ours": {func(s *sim.Solo) {
+		"the timer of a seq is lost to a panic": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
 			s.Pass(time.Second)
 			s.Panic = sim.Once[writeDue]()
 			s.Tell(session("a", 9))
 			s.Pass(writeEvery)
 		}, "a at 9 of 42 in [7] "},
-		"the word of the disk is lost to a panic of ours": {func(s *sim.Solo) {
+		"the answer of the disk is lost to a panic": {func(s *sim.Solo) {
 			s.Panic = sim.Once[pageSaved]()
 			s.Tell(session("a", 1))
 			s.Pass(time.Second)
