@@ -19,7 +19,8 @@ type Options struct {
 	SilentGreeting bool                // sends no initialise at all
 	TakesInfo      bool                // upstream answers op 0 with a malformed error
 	AcksBeats      bool                // upstream acks nothing
-	Share          *messages.Share     // of the day's budget, in every ack; nil: none
+	// Share returns a share of the day's budget for an ack; nil, or a nil share: there is none in it.
+	Share func() *messages.Share
 	// Permit answers a request for an identify; nil, or a nil answer: there is no answer.
 	Permit       func(messages.PermitRequest) *messages.PermitAnswer
 	KnownForEver bool // upstream's bug: a source that was ever connected is refused with 4003
@@ -83,7 +84,11 @@ func (m *Master) hear(source string, l transport.Link, frame []byte) {
 		send(l, messages.MasterError{Code: messages.CodeMalformed, Message: "The server recieved a malformed packet"})
 	}
 	if b, beat := p.(messages.Heartbeat); beat && m.options.AcksBeats {
-		send(l, messages.HeartbeatAck{Seq: b.Seq, Share: m.options.Share})
+		ack := messages.HeartbeatAck{Seq: b.Seq}
+		if m.options.Share != nil {
+			ack.Share = m.options.Share()
+		}
+		send(l, ack)
 	}
 	if ask, permit := p.(messages.PermitRequest); permit && m.options.Permit != nil {
 		if answer := m.options.Permit(ask); answer != nil {

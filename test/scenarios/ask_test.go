@@ -216,16 +216,21 @@ func (f *fleet) stop(m *machine, cluster messages.ClusterID) {
 	f.order(m, messages.StopCluster{Cluster: cluster})
 }
 
-// mustWithHelp is must with an operator that looks every 10 s, and gives each of the machine's
-// clusters (clusters in number) a fresh start if it was stopped, broken off or given up.
+// help gives each of a machine's clusters, clusters in number, a fresh start if it was
+// stopped, broken off or given up, as an operator would.
+func (f *fleet) help(m *machine, clusters int) {
+	for id := range messages.ClusterID(clusters) {
+		if s := f.state(m, id); s == messages.ClusterStopped || s == messages.ClusterFailed || s == messages.ClusterDraining {
+			f.restart(m, id)
+		}
+	}
+}
+
+// mustWithHelp is must with an operator that looks every 10 s, and helps.
 func (f *fleet) mustWithHelp(m *machine, clusters int, what string, d time.Duration, done func() bool) {
 	f.t.Helper()
 	for end := f.loop.Now() + d; !done() && f.loop.Now() < end; {
-		for id := range messages.ClusterID(clusters) {
-			if s := f.state(m, id); s == messages.ClusterStopped || s == messages.ClusterFailed || s == messages.ClusterDraining {
-				f.restart(m, id)
-			}
-		}
+		f.help(m, clusters)
 		if err := f.loop.Until(10*time.Second, done); err != nil {
 			break // must reports it
 		}
@@ -234,7 +239,7 @@ func (f *fleet) mustWithHelp(m *machine, clusters int, what string, d time.Durat
 }
 
 func (f *fleet) order(m *machine, command any) {
-	f.ordered()
+	f.commanded(m, command)
 	f.system.Root.Send(actor.NewPID(m.root.Address, m.root.Id+"/clusters"), command)
 }
 

@@ -73,13 +73,13 @@ func (c *chaos) shard() int {
 
 func (c *chaos) kill() {
 	if all := c.m.Processes(); len(all) > 0 {
-		all[c.rand(len(all))].Signal(syscall.SIGKILL)
+		c.fleet.kill(c.m, all[c.rand(len(all))])
 	}
 }
 
 func (c *chaos) hang() {
 	if all := c.m.Processes(); len(all) > 0 {
-		all[c.rand(len(all))].Signal(syscall.SIGSTOP)
+		c.fleet.hang(c.m, all[c.rand(len(all))])
 	}
 }
 
@@ -155,21 +155,24 @@ const (
 	overdue   = 3 * time.Second                // a permit that was not reported
 	operator  = 10 * time.Second               // until an operator looks at what gave up
 	relearned = plan.IdentifyEvery + overdue   // a bucket whose last use has to be assumed
+	putOff    = 2 * time.Minute                // until a wish comes again that the budget did not allow, and one that was put off behind it
 	inBucket  = chaosShards / chaosConcurrency // shards
 )
 
 // recovered returns how long it may take from the end of the faults until every shard is READY: its
 // parts one after another.
 func (c *chaos) recovered() time.Duration {
-	return max(mute+graces+delay+operator, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned
+	return max(mute+graces+delay+operator, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned + putOff
 }
 
-func chaosStory(f *fleet) { chaosOf(f, f.good(nil)) }
+func chaosStory(f *fleet) { chaosOf(f, f.costly()) }
 
 // chaosOf runs the chaos around bots of any kind that asks for permits.
 func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
-	c := &chaos{fleet: f, m: f.aloneWith(rules.Config{ShardCount: chaosShards, MaxConcurrency: chaosConcurrency, IdentifyTotal: 100000},
-		ours(initialise(chaosShards, chaosConcurrency)), program)}
+	o := ours(initialise(chaosShards, chaosConcurrency))
+	o.Share, f.lender = f.lends, true
+	c := &chaos{fleet: f, m: f.aloneWith(f.scarce(rules.Config{ShardCount: chaosShards, MaxConcurrency: chaosConcurrency}), o, program)}
+	f.must("its share", time.Minute, func() bool { return f.has(c.m).ID > 0 })
 	f.connect(c.m, "c", 0, chaosShards-1)
 	f.must("the order", time.Second, f.acked(c.m, "c", "connecting"))
 	for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
@@ -177,7 +180,7 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 		faults[c.rand(len(faults))](c)
 	}
 	c.calm()
-	f.mustWithHelp(c.m, chaosClusters, "every shard READY once the faults have stopped", c.recovered(), func() bool {
+	f.mustOnceAffordable("every shard READY once the faults have stopped", c.recovered(), f.hasSpent(c.m), func() { f.help(c.m, chaosClusters) }, func() bool {
 		return f.owned(chaosShards)() && len(c.m.Bots()) == chaosClusters
 	})
 	f.must("the link is back", 40*time.Second, func() bool { return f.master.Link("m1") != nil })

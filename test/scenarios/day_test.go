@@ -2,9 +2,11 @@ package scenarios
 
 import (
 	"encoding/json"
+	"fmt"
 	"syscall"
 	"time"
 
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
 	"github.com/discluster/control/transport/discord/rules"
@@ -34,12 +36,70 @@ func (f *fleet) settled() {
 	f.others = 0
 }
 
+// today is the number of Discord's day.
+func (f *fleet) today() int { return int(f.loop.Now() / f.rules.ResetAfter) }
+
+// lends is what a scripted MASTER lends the one machine that there is: on each of Discord's days,
+// numbered from 1, half of what is left when it begins, and it spends nothing itself. A machine that
+// does not hear of it goes on with the last one, so that within a day two halves may be spent.
+// Toward the end of a day it lends nothing: that might come on the next day.
+func (f *fleet) lends() *messages.Share {
+	const late = time.Minute
+	day, left := f.today(), f.rules.IdentifyTotal
+	if day == 0 && f.rules.IdentifyRemaining > 0 {
+		left = f.rules.IdentifyRemaining
+	}
+	if f.loop.Now()+late >= time.Duration(day+1)*f.rules.ResetAfter {
+		return nil
+	}
+	return &messages.Share{ID: int64(day + 1), Total: left / 2, Remaining: left / 2, Reserve: min(f.rules.ShardCount, left/4)}
+}
+
+// has is the share of the day's budget that a machine has on disk.
+func (f *fleet) has(m *machine) (s messages.Share) {
+	f.t.Helper()
+	state := struct{ Share *messages.Share }{&s}
+	if file := m.File("gate.json"); file != "" {
+		if err := json.Unmarshal([]byte(file), &state); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// paid is how often a machine identified since it has a share.
+type paid struct {
+	share messages.Share
+	times int
+}
+
+// pays holds an identify of a machine that a scripted MASTER lends to against its share. What was
+// paid before it, or from the share before, may arrive after it: one in each bucket.
+func (f *fleet) pays(m *machine, crash bool) {
+	if has := f.has(m); has.ID != m.paid.share.ID {
+		m.paid = paid{share: has}
+	}
+	m.paid.times++
+	most := m.paid.share.Total
+	if crash {
+		most -= m.paid.share.Reserve
+	}
+	if f.lender && m.paid.times > most+f.rules.MaxConcurrency {
+		f.loop.Fail(fmt.Errorf("I3: %s identified %d times with the share %+v, of a crash: %v", m.Name, m.paid.times, m.paid.share, crash))
+	}
+}
+
+// hasSpent gives a condition: a machine's share is spent, but for what is kept from crashes.
+func (f *fleet) hasSpent(m *machine) func() bool {
+	return func() bool { s := f.has(m); return s.Remaining <= s.Reserve }
+}
+
 // start is the start of a process.
 type start struct {
 	run     int          // of its machine's CONTROL
 	crash   bool         // only the death of the one before it can be its reason
 	killed  bool         // by the story
-	ordered bool         // by an operator the next one may be
+	ordered bool         // the next one may be an operator's
 	asked   map[int]bool // of each of its shards: it identified in it
 }
 
@@ -58,11 +118,36 @@ func (f *fleet) notes(m *machine, p *sim.Proc) {
 }
 
 // kill ends a process as a crash does.
-func (f *fleet) kill(m *machine, p *sim.Proc) {
+func (f *fleet) kill(m *machine, p *sim.Proc) { f.breaks(m, p, syscall.SIGKILL) }
+
+// hang stops a process, which CONTROL then ends.
+func (f *fleet) hang(m *machine, p *sim.Proc) { f.breaks(m, p, syscall.SIGSTOP) }
+
+func (f *fleet) breaks(m *machine, p *sim.Proc, how syscall.Signal) {
 	if s := m.latest[p.Env("CLUSTER_ID")]; s != nil {
 		s.killed = true
 	}
-	p.Signal(syscall.SIGKILL)
+	p.Signal(how)
+}
+
+// commanded notes whose next process may be an operator's: of the cluster that the command is for,
+// or of all.
+func (f *fleet) commanded(m *machine, command any) {
+	var id messages.ClusterID
+	switch c := command.(type) {
+	case messages.RestartCluster:
+		id = c.Cluster
+	case messages.StopCluster:
+		id = c.Cluster
+	case messages.DrainCluster:
+		id = c.Cluster
+	default:
+		f.ordered()
+		return
+	}
+	if s := m.latest[id.String()]; s != nil {
+		s.ordered = true
+	}
 }
 
 // ordered records that the next process of any cluster may be an operator's.
@@ -82,6 +167,9 @@ func (f *fleet) blame(from string, in rules.Input) {
 	if !is || !f.mixed {
 		return
 	}
+	if today := f.today(); today != f.day { // its budget is whole
+		f.day, f.others = today, 0
+	}
 	crash := false
 	if m := f.machines[from]; m != nil {
 		for _, s := range m.latest {
@@ -90,6 +178,7 @@ func (f *fleet) blame(from string, in rules.Input) {
 				s.asked[identify.Shard] = true
 			}
 		}
+		f.pays(m, crash)
 	}
 	if !crash {
 		f.others++
@@ -115,12 +204,12 @@ const daysMost = 4
 
 // mustOnceAffordable is must, except that time does not count while the day's identifies are spent,
 // and an operator helps every 10 s.
-func (f *fleet) mustOnceAffordable(what string, d time.Duration, help func(), done func() bool) {
+func (f *fleet) mustOnceAffordable(what string, d time.Duration, spent func() bool, help func(), done func() bool) {
 	f.t.Helper()
 	const step = 10 * time.Second
 	for left, days := d, daysMost*f.rules.ResetAfter; left > 0 && days > 0 && !done(); days -= step {
 		help()
-		if !f.spent() {
+		if !spent() {
 			left -= step
 		}
 		if err := f.loop.Until(step, done); err != nil {

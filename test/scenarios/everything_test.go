@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -110,7 +109,7 @@ func (e *everything) killOne() {
 
 func (e *everything) hangOne() {
 	if all := e.m.Processes(); len(all) > 0 {
-		all[e.loop.Rand.IntN(len(all))].Signal(syscall.SIGSTOP)
+		e.hang(e.m, all[e.loop.Rand.IntN(len(all))])
 	}
 }
 
@@ -123,6 +122,7 @@ func TestEverything(t *testing.T) {
 		e := &everything{fleet: f, own: f.withOwnMaster(1), master: true}
 		e.m = f.add("m1", f.costly(), sesame)
 		f.must("its share", time.Minute, func() bool { return strings.Contains(e.m.File("gate.json"), `"share"`) })
+		f.settled()
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(15000)) * time.Millisecond)
 			wrongs[f.loop.Rand.IntN(len(wrongs))](e)
@@ -136,7 +136,7 @@ func TestEverything(t *testing.T) {
 		e.m.DiskErr = nil
 		f.pass(time.Minute) // a frozen one wakes
 		ok := func() bool { return f.owned(24)() && len(e.m.Bots()) == 3 }
-		f.mustOnceAffordable("every shard READY once it stops", 10*time.Minute, func() {
+		f.mustOnceAffordable("every shard READY once it stops", 10*time.Minute, f.spent, func() {
 			f.recover()
 			for id := range messages.ClusterID(3) {
 				if st := f.state(e.m, id); st == messages.ClusterDetached || st == messages.ClusterStopped {

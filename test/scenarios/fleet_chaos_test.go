@@ -166,9 +166,9 @@ func TestFleetChaos(t *testing.T) {
 		whole := func() bool {
 			return f.owned(chaosFleetShards)() && f.everywhere() == chaosFleetShards/4 && c.linked() == chaosMachines
 		}
-		f.mustOnceAffordable("every shard READY once it stops", 15*time.Minute, f.recover, whole)
+		f.mustOnceAffordable("every shard READY once it stops", 15*time.Minute, f.spent, f.recover, whole)
 		f.pass(time.Minute) // MASTER may place elsewhere what a machine serves that has not reported so
-		f.mustOnceAffordable("every shard READY", time.Minute, f.recover, whole)
+		f.mustOnceAffordable("every shard READY", time.Minute, f.spent, f.recover, whole)
 		f.doubles = false
 		f.pass(2 * time.Minute)
 		want(f, "owned", f.owned(chaosFleetShards)(), true)

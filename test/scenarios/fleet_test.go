@@ -125,7 +125,9 @@ type fleet struct {
 	reserve    int    // of the day's identifies: crashes alone happen, and are to leave it
 	mixed      bool   // not crashes alone: what others take of the reserve is left out
 	forgets    bool   // bots keep no sessions
-	others     int    // identifies that were no crash's
+	lender     bool   // a scripted MASTER lends shares of the day's identifies
+	others     int    // identifies of this day that were no crash's
+	day        int    // of Discord, in which others were counted
 	doubles    bool   // an unreachable machine goes on serving: what it has may have another owner, too
 	leaky      bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
 	panics     bool   // CONTROL's own code panics in this story on purpose
@@ -147,6 +149,7 @@ type machine struct {
 	spare  bool              // nothing may run on it
 	run    int               // of CONTROL
 	latest map[string]*start // of each cluster
+	paid   paid              // from its share
 	gaveUp map[messages.ClusterID]bool
 	tried  map[messages.ClusterID]int // processes started since every shard was READY, or an operator was asked for
 }
