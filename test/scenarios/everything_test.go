@@ -121,7 +121,7 @@ func TestEverything(t *testing.T) {
 		f.withDiscord(f.scarce(rules.Config{ShardCount: 24, MaxConcurrency: 8}))
 		e := &everything{fleet: f, own: f.withOwnMaster(1), master: true}
 		e.m = f.add("m1", f.costly(), sesame)
-		f.must("its share", time.Minute, func() bool { return strings.Contains(e.m.File("gate.json"), `"share"`) })
+		f.must("its share", time.Minute, func() bool { return f.has(e.m).ID > 0 })
 		f.settled()
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(15000)) * time.Millisecond)
@@ -145,7 +145,6 @@ func TestEverything(t *testing.T) {
 			}
 		}, ok)
 		f.pass(time.Minute)
-		want(f, "owned", f.owned(24)(), true)
-		want(f, "processes", len(e.m.Bots()), 3)
+		f.mustOnceAffordable("every shard READY", 5*time.Minute, f.spent, f.mend, ok) // a rolling restart may go on, whose clusters are held back for their identifies
 	})
 }

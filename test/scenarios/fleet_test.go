@@ -213,13 +213,7 @@ func ours(i messages.Initialise) mockmaster.Options {
 // add makes a machine whose clusters run the given program, and starts its CONTROL.
 func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), change ...func(*actors.Options)) *machine {
 	m := &machine{Host: sim.NewHost(f.loop, f.net, name), latest: map[string]*start{}, gaveUp: map[messages.ClusterID]bool{}, tried: map[messages.ClusterID]int{}}
-	m.Program = func(spec proc.Spec) (sim.Program, error) {
-		run, err := program(spec)
-		return func(p *sim.Proc) {
-			f.started(m, p)
-			run(p)
-		}, err
-	}
+	m.Program, m.Started = program, func(p *sim.Proc) { f.started(m, p) }
 	m.Log, m.Leaky = f.logger(name), f.leaky
 	f.machines[name] = m
 	f.boot(m, change...)

@@ -24,6 +24,9 @@ type Host struct {
 	// Program returns what a process does, by its command. An error is the reason for which it
 	// cannot start.
 	Program func(proc.Spec) (Program, error)
+	// Started is told of every process that CONTROL starts, whose program may have to wait for CPU
+	// time; nil: nobody is.
+	Started func(*Proc)
 	// HTTP answers requests; nil: nothing answers.
 	HTTP func(world.Request) (world.Response, error)
 	// Panic reports whether an actor panics on a message before it handles it; nil: never.
@@ -350,6 +353,9 @@ func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) fu
 		h.pid++
 		p = &Proc{Host: h, Spec: spec, pid: h.pid, began: time.Now(), boot: b, OnSignal: func(syscall.Signal) {}}
 		h.procs[p.pid] = p
+		if h.Started != nil {
+			h.Started(p)
+		}
 		h.loop.After(h.net.delay(h.Name, h.Name), func() { p.Do(func() { program(p) }) })
 		done(p, nil)
 	})
