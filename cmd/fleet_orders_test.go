@@ -126,7 +126,15 @@ func TestPrintFleet(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}
 	}
-	v.Budget.Remaining, v.Halted = 9, true
+	v.Budget.Remaining, v.Budget.Lent = 40, 32
+	if got, want := drawn(), "LOW      40 of 1000 identifies are left, 8 of them kept for a start, 32 lent to machines that are away, full"; !strings.Contains(got, want) {
+		t.Errorf("%q is not in\n%s", want, got)
+	}
+	v.Budget.Remaining = 41
+	if got, want := drawn(), "budget   41 of 1000 identifies are left, 8 of them kept for a start, 32 lent"; !strings.Contains(got, want) {
+		t.Errorf("%q is not in\n%s", want, got)
+	}
+	v.Budget.Remaining, v.Budget.Lent, v.Halted = 9, 0, true
 	if got := drawn(); strings.Contains(got, "LOW") || !strings.Contains(got, "control resume-fleet") {
 		t.Error(got)
 	}

@@ -58,8 +58,12 @@ func printFleet(w io.Writer, v messages.FleetView) {
 	if v.Halted {
 		fmt.Fprintln(w, halted+", or `control resume-fleet`")
 	}
-	if b := v.Budget; b != nil && b.Low() {
+	switch b := v.Budget; {
+	case b == nil:
+	case b.Low():
 		fmt.Fprintf(w, "LOW      %s: a bot that crashes and cannot resume waits until then\n", budgetLine(v.At, b))
+	case b.Lent > 0:
+		fmt.Fprintf(w, "budget   %s\n", budgetLine(v.At, b))
 	}
 	fmt.Fprintln(w)
 	table(w, "MACHINE\tHOST\tLINK\tSHARDS\tREADY\tCLUSTERS", func(row func(string, ...any)) {
@@ -98,7 +102,11 @@ func printFleet(w io.Writer, v messages.FleetView) {
 
 // budgetLine returns a line about the identifies that are left at a time.
 func budgetLine(at time.Time, b *messages.IdentifyBudget) string {
-	return fmt.Sprintf("%d of %d identifies are left, %d of them kept for a start, full again in %s", b.Remaining, b.Total, min(b.Reserve, b.Remaining), since(b.ResetAt, at))
+	lent := ""
+	if b.Lent > 0 {
+		lent = fmt.Sprintf(", %d lent to machines that are away", b.Lent)
+	}
+	return fmt.Sprintf("%d of %d identifies are left, %d of them kept for a start%s, full again in %s", b.Remaining, b.Total, min(b.Reserve, b.Remaining), lent, since(b.ResetAt, at))
 }
 
 const halted = "HALTED   Discord refuses the token or its intents: nothing identifies until there is another token"

@@ -31,11 +31,12 @@ type IdentifyBudget struct {
 	Total     int       `json:"total"`
 	Remaining int       `json:"remaining"`
 	Reserve   int       `json:"reserve"`  // of Remaining: kept for a cold start, not for crashes
+	Lent      int       `json:"lent"`     // of Remaining: what machines that are away may spend of it
 	ResetAt   time.Time `json:"reset_at"` // when it is full again
 }
 
-// Low reports whether only the reserve is left.
-func (b IdentifyBudget) Low() bool { return b.Remaining <= b.Reserve }
+// Low reports whether only the reserve is left for machines that are linked.
+func (b IdentifyBudget) Low() bool { return b.Remaining-b.Lent <= b.Reserve }
 
 // MachineState is whether MASTER is linked to a machine.
 type MachineState string

@@ -165,7 +165,7 @@ func (f *Fleet) carryOut(ctx actor.Context, effect fleet.Effect) {
 		ctx.Send(f.sessions, e)
 	case fleet.Pace:
 		f.governor = f.spawn(ctx, newGovernor(f.W, e.Shards, e.MaxConcurrency, f.began, ctx.Self(), f.options), "governor")
-	case fleet.Repace, fleet.Keep, fleet.UsedAll, fleet.Halt, fleet.Resume, fleet.Counting, fleet.Budget, fleet.Unanswered:
+	case fleet.Repace, fleet.Keep, fleet.Dead, fleet.UsedAll, fleet.Halt, fleet.Resume, fleet.Counting, fleet.Budget, fleet.Unanswered:
 		ctx.Send(f.governor, e)
 	case fleet.AskDiscord:
 		f.ask(ctx)
@@ -233,8 +233,9 @@ func (f *Fleet) show(ctx actor.Context, m messages.GetFleetView) {
 
 // show completes a view.
 func (g *Governor) show(m shown) {
-	if b := g.budget.At(time.Now()); b.Total > 0 {
-		m.view.Budget = &messages.IdentifyBudget{Total: b.Total, Remaining: b.Remaining, Reserve: b.Reserve, ResetAt: b.Reset.UTC().Truncate(time.Millisecond)}
+	now := time.Now()
+	if b := g.budget.At(now); b.Total > 0 {
+		m.view.Budget = &messages.IdentifyBudget{Total: b.Total, Remaining: b.Remaining, Reserve: b.Reserve, Lent: min(g.withheld(now), b.Remaining), ResetAt: b.Reset.UTC().Truncate(time.Millisecond)}
 	}
 	m.answer(m.view)
 }

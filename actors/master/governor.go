@@ -124,6 +124,8 @@ func (g *Governor) governing(ctx actor.Context) {
 	case fleet.Keep:
 		g.keep(m)
 		g.next(ctx, now)
+	case fleet.Dead:
+		g.bury(ctx, m.Source, now)
 	case left:
 		g.left(m)
 	case world.Recovered:
@@ -190,6 +192,8 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.used(usedAll(m, time.Now()), time.Now())
 	case fleet.Keep:
 		g.keep(m)
+	case fleet.Dead:
+		g.bury(ctx, m.Source, time.Now())
 	case left:
 		g.left(m)
 	case hasNone:

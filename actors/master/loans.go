@@ -30,7 +30,11 @@ type loan struct {
 	inherited   bool // an earlier run lent it had, and to others at most beside
 	had, beside int
 
-	asked int // the part of uncounted that is in the answer to the question under way
+	dead bool // by an operator's order: it spends nothing more
+
+	// the parts of Uncounted and dead that are in the answer to the question under way
+	asked     int
+	askedDead bool
 }
 
 type (
@@ -71,7 +75,7 @@ func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 		l.inherited, l.had, l.beside = true, m.share.Total, m.share.Others
 	}
 	after, spent, known := l.Heard(m.share, !l.left.IsZero())
-	l.left, l.unheard = time.Time{}, false
+	l.left, l.unheard, l.dead, l.askedDead = time.Time{}, false, false, false
 	l.Loan = after
 	if spent > 0 { // or more, or it is in Discord's last answer: that is asked for
 		g.budget = g.budget.Spend(spent)
@@ -146,24 +150,35 @@ func (g *Governor) others() int {
 // uncounted reports whether machines may have spent identifies that no answer of Discord's covers.
 func (g *Governor) uncounted() bool {
 	for _, l := range g.of {
-		if l.Uncounted > 0 {
+		if l.Uncounted > 0 || l.dead {
 			return true
 		}
 	}
 	return false
 }
 
-// beginCount records that Discord is asked: its answer has what was spent before.
-func (l *loans) beginCount() {
-	for _, one := range l.of {
-		one.asked = one.Uncounted
+// bury records that a machine is dead, and has Discord asked what it spent before.
+func (g *Governor) bury(ctx actor.Context, source string, now time.Time) {
+	if l := g.of[source]; l != nil {
+		l.dead = true
+		g.recount(ctx, now)
 	}
 }
 
-// endCount records that it answered.
+// beginCount records that Discord is asked: its answer has what was spent before.
+func (l *loans) beginCount() {
+	for _, one := range l.of {
+		one.asked, one.askedDead = one.Uncounted, one.dead
+	}
+}
+
+// endCount records that it answered. Shares of dead machines are lent no more.
 func (l *loans) endCount() {
 	for _, one := range l.of {
 		one.Uncounted, one.asked = one.Uncounted-one.asked, 0
+		if one.askedDead {
+			one.Most, one.MostDead, one.unheard, one.dead, one.askedDead = 0, 0, false, false, false
+		}
 	}
 }
 

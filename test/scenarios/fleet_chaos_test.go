@@ -103,6 +103,11 @@ var fleetFaults = []func(*fleetChaos){
 			c.own.order("", messages.UndrainMachine{Source: c.any().Name})
 		}
 	},
+	func(c *fleetChaos) { // an operator calls a machine dead, which it is
+		if m := c.any(); c.up && m.gone && len(m.Processes()) == 0 {
+			c.own.order("", messages.ForgetMachine{Source: m.Name})
+		}
+	},
 	func(c *fleetChaos) { c.blind(c.any()) },
 	func(c *fleetChaos) { c.see(c.any()) },
 	func(c *fleetChaos) { c.see(c.any()) },

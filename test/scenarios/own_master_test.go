@@ -61,6 +61,15 @@ func (m *ownMaster) start() {
 	m.root = root
 }
 
+// view is what MASTER shows of the fleet.
+func (m *ownMaster) view() (v messages.FleetView) {
+	m.f.t.Helper()
+	answered := false
+	m.f.system.Root.Send(m.root, messages.GetFleetView{Answer: func(a messages.FleetView) { v, answered = a, true }})
+	m.f.must("a view", time.Second, func() bool { return answered })
+	return v
+}
+
 // saw counts the events with a name.
 func (m *ownMaster) saw(name string) int {
 	n := 0

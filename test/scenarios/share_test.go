@@ -218,3 +218,36 @@ func TestShareWhoseReportIsLost(t *testing.T) {
 		}
 	})
 }
+
+// A machine dies that has a share of the day's identifies, and an operator says so: once Discord has
+// counted what it spent, the other one may spend the rest.
+func TestShareOfTheDead(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		total := 24 + 100 + f.loop.Rand.IntN(60)
+		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: 24 * time.Hour})
+		own := f.withOwnMaster(2)
+		for i := range 2 {
+			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
+		}
+		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		f.pass(time.Minute) // everybody hears of its share
+		f.reserve = 24
+		dead := f.has(f.machines["m2"])
+		f.powerOff(f.machines["m2"])
+		f.must("it is lost", time.Minute, func() bool { return own.saw("machine.lost") == 1 })
+		want(f, "at least its share is lent", own.view().Budget.Lent >= dead.Remaining, true)
+		own.order("", messages.ForgetMachine{Source: "m2"})
+		f.pass(time.Minute)
+		want(f, "lent to it once it is called dead", own.view().Budget.Lent, 0)
+		for range 45 { // three hours
+			f.pass(4 * time.Minute)
+			if all := f.machines["m1"].Processes(); len(all) > 0 {
+				all[f.loop.Rand.IntN(len(all))].Signal(syscall.SIGKILL)
+			}
+		}
+		if left, most := f.discord.Rules.Counts().Remaining, 24+(dead.Remaining-dead.Reserve)/2; left >= most {
+			f.t.Fatalf("%d identifies are left, want less than %d: the share of the dead was not spent", left, most)
+		}
+		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
+	})
+}

@@ -160,12 +160,7 @@ func TestFleetView(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})
 		own := f.withOwnMaster(2)
-		look := func() (v messages.FleetView) {
-			answered := false
-			f.system.Root.Send(own.root, messages.GetFleetView{Answer: func(a messages.FleetView) { v, answered = a, true }})
-			f.must("a view", time.Second, func() bool { return answered })
-			return v
-		}
+		look := own.view
 		want(f, "state", look().State == "serving", false)
 		a, b := f.add("m1", f.good(nil), sesame), f.add("m2", f.good(nil), sesame)
 		f.must("operational", 2*time.Minute, func() bool { return own.saw("fleet.operational") == 1 })

@@ -84,6 +84,9 @@ func (f *Fleet) forgetNow(source string) error {
 	}
 	f.replace(m)
 	f.forget(forgetDue{m.source, m.losses})
+	if f.paced() {
+		f.do(Dead{source})
+	}
 	return nil
 }
 

@@ -58,6 +58,8 @@ type (
 	Keep struct{ Slots []messages.Place }
 	// UsedAll: all of Buckets buckets may have been used until now.
 	UsedAll struct{ Buckets int }
+	// Dead: an operator calls a machine dead, which spends nothing any more.
+	Dead struct{ Source string }
 	// Halt ends all grants, until Resume.
 	Halt   struct{}
 	Resume struct{}
@@ -109,6 +111,7 @@ func (Pace) effect()       {}
 func (Repace) effect()     {}
 func (Keep) effect()       {}
 func (UsedAll) effect()    {}
+func (Dead) effect()       {}
 func (Halt) effect()       {}
 func (Resume) effect()     {}
 func (Counting) effect()   {}

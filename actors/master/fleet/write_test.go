@@ -68,6 +68,8 @@ func (s *scene) line(effect Effect) string {
 		return fmt.Sprintf("governor: %d buckets were used until now", e.Buckets)
 	case Repace:
 		return fmt.Sprintf("governor: max_concurrency %d", e.MaxConcurrency)
+	case Dead:
+		return fmt.Sprintf("governor: %s is dead", e.Source)
 	case Halt:
 		return "governor: halt"
 	case Resume:
