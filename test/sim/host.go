@@ -24,8 +24,8 @@ type Host struct {
 	// Program returns what a process does, by its command. An error is the reason for which it
 	// cannot start.
 	Program func(proc.Spec) (Program, error)
-	// Started is told of every process that CONTROL starts, whose program may have to wait for CPU
-	// time; nil: nobody is.
+	// Started, if set, is called with every process that CONTROL starts, before its program runs: a
+	// process without CPU time waits.
 	Started func(*Proc)
 	// HTTP answers requests; nil: nothing answers.
 	HTTP func(world.Request) (world.Response, error)
