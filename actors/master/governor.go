@@ -3,7 +3,6 @@ package master
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -382,23 +381,4 @@ func (g *Governor) reported(m report, now time.Time) {
 		g.arrived(now)
 		g.recent = append(g.recent, arriving{m.at, used})
 	}
-}
-
-// arrives is the longest time an identify may take from its report here to Discord.
-const arrives = 2 * time.Second
-
-// count begins a question to Discord: its answer may leave out identifies on their way to it, and
-// those granted until then.
-func (g *Governor) count(now time.Time) {
-	g.arrived(now)
-	g.loans.beginCount()
-	_, g.unseen = g.pacer.Out(now)
-	for _, a := range g.recent {
-		g.unseen += a.identifies
-	}
-}
-
-// arrived removes what has reached Discord by now.
-func (g *Governor) arrived(now time.Time) {
-	g.recent = slices.DeleteFunc(g.recent, func(a arriving) bool { return now.Sub(a.at) > arrives })
 }

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -87,4 +88,23 @@ func (g *Governor) wakeToAsk(wake, now time.Time) time.Time {
 // repace takes another max_concurrency. Every machine was greeted with it before.
 func (g *Governor) repace(m fleet.Repace, now time.Time) {
 	g.pacer = g.pacer.Repaced(m.MaxConcurrency, now)
+}
+
+// arrives is the longest time an identify may take from its report here to Discord.
+const arrives = 2 * time.Second
+
+// count begins a question to Discord: its answer may leave out identifies on their way to it, and
+// those granted until then.
+func (g *Governor) count(now time.Time) {
+	g.arrived(now)
+	g.loans.beginCount()
+	_, g.unseen = g.pacer.Out(now)
+	for _, a := range g.recent {
+		g.unseen += a.identifies
+	}
+}
+
+// arrived removes what has reached Discord by now.
+func (g *Governor) arrived(now time.Time) {
+	g.recent = slices.DeleteFunc(g.recent, func(a arriving) bool { return now.Sub(a.at) > arrives })
 }

@@ -155,7 +155,7 @@ const (
 	overdue   = 3 * time.Second                // a permit that was not reported
 	operator  = 10 * time.Second               // until an operator looks at what gave up
 	relearned = plan.IdentifyEvery + overdue   // a bucket whose last use has to be assumed
-	putOff    = 2 * time.Minute                // until a wish comes again that the budget did not allow, and one that was put off behind it
+	putOff    = 2 * time.Minute                // until a permit that the budget refused is asked for again, and one that was put off after it
 	inBucket  = chaosShards / chaosConcurrency // shards
 )
 

@@ -145,6 +145,6 @@ func TestEverything(t *testing.T) {
 			}
 		}, ok)
 		f.pass(time.Minute)
-		f.mustOnceAffordable("every shard READY", 5*time.Minute, f.spent, f.mend, ok) // a rolling restart may go on, whose clusters are held back for their identifies
+		f.mustOnceAffordable("every shard READY", 5*time.Minute, f.spent, f.recover, ok) // a rolling restart may go on, whose clusters are held back for their identifies
 	})
 }

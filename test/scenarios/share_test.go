@@ -219,8 +219,8 @@ func TestShareWhoseReportIsLost(t *testing.T) {
 	})
 }
 
-// A machine dies that has a share of the day's identifies, and an operator says so: once Discord has
-// counted what it spent, the other one may spend the rest.
+// A machine that has a share of the day's identifies dies, and an operator calls it dead: once
+// Discord has counted what it spent, the other machine may spend the rest.
 func TestShareOfTheDead(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 100 + f.loop.Rand.IntN(60)
