@@ -69,6 +69,7 @@ func binary(b testing.TB) string {
 var built = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(folder, "control")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", path, "github.com/discluster/control/cmd/control")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the published one
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build control: %w\n%s", err, out)
 	}

@@ -55,6 +55,7 @@ func runTests(m *testing.M) int {
 	defer dismiss()
 	binary = filepath.Join(home, "control")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/discluster/control/cmd/control")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the published one
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Printf("e2e: build control: %v\n%s", err, out)
 		return 1
