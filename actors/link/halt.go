@@ -58,14 +58,14 @@ func (l *Link) resume(h messages.Halt) {
 	l.save()
 }
 
-// isHalted reports whether a token may not identify; another token ends the halt.
+// isHalted reports whether a token may not identify; another token ends the halt, also in the next
+// life, which hears of the token before it starts anything.
 func (l *Link) isHalted(token messages.Secret) bool {
 	if l.memory.Halted == nil {
 		return false
 	}
 	if token != "" && l.memory.Halted.Token != token.Fingerprint() {
 		l.memory.Halted = nil
-		l.save()
 		return false
 	}
 	return true

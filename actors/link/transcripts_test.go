@@ -136,6 +136,16 @@ func TestTranscripts(t *testing.T) {
 			s.up()
 			return s
 		},
+		"share of the identify budget": func(t *testing.T) *scene {
+			s := serving(t)
+			s.skip(5 * time.Second)
+			share := messages.Share{ID: 7, Total: 100, Remaining: 100, Reserve: 16}
+			s.came("MASTER: ack of heartbeat 1, share 7", messages.HeartbeatAck{Seq: 1, Share: &share})
+			s.do("gate: the share is on disk", messages.ShareLeft{Share: share})
+			s.skip(5 * time.Second)
+			s.came("MASTER: ack of heartbeat 2, share 7", messages.HeartbeatAck{Seq: 2, Share: &share})
+			return s
+		},
 		"stop": func(t *testing.T) *scene {
 			s := serving(t)
 			s.do("SIGTERM", messages.Stop{Reason: "SIGTERM"})
