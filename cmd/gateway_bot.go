@@ -112,7 +112,7 @@ func (p *behind) stop(cmd *exec.Cmd, ended <-chan error, deadline time.Time) {
 	p.host.BotEnded(true)
 }
 
-// exitError is how a bot ended whose end was not ordered; an exit with 0 is one, too.
+// exitError returns the reason why a bot ended without an order; exit code 0 is a reason, too.
 func exitError(err error, hung bool) error {
 	switch {
 	case hung:

@@ -55,8 +55,8 @@ const (
 	exitUnreachable = 3 // no CONTROL or MASTER answers
 )
 
-// echoWindow is how long after the first signal further ones are ignored: timeout(1) signals a
-// process, then its group. A later one ends the program at once.
+// echoWindow is the time after the first signal in which further ones are ignored: timeout(1)
+// signals a process, then its group. A later one ends the program at once.
 const echoWindow = time.Second
 
 // Option changes what Main runs.

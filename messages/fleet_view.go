@@ -38,7 +38,7 @@ type IdentifyBudget struct {
 // Low reports whether only the reserve is left for machines that are linked.
 func (b IdentifyBudget) Low() bool { return b.Remaining-b.Lent <= b.Reserve }
 
-// MachineState is whether MASTER is linked to a machine.
+// MachineState names the state of MASTER's link to a machine.
 type MachineState string
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// ranges is what the Supervisor serves, as MASTER sees it.
+// ranges holds the ranges that the Supervisor serves, as it reports them to MASTER.
 type ranges struct {
 	served   []messages.RangeInfo
 	lease    messages.Lease

@@ -15,7 +15,7 @@ import (
 // one after the other, before the process is started, and until every shard is READY or the process
 // is dead.
 
-// reservation is what the gate holds for a cluster.
+// reservation lists the buckets that the gate holds for a cluster.
 type reservation struct {
 	bookings []plan.Booking
 	held     int       // number of bookings held, in their order

@@ -20,8 +20,7 @@ const (
 	inFlightMessages = 768
 )
 
-// receiveFor is how long a run of messages may take. A message that is lost ends the run with an
-// error instead of never.
+// receiveFor bounds the time of a run of messages: a lost message ends the run with an error.
 const receiveFor = 30 * time.Second
 
 // advance returns the credits that the receiver pays before the first message.

@@ -41,7 +41,7 @@ func TestGaveUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if c.role == "other-user" && os.Geteuid() != 0 {
-				t.Skip("skipped: only root can start a bot that becomes another user")
+				missing(t, "only root can start a bot that becomes another user")
 			}
 			s := lonely(settings{"fleet.shards": "2", "cluster.hello_timeout": "1s", "cluster.kill_grace": "1s"})
 			p := control(t, append(runEnv(t, s), roleVariable+"="+c.role), "run", "--", self)

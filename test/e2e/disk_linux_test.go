@@ -13,11 +13,11 @@ import (
 func mount(t *testing.T, flags uintptr, options string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can mount a file system")
+		missing(t, "only root can mount a file system")
 	}
 	dir := folder(t)
 	if err := syscall.Mount("e2e", dir, "tmpfs", flags, options); err != nil {
-		t.Skipf("skipped: no tmpfs can be mounted here: %v", err)
+		missing(t, "no tmpfs can be mounted here: "+err.Error())
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {

@@ -119,10 +119,10 @@ func TestMachineKilled(t *testing.T) {
 // spare.
 func TestMachineCutOff(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("a network namespace needs root")
+		missing(t, "a network namespace needs root")
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("a network namespace needs ip, of iproute2")
+		missing(t, "a network namespace needs ip; on Debian: apt-get install iproute2")
 	}
 	id := os.Getpid() % 10000
 	space, here, there := fmt.Sprintf("e2e-%d", id), fmt.Sprintf("e2e%da", id), fmt.Sprintf("e2e%db", id)

@@ -12,15 +12,6 @@ import (
 	"testing"
 )
 
-// missing skips a test whose program is not installed; in CI (.ci/run) it fails.
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip("skipped: " + why)
-}
-
 // node returns the path of node if the packages of node/ are installed, or skips the test.
 func node(t *testing.T) string {
 	t.Helper()

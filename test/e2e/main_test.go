@@ -62,3 +62,12 @@ func runTests(m *testing.M) int {
 	}
 	return m.Run()
 }
+
+// missing skips a test because this machine lacks something; in CI (.ci/run) it fails the test.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip("skipped: " + why)
+}

@@ -39,8 +39,8 @@ func (f *fleet) settled() {
 // today is the number of Discord's day.
 func (f *fleet) today() int { return int(f.loop.Now() / f.rules.ResetAfter) }
 
-// lends is what a scripted MASTER lends the one machine that there is: on each of Discord's days,
-// numbered from 1, half of what is left when it begins, and it spends nothing itself. A machine that
+// lends makes a scripted MASTER lend its one machine, on each of Discord's days (numbered from 1),
+// half of the identifies that are left when the day begins. It spends none itself. A machine that
 // does not hear of it goes on with the last one, so that within a day two halves may be spent.
 // Toward the end of a day it lends nothing: that might come on the next day.
 func (f *fleet) lends() *messages.Share {
@@ -67,7 +67,7 @@ func (f *fleet) has(m *machine) (s messages.Share) {
 	return s
 }
 
-// paid is how often a machine identified since it has a share.
+// paid counts the identifies of a machine since it has its current share.
 type paid struct {
 	share messages.Share
 	times int

@@ -61,7 +61,7 @@ func (m *ownMaster) start() {
 	m.root = root
 }
 
-// view is what MASTER shows of the fleet.
+// view returns the fleet as MASTER's API shows it.
 func (m *ownMaster) view() (v messages.FleetView) {
 	m.f.t.Helper()
 	answered := false

@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// sweepTakes is how long these machines are searched for what a dead process left behind.
+// sweepTakes is the duration of a search for the helpers of a dead process on these machines.
 const sweepTakes = 500 * time.Millisecond
 
 // killLeaving kills the process of cluster 0 and leaves a helper of it, in a session of its own.

@@ -37,7 +37,7 @@ type Host struct {
 	StartErr error
 	// StartHangs lets no Start end as long as it is set.
 	StartHangs bool
-	// Clock is how far the wall clock is ahead of the others'; it may be changed at any moment.
+	// Clock is the lead of this wall clock over the others'. It may change at any moment.
 	Clock time.Duration
 	// Blind hides the shortage of CPU time from a World, as a kernel without pressure information
 	// does.

@@ -27,7 +27,7 @@ import (
 // intents are the bot's intents, none of them privileged.
 const intents = gateway.IntentGuilds | gateway.IntentGuildMessages
 
-// closeWithin is how long a connection may take to close.
+// closeWithin bounds the time that a connection takes to close.
 const closeWithin = 2 * time.Second
 
 func main() {
