@@ -28,31 +28,32 @@
 //     status/status.go, status/snapshot.go
 //
 // Rules that hold the tree together:
-//   - Receive never blocks: what takes time goes through World and comes back as a message. There is
-//     no go statement, timer, file or socket here.
+//   - Receive never blocks: what takes time goes through World and comes back as a message. There
+//     is no go statement, timer, file or socket here.
 //   - A message from a timer or another goroutine names its run, link or timeout. Stale ones are
 //     dropped.
-//   - Addresses are names (world.Addresses) and survive restarts. Only a parent holds its children's
-//     PIDs, and only a parent stops them.
-//   - A state is a method. Only States.Enter changes the state, and ends the timeout of the previous
-//     one.
+//   - Addresses are names (world.Addresses) and survive restarts. Only a parent holds its
+//     children's PIDs, and only a parent stops them.
+//   - A state is a method. Only States.Enter changes the state, and ends the timeout of the
+//     previous one.
 //   - A message that a state does not handle is an error in the log.
 //   - Pure functions in plan decide; one place here carries a decision out.
-//   - A Cluster escalates a Failure only when its process is known dead. The Supervisor then decides, by
-//     plan.Restart.
+//   - A Cluster escalates a Failure only when its process is known dead. The Supervisor then
+//     decides, by plan.Restart.
 //   - A stop that was not ordered leaves the process running. A panic of CONTROL never kills a bot.
 //   - The table of tree.go sets the supervision of each actor, with the reason. Nothing is left to
 //     protoactor's defaults.
-//   - What a peer sends can be wrong in any way, and costs at most its link. CONTROL panics on its own
-//     mistakes only.
+//   - What a peer sends can be wrong in any way, and costs at most its link. CONTROL panics on its
+//     own mistakes only.
 //
 // To add an actor:
 //  1. the messages it shares go into messages, documented by sender, receiver and occasion;
-//  2. its package here, named by its noun, holds a drawing of its states, a struct, a constructor of
-//     props and one method a state;
+//  2. its package here, named by its noun, holds a drawing of its states, a struct, a constructor
+//     of props and one method a state;
 //  3. its decisions go into plan, with a table test;
 //  4. it gets a row in tree.go, with its supervision and the reason for it;
-//  5. it gets a story in test/scenarios and, if it keeps a promise, an invariant in check_test.go there.
+//  5. it gets a story in test/scenarios and, if it keeps a promise, an invariant in check_test.go
+//     there.
 //
 // No other file changes; where one must, the seam is wrong. What an operator adds is a Behaviour
 // and changes no file at all: see the example of cmd.With.

@@ -151,9 +151,8 @@ type Cluster struct {
 
 // Identify is the pace of identifies.
 type Identify struct {
-	// Margin is added to Discord's 5 s between two identifies of a bucket, against network jitter, until Discord
-	// has answered the first.
-	// CONTROL_IDENTIFY__MARGIN. Default: 100ms.
+	// Margin is added to Discord's 5 s between two identifies of a bucket, against network jitter,
+	// until Discord has answered the first. CONTROL_IDENTIFY__MARGIN. Default: 100ms.
 	Margin time.Duration `koanf:"margin"`
 	// PermitTTL is the time in which a bot may use a permit. CONTROL_IDENTIFY__PERMIT_TTL. Default:
 	// 2s.

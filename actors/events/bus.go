@@ -19,8 +19,8 @@ type Bus struct {
 	stalls      plan.Stalls
 }
 
-// BusName is the name of the Bus's actor, a child of MasterLink. Code outside the actors may send it
-// events.
+// BusName is the name of the Bus's actor, a child of MasterLink. Code outside the actors may send
+// it events.
 const BusName = "events"
 
 // NewBus returns the props of the Bus.

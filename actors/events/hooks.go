@@ -25,9 +25,9 @@ const (
 	alertsMax   = 100 // waiting; more are lost, and reported as lost
 )
 
-// Hooks returns the behaviour that runs the operator's command for each event, with the event as one
-// line of JSON on its stdin (plan.Line). A command that fails is not run again: its alert is lost
-// (messages.AlertsLost).
+// Hooks returns the behaviour that runs the operator's command for each event, with the event as
+// one line of JSON on its stdin (plan.Line). A command that fails is not run again: its alert is
+// lost (messages.AlertsLost).
 func Hooks(o HookOptions) world.Behaviour {
 	return world.Behaviour{Name: "hooks", Actor: func(w *world.World, h world.Addresses) actor.Actor {
 		log := w.Log.With().Str("actor", "hooks").Logger()
@@ -92,8 +92,8 @@ func (h *hooks) next(ctx actor.Context) {
 // lossesEvery is the least time between two reports of lost alerts.
 const lossesEvery = 10 * time.Minute
 
-// losses reports the alerts that a channel did not deliver: the first within lossesEvery as an error,
-// all of them for the counters.
+// losses reports the alerts that a channel did not deliver: the first within lossesEvery as an
+// error, all of them for the counters.
 type losses struct {
 	by       messages.AlertChannel
 	events   *actor.PID

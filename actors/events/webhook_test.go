@@ -126,8 +126,8 @@ func TestWebhookAsksAgain(t *testing.T) {
 	}
 }
 
-// The address is in no log, even where an error holds it; events that are refused for too long are lost,
-// which is reported once.
+// The address is in no log, even where an error holds it; events that are refused for too long are
+// lost, which is reported once.
 func TestWebhookThatIsNotThere(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer   world.Response

@@ -12,7 +12,8 @@
 //
 // Identifies
 //
-//	pace.go         which shard may identify, when: the Pacer; pace_arrival.go, pace_reported.go, repace.go, queue.go
+//	pace.go         which shard may identify, when: the Pacer; with pace_arrival.go,
+//	                pace_reported.go, repace.go, queue.go
 //	transit.go      how long messages were under way, and what that shows of the other clock
 //	budget.go       what is left of the day's identifies
 //	loan.go         what of it a machine may spend without MASTER

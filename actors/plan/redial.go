@@ -39,8 +39,8 @@ func RedialAfter(code int, wasUp bool, tries int, random float64) time.Duration 
 }
 
 // Redial returns how long to wait before dialling again. tries counts the dials since the link was
-// last up for a while; wasUp reports whether this process ever had it. After a link that had been up:
-// at once, then 1, 2, 4, 8, 16, 30 s. random is in [0,1).
+// last up for a while; wasUp reports whether this process ever had it. After a link that had been
+// up: at once, then 1, 2, 4, 8, 16, 30 s. random is in [0,1).
 func Redial(wasUp bool, tries int, random float64) time.Duration {
 	switch {
 	case !wasUp || tries > 5:

@@ -17,7 +17,8 @@ type snapshot struct {
 	sessions []messages.SessionView // replaced as a whole, never changed
 }
 
-// clusterSnapshot is one cluster. Its view lacks the states and figures of shards, which written adds.
+// clusterSnapshot is one cluster. Its view lacks the states and figures of shards, which written
+// adds.
 type clusterSnapshot struct {
 	view   messages.ClusterView
 	shards []messages.ShardSnapshot // in the order of its range
@@ -127,7 +128,8 @@ func (p *snapshot) count(e messages.Event) {
 	}
 }
 
-// clusterMoved applies the state of a cluster. A change of its process resets its shards to unknown.
+// clusterMoved applies the state of a cluster. A change of its process resets its shards to
+// unknown.
 func (p *snapshot) clusterMoved(m messages.ClusterMoved, now time.Time) {
 	switch m.State {
 	case messages.ClusterGone:

@@ -33,8 +33,8 @@ func New(o Options) world.Behaviour {
 // Name is the name of the status actor, a child of MasterLink.
 const Name = "status"
 
-// The figures of a View are at most snapshotEvery old. A GetView that finds older ones requests them
-// and waits snapshotTakes for the answers.
+// The figures of a View are at most snapshotEvery old. A GetView that finds older ones requests
+// them and waits snapshotTakes for the answers.
 const (
 	snapshotEvery = 5 * time.Second
 	snapshotTakes = 50 * time.Millisecond

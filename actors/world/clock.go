@@ -12,8 +12,8 @@ import (
 //   - time.Now measures. It never jumps, and means nothing outside.
 //   - The wall clock is for files, which the next run reads. It may be wrong, and may be set at any
 //     moment.
-//   - The steady clock is for packets: the wall clock as this run began, and what was measured since.
-//     A peer uses differences of it.
+//   - The steady clock is for packets: the wall clock as this run began, and what was measured
+//     since. A peer uses differences of it.
 //
 // AtWall and FromWall convert the first to the second and back, AtSteady and FromSteady to the
 // third.

@@ -100,8 +100,8 @@ func (s *stage) arrives() time.Time {
 }
 
 // BenchmarkKilled measures a cluster process that gets SIGKILL: until the daemon has logged it,
-// beside kill and wait; and until the next process runs its program, beside kill, wait, fork and exec
-// of the same program. Each cluster dies once, so that no restart waits.
+// beside kill and wait; and until the next process runs its program, beside kill, wait, fork and
+// exec of the same program. Each cluster dies once, so that no restart waits.
 func BenchmarkKilled(b *testing.B) {
 	const n = 32
 	s := newStage(b)
@@ -193,8 +193,8 @@ func BenchmarkAdopted(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkFirstChild measures `control run` from its start until its first cluster process runs its
-// program, beside a process that starts that program only.
+// BenchmarkFirstChild measures `control run` from its start until its first cluster process runs
+// its program, beside a process that starts that program only.
 func BenchmarkFirstChild(b *testing.B) {
 	s, floor := newStage(b), newStage(b)
 	env := append(s.settings(1, 1), roleVariable+"=hail")

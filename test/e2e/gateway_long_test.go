@@ -47,8 +47,9 @@ func (b *bots) counted() map[[2]string][]int {
 	return all
 }
 
-// A bot that cannot resume, behind a gateway host, which can: the bot is killed, hangs, and is killed
-// with its host. Discord sees one identify a shard, and the bots together every message, in order.
+// A bot that cannot resume, behind a gateway host, which can: the bot is killed, hangs, and is
+// killed with its host. Discord sees one identify a shard, and the bots together every message, in
+// order.
 func TestGatewayHost(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 4, "--guilds", "8", "--events", "20")

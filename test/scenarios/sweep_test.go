@@ -148,8 +148,8 @@ func TestGiveUpWaitsForTheSearch(t *testing.T) {
 	})
 }
 
-// A stop is ordered in the moment of a death: before or after it, while the bot drains, or while its
-// last words are read. It is done once nothing is left.
+// A stop is ordered in the moment of a death: before or after it, while the bot drains, or while
+// its last words are read. It is done once nothing is left.
 func TestStopAroundADeath(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		m := f.alone(1, 1, ours(initialise(1, 1)), nil)

@@ -13,7 +13,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// packFrom is the size in bytes from which a body is compressed. A smaller one fits into one packet.
+// packFrom is the size in bytes from which a body is compressed. A smaller one fits into one
+// packet.
 const packFrom = 1 << 10
 
 // show answers a read with a value as JSON. at is the time that the value has as its own "at": two
@@ -36,9 +37,9 @@ func timestamp(at time.Time) []byte {
 }
 
 // send answers a read with a whole body. A client that has it already (If-None-Match, RFC 9110
-// 13.1.2) gets 304 and no body. The body is compressed for a client that takes gzip, but not for one
-// on the unix socket, where bytes cost nothing. but is a part of the body that makes no difference
-// to whether a client has it, where it comes first; nil: there is none.
+// 13.1.2) gets 304 and no body. The body is compressed for a client that takes gzip, but not for
+// one on the unix socket, where bytes cost nothing. but is a part of the body that makes no
+// difference to whether a client has it, where it comes first; nil: there is none.
 func send(w http.ResponseWriter, r *http.Request, kind string, body, but []byte) {
 	tag := tagOf(body, but)
 	h := w.Header()
@@ -57,7 +58,8 @@ func send(w http.ResponseWriter, r *http.Request, kind string, body, but []byte)
 	_, _ = w.Write(body)
 }
 
-// tagOf returns the ETag of a body. It is a weak one: the same for the body as it is and compressed.
+// tagOf returns the ETag of a body. It is a weak one: the same for the body as it is and
+// compressed.
 func tagOf(body, but []byte) string {
 	before, after := body, []byte(nil)
 	if len(but) > 0 {
@@ -69,7 +71,8 @@ func tagOf(body, but []byte) string {
 	return fmt.Sprintf(`W/"%.16x"`, sum.Sum(nil))
 }
 
-// has reports whether a header If-None-Match names a tag. Tags are compared weakly (RFC 9110 8.8.3.2).
+// has reports whether a header If-None-Match names a tag. Tags are compared weakly (RFC 9110
+// 8.8.3.2).
 func has(header, tag string) bool {
 	for one := range strings.SplitSeq(header, ",") {
 		if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/") {

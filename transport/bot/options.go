@@ -77,11 +77,12 @@ func terminations() (<-chan os.Signal, func()) {
 //
 // The bot must then:
 //   - start each shard by a RESUME of shard.Session, where it is not nil;
-//   - call shard.SetSession on READY and after each event whose handler returned (not at its arrival:
-//     what was reported is not sent again), and shard.SessionGone when Discord refused the session;
-//   - cope with a RESUME, which brings no READY, no guilds, no members and no new intents. A bot that
-//     caches must refill its caches by REST or from a store of its own; the session keeps READY's
-//     user, application and guild ids for that. A bot that cannot must not announce this.
+//   - call shard.SetSession on READY and after each event whose handler returned (not at its
+//     arrival: what was reported is not sent again), and shard.SessionGone when Discord refused the
+//     session;
+//   - cope with a RESUME, which brings no READY, no guilds, no members and no new intents. A bot
+//     that caches must refill its caches by REST or from a store of its own; the session keeps
+//     READY's user, application and guild ids for that. A bot that cannot must not announce this.
 func Resume() Option { return func(o *options) { o.resume = true } }
 
 // Intents declares the gateway intents of this bot's identifies. A session with other intents is

@@ -91,8 +91,8 @@ func (p *process) find(m Mark) (*process, error) {
 	return p, nil
 }
 
-// stillThere returns p, which is watched already. If it has died, it waits for the end of the search
-// for what p left behind, and returns a *GoneError.
+// stillThere returns p, which is watched already. If it has died, it waits for the end of the
+// search for what p left behind, and returns a *GoneError.
 func (p *process) stillThere() (*process, error) {
 	p.mu.Lock()
 	dead := p.dead

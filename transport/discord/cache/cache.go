@@ -185,8 +185,8 @@ func (c *Cache) Pending(id uint64) bool {
 	return g != nil && !g.heard
 }
 
-// Guild returns the event that brings a guild to a new session: GUILD_CREATE, or GUILD_DELETE of one
-// that is unavailable or gone.
+// Guild returns the event that brings a guild to a new session: GUILD_CREATE, or GUILD_DELETE of
+// one that is unavailable or gone.
 func (c *Cache) Guild(id uint64) (kind string, d []byte) {
 	g := c.guilds[id]
 	if g == nil || !g.available() {

@@ -17,8 +17,8 @@ import (
 // stories is how many random stories are read; SIM_SEED reads one of them.
 const stories = 1000
 
-// TestLateReader reads stories twice: a reader that was there from the beginning, and one that began
-// at a random cut, from the cache's READY and guilds. In the end they must know the same.
+// TestLateReader reads stories twice: a reader that was there from the beginning, and one that
+// began at a random cut, from the cache's READY and guilds. In the end they must know the same.
 func TestLateReader(t *testing.T) {
 	seeds := list(stories, func(i int) uint64 { return uint64(i) })
 	if one, err := strconv.ParseUint(os.Getenv("SIM_SEED"), 10, 64); err == nil {

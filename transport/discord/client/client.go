@@ -1,4 +1,5 @@
-// Package client is a small gateway client for one shard of a Discord bot: it connects, identifies or resumes, beats, and hands every event to one handler, in order.
+// Package client is a small gateway client for one shard of a Discord bot: it connects, identifies
+// or resumes, beats, and hands every event to one handler, in order.
 //
 //	             HELLO, no session               permit              READY
 //	connecting ──────────────────▶ waiting_permit ─────▶ identifying ─────▶ ready
@@ -24,30 +25,35 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Config is one shard. Lapsed, Session, SessionGone, State, Ended and Latency must not block, nor call the client; any hook but Gateway and Permit may be nil.
+// Config is one shard. Lapsed, Session, SessionGone, State, Ended and Latency must not block, nor
+// call the client; any hook but Gateway and Permit may be nil.
 type Config struct {
 	Token             messages.Secret
 	Shard, ShardCount int               // 0 ≤ Shard < ShardCount
 	Intents           int64             // Discord's bit set
 	Resume            *messages.Session // to begin with a RESUME of it; nil: with an IDENTIFY
 
-	// Gateway says where to IDENTIFY, "wss://gateway.discord.gg": what GatewayBot told. It is asked before every connection that has no session to resume, for a RESUME goes to
-	// the session's own URL. An error with CloseCode() int, such as *UnauthorizedError, ends Run; any other is an attempt that failed. It may block until ctx ends.
+	// Gateway says where to IDENTIFY, "wss://gateway.discord.gg": what GatewayBot told. It is asked
+	// before every connection that has no session to resume, for a RESUME goes to the session's own
+	// URL. An error with CloseCode() int, such as *UnauthorizedError, ends Run; any other is an
+	// attempt that failed. It may block until ctx ends.
 	Gateway func(ctx context.Context) (url string, err error)
-	// Permit is asked before every IDENTIFY, never before a RESUME, once a connection is open and has said HELLO. It may take as long as it likes, until ctx ends.
-	// An error ends Run.
+	// Permit is asked before every IDENTIFY, never before a RESUME, once a connection is open and has
+	// said HELLO. It may take as long as it likes, until ctx ends. An error ends Run.
 	Permit func(ctx context.Context, cause messages.IdentifyCause) (Permit, error)
 	// Identify returns fields that an IDENTIFY has beside the client's own, such as presence and
 	// large_threshold; nil: none.
 	Identify func() map[string]json.RawMessage
-	// Lapsed reports whether somebody else may have been given the session; nil: never. It is then resumed at most once a minute, so that two owners do not steal it from
-	// each other in a loop.
+	// Lapsed reports whether somebody else may have been given the session; nil: never. It is then
+	// resumed at most once a minute, so that two owners do not steal it from each other in a loop.
 	Lapsed func() bool
-	// Session tells the session on READY, and whenever its seq, that of the last event whose handler returned, has moved.
+	// Session tells the session on READY, and whenever its seq, that of the last event whose handler
+	// returned, has moved.
 	Session func(messages.Session)
 	// SessionGone tells that the session can no longer be resumed.
 	SessionGone func()
-	// State tells what the shard is doing, whenever that changes; closeCode is the gateway's when it closed the connection, else 0.
+	// State tells what the shard is doing, whenever that changes; closeCode is the gateway's when it
+	// closed the connection, else 0.
 	State func(state messages.ShardState, closeCode int)
 	// Ended tells why a connection ended, or was not made, when another one follows.
 	Ended func(error)
@@ -75,7 +81,8 @@ type Permit interface {
 	Unused()
 }
 
-// Client is one shard's life over any number of connections. Run is called once; the other methods from anywhere, at any time.
+// Client is one shard's life over any number of connections. Run is called once; the other methods
+// from anywhere, at any time.
 type Client struct {
 	cfg Config
 
@@ -147,8 +154,10 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// Run lives until Close or the end of ctx, and then returns nil. Earlier it ends by a *FatalError, by an error of the Permit hook, or at once by a GatewayURL that is none.
-// Everything else, connect errors among it, is retried for ever. The end of ctx closes with 4000 at once: what Session tells can be resumed.
+// Run lives until Close or the end of ctx, and then returns nil. Earlier it ends by a *FatalError,
+// by an error of the Permit hook, or at once by a GatewayURL that is none. Everything else, connect
+// errors among it, is retried for ever. The end of ctx closes with 4000 at once: what Session tells
+// can be resumed.
 func (c *Client) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { c.halt(errStopped) })()
 	handler, cancel := context.WithCancel(ctx)
@@ -220,8 +229,9 @@ func backoff(fails int, r float64) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*r))
 }
 
-// Close makes Run end: nothing more is read, the handler may finish what is queued until the deadline (then its ctx ends), and the connection is closed: with 4000, so that
-// the session can be resumed, or, if final, with 1000. Close does not wait for that; the first one counts.
+// Close makes Run end: nothing more is read, the handler may finish what is queued until the
+// deadline (then its ctx ends), and the connection is closed: with 4000, so that the session can be
+// resumed, or, if final, with 1000. Close does not wait for that; the first one counts.
 func (c *Client) Close(deadline time.Time, final bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,7 +241,8 @@ func (c *Client) Close(deadline time.Time, final bool) {
 	}
 }
 
-// Reconnect closes the connection with 4000 and resumes on a new one; between two connections it cuts the wait short.
+// Reconnect closes the connection with 4000 and resumes on a new one; between two connections it
+// cuts the wait short.
 func (c *Client) Reconnect() {
 	select {
 	case c.reconnect <- struct{}{}:
@@ -246,7 +257,8 @@ func (c *Client) ordered() order {
 	return c.stop
 }
 
-// handle is the handler's goroutine. It ends when the queue is closed and empty or, between two events, with ctx.
+// handle is the handler's goroutine. It ends when the queue is closed and empty or, between two
+// events, with ctx.
 func (c *Client) handle(ctx context.Context, queue <-chan event) {
 	defer close(c.handled)
 	for e := range queue {

@@ -51,7 +51,8 @@ func TestIdentify(t *testing.T) {
 	})
 }
 
-// TestEndings tells, for every way a shard that is ready can lose its connection, what it does next.
+// TestEndings tells, for every way a shard that is ready can lose its connection, what it does
+// next.
 func TestEndings(t *testing.T) {
 	resumes := []string{"disconnected", "connecting", "resuming"}
 	identifies := []string{"gone", "disconnected", "connecting", "waiting_permit", "permit reidentify", "identifying", "sent"}
@@ -119,7 +120,8 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// TestLapsed: a session that may be somebody else's is resumed once a minute; one that is surely ours at once, and so is the first time.
+// TestLapsed: a session that may be somebody else's is resumed once a minute; one that is surely
+// ours at once, and so is the first time.
 func TestLapsed(t *testing.T) {
 	for _, lapsed := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -164,7 +166,8 @@ func TestFatal(t *testing.T) {
 	want(t, "text", (&FatalError{4004, "fake 4004"}).Error(), "shard can not be connected because it received close code 4004 with reason fake 4004") // PROTOCOL A3
 }
 
-// TestHeart: the first beat comes after interval × rand, then one every interval; op 1 is answered, but not twice a second; the seq is the last that came.
+// TestHeart: the first beat comes after interval × rand, then one every interval; op 1 is answered,
+// but not twice a second; the seq is the last that came.
 func TestHeart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -199,7 +202,8 @@ func TestHeart(t *testing.T) {
 	})
 }
 
-// TestOutage: connect errors are retried for ever, slower and slower, and the session's own URL is given up for the general one.
+// TestOutage: connect errors are retried for ever, slower and slower, and the session's own URL is
+// given up for the general one.
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -261,7 +265,8 @@ func TestNoHello(t *testing.T) {
 	})
 }
 
-// TestGatewayHook: where the gateway is gets asked until it is known, but not by a shard that can resume; a refused token ends Run.
+// TestGatewayHook: where the gateway is gets asked until it is known, but not by a shard that can
+// resume; a refused token ends Run.
 func TestGatewayHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)

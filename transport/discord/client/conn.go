@@ -49,7 +49,8 @@ type coded interface {
 	CloseCode() int
 }
 
-// connection is one websocket. Its reader is a goroutine of its own; all else, every write too, is Run's.
+// connection is one websocket. Its reader is a goroutine of its own; all else, every write too, is
+// Run's.
 type connection struct {
 	*Client
 	ws     *websocket.Conn
@@ -112,7 +113,8 @@ func (c *Client) connection(handler context.Context) error {
 	return err
 }
 
-// base is where to connect. Only a shard without a session depends on the Gateway hook, which asks REST.
+// base is where to connect. Only a shard without a session depends on the Gateway hook, which asks
+// REST.
 func (c *Client) base() (string, error) {
 	if s := c.Session(); s != nil && s.ResumeGatewayURL != "" && c.fails < urlTries {
 		return s.ResumeGatewayURL, nil
@@ -207,7 +209,8 @@ func parse(frame []byte, kinds map[string]string) (p packet, err error) {
 	return p, nil
 }
 
-// write writes one packet, for at most writeTimeout. One over frameMax can only come of a token that is none: it ends Run.
+// write writes one packet, for at most writeTimeout. One over frameMax can only come of a token
+// that is none: it ends Run.
 func (k *connection) write(op int, data any) error {
 	frame, err := json.Marshal(map[string]any{"op": op, "d": data})
 	if err == nil && len(frame) > frameMax {
@@ -224,7 +227,8 @@ func (k *connection) write(op int, data any) error {
 	return nil
 }
 
-// end closes the connection and awaits its reader. Where the peer closed first there is nobody left to read the code.
+// end closes the connection and awaits its reader. Where the peer closed first there is nobody left
+// to read the code.
 func (k *connection) end(code int) {
 	close(k.quit)
 	until := time.Now().Add(closeTimeout)
@@ -235,7 +239,8 @@ func (k *connection) end(code int) {
 	_ = k.ws.Close()
 }
 
-// closeCode is the code Discord closed with, 0 where it gave none: the connection vanished, or was never there.
+// closeCode is the code Discord closed with, 0 where it gave none: the connection vanished, or was
+// never there.
 func closeCode(err error) int {
 	closed, ok := errors.AsType[*websocket.CloseError](err)
 	if !ok || closed.Code == websocket.CloseAbnormalClosure || closed.Code == websocket.CloseNoStatusReceived {

@@ -36,7 +36,8 @@ func listen(t *testing.T, d *server.Server) (base string, gateway func(context.C
 	return base, func(context.Context) (string, error) { return g.URL, nil }
 }
 
-// TestAgainstDiscord lives through what the simulated Discord can do to a connection, over real sockets; no numbered event may be lost or come twice.
+// TestAgainstDiscord lives through what the simulated Discord can do to a connection, over real
+// sockets; no numbered event may be lost or come twice.
 func TestAgainstDiscord(t *testing.T) {
 	d := server.New(server.Config{Jitter: 5 * time.Millisecond, Rules: rules.Config{Token: "good", Guilds: 3, IdentifyEvery: time.Millisecond, HeartbeatInterval: 300 * time.Millisecond}})
 	_, gateway := listen(t, d)

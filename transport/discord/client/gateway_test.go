@@ -209,7 +209,8 @@ type running struct {
 	cancel context.CancelFunc
 }
 
-// start runs a client against g. Every permit is granted at once; edit changes that, and anything else.
+// start runs a client against g. Every permit is granted at once; edit changes that, and anything
+// else.
 func start(t *testing.T, g *gateway, edit func(*Config, *told)) *running {
 	l := &told{}
 	cfg := Config{

@@ -96,7 +96,8 @@ func (k *connection) live() error {
 	return err
 }
 
-// open resumes the session, or asks for a permit to identify, unless one is under way: a connection that died while waiting does not lose its place in the queue.
+// open resumes the session, or asks for a permit to identify, unless one is under way: a connection
+// that died while waiting does not lose its place in the queue.
 func (k *connection) open() error {
 	if s := k.Session(); s != nil {
 		k.tell(messages.ShardResuming, 0)

@@ -41,7 +41,8 @@ const (
 	restMax     = 1 << 20 // bytes of an answer that are read
 )
 
-// GatewayBot asks the API at base ("https://discord.com") where the gateway is. A refused token is an *UnauthorizedError; any other error may pass by itself.
+// GatewayBot asks the API at base ("https://discord.com") where the gateway is. A refused token is
+// an *UnauthorizedError; any other error may pass by itself.
 func GatewayBot(ctx context.Context, base string, token messages.Secret) (Gateway, error) {
 	const path = "/api/v10/gateway/bot"
 	ctx, cancel := context.WithTimeout(ctx, restTimeout)

@@ -30,7 +30,8 @@ func (c *Client) keep(s messages.Session) {
 	}
 }
 
-// moved takes the seq of a handled event over into the session, if that is still the one it came by.
+// moved takes the seq of a handled event over into the session, if that is still the one it came
+// by.
 func (c *Client) moved(e event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

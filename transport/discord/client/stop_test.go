@@ -11,7 +11,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// TestPermitOutlivesConnection: the place in the queue is kept, a new connection is made first, and an overdue permit is returned and asked for again.
+// TestPermitOutlivesConnection: the place in the queue is kept, a new connection is made first, and
+// an overdue permit is returned and asked for again.
 func TestPermitOutlivesConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -62,7 +63,8 @@ func TestPermitRefused(t *testing.T) {
 	})
 }
 
-// TestClose: nothing more is read, the handler may finish until the deadline, and the session's seq is that of the last event it did finish.
+// TestClose: nothing more is read, the handler may finish until the deadline, and the session's seq
+// is that of the last event it did finish.
 func TestClose(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -114,7 +116,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestSlowHandler: a full queue stops the reading, not the heart, and a missing answer is then no sign of death.
+// TestSlowHandler: a full queue stops the reading, not the heart, and a missing answer is then no
+// sign of death.
 func TestSlowHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)

@@ -1,5 +1,5 @@
-// Package host is the gateway of one cluster: Discord's sessions on one side, the bot's processes on
-// the other, and a log of each session on disk between two lives of its own.
+// Package host is the gateway of one cluster: Discord's sessions on one side, the bot's processes
+// on the other, and a log of each session on disk between two lives of its own.
 //
 //	Discord ◀── client ──▶ local.Shard ◀── local.Server ──▶ the bot
 //	            permits      snapshot
@@ -173,8 +173,8 @@ func (h *Host) effect(s *shard, e local.Effect) {
 	}
 }
 
-// Begun returns once Serve has begun for every shard, with the session there was, or Stop was called.
-// A process of the bot is started after that: earlier, no shard would know its session.
+// Begun returns once Serve has begun for every shard, with the session there was, or Stop was
+// called. A process of the bot is started after that: earlier, no shard would know its session.
 func (h *Host) Begun() {
 	all := make(chan struct{})
 	go func() {

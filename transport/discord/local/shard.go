@@ -129,8 +129,9 @@ func (s *Shard) Effects() []Effect {
 	return e
 }
 
-// Session returns Discord's session, its intents, and the sequence from which another process should
-// resume it: that of the last event which the bot has acknowledged, and with which the cache agrees.
+// Session returns Discord's session, its intents, and the sequence from which another process
+// should resume it: that of the last event which the bot has acknowledged, and with which the cache
+// agrees.
 func (s *Shard) Session() (id string, seq, intents int64) {
 	return s.session, min(s.acked, s.received), s.intents
 }

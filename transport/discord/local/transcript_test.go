@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write the transcripts as they are now")
 
-// TestTranscripts plays the stories in testdata: a line is what happens, the indented lines under it
-// are the frames for the bot (→) and the effects that follow at once.
+// TestTranscripts plays the stories in testdata: a line is what happens, the indented lines under
+// it are the frames for the bot (→) and the effects that follow at once.
 //
 //	at 2.5s                       time passes
 //	discord 7 KIND {…}            an event of Discord's session; s1, s2 … READYs with guilds 1 and 2

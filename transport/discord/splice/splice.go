@@ -78,7 +78,8 @@ func field(raw []byte, key string) []byte {
 	return nil
 }
 
-// ID returns the id that a value is, a string of digits; 0 for any other value. Discord has no id 0.
+// ID returns the id that a value is, a string of digits; 0 for any other value. Discord has no id
+// 0.
 func ID(value []byte) uint64 {
 	if len(value) < 2 || value[0] != '"' {
 		return 0
