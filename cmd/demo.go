@@ -245,7 +245,7 @@ func (d *demo) show(ctx context.Context) error {
 			if pids := d.view.pids(); len(pids) > 0 {
 				pid := pids[mathrand.IntN(len(pids))]
 				d.view.say("killing process %d", pid)
-
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
 			}
 		}
 	}

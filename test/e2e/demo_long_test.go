@@ -15,9 +15,13 @@ func TestDemoThreeMachines(t *testing.T) {
 	}
 }
 
+// Processes are killed, and come back by resuming their sessions.
 func TestDemoKillEvery(t *testing.T) {
 	t.Parallel()
 	out := wantDemo(t, "--for", "6s", "--kill-every", "2s")
+	if strings.Contains(out, " 0 resumes,") {
+		t.Error("no process was killed: no session was resumed")
+	}
 	if kills := strings.Count(out, "killing process"); kills < 2 {
 		t.Errorf("%d processes killed", kills)
 	}
