@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // plain are words that a stranger stumbles over in a comment or a document, where machines and
@@ -46,6 +47,35 @@ func TestWordsArePlain(t *testing.T) {
 	quoted := regexp.MustCompile("(?s)```.*?```|`[^`]*`|\"[^\"]*\"")
 	for name, text := range documents(t) {
 		complain(name, quoted.ReplaceAllString(text, ""))
+	}
+}
+
+// opening matches a doc comment that describes in place of stating what the caller gets.
+var opening = regexp.MustCompile(`^// [A-Za-z]\w* is (what|when|how|who|whether) `)
+
+// widest is the number of columns of a comment. A drawing or a table, which begins with a tab, may
+// be wider.
+const widest = 100
+
+func TestCommentsAreReadable(t *testing.T) {
+	all, err := repository(os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.tree == nil {
+			continue
+		}
+		for _, group := range s.tree.Comments {
+			for _, comment := range group.List {
+				switch {
+				case opening.MatchString(comment.Text):
+					t.Errorf("%s: want what the caller gets: %.60s", s.at(comment), comment.Text)
+				case strings.HasPrefix(comment.Text, "// ") && utf8.RuneCountInString(comment.Text) > widest:
+					t.Errorf("%s: more than %d columns: %.60s", s.at(comment), widest, comment.Text)
+				}
+			}
+		}
 	}
 }
 

@@ -20,7 +20,9 @@ type Options struct {
 
 	Protocol messages.Protocol
 	Ready    ReadyRule // with ProtocolEnv
-	Probe    string    // with ProtocolEnv: a URL that a working bot answers with 2xx; ClusterID.In puts the cluster's id in; "": none
+	// with ProtocolEnv: a URL that a working bot answers with 2xx; ClusterID.In puts the cluster's id
+	// in; "": none
+	Probe string
 
 	HelloTimeout time.Duration // from the start of the process to its valid answer to HELLO
 	ReadyTimeout time.Duration // of one shard, from its used permit to READY

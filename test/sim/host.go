@@ -48,7 +48,7 @@ type Host struct {
 	// every Load of a file, and of List for the file "".
 	FindErr error
 	ReadErr func(name string) error
-	// SweepTakes is how long it takes to find what a dead process left behind.
+	// SweepTakes is the duration of a search for the helpers of a dead process.
 	SweepTakes time.Duration
 	// HookErr is the error of every Hook; Hooks are the hooks that ran.
 	HookErr error
@@ -228,7 +228,7 @@ func (h *Host) Freeze(d time.Duration) {
 	})
 }
 
-// scarceFor is how long a World remembers that its machine was short of CPU time.
+// scarceFor is the time for which a World remembers that its machine was short of CPU time.
 const scarceFor = 10 * time.Second
 
 // Starve stops every process of the machine for d. What they would have done they do at the end,

@@ -10,8 +10,8 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// deadAfter is how long a cut link lives until both ends notice (PROTOCOL B1, Clocks: dead after 10
-// s of silence).
+// deadAfter is the time until both ends of a cut link notice (PROTOCOL B1, Clocks: dead after 10 s
+// of silence).
 const deadAfter = 10 * time.Second
 
 // resendEvery is the pause after which a frame that met a cut is sent again, as TCP does.

@@ -132,7 +132,7 @@ func (s *Solo) Read(name string, into any) {
 	}
 }
 
-// HeardOf is what was heard of one type, in order.
+// HeardOf returns the messages of one type that the ear heard, in order.
 func HeardOf[T any](s *Solo) []T {
 	var all []T
 	for _, h := range s.Heard {

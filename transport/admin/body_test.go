@@ -46,7 +46,7 @@ func aLargeView() messages.View {
 	return v
 }
 
-// someUsage is what the kernel would answer about a process.
+// someUsage answers for the kernel about a process.
 func someUsage(pid int) (proc.Used, bool) {
 	return proc.Used{Age: time.Duration(pid) * 7919 * time.Millisecond, CPU: time.Duration(pid) * 977 * time.Millisecond, Resident: int64(pid) * 4096}, true
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// usagesAnew is how many processes of a list are asked for again. The kernel takes some 10 µs for
-// each, which of hundreds is more than the rest of an answer.
+// usagesAnew is the number of processes of a list whose usage is read for one answer. The kernel
+// takes some 10 µs for each: for hundreds that is more than the rest of an answer.
 const usagesAnew = 32
 
 // usages keeps what processes used when the kernel was asked last. Each list asks for those that it

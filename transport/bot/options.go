@@ -33,8 +33,7 @@ type options struct {
 	uptime  func() time.Duration
 }
 
-// Machine is what a process uses of its machine. A simulation passes another one than the operating
-// system's to Join.
+// Machine gives a process access to its machine. A simulation passes its own to Join.
 type Machine struct {
 	// Lookup returns an environment variable, and whether it is set.
 	Lookup func(name string) (value string, set bool)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what takes milliseconds on a quiet machine.
+// patience bounds the wait for what takes milliseconds on a quiet machine.
 const patience = 30 * time.Second
 
 // The test binary is its own child: role names its behaviour, ready is the socket on which it

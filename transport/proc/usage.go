@@ -2,7 +2,7 @@ package proc
 
 import "time"
 
-// Used is what a process has used, or uses now.
+// Used holds the resources that a process has used, or uses now.
 type Used struct {
 	Age      time.Duration // since its start
 	CPU      time.Duration // user and system, since its start

@@ -49,7 +49,7 @@ type Blow struct {
 	Shards int `json:"shards"`
 	// Noticed is the first event that reports it; null: none did.
 	Noticed *Noticed `json:"noticed"`
-	// ReadyAfterMS is when every shard was READY again; null: never, or none was down.
+	// ReadyAfterMS is the time until every shard was READY again; null: never, or none was down.
 	ReadyAfterMS *messages.Milliseconds `json:"ready_after_ms"`
 }
 

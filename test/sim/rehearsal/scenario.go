@@ -40,12 +40,12 @@ type Fleet struct {
 	// Machines is the number of machines, spares included. They are called m1, m2, … and start
 	// together. Default: 1.
 	Machines int `yaml:"machines"`
-	// Spares is how many of them serve nothing after a cold start, to take over from one that dies.
-	// Default: the configuration's.
+	// Spares is the number of them that serve nothing after a cold start, to take over from one that
+	// dies. Default: the configuration's.
 	Spares *int `yaml:"spares"`
 	// Shards of the whole bot.
 	Shards int `yaml:"shards"`
-	// MaxConcurrency is how many shards may identify per 5 s. Default: 1.
+	// MaxConcurrency is the number of shards that may identify per 5 s. Default: 1.
 	MaxConcurrency int `yaml:"max_concurrency"`
 	// ShardsPerCluster is the number of shards of a process. Default: the configuration's.
 	ShardsPerCluster int `yaml:"shards_per_cluster"`
@@ -63,7 +63,7 @@ type SessionStartLimit struct {
 	Total int `yaml:"total"`
 	// Remaining today at the start. Default: all.
 	Remaining *int `yaml:"remaining"`
-	// ResetAfter is when the budget is full again. Default: 24h.
+	// ResetAfter is the time until the budget is full again. Default: 24h.
 	ResetAfter time.Duration `yaml:"reset_after"`
 }
 

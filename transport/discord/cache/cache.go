@@ -22,11 +22,11 @@ import (
 	"github.com/discluster/control/transport/discord/splice"
 )
 
-// openMax is how many guilds of a cache are kept ready to be changed, 30 KB each. Opening one costs
-// about 0.2 ms; most of a shard's events are messages, which open none.
+// openMax is the number of guilds of a cache that are kept ready to be changed, 30 KB each. Opening
+// one costs about 0.2 ms; most of a shard's events are messages, which open none.
 const openMax = 32
 
-// Cache is what one session knows. Its zero value is a session before READY.
+// Cache holds READY and the guilds of one session. Its zero value is a session before READY.
 type Cache struct {
 	ready  splice.Object // its "d"
 	self   uint64        // the bot's user id

@@ -14,7 +14,7 @@ import (
 	"github.com/discluster/control/transport/discord/cache"
 )
 
-// stories is how many random stories are read; SIM_SEED reads one of them.
+// stories is the number of random stories; SIM_SEED reads one of them.
 const stories = 1000
 
 // TestLateReader reads stories twice: a reader that was there from the beginning, and one that

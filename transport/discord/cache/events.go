@@ -6,7 +6,7 @@ import (
 	"github.com/discluster/control/transport/discord/splice"
 )
 
-// change is what an event does to its guild.
+// change applies an event to its guild.
 type change func(c *Cache, all *contents, d []byte)
 
 // changes are the events of an available guild that change what is kept of it. MESSAGE_CREATE and

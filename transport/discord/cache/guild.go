@@ -19,7 +19,7 @@ type guild struct {
 	users  int // how many of Cache.users it has seen
 }
 
-// post is what messages did to a channel or thread since the guild was opened last.
+// post sums up the messages of a channel or thread since the guild was opened last.
 type post struct {
 	last             uint64 // newest message; 0: none
 	written, deleted int

@@ -231,7 +231,8 @@ func (r *reader) kept(g map[string]any, user string) bool {
 		(user == r.user["id"] || slices.ContainsFunc(rows(g, "voice_states"), there))
 }
 
-// truth is what the reader knows, less the members that a new session is not sent, in one order.
+// truth returns the reader's state in a fixed order, without members that a new session is not
+// sent.
 func (r *reader) truth() string {
 	for _, g := range r.guilds {
 		drop(g, "members", func(m map[string]any) bool { return !r.kept(g, key(m)) })

@@ -24,7 +24,7 @@ type savedPosts struct {
 	Deleted int    `json:"deleted"`
 }
 
-// guildMax is how many bytes a guild may have when it is unpacked.
+// guildMax bounds the bytes of an unpacked guild.
 const guildMax = 64 << 20
 
 // Save calls each with events that make an empty cache this one, where they are applied in order.

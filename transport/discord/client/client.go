@@ -87,7 +87,9 @@ type Client struct {
 	cfg Config
 
 	// Of Run's goroutine alone.
-	received int64                  // seq of the last event that came: a RESUME in this process goes on from it, as what is queued will be handled
+	// seq of the last event that came: a RESUME in this process goes on from it, as what is queued
+	// will be handled
+	received int64
 	cause    messages.IdentifyCause // of the next IDENTIFY
 	asked    chan grant             // brings the answer of the permit that was asked for; nil: none is
 	fails    int                    // connections in a row that did not become ready
@@ -115,13 +117,13 @@ type event struct {
 	session string // id of the session it belongs to
 }
 
-// grant is what the Permit hook answered.
+// grant is the answer of the Permit hook.
 type grant struct {
 	permit Permit
 	err    error
 }
 
-// order is what Close asked for. Its zero value is what any other end asks for: at once, resumable.
+// order is the end that Close asked for. Its zero value is every other end: at once, resumable.
 type order struct {
 	deadline time.Time
 	final    bool
@@ -250,7 +252,7 @@ func (c *Client) Reconnect() {
 	}
 }
 
-// ordered is what Close asked for.
+// ordered returns the end that Close asked for.
 func (c *Client) ordered() order {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,12 +21,16 @@ const (
 
 	dialTimeout  = 10 * time.Second // of TCP, TLS and the handshake together
 	writeTimeout = 10 * time.Second // a peer that takes no bytes for that long is gone
-	closeTimeout = time.Second      // for the peer's half of the closing handshake: without it unread bytes would reset the connection, and our code be lost
-	frameMax     = 4096             // bytes of a frame to Discord (PROTOCOL B5)
-	readMax      = 64 << 20         // bytes of a frame from Discord, which states no limit; its largest, a big guild, are a few MiB
-	bufMax       = 1 << 20          // bytes of the reader's buffer that it keeps
-	kindsMax     = 500              // kinds of events; Discord has about a hundred
-	urlTries     = 8                // connections in a row at a session's own URL, 91 s, after which its RESUME tries the general one: that host may be gone for good
+	// for the peer's half of the closing handshake: without it unread bytes would reset the
+	// connection, and our code be lost
+	closeTimeout = time.Second
+	frameMax     = 4096     // bytes of a frame to Discord (PROTOCOL B5)
+	readMax      = 64 << 20 // bytes of a frame from Discord, which states no limit; its largest, a big guild, are a few MiB
+	bufMax       = 1 << 20  // bytes of the reader's buffer that it keeps
+	kindsMax     = 500      // kinds of events; Discord has about a hundred
+	// connections in a row at a session's own URL, 91 s, after which its RESUME tries the general one:
+	// that host may be gone for good
+	urlTries = 8
 )
 
 // FatalError ends Run: a close code that no reconnect cures (messages.FatalCode).
@@ -97,7 +101,9 @@ func (c *Client) connection(handler context.Context) error {
 	err = k.live()
 	code := closeResume
 	if errors.Is(context.Cause(c.running), errStopped) {
-		c.drain(handler) // with the connection still open, so that nobody resumes the session before our handler is done with it
+		// with the connection still open, so that nobody resumes the session before our handler is done
+		// with it
+		c.drain(handler)
 		if c.ordered().final {
 			code = closeFinal
 		}

@@ -169,7 +169,7 @@ func (p *peer) ready() {
 
 const readyFrame = `{"op":0,"t":"READY","s":1,"d":{"session_id":"s1","resume_gateway_url":"ws://resume.example","user":{"id":"7"},"application":{"id":"8"},"guilds":[{"id":"11"},{"id":"12"}]}}`
 
-// told is what a client's hooks said, in words.
+// told records the calls of a client's hooks, one line each.
 type told struct {
 	mu    sync.Mutex
 	lines []string

@@ -24,7 +24,9 @@ const (
 
 const (
 	helloTimeout = 20 * time.Second // Discord says HELLO at once
-	beatSpacing  = time.Second      // op 1 is answered at most so often: 120 sends a minute are allowed (PROTOCOL B5), and all others are few
+	// op 1 is answered at most so often: 120 sends a minute are allowed (PROTOCOL B5), and all others
+	// are few
+	beatSpacing = time.Second
 )
 
 // packet is one frame of the gateway.

@@ -55,7 +55,7 @@ func (k *connection) sendable() (sends <-chan outgoing, later <-chan time.Time) 
 	return k.sends, nil
 }
 
-// pace is when the last packets were sent.
+// pace holds the times of the last packets.
 type pace struct {
 	times [paceMax]time.Time
 	next  int

@@ -27,7 +27,7 @@ import (
 	"github.com/discluster/control/transport/discord/snapshot"
 )
 
-// Shard is what the SDK has of a shard.
+// Shard is the SDK's side of a shard.
 type Shard interface {
 	ID() int
 	Session() *messages.Session // that this shard may resume; nil: none
@@ -80,8 +80,8 @@ type Host struct {
 	begun sync.WaitGroup // shards whose Serve has not begun
 }
 
-// Stop is how clients end: with the handler done by the deadline, and if it is final with their
-// sessions ended, too.
+// Stop ends the clients: their handlers have until the deadline, and a final one ends their
+// sessions, too.
 type Stop struct {
 	Deadline time.Time
 	Final    bool

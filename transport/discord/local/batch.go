@@ -18,7 +18,7 @@ type batch struct {
 	err error // of the last write: the next one returns it
 }
 
-// batchMax is how many bytes are collected at most.
+// batchMax bounds the bytes that are collected.
 const batchMax = 64 << 10
 
 // batching is a listener of such connections.

@@ -298,7 +298,7 @@ func (w *world) restart() {
 	w.said = int(seq)
 }
 
-// known is what a cache knows of the guild.
+// known returns a cache's copy of the guild.
 func known(c *cache.Cache) []byte {
 	_, d := c.Guild(1)
 	return d

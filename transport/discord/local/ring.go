@@ -17,7 +17,7 @@ type event struct {
 	own  bool      // the bot's voice state, in a channel
 }
 
-// overhead is what an event takes beside its data.
+// overhead is the bytes that an event takes beside its data.
 const overhead = 96
 
 // ring holds the events that are not acknowledged, in the order of their sequences.

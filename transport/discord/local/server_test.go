@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// patience is how long a test waits for what must come.
+// patience bounds the wait for what must come.
 const patience = 20 * time.Second
 
 // served is a server, and what it told.

@@ -51,7 +51,8 @@ type Frame struct {
 	Data []byte // JSON of "d"; nil: null
 }
 
-// Effect is what a step wants beyond frames for the bot: the types below that have effect().
+// Effect is an action of a step beyond frames for the bot: one of the types below that have
+// effect().
 type Effect interface{ effect() }
 
 // Identify asks for a new session of Discord: the bot identified, and there is none with these
@@ -277,7 +278,7 @@ func (s *Shard) apply(e event) {
 // Cache returns what the next process begins with. It is read between two steps only.
 func (s *Shard) Cache() *cache.Cache { return &s.cache }
 
-// localID is what a local session is called.
+// localID returns the id of a local session.
 func localID(session string, k, cut int64) string {
 	return fmt.Sprintf("%s-%d-%d", session, k, cut)
 }

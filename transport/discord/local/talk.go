@@ -56,7 +56,7 @@ const (
 	Other  Reason = "other"  // it was for another process
 )
 
-// identity is what matters of an IDENTIFY.
+// identity holds the fields of an IDENTIFY that Discord's session depends on.
 type identity struct {
 	Intents  int64           `json:"intents"`
 	Presence json.RawMessage `json:"presence"`

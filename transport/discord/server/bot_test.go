@@ -16,7 +16,7 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// patience is how long a test waits for a frame that must come.
+// patience bounds the wait for a frame that must come.
 const patience = 20 * time.Second
 
 // start runs a server on a free port until the test ends.

@@ -42,7 +42,7 @@ type Commit struct {
 	Intents int64
 }
 
-// State is what a log held when it was opened.
+// State is the content of a log when it was opened.
 type State struct {
 	Commit // the last one; zero: there was none
 	Cache  cache.Cache

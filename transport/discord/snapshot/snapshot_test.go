@@ -64,7 +64,7 @@ func (w *world) play() {
 	w.commit()
 }
 
-// text is what a cache would begin a session with.
+// text returns the events with which a cache begins a session.
 func text(c *cache.Cache) string {
 	var b bytes.Buffer
 	b.Write(c.Ready("s", "u"))
