@@ -1,4 +1,4 @@
-// Package cache keeps what a gateway session has said about the bot and its guilds, so that another
+// Package cache keeps what a gateway session has sent about the bot and its guilds, so that another
 // process can be given the READY and the GUILD_CREATEs that a RESUME does not bring. It is a value:
 // events go in, in order, and what a session that began now would be sent comes out.
 //
@@ -9,7 +9,7 @@
 //
 //	READY            user (USER_UPDATE merged), application, and all else as received
 //	GUILD_CREATE     one for each guild that is available, one event older or newer than no other
-//	GUILD_DELETE     unavailable: one for each guild of which Discord said so
+//	GUILD_DELETE     unavailable: one for each guild that Discord reported so
 //
 // A guild that has not changed of late is kept compressed (about 5 KB of 27).
 package cache
@@ -172,13 +172,13 @@ func (c *Cache) Ready(session, url string) []byte {
 	return o.Append(nil)
 }
 
-// Guilds returns the guilds of which Discord has said something since READY, in order: those that
+// Guilds returns the guilds that Discord has sent something about since READY, in order: those that
 // Guild has an event for.
 func (c *Cache) Guilds() []uint64 {
 	return slices.DeleteFunc(slices.Clone(c.order), func(id uint64) bool { return !c.guilds[id].heard })
 }
 
-// Pending reports whether Discord has said nothing of a guild since READY: its GUILD_CREATE, or
+// Pending reports whether Discord has sent nothing about a guild since READY: its GUILD_CREATE, or
 // GUILD_DELETE, is still to come.
 func (c *Cache) Pending(id uint64) bool {
 	g := c.guilds[id]

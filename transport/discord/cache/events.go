@@ -197,7 +197,7 @@ func threadMembersUpdate(c *Cache, all *contents, d []byte) {
 	}
 }
 
-// roleDelete takes the role from the members that are kept, too: no event says so.
+// roleDelete takes the role from the members that are kept, too: no event reports it.
 func roleDelete(_ *Cache, all *contents, d []byte) {
 	id := splice.ID(splice.Get(d, "role_id"))
 	all.remove(roles, id)

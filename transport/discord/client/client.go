@@ -9,7 +9,7 @@
 //
 // A session survives every end but op 9 false, 4007 and 4009; a fatal close code ends Run. What it
 // does on the wire is Discord's documentation of gateway v10 (PROTOCOL B5). It knows nothing of
-// clusters: whoever uses it gives it a Permit hook, which is asked before every IDENTIFY, and may
+// clusters: its user gives it a Permit hook, which is asked before every IDENTIFY, and may
 // hand the session on to another process. Send sends what else the bot has to send.
 package client
 
@@ -33,10 +33,10 @@ type Config struct {
 	Intents           int64             // Discord's bit set
 	Resume            *messages.Session // to begin with a RESUME of it; nil: with an IDENTIFY
 
-	// Gateway says where to IDENTIFY, "wss://gateway.discord.gg": what GatewayBot told. It is asked
-	// before every connection that has no session to resume, for a RESUME goes to the session's own
-	// URL. An error with CloseCode() int, such as *UnauthorizedError, ends Run; any other is an
-	// attempt that failed. It may block until ctx ends.
+	// Gateway returns the URL for an IDENTIFY, "wss://gateway.discord.gg", as GatewayBot returned it.
+	// It is asked before every connection that has no session to resume, for a RESUME goes to the
+	// session's own URL. An error with CloseCode() int, such as *UnauthorizedError, ends Run; any
+	// other is an attempt that failed. It may block until ctx ends.
 	Gateway func(ctx context.Context) (url string, err error)
 	// Permit is asked before every IDENTIFY, never before a RESUME, once a connection is open and has
 	// said HELLO. It may take as long as it likes, until ctx ends. An error ends Run.
@@ -44,23 +44,23 @@ type Config struct {
 	// Identify returns fields that an IDENTIFY has beside the client's own, such as presence and
 	// large_threshold; nil: none.
 	Identify func() map[string]json.RawMessage
-	// Lapsed reports whether somebody else may have been given the session; nil: never. It is then
+	// Lapsed reports whether another process may have been given the session; nil: never. It is then
 	// resumed at most once a minute, so that two owners do not steal it from each other in a loop.
 	Lapsed func() bool
-	// Session tells the session on READY, and whenever its seq, that of the last event whose handler
+	// Session reports the session on READY, and whenever its seq, that of the last event whose handler
 	// returned, has moved.
 	Session func(messages.Session)
-	// SessionGone tells that the session can no longer be resumed.
+	// SessionGone reports that the session can no longer be resumed.
 	SessionGone func()
-	// State tells what the shard is doing, whenever that changes; closeCode is the gateway's when it
+	// State reports what the shard is doing, whenever that changes; closeCode is the gateway's when it
 	// closed the connection, else 0.
 	State func(state messages.ShardState, closeCode int)
-	// Ended tells why a connection ended, or was not made, when another one follows.
+	// Ended reports why a connection ended, or was not made, when another one follows.
 	Ended func(error)
 	// Event handles every dispatch, READY and RESUMED among them, in order, on one goroutine of its
 	// own. It may keep the event's data. ctx ends when the client waits for it no longer.
 	Event func(ctx context.Context, e Event)
-	// Latency tells the time from a heartbeat to its answer.
+	// Latency reports the time from a heartbeat to its answer.
 	Latency func(time.Duration)
 
 	Dial func(ctx context.Context, network, address string) (net.Conn, error) // opens the connection below the websocket; nil: a net.Dialer's, through no proxy
@@ -95,7 +95,7 @@ type Client struct {
 	fails    int                    // connections in a row that did not become ready
 	resumed  time.Time              // when a RESUME was granted last
 	pause    time.Duration          // before the next connection, in place of the backoff; 0: none
-	state    messages.ShardState    // as last told
+	state    messages.ShardState    // as last reported
 
 	pace      pace                    // of what Send was given
 	sends     chan outgoing           // given to Send and not written
@@ -131,7 +131,7 @@ type order struct {
 
 const (
 	queueMax    = 1024        // events waiting for the handler; then the socket is no longer read, so that TCP holds Discord back
-	lapsedEvery = time.Minute // between two RESUMEs of a session that may be somebody else's
+	lapsedEvery = time.Minute // between two RESUMEs of a session that another process may have
 
 	backoffMax = 30 * time.Second // between two attempts to connect: an outage of Discord is waited for in place (DESIGN §4)
 )
@@ -158,8 +158,8 @@ func New(cfg Config) *Client {
 
 // Run lives until Close or the end of ctx, and then returns nil. Earlier it ends by a *FatalError,
 // by an error of the Permit hook, or at once by a GatewayURL that is none. Everything else, connect
-// errors among it, is retried for ever. The end of ctx closes with 4000 at once: what Session tells
-// can be resumed.
+// errors among it, is retried forever. The end of ctx closes with 4000 at once: what Session
+// reports can be resumed.
 func (c *Client) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { c.halt(errStopped) })()
 	handler, cancel := context.WithCancel(ctx)
@@ -196,7 +196,7 @@ func (c *Client) Run(ctx context.Context) error {
 	return err
 }
 
-// ended tells of a connection's end.
+// ended reports a connection's end.
 func (c *Client) ended(err error) {
 	c.tell(messages.ShardDisconnected, closeCode(err))
 	if c.cfg.Ended != nil {
@@ -288,7 +288,7 @@ func (c *Client) drain(ctx context.Context) {
 	}
 }
 
-// tell tells a new state.
+// tell reports a new state.
 func (c *Client) tell(s messages.ShardState, code int) {
 	if s == c.state && code == 0 {
 		return

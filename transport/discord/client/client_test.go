@@ -51,7 +51,7 @@ func TestIdentify(t *testing.T) {
 	})
 }
 
-// TestEndings tells, for every way a shard that is ready can lose its connection, what it does
+// TestEndings states, for every way a shard that is ready can lose its connection, what it does
 // next.
 func TestEndings(t *testing.T) {
 	resumes := []string{"disconnected", "connecting", "resuming"}
@@ -120,7 +120,7 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// TestLapsed: a session that may be somebody else's is resumed once a minute; one that is surely
+// TestLapsed: a session that another process may have is resumed once a minute; one that is surely
 // ours at once, and so is the first time.
 func TestLapsed(t *testing.T) {
 	for _, lapsed := range []bool{true, false} {
@@ -202,7 +202,7 @@ func TestHeart(t *testing.T) {
 	})
 }
 
-// TestOutage: connect errors are retried for ever, slower and slower, and the session's own URL is
+// TestOutage: connect errors are retried forever, slower and slower, and the session's own URL is
 // given up for the general one.
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

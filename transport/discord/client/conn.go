@@ -63,7 +63,7 @@ type connection struct {
 	quit   chan struct{} // closed: the reader throws away what still comes
 	beatAt time.Time     // of the last heartbeat
 	acked  bool          // it was answered
-	held   *event        // waits for room in the queue; meanwhile nothing is read
+	held   *event        // waits for room in the queue; until then nothing is read
 	deaf   bool          // we did not read all the time since the last heartbeat: a missing answer proves nothing
 }
 
@@ -84,7 +84,7 @@ func address(base string) (string, error) {
 	return u.String(), nil
 }
 
-// connection lives one connection from its dial to its end, and says why it ended.
+// connection lives one connection from its dial to its end, and returns why it ended.
 func (c *Client) connection(handler context.Context) error {
 	select {
 	case <-c.reconnect: // it was meant for the last one
@@ -101,8 +101,8 @@ func (c *Client) connection(handler context.Context) error {
 	err = k.live()
 	code := closeResume
 	if errors.Is(context.Cause(c.running), errStopped) {
-		// with the connection still open, so that nobody resumes the session before our handler is done
-		// with it
+		// with the connection still open, so that no process resumes the session before our handler is
+		// done with it
 		c.drain(handler)
 		if c.ordered().final {
 			code = closeFinal
@@ -233,8 +233,8 @@ func (k *connection) write(op int, data any) error {
 	return nil
 }
 
-// end closes the connection and awaits its reader. Where the peer closed first there is nobody left
-// to read the code.
+// end closes the connection and awaits its reader. Where the peer closed first there is no peer
+// left to read the code.
 func (k *connection) end(code int) {
 	close(k.quit)
 	until := time.Now().Add(closeTimeout)

@@ -103,7 +103,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// accept awaits the next connection and says HELLO on it, with a heartbeat interval of 40 s.
+// accept awaits the next connection and sends HELLO on it, with a heartbeat interval of 40 s.
 func (g *gateway) accept() *peer {
 	g.t.Helper()
 	p := g.silent()
@@ -181,7 +181,7 @@ func (l *told) add(line string) {
 	l.lines = append(l.lines, line)
 }
 
-// take gives what was told since the last take.
+// take gives what was recorded since the last take.
 func (l *told) take() []string {
 	synctest.Wait()
 	l.mu.Lock()

@@ -23,7 +23,7 @@ const (
 )
 
 const (
-	helloTimeout = 20 * time.Second // Discord says HELLO at once
+	helloTimeout = 20 * time.Second // Discord sends HELLO at once
 	// op 1 is answered at most so often: 120 sends a minute are allowed (PROTOCOL B5), and all others
 	// are few
 	beatSpacing = time.Second

@@ -27,7 +27,7 @@ type SessionLimit struct {
 	MaxConcurrency int                   `json:"max_concurrency"` // shards per 5 s
 }
 
-// UnauthorizedError says that REST refused the token (401): nothing but another token helps.
+// UnauthorizedError reports that REST refused the token (401): nothing but another token helps.
 type UnauthorizedError struct{}
 
 // Error is Discordoo's text, which operators know (PROTOCOL A3).

@@ -27,7 +27,7 @@ const (
 var ErrSendsFull = errors.New("too many packets wait to be sent to Discord")
 
 // Send sends a packet to Discord in its turn, once the shard is ready: at most 100 a minute, over
-// all connections. An error says why it never will be. It does not block.
+// all connections. An error states why it never will be. It does not block.
 func (c *Client) Send(op int, data json.RawMessage) error {
 	frame, err := json.Marshal(map[string]any{"op": op, "d": data})
 	if err != nil {

@@ -50,7 +50,7 @@ func TestSend(t *testing.T) {
 				p.send(`{"op":0,"t":"RESUMED","s":2,"d":{}}`)
 			}
 		}
-		p.close(4000, "") // nothing is sent meanwhile
+		p.close(4000, "") // nothing is sent without a connection
 		p = g.silent()
 		for range sendsMax {
 			if err := c.Send(4, nil); err != nil {

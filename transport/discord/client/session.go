@@ -20,7 +20,7 @@ func (c *Client) Session() *messages.Session {
 	return &s
 }
 
-// keep takes a new session over and tells it.
+// keep takes a new session over and reports it.
 func (c *Client) keep(s messages.Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -148,7 +148,7 @@ func (b *bot) send(format string, args ...any) {
 	}
 }
 
-// until reads frames until stop says so.
+// until reads frames until stop returns true.
 func (b *bot) until(stop func() bool) {
 	b.t.Helper()
 	for !stop() {

@@ -113,8 +113,8 @@ func (h *Host) commit(s *shard, of Shard, last *snapshot.Commit) {
 	}
 }
 
-// BotBegan says that a process of the bot was started. Events wait until it has the guilds of every
-// shard whose session is there: some libraries let them overtake.
+// BotBegan notes that a process of the bot was started. Events wait until it has the guilds of
+// every shard whose session is there: some libraries let them overtake.
 func (h *Host) BotBegan() {
 	ctx, cancel := context.WithTimeout(context.Background(), holdMax)
 	h.mu.Lock()
@@ -153,7 +153,7 @@ func (h *Host) BotBegan() {
 	}()
 }
 
-// BotEnded says that the bot's process has ended. If that was ordered, no event is to blame.
+// BotEnded notes that the bot's process has ended. If that was ordered, no event is to blame.
 func (h *Host) BotEnded(ordered bool) {
 	h.mu.Lock()
 	h.holding()

@@ -79,7 +79,7 @@ func keepConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// busy says that a request's connection is in use, until the returned function is called.
+// busy marks that a request's connection is in use, until the returned function is called.
 func busy(r *http.Request) func() {
 	if b, ok := r.Context().Value(connKey{}).(*batch); ok {
 		if c, ok := b.Conn.(*door.Conn); ok {

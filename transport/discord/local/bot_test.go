@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// bot is a client that does what a test says.
+// bot is a client that does what a test asks.
 type bot struct {
 	t    testing.TB
 	ws   *websocket.Conn

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// routes serves the gateway at its secret path, says where that is, and passes the rest of the API
-// on. A path may have slashes too many: some libraries add one.
+// routes serves the gateway at its secret path, answers questions for its URL, and passes the other
+// requests of the API on. A path may have slashes too many: some libraries add one.
 func (s *Server) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimRight(r.URL.Path, "/")

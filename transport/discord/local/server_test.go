@@ -17,7 +17,7 @@ import (
 // patience bounds the wait for what must come.
 const patience = 20 * time.Second
 
-// served is a server, and what it told.
+// served is a server, and what it reported.
 type served struct {
 	*Server
 	effects chan string

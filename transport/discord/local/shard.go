@@ -192,14 +192,14 @@ func (s *Shard) begin(now time.Time, seq int64, d []byte) {
 	}
 }
 
-// created returns when the object of an event was made, which its id says (Discord docs,
+// created returns when the object of an event was made, which its id holds (Discord docs,
 // Snowflakes).
 func created(d []byte) time.Time {
 	const epoch = 1420070400000 // ms
 	return time.UnixMilli(int64(splice.ID(splice.Get(d, "id"))>>22) + epoch)
 }
 
-// Replays says that Discord's session is about to be resumed: what comes before RESUMED is older
+// Replays notes that Discord's session is about to be resumed: what comes before RESUMED is older
 // than its arrival.
 func (s *Shard) Replays() { s.replays = true }
 
@@ -216,7 +216,7 @@ func (s *Shard) voiceState(e *event) {
 	s.voice[guild], e.own = true, true
 }
 
-// Lost says that Discord's session cannot be resumed. The bot has to identify again; what it was
+// Lost notes that Discord's session cannot be resumed. The bot has to identify again; what it was
 // not given is gone.
 func (s *Shard) Lost() {
 	s.drop(s.received)

@@ -70,7 +70,7 @@ type identity struct {
 // of lag when asked: they are asked only where it matters.
 var measuring = []string{"discord.py", "pycord", "nextcord", "disnake"}
 
-// Identify takes the bot's IDENTIFY, its "d". The error says what is wrong with it.
+// Identify takes the bot's IDENTIFY, its "d". The error states what is wrong with it.
 func (s *Shard) Identify(now time.Time, d []byte) error {
 	var i identity
 	if err := json.Unmarshal(d, &i); err != nil {
@@ -196,7 +196,7 @@ func (t *talk) ask(seq, acked int64) {
 // awaits reports whether the bot is asked for an acknowledgement.
 func (s *Shard) awaits() bool { return !s.talk.settled || s.talk.asked > s.acked }
 
-// Ended says that the bot's connection ended. If it was not our order, the events it was sent and
+// Ended notes that the bot's connection ended. If it was not our order, the events it was sent and
 // did not acknowledge are suspects.
 func (s *Shard) Ended(ordered bool) {
 	s.control, s.waits = nil, false
@@ -213,7 +213,7 @@ func (s *Shard) Ended(ordered bool) {
 	}
 }
 
-// Died says that the bot's process ended: its session is not resumed, and where it was in a voice
+// Died notes that the bot's process ended: its session is not resumed, and where it was in a voice
 // channel it leaves.
 func (s *Shard) Died(ordered bool) {
 	s.Ended(ordered)

@@ -112,7 +112,7 @@ func (c *conn) signal(kind int, data []byte) error {
 	return c.out.Flush()
 }
 
-// ping asks whether the process lives, and ends a connection that says nothing.
+// ping asks whether the process lives, and ends a connection that is silent.
 func (c *conn) ping() {
 	_ = c.signal(websocket.PingMessage, nil) // an error shows at the next write
 	silent := time.Since(time.Unix(0, c.beat.Load()))

@@ -120,7 +120,7 @@ func read(from io.Reader) (state State, whole int64) {
 	}
 }
 
-// readBody reads one record. An error says that it is none.
+// readBody reads one record. An error states that it is none.
 func readBody(from io.Reader) ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(from, head[:]); err != nil {

@@ -155,7 +155,7 @@ func TestTorn(t *testing.T) {
 	}
 }
 
-// TestGrowth: a log does not grow for ever, and is then as new.
+// TestGrowth: a log does not grow forever, and is then as new.
 func TestGrowth(t *testing.T) {
 	w := begin(t)
 	w.play()
