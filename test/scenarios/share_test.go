@@ -11,6 +11,28 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
+// onTwoMachines starts 24 shards of forgetful bots on two machines, and returns once every machine
+// has its share of the day's total.
+func (f *fleet) onTwoMachines(total int, day time.Duration) *ownMaster {
+	f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: day})
+	own := f.withOwnMaster(2)
+	for i := range 2 {
+		f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
+	}
+	f.must("every shard READY", 5*time.Minute, f.owned(24))
+	f.pass(time.Minute)
+	return own
+}
+
+// isBack wants every shard READY again within a time, and no identify that was not granted.
+func (f *fleet) isBack(own *ownMaster, within time.Duration) {
+	f.must("everything is back", within, func() bool {
+		f.recover()
+		return f.owned(24)()
+	})
+	want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
+}
+
 // MASTER is away for hours, and every four minutes a bot dies that can resume nothing. Discord's
 // token is not reset, and the reserve stays: each machine spends its share, and reports that it
 // waits. It does so although its CONTROL is started again, and although Discord's day ends, of
@@ -18,13 +40,7 @@ import (
 func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 48 + f.loop.Rand.IntN(150)
-		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: 8 * time.Hour})
-		own := f.withOwnMaster(2)
-		for i := range 2 {
-			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
-		}
-		f.must("every shard READY", 5*time.Minute, f.owned(24))
-		f.pass(time.Minute) // every machine receives its share
+		own := f.onTwoMachines(total, 8*time.Hour)
 		f.reserve = 24
 		own.Crash()
 		for n := range 75 { // five hours
@@ -49,11 +65,7 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 			f.t.Fatalf("%d identifies although none were known to be left", more)
 		}
 		own.start()
-		f.must("everything is back", 10*time.Minute, func() bool {
-			f.recover()
-			return f.owned(24)()
-		})
-		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
+		f.isBack(own, 10*time.Minute)
 	})
 }
 
@@ -64,13 +76,7 @@ func TestNobodySpendsMoreThanItsShare(t *testing.T) {
 func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 36 + f.loop.Rand.IntN(60)
-		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: 4 * time.Hour})
-		own := f.withOwnMaster(2)
-		for i := range 2 {
-			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
-		}
-		f.must("every shard READY", 5*time.Minute, f.owned(24))
-		f.pass(time.Minute) // every machine receives its share
+		own := f.onTwoMachines(total, 4*time.Hour)
 		f.reserve = 24
 		f.net.Cut("master", sim.DiscordPlace)
 		own.Crash()
@@ -93,11 +99,7 @@ func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
 		f.net.Heal("master", sim.DiscordPlace)
 		kill(20)
 		f.reserve = 0
-		f.must("everything is back", 2*time.Hour, func() bool {
-			f.recover()
-			return f.owned(24)()
-		})
-		want(f, "identify.unaccounted", own.saw("identify.unaccounted"), 0)
+		f.isBack(own, 2*time.Hour)
 	})
 }
 
@@ -106,13 +108,7 @@ func TestMasterThatCannotAskSpendsTheShares(t *testing.T) {
 func TestShareOutlivesTheDisk(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		full := f.loop.Rand.IntN(2) == 0
-		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: 24 + 36 + f.loop.Rand.IntN(40), ResetAfter: 24 * time.Hour})
-		own := f.withOwnMaster(2)
-		for i := range 2 {
-			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
-		}
-		f.must("every shard READY", 5*time.Minute, f.owned(24))
-		f.pass(time.Minute) // every machine receives its share
+		own := f.onTwoMachines(24+36+f.loop.Rand.IntN(40), 24*time.Hour)
 		f.net.Cut("master", sim.DiscordPlace)
 		own.Crash()
 		own.start()
@@ -173,12 +169,7 @@ func TestRequestThatIsPutOffIsRepeatedOnce(t *testing.T) {
 func TestShareOfAMachineThatMasterHasYetToMeet(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 48 + f.loop.Rand.IntN(60)
-		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: 24 * time.Hour})
-		own := f.withOwnMaster(2)
-		for i := range 2 {
-			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
-		}
-		f.must("every shard READY", 5*time.Minute, f.owned(24))
+		own := f.onTwoMachines(total, 24*time.Hour)
 		f.doubles, f.forgets, f.mixed, f.reserve = true, true, true, 24
 		f.settled()
 		f.net.Cut("m2", "master")
@@ -224,13 +215,7 @@ func TestShareWhoseReportIsLost(t *testing.T) {
 func TestShareOfTheDead(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		total := 24 + 100 + f.loop.Rand.IntN(60)
-		f.withDiscord(rules.Config{ShardCount: 24, MaxConcurrency: 8, IdentifyTotal: total, ResetAfter: 24 * time.Hour})
-		own := f.withOwnMaster(2)
-		for i := range 2 {
-			f.add(fmt.Sprintf("m%d", i+1), f.good(forgetful), sesame)
-		}
-		f.must("every shard READY", 5*time.Minute, f.owned(24))
-		f.pass(time.Minute) // everybody hears of its share
+		own := f.onTwoMachines(total, 24*time.Hour)
 		f.reserve = 24
 		dead := f.has(f.machines["m2"])
 		f.powerOff(f.machines["m2"])
