@@ -115,10 +115,7 @@ type (
 	// Learn adds a token to the redacted ones.
 	Learn struct{ Token messages.Secret }
 	// Warn logs a warning for operators.
-	Warn struct {
-		Text string
-		Err  error
-	}
+	Warn struct{ Text string }
 	// Stop ends CONTROL.
 	Stop struct{}
 )
