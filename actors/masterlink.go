@@ -25,6 +25,7 @@ type MasterLink struct {
 	options    Options
 	addresses  world.Addresses
 	members    []member
+	starting   int             // members that have not answered since the start
 	recovering map[string]bool // actors that panicked within recoverEvery, by id
 	link       *link.Link
 	links      map[int]transport.Link
@@ -65,17 +66,43 @@ func New(w *world.World, o Options) *actor.Props {
 		m := &MasterLink{options: o, links: map[int]transport.Link{}, dials: map[int]func(){}}
 		m.link = link.New(link.Options{URL: o.Master.URL, ShardsPerCluster: o.Cluster.ShardsPerCluster, Heartbeat: o.Cluster.Heartbeat,
 			Clocks: &w.Clocks, Rand: w.Rand, Redact: w.Secrets.Text})
-		m.Begin(w, w.Log.With().Str("actor", "masterlink").Logger(), "running", m.running)
+		m.Begin(w, w.Log.With().Str("actor", "masterlink").Logger(), "assembling", m.assembling)
 		return m
 	}, actor.WithGuardian(&world.Resume{Log: w.Log}))
 }
 
-func (m *MasterLink) running(ctx actor.Context) {
-	switch msg := ctx.Message().(type) {
+// assembling waits until every actor of the tree has started, and thus subscribed to what it wants
+// to hear: an event of the link to MASTER would be lost to a later one.
+func (m *MasterLink) assembling(ctx actor.Context) {
+	switch ctx.Message().(type) {
 	case *actor.Started:
 		m.addresses = world.AddressesOf(ctx.Self())
 		m.spawnTree(ctx)
-		m.step(ctx, link.Started{})
+		m.In(ctx, assembleWithin)
+	case *actor.Touched:
+		if m.starting--; m.starting == 0 {
+			m.begin(ctx)
+		}
+	case world.Timeout:
+		m.begin(ctx)
+	case messages.Stop:
+		m.begin(ctx)
+		m.running(ctx)
+	default:
+		m.running(ctx)
+	}
+}
+
+// assembleWithin is the longest wait for the actors of the tree: a behaviour may hang in its start.
+const assembleWithin = 2 * time.Second
+
+func (m *MasterLink) begin(ctx actor.Context) {
+	m.Enter("running", m.running)
+	m.step(ctx, link.Started{})
+}
+
+func (m *MasterLink) running(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
 	case linkOpened:
 		m.opened(ctx, msg)
 	case linkFrame:
@@ -102,7 +129,7 @@ func (m *MasterLink) running(ctx actor.Context) {
 		m.step(ctx, msg)
 	case *actor.Stopping, *actor.Restarting:
 		m.letGo()
-	case *actor.Terminated:
+	case *actor.Terminated, *actor.Touched:
 	default:
 		m.Unexpected(ctx)
 	}

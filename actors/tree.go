@@ -42,10 +42,13 @@ func (m *MasterLink) tree() []member {
 
 func (m *MasterLink) spawnTree(ctx actor.Context) {
 	m.members = m.tree()
+	m.starting = len(m.members)
 	for _, row := range m.members {
-		if _, err := ctx.SpawnNamed(row.props, row.name); err != nil {
+		child, err := ctx.SpawnNamed(row.props, row.name)
+		if err != nil {
 			panic(fmt.Sprintf("spawn %s: %v (two behaviours of one name?)", row.name, err))
 		}
+		ctx.Request(child, &actor.Touch{})
 	}
 }
 

@@ -44,6 +44,26 @@ func (f *fleet) orders(m *machine, d messages.Directive) (v messages.Verdict) {
 	return v
 }
 
+// An actor that starts late, as on a busy machine, misses no event. One that hangs in its start
+// keeps nothing else from starting.
+func TestLateSubscriber(t *testing.T) {
+	for _, late := range []time.Duration{time.Second, time.Minute} {
+		t.Run(late.String(), func(t *testing.T) {
+			seeds(t, func(f *fleet) {
+				m := f.alone(4, 4, ours(initialise(4, 4)), nil, withStatus, func(o *actors.Options) {
+					f.machines[o.Master.Source].Slow = map[string]time.Duration{status.Name: late}
+				})
+				f.connect(m, "c", 0, 3)
+				f.must("operational", 10*time.Second, f.acked(m, "c", "operational"))
+				f.pass(late)
+				if late == time.Second {
+					want(f, "link", f.look(m).Machine.Master.Up, true)
+				}
+			})
+		})
+	}
+}
+
 // The view is accurate while clusters start, serve, die, are drained and go.
 func TestStatus(t *testing.T) {
 	seeds(t, func(f *fleet) {

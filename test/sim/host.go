@@ -48,6 +48,8 @@ type Host struct {
 	// every Load of a file, and of List for the file "".
 	FindErr error
 	ReadErr func(name string) error
+	// Slow delays an actor's first message, by its name.
+	Slow map[string]time.Duration
 	// SweepTakes is the duration of a search for the helpers of a dead process.
 	SweepTakes time.Duration
 	// HookErr is the error of every Hook; Hooks are the hooks that ran.
@@ -152,7 +154,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		Starved: func() bool { return h.scarce && !h.Blind },
 		Props: func(name string, _ actor.MailboxProducer) []actor.PropsOption {
 			return []actor.PropsOption{
-				actor.WithMailbox(func() actor.Mailbox { return h.loop.mailbox(b, h.Name+"/"+name) }),
+				actor.WithMailbox(func() actor.Mailbox { return h.loop.mailbox(b, h.Name+"/"+name, h.Slow[name]) }),
 				actor.WithReceiverMiddleware(h.panics(name)),
 			}
 		},

@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/asynkron/protoactor-go/actor"
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
 
 // mailbox is an actor's mailbox that runs one message a turn, system messages first. Protoactor's
 // own runs a whole batch, so that a stop between two messages would never occur.
@@ -15,8 +19,12 @@ type mailbox struct {
 	queued    bool // it is among the loop's ready ones
 }
 
-func (l *Loop) mailbox(b *boot, name string) *mailbox {
-	m := &mailbox{loop: l, boot: b, name: name}
+// mailbox returns a mailbox whose first message is handled after late.
+func (l *Loop) mailbox(b *boot, name string, late time.Duration) *mailbox {
+	m := &mailbox{loop: l, boot: b, name: name, queued: late > 0}
+	if m.queued {
+		l.After(late, func() { m.queued = false; m.wake() })
+	}
 	l.boxes = append(l.boxes, m)
 	return m
 }
