@@ -53,8 +53,9 @@
 //  3. its decisions go into plan, with a table test;
 //  4. it gets a row in tree.go, with its supervision and the reason for it;
 //  5. it gets a story in test/scenarios and, if it keeps a promise, an invariant in check_test.go
-//     there.
+//     there;
+//  6. what it may import goes into test/arch_walls_test.go and, if others send to it, its address
+//     into world.Addresses.
 //
-// No other file changes; where one must, the seam is wrong. What an operator adds is a Behaviour
-// and changes no file at all: see the example of cmd.With.
+// What an operator adds is a Behaviour and changes no file: see the example of cmd.With.
 package actors

@@ -272,7 +272,8 @@ type (
 	IdentifyUnpaced struct {
 		Cluster ClusterID `json:"cluster"`
 	}
-	// ControlBroken reports that CONTROL's own code panicked repeatedly in one actor.
+	// ControlBroken reports that CONTROL's own code panicked in an actor; in a cluster's, ten times in
+	// a minute.
 	ControlBroken struct {
 		Actor string `json:"actor"`
 		Err   string `json:"err"`

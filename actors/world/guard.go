@@ -18,7 +18,7 @@ type Panic struct {
 
 func (p *Panic) Error() string { return fmt.Sprintf("panic on %s: %v", p.Message, p.Value) }
 
-// Spawn returns the props every actor here is spawned with: its producer, Guard, and what the World
+// Spawn returns the props every actor here is spawned with: its producer, guard, and what the World
 // adds.
 func (w *World) Spawn(name string, producer actor.Producer, more ...actor.PropsOption) *actor.Props {
 	return w.SpawnOn(actor.Unbounded(), name, producer, more...)

@@ -1,5 +1,5 @@
 // Package world is the base of every actor here: World, all its effects; States, its state machine;
-// Guard, its panics.
+// guard, its panics.
 package world
 
 import (

@@ -5,8 +5,8 @@
 //	loop.go     the loop: what is due, which mailbox goes next, the trace
 //	mailbox.go  an actor's mailbox that runs one message a turn
 //	net.go      links of whole frames, with latency, cuts and refusals
-//	host.go     one machine: its World and its files
-//	proc.go     one process on it
+//	host.go     one machine: its World; disk.go its files
+//	proc.go     one process on it; find.go the search for one
 //	discord.go  the simulated Discord behind the net
 //	guests.go   real code that runs beside the loop, on goroutines of its own
 //	bubble.go   a bubble for a program that is no test
