@@ -2,6 +2,7 @@ package link
 
 import (
 	"slices"
+	"time"
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
@@ -35,7 +36,7 @@ func (l *Link) packet(p messages.FromMaster) {
 	case messages.HeartbeatAck:
 		l.heartbeatAck(p)
 	case messages.PermitAnswer:
-		l.heardClock(p.Now)
+		l.heardClock(p.Now, time.Time{})
 		l.deliver(Gate, p)
 	case messages.Connect:
 		l.obey("connect", p.ID, p.Range, func() { l.connect(p) })

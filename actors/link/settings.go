@@ -199,7 +199,7 @@ func (l *Link) forgetEpochs() {
 
 func (l *Link) heartbeatAck(p messages.HeartbeatAck) {
 	l.renewed(p.Seq)
-	l.heardClockAt(p.Now, l.lease.from)
+	l.heardClock(p.Now, l.lease.from)
 	if p.Share != nil {
 		if l.memory.Lent != *p.Share {
 			l.memory.Lent, l.settings.Lent = *p.Share, *p.Share
@@ -215,11 +215,8 @@ func (l *Link) heartbeatAck(p messages.HeartbeatAck) {
 	}
 }
 
-// heardClock takes MASTER's clock from a packet whose request time is unknown.
-func (l *Link) heardClock(now *messages.UnixMillis) { l.heardClockAt(now, time.Time{}) }
-
-// heardClockAt takes MASTER's clock from a packet that was requested at asked.
-func (l *Link) heardClockAt(now *messages.UnixMillis, asked time.Time) {
+// heardClock takes MASTER's clock from a packet that was requested at asked; zero: unknown.
+func (l *Link) heardClock(now *messages.UnixMillis, asked time.Time) {
 	if l.hear(now, asked) {
 		l.deliver(Gate, l.settings)
 	}

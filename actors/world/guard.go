@@ -58,11 +58,7 @@ func guard(log zerolog.Logger) actor.ReceiverMiddleware {
 
 // Resume is the supervision of a root and of actors whose state cannot be rebuilt: the message that
 // panicked is lost, the actor goes on.
-type Resume struct {
-	Log zerolog.Logger
-	// Failed is called at every panic; may be nil.
-	Failed func(child *actor.PID, p error)
-}
+type Resume struct{ Log zerolog.Logger }
 
 // Recovered follows a panic of an actor that goes on. The message that it panicked on is lost, and
 // may have been an answer or a timer it waits for: the actor asks, and sets its timers, again.
@@ -70,11 +66,7 @@ type Recovered struct{}
 
 // HandleFailure logs the panic with its stack and resumes the actor.
 func (r *Resume) HandleFailure(system *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
-	err := AsError(reason)
-	LogPanic(r.Log, child.Id, err)
-	if r.Failed != nil {
-		r.Failed(child, err)
-	}
+	LogPanic(r.Log, child.Id, AsError(reason))
 	supervisor.ResumeChildren(child)
 	system.Root.Send(child, Recovered{})
 }

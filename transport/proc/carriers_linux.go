@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -201,15 +202,7 @@ func end(entries ...string) (n int, err error) {
 		}
 		awaitGone(left)
 	}
-	return len(killed), fmt.Errorf("processes of the bot do not end after SIGKILL; one is %d", last(killed))
-}
-
-// last returns the highest of some pids.
-func last(pids map[int]bool) (pid int) {
-	for p := range pids {
-		pid = max(pid, p)
-	}
-	return pid
+	return len(killed), fmt.Errorf("processes of the bot do not end after SIGKILL; one is %d", slices.Max(slices.Collect(maps.Keys(killed))))
 }
 
 // kill kills a process that has one of the entries, and its group if it leads one or if the leader

@@ -128,7 +128,7 @@ func lookAt(pid int) ([]string, error) {
 	}
 	// the name before it may contain any byte
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(fields) < 20 || fields[0] == "" {
+	if len(fields) < 20 {
 		return nil, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields)+2)
 	}
 	return fields, nil

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -89,13 +88,7 @@ func childrenOf(parent int) map[int]byte {
 		if err != nil {
 			continue
 		}
-		text, err := readProc(pid, "stat")
-		if err != nil {
-			continue
-		}
-		// state and parent follow the name, which may contain any byte
-		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+		if fields, err := lookAt(pid); err == nil && fields[1] == strconv.Itoa(parent) {
 			all[pid] = fields[0][0]
 		}
 	}
