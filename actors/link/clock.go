@@ -21,16 +21,16 @@ type clock struct {
 	exact  bool         // a packet came promptly after its request
 }
 
-// atOnce is the delay within which an answer shows MASTER's clock well enough for slots: the clocks
-// of two machines may differ by 500 ms (PROTOCOL B3). An answer that waited in the socket while the
-// machine was suspended shows nothing.
+// atOnce is the longest delay of an answer whose time is exact enough for slots: the clocks of two
+// machines may differ by 500 ms (PROTOCOL B3). A later one may have waited in the socket while this
+// machine was suspended.
 const atOnce = 500 * time.Millisecond
 
-// hear records what a packet shows of MASTER's clock; asked is when the packet was requested, zero
-// where that is unknown. It reports whether the settings changed. The quickest packet shows the
-// clock best; an answer that came promptly and looks late proves that a clock was set. The age of a
-// packet is measured by the wall clock, for it may have waited while the machine was suspended;
-// slots use the steady clock, because they must not move.
+// hear updates the settings from the time in a packet of MASTER and reports whether they changed.
+// The packet was requested at asked; zero: unknown. The quickest packet shows the clock best.
+// A prompt answer that looks late proves that a clock was set. The age of a packet is measured by
+// the wall clock, because it may have waited while the machine was suspended; slots use the steady
+// clock, because they must not move.
 func (l *Link) hear(at *messages.UnixMillis, asked time.Time) (changed bool) {
 	if at == nil {
 		return false

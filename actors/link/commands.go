@@ -8,8 +8,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// command begins an operator's command that MASTER passed on (PROTOCOL B1, op 2). It handles what
-// concerns the link alone; the commander does the rest.
+// command begins an operator's command that MASTER passed on (PROTOCOL B1, op 2). The Commander
+// gets those that concern clusters.
 func (l *Link) command(p messages.Command) {
 	var err error
 	ack := messages.Ack{ID: p.ID, OK: new(true)}
@@ -35,7 +35,7 @@ func (l *Link) command(p messages.Command) {
 	l.answer(ack)
 }
 
-// commanded passes on the outcome of a command.
+// commanded sends MASTER the progress or the outcome of a command.
 func (l *Link) commanded(ack messages.Ack) {
 	if ack.OK == nil {
 		l.send(ack)
@@ -50,7 +50,7 @@ func (l *Link) commanded(ack messages.Ack) {
 	l.answer(ack)
 }
 
-// sendUnheard sends a returned MASTER the outcomes of commands it missed: no state shows them.
+// sendUnheard sends the outcomes of commands that ended without a link: no other packet shows them.
 func (l *Link) sendUnheard() {
 	for _, ack := range l.orders.unheard {
 		l.send(ack)

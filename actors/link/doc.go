@@ -1,5 +1,5 @@
-// Package link holds the rules of CONTROL's link to MASTER: when it dials, which MASTER it obeys,
-// how orders affect those under way, how long a lease lasts, what is kept for the next run.
+// Package link holds the rules of CONTROL's link to MASTER: when to dial, which MASTER to obey,
+// which orders wait for others, how long a lease lasts, and what is kept for the next run.
 //
 // A Link is a value without actors, sockets or files. Step takes an event and the time, and returns
 // the effects; actors.MasterLink carries them out.

@@ -6,52 +6,51 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Events, beside messages of CONTROL's other actors (package messages), which are events as they
-// are. A link is a number, each used once.
+// Events. Messages of CONTROL's other actors (package messages) are events too. A link is a number
+// that is used once.
 type (
-	// Started: CONTROL begins.
+	// Started begins the link, once.
 	Started struct{}
-	// Opened: a dial succeeded, or failed with Err.
+	// Opened reports that a dial succeeded, or failed with Err.
 	Opened struct {
 		Link int
 		Err  error
-		Code int // websocket close code of the refusal, where one came
+		Code int // websocket close code of the refusal; 0: none
 	}
-	// Ended: a link ended.
+	// Ended reports that a link ended.
 	Ended struct {
 		Link int
 		Err  error
 		Code int
 	}
-	// Came: MASTER sent a packet.
+	// Came holds a packet of MASTER.
 	Came struct {
 		Link   int
 		Packet messages.FromMaster
 	}
-	// Broken: MASTER sent an unreadable packet. Packet names it where the packet is known and one of
-	// its fields is wrong.
+	// Broken reports an unreadable packet of MASTER. Packet is its name if only a field is wrong.
 	Broken struct {
 		Link   int
 		Packet string
 		Err    error
 	}
-	// Loaded: the content of link.json; nil where there is none.
+	// Loaded holds the content of link.json; nil: there is none.
 	Loaded struct {
 		Memory *Memory
-		Err    error // it cannot be read now
+		Err    error // why it cannot be read; a retry may help
 	}
-	// Saved: link.json is on disk, or not.
+	// Saved reports that link.json is on disk, or why not.
 	Saved struct{ Err error }
-	// Recovered: an actor panicked, and may have lost messages sent to it. Self: it was the link's.
+	// Recovered reports that an actor panicked and may have lost messages. Self: it was MasterLink.
 	Recovered struct {
 		Self  bool
 		Child Actor
 	}
-	// Timeout: the wait of a state is over.
+	// Timeout ends the wait of a state.
 	Timeout struct{ Number int }
 )
 
-// Timers of the link's own.
+// Timers of the link itself.
 type (
 	beatDue  struct{ number int }
 	leaseDue struct{ until time.Time }
@@ -68,7 +67,7 @@ const (
 	Commander Actor = "commander"
 )
 
-// Effect is something to do outside.
+// Effect is an action for MasterLink.
 type Effect interface{ effect() }
 
 type (
@@ -89,8 +88,8 @@ type (
 		Link   int
 		Packet messages.FromControl
 	}
-	// SendInfo sends MASTER an Info. The actor adds the machine's own figures, its clock and the
-	// buckets' last use by that clock.
+	// SendInfo sends MASTER an Info. MasterLink adds the machine's figures, its clock and the last
+	// use of each bucket by that clock.
 	SendInfo struct {
 		Link int
 		Info messages.Info
@@ -110,7 +109,7 @@ type (
 	}
 	// Load reads link.json; Loaded follows.
 	Load struct{}
-	// Save writes it; Saved follows.
+	// Save writes link.json; Saved follows.
 	Save struct{ Memory Memory }
 	// Learn adds a token to the redacted ones.
 	Learn struct{ Token messages.Secret }

@@ -7,12 +7,12 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file handles a token that Discord refuses, or intents that it forbids: one shard learns it,
-// the whole fleet stops, and nothing identifies with that token again, whatever restarts, until an
-// operator sets another one or resumes the fleet.
+// This file handles a token that Discord refuses, or intents that it forbids. The first shard that
+// is closed for it stops the whole fleet. Nothing identifies with that token again, over restarts
+// too, until an operator sets another one or resumes the fleet.
 
-// fatal passes a cluster's fatal failure to MASTER, which stops the fleet where the code concerns
-// all shards. Without a MASTER that can, this machine stops itself.
+// fatal passes a cluster's fatal failure to MASTER, which stops the fleet if the code concerns all
+// shards. Without a MASTER that can do so this machine stops itself.
 func (l *Link) fatal(f messages.Fatal) {
 	l.send(f)
 	if !messages.FleetCode(f.Code) {
@@ -20,13 +20,13 @@ func (l *Link) fatal(f messages.Fatal) {
 	}
 	h := messages.Halt{Code: f.Code, Token: l.settings.Token.Fingerprint(), Epoch: l.memory.Epoch}
 	if l.link != 0 && l.announced(messages.FeatureOrders) {
-		l.feared = &h // its shutdown follows; or the link is lost before
+		l.feared = &h // MASTER's shutdown follows, unless the link is lost before
 		return
 	}
 	l.halt(h)
 }
 
-// halt stops every cluster for good, and remembers why.
+// halt stops every cluster and records the halt for the next run.
 func (l *Link) halt(h messages.Halt) {
 	l.feared = nil
 	if l.memory.Halted != nil && l.memory.Halted.Token == h.Token || l.memory.Resumed.Lifts(h) {
@@ -41,8 +41,8 @@ func (l *Link) halt(h messages.Halt) {
 	l.deliver(Clusters, l.settings)
 }
 
-// resume ends a halt, by order of an operator. It is remembered, for a MASTER that learns of the
-// halt from a machine that was away.
+// resume ends a halt, by order of an operator. The memory keeps that, for a MASTER that learns of
+// the halt from a machine that was away.
 func (l *Link) resume(h messages.Halt) {
 	if h.Lifts(messages.Halt{Token: l.settings.Token.Fingerprint()}) && !l.memory.Resumed.Lifts(h) {
 		l.memory.Resumed = &h
@@ -58,8 +58,8 @@ func (l *Link) resume(h messages.Halt) {
 	l.save()
 }
 
-// isHalted reports whether a token may not identify; another token ends the halt, also in the next
-// life, which hears of the token before it starts anything.
+// isHalted reports whether a token may not identify. Another token than that of the halt ends it,
+// in the next run too: MASTER sends the token before anything starts.
 func (l *Link) isHalted(token messages.Secret) bool {
 	if l.memory.Halted == nil {
 		return false

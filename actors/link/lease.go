@@ -6,15 +6,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file holds the lease: with on_master_loss: fence, machines may serve for a limited time
-// after they last heard MASTER. What MASTER places elsewhere after that is served by no other
-// machine (DESIGN §6).
+// This file holds the lease: with on_master_loss: fence, a machine may serve for a limited time
+// after it last heard from MASTER. After that no machine serves what MASTER places elsewhere
+// (DESIGN §6).
 
 type lease struct {
-	length   time.Duration // 0: there is none
+	length   time.Duration // 0: no lease
 	from     time.Time     // when MASTER's last message was requested: by the dial, or by a heartbeat
 	until    time.Time
-	sent     []beatSent // heartbeats that were not acked, the oldest first
+	sent     []beatSent // unacked heartbeats, the oldest first
 	stopping bool       // it ran out, and clusters are being stopped
 }
 
@@ -23,25 +23,24 @@ type beatSent struct {
 	at  time.Time
 }
 
-// unackedMax bounds the heartbeats that are remembered; a later ack renews nothing.
+// unackedMax bounds the unacked heartbeats. The ack of an older one renews nothing.
 const unackedMax = 16
 
-// asked records when a heartbeat was sent: the lease counts from there, for MASTER cannot have
-// meant a later moment.
+// asked records when a heartbeat was sent. Its ack renews the lease from then on: MASTER cannot
+// have meant a later moment.
 func (s *lease) asked(seq int64, now time.Time) {
 	s.sent = append(s.sent, beatSent{seq, now})
 	s.sent = s.sent[max(0, len(s.sent)-unackedMax):]
 }
 
-// left returns how long it is until a moment, by the clock that shows less (messages.Left).
+// left returns the time until a moment, by the clock that shows less (messages.Left).
 func (l *Link) left(until time.Time) time.Duration {
 	return min(until.Sub(l.now), until.Round(0).Sub(l.now.Round(0)))
 }
 
-// leased takes the lease of an initialise, or its absence. An initialise does not show when it was
-// sent: it may have waited in the socket while this machine was suspended, until long after its
-// lease. So it renews nothing by itself: the first one of a link was sent after the dial, and a
-// later one after the last heartbeat that was acked.
+// leased sets the length of the lease from an initialise. An initialise does not show when it was
+// sent: it may have waited in the socket while this machine was suspended. The lease therefore
+// counts from the dial, or from the last heartbeat that was acked.
 func (l *Link) leased(p messages.Initialise) {
 	if l.lease.length = value(p.LeaseMS, 0).Duration(); l.lease.length == 0 {
 		l.lease.until = time.Time{}
@@ -51,13 +50,13 @@ func (l *Link) leased(p messages.Initialise) {
 	l.renew()
 }
 
-// leaseNow returns how long the clusters may serve. Between two links what they serve may be placed
-// elsewhere, with or without a lease, and this machine would not learn of it.
+// leaseNow returns how long the clusters may serve. It is lapsed between two links: MASTER may
+// place elsewhere what they serve, with or without a lease, and this machine would not learn of it.
 func (l *Link) leaseNow() messages.Lease {
 	return messages.Lease{Until: l.lease.until, Lapsed: !l.up()}
 }
 
-// leaseIsOver reports whether nothing may be served now.
+// leaseIsOver reports whether the lease forbids to serve.
 func (l *Link) leaseIsOver() bool {
 	return l.lease.stopping || l.lease.length > 0 && l.left(l.lease.until) <= 0
 }
@@ -73,8 +72,8 @@ func (l *Link) renewed(seq int64) {
 	}
 }
 
-// renew lets the clusters serve for one more lease, from when it was requested. A lease is only
-// ever prolonged.
+// renew sends the clusters a lease that counts from lease.from, unless it would end sooner than the
+// present one.
 func (l *Link) renew() {
 	until := l.lease.from.Add(l.lease.length)
 	if l.lease.length == 0 || !until.After(l.lease.until) {
@@ -88,13 +87,13 @@ func (l *Link) renew() {
 	l.watchLease()
 }
 
-// watchLease checks again at the end of the lease, and before it: timers stop while the machine is
-// suspended.
+// watchLease sets the next check of the lease: at its end, or sooner, because timers stop while the
+// machine is suspended.
 func (l *Link) watchLease() {
 	l.after(min(l.left(l.lease.until), messages.CheckLeftEvery), leaseDue{l.lease.until})
 }
 
-// leaseOver stops every cluster, resumably, when MASTER was away for too long.
+// leaseOver stops every cluster once the lease has run out. Their sessions are kept.
 func (l *Link) leaseOver(e leaseDue) {
 	switch {
 	case e.until != l.lease.until:

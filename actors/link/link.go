@@ -10,47 +10,47 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Link is CONTROL's knowledge of its MASTER, and of MASTER's orders.
+// Link holds the state of the link to MASTER, of MASTER's orders and of the fleet's settings.
 //
 //	           opened              initialise              a range is served
 //	Dialing ───────────▶ Greeting ─────────────▶ Standby ◀────────────────────▶ Serving
 //	   ▲                     │ 10 s, closed          │                            │
 //	   └──── redial ─────────┴───────────────────────┴────────────────────────────┘
 //
-// The loss of the link changes nothing for the clusters. messages.Stop drains them, in every state,
-// and ends CONTROL.
+// The clusters keep serving when the link is lost. messages.Stop drains them, in every state, and
+// ends CONTROL.
 type Link struct {
 	options Options
 	state   State
-	timer   int // the current timeout; another one is stale
+	timer   int // number of the current timeout; others are stale
 	now     time.Time
 	effects []Effect
 
-	number   int        // of links and dials so far
-	link     int        // 0: there is none
+	number   int        // of the last dial; its link has the same
+	link     int        // 0: none
 	dial     int        // under way; 0: none
 	wasUp    bool       // the link was up once in this run
-	upAt     time.Time  // last
-	tries    int        // dials since it was up for a while
-	reported string     // the last reason for having no link
+	upAt     time.Time  // when it was last
+	tries    int        // dials since it was up for steadyAfter
+	reported string     // the last reported reason for having no link
 	broken   int        // packets of this link that could not be read
 	peer     plan.Quota // of events about MASTER
-	features []string   // that MASTER announced
+	features []string   // of MASTER
 	interval time.Duration
 	seq      int64 // of the last heartbeat
-	beat     int   // the current timer of heartbeats
+	beat     int   // number of the current timer of heartbeats
 
 	clock    clock
 	settings messages.Settings
-	sharding sharding // as MASTER sent it; what is served may be of another
+	sharding sharding // MASTER's; the settings keep that of what is served
 	// what was taken back may belong to another machine now: the part that does not run waits for
-	// MASTER to confirm it
+	// MASTER's confirmation
 	doubtful bool
-	feared   *messages.Halt
+	feared   *messages.Halt // that MASTER is about to order; nil: none
 	lease    lease
 	memory   Memory
-	recalled bool // memory holds the previous run's
-	unread   int  // tries to read it
+	recalled bool // link.json was read
+	unread   int  // failed tries to read it
 	last     map[int]time.Time
 	share    *messages.Share
 	status   messages.MachineStatus
@@ -62,8 +62,7 @@ type Link struct {
 // State is a state of the link.
 type State string
 
-// The states of a link. Standby and Serving differ in whether a range is served; only people need
-// the difference.
+// The states of a link. Standby and Serving differ for people only: in Serving a range is served.
 const (
 	Dialing  State = "dialing"
 	Greeting State = "greeting"
@@ -74,8 +73,8 @@ const (
 // Options are the operator's settings, and the clocks.
 type Options struct {
 	URL              string        // of MASTER
-	ShardsPerCluster int           // 0: not set here
-	Heartbeat        time.Duration // of the IPC: bots learn of a lease by it
+	ShardsPerCluster int           // 0: MASTER's
+	Heartbeat        time.Duration // interval on the IPC, at which bots learn of a lease
 	Clocks           Clocks
 	Rand             func() float64      // in [0,1)
 	Redact           func(string) string // for texts sent to MASTER
@@ -83,10 +82,10 @@ type Options struct {
 
 const (
 	greetWithin = 10 * time.Second // from the open link to initialise
-	// steadyAfter: a link that ends sooner does not reset the waits, so that a MASTER which greets and
-	// dies is not dialled in a loop.
+	// steadyAfter is the age from which on the end of a link resets the waits between dials, so that a
+	// MASTER which greets and dies is not dialled in a loop.
 	steadyAfter = 10 * time.Second
-	// defaultInterval is the interval of heartbeats where MASTER sends none (upstream's documents).
+	// defaultInterval is the interval of heartbeats if MASTER sends none (upstream's documents).
 	defaultInterval = 30 * time.Second
 	beatJitter      = 0.05
 )
@@ -97,8 +96,8 @@ func New(o Options) *Link { return &Link{options: o, state: Dialing, peer: plan.
 // State returns the link's state.
 func (l *Link) State() State { return l.state }
 
-// Step takes an event that happened at now, and returns the effects, to be carried out in this
-// order.
+// Step handles an event that happened at now and returns the effects, in the order in which to
+// carry them out.
 func (l *Link) Step(e any, now time.Time) []Effect {
 	l.now, l.effects = now, nil
 	switch l.state {
@@ -184,8 +183,8 @@ func (l *Link) linked(e any) {
 	}
 }
 
-// always handles what is the same in every state. It drops what is meant for MASTER alone, because
-// there is no link.
+// always handles the events that every state treats alike. It drops packets for MASTER: there is no
+// link.
 func (l *Link) always(e any) {
 	switch e := e.(type) {
 	case Came:
@@ -268,7 +267,7 @@ func (l *Link) opened(e Opened) {
 	l.do(Receive{l.link})
 }
 
-// lost handles the end of the link, whichever side ended it.
+// lost handles the end of the link from either side.
 func (l *Link) lost(err error, code int) {
 	up := l.state != Greeting
 	if up {
@@ -281,7 +280,7 @@ func (l *Link) lost(err error, code int) {
 	l.retry(err, code, up)
 }
 
-// unlink forgets the link, and what MASTER must order again. What is served goes on.
+// unlink drops the link, and the orders that MASTER must repeat. The clusters keep serving.
 func (l *Link) unlink() {
 	l.link, l.orders.held = 0, nil
 	if l.settings.Token != "" {
@@ -296,8 +295,8 @@ func (l *Link) unlink() {
 	}
 }
 
-// retry waits for the next dial, and reports why there is no link, once for each reason. up: a link
-// that was up ended.
+// retry sets the timeout of the next dial and reports why there is no link, once for each reason.
+// up: the link was up.
 func (l *Link) retry(err error, code int, up bool) {
 	if l.stopping {
 		return
@@ -318,13 +317,13 @@ func (l *Link) retry(err error, code int, up bool) {
 	}
 }
 
-// drop ends the link from this side, and dials again when it is time.
+// drop closes the link; retry dials again.
 func (l *Link) drop(code int, why error) {
 	l.do(Close{l.link, code, why.Error()})
 	l.lost(why, 0)
 }
 
-// heartbeat sends one heartbeat and asks for the next.
+// heartbeat sends one heartbeat and sets the timer of the next.
 func (l *Link) heartbeat() {
 	if !l.announced(messages.FeatureHeartbeat) {
 		return
@@ -335,7 +334,7 @@ func (l *Link) heartbeat() {
 	l.nextBeat()
 }
 
-// nextBeat asks for the next heartbeat, in place of one that was asked for before.
+// nextBeat sets the timer of the next heartbeat, in place of the current one.
 func (l *Link) nextBeat() {
 	l.beat++
 	l.after(plan.Jitter(l.interval, beatJitter, l.options.Rand()), beatDue{l.beat})
@@ -344,7 +343,7 @@ func (l *Link) nextBeat() {
 // up reports whether MASTER has greeted this link.
 func (l *Link) up() bool { return l.state == Standby || l.state == Serving }
 
-// settle enters the state of a link with nothing to wait for.
+// settle enters Standby or Serving.
 func (l *Link) settle() {
 	switch serving := len(l.status.Ranges) > 0; {
 	case serving && l.state != Serving:
@@ -354,13 +353,13 @@ func (l *Link) settle() {
 	}
 }
 
-// enter moves to another state; its timeout is stale from then on.
+// enter moves to another state and makes the current timeout stale.
 func (l *Link) enter(s State) {
 	l.state = s
 	l.timer++
 }
 
-// in asks for one Timeout in the current state, in place of the one before.
+// in sets the timeout of the current state, in place of the current one.
 func (l *Link) in(d time.Duration) {
 	l.timer++
 	l.after(d, Timeout{l.timer})

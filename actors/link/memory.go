@@ -11,16 +11,16 @@ import (
 // File is the file of the state folder that holds a Memory.
 const File = "link.json"
 
-// Memory is the state that one run of CONTROL leaves to the next.
+// Memory holds what one run of CONTROL leaves to the next.
 type Memory struct {
-	Instance string         `json:"instance"` // distinguishes a reconnect from another CONTROL of the same source
+	Instance string         `json:"instance"` // of this installation: distinguishes it from another CONTROL of the same source
 	Epoch    int64          `json:"epoch"`    // the highest epoch obeyed
 	Halted   *messages.Halt `json:"halted,omitempty"`
 	Resumed  *messages.Halt `json:"resumed,omitempty"` // the last halt that an operator lifted
-	Drained  bool           `json:"drained,omitempty"` // MASTER grants nothing here, by order of an operator
-	Lent     messages.Share `json:"lent,omitzero"`     // of the day's budget, as MASTER lent it last
+	Drained  bool           `json:"drained,omitempty"` // by an operator's order MASTER grants no range
+	Lent     messages.Share `json:"lent,omitzero"`     // of the day's budget, MASTER's last
 
-	// What is served. It is written before anything of it is started.
+	// What is served, saved before any of it starts.
 	ShardCount       int                   `json:"shard_count,omitempty"`
 	MaxConcurrency   int                   `json:"max_concurrency,omitempty"`
 	ShardsPerCluster int                   `json:"shards_per_cluster,omitempty"`
@@ -30,21 +30,20 @@ type Memory struct {
 	LeaseMS          messages.Milliseconds `json:"lease_ms,omitempty"`
 }
 
-// served returns what was served.
-func (k *Memory) served() (all []messages.RangeInfo) {
-	for i, r := range k.Ranges {
-		info := messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: k.Epoch}
-		if len(k.Epochs) == len(k.Ranges) {
-			info.Epoch = k.Epochs[i]
+// served returns the ranges with the epochs of their orders.
+func (m *Memory) served() (all []messages.RangeInfo) {
+	for i, r := range m.Ranges {
+		info := messages.RangeInfo{Range: r, State: messages.RangeConnecting, Epoch: m.Epoch}
+		if len(m.Epochs) == len(m.Ranges) {
+			info.Epoch = m.Epochs[i]
 		}
 		all = append(all, info)
 	}
 	return all
 }
 
-// loaded takes over the previous run's memory, and creates the name of this installation at its
-// first start. Where the file cannot be read it waits: a new installation would end the bots of
-// this one.
+// loaded takes over the previous run's memory, or names a new installation, then dials. It retries
+// a file that cannot be read: a new installation would end the bots of this one.
 func (l *Link) loaded(e Loaded) {
 	if e.Err != nil {
 		if l.unread == 0 {
@@ -66,31 +65,30 @@ func (l *Link) loaded(e Loaded) {
 	l.redial()
 }
 
-// takeBack lets the clusters look for what an earlier run served.
+// takeBack orders the clusters to take back what the previous run served.
 func (l *Link) takeBack() {
-	k := l.memory
-	l.settings.Place, l.settings.Lent = k.Place, k.Lent
-	if len(k.Ranges) > 0 {
-		l.settings = messages.Settings{ShardCount: k.ShardCount, MaxConcurrency: k.MaxConcurrency, ShardsPerCluster: k.ShardsPerCluster, Epoch: k.Epoch, Place: k.Place, Lent: k.Lent}
-		l.status.Ranges = k.served()
+	m := l.memory
+	l.settings.Place, l.settings.Lent = m.Place, m.Lent
+	if len(m.Ranges) > 0 {
+		l.settings = messages.Settings{ShardCount: m.ShardCount, MaxConcurrency: m.MaxConcurrency, ShardsPerCluster: m.ShardsPerCluster, Epoch: m.Epoch, Place: m.Place, Lent: m.Lent}
+		l.status.Ranges = m.served()
 		l.deliver(Gate, l.settings)
 	}
-	if l.lease.length = k.LeaseMS.Duration(); l.lease.length > 0 {
-		// what is left of it is unknown here: a bot that has received it knows, and one that has not may
-		// not begin
+	if l.lease.length = m.LeaseMS.Duration(); l.lease.length > 0 {
+		// what is left of it is unknown: a running bot has received its own, and no other may start
 		l.lease.until = l.now
 	}
 	l.deliver(Clusters, l.leaseNow())
-	l.deliver(Clusters, messages.TakeBack{Settings: l.settings, Ranges: k.served()})
+	l.deliver(Clusters, messages.TakeBack{Settings: l.settings, Ranges: m.served()})
 }
 
-// keepServed saves what is served and what is about to be. What is being drained is left out,
-// except during a stop of CONTROL: a kill in its middle leaves bots that the next run takes back.
+// keepServed saves what is served and what is about to be, without what is being drained. During a
+// stop of CONTROL it changes nothing: if that is killed the next run takes the bots back.
 func (l *Link) keepServed() {
 	if l.stopping {
 		return
 	}
-	k, s := &l.memory, l.settings
+	m, s := &l.memory, l.settings
 	ranges := slices.Clone(l.orders.pending)
 	epochs := slices.Repeat([]int64{s.Epoch}, len(ranges))
 	for _, r := range l.status.Ranges {
@@ -98,11 +96,11 @@ func (l *Link) keepServed() {
 			ranges, epochs = append(ranges, r.Range), append(epochs, r.Epoch)
 		}
 	}
-	k.ShardCount, k.MaxConcurrency, k.ShardsPerCluster, k.Place, k.Ranges, k.Epochs = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges, epochs
+	m.ShardCount, m.MaxConcurrency, m.ShardsPerCluster, m.Place, m.Ranges, m.Epochs = s.ShardCount, s.MaxConcurrency, s.ShardsPerCluster, s.Place, ranges, epochs
 	l.save()
 }
 
-// save saves the memory, once for several changes in a row.
+// save saves the memory, once for several changes of a step in a row.
 func (l *Link) save() {
 	if !l.recalled { // what is on disk would be lost
 		return

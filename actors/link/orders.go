@@ -9,17 +9,17 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// orders holds what is remembered of MASTER's orders: state is the truth, acks are hints, and a
-// repeated order is answered from memory (PROTOCOL B1).
+// orders holds MASTER's orders under way and the answers to others. The reported state is
+// authoritative, an ack is a hint, and a repeated order gets its first answer (PROTOCOL B1).
 type orders struct {
 	connects  map[messages.ShardRange]string // the id of the connect that granted a range
 	offloads  []messages.Offload             // under way
 	shutdowns []messages.Shutdown            // under way
 	commands  []string                       // under way, by their ids
-	held      []messages.Connect             // wait for the end of these, at most heldMax
+	held      []messages.Connect             // that wait for the end of others, at most heldMax
 	answered  []messages.Ack                 // the newest answers, at most answersKept
-	unheard   []messages.Ack                 // of these: of commands that ended without a link
-	pending   []messages.ShardRange          // connects that the clusters have not answered
+	unheard   []messages.Ack                 // of these, those of commands that ended without a link
+	pending   []messages.ShardRange          // of connects that the clusters have not answered
 }
 
 const (
@@ -30,7 +30,8 @@ const (
 	SessionsPerPacket = 1000
 )
 
-// obey carries out an order, once: not before initialise, and not again when it was answered.
+// obey carries out an order once. It refuses one before initialise, and repeats the answer to one
+// that was answered.
 func (l *Link) obey(name, id string, r *messages.ShardRange, carryOut func()) {
 	if l.state == Greeting {
 		l.refuse(name, id, r, fmt.Errorf("%s came before initialise: the token and shard_count are not known", name))
@@ -47,7 +48,7 @@ func (l *Link) obey(name, id string, r *messages.ShardRange, carryOut func()) {
 	}
 }
 
-// connect takes a range, or the role of a spare.
+// connect handles the order to serve a range or to be a spare.
 func (l *Link) connect(p messages.Connect) {
 	switch {
 	case l.stopping:
@@ -87,7 +88,7 @@ func (l *Link) serve(p messages.Connect) {
 	l.deliver(Clusters, messages.Serve{ID: p.ID, Range: *p.Range, Sessions: p.Sessions})
 }
 
-// offload lets go of a range. The part of it that waits is never begun.
+// offload handles the order to release a range. What is held of it never starts.
 func (l *Link) offload(p messages.Offload) {
 	overlaps := func(r messages.RangeInfo) bool { return r.Range.Overlaps(p.Range) }
 	pending := slices.ContainsFunc(l.orders.pending, p.Range.Overlaps)
@@ -99,7 +100,7 @@ func (l *Link) offload(p messages.Offload) {
 	l.deliver(Clusters, messages.Release{ID: p.ID, Range: p.Range, Within: p.WithinMS.Duration()})
 }
 
-// shutdown stops every cluster; with a halt, for good.
+// shutdown handles the order to stop every cluster, perhaps with a halt.
 func (l *Link) shutdown(p messages.Shutdown) {
 	l.orders.shutdowns, l.orders.held = append(l.orders.shutdowns, p), nil
 	if p.Halt != nil {
@@ -108,7 +109,7 @@ func (l *Link) shutdown(p messages.Shutdown) {
 	l.deliver(Clusters, messages.StopAll{Reason: p.Reason})
 }
 
-// cut takes a range out of the connects that wait, and reports whether any had a part of it.
+// cut removes a range from the held connects and reports whether any had a part of it.
 func (o *orders) cut(r messages.ShardRange) (some bool) {
 	held := o.held
 	o.held = nil
@@ -126,7 +127,7 @@ func (o *orders) cut(r messages.ShardRange) (some bool) {
 	return some
 }
 
-// served takes what is served now, and acks the orders that changed it.
+// served records what is served now and acks the orders that changed it.
 func (l *Link) served(now messages.MachineStatus) {
 	before := l.status
 	l.status = now
@@ -148,8 +149,8 @@ func (l *Link) served(now messages.MachineStatus) {
 	}
 }
 
-// released ends an offload. The sessions of the range travel with the ack; those beyond one packet,
-// before it.
+// released ends an offload. The ack carries the sessions of the range; those beyond one packet
+// precede it.
 func (l *Link) released(r messages.SessionsHandedOver) {
 	delete(l.orders.connects, r.Range)
 	for len(r.Sessions) > SessionsPerPacket {
@@ -165,7 +166,7 @@ func (l *Link) endOffload(id string, r messages.ShardRange) {
 	l.unhold()
 }
 
-// underWay reports whether the order with an id is being carried out; its answer will come.
+// underWay reports whether the order with an id will still be answered.
 func (o *orders) underWay(id string) bool {
 	return slices.ContainsFunc(o.offloads, func(o messages.Offload) bool { return o.ID == id }) ||
 		slices.ContainsFunc(o.shutdowns, func(s messages.Shutdown) bool { return s.ID == id }) ||
@@ -173,8 +174,8 @@ func (o *orders) underWay(id string) bool {
 		slices.Contains(o.commands, id)
 }
 
-// hasToWait reports whether a connect has to wait for a lease, or for the end of another order:
-// stopping takes precedence (PROTOCOL B1, "Order of force").
+// hasToWait reports whether a connect waits for a lease or for the end of another order: stops take
+// precedence (PROTOCOL B1, "Order of force").
 func (l *Link) hasToWait(p messages.Connect) bool {
 	inTheWay := func(o messages.Offload) bool {
 		return l.sharding != shardingOf(l.settings) || o.Range.Overlaps(*p.Range)
@@ -182,7 +183,7 @@ func (l *Link) hasToWait(p messages.Connect) bool {
 	return l.leaseIsOver() || len(l.orders.shutdowns) > 0 || p.Range != nil && slices.ContainsFunc(l.orders.offloads, inTheWay)
 }
 
-// unhold tries the connects that waited for another order's end.
+// unhold tries the held connects again.
 func (l *Link) unhold() {
 	l.unpin()
 	held := l.orders.held
@@ -197,7 +198,7 @@ func (l *Link) ackRange(r messages.RangeInfo) {
 	l.send(messages.Ack{ID: l.orders.connects[r.Range], Op: new(messages.OpConnect), State: string(r.State), Range: &r.Range})
 }
 
-// answer sends the final answer to an order, and remembers it.
+// answer sends the final answer to an order and keeps it for a repetition.
 func (l *Link) answer(ack messages.Ack) {
 	if ack.ID != "" {
 		l.orders.answered = append(l.orders.answered, ack)

@@ -10,8 +10,8 @@ import (
 
 // This file holds the packets from and to MASTER.
 
-// unreadable handles an unreadable packet: a wrong field is answered, all else is dropped and
-// reported once a link.
+// unreadable handles an unreadable packet. It refuses a wrong field; it drops all else and reports
+// the first of each link.
 func (l *Link) unreadable(e Broken) {
 	switch {
 	case e.Packet == "initialise" && l.state == Greeting:
@@ -49,7 +49,7 @@ func (l *Link) packet(p messages.FromMaster) {
 	}
 }
 
-// info sends MASTER what this machine is and serves.
+// info reports this machine, and what it serves, to MASTER.
 func (l *Link) info() {
 	if l.link == 0 || !l.announced(messages.FeatureInfo) {
 		return
@@ -61,11 +61,12 @@ func (l *Link) info() {
 	}, l.last})
 }
 
-// announced reports whether MASTER announced a feature.
+// announced reports whether MASTER has a feature.
 func (l *Link) announced(feature string) bool { return slices.Contains(l.features, feature) }
 
-// send sends a packet that MASTER takes; an upstream MASTER takes fatal, error and ack alone
-// (PROTOCOL A6). Without a link it is lost: MASTER learns what it must know from the next info.
+// send sends a packet if MASTER announced that it takes it; an upstream MASTER takes only fatal,
+// error and ack (PROTOCOL A6). Without a link the packet is dropped: the next info has what MASTER
+// needs.
 func (l *Link) send(p messages.FromControl) {
 	takes := true
 	switch p.(type) {

@@ -10,11 +10,11 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file holds the settings that MASTER gives the fleet, and which of them apply here: the bot's
-// sharding is pinned by what is served.
+// This file decides which settings apply here: MASTER's, but the sharding of what is served is
+// pinned.
 
-// sharding describes how the bot is cut into clusters. A machine serves by one at a time: sessions,
-// and the ids of clusters, mean nothing under another.
+// sharding describes how the bot is cut into clusters. A machine serves by one at a time: sessions
+// and cluster ids mean nothing under another.
 type sharding struct{ shards, perCluster int }
 
 func shardingOf(s messages.Settings) sharding { return sharding{s.ShardCount, s.ShardsPerCluster} }
@@ -23,8 +23,8 @@ func (s sharding) String() string {
 	return fmt.Sprintf("shard_count %d in clusters of %d", s.shards, s.perCluster)
 }
 
-// pinned returns the sharding of what is served, about to be, or not let go of; zero where that is
-// nothing. It wins over MASTER's.
+// pinned returns the sharding of what is served, about to be, or still being released; zero:
+// nothing is. It takes precedence over MASTER's.
 func (l *Link) pinned() sharding {
 	if len(l.status.Ranges)+len(l.orders.pending)+len(l.orders.offloads) == 0 {
 		return sharding{}
@@ -32,7 +32,7 @@ func (l *Link) pinned() sharding {
 	return shardingOf(l.settings)
 }
 
-// unpin takes over MASTER's sharding, once the last range of another one is gone.
+// unpin adopts MASTER's sharding once the last range of another one is gone.
 func (l *Link) unpin() {
 	if l.sharding == (sharding{}) || l.sharding == shardingOf(l.settings) || l.pinned() != (sharding{}) {
 		return
@@ -44,8 +44,8 @@ func (l *Link) unpin() {
 	l.deliver(Gate, l.settings)
 }
 
-// initialise takes the fleet's settings. On a link that is up already it may change what is not
-// served.
+// initialise handles the fleet's settings, which MASTER sends first on a link and again when they
+// change.
 func (l *Link) initialise(p messages.Initialise) {
 	l.do(Learn{p.Token})
 	if plan.EpochOfWrongClock(p, l.memory.Epoch) {
@@ -88,16 +88,16 @@ func (l *Link) initialise(p messages.Initialise) {
 	}
 	l.leased(p)
 	l.deliver(Gate, s)
-	// before info: what that shows to be free is granted to others at once, with the sessions that
-	// MASTER knows
+	// sessions before info: MASTER grants what info shows as free at once, with the sessions that it
+	// knows
 	if l.announced(messages.FeatureSessions) {
 		l.deliver(Sessions, messages.ReportSessions{On: true}) // LinkUp follows
 	} else {
-		l.deliver(Gate, messages.LinkUp{}) // its answer is followed by info
+		l.deliver(Gate, messages.LinkUp{}) // the Gate answers, and info follows
 	}
 }
 
-// greeted: the link is up.
+// greeted handles the first initialise of a link, which is up now.
 func (l *Link) greeted(s messages.Settings) {
 	l.upAt = l.now
 	l.raise(messages.MasterLinked{URL: l.options.URL, ShardCount: s.ShardCount, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.ShardsPerCluster,
@@ -109,7 +109,7 @@ func (l *Link) greeted(s messages.Settings) {
 	}
 }
 
-// trust lets the clusters start what was taken back and does not run.
+// trust lets the clusters start the part of what was taken back that does not run.
 func (l *Link) trust() {
 	if l.doubtful {
 		l.doubtful = false
@@ -117,11 +117,11 @@ func (l *Link) trust() {
 	}
 }
 
-// settingsOf returns the fleet's settings from an initialise, from what is pinned where MASTER
-// leaves it out, and from this machine's own.
+// settingsOf returns the settings of an initialise. What MASTER leaves out comes from what is
+// pinned and from this machine's options.
 func (l *Link) settingsOf(p messages.Initialise, pinned sharding) (messages.Settings, error) {
 	known := messages.Settings{ShardCount: pinned.shards, MaxConcurrency: 1}
-	// it does not know the fleet, and asks this machine by it
+	// this MASTER does not know the fleet and asks this machine
 	if slices.Contains(p.Features, messages.FeatureInfo) && l.settings.ShardCount > 0 {
 		known = l.settings
 	}
@@ -154,7 +154,7 @@ func value[T any](p *T, absent T) T {
 	return *p
 }
 
-// cannotObey ends a link whose MASTER cannot be obeyed, and reports it once for each reason.
+// cannotObey closes a link whose MASTER cannot be obeyed and reports why, once for each reason.
 func (l *Link) cannotObey(code int, err error) {
 	if err.Error() != l.reported {
 		l.raise(messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
@@ -165,7 +165,7 @@ func (l *Link) cannotObey(code int, err error) {
 	l.in(plan.RedialAfter(messages.CloseStaleEpoch, true, 0, l.options.Rand()))
 }
 
-// accept forgets the epochs that were obeyed, by order of an operator, and dials at once.
+// accept forgets the epochs, by order of an operator, and dials at once.
 func (l *Link) accept() {
 	if l.up() {
 		l.raise(messages.OrderRefused{Order: messages.OrderAccept, Err: "MASTER is linked, and obeyed"})
@@ -178,11 +178,11 @@ func (l *Link) accept() {
 	}
 }
 
-// forgetEpochs obeys whichever MASTER comes next. What is served stays, but by no MASTER's order
-// until that one confirms it.
+// forgetEpochs makes any next MASTER acceptable. What is served has epoch 0 until that MASTER
+// confirms it.
 func (l *Link) forgetEpochs() {
 	l.memory.Epoch, l.settings.Epoch = 0, 0
-	l.memory.Resumed = nil // under a later epoch it would lift the halts to come
+	l.memory.Resumed = nil // its epoch may be later than the next halts, which it would lift
 	if l.memory.Halted != nil {
 		h := *l.memory.Halted
 		h.Epoch = 0

@@ -26,14 +26,14 @@ func (l *Link) stop(e messages.Stop) {
 		l.do(Stop{})
 	case !l.stopping:
 		l.stopping = true
-		if !l.recalled { // what runs is found and ended without it
+		if !l.recalled { // without link.json the clusters find and end what runs
 			l.deliver(Clusters, messages.TakeBack{Settings: l.settings})
 		}
 		l.deliver(Clusters, messages.StopAll{Reason: e.Reason})
 	}
 }
 
-// allStopped: no cluster is left, as ordered by an operator or by MASTER.
+// allStopped ends the shutdowns, and a stop of CONTROL: no cluster is left.
 func (l *Link) allStopped() {
 	for _, order := range l.orders.shutdowns {
 		l.answer(messages.Ack{ID: order.ID, Op: new(messages.OpShutdown), State: string(messages.RangeStopped)})
@@ -47,8 +47,8 @@ func (l *Link) allStopped() {
 	}
 }
 
-// repeat sends an actor that panicked what it may have lost: the fleet's settings, and the orders
-// under way. Repeating them changes nothing.
+// repeat sends an actor that panicked what it may have lost: the settings and the orders under way.
+// An actor that has them already ignores them.
 func (l *Link) repeat(child Actor) {
 	switch {
 	case l.detached:
