@@ -14,12 +14,21 @@ import (
 func configFlags(c *cobra.Command, also ...string) (load func() (*config.Config, error)) {
 	file := c.Flags().StringP("config", "c", "", "configuration file (YAML)")
 	config.Flags(c.Flags())
+	offer(c, "cluster.protocol", config.Protocols()...)
+	offer(c, "cluster.ready", "after 30s", `log "Logged in"`, "http://127.0.0.1:{9000+cluster}/")
 	return func() (*config.Config, error) {
 		conf, err := config.Load(*file, append(os.Environ(), also...), c.Flags())
 		if err != nil {
 			return nil, usageError{err}
 		}
 		return conf, nil
+	}
+}
+
+// offer sets the shell completions of a flag's value.
+func offer(c *cobra.Command, flag string, values ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag exists
 	}
 }
 

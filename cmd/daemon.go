@@ -182,14 +182,15 @@ func controlOptions(c *config.Config, logs string, behaviours []world.Behaviour)
 		env = append(env, name+"="+c.Cluster.Env[name])
 	}
 	ready, _ := c.Cluster.ReadyRule() // validated with the configuration
+	protocol, runner := botRunner(c)
 	return actors.Options{
 		Version: versionText(), Hostname: hostname, PID: os.Getpid(), CPUs: runtime.NumCPU(), Memory: memory(),
 		Master: actors.Master{URL: c.Master.URL, Authorization: c.Master.Authorization, Source: c.Machine.Source, Weight: float64(c.Machine.Weight)},
 		Cluster: cluster.Options{
-			Command: c.Cluster.Command, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
+			Command: c.Cluster.Command, Runner: runner, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
 			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs, Owner: ownerName(c),
 			Folders:  slices.DeleteFunc([]string{c.Sockets.Dir, logs}, func(dir string) bool { return dir == "" }),
-			Protocol: messages.Protocol(c.Cluster.Protocol), Ready: cluster.ReadyRule(ready), Probe: c.Cluster.Probe,
+			Protocol: protocol, Ready: cluster.ReadyRule(ready), Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
 			StopGrace: c.Cluster.StopGrace, KillGrace: c.Cluster.KillGrace,
 			TokenByHello: c.Cluster.Token == config.TokenByHello, OnLost: c.Cluster.OnLost, LostAfter: c.Cluster.LostAfter,
@@ -198,6 +199,19 @@ func controlOptions(c *config.Config, logs string, behaviours []world.Behaviour)
 		Router:     router.Options{Eval: c.IPC.Eval},
 		Behaviours: behaviours,
 	}
+}
+
+// botRunner returns how the actors talk to the bot, and the program that runs it: behind a gateway
+// host, which is a cluster process of protocol sdk.
+func botRunner(c *config.Config) (protocol messages.Protocol, runner []string) {
+	if c.Bot.Protocol != config.ProtocolGateway {
+		return messages.Protocol(c.Bot.Protocol), nil
+	}
+	self, err := ownPath()
+	if err != nil {
+		self = "/proc/self/exe"
+	}
+	return messages.ProtocolSDK, []string{self, "gateway", "--dir", filepath.Join(c.State.Dir, "gateway"), "--api", c.Discord.API, "--"}
 }
 
 // ownerName returns the name of an installation of CONTROL: its source and its state folder. The

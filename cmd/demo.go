@@ -180,7 +180,7 @@ func (d *demo) configure(i int, self string, token messages.Secret) (*config.Con
 	if err != nil {
 		return nil, err
 	}
-	c.Cluster.Command = []string{self, "bot"}
+	c.SetCommand([]string{self, "bot"})
 	c.Admin.Listen = "127.0.0.1:0"
 	c.Fleet.Listen, c.Fleet.Expect, c.Fleet.Spares, c.Master.Authorization = "127.0.0.1:0", d.machines, d.spares, d.secret
 	return c, nil

@@ -31,7 +31,7 @@ var pythonPreload []byte
 
 // gatewayCommand is hidden: CONTROL starts it in place of a bot that does not use the SDK.
 func gatewayCommand() *cobra.Command {
-	var dir string
+	var dir, api string
 	c := &cobra.Command{
 		Use:    "gateway -- command …",
 		Short:  "Run a bot behind a gateway of its own as a cluster process of CONTROL",
@@ -39,10 +39,11 @@ func gatewayCommand() *cobra.Command {
 		Args:   cobra.MinimumNArgs(1),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runGateway(cmd.Context(), dir, args, os.Stderr)
+			return runGateway(cmd.Context(), dir, api, args, os.Stderr)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "gateway", "folder for sessions and guilds, one below it for each cluster")
+	c.Flags().StringVar(&api, "api", "https://discord.com", "Discord's REST API; DISCORD_API, where it is set, counts instead")
 	return c
 }
 
@@ -50,7 +51,7 @@ func gatewayCommand() *cobra.Command {
 //
 // It returns nil after CONTROL or a SIGTERM stopped it, else the error that ended it, which was
 // reported to CONTROL.
-func runGateway(ctx context.Context, dir string, argv []string, log io.Writer) error {
+func runGateway(ctx context.Context, dir, api string, argv []string, log io.Writer) error {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	c, err := bot.Join(ctx, bot.Resume(), bot.Log(logger))
 	if err != nil {
@@ -60,7 +61,7 @@ func runGateway(ctx context.Context, dir string, argv []string, log io.Writer) e
 		return c.Fail(errors.New("no token: neither DISCORD_TOKEN nor HELLO brought one"))
 	}
 	dir = filepath.Join(dir, fmt.Sprintf("cluster-%d", c.ID()))
-	h, to, err := openHost(c, dir, logger)
+	h, to, err := openHost(c, dir, cmp.Or(os.Getenv("DISCORD_API"), api), logger)
 	if err != nil {
 		return c.Fail(err)
 	}
@@ -86,7 +87,7 @@ func runGateway(ctx context.Context, dir string, argv []string, log io.Writer) e
 }
 
 // openHost starts the gateway, and returns where it is.
-func openHost(c *bot.Cluster, dir string, log *slog.Logger) (*host.Host, *url.URL, error) {
+func openHost(c *bot.Cluster, dir, api string, log *slog.Logger) (*host.Host, *url.URL, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("folder of the gateway: %w", err)
 	}
@@ -96,7 +97,7 @@ func openHost(c *bot.Cluster, dir string, log *slog.Logger) (*host.Host, *url.UR
 	}
 	h, err := host.New(l, host.Config{
 		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: dir, Log: log, Lapsed: c.Lapsed,
-		API: cmp.Or(os.Getenv("DISCORD_API"), "https://discord.com"),
+		API: api,
 	})
 	if err != nil {
 		_ = l.Close()

@@ -87,7 +87,7 @@ func (r *rehearse) run(cmd *cobra.Command, s rehearsal.Scenario) error {
 	if err != nil {
 		return err
 	}
-	if ready, _ := c.Cluster.ReadyRule(); c.Cluster.Protocol == string(messages.ProtocolEnv) && (ready.After == 0 || c.Cluster.Probe != "") {
+	if ready, _ := c.Cluster.ReadyRule(); c.Bot.Protocol == string(messages.ProtocolEnv) && (ready.After == 0 || c.Cluster.Probe != "") {
 		return usageError{errors.New("rehearse: with protocol: env want ready: after …, and no probe: what your bot prints and answers is unknown")}
 	}
 	debug.SetGCPercent(200) // a simulation makes much garbage and keeps little

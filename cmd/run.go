@@ -43,7 +43,7 @@ func (p *program) run() *cobra.Command {
 // readyToRun sets the bot's command from the command line and validates c for `control run`.
 func readyToRun(c *config.Config, command []string) error {
 	if len(command) > 0 {
-		c.Cluster.Command = command
+		c.SetCommand(command)
 	}
 	if err := c.ValidateRun(); err != nil {
 		return usageError{err}
@@ -163,6 +163,9 @@ func (d *daemon) start(ctx context.Context) error {
 	}
 	d.systemd.notify("READY=1")
 	d.writeState(nil)
+	if c.Bot.Why != "" {
+		d.log.Info().Str("protocol", c.Bot.Protocol).Str("why", c.Bot.Why).Msg("cluster protocol chosen")
+	}
 	d.log.Info().Str("version", versionText()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
 	return nil
 }

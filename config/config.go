@@ -29,6 +29,9 @@ type Config struct {
 	Hooks    Hooks    `koanf:"hooks"`
 	Log      Log      `koanf:"log"`
 
+	// Bot is the kind of bot that cluster.protocol names or auto chose. Load sets it.
+	Bot Bot
+
 	// the source of each key, for the errors; a key at its default is not in it
 	origins map[string]string
 }
@@ -79,21 +82,24 @@ type Cluster struct {
 	// Command is the bot: a program and its arguments. In a variable, or as one text in the file,
 	// it is split at white space. CONTROL_CLUSTER__COMMAND. Default: none.
 	Command []string `koanf:"command"`
-	// Protocol is the way CONTROL talks to the bot: sdk (a bot with transport/bot, or one that
-	// implements its protocol), discordoo (a stock Discordoo, v0.11 or later) or env (a bot without
-	// Discluster support that reads SHARDS, SHARD_COUNT and DISCORD_TOKEN).
-	// CONTROL_CLUSTER__PROTOCOL. Default: sdk.
-	Protocol string `koanf:"protocol" flag:"kind of bot: sdk, discordoo or env"`
+	// Protocol is the kind of bot: sdk (a bot with transport/bot, or one that implements its
+	// protocol), gateway (any other bot: CONTROL holds its sessions, and the bot, unmodified,
+	// connects to CONTROL), discordoo (a stock Discordoo, v0.11 or later), env (a bot that connects
+	// to Discord itself, and reads SHARDS, SHARD_COUNT and DISCORD_TOKEN) or auto: discordoo where
+	// package.json depends on it, gateway for an interpreter, package runner, script or shell, sdk
+	// for any other program; the log has the choice and its reason. CONTROL_CLUSTER__PROTOCOL.
+	// Default: auto.
+	Protocol string `koanf:"protocol" flag:"kind of bot: auto, sdk, gateway, discordoo or env"`
 	// SocketPrefix is the beginning of the path of a stock Discordoo's socket: its ipc.socketRoot
-	// and appspace. Only with protocol: discordoo. CONTROL_CLUSTER__SOCKET_PREFIX. Default:
-	// /tmp/ddoo.
+	// and appspace. Only with protocol: discordoo, which auto then chooses.
+	// CONTROL_CLUSTER__SOCKET_PREFIX. Default: /tmp/ddoo.
 	SocketPrefix string `koanf:"socket_prefix"`
 	// Ready is the rule by which a bot of protocol env is ready: after 30s (since its start; READY
 	// is then assumed, and no sooner than 30 s and 6.5 s a shard), log "regular expression" (in a
 	// line of its output), or an address of the bot that answers with 2xx; in it {cluster} is the
-	// cluster's id and {9000+cluster} the sum. Only with protocol: env. CONTROL_CLUSTER__READY.
-	// Default: after 30s.
-	Ready string `koanf:"ready"`
+	// cluster's id and {9000+cluster} the sum. Only with protocol: env, which auto then chooses.
+	// CONTROL_CLUSTER__READY. Default: after 30s.
+	Ready string `koanf:"ready" flag:"when a bot of protocol env is ready: after 30s, log \"expression\", or an address"`
 	// Probe is an address of such a bot that answers with 2xx while it is healthy, requested every
 	// heartbeat_interval; after six failures in a row the bot is killed. Only with protocol: env.
 	// CONTROL_CLUSTER__PROBE. Default: none, only its exit is noticed.
@@ -321,7 +327,7 @@ func defaults() *Config {
 			// with KillGrace inside the 10 s of container runtimes
 			StopGrace: 8 * time.Second,
 			KillGrace: 2 * time.Second,
-			Protocol:  string(messages.ProtocolSDK),
+			Protocol:  ProtocolAuto,
 			Token:     TokenByEnv,
 			OnStop:    OnStopDrain,
 			Logs:      LogsFile,

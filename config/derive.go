@@ -33,13 +33,6 @@ func (l *loader) secret(key string, into *messages.Secret, path string) {
 func (c *Config) derive(env func(name string) string, host string, root bool) {
 	c.Discord.API = strings.TrimRight(c.Discord.API, "/")
 	setDefault(&c.Machine.Source, host)
-	switch messages.Protocol(c.Cluster.Protocol) {
-	case messages.ProtocolDiscordoo:
-		// node-ipc's socketRoot and Discordoo's appspace (PROTOCOL A1)
-		setDefault(&c.Cluster.SocketPrefix, "/tmp/ddoo")
-	case messages.ProtocolEnv:
-		setDefault(&c.Cluster.Ready, "after 30s")
-	}
 	if c.Embedded() {
 		setDefault(&c.Cluster.OnLost, messages.OnLostAutonomous)
 	} else {
@@ -60,6 +53,7 @@ func (c *Config) derive(env func(name string) string, host string, root bool) {
 	setDefault(&c.Sockets.Dir, below(c.State.Dir, "sockets"))
 	c.Sockets.Dir = absolute(c.Sockets.Dir)
 	c.Cluster.Dir = absolute(c.Cluster.Dir)
+	c.choose()
 }
 
 func setDefault(s *string, value string) {

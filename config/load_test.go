@@ -41,6 +41,7 @@ func TestDefaults(t *testing.T) {
 	want.Cluster.OnLost = "autonomous"
 	want.State.Dir = "/home/bot/.local/state/control"
 	want.Sockets.Dir = "/home/bot/.local/state/control/sockets"
+	want.Bot = Bot{"sdk", "there is no command"}
 	want.origins = map[string]string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -80,6 +81,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 			Webhook: "https://discord.example/api/webhooks/1/the-webhook-in-a-file", WebhookFile: "testdata/webhook",
 		},
 		Log: Log{Level: "debug", Format: "json"},
+		Bot: Bot{Protocol: "sdk"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)

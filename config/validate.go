@@ -202,8 +202,8 @@ func (v *validation) cluster() {
 
 // protocol reports keys that belong to another kind of bot.
 func (v *validation) protocol() {
-	c, is := v.c.Cluster, messages.Protocol(v.c.Cluster.Protocol)
-	v.oneOf("cluster.protocol", c.Protocol, string(messages.ProtocolSDK), string(messages.ProtocolDiscordoo), string(messages.ProtocolEnv))
+	c, is := v.c.Cluster, messages.Protocol(v.c.Bot.Protocol)
+	v.oneOf("cluster.protocol", c.Protocol, Protocols()...)
 	only := func(of messages.Protocol, key, value string) {
 		v.want(is == of || value == "", key, "only for cluster.protocol: %s; here it is %s", of, is)
 	}

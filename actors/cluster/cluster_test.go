@@ -200,6 +200,19 @@ func TestRecordIsWrittenAgain(t *testing.T) {
 	}
 }
 
+// A bot is the same after an upgrade to another path, not with other arguments of its runner.
+func TestFingerprint(t *testing.T) {
+	of := func(runner ...string) string {
+		return Options{Command: []string{"node", "."}, Runner: runner}.fingerprint(messages.Settings{}, plan.Cluster{})
+	}
+	if of("/v1/control", "gateway", "--") != of("/v2/control", "gateway", "--") {
+		t.Error("another path of the runner is another bot")
+	}
+	if of("/v1/control", "gateway", "--") == of("/v1/control", "gateway", "--x", "--") || of() == of("/v1/control") {
+		t.Error("another runner is the same bot")
+	}
+}
+
 // After a process died its link is closed, its socket removed and its permits returned; its last
 // sessions are passed on, and then have no owner.
 func TestBury(t *testing.T) {

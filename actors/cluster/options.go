@@ -9,6 +9,7 @@ import (
 // Options sets how this machine runs a cluster process.
 type Options struct {
 	Command          []string
+	Runner           []string // path and arguments of the program that runs Command as its child; nil: none
 	Dir              string
 	BaseEnv          []string // CONTROL's own environment
 	ExtraEnv         []string // the operator's; overrides BaseEnv

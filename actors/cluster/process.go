@@ -88,6 +88,7 @@ func (c *Cluster) output() string {
 func (c *Cluster) start(ctx actor.Context) {
 	spec := proc.Spec{
 		Argv:   c.options.Command,
+		Runner: c.options.Runner,
 		Dir:    c.options.Dir,
 		Env:    plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.run, c.options.ExtraEnv, c.options.TokenByHello),
 		Output: c.output(), Folders: c.options.Folders,

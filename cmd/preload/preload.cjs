@@ -1,5 +1,5 @@
 // Connects a Node process to the gateway host of its cluster: TLS connections to Discord's API and gateway go there instead, in plain text over loopback.
-// CONTROL writes this file and loads it by NODE_OPTIONS; cluster.gateway.preload: off does without.
+// CONTROL writes this file and loads it by NODE_OPTIONS.
 const net = require('node:net'), tls = require('node:tls');
 const to = process.env.CONTROL_GATEWAY && new URL(process.env.CONTROL_GATEWAY);
 const discord = /^(?:(?:canary\.|ptb\.)?discord(?:app)?\.com|gateway[a-z0-9-]*\.discord\.gg)$/;

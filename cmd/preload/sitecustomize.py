@@ -1,6 +1,6 @@
 # Connects a Python process to the gateway host of its cluster: requests of aiohttp to Discord's API
-# and gateway go there instead, over loopback. CONTROL writes this file and finds it a place on
-# PYTHONPATH; cluster.gateway.preload: off does without.
+# and gateway go there instead, over loopback. CONTROL writes this file and puts its folder on
+# PYTHONPATH.
 import importlib.abc
 import importlib.util
 import os

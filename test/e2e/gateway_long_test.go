@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// behind returns the process of the bot that runs behind a gateway host; 0: none.
-func (b *bots) behind() int {
+// behind returns the process that runs a program behind a gateway host; 0: none.
+func (b *bots) behind(program string) int {
 	for _, pid := range b.clusters() {
-		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && exe == self {
+		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && exe == program {
 			return pid
 		}
 	}
@@ -47,6 +47,44 @@ func (b *bots) counted() map[[2]string][]int {
 	return all
 }
 
+// following returns a function that waits until a process of the program that it has not returned
+// reads messages on each of four shards.
+func (b *bots) following(program string) (next func(what string) int) {
+	last := 0
+	return func(what string) int {
+		b.t.Helper()
+		eventually(b.t, what, func() bool {
+			pid, all := b.behind(program), b.counted()
+			return pid != 0 && pid != last && !slices.ContainsFunc([]string{"0", "1", "2", "3"}, func(shard string) bool {
+				return len(all[[2]string{strconv.Itoa(pid), shard}]) < 20
+			})
+		})
+		last = b.behind(program)
+		return last
+	}
+}
+
+// missedNone expects each shard's messages in order in every process, and all of them in one or
+// another.
+func (b *bots) missedNone() {
+	b.t.Helper()
+	seen := map[string][]int{}
+	for by, numbers := range b.counted() {
+		for i := 1; i < len(numbers); i++ {
+			if numbers[i] != numbers[i-1]+1 {
+				b.t.Errorf("process %s, shard %s: %d came after %d", by[0], by[1], numbers[i], numbers[i-1])
+			}
+		}
+		seen[by[1]] = append(seen[by[1]], numbers...)
+	}
+	for shard, numbers := range seen {
+		slices.Sort(numbers)
+		if all := slices.Compact(numbers); all[0] != 1 || all[len(all)-1] != len(all) {
+			b.t.Errorf("shard %s: %d messages from %d to %d", shard, len(all), all[0], all[len(all)-1])
+		}
+	}
+}
+
 // A bot that cannot resume, behind a gateway host, which can: the bot is killed, hangs, and is
 // killed with its host. Discord sees one identify a shard, and the bots together every message, in
 // order.
@@ -55,22 +93,10 @@ func TestGatewayHost(t *testing.T) {
 	d := startDiscord(t, 4, 4, "--guilds", "8", "--events", "20")
 	b := startMake(t, d, 4, 4, settings{roleSetting: "counts"}, binary, "gateway", "--dir", folder(t), "--", self)
 	b.logged("cluster.ready", 1)
-	reads := func(pid int) bool {
-		messages := b.counted()
-		return !slices.ContainsFunc([]string{"0", "1", "2", "3"}, func(shard string) bool {
-			return len(messages[[2]string{strconv.Itoa(pid), shard}]) < 20
-		})
-	}
-	last := 0
-	next := func(what string) int {
-		t.Helper()
-		eventually(t, what, func() bool { pid := b.behind(); return pid != 0 && pid != last && reads(pid) })
-		last = b.behind()
-		return last
-	}
+	next := b.following(self)
 	_ = syscall.Kill(next("the bot reads messages"), syscall.SIGKILL)
 	_ = syscall.Kill(next("another bot reads messages"), syscall.SIGSTOP)
-	next("a bot in place of one that hangs reads messages")
+	last := next("a bot in place of one that hangs reads messages")
 	host := slices.DeleteFunc(b.clusters(), func(pid int) bool { return pid == last })
 	if len(host) != 1 {
 		t.Fatalf("processes %v beside the bot, want the host", host)
@@ -81,19 +107,79 @@ func TestGatewayHost(t *testing.T) {
 		t.Errorf("%d identifies and %d resumes of 4 shards, %d violations", s.Identifies, s.Resumes, s.Violations)
 	}
 	b.stop()
-	seen := map[string][]int{}
-	for by, numbers := range b.counted() {
-		for i := 1; i < len(numbers); i++ {
-			if numbers[i] != numbers[i-1]+1 {
-				t.Errorf("process %s, shard %s: %d came after %d", by[0], by[1], numbers[i], numbers[i-1])
-			}
-		}
-		seen[by[1]] = append(seen[by[1]], numbers...)
+	b.missedNone()
+}
+
+// linked returns a link to a file, in a folder of its own.
+func linked(t *testing.T, file string) string {
+	t.Helper()
+	path, err := filepath.Abs(file)
+	link := filepath.Join(t.TempDir(), filepath.Base(file))
+	if err == nil {
+		err = os.Symlink(path, link)
 	}
-	for shard, numbers := range seen {
-		slices.Sort(numbers)
-		if all := slices.Compact(numbers); all[0] != 1 || all[len(all)-1] != len(all) {
-			t.Errorf("shard %s: %d messages from %d to %d", shard, len(all), all[0], all[len(all)-1])
-		}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// A bot of a library, as its author wrote it: nothing but its command names it, and only CONTROL is
+// configured for this Discord. It is killed, CONTROL is killed and upgraded, and the fleet is
+// restarted. Discord sees one identify a shard, and the bots every message.
+func TestUnmodified(t *testing.T) {
+	t.Parallel()
+	for name, command := range map[string]func(*testing.T) []string{
+		"discord.js": func(t *testing.T) []string { return []string{node(t), linked(t, "node/unmodified.mjs")} },
+		"discord.py": func(t *testing.T) []string { return []string{python(t), linked(t, "python/unmodified.py")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			command := command(t)
+			program, err := filepath.EvalSymlinks(command[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			link := filepath.Join(folder(t), "control")
+			installed(t, link, "control-1", binary)
+			b := &bots{d: startDiscord(t, 4, 4, "--guilds", "40", "--events", "20"), state: folder(t), count: 1}
+			all := settings{"discord.api": b.d.base, "discord.token": token, "state.dir": b.state, "cluster.shards_per_cluster": "4"}
+			b.process = start(t, runEnv(t, all), link, append([]string{"run", "--"}, command...)...)
+			if chosen := b.line("cluster protocol chosen"); chosen["protocol"] != "gateway" {
+				t.Errorf("chosen: %v", chosen)
+			}
+			b.logged("cluster.ready", 1)
+			next := b.following(program)
+			_ = syscall.Kill(next("the bot reads messages"), syscall.SIGKILL)
+			second := next("another bot reads messages")
+			before := b.clusters()
+			b = b.killed()
+			b.logged("cluster.adopted", 1)
+			installed(t, link, "control-2", binary)
+			if code, output := b.order("--state.dir=" + b.state); code != 0 {
+				t.Fatalf("exit %d: %s", code, output)
+			}
+			b.logged("cluster.adopted", 2)
+			b.kept(before)
+			if s := b.d.stats(); b.behind(program) != second || s.Resumes > 0 {
+				t.Errorf("the bot is process %d, was %d; %d resumes", b.behind(program), second, s.Resumes)
+			}
+			order := control(t, nil, "rolling-restart", "--yes", "--state.dir="+b.state)
+			if code := order.exit(); code != 0 {
+				t.Errorf("rolling restart: exit %d", code)
+			}
+			next("a bot of the next host reads messages")
+			b.cared()
+			if s := b.d.stats(); s.Resumes != 4 {
+				t.Errorf("%d resumes of 4 shards in a rolling restart", s.Resumes)
+			}
+			b.stop()
+			b.missedNone()
+			for _, dir := range []string{"gateway", "gateway/cluster-0", "gateway/cluster-0/python"} {
+				if info, err := os.Stat(filepath.Join(b.state, dir)); err != nil || info.Mode().Perm() != 0o700 {
+					t.Errorf("%s: %v, %v", dir, info, err)
+				}
+			}
+		})
 	}
 }

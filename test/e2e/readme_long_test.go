@@ -30,12 +30,9 @@ func TestReadmeDiscordJS(t *testing.T) {
 		t.Fatal(err)
 	}
 	place(t, dir, "index.js", `
-const rest = require.resolve("@discordjs/rest", { paths: [require.resolve("discord.js")] });
-require(rest).DefaultRestOptions.api = process.env.DISCORD_API + "/api";
 const { Client, GatewayIntentBits } = require("discord.js");
 const intents = [GatewayIntentBits.Guilds];
 const client = `+readmeClient(t, "discord.js")+`;
-client.once("clientReady", () => console.log("Logged in"));
 client.login();
 `)
 	serves(d, typed(t, dir, readmeBlock(t, "node index.js"), "DISCORD_API="+d.base, "NODE_PATH="+modules,
@@ -49,14 +46,9 @@ func TestReadmeDiscordPy(t *testing.T) {
 	d, dir := startDiscord(t, 2, 2), built(t)
 	client := strings.Replace(readmeClient(t, "discord.py"), "…", "intents=discord.Intents(guilds=True)", 1)
 	place(t, dir, "bot.py", `
-import json, os, discord, yarl
+import json, os, discord
 from discord import AutoShardedClient
-discord.http.Route.BASE = os.environ["DISCORD_API"] + "/api/v10"
-discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_API"].replace("http", "ws", 1))
 client = `+client+`
-@client.event
-async def on_ready():
-    print("Logged in", flush=True)
 client.run(os.environ["DISCORD_TOKEN"])
 `)
 	serves(d, typed(t, dir, readmeBlock(t, "python3 bot.py"), "DISCORD_API="+d.base,

@@ -51,15 +51,34 @@ func check(spec Spec) (path string, err error) {
 		return "", err
 	}
 	name := spec.Argv[0]
-	if strings.Contains(name, "/") {
-		return name, nil // the kernel resolves it, from Dir
+	if path = name; !strings.Contains(name, "/") {
+		// a program that only a relative entry of PATH offers is refused too: it would depend on
+		// our working directory
+		if path, err = exec.LookPath(name); err != nil {
+			return "", commandError(name, "not found in PATH", ErrNotFound)
+		}
 	}
-	// a program that only a relative entry of PATH offers is refused too: it would depend on our
-	// working directory
-	if path, err = exec.LookPath(name); err != nil {
-		return "", commandError(name, "not found in PATH", ErrNotFound)
+	if len(spec.Runner) == 0 {
+		return path, nil // the kernel resolves it, from Dir
 	}
-	return path, nil
+	return spec.Runner[0], executable(spec, path)
+}
+
+// executable returns the reason why the kernel would refuse to run path.
+func executable(spec Spec, path string) error {
+	at := path
+	if !filepath.IsAbs(at) {
+		at = filepath.Join(spec.Dir, at)
+	}
+	const execute = 1 // X_OK of access(2)
+	err := syscall.Access(at, execute)
+	if info, failed := os.Stat(at); failed == nil && info.IsDir() {
+		err = syscall.EACCES
+	}
+	if err == nil {
+		return nil
+	}
+	return explain(spec, path, err)
 }
 
 // makeFolders creates folders that the process needs and that were removed: logind removes

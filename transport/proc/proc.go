@@ -31,8 +31,10 @@ type Spec struct {
 	// Argv[0] is looked up in our PATH; one with a slash is a path, and a relative path starts at
 	// Dir
 	Argv []string
-	Env  []string // the whole environment, "KEY=value"; nothing of ours is added
-	Dir  string   // working directory; "" is ours
+	// path and arguments of a program that runs Argv as its child; nil: Argv is run itself
+	Runner []string
+	Env    []string // the whole environment, "KEY=value"; nothing of ours is added
+	Dir    string   // working directory; "" is ours
 	// file that takes stdout and stderr, appended to, created 0600; "" inherits ours
 	Output string
 	// entry of Env that no other run has: processes with it end with the process, in whatever

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -103,7 +104,7 @@ func (p *process) start(spec Spec) error {
 		return ErrCancelled
 	}
 	p.oomsAt = p.ooms.count()
-	p.child, err = fork(path, spec.Argv, &syscall.ProcAttr{
+	p.child, err = fork(path, slices.Concat(spec.Runner, spec.Argv), &syscall.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   spec.Env,
 		Files: []uintptr{null.Fd(), stdout.Fd(), stderr.Fd()},

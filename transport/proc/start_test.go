@@ -170,6 +170,9 @@ func TestStartFailures(t *testing.T) {
 		"output a folder": {Spec{Argv: sleep, Output: dir}, ErrOutput, fmt.Sprintf(`bot output %q: a folder, where a file is needed`, dir)},
 		"output a pipe":   {Spec{Argv: sleep, Output: pipe}, ErrOutput, fmt.Sprintf(`bot output %q: a named pipe: opening it waits for a reader, and losing that reader would kill the bot`, pipe)},
 		"own folder lost": {Spec{Argv: sleep, Folders: []string{plain + "/sockets"}}, ErrFolder, fmt.Sprintf(`folder %q: is gone and cannot be made again: mkdir %s: not a directory`, plain+"/sockets", plain)},
+		"run, no such":    {Spec{Argv: []string{"./no-such-bot"}, Dir: dir, Runner: sleep}, ErrNotFound, `bot command "./no-such-bot": does not exist`},
+		"run, forbidden":  {Spec{Argv: []string{"./plain"}, Dir: dir, Runner: sleep}, ErrNotExecutable, `bot command "./plain": no permission to execute it`},
+		"run, a folder":   {Spec{Argv: []string{dir}, Runner: sleep}, ErrNotExecutable, fmt.Sprintf(`bot command %q: is a folder`, dir)},
 		"bad with output": {Spec{Argv: []string{odd}, Output: dir + "/out"}, ErrNotExecutable, fmt.Sprintf(`bot command %q: not a program for this machine, and not a script: its first line does not begin with #!`, odd)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,7 @@ type Stop struct {
 // shard is one shard's half of the host.
 type shard struct {
 	id       int
-	log      *snapshot.Log // used under the shard's lock of local.Server
+	log      *snapshot.Log // used under the shard's lock of local.Server; nil before Serve
 	found    snapshot.State
 	identify chan local.Identify // the bot's last one, if it asks for a new session
 
@@ -103,8 +103,8 @@ type shard struct {
 	session messages.Session // as READY began it
 }
 
-// New starts a gateway on a listener of the loopback interface, with what is in the folder. A log
-// that is torn is reported, and used up to where it is whole.
+// New starts a gateway on a listener of the loopback interface. It does not touch the folder, which
+// may be another host's until Serve.
 func New(l net.Listener, cfg Config) (*Host, error) {
 	if cfg.Ring == 0 {
 		cfg.Ring = ringDefault
@@ -119,12 +119,6 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 	for _, id := range cfg.Shards {
 		s := &shard{id: id, identify: make(chan local.Identify, 1)}
 		s.guilds.Store(-1)
-		if s.log, s.found, err = snapshot.Open(filepath.Join(cfg.Dir, fmt.Sprintf("shard-%d", id))); err != nil {
-			return nil, err
-		}
-		if s.found.Torn > 0 {
-			cfg.Log.Warn("snapshot is torn", "shard", id, "bytes", s.found.Torn, "seq", s.found.Seq)
-		}
 		h.shards[id] = s
 	}
 	h.server, err = local.Serve(l, local.ServerConfig{
@@ -187,9 +181,14 @@ func (h *Host) Begun() {
 	}
 }
 
-// Serve is the life of one shard, until ctx ends or the shard fails for good.
+// Serve is the life of one shard, until ctx ends or the shard fails for good. It goes on with what
+// is in the folder: a log that is torn is reported, and used up to where it is whole.
 func (h *Host) Serve(ctx context.Context, of Shard) error {
 	s := h.shards[of.ID()]
+	if err := h.open(s); err != nil {
+		h.begun.Done()
+		return err
+	}
 	defer h.keep(s, of)()
 	resume := h.restore(s, of)
 	h.begun.Done()
@@ -210,6 +209,15 @@ func (h *Host) Serve(ctx context.Context, of Shard) error {
 		}
 		resume = nil
 	}
+}
+
+// open opens the log of a shard's sessions.
+func (h *Host) open(s *shard) (err error) {
+	s.log, s.found, err = snapshot.Open(filepath.Join(h.cfg.Dir, fmt.Sprintf("shard-%d", s.id)))
+	if s.found.Torn > 0 {
+		h.cfg.Log.Warn("snapshot is torn", "shard", s.id, "bytes", s.found.Torn, "seq", s.found.Seq)
+	}
+	return err
 }
 
 // restore goes on with the session of the snapshot, if the SDK allows it, and returns it.
