@@ -301,7 +301,7 @@ func (g *Governor) left(m left) {
 }
 
 func (g *Governor) keep(m fleet.Keep) {
-	g.absent = m.Slots != nil
+	g.unmet = m.Unmet
 	g.pacer.Keep(nil, 0)
 	if m.Slots != nil {
 		g.pacer.Keep(m.Slots, g.W.SteadyAhead())

@@ -18,7 +18,7 @@ type loans struct {
 	shards int // of the whole bot
 	of     map[string]*loan
 	last   int64 // id of a share
-	absent bool  // a machine may be away that has slots
+	unmet  bool  // a machine of an earlier run may be away that this one has not met
 }
 
 // loan is one machine's.
@@ -114,7 +114,7 @@ func (g *Governor) takesNone(source string) {
 
 // lent returns what all machines together may spend without MASTER, and the part of it for crashes.
 func (g *Governor) lent(now time.Time) (most, dead int) {
-	unmet := g.absent
+	unmet := g.unmet
 	for source, l := range g.of {
 		if !l.left.IsZero() && now.Sub(l.left) > lentFor {
 			delete(g.of, source)

@@ -54,8 +54,12 @@ type (
 	Pace struct{ Shards, MaxConcurrency int }
 	// Repace changes max_concurrency. Every machine was greeted with it before.
 	Repace struct{ MaxConcurrency int }
-	// Keep limits grants to these slots; nil lifts the limit.
-	Keep struct{ Slots []messages.Place }
+	// Keep limits grants to these slots; nil lifts the limit. Unmet: machines that this run of MASTER
+	// has not met may have some of an earlier run.
+	Keep struct {
+		Slots []messages.Place
+		Unmet bool
+	}
 	// UsedAll: all of Buckets buckets may have been used until now.
 	UsedAll struct{ Buckets int }
 	// Dead: an operator calls a machine dead, which spends nothing any more.

@@ -21,6 +21,7 @@ type slots struct {
 	slotsBy   time.Time        // until then nothing is placed before every linked machine knows its slots
 	donations []messages.Place // that a machine gave away, and no other has
 	kept      []messages.Place // as the governor knows them; nil: it grants in all
+	keptUnmet bool             // Unmet as the governor knows it
 	keepSent  bool             // the governor knows them
 	held      bool             // no machine may identify, and that is reported
 }
@@ -185,6 +186,24 @@ func (f *Fleet) suspicious() bool {
 	return !f.inherited.IsZero() && f.now.Sub(f.inherited) < forgetAfter
 }
 
+// suspects is suspicious, except where the leases of an earlier run have ended.
+func (f *Fleet) suspects() bool {
+	return f.suspicious() && !(f.options.Lease > 0 && f.now.Sub(f.began) > f.options.Lease+leaseMargin)
+}
+
+// unmet reports whether a machine that this run of MASTER has not met may have slots, and with them
+// a share of the day's budget: there are slots that no machine is known to have.
+func (f *Fleet) unmet() bool {
+	if !f.suspects() {
+		return false
+	}
+	known := slices.Clone(f.donations)
+	for _, m := range f.machines {
+		known = m.places(known)
+	}
+	return len(plan.FreeSlots(known)) > 0
+}
+
 // keepSlots limits the governor to slots that do not belong to machines that are away, known or
 // suspected. Where every machine is linked there is no limit.
 func (f *Fleet) keepSlots() {
@@ -192,6 +211,7 @@ func (f *Fleet) keepSlots() {
 		return
 	}
 	keep, holders := f.grantable()
+	unmet := f.unmet()
 	held := keep != nil && len(keep) == 0 && !f.reserved && f.state == Serving && f.present() > 0
 	if held && !f.held {
 		hint := "if they are dead: control forget-machine"
@@ -201,18 +221,18 @@ func (f *Fleet) keepSlots() {
 		f.raise(messages.IdentifiesHeld{Sources: holders, Hint: hint})
 	}
 	f.held = held
-	if f.keepSent && slices.Equal(f.kept, keep) && (f.kept == nil) == (keep == nil) {
+	if f.keepSent && slices.Equal(f.kept, keep) && (f.kept == nil) == (keep == nil) && f.keptUnmet == unmet {
 		return
 	}
-	f.kept, f.keepSent = keep, true
-	f.do(Keep{slices.Clone(keep)})
+	f.kept, f.keptUnmet, f.keepSent = keep, unmet, true
+	f.do(Keep{slices.Clone(keep), unmet})
 }
 
 // grantable returns the slots in which MASTER may grant, nil for all, and the machines that keep it
 // from the others.
 func (f *Fleet) grantable() (keep []messages.Place, holders []string) {
 	var here, away []messages.Place
-	suspicious := f.suspicious() && !(f.options.Lease > 0 && f.now.Sub(f.began) > f.options.Lease+leaseMargin)
+	suspicious := f.suspects()
 	for _, m := range f.inOrder() {
 		n := len(away)
 		switch {

@@ -123,6 +123,14 @@ func TestTranscripts(t *testing.T) {
 			s.arrive("m2", serving(900, half[1], rng(8, 15)))
 			return s
 		},
+		"MASTER restarted that meets every machine and loses one": func(t *testing.T) *scene {
+			s := play(t, expect(2))
+			s.discord(16, 1, 984)
+			s.arrive("m1", serving(900, half[0], rng(0, 7)))
+			s.arrive("m2", serving(900, half[1], rng(8, 15)))
+			s.lose("m2")
+			return s
+		},
 		"MASTER restarted and a machine never back": func(t *testing.T) *scene {
 			s := play(t, expect(2))
 			s.discord(16, 1, 984)

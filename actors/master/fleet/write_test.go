@@ -40,13 +40,13 @@ func (s *scene) line(effect Effect) string {
 		return fmt.Sprintf("governor: %d shards, max_concurrency %d", e.Shards, e.MaxConcurrency)
 	case Keep:
 		if e.Slots == nil {
-			return "governor: grant in all slots"
+			return "governor: grant in all slots" + unmet(e)
 		}
 		var all []string
 		for _, p := range e.Slots {
 			all = append(all, slot(p))
 		}
-		return "governor: grant in slots " + cmp.Or(strings.Join(all, ", "), "none")
+		return "governor: grant in slots " + cmp.Or(strings.Join(all, ", "), "none") + unmet(e)
 	case Budget:
 		return fmt.Sprintf("governor: %d of %d identifies left, reserve %d", e.Remaining, e.Total, e.Reserve) + away(e)
 	case Raise:
@@ -88,6 +88,13 @@ func verdict(v messages.Verdict) string {
 		return "done"
 	}
 	return "under way"
+}
+
+func unmet(k Keep) string {
+	if k.Unmet {
+		return "; unmet machines may have some"
+	}
+	return ""
 }
 
 func away(b Budget) (text string) {
