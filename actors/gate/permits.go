@@ -26,6 +26,7 @@ type permit struct {
 	delivered bool      // sent to its requester
 	old       bool      // granted by an earlier run of CONTROL
 	spent     int       // identifies paid from this machine's share
+	share     int64     // the share it was paid from
 	before    time.Time // the bucket's previous use
 	from      time.Time // valid from
 }
@@ -80,7 +81,7 @@ func (g *Gate) grant(ctx actor.Context, w plan.Want, paid int, wait, useWithin t
 	bucket, now := w.Shard%max(g.settings.MaxConcurrency, 1), time.Now()
 	until := now.Add(useWithin)
 	p := &permit{Permit: messages.Permit{ID: w.ID, Shard: w.Shard, Granted: true, UseBefore: until},
-		want: w, requester: g.requesters[w.ID], bucket: bucket, waited: now.Sub(w.Since), spent: paid, before: g.last[bucket], from: now.Add(wait)}
+		want: w, requester: g.requesters[w.ID], bucket: bucket, waited: now.Sub(w.Since), spent: paid, share: g.share.ID, before: g.last[bucket], from: now.Add(wait)}
 	delete(g.requesters, w.ID)
 	g.out[w.ID] = p
 	g.last[bucket] = until
@@ -175,7 +176,7 @@ func (g *Gate) used(ctx actor.Context, m messages.PermitUsed) bool {
 		if m.Sent {
 			back -= max(m.Identifies, 1)
 		}
-		g.giveBack(back)
+		g.giveBack(p, back)
 		g.reportShare(ctx)
 	}
 	if p.keeps() { // a hold is long: the next run of CONTROL need not wait for it

@@ -14,10 +14,11 @@ import (
 
 // ownShare is this machine's share of the budget. Without a share there is no limit.
 type ownShare struct {
-	share  messages.Share
-	onDisk messages.Share
-	unread bool // the file with the remaining share could not be read
-	low    bool // used up, and reported
+	share    messages.Share
+	onDisk   messages.Share
+	reported messages.Share // to MASTER
+	unread   bool           // the file with the remaining share could not be read
+	low      bool           // used up, and reported
 }
 
 // refusedFor is the pause before a request that the share refused is tried again. MASTER may be
@@ -25,10 +26,14 @@ type ownShare struct {
 const refusedFor = time.Minute
 
 // take accepts a share from MASTER and confirms it once it is on disk. It ignores the share while
-// permits paid from the previous one are out: MASTER repeats it.
+// permits paid from the previous one are out, or were spent unknown to MASTER: MASTER repeats it.
 func (g *Gate) take(ctx actor.Context, s messages.Share) {
 	if s.ID == g.share.ID {
 		g.reportShare(ctx) // MASTER has no confirmation, or it was lost
+		return
+	}
+	if g.left() != g.reported {
+		g.reportShare(ctx)
 		return
 	}
 	if g.outOfShare(time.Now()) > 0 {
@@ -61,23 +66,29 @@ func (g *Gate) unreported(now time.Time) (n int) {
 	return n
 }
 
-// outOfShare returns the identifies paid from the share for permits that may still be used.
+// outOfShare returns the identifies paid from the present share for permits that may still be used.
 func (g *Gate) outOfShare(now time.Time) (n int) {
 	for _, p := range g.out {
-		if now.Before(p.UseBefore) {
+		if now.Before(p.UseBefore) && p.share == g.share.ID {
 			n += p.spent
 		}
 	}
 	return n
 }
 
-// reportShare reports to MASTER what may still be spent of the share.
-func (g *Gate) reportShare(ctx actor.Context) {
+// left returns the share that is on disk with what may still be spent of it.
+func (g *Gate) left() messages.Share {
 	s := g.onDisk
 	if s.ID == g.share.ID {
 		s.Remaining = g.share.Remaining + g.outOfShare(time.Now())
 	}
-	ctx.Send(g.addresses.MasterLink, messages.ShareLeft{Share: s})
+	return s
+}
+
+// reportShare reports to MASTER what may still be spent of the share.
+func (g *Gate) reportShare(ctx actor.Context) {
+	g.reported = g.left()
+	ctx.Send(g.addresses.MasterLink, messages.ShareLeft{Share: g.reported})
 }
 
 // refuse defers a granted request that cannot be paid for and frees its bucket for the next one.
@@ -96,7 +107,7 @@ func (g *Gate) takeBack(ctx actor.Context, p *permit) {
 		return
 	}
 	g.end(p)
-	g.giveBack(p.spent)
+	g.giveBack(p, p.spent)
 	g.requesters[p.ID] = p.requester
 	g.refuse(ctx, p.want)
 }
@@ -110,10 +121,16 @@ func (g *Gate) pay(w plan.Want) int {
 	return w.Cost()
 }
 
-// giveBack returns unused identifies to the share.
-func (g *Gate) giveBack(n int) {
-	if n > 0 {
-		g.share.Remaining = min(g.share.Remaining+n, g.share.Total)
-		g.stale = true
+// giveBack returns n unused identifies of a permit to the share. It returns none that MASTER counts
+// as spent: because another share followed, or because they were reported so after the permit's
+// end.
+func (g *Gate) giveBack(p *permit, n int) {
+	if n <= 0 || p.share != g.share.ID {
+		return
 	}
+	if g.reported.ID == p.share {
+		n = min(n, g.reported.Remaining-g.left().Remaining)
+	}
+	g.share.Remaining += n
+	g.stale = true
 }

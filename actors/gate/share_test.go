@@ -1,0 +1,64 @@
+package gate
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/sim"
+)
+
+// However late a permit that was paid from a share is reported, the machine never has more than
+// MASTER counts: a lent share, and what was reported of it last.
+func TestShareNeverGrows(t *testing.T) {
+	first := messages.Share{ID: 1, Total: 10, Remaining: 10}
+	second := messages.Share{ID: 2, Total: 5, Remaining: 5}
+	short, hold := request("a", 0), holding("a", testTTL)
+	used := func(sent bool) messages.PermitUsed { return messages.PermitUsed{ID: "a", Sent: sent} }
+	for name, c := range map[string]struct {
+		permit messages.WantPermit
+		events []any // a duration lets time pass
+		want   string
+	}{
+		"used":                           {short, []any{used(true)}, "1:10 1:9"},
+		"unused":                         {short, []any{used(false)}, "1:10"},
+		"unused, reported after the end": {short, []any{3 * time.Second, used(false)}, "1:10"},
+		"unused, reported after it was reported as spent":   {short, []any{3 * time.Second, first, used(false)}, "1:10 1:9"},
+		"unused, while another share comes":                 {short, []any{second, used(false), second}, "1:10 2:5"},
+		"over, and another share comes":                     {short, []any{3 * time.Second, second, second}, "1:10 1:9 2:5"},
+		"of a cluster that died, and another share comes":   {short, []any{messages.DropPermits{}, second, second}, "1:10 1:9 2:5"},
+		"unused, reported after another share came":         {short, []any{3 * time.Second, second, second, used(false)}, "1:10 1:9 2:5"},
+		"a hold that is extended after another share came":  {hold, []any{3 * time.Second, second, second, holding("a", time.Minute)}, "1:10 1:9 2:5"},
+		"the same, and it was not used by its extended end": {hold, []any{3 * time.Second, second, second, holding("a", time.Minute), used(false)}, "1:10 1:9 2:5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.PlaySolo(t, func(s *sim.Solo) {
+				gate(s)
+				s.Tell(fleetOf(1, 1, false), first)
+				s.Pass(sim.DiskTime)
+				s.Tell(c.permit)
+				s.Pass(sim.DiskTime)
+				for _, e := range c.events {
+					if d, is := e.(time.Duration); is {
+						s.Pass(d)
+						continue
+					}
+					s.Tell(e)
+					s.Pass(sim.DiskTime)
+				}
+				var got []string
+				for _, l := range sim.HeardOf[messages.ShareLeft](s) {
+					one := fmt.Sprintf("%d:%d", l.Share.ID, l.Share.Remaining)
+					if l.Share.ID > 0 && (len(got) == 0 || got[len(got)-1] != one) {
+						got = append(got, one)
+					}
+				}
+				if got := strings.Join(got, " "); got != c.want {
+					t.Errorf("reported %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
