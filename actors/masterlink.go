@@ -77,6 +77,8 @@ func (m *MasterLink) assembling(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case *actor.Started:
 		m.addresses = world.AddressesOf(ctx.Self())
+		root, bus := ctx.ActorSystem().Root, m.addresses.Events
+		m.W = m.W.Reporting(func(file string, err error) { root.Send(bus, messages.StateSaved{File: file, Err: err}) })
 		m.spawnTree(ctx)
 		m.In(ctx, assembleWithin)
 	case *actor.Touched:

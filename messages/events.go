@@ -291,11 +291,14 @@ type (
 		Refused int       `json:"refused"`
 		Err     string    `json:"err,omitempty"`
 	}
-	// StateUnwritable reports that a file of the state folder cannot be written; its content is
-	// lost with this process.
+	// StateUnwritable reports that files of the state folder cannot be written: Files of them, File
+	// the last; their content is lost with this process. Raised once, every ten minutes while it
+	// lasts, and with On false once every file is written.
 	StateUnwritable struct {
-		File string `json:"file"`
-		Err  string `json:"err"`
+		On    bool   `json:"on"`
+		File  string `json:"file"`
+		Files int    `json:"files,omitempty"`
+		Err   string `json:"err,omitempty"`
 	}
 	// AlertsLost reports that alerts did not reach the operator's command or webhook. Correct what
 	// Err names; the events themselves are in the log. One in ten minutes is an error, the others
@@ -368,7 +371,14 @@ func (ClusterFlapping) Event() (string, Level)  { return "cluster.flapping", Lev
 func (IdentifyUnpaced) Event() (string, Level)  { return "identify.unpaced", LevelWarn }
 func (ControlBroken) Event() (string, Level)    { return "control.broken", LevelError }
 func (ControlStalled) Event() (string, Level)   { return "control.stalled", LevelWarn }
-func (StateUnwritable) Event() (string, Level)  { return "state.unwritable", LevelError }
+
+// Event returns an error while the trouble lasts, then information.
+func (m StateUnwritable) Event() (string, Level) {
+	if m.On {
+		return "state.unwritable", LevelError
+	}
+	return "state.unwritable", LevelInfo
+}
 
 // Event returns an error; the debug level only counts.
 func (m AlertsLost) Event() (string, Level) {

@@ -224,6 +224,16 @@ type (
 	LinkDown struct{}
 )
 
+// StateSaved (MasterLink's tree → event bus) is the outcome of a save to the state folder. Err nil:
+// the file is written, or removed.
+type StateSaved struct {
+	File string
+	Err  error
+}
+
+// IgnoreDeadLetterLogging: a save may end after CONTROL has stopped.
+func (StateSaved) IgnoreDeadLetterLogging() {}
+
 // Subscribe (behaviour → event bus) asks for every event from now on.
 type Subscribe struct{}
 

@@ -42,7 +42,6 @@ type Cluster struct {
 	adopted   bool // the process is of an earlier run of CONTROL
 	changed   bool // and was started with other options than now
 	again     bool // the ordered end precedes another start
-	unsaved   bool // the last save of the record failed
 	served    bool // every shard was READY once in this run of the process
 
 	run     plan.Run

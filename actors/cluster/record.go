@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -134,19 +133,14 @@ func (c *Cluster) write(ctx actor.Context, mark proc.Mark) {
 	c.W.Save(c.recordName(), world.Encode(r), func(err error) { send(recorded{run, err}) })
 }
 
-// noteAgain is the pause before a failed save is retried, noteDue its timer.
-const noteAgain = 10 * time.Second
-
+// noteDue is the time to repeat a failed save.
 type noteDue struct{ ofRun }
 
-// saved reports a failed save once, and retries: without a record the next run of CONTROL can find
-// the process only by its environment.
+// saved repeats a failed save: without a record the next run of CONTROL can find the process only
+// by its environment.
 func (c *Cluster) saved(ctx actor.Context, m recorded) {
-	if m.err != nil && !c.unsaved {
-		ctx.Send(c.addresses.Events, messages.StateUnwritable{File: recordName(c.plan.ID), Err: m.err.Error()})
-	}
-	if c.unsaved = m.err != nil; c.unsaved && c.process != nil {
-		c.After(ctx, noteAgain, noteDue{m.ofRun})
+	if m.err != nil && c.process != nil {
+		c.After(ctx, plan.SaveAgain, noteDue{m.ofRun})
 	}
 }
 

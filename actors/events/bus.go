@@ -17,6 +17,7 @@ type Bus struct {
 	addresses   world.Addresses
 	subscribers []*actor.PID
 	stalls      plan.Stalls
+	unwritten   plan.Unwritten
 }
 
 // BusName is the name of the Bus's actor, a child of MasterLink. Code outside the actors may send
@@ -47,14 +48,22 @@ func (h *Bus) Receive(ctx actor.Context) {
 		if stalled, is := m.(messages.ControlStalled); is && !h.stalls.New(stalled.LateMS.Duration(), time.Now()) {
 			return // every actor reports the same stall: one event is enough
 		}
-		m = h.w.Secrets.Event(m) // before any receiver gets it
-		h.w.LogEvent(m)
-		for _, pid := range h.subscribers {
-			ctx.Send(pid, m)
+		h.publish(ctx, m)
+	case messages.StateSaved:
+		if e, report := h.unwritten.Saved(m.File, m.Err, time.Now()); report {
+			h.publish(ctx, e)
 		}
-		if packet := forMaster(m); packet != nil {
-			ctx.Send(h.addresses.MasterLink, packet)
-		}
+	}
+}
+
+func (h *Bus) publish(ctx actor.Context, m messages.Event) {
+	m = h.w.Secrets.Event(m) // before any receiver gets it
+	h.w.LogEvent(m)
+	for _, pid := range h.subscribers {
+		ctx.Send(pid, m)
+	}
+	if packet := forMaster(m); packet != nil {
+		ctx.Send(h.addresses.MasterLink, packet)
 	}
 }
 

@@ -39,9 +39,10 @@ type Gate struct {
 	storms     map[string]*storms      // of each cluster, by its id
 	owed       []messages.PermitReport // of held buckets, for a MASTER that is away
 	ownShare
-	saving bool
-	stale  bool // gate.json holds more than is in use
-	broken bool // the last save failed
+	saving  bool
+	stale   bool // gate.json holds more than is in use
+	broken  bool // the last save failed
+	saveDue bool // its timer runs
 }
 
 const gateFile = "gate.json"
@@ -49,7 +50,9 @@ const gateFile = "gate.json"
 // Messages of the gate to itself.
 type (
 	retryRequest struct{ id string }
-	gateSaved    struct {
+	// saveDue is the time to repeat a failed save.
+	saveDue   struct{}
+	gateSaved struct {
 		permits []*permit
 		share   messages.Share
 		err     error
@@ -60,6 +63,7 @@ type (
 
 // May arrive after CONTROL has stopped.
 func (retryRequest) IgnoreDeadLetterLogging() {}
+func (saveDue) IgnoreDeadLetterLogging()      {}
 func (gateSaved) IgnoreDeadLetterLogging()    {}
 func (permitDue) IgnoreDeadLetterLogging()    {}
 
@@ -180,6 +184,9 @@ func (g *Gate) always(ctx actor.Context) {
 		g.configure(ctx, m)
 	case gateSaved:
 		g.saved(ctx, m)
+	case saveDue:
+		g.saveDue, g.stale = false, g.stale || g.broken
+		g.save(ctx)
 	case messages.Share:
 		g.take(ctx, m)
 	case permitDue:

@@ -126,12 +126,13 @@ func (g *Gate) save(ctx actor.Context) {
 // crash at any later time would restore what was spent.
 func (g *Gate) saved(ctx actor.Context, m gateSaved) {
 	g.saving = false
-	if m.err != nil && !g.broken {
-		ctx.Send(g.addresses.Events, messages.StateUnwritable{File: gateFile, Err: m.err.Error()})
-	}
-	if g.broken = m.err != nil; !g.broken {
+	switch g.broken = m.err != nil; {
+	case !g.broken:
 		g.onDisk = m.share
 		g.reportShare(ctx)
+	case !g.saveDue:
+		g.saveDue = true
+		g.After(ctx, plan.SaveAgain, saveDue{})
 	}
 	for _, p := range m.permits {
 		if g.broken && p.spent > 0 && !p.delivered {

@@ -54,6 +54,7 @@ type (
 type (
 	beatDue  struct{ number int }
 	leaseDue struct{ until time.Time }
+	saveDue  struct{} // the time to repeat a failed save
 )
 
 // Actor names an actor that a Link sends to.

@@ -50,6 +50,8 @@ type Link struct {
 	lease    lease
 	memory   Memory
 	recalled bool // link.json was read
+	unsaved  bool // its last save failed
+	saveDue  bool // the timer runs that repeats that
 	unread   int  // failed tries to read it
 	last     map[int]time.Time
 	share    *messages.Share
@@ -224,8 +226,13 @@ func (l *Link) always(e any) {
 	case messages.Stop:
 		l.stop(e)
 	case Saved:
-		if e.Err != nil {
-			l.raise(messages.StateUnwritable{File: File, Err: e.Err.Error()})
+		if l.unsaved = e.Err != nil; l.unsaved && !l.saveDue {
+			l.saveDue = true
+			l.after(plan.SaveAgain, saveDue{})
+		}
+	case saveDue:
+		if l.saveDue = false; l.unsaved {
+			l.save()
 		}
 	case Recovered:
 		l.repeat(e.Child)

@@ -39,6 +39,7 @@
 //	share.go        what one of several may use of what all share
 //	rate.go         how often something happens
 //	answer.go       how long the answer to a request may take
+//	unwritten.go    files of the state folder that cannot be written
 //	rest.go         warnings to clusters about Discord's REST API
 //	order.go        whether an operator's order makes sense now
 //	redact.go       texts without secrets

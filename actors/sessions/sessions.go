@@ -26,7 +26,6 @@ type Book struct {
 	world.States
 	addresses world.Addresses
 	pages     map[messages.ClusterID]*page
-	broken    bool // the last save failed
 	reporting
 }
 
@@ -36,6 +35,8 @@ type page struct {
 	waits  bool              // a write is due
 	saving bool
 	dirty  bool // changed since the save under way began
+	// the data of READY is not on disk, because its save failed
+	unready bool
 }
 
 // pageFile is the content of sessions-<id>.json. AsOf is the last time at which the sessions
@@ -62,7 +63,10 @@ type (
 		cluster messages.ClusterID
 		err     error
 	}
-	readySaved struct{ err error }
+	readySaved struct {
+		cluster messages.ClusterID
+		err     error
+	}
 )
 
 // May arrive after CONTROL has stopped.
@@ -123,15 +127,17 @@ func (b *Book) keeping(ctx actor.Context) {
 	case pageSaved:
 		p := b.page(m.cluster)
 		p.saving = false
-		b.savedFile(ctx, pageName(m.cluster), m.err)
 		if p.dirty {
 			b.write(ctx, m.cluster)
 		}
 	case readySaved:
-		b.savedFile(ctx, "ready-*.json", m.err)
+		b.page(m.cluster).unready = m.err != nil
 	case world.Timeout:
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 			b.write(ctx, id)
+			if b.pages[id].unready {
+				b.writeReady(ctx, id)
+			}
 		}
 		b.In(ctx, confirmEvery)
 	case world.Recovered:
@@ -139,6 +145,9 @@ func (b *Book) keeping(ctx actor.Context) {
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 			b.pages[id].waits, b.pages[id].saving = false, false
 			b.write(ctx, id)
+			if b.pages[id].unready {
+				b.writeReady(ctx, id)
+			}
 		}
 		b.In(ctx, confirmEvery)
 	case *actor.Stopping: // the next run of CONTROL reads the files
@@ -272,16 +281,7 @@ func (b *Book) writeReady(ctx actor.Context, id messages.ClusterID) {
 		ready = append(ready, k.Session)
 	}
 	send := world.Sender(ctx)
-	b.W.Save(readyName(id), world.Encode(ready), func(err error) { send(readySaved{err}) })
-}
-
-// savedFile reports a failed save once. The sessions are still in memory: only a crash of CONTROL
-// together with one of a bot would cost identifies.
-func (b *Book) savedFile(ctx actor.Context, name string, err error) {
-	if err != nil && !b.broken {
-		ctx.Send(b.addresses.Events, messages.StateUnwritable{File: name, Err: err.Error()})
-	}
-	b.broken = err != nil
+	b.W.Save(readyName(id), world.Encode(ready), func(err error) { send(readySaved{id, err}) })
 }
 
 // snapshot sends the sessions to the actor that asked.

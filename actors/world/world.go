@@ -77,6 +77,27 @@ type World struct {
 	Secrets *Secrets
 }
 
+// Reporting returns a World that also reports the outcome of every save; nil where a file is
+// written, or removed.
+func (w *World) Reporting(report func(file string, err error)) *World {
+	reporting := *w
+	reporting.Save = func(name string, data []byte, done func(error)) {
+		w.Save(name, data, func(err error) {
+			report(name, err)
+			done(err)
+		})
+	}
+	reporting.Remove = func(name string, done func(error)) {
+		w.Remove(name, func(err error) {
+			if err == nil {
+				report(name, nil)
+			}
+			done(err)
+		})
+	}
+	return &reporting
+}
+
 // Request is one HTTP request; Response at most ResponseMax bytes of its answer.
 type Request struct {
 	Method, URL string

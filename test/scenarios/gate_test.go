@@ -91,7 +91,8 @@ func TestDeathOnAPermit(t *testing.T) {
 	})
 }
 
-// The disk takes nothing: that is reported once a file, and the bots go on.
+// The disk takes nothing: that is reported once, and again every ten minutes, and the bots go on.
+// Once there is room every file is written, though nothing else happens, and that is reported.
 func TestDiskFull(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 16})
@@ -100,17 +101,29 @@ func TestDiskFull(t *testing.T) {
 		m.DiskErr = sim.ErrDiskFull
 		f.must("the link", time.Second, f.sawN("master.linked", 1))
 		f.serve(m, "c", 0, 19)
-		files := map[string]int{}
-		for _, e := range events[messages.StateUnwritable](f) {
-			files[e.File]++
+		reported := func() (line string) {
+			for _, e := range events[messages.StateUnwritable](f) {
+				line += fmt.Sprint(e.On, " ")
+			}
+			return line
 		}
-		want(f, "gate.json reported", files["gate.json"], 1)
+		want(f, "reported at first", reported(), "true ")
+		f.pass(35 * time.Minute)
+		want(f, "reported within 35 minutes", reported(), "true true true true ")
+		last := last[messages.StateUnwritable](f)
+		want(f, "files", last.Files > 1 && last.File != "", true) // of two clusters
 		m.DiskErr = nil
+		f.pass(time.Minute)
+		want(f, "reported once there is room", reported(), "true true true true false ")
+		for _, file := range []string{"gate.json", "link.json", "cluster-0.json", "sessions-0.json", "ready-0.json"} {
+			want(f, file+" is written", m.File(file) != "", true)
+		}
 		f.restart(m, 0)
 		f.must("READY again", time.Minute, f.sawN("cluster.ready", 3))
 		m.DiskErr = sim.ErrDiskFull
 		f.restart(m, 0)
 		f.must("READY again", time.Minute, f.sawN("cluster.ready", 4))
+		want(f, "reported again", reported(), "true true true true false true ")
 		want(f, "owned", f.owned(20)(), true)
 	})
 }
