@@ -27,7 +27,8 @@ import (
 //
 // An unordered end of the process is a Failure in every state. It is escalated once the process is
 // known dead; the Supervisor decides then. An unordered stop of the actor closes the socket and
-// leaves the process running.
+// leaves the process running. Not drawn: awaiting, until the token is known; booted, a successor
+// that waits for the end of the old process; the waits after a death.
 type Cluster struct {
 	world.States
 	addresses world.Addresses
@@ -174,7 +175,7 @@ func (c *Cluster) killing(ctx actor.Context) {
 	case world.Recovered:
 		c.In(ctx, c.options.KillGrace)
 	case found:
-		c.lost(ctx, m)
+		c.seekAnswered(ctx, m)
 	case runStarted: // its end was ordered during the start
 		if m.err != nil {
 			c.stopped(ctx)
@@ -239,7 +240,7 @@ func (c *Cluster) terminal(ctx actor.Context) {
 func (c *Cluster) running(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runDied:
-		if c.died(m) {
+		if c.beginsSweep(m) {
 			c.exited(ctx, m.exit)
 		}
 	case runExited:
@@ -259,7 +260,7 @@ func (c *Cluster) running(ctx actor.Context) {
 func (c *Cluster) ending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case runDied:
-		if c.why != nil && c.died(m) { // an ordered end waits for runExited
+		if c.why != nil && c.beginsSweep(m) { // an ordered end waits for runExited
 			c.ended(ctx, m.exit)
 		}
 	case runExited:

@@ -245,7 +245,7 @@ func (c *Cluster) identified(ctx actor.Context, p messages.Identify) {
 		if c.adopted && !c.options.asksItself() {
 			c.holdAgain(ctx)
 		}
-		c.timed(ctx, plan.StockStart(c.plan.Shards))
+		c.setStartDeadline(ctx, plan.StockStart(c.plan.Shards))
 	}
 }
 

@@ -14,7 +14,8 @@
 //	sweep.go         processes that a dead run left
 //	record.go        the record of a process on disk: the intent, the mark
 //	conversation.go  HELLO, IDENTIFY and the other packets of the bot
-//	share.go, ops.go a bot's share of what all clusters use; its connection to the Router
+//	share.go         a bot's share of what all clusters use
+//	routing.go       its connection to the Router
 //	shards.go        states and permits of the shards
 //	watch.go         deadlines: heartbeats, readiness, probes
 //	reserve.go, env.go  bots that cannot ask for permits, or do not speak IPC

@@ -40,14 +40,14 @@ type (
 	}
 )
 
-// runs begins the start of a process without IPC.
-func (c *Cluster) runs(ctx actor.Context) {
+// beginWithoutIPC begins the start of a process without IPC.
+func (c *Cluster) beginWithoutIPC(ctx actor.Context) {
 	c.shards = map[int]*shard{}
 	for _, id := range c.plan.Shards.Shards() {
 		c.shards[id] = &shard{state: messages.ShardConnecting}
 	}
 	if c.changed {
-		c.holdsAll() // until the process is dead
+		c.markAllHeld() // until the process is dead
 		c.replace(ctx)
 		return
 	}
@@ -61,7 +61,7 @@ func (c *Cluster) runs(ctx actor.Context) {
 	} else {
 		c.askHolds(ctx) // for the longest start from now
 	}
-	c.timed(ctx, plan.EnvStart(c.plan.Shards)+c.options.Ready.After)
+	c.setStartDeadline(ctx, plan.EnvStart(c.plan.Shards)+c.options.Ready.After)
 	if c.assumes() {
 		c.listen(ctx)
 		c.assume(ctx)
@@ -114,7 +114,7 @@ func (c *Cluster) heard(ctx actor.Context) {
 	c.cancel = nil
 	before := c.lastIdentify()
 	if c.woke = time.Now(); c.lastIdentify().After(before) {
-		c.timed(ctx, time.Until(c.lastIdentify())+plan.EnvStart(c.plan.Shards))
+		c.setStartDeadline(ctx, time.Until(c.lastIdentify())+plan.EnvStart(c.plan.Shards))
 		c.askHolds(ctx)
 	}
 }

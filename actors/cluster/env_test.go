@@ -50,7 +50,7 @@ func TestRuns(t *testing.T) {
 		c.bookings, c.held = plan.Bookings(c.plan.Shards, 2), tc.held
 		got := inActor(t, func(ctx actor.Context) {
 			c.addresses = allAt(ctx.Parent())
-			c.runs(ctx)
+			c.beginWithoutIPC(ctx)
 		})
 		if n := times[messages.WantPermit](got); n != tc.wants || c.State() != string(tc.state) {
 			t.Errorf("%s: %d buckets are asked for, state %s; want %d, %s", name, n, c.State(), tc.wants, tc.state)

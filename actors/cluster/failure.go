@@ -21,13 +21,13 @@ type Failure struct {
 	Sweeping  bool          // the search for processes that it left goes on
 	Up        time.Duration // time since every shard was READY; 0: never
 	WaitedFor string        // what a start was waiting for
-	Held      held          // the trouble of this machine; zero: none known
+	Trouble   trouble       // the trouble of this machine; zero: none known
 	Unstarted bool          // no process was started
 	Starved   bool          // this machine was short of CPU time at the missed deadline
 }
 
-// held is trouble of this machine that keeps clusters from starting.
-type held struct {
+// trouble is a condition of this machine that keeps clusters from starting.
+type trouble struct {
 	cause string // identifies the trouble: the same for every cluster and try
 	err   string // the error of this try
 	cure  string // what a person can do about it
@@ -41,11 +41,11 @@ func unstarted(err error) *Failure {
 	case errors.Is(err, proc.ErrArgs): // only another configuration helps
 		return f
 	case is:
-		f.Held.cause = spec.Thing + ": " + spec.Rule
+		f.Trouble.cause = spec.Thing + ": " + spec.Rule
 	default:
-		f.Held.cause = root(err).Error()
+		f.Trouble.cause = root(err).Error()
 	}
-	f.Unstarted, f.Held.err, f.Held.cure = true, err.Error(), proc.Cure(err)
+	f.Unstarted, f.Trouble.err, f.Trouble.cure = true, err.Error(), proc.Cure(err)
 	return f
 }
 
@@ -58,8 +58,8 @@ func root(err error) error {
 }
 
 // starving returns the trouble of a machine whose processes get no CPU time.
-func starving(err string) held {
-	return held{cause: "cpu", err: err, cure: "give the machine fewer shards, or more processors; until then late processes get more time"}
+func starving(err string) trouble {
+	return trouble{cause: "cpu", err: err, cure: "give the machine fewer shards, or more processors; until then late processes get more time"}
 }
 
 // asPlanned returns the failure as plan.Restart takes it. outage: this machine sees an outage of

@@ -10,7 +10,6 @@ import (
 
 // This file has the messages of the World to a Cluster. Stale ones are dropped.
 
-// Messages of the World.
 type (
 	runStarted struct {
 		ofRun

@@ -45,7 +45,7 @@ func (c *Cluster) killLate(ctx actor.Context, sig syscall.Signal, why *Failure) 
 		return
 	}
 	if c.W.Starved() || c.allowed {
-		why.Starved, why.Held = true, starving(why.Err)
+		why.Starved, why.Trouble = true, starving(why.Err)
 	}
 	if c.up.IsZero() {
 		c.handover.slow++
@@ -53,8 +53,8 @@ func (c *Cluster) killLate(ctx actor.Context, sig syscall.Signal, why *Failure) 
 	c.kill(ctx, sig, why)
 }
 
-// mayKill takes the supervisor's leave to kill the process. The state checks whether it is still
-// late.
+// mayKill handles the supervisor's permission to kill the process. The state checks again whether
+// it is late.
 func (c *Cluster) mayKill(ctx actor.Context) {
 	if c.dying() || c.process == nil {
 		return

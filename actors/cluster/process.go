@@ -68,7 +68,7 @@ func (c *Cluster) begin(ctx actor.Context) {
 // meet begins the IPC with a running process, or only watches one that does not speak it.
 func (c *Cluster) meet(ctx actor.Context) {
 	if c.options.Protocol == messages.ProtocolEnv {
-		c.runs(ctx)
+		c.beginWithoutIPC(ctx)
 		return
 	}
 	c.enter(ctx, messages.ClusterGreeting, c.greeting)
@@ -178,7 +178,7 @@ func (c *Cluster) escalate(ctx actor.Context, f *Failure) {
 // record stays until the next one replaces it; the record of a dead process is harmless.
 func (c *Cluster) cleanUp(ctx actor.Context) {
 	c.detach()
-	c.letGo(ctx, c.shards != nil)
+	c.releaseHolds(ctx, c.shards != nil)
 	c.W.Unlink(c.run.Socket)
 	c.handover.dead = true
 	ctx.Send(c.addresses.Gate, messages.DropPermits{Cluster: c.plan.ID})

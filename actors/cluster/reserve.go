@@ -106,21 +106,21 @@ func (c *Cluster) booked(ctx actor.Context, p messages.Permit) bool {
 
 // holdAgain holds the buckets of an adopted process during its start.
 func (c *Cluster) holdAgain(ctx actor.Context) {
-	c.holdsAll()
+	c.markAllHeld()
 	c.askHolds(ctx)
 }
 
-// holdsAll treats every bucket as held.
-func (c *Cluster) holdsAll() {
+// markAllHeld treats every bucket as held.
+func (c *Cluster) markAllHeld() {
 	c.reservation = reservation{bookings: plan.Bookings(c.plan.Shards, c.settings.MaxConcurrency)}
 	c.held = len(c.bookings)
 }
 
-// letGo releases the buckets. identified: the bot may have used them. A bot that died while CONTROL
-// was away may have too.
-func (c *Cluster) letGo(ctx actor.Context, identified bool) {
+// releaseHolds releases the buckets. identified: the bot may have used them. A bot that died while
+// CONTROL was away may have too.
+func (c *Cluster) releaseHolds(ctx actor.Context, identified bool) {
 	if c.State() == string(messages.ClusterAdopting) && !c.options.asksItself() {
-		c.holdsAll()
+		c.markAllHeld()
 		identified = true
 	}
 	for i := range c.held {
@@ -129,8 +129,8 @@ func (c *Cluster) letGo(ctx actor.Context, identified bool) {
 	c.reservation = reservation{}
 }
 
-// timed sets the deadline for the start of a bot that reports no shards.
-func (c *Cluster) timed(ctx actor.Context, d time.Duration) {
+// setStartDeadline sets the deadline for the start of a bot that reports no shards.
+func (c *Cluster) setStartDeadline(ctx actor.Context, d time.Duration) {
 	c.startBy = time.Now().Add(d)
 	c.arm(ctx)
 }

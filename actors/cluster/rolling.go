@@ -20,7 +20,7 @@ type rolling struct {
 	queue []messages.ClusterID
 	at    *entry // nil: none is under way
 	done  int
-	turn  int // numbers the clusters, for the timer
+	turn  int // number of the current cluster, which its timer carries
 }
 
 // rollLimit is the time for one cluster, from its successor's start until it serves, beyond the
@@ -63,7 +63,7 @@ func (s *Supervisor) rollOn(ctx actor.Context) {
 		limit := rollLimit + s.options.HelloTimeout
 		if s.options.asksItself() {
 			limit += s.options.ReadyTimeout
-			e.next = s.spawnActor(ctx, e, true)
+			e.successor = s.spawnActor(ctx, e, true)
 		} else {
 			limit += plan.StockStart(e.Shards) + s.options.Ready.After
 			e.ending, e.then = true, startAgain
@@ -78,7 +78,7 @@ func (s *Supervisor) rollOn(ctx actor.Context) {
 
 // booted drains the old process: the successor's socket is open.
 func (s *Supervisor) booted(ctx actor.Context, m messages.Booted) {
-	if e := s.entries[m.Cluster]; e != nil && e.pid != nil && !e.ending && same(e.next, ctx.Sender()) {
+	if e := s.entries[m.Cluster]; e != nil && e.pid != nil && !e.ending && same(e.successor, ctx.Sender()) {
 		e.ending, e.then = true, startAgain // restart, in case the successor dies
 		ctx.Send(e.pid, messages.StopRun{})
 	}
@@ -86,15 +86,15 @@ func (s *Supervisor) booted(ctx actor.Context, m messages.Booted) {
 
 // promote makes the successor the cluster's actor once the old one is gone.
 func (s *Supervisor) promote(ctx actor.Context, e *entry) {
-	e.pid, e.next = e.next, nil
-	e.ending, e.ready, e.out, e.process = false, 0, 0, 0
+	e.pid, e.successor = e.successor, nil
+	e.ending, e.ready, e.out, e.osPID = false, 0, 0, 0
 	e.state = messages.ClusterGreeting
 	ctx.Send(e.pid, messages.Proceed{})
 }
 
 // rolled goes on with the next cluster if this one had its turn and serves again.
 func (s *Supervisor) rolled(ctx actor.Context, e *entry) {
-	if s.roll.at == e && e.next == nil && !e.ending && e.state == messages.ClusterServing {
+	if s.roll.at == e && e.successor == nil && !e.ending && e.state == messages.ClusterServing {
 		s.roll.done++
 		s.rollOn(ctx)
 	}
@@ -107,14 +107,14 @@ func (s *Supervisor) stopRolling(ctx actor.Context, e *entry, why string) {
 	}
 	ctx.Send(s.addresses.Events, messages.RollingRestartMoved{State: "stopped", Cluster: &e.ID, Done: s.roll.done, Left: len(s.roll.queue), Err: why})
 	s.roll = rolling{turn: s.roll.turn}
-	if e.next != nil && !e.ending {
-		ctx.Send(e.next, messages.StopRun{})
+	if e.successor != nil && !e.ending {
+		ctx.Send(e.successor, messages.StopRun{})
 	}
 }
 
 // successorDied ends the rolling restart. The old process keeps serving, or is started again if it
 // is draining already.
 func (s *Supervisor) successorDied(ctx actor.Context, e *entry, why error) {
-	ctx.(actor.Supervisor).StopChildren(e.next)
+	ctx.(actor.Supervisor).StopChildren(e.successor)
 	s.stopRolling(ctx, e, fmt.Sprintf("the successor did not come up: %v", why))
 }

@@ -217,8 +217,8 @@ func (c *Cluster) seek(ctx actor.Context) {
 	c.find(ctx, c.mark(c.process.Mark()))
 }
 
-// lost takes the answer to seek.
-func (c *Cluster) lost(ctx actor.Context, m found) {
+// seekAnswered takes the answer to seek.
+func (c *Cluster) seekAnswered(ctx actor.Context, m found) {
 	var gone *proc.GoneError
 	switch {
 	case m.to != c.search.question:

@@ -25,7 +25,7 @@ type shard struct {
 	requestID     string              // the gate's id of the request, kept when the bot repeats it
 	requestedAt   time.Time           // when the bot, or CONTROL for it, asked last
 	atGate        bool                // the request was sent to the gate
-	held          bool                // the request waits for the cluster's share
+	deferred      bool                // the request waits for the cluster's share
 	sent          string              // the gate's id of the used permit, until Discord has answered
 	latency       messages.Milliseconds
 	guilds        *int      // nil: unknown
@@ -186,7 +186,7 @@ func (c *Cluster) arrivedAtDiscord(ctx actor.Context, s *shard) {
 func (c *Cluster) arrived(ctx actor.Context) {
 	c.up, c.startBy, c.lastBeat = time.Now(), time.Time{}, time.Now()
 	c.handover.slow = 0
-	c.letGo(ctx, true)
+	c.releaseHolds(ctx, true)
 	c.Enter(string(messages.ClusterServing), c.serving)
 	if !c.has(messages.FeatureShards) && !c.served { // the next run of CONTROL gets no report of it
 		c.served = true

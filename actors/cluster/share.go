@@ -47,8 +47,8 @@ func newShares(shards int) shares {
 	}
 }
 
-// later schedules passOn.
-func (c *Cluster) later(ctx actor.Context) {
+// passOnLater schedules passOn.
+func (c *Cluster) passOnLater(ctx actor.Context) {
 	if !c.due {
 		c.due = true
 		c.After(ctx, shareEvery, shareDue{c.thisRun()})
@@ -72,15 +72,15 @@ func (c *Cluster) passOn(ctx actor.Context) {
 	if len(c.kept)+len(c.gone) > 0 && c.books.Take(now) {
 		c.passSessions(ctx)
 	}
-	held := false
+	deferred := false
 	for _, id := range c.plan.Shards.Shards() {
-		if s := c.shards[id]; s != nil && s.request != nil && s.held {
+		if s := c.shards[id]; s != nil && s.request != nil && s.deferred {
 			c.ask(ctx, s)
-			held = held || s.held
+			deferred = deferred || s.deferred
 		}
 	}
-	if held || len(c.moved)+len(c.kept)+len(c.gone) > 0 {
-		c.later(ctx)
+	if deferred || len(c.moved)+len(c.kept)+len(c.gone) > 0 {
+		c.passOnLater(ctx)
 	}
 }
 
@@ -95,7 +95,7 @@ func (c *Cluster) misread(ctx actor.Context, err error) {
 func (c *Cluster) reportMove(ctx actor.Context, e messages.ShardMoved) bool {
 	if len(c.moved) > 0 || !c.moves.Take(time.Now()) {
 		c.moved[e.Shard] = e
-		c.later(ctx)
+		c.passOnLater(ctx)
 		return false
 	}
 	ctx.Send(c.addresses.Events, e)
@@ -105,11 +105,11 @@ func (c *Cluster) reportMove(ctx actor.Context, e messages.ShardMoved) bool {
 // ask sends a shard's permit request to the gate, or repeats it.
 func (c *Cluster) ask(ctx actor.Context, s *shard) {
 	if !c.requests.Take(time.Now()) {
-		s.held = true
-		c.later(ctx)
+		s.deferred = true
+		c.passOnLater(ctx)
 		return
 	}
-	s.held, s.atGate = false, true
+	s.deferred, s.atGate = false, true
 	cause := s.request.Cause
 	if cause == messages.CauseStart && c.reborn { // the bot cannot know
 		cause = messages.CauseCrash
@@ -161,7 +161,7 @@ func (c *Cluster) keep(ctx actor.Context, sessions []messages.Session, gone []in
 	switch {
 	case len(c.kept)+len(c.gone) == 0:
 	case !c.books.Take(time.Now()):
-		c.later(ctx)
+		c.passOnLater(ctx)
 	default:
 		c.passSessions(ctx)
 	}

@@ -40,11 +40,11 @@ func (s *Supervisor) HandleFailure(system *actor.ActorSystem, supervisor actor.S
 	f, known := reason.(*Failure)
 	switch {
 	case s.stopping:
-	case known && e != nil && f.Sweeping && (e.ending || same(child, e.next)):
+	case known && e != nil && f.Sweeping && (e.ending || same(child, e.successor)):
 		supervisor.ResumeChildren(child) // it fails again once no process is left
-	case known && e != nil && same(child, e.next):
+	case known && e != nil && same(child, e.successor):
 		s.successorDied(ctx, e, f)
-	case !known && (e == nil || e.ending || same(child, e.next)): // a panic on the way to the end: it goes on
+	case !known && (e == nil || e.ending || same(child, e.successor)): // a panic on the way to the end: it goes on
 		(&world.Resume{Log: s.w.Log}).HandleFailure(system, supervisor, child, nil, reason, nil)
 		if e != nil && same(child, e.pid) { // the panic may have lost the order
 			ctx.Send(e.pid, messages.StopRun{})
@@ -87,11 +87,11 @@ func (s *Supervisor) died(ctx actor.Context, e *entry, f *Failure) {
 	}
 	e.history, e.sweeping = history, f.Sweeping
 	e.served = e.served || f.Up > 0
-	s.hold(ctx, e, f.Held)
+	s.setTrouble(ctx, e, f.Trouble)
 	if v.Flapping {
 		ctx.Send(s.addresses.Events, messages.ClusterFlapping{Cluster: e.ID, Shards: e.Shards.String()})
 	}
-	e.process, e.ready, e.out = 0, 0, 0
+	e.osPID, e.ready, e.out = 0, 0, 0
 	s.stopRolling(ctx, e, f.Detail())
 	switch v.Action {
 	case plan.RestartAfter:
@@ -126,18 +126,18 @@ func (s *Supervisor) died(ctx actor.Context, e *entry, f *Failure) {
 	}
 }
 
-// hold sets the trouble of this machine that keeps a cluster from starting; zero: none. It reports
-// a change.
-func (s *Supervisor) hold(ctx actor.Context, e *entry, h held) {
-	before := e.held
-	if e.held = h; before.cause == h.cause {
+// setTrouble sets the trouble of this machine that keeps a cluster from starting; zero: none. It
+// reports a change.
+func (s *Supervisor) setTrouble(ctx actor.Context, e *entry, t trouble) {
+	before := e.trouble
+	if e.trouble = t; before.cause == t.cause {
 		return
 	}
-	on := h.cause != ""
+	on := t.cause != ""
 	if !on {
-		h = before
+		t = before
 	}
-	ctx.Send(s.addresses.Events, messages.ClusterHeld{On: on, Cluster: e.ID, Range: e.Shards, Shards: e.Shards.String(), Err: h.err, Cure: h.cure})
+	ctx.Send(s.addresses.Events, messages.ClusterHeld{On: on, Cluster: e.ID, Range: e.Shards, Shards: e.Shards.String(), Err: t.err, Cure: t.cure})
 }
 
 // killWanted allows one cluster at a time to kill a late process while the machine is short of CPU
@@ -149,13 +149,13 @@ func (s *Supervisor) killWanted(ctx actor.Context, m messages.KillWanted) {
 	}
 }
 
-// holds reports whether the trouble can persist in a state.
-func (h held) holds(state messages.ClusterState) bool {
+// persists reports whether the trouble can persist in a state.
+func (t trouble) persists(state messages.ClusterState) bool {
 	switch state {
 	case messages.ClusterWaiting, messages.ClusterReserving, messages.ClusterSpawning, messages.ClusterAdopting, messages.ClusterAwaiting:
 		return true
 	case messages.ClusterGreeting, messages.ClusterConnecting, messages.ClusterKilling:
-		return h.cause == starving("").cause
+		return t.cause == starving("").cause
 	default:
 		return false
 	}

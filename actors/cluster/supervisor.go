@@ -43,26 +43,26 @@ type Supervisor struct {
 // entry is the supervisor's state of one cluster.
 type entry struct {
 	plan.Cluster
-	stray    bool       // a leftover of an earlier run, of no served range: it only has to end
-	pid      *actor.PID // nil: no actor
-	next     *actor.PID // its successor in a rolling restart; nil: none
-	names    int        // number of its successors so far, for their names
-	state    messages.ClusterState
-	process  int // pid; 0: none
-	ready    int
-	out      int  // shards that Discord threw out
-	assumed  bool // its shards count as READY without a report
-	restarts int
-	history  plan.History
-	served   bool   // every shard was READY once since the start by an operator or MASTER
-	held     held   // the trouble of this machine that keeps it from starting
-	passing  bool   // its restart has a passing cause and is not counted
-	fresh    bool   // its next start identifies
-	seq      int    // of the pending restart
-	cancel   func() // of the pending restart
-	sweeping bool   // processes of the last run could be left when the restart was set
-	ending   bool   // its stop was ordered
-	then     afterStop
+	stray      bool       // a leftover of an earlier run, of no served range: it only has to end
+	pid        *actor.PID // nil: no actor
+	successor  *actor.PID // its successor in a rolling restart; nil: none
+	successors int        // number of its successors so far, for their names
+	state      messages.ClusterState
+	osPID      int // pid; 0: none
+	ready      int
+	out        int  // shards that cannot reach Discord
+	assumed    bool // its shards count as READY without a report
+	restarts   int
+	history    plan.History
+	served     bool    // every shard was READY once since the start by an operator or MASTER
+	trouble    trouble // the trouble of this machine that keeps it from starting
+	passing    bool    // its restart has a passing cause and is not counted
+	fresh      bool    // its next start identifies
+	seq        int     // of the pending restart
+	cancel     func()  // of the pending restart
+	sweeping   bool    // processes of the last run could be left when the restart was set
+	ending     bool    // its stop was ordered
+	then       afterStop
 }
 
 // afterStop selects what happens to an entry once its actor has stopped.
@@ -205,7 +205,7 @@ func (s *Supervisor) onEntry(ctx actor.Context, verb string, id messages.Cluster
 }
 
 func (s *Supervisor) spawn(ctx actor.Context, e *entry) {
-	e.ending, e.served, e.history, e.restarts, e.ready, e.process, e.held, e.passing = false, false, plan.History{}, 0, 0, 0, held{}, false
+	e.ending, e.served, e.history, e.restarts, e.ready, e.osPID, e.trouble, e.passing = false, false, plan.History{}, 0, 0, 0, trouble{}, false
 	e.state = messages.ClusterSpawning
 	if e.fresh {
 		ctx.Send(s.addresses.Sessions, messages.ForgetSessions{Cluster: e.ID})
@@ -219,8 +219,8 @@ func (s *Supervisor) spawn(ctx actor.Context, e *entry) {
 func (s *Supervisor) spawnActor(ctx actor.Context, e *entry, successor bool) *actor.PID {
 	name := e.ID.String()
 	if successor {
-		e.names++
-		name = fmt.Sprintf("%s.%d", name, e.names)
+		e.successors++
+		name = fmt.Sprintf("%s.%d", name, e.successors)
 	}
 	pid, err := ctx.SpawnNamed(newCluster(s.w, s.addresses, s.options, s.pid, s.shared, s.manager, e.Cluster, successor), name)
 	if err != nil {
@@ -253,8 +253,8 @@ func (s *Supervisor) end(ctx actor.Context, e *entry, then afterStop) {
 // endFor ends a cluster as stop describes.
 func (s *Supervisor) endFor(ctx actor.Context, e *entry, then afterStop, stop messages.StopRun) {
 	s.stopRolling(ctx, e, "another order for the cluster")
-	if e.next != nil {
-		ctx.Send(e.next, messages.StopRun{})
+	if e.successor != nil {
+		ctx.Send(e.successor, messages.StopRun{})
 	}
 	if e.ending && e.pid != nil {
 		if e.then != remove {
@@ -296,15 +296,15 @@ func (s *Supervisor) terminated(ctx actor.Context, pid *actor.PID) {
 	switch {
 	case e == nil || s.stopping:
 		return
-	case same(pid, e.next):
-		e.next = nil
+	case same(pid, e.successor):
+		e.successor = nil
 	default:
 		e.pid = nil
 	}
 	switch {
-	case e.pid == nil && e.next != nil && e.then == startAgain:
+	case e.pid == nil && e.successor != nil && e.then == startAgain:
 		s.promote(ctx, e)
-	case e.pid == nil && e.next == nil:
+	case e.pid == nil && e.successor == nil:
 		s.ended(ctx, e)
 	}
 	s.settle(ctx)
@@ -321,12 +321,12 @@ func (s *Supervisor) ended(ctx actor.Context, e *entry) {
 	switch e.then {
 	case remove:
 		delete(s.entries, e.ID)
-		e.process, e.ready, e.out = 0, 0, 0
+		e.osPID, e.ready, e.out = 0, 0, 0
 		s.setState(ctx, e, messages.ClusterGone)
 	case startAgain:
 		s.spawn(ctx, e)
 	case keep:
-		e.process, e.ready, e.out = 0, 0, 0
+		e.osPID, e.ready, e.out = 0, 0, 0
 		if e.state != messages.ClusterFailed {
 			s.setState(ctx, e, messages.ClusterStopped)
 		}
@@ -340,7 +340,7 @@ func (s *Supervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 		return // a late report of an actor that was given up
 	}
 	more := m.Ready > e.ready
-	e.process, e.ready, e.out, e.assumed = m.PID, m.Ready, m.Out, m.Assumed
+	e.osPID, e.ready, e.out, e.assumed = m.PID, m.Ready, m.Out, m.Assumed
 	if m.State == messages.ClusterServing && !m.Assumed {
 		e.history = e.history.Served()
 	}
@@ -352,21 +352,21 @@ func (s *Supervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 
 // setState sets the state of a cluster and reports it.
 func (s *Supervisor) setState(ctx actor.Context, e *entry, state messages.ClusterState) {
-	if e.state = state; !e.held.holds(state) {
-		s.hold(ctx, e, held{})
+	if e.state = state; !e.trouble.persists(state) {
+		s.setTrouble(ctx, e, trouble{})
 	}
 	ctx.Send(s.addresses.Events, e.status())
 }
 
 // status returns the state of a cluster as an event.
 func (e *entry) status() messages.ClusterMoved {
-	return messages.ClusterMoved{Cluster: e.ID, Range: e.Shards, Shards: e.Shards.String(), State: e.state, PID: e.process, Ready: e.ready, Out: e.out, Restarts: e.restarts,
+	return messages.ClusterMoved{Cluster: e.ID, Range: e.Shards, Shards: e.Shards.String(), State: e.state, PID: e.osPID, Ready: e.ready, Out: e.out, Restarts: e.restarts,
 		Assumed: e.assumed && e.ready > 0}
 }
 
 func (s *Supervisor) entryOf(pid *actor.PID) *entry {
 	for _, e := range s.entries {
-		if same(pid, e.pid) || same(pid, e.next) {
+		if same(pid, e.pid) || same(pid, e.successor) {
 			return e
 		}
 	}

@@ -19,9 +19,9 @@ import (
 // end of the first search.
 const sweepWithin = time.Second
 
-// died reports whether a death is handled before the end of the search. Buckets that are held for a
-// bot stay held until none of its processes is left.
-func (c *Cluster) died(m runDied) bool {
+// beginsSweep reports whether a death is handled now, while the search for what the run left goes
+// on. Buckets that are held for a bot stay held until none of its processes is left.
+func (c *Cluster) beginsSweep(m runDied) bool {
 	if c.held > 0 {
 		return false
 	}
