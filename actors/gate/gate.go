@@ -29,7 +29,7 @@ type Gate struct {
 	options    Options
 	settings   messages.Settings
 	pacer      *plan.Pacer
-	hold       time.Time               // the own Pacer grants nothing before
+	hold       time.Time               // its own Pacer grants nothing before
 	requesters map[string]*actor.PID   // by the id of the request
 	requests   map[string]plan.Want    // sent to MASTER and unanswered, or refused by the share
 	deferred   map[string]time.Time    // when a refused request may be sent again, by its id
@@ -40,7 +40,7 @@ type Gate struct {
 	owed       []messages.PermitReport // of held buckets, for a MASTER that is away
 	ownShare
 	saving  bool
-	stale   bool // gate.json holds more than is in use
+	stale   bool // gate.json differs from the state
 	broken  bool // the last save failed
 	saveDue bool // its timer runs
 }
@@ -297,7 +297,7 @@ func (g *Gate) holdForGranted() {
 	g.pacer.Hold(g.hold)
 }
 
-// waiting lists every request that is not granted, oldest first.
+// waiting lists the requests that are not granted, oldest first.
 func (g *Gate) waiting() []plan.Want {
 	all := slices.Clone(g.pacer.Waiting())
 	for _, w := range g.requests {
@@ -320,7 +320,7 @@ func (g *Gate) register(ctx actor.Context, m messages.WantPermit) plan.Want {
 	return plan.Want{ID: m.ID, Owner: m.Cluster.String(), Shard: m.Shard, Cause: m.Cause, Since: time.Now(), Hold: m.Hold, Identifies: m.Identifies, Kept: m.Kept}
 }
 
-// next grants what the own Pacer allows now. It grants nothing before the fleet's settings are
+// next grants what its own Pacer allows now. It grants nothing before the fleet's settings are
 // known, from MASTER or from an earlier run of CONTROL.
 func (g *Gate) next(ctx actor.Context) {
 	if g.settings.ShardCount == 0 || g.settings.Halted {

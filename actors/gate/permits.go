@@ -31,19 +31,19 @@ type permit struct {
 	from      time.Time // valid from
 }
 
-// keeps reports whether the permit holds its bucket until it is reported back.
-func (p *permit) keeps() bool { return p.want.Hold > 0 }
+// holds reports whether the permit holds its bucket until it is reported back.
+func (p *permit) holds() bool { return p.want.Hold > 0 }
 
 // gateState is the content of gate.json.
 type gateState struct {
 	MaxConcurrency int                         `json:"max_concurrency"`
 	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
-	Holds          []keptBucket                `json:"holds,omitempty"` // not reported back
+	Holds          []heldBucket                `json:"holds,omitempty"` // not reported back
 	Share          messages.Share              `json:"share,omitzero"`
 }
 
-// keptBucket is a bucket that a cluster holds.
-type keptBucket struct {
+// heldBucket is a bucket that a cluster holds.
+type heldBucket struct {
 	ID      string              `json:"id"` // of its permit
 	Cluster messages.ClusterID  `json:"cluster"`
 	Bucket  int                 `json:"bucket"`
@@ -52,9 +52,9 @@ type keptBucket struct {
 
 // recall restores the holds of an earlier run of CONTROL, so that their clusters can release them.
 // Until is converted to the present clock.
-func (g *Gate) recall(kept []keptBucket) {
+func (g *Gate) recall(held []heldBucket) {
 	now := time.Now()
-	for _, k := range kept {
+	for _, k := range held {
 		until := g.pacer.Believed(g.W.FromWall(k.Until), now, plan.HoldMost)
 		if !until.After(now) {
 			continue
@@ -65,11 +65,11 @@ func (g *Gate) recall(kept []keptBucket) {
 	}
 }
 
-// kept lists every bucket that a cluster holds.
-func (g *Gate) kept() (all []keptBucket) {
+// heldBuckets lists every bucket that a cluster holds.
+func (g *Gate) heldBuckets() (all []heldBucket) {
 	for _, id := range slices.Sorted(maps.Keys(g.out)) {
-		if p := g.out[id]; p.keeps() {
-			all = append(all, keptBucket{id, clusterOf(p.want.Owner), p.bucket, g.W.AtWall(p.UseBefore)})
+		if p := g.out[id]; p.holds() {
+			all = append(all, heldBucket{id, clusterOf(p.want.Owner), p.bucket, g.W.AtWall(p.UseBefore)})
 		}
 	}
 	return all
@@ -112,7 +112,7 @@ func (g *Gate) save(ctx actor.Context) {
 	if g.saving || len(g.unsent) == 0 && !g.stale {
 		return
 	}
-	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: ShownBy(g.last, g.W.AtWall), Holds: g.kept(), Share: g.share})
+	data, err := json.Marshal(gateState{MaxConcurrency: g.settings.MaxConcurrency, LastIdentify: ShownBy(g.last, g.W.AtWall), Holds: g.heldBuckets(), Share: g.share})
 	if err != nil {
 		panic(err) // numbers only
 	}
@@ -180,7 +180,7 @@ func (g *Gate) used(ctx actor.Context, m messages.PermitUsed) bool {
 		g.giveBack(p, back)
 		g.reportShare(ctx)
 	}
-	if p.keeps() { // a hold is long: the next run of CONTROL need not wait for it
+	if p.holds() { // a hold is long: the next run of CONTROL need not wait for it
 		g.stale = true
 		g.save(ctx)
 	}
@@ -209,7 +209,7 @@ const owedMax = 4096
 // owe keeps the report of a held bucket while MASTER is away: if MASTER granted the hold it would
 // otherwise keep the bucket for minutes.
 func (g *Gate) owe(m messages.PermitUsed) {
-	if p := g.out[m.ID]; p != nil && p.keeps() && len(g.owed) < owedMax {
+	if p := g.out[m.ID]; p != nil && p.holds() && len(g.owed) < owedMax {
 		g.owed = append(g.owed, g.reportOf(m))
 	}
 }
