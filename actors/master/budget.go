@@ -13,15 +13,14 @@ import (
 
 // Waits while the budget is low.
 const (
-	// after this, at the latest, a request that was put off comes again
-	putOffMax    = time.Minute
+	putOffMax    = time.Minute // until a request that was put off comes again, at most
 	recountEvery = time.Minute // Discord is asked no more often, however many are put off
 )
 
-// putOff answers a machine that only the reserve is left of the day's identifies, or less than its
-// request needs.
+// putOff refuses a request that the day's budget does not allow: only the reserve is left, or less
+// than it needs.
 func (g *Governor) putOff(ctx actor.Context, a requester, w plan.Want, now time.Time) {
-	// it is lent to machines that are linked, and will not be lent again
+	// what it needs is lent to machines that are linked, and will not be lent again
 	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present() {
 		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
 		return
@@ -35,8 +34,8 @@ func (g *Governor) putOff(ctx actor.Context, a requester, w plan.Want, now time.
 	g.recount(ctx, now)
 }
 
-// look reports once that the budget is low, until there is more.
-func (g *Governor) look(ctx actor.Context, now time.Time) {
+// reportLow reports that the budget is low, once until there is more.
+func (g *Governor) reportLow(ctx actor.Context, now time.Time) {
 	held := 0
 	if g.largest > 0 {
 		held = g.withheld(now)

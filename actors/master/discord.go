@@ -12,7 +12,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file asks Discord, and keeps a refusal for MASTER's next run.
+// This file asks Discord, and saves a refusal for MASTER's next run.
 
 // statusUnauthorized is HTTP's for a token that Discord does not know.
 const statusUnauthorized = 401

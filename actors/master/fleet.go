@@ -29,7 +29,7 @@ type Fleet struct {
 	machines map[int]*actor.PID // of the links that were admitted
 }
 
-// What the fleet's World sends it.
+// Messages of the World, and of the owner of MASTER.
 type (
 	linkCame struct {
 		link     transport.Link
@@ -39,20 +39,20 @@ type (
 		response world.Response
 		err      error
 	}
-	// Stop ends MASTER: its links are closed, its actor ends.
+	// Stop closes the links and ends MASTER's actors.
 	Stop struct{}
 )
 
-// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+// May arrive after MASTER has stopped.
 func (discordAnswered) IgnoreDeadLetterLogging() {}
 
-// raised (machine or governor → fleet): an event to raise.
+// raised (machine or governor → fleet) holds an event to raise.
 type raised struct{ event messages.Event }
 
-// later is a timer of the fleet's.
+// later is a timer that fleet.Fleet set.
 type later struct{ event fleet.Event }
 
-// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+// May arrive after MASTER has stopped.
 func (later) IgnoreDeadLetterLogging() {}
 
 // New returns the props of MASTER's root actor. Stop it with Stop.
@@ -130,7 +130,7 @@ func (f *Fleet) authorized(g transport.Greeting) bool {
 	return subtle.ConstantTimeCompare([]byte(g.Authorization), []byte(f.options.Authorization.Reveal())) == 1
 }
 
-// step takes an event, and carries out what follows from it.
+// step passes an event to fleet.Fleet and carries out the effects.
 func (f *Fleet) step(ctx actor.Context, e fleet.Event) {
 	before := f.fleet.State()
 	for _, effect := range f.fleet.Step(e, time.Now()) {
@@ -194,7 +194,7 @@ func (f *Fleet) admit(ctx actor.Context, e fleet.Admit) {
 	f.machines[e.Link] = f.spawn(ctx, newMachine(f.W, name, e.Source, e.Link, f.links[e.Link], addresses, f.options.Heartbeat), name)
 }
 
-// spawn spawns a child whose name is used once.
+// spawn spawns a child. Its name is used once.
 func (f *Fleet) spawn(ctx actor.Context, props *actor.Props, name string) *actor.PID {
 	pid, err := ctx.SpawnNamed(props, name)
 	if err != nil {
@@ -212,16 +212,16 @@ func (f *Fleet) raise(e messages.Event) {
 	}
 }
 
-// shown (fleet → governor): a view that lacks the budget, and the receiver of it.
+// shown (fleet → governor) holds a view without the budget, and its receiver.
 type shown struct {
 	view   messages.FleetView
 	answer func(messages.FleetView)
 }
 
-// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+// May arrive after MASTER has stopped.
 func (shown) IgnoreDeadLetterLogging() {}
 
-// show answers a request for a view; the governor knows the budget.
+// show answers a request for a view. The governor adds the budget.
 func (f *Fleet) show(ctx actor.Context, m messages.GetFleetView) {
 	view := f.fleet.View(time.Now())
 	if f.governor == nil {
@@ -231,7 +231,7 @@ func (f *Fleet) show(ctx actor.Context, m messages.GetFleetView) {
 	ctx.Send(f.governor, shown{view, m.Answer})
 }
 
-// show completes a view.
+// show adds the budget to a view and answers the request for it.
 func (g *Governor) show(m shown) {
 	now := time.Now()
 	if b := g.budget.At(now); b.Total > 0 {

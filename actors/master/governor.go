@@ -108,7 +108,7 @@ func (g *Governor) governing(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		g.asked = now // by the parent
-		g.again(ctx, now)
+		g.nextWatchdog(ctx, now)
 	case permitRequest:
 		g.request(ctx, m, now)
 	case report:
@@ -129,12 +129,12 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.left(m)
 	case world.Recovered:
 		g.pacer.Hold(g.quietUntil) // an inherited report may be what was lost
-		g.again(ctx, now)
+		g.nextWatchdog(ctx, now)
 		g.next(ctx, now)
 	case watchdog:
 		if m == g.watchdog {
-			g.again(ctx, now)
-			g.lookAfter(ctx, now)
+			g.nextWatchdog(ctx, now)
+			g.recountDue(ctx, now)
 		}
 	case hasNone:
 		g.takesNone(m.source)
@@ -164,8 +164,8 @@ func (g *Governor) governing(ctx actor.Context) {
 	}
 }
 
-// again asks for the next watchdog, in place of any before.
-func (g *Governor) again(ctx actor.Context, now time.Time) {
+// nextWatchdog asks for the next watchdog, in place of any before.
+func (g *Governor) nextWatchdog(ctx actor.Context, now time.Time) {
 	g.watchdog.chain++
 	g.lastTick = now
 	g.After(ctx, watchdogEvery, g.watchdog)
@@ -215,11 +215,11 @@ func (g *Governor) halted(ctx actor.Context) {
 		g.show(m)
 	case watchdog:
 		if m == g.watchdog {
-			g.again(ctx, time.Now())
+			g.nextWatchdog(ctx, time.Now())
 		}
 	case world.Recovered:
 		g.pacer.Hold(g.quietUntil)
-		g.again(ctx, time.Now())
+		g.nextWatchdog(ctx, time.Now())
 	case fleet.Halt, world.Timeout:
 	default:
 		g.Unexpected(ctx)
@@ -244,7 +244,7 @@ func (g *Governor) request(ctx actor.Context, m permitRequest, now time.Time) {
 		g.spend(w)
 	}
 	if kept {
-		g.heldAt = now
+		g.unpacedAt = now
 		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(g.W.AtSteady(now))}})
 		return
 	}
@@ -253,7 +253,7 @@ func (g *Governor) request(ctx actor.Context, m permitRequest, now time.Time) {
 		return
 	}
 	g.doubt(w.Cause, now)
-	g.held(ctx, w, now)
+	g.startsUnpaced(ctx, w, now)
 	g.requesters[w.ID] = requester{m.source, ctx.Sender(), r.ID}
 	g.pacer.Ask(w)
 	g.next(ctx, now)
@@ -337,7 +337,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 			g.spend(grant.Want)
 			ctx.Send(a.machine, deliver{g.answer(a.id, grant, now)})
 		}
-		g.look(ctx, now)
+		g.reportLow(ctx, now)
 		if !again {
 			if wake = g.wakeToAsk(wake, now); !wake.IsZero() {
 				g.In(ctx, wake.Sub(now))

@@ -27,7 +27,7 @@ type Machine struct {
 	source   string
 	number   int // of the link
 	link     transport.Link
-	place    *messages.Place // as sent last
+	place    *messages.Place // sent last
 	interval time.Duration
 	beats    bool // it announced heartbeats
 	informs  bool // it reports by info what it serves
@@ -35,7 +35,7 @@ type Machine struct {
 	counted  fleet.Counted // sent last
 	dropped  int           // packets that could not be read
 	peer     plan.Quota    // of the CONTROL's reports
-	frames   plan.Share    // of MASTER
+	frames   plan.Share    // its share of MASTER: frames that are read
 	transit  plan.Transit
 	share    *messages.Share // of the day's budget; nil: it was lent none
 }
@@ -43,7 +43,8 @@ type Machine struct {
 // addresses are the actors that a machine sends to.
 type addresses struct{ fleet, governor, sessions *actor.PID }
 
-// deadAfter is the time beyond its interval for which a CONTROL may be silent (seed).
+// deadAfter is the time beyond its interval for which a CONTROL may be silent (PROTOCOL B1,
+// Clocks).
 const deadAfter = 15 * time.Second
 
 // Messages from a machine's link.
@@ -57,9 +58,9 @@ func (linkEnded) IgnoreDeadLetterLogging() {}
 
 // Messages from MASTER's other actors.
 type (
-	// greet: the fleet's settings, to be sent.
+	// greet holds the fleet's settings for the CONTROL.
 	greet struct{ initialise messages.Initialise }
-	// deliver: a packet to be sent.
+	// deliver holds a packet for the CONTROL.
 	deliver struct{ packet messages.FromMaster }
 	// closeWith ends the link with a code.
 	closeWith struct {
@@ -68,14 +69,14 @@ type (
 	}
 )
 
-// IgnoreDeadLetterLogging: the machine may have parted a moment before.
+// May arrive after the link has ended.
 func (greet) IgnoreDeadLetterLogging()     {}
 func (deliver) IgnoreDeadLetterLogging()   {}
 func (closeWith) IgnoreDeadLetterLogging() {}
 
-func newMachine(w *world.World, name, source string, number int, link transport.Link, h addresses, interval time.Duration) *actor.Props {
+func newMachine(w *world.World, name, source string, number int, link transport.Link, a addresses, interval time.Duration) *actor.Props {
 	return w.Spawn(name, func() actor.Actor {
-		m := &Machine{addresses: h, source: source, number: number, link: link, interval: interval, peer: plan.Peer(), frames: framesOfOne}
+		m := &Machine{addresses: a, source: source, number: number, link: link, interval: interval, peer: plan.Peer(), frames: framesPerMachine}
 		m.Begin(w, w.Log.With().Str("actor", "machine").Str("source", source).Logger(), "greeting", m.greeting)
 		return m
 	})
@@ -128,10 +129,10 @@ func (m *Machine) terminal(ctx actor.Context) {}
 func (m *Machine) always(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case frameCame:
-		m.took(ctx)
+		m.readOn(ctx)
 		m.frame(ctx, msg.frame)
-	case tookDue:
-		m.took(ctx)
+	case readOnDue:
+		m.readOn(ctx)
 	case linkEnded:
 		m.gone(ctx, msg.err)
 	case closeWith:
@@ -194,16 +195,16 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 			ctx.Send(m.fleet, fleet.Serves{Source: m.source, Link: m.number, Ranges: p.Ranges})
 		}
 	case messages.PermitRequest:
-		m.sent(p.Now)
+		m.sentAt(p.Now)
 		if !m.informs { // it knows what it has
 			ctx.Send(m.governor, used{source: m.source, inherited: true})
 		}
 		ctx.Request(m.governor, permitRequest{m.source, p})
 	case messages.PermitReport:
-		ctx.Send(m.governor, report{m.source, p, m.sent(p.Now)})
+		ctx.Send(m.governor, report{m.source, p, m.sentAt(p.Now)})
 	case messages.MasterError:
 		if times := m.times(); times > 0 {
-			ctx.Send(m.fleet, raised{messages.MachineReported{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: shards(p.Shards), Err: p.Message, Times: plan.Times(times)}})
+			ctx.Send(m.fleet, raised{messages.MachineReported{Source: m.source, Kind: p.Kind, CloseCode: p.Code, Shards: rangeText(p.Shards), Err: p.Message, Times: plan.Times(times)}})
 		}
 	case messages.Fatal:
 		ctx.Send(m.fleet, fleet.Fatal{Source: m.source, Packet: p, Times: m.times()})
@@ -214,35 +215,35 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	}
 }
 
-// framesOfOne is one CONTROL's share of MASTER: at once, the requests of all shards of the largest
-// machine. Beyond it, its link is read no faster than that, and its own packets wait.
-var framesOfOne = plan.Share{Burst: 20_000, PerSecond: 5_000}
+// framesPerMachine limits how fast MASTER reads the packets of one CONTROL. The burst has room for
+// the requests of all shards of the largest machine; packets beyond it wait in the link.
+var framesPerMachine = plan.Share{Burst: 20_000, PerSecond: 5_000}
 
-// tookDue is the time to read on.
-type tookDue struct{}
+// readOnDue is the timer of readOn.
+type readOnDue struct{}
 
-// IgnoreDeadLetterLogging: it may arrive after the machine has parted.
-func (tookDue) IgnoreDeadLetterLogging() {}
+// May arrive after the link has ended.
+func (readOnDue) IgnoreDeadLetterLogging() {}
 
-// took makes room for the next frame, as the machine's share allows.
-func (m *Machine) took(ctx actor.Context) {
+// readOn lets the link deliver the next frame, at once or when the share allows it.
+func (m *Machine) readOn(ctx actor.Context) {
 	if now := time.Now(); !m.frames.Take(now) {
-		m.After(ctx, m.frames.Wait(now), tookDue{})
+		m.After(ctx, m.frames.Wait(now), readOnDue{})
 		return
 	}
 	m.link.Ack()
 }
 
-// times returns how many errors of the CONTROL the next event covers; 0: raise none, for a CONTROL
-// may err without end.
+// times returns how many errors of the CONTROL the next event covers. 0: raise none; a CONTROL may
+// send errors without end.
 func (m *Machine) times() int {
 	times, _ := m.peer.Pass(time.Now())
 	return times
 }
 
-// used returns when the machine's buckets were used last, by MASTER's clock: never sooner than it
-// was, where the machine reports its own. It is inherited where the machine has anything, and was
-// given nothing in this run.
+// used returns when the machine's buckets were used last, by MASTER's clock, and never too early if
+// the machine reports its own clock. It is inherited if the machine has anything although it was
+// assigned nothing in this run.
 func (m *Machine) used(p messages.Info) used {
 	u := used{source: m.source, most: plan.HoldFor, last: map[int]time.Time{}, informs: true, beats: m.beats, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
 	now := time.Now()
@@ -258,9 +259,9 @@ func (m *Machine) used(p messages.Info) used {
 	return u
 }
 
-// sent returns the latest moment at which a packet with this time of CONTROL's clock, if any, can
-// have been sent.
-func (m *Machine) sent(at *messages.UnixMillis) time.Time {
+// sentAt returns the latest moment at which a packet with this time of CONTROL's clock can have
+// been sent; nil: it has none.
+func (m *Machine) sentAt(at *messages.UnixMillis) time.Time {
 	now := time.Now()
 	if at == nil {
 		return now
@@ -285,7 +286,7 @@ func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	}
 }
 
-// alive records a sign of life: the next one is due within the interval and 15 s.
+// alive records a sign of life. The next one is due within the interval and deadAfter.
 func (m *Machine) alive(ctx actor.Context) {
 	if m.beats && m.State() == "linked" {
 		m.In(ctx, m.interval+deadAfter)
@@ -295,14 +296,14 @@ func (m *Machine) alive(ctx actor.Context) {
 func (m *Machine) send(p messages.FromMaster) {
 	frame, err := codec.EncodeFromMaster(p)
 	if err != nil {
-		panic(err) // a packet of its own
+		panic(err) // MASTER made the packet
 	}
 	if err := m.link.Send(frame); err != nil {
 		m.Log.Debug().Err(err).Msg("packet not sent") // the link's end follows
 	}
 }
 
-func shards(r *messages.ShardRange) string {
+func rangeText(r *messages.ShardRange) string {
 	if r == nil {
 		return ""
 	}

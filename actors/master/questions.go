@@ -12,15 +12,15 @@ import (
 )
 
 // This file decides when the governor has Discord asked before it grants: max_concurrency may have
-// changed, above all after Discord threw out sessions, and a grant by the old one breaks the limit.
+// changed, above all after Discord ended sessions, and a grant by the old one breaks the limit.
 
 // questions holds the governor's state of asking Discord.
 type questions struct {
-	asks    bool      // Discord, at all
+	asks    bool      // Discord is asked at all
 	follows bool      // max_concurrency is Discord's, not set by hand
-	posed   time.Time // when the question under way was sent; zero: there is none
-	heard   time.Time // when the question was sent that was answered last
-	refused time.Time // when one was last not answered
+	posed   time.Time // when the question under way was sent; zero: none
+	heard   time.Time // when the last answered question was sent
+	refused time.Time // when a question last failed
 	doubted time.Time // when Discord was last found to have ended a session
 }
 
@@ -41,7 +41,7 @@ func (q *questions) answered(now time.Time) {
 
 func (q *questions) failed(now time.Time) { q.posed, q.refused = time.Time{}, now }
 
-// doubt records that Discord ended a session: its earlier answers may hold no longer.
+// doubt records that Discord ended a session, so that its earlier answers may be outdated.
 func (q *questions) doubt(cause messages.IdentifyCause, now time.Time) {
 	if cause == messages.CauseReidentify && now.Sub(q.heard) > trustedFor {
 		q.doubted = now
@@ -53,8 +53,8 @@ func (q *questions) fresh(at time.Time) bool {
 	return !q.follows || q.heard.After(q.doubted) && at.Sub(q.heard) <= answerFor
 }
 
-// consult asks Discord where the next grant needs it, and returns how long that grant has to wait
-// for the answer; 0: it need not.
+// consult asks Discord if the next grant needs it, and returns how long that grant waits for the
+// answer; 0: not.
 func (g *Governor) consult(ctx actor.Context, now time.Time) (wait time.Duration) {
 	at := g.pacer.Soonest(now)
 	if at.IsZero() || at.Sub(now) > askAhead || g.fresh(at) {
@@ -73,7 +73,7 @@ func (g *Governor) consult(ctx actor.Context, now time.Time) (wait time.Duration
 	return max(answerWithin-now.Sub(g.posed), 0)
 }
 
-// wakeToAsk is wake, or sooner, when Discord has to be asked for the next grant.
+// wakeToAsk returns wake, or an earlier time to ask Discord for the next grant.
 func (g *Governor) wakeToAsk(wake, now time.Time) time.Time {
 	at := g.pacer.Soonest(now)
 	if at.IsZero() || g.fresh(at) || !g.posed.IsZero() || now.Sub(g.refused) < refusedFor {
@@ -85,7 +85,7 @@ func (g *Governor) wakeToAsk(wake, now time.Time) time.Time {
 	return wake
 }
 
-// repace takes another max_concurrency. Every machine was greeted with it before.
+// repace adopts another max_concurrency, which every machine has been sent.
 func (g *Governor) repace(m fleet.Repace, now time.Time) {
 	g.pacer = g.pacer.Repaced(m.MaxConcurrency, now)
 }
@@ -93,8 +93,8 @@ func (g *Governor) repace(m fleet.Repace, now time.Time) {
 // arrives is the longest time an identify may take from its report here to Discord.
 const arrives = 2 * time.Second
 
-// count begins a question to Discord: its answer may leave out identifies on their way to it, and
-// those granted until then.
+// count begins a question to Discord. Its answer may leave out identifies on their way to Discord
+// and those granted before it comes.
 func (g *Governor) count(now time.Time) {
 	g.arrived(now)
 	g.loans.beginCount()

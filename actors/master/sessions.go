@@ -8,17 +8,17 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Sessions keeps the last session of every shard, as the machine that has the shard reports it
-// (PROTOCOL B1, op 11). A machine that is given a range gets its sessions with the order.
+// Sessions keeps the last session of every shard, as reported by the machine that has the shard
+// (PROTOCOL B1, op 11). The order that grants a range carries its sessions.
 type Sessions struct {
 	world.States
 	shards  []kept             // by shard
-	origins map[origin]*origin // each once
+	origins map[origin]*origin // one value for all shards of an origin
 }
 
-// kept is the session of one shard: a fleet has many, and few distinct origins.
+// kept is the session of one shard. A fleet has many, of few origins.
 type kept struct {
-	owner  string // the source of the machine that has the shard; "": none was given it, and any may report
+	owner  string // source of the machine that has the shard; "": none, and any may report
 	id     string // "": none
 	seq    int64
 	at     messages.UnixMillis
@@ -32,7 +32,7 @@ type origin struct {
 	count                  int
 }
 
-// originsMax bounds how many of them are kept: a bot has a handful.
+// originsMax bounds the origins: a bot has a handful.
 const originsMax = 10_000
 
 // shardsMax bounds the shards of a fleet, as the link does.
@@ -40,12 +40,12 @@ const shardsMax = 1_000_000
 
 // Messages from the fleet and its machines.
 type (
-	// moved: a machine reports its sessions.
+	// moved holds the sessions that a machine reports.
 	moved struct {
 		source string
 		packet messages.SessionsMoved
 	}
-	// order: an order for a machine; a connect gets its sessions here.
+	// order holds an order for a machine. A connect gets its sessions here.
 	order struct {
 		machine *actor.PID
 		packet  messages.FromMaster
@@ -68,7 +68,7 @@ func (s *Sessions) keeping(ctx actor.Context) {
 			s.keep(m.source, one)
 		}
 		for _, shard := range m.packet.Gone {
-			if k := s.of(shard); k != nil && k.of(m.source) {
+			if k := s.of(shard); k != nil && k.mayReport(m.source) {
 				k.id = ""
 			}
 		}
@@ -89,8 +89,8 @@ func (s *Sessions) keeping(ctx actor.Context) {
 	}
 }
 
-// of reports whether a machine may report a shard.
-func (k *kept) of(source string) bool { return k.owner == source || k.owner == "" }
+// mayReport reports whether a machine may report a shard.
+func (k *kept) mayReport(source string) bool { return k.owner == source || k.owner == "" }
 
 // of returns what is known of a shard, nil for one that cannot exist.
 func (s *Sessions) of(shard int) *kept {
@@ -106,7 +106,7 @@ func (s *Sessions) of(shard int) *kept {
 // keep takes a machine's report of one session. A report older than what is known changes nothing.
 func (s *Sessions) keep(source string, one messages.Session) {
 	k := s.of(one.Shard)
-	if k == nil || !k.of(source) || k.id == one.SessionID && one.Seq < k.seq {
+	if k == nil || !k.mayReport(source) || k.id == one.SessionID && one.Seq < k.seq {
 		return
 	}
 	if k.id != one.SessionID || one.ResumeGatewayURL != "" {

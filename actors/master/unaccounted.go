@@ -11,15 +11,15 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file handles identifies that were not granted: a bot that asks for no permits begins
-// sessions as it likes, and another program may use the token. Only Discord counts them, so it is
-// asked more often while there are signs of trouble.
+// This file detects identifies that were not granted: those of a bot that asks for no permits, or
+// of another program with the token. Only Discord counts them, so it is asked more often while
+// there are signs of trouble.
 
-// watch holds the governor's counts of them.
+// watch holds the counts of such identifies.
 type watch struct {
-	heldAt     time.Time // when a bot that cannot ask had its buckets last; zero: there is none
+	unpacedAt  time.Time // when a bot that cannot ask had its buckets last; zero: there is none
 	counted    int       // identifies that were left by Discord's last answer
-	missing    int       // that were not granted, since that was last reported
+	missing    int       // identifies that were not granted, since the last report of them
 	reportedAt time.Time
 }
 
@@ -33,21 +33,21 @@ const (
 	reportEvery = 10 * time.Minute
 )
 
-// held records that a bot which cannot ask is about to be started. A process that died may have
-// died of what it did to Discord.
-func (g *Governor) held(ctx actor.Context, w plan.Want, now time.Time) {
+// startsUnpaced records that a bot which cannot ask for permits is about to start. After a crash it
+// has Discord asked at once: its identifies may be why it died.
+func (g *Governor) startsUnpaced(ctx actor.Context, w plan.Want, now time.Time) {
 	if w.Hold == 0 {
 		return
 	}
-	g.heldAt = now
+	g.unpacedAt = now
 	if w.Cause == messages.CauseCrash {
 		g.recount(ctx, now)
 	}
 }
 
-// lookAfter has Discord asked when it is time.
-func (g *Governor) lookAfter(ctx actor.Context, now time.Time) {
-	unwell := !g.heldAt.IsZero() && now.Sub(g.heldAt) < troubleFor
+// recountDue has Discord asked if it is time.
+func (g *Governor) recountDue(ctx actor.Context, now time.Time) {
+	unwell := !g.unpacedAt.IsZero() && now.Sub(g.unpacedAt) < troubleFor
 	if g.budget.Total > 0 && (unwell || g.uncounted() || now.Sub(g.asked) >= watchEvery) {
 		g.recount(ctx, now)
 	}
@@ -66,6 +66,6 @@ func (g *Governor) account(ctx actor.Context, m fleet.Budget, now time.Time) {
 		return
 	}
 	ctx.Send(g.fleet, raised{messages.IdentifyUnaccounted{Unaccounted: g.missing, Granted: fell - missing, Remaining: m.Remaining, Total: m.Total,
-		Likely: plan.UnaccountedBecause(g.missing, g.shards, !g.heldAt.IsZero())}})
+		Likely: plan.UnaccountedBecause(g.missing, g.shards, !g.unpacedAt.IsZero())}})
 	g.missing, g.reportedAt = 0, now
 }
