@@ -170,6 +170,17 @@ func watch(system *actor.ActorSystem, pid *actor.PID) <-chan struct{} {
 	return gone
 }
 
+// botFolders returns CONTROL's folders in which a bot's files are created.
+func botFolders(c *config.Config, protocol messages.Protocol, logs string) (dirs []string) {
+	if protocol == messages.ProtocolSDK {
+		dirs = append(dirs, c.Sockets.Dir)
+	}
+	if logs != "" {
+		dirs = append(dirs, logs)
+	}
+	return dirs
+}
+
 // controlOptions returns the actors' options of a configuration.
 func controlOptions(c *config.Config, logs string, behaviours []world.Behaviour) actors.Options {
 	hostname, err := os.Hostname()
@@ -189,7 +200,7 @@ func controlOptions(c *config.Config, logs string, behaviours []world.Behaviour)
 		Cluster: cluster.Options{
 			Command: c.Cluster.Command, Runner: runner, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
 			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs, Owner: ownerName(c),
-			Folders:  slices.DeleteFunc([]string{c.Sockets.Dir, logs}, func(dir string) bool { return dir == "" }),
+			Folders:  botFolders(c, protocol, logs),
 			Protocol: protocol, Ready: cluster.ReadyRule(ready), Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
 			StopGrace: c.Cluster.StopGrace, KillGrace: c.Cluster.KillGrace,

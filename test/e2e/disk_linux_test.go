@@ -68,6 +68,25 @@ func TestDiskFull(t *testing.T) {
 	p.stop()
 }
 
+// No socket can be created: the clusters wait until it can, and none is given up.
+func TestSocketsFull(t *testing.T) {
+	t.Parallel()
+	dir := mount(t, 0, "size=64k,nr_inodes=2,mode=0700") // room for one
+	p := role(t, lonely(settings{"state.dir": folder(t), "sockets.dir": dir}), "ready")
+	held := p.line("cluster.held")
+	if err, _ := held["err"].(string); !strings.Contains(err, dir) || !strings.Contains(err, "no space left on device") {
+		t.Errorf("%v", held)
+	}
+	if died := p.lines("cluster.died"); len(died) > 0 {
+		t.Errorf("a bot was started without room for its socket: %v", died)
+	}
+	if err := syscall.Mount("e2e", dir, "tmpfs", syscall.MS_REMOUNT, "nr_inodes=0"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	p.stop()
+}
+
 // A bot fills the disk: its output is cut all the same, for that needs no space, and it writes on.
 func TestLogsOnAFullDisk(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ var (
 	ErrNotExecutable = errors.New("program cannot be executed")
 	ErrDir           = errors.New("working directory cannot be entered")
 	ErrOutput        = errors.New("output cannot be opened")
-	ErrFolder        = errors.New("folder cannot be made")
+	ErrFolder        = errors.New("folder cannot be made or used")
 )
 
 // SpecError reports that a Spec cannot be started as it is: no retry helps, an operator must change
@@ -82,18 +82,35 @@ func executable(spec Spec, path string) error {
 }
 
 // makeFolders creates folders that the process needs and that were removed: logind removes
-// XDG_RUNTIME_DIR with the last login, and cleaners remove old files.
+// XDG_RUNTIME_DIR with the last login, and cleaners remove old files. It checks that a file can be
+// created in each, since a bot that cannot create its socket ends as if it were broken.
 func makeFolders(dirs []string) error {
 	for _, dir := range dirs {
-		switch err := os.MkdirAll(dir, 0o700); {
+		rule, err := "is gone and cannot be made again: ", os.MkdirAll(dir, 0o700)
+		if err == nil {
+			rule, err = "takes no file: ", probe(dir)
+		}
+		switch {
 		case err == nil:
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EROFS):
-			return &SpecError{Thing: "folder", Value: dir, Rule: "is gone and cannot be made again: " + err.Error(), Kind: ErrFolder}
+			return &SpecError{Thing: "folder", Value: dir, Rule: rule + err.Error(), Kind: ErrFolder}
 		default: // a full disk: it may pass
 			return fmt.Errorf("folder %q: %w", dir, err)
 		}
 	}
 	return nil
+}
+
+// probe creates a file in dir and removes it. Its name is always the same, so that the error is the
+// same at every try; starts at one time may share the file.
+func probe(dir string) error {
+	path := filepath.Join(dir, ".probe")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	_ = os.Remove(path) // another start may have removed it
+	return f.Close()
 }
 
 // checkDir returns the reason why dir cannot be a working directory.
@@ -154,7 +171,7 @@ func Cure(err error) string {
 		{ErrNotFound, "put the program back, or correct cluster.command"},
 		{ErrNotExecutable, "make the program executable, or correct cluster.command"},
 		{ErrDir, "put the folder back, or correct cluster.dir"},
-		{ErrFolder, "allow this user to create it; folders below XDG_RUNTIME_DIR are removed with the last login: loginctl enable-linger, or set sockets.dir"},
+		{ErrFolder, "allow this user to create it and to write there; folders below XDG_RUNTIME_DIR are removed with the last login: loginctl enable-linger, or set sockets.dir"},
 		{ErrOutput, "allow this user to write there, or set state.dir"},
 		{syscall.ENOSPC, "make room on the disk"},
 		{syscall.EDQUOT, "make room on the disk"},

@@ -41,7 +41,7 @@ type Spec struct {
 	// session they are; "": only the group ends
 	Mark string
 
-	Folders []string // created, 0700, if missing: the process needs them
+	Folders []string // the process creates files there; created, 0700, if missing
 }
 
 // Exit describes how a process ended.

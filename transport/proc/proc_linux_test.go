@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"testing"
@@ -71,5 +72,16 @@ func TestChildrenCostNoThreads(t *testing.T) {
 	for i, p := range processes {
 		p.Signal(syscall.SIGKILL)
 		receive(t, exits[i])
+	}
+}
+
+// A folder in which no file can be created is the machine's problem, and not the bot's.
+func TestFolderTakesNoFile(t *testing.T) {
+	leakless(t)
+	ch, _ := begin(Spec{Argv: []string{"true"}, Folders: []string{"/proc"}})
+	s := receive(t, ch)
+	want := `folder "/proc": takes no file: open /proc/.probe: no such file or directory`
+	if s.process != nil || !errors.Is(s.err, ErrFolder) || s.err.Error() != want {
+		t.Errorf("got  %v\nwant %s", s.err, want)
 	}
 }
