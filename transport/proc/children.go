@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// expected are the pids of our children that a goroutine here waits for; ReapOrphans leaves them
+// expected holds the pids of our children that a goroutine here waits for; ReapOrphans leaves them
 // alone. Forks hold the lock shared until the pid is recorded, so that no child is dead and
 // unknown.
 var expected = struct {
@@ -27,15 +27,14 @@ func expect(fork func() (pid int, err error)) (int, error) {
 	return pid, err
 }
 
-// reaped ends expect.
+// reaped removes a pid that expect recorded.
 func reaped(pid int) {
 	expected.noting.Lock()
 	defer expected.noting.Unlock()
 	delete(expected.pids, pid)
 }
 
-// Run is c.Run for a program that may run as pid 1: it gets the exit of c, which ReapOrphans leaves
-// alone.
+// Run runs c like c.Run in a program that may be pid 1: ReapOrphans does not take the exit of c.
 func Run(c *exec.Cmd) error {
 	pid, err := expect(func() (int, error) {
 		if err := c.Start(); err != nil {

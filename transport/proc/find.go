@@ -39,7 +39,7 @@ func Find(m Mark, done func(Process, error)) (cancel func()) {
 	return p.cancel
 }
 
-// adopt runs one search, and watches the process that it found.
+// adopt runs one search and watches the process that it found.
 func (p *process) adopt(m Mark, done func(Process, error)) {
 	found, err := p.find(m)
 	p.mu.Lock()
@@ -51,7 +51,7 @@ func (p *process) adopt(m Mark, done func(Process, error)) {
 	case cancelled:
 		done(nil, ErrCancelled)
 	default:
-		found.change()
+		found.disown()
 		done(found, nil)
 	}
 	if found == p {
@@ -59,9 +59,9 @@ func (p *process) adopt(m Mark, done func(Process, error)) {
 	}
 }
 
-// find returns p once it has the process, or the one that watches it already.
+// find returns p with the process that it found, or the value that watches that process already.
 func (p *process) find(m Mark) (*process, error) {
-	if other := again(m); other != nil {
+	if other := alreadyWatched(m); other != nil {
 		return other.stillThere()
 	}
 	p.oomsAt = p.ooms.count()
@@ -77,7 +77,7 @@ func (p *process) find(m Mark) (*process, error) {
 		return nil, err
 	}
 	p.child, p.alive = c, true
-	if other := hold(p); other != p {
+	if other := register(p); other != p {
 		c.forget()
 		return other.stillThere()
 	}
@@ -107,22 +107,22 @@ func (p *process) stillThere() (*process, error) {
 	return nil, &GoneError{*p.exit}
 }
 
-// change makes the next caller of Wait the owner.
-func (p *process) change() {
+// disown makes the next caller of Wait the owner.
+func (p *process) disown() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.found, p.died, p.exited = true, nil, nil
 }
 
-// watched is every process that a goroutine waits for, by pid: a second waiter would take its exit
-// away.
+// watched holds the processes that a goroutine waits for, by pid: a second waiter would take the
+// exit of one.
 var watched = struct {
 	sync.Mutex
 	by map[int]*process
 }{by: map[int]*process{}}
 
-// hold records that p is watched, and returns p, or the one that watches this process already.
-func hold(p *process) *process {
+// register records that p is watched. It returns p, or the value that watches this process already.
+func register(p *process) *process {
 	watched.Lock()
 	defer watched.Unlock()
 	if other := watched.by[p.child.pid]; other != nil && other.child.started == p.child.started {
@@ -132,8 +132,8 @@ func hold(p *process) *process {
 	return p
 }
 
-// drop undoes hold.
-func drop(p *process) {
+// unregister undoes register.
+func unregister(p *process) {
 	watched.Lock()
 	defer watched.Unlock()
 	if watched.by[p.child.pid] == p {
@@ -141,8 +141,8 @@ func drop(p *process) {
 	}
 }
 
-// again returns the process of m that is watched already; nil for none.
-func again(m Mark) *process {
+// alreadyWatched returns the watched process of m; nil: none.
+func alreadyWatched(m Mark) *process {
 	watched.Lock()
 	defer watched.Unlock()
 	if p := watched.by[m.PID]; p != nil && p.child.started == m.Started {

@@ -87,8 +87,8 @@ func (c *child) forget() {
 	}
 }
 
-// left is ended, for a foreign process.
-func (c child) left() bool {
+// foreignEnded reports whether a foreign process has ended.
+func (c child) foreignEnded() bool {
 	if c.pidfd >= 0 {
 		fds := []unix.PollFd{{Fd: int32(c.pidfd), Events: unix.POLLIN}}
 		n, err := unix.Poll(fds, 0)
@@ -98,9 +98,9 @@ func (c child) left() bool {
 	return errors.Is(err, ErrGone) || err == nil && (started != c.started || state == 'Z')
 }
 
-// taken reports whether the pid belongs to another process now. It cannot while the leader or a
+// pidReused reports whether the pid belongs to another process now. It cannot while the leader or a
 // member of its group exists.
-func (c child) taken() bool {
+func (c child) pidReused() bool {
 	if !c.foreign {
 		return false
 	}
@@ -143,8 +143,8 @@ func readProc(pid int, name string) (string, error) {
 	return string(text), nil
 }
 
-// goneOr returns ErrGone if err is due to the end of a process, else err; without /proc the same
-// error means nothing.
+// goneOr returns ErrGone if err is due to the end of a process, else err. fs.ErrNotExist alone does
+// not show it: /proc may be missing.
 func goneOr(pid int, err error) error {
 	if errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrNotExist) && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return ErrGone

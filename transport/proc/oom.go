@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// oomCounter is the number of times that the kernel's out-of-memory killer killed a process of our
-// cgroup, ours and our children's alike, whatever limit was hit. The kernel counts before it kills,
+// oomCounter reads how often the kernel's out-of-memory killer killed a process of our cgroup, ours
+// and our children's alike, whatever limit was hit. The kernel counts before it kills,
 // so a count read after an exit includes it.
 type oomCounter struct {
 	path string // memory.events of a cgroup v2; "" where there is none

@@ -12,11 +12,12 @@
 //
 //	start.go                        Start, and the goroutine of each process
 //	find.go, find_linux.go          Find
-//	carriers_linux.go               processes with an entry in their environment
+//	environ_linux.go                processes with an entry in their environment
 //	output.go                       the output file and its tail
 //	oom.go                          kills by the kernel's out-of-memory killer
 //	children.go, reap_linux.go      children to reap
 //	errors.go                       reasons of a failed start
+//	usage.go, usage_linux.go        CPU time and memory of a process
 //	proc_linux.go, proc_other.go    noticing an exit
 package proc
 

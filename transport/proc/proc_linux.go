@@ -65,7 +65,7 @@ func (c child) park() error {
 // for a foreign process. An error is an end too: the child is not ours any more.
 func (c child) ended(options int) bool {
 	if c.foreign {
-		return c.left()
+		return c.foreignEnded()
 	}
 	for {
 		var info unix.Siginfo

@@ -31,8 +31,8 @@ func (c *child) await() {
 	}
 }
 
-// taken reports whether the pid belongs to another process now; unknown here.
-func (c *child) taken() bool { return false }
+// pidReused reports whether the pid belongs to another process now; unknown here.
+func (c *child) pidReused() bool { return false }
 
 // reap returns the exit that await saw.
 func (c *child) reap() (syscall.WaitStatus, error) { return c.status, c.err }

@@ -31,7 +31,7 @@ func Start(spec Spec, done func(Process, error)) (cancel func()) {
 type process struct {
 	output string // Spec.Output
 	mark   string // Spec.Mark
-	before int64  // its size at our start: the output of earlier runs
+	before int64  // size of output at our start: that of earlier runs
 	ooms   *oomCounter
 	oomsAt int64 // its count at our start
 	child  child // written once, before done
@@ -69,7 +69,7 @@ func (p *process) run(spec Spec, done func(Process, error)) {
 		done(nil, ErrCancelled)
 		return
 	}
-	hold(p)
+	register(p)
 	done(p, nil)
 	p.watch()
 }
@@ -120,7 +120,7 @@ func (p *process) start(spec Spec) error {
 func (p *process) watch() {
 	p.child.await()
 	p.mu.Lock()
-	taken := p.child.taken()
+	taken := p.child.pidReused()
 	if !taken {
 		_ = syscall.Kill(-p.child.pid, syscall.SIGKILL) // ESRCH: the leader was alone
 	}
@@ -155,7 +155,7 @@ func (p *process) watch() {
 	p.exit = &exit
 	exited := p.exited
 	p.mu.Unlock()
-	drop(p)
+	unregister(p)
 	close(p.over)
 	if exited != nil {
 		exited(exit)
@@ -231,7 +231,7 @@ func (p *process) cancel() {
 // kill signals the group, or a leader that left it; p.mu is held. Errors can be ignored: until the
 // leader is reaped the group exists, and a member that changed its user is not ours.
 func (p *process) kill(sig syscall.Signal) {
-	if !p.alive || p.child.taken() {
+	if !p.alive || p.child.pidReused() {
 		return
 	}
 	p.killed = p.killed || sig == syscall.SIGKILL

@@ -83,7 +83,7 @@ func readEnviron(pid string, buf *[]byte) ([]byte, error) {
 	}
 }
 
-// holds reports whether an environment has one of the entries; empty entries are ignored.
+// holds reports whether an environment has one of the entries. Empty entries are ignored.
 func holds(environ []byte, entries ...string) bool {
 	for _, entry := range entries {
 		if entry != "" && bytes.Contains(environ, []byte("\x00"+entry+"\x00")) {
@@ -101,7 +101,7 @@ func leaderOf(m Mark) (leader int, err error) {
 	err = eachEnviron(func(pid int, environ []byte, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrPermission):
-			if m.Env != "" && m.Started != 0 && mayBe(pid, m.Started) {
+			if m.Env != "" && m.Started != 0 && mayBeBot(pid, m.Started) {
 				hidden = pid
 			}
 		case err != nil:
@@ -127,9 +127,9 @@ func leaderOf(m Mark) (leader int, err error) {
 	return 0, ErrGone
 }
 
-// mayBe reports whether a process with a hidden environment may be a bot that started since then:
-// it leads its group and runs as our user.
-func mayBe(pid int, since uint64) bool {
+// mayBeBot reports whether a process with a hidden environment may be a bot that started since
+// then: it leads its group and runs as our user.
+func mayBeBot(pid int, since uint64) bool {
 	_, started, err := look(pid)
 	group, _ := syscall.Getpgid(pid)
 	return err == nil && started >= since && group == pid && ours(pid)
