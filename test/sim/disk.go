@@ -7,11 +7,11 @@ import (
 
 // This file is the disk of a Host: its small files and their faults.
 
-// disk replaces one file, or removes it for nil data, after all changes queued before. A run that
-// is dead by then has not done it.
+// disk replaces one file, or removes it for nil data, after all changes queued before. The death of
+// the run prevents a change that is still queued.
 func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
 	b.queued[name] = data
-	// A process may start sooner.
+	// A process that is started later may start before the file is written.
 	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow))))
 	if at.Before(b.disk) {
 		at = b.disk
@@ -60,8 +60,8 @@ func (h *Host) flush() {
 	h.boot.dead = true
 }
 
-// ErrDiskFull is a DiskErr.
+// ErrDiskFull is the DiskErr of a full disk.
 var ErrDiskFull = errors.New("no space left on device")
 
-// File is a small file.
+// File returns the content of a small file; "": there is none.
 func (h *Host) File(name string) string { return string(h.files[name]) }

@@ -8,8 +8,7 @@ import (
 
 // guests are programs of real code on goroutines of their own, in the same bubble. Between two
 // steps of the loop they run until they wait, and each of their effects is a step. The runtime
-// chooses their order if several are awake, so a run with guests does not have one trace for a
-// seed.
+// chooses the order of several that are awake, so a seed has several traces with guests.
 type guests struct {
 	mu      sync.Mutex
 	present bool

@@ -26,8 +26,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Loop owns the order of everything in a simulated run. All its methods are called from its own
-// goroutine, that of the test or of a callback.
+// Loop owns the order of everything in a simulated run. Call its methods, except Post, on its own
+// goroutine, which is that of the test and of callbacks.
 type Loop struct {
 	Rand *rand.Rand
 	// Prefix begins the name of every actor of this run: one ActorSystem may serve many runs.
@@ -45,8 +45,8 @@ type Loop struct {
 	ready []*mailbox
 	hash  uint64
 	steps int
-	moved time.Time // when time passed last
-	busy  int       // steps since
+	moved time.Time // when time last passed
+	busy  int       // steps since then
 	err   error
 	boxes []*mailbox
 	guest guests

@@ -167,7 +167,7 @@ type end struct {
 	receiving bool
 	window    int
 	backlog   [][]byte // arrived, not delivered
-	// On their way to it, met by a cut or behind one that was; nil: the sender's end.
+	// frames to it that met a cut, and those behind them; nil: the sender's end
 	stuck         [][]byte
 	waiting       int // bytes sent to this end, not delivered
 	arrival       time.Time
@@ -202,8 +202,7 @@ func (e *end) Send(frame []byte) error {
 	return nil
 }
 
-// offeredMost bounds the bytes that wait for an end before it is offered no more, as transport's
-// links do.
+// offeredMost bounds the bytes that wait for an end that Offer adds to, as in transport's links.
 const offeredMost = 4 << 20
 
 func (e *end) Offer(frame []byte) error {

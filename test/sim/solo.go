@@ -15,14 +15,13 @@ import (
 	"github.com/discluster/control/actors/world"
 )
 
-// Solo is one actor alone on a host, for a test of what it does by itself: an ear listens in place
-// of every actor that it sends to.
+// Solo runs one actor alone on a host. The ear gets what it sends to others.
 type Solo struct {
 	*Host
-	// Ear is the address of all others; Heard is what they were sent, in order.
+	// Ear is the address of all others. Heard holds the messages to it, in order.
 	Ear   *actor.PID
 	Heard []Heard
-	// Told sees each message as it is heard; it may be nil.
+	// Told is called with each message to the ear; nil: never.
 	Told func(msg any)
 
 	t      *testing.T
@@ -30,14 +29,14 @@ type Solo struct {
 	actor  *actor.PID
 }
 
-// Heard is one message, and when it came.
+// Heard is one message and its time since the test began.
 type Heard struct {
 	At  time.Duration
 	Msg any
 }
 
-// PlaySolo runs a script in a bubble, on a host without any actor yet. A message that an actor does
-// not expect fails the test.
+// PlaySolo runs a script in a bubble, on a host without an actor. A message that an actor does not
+// expect fails the test.
 func PlaySolo(t *testing.T, script func(s *Solo)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -66,7 +65,7 @@ type soloLog func(line string)
 
 func (l soloLog) Write(b []byte) (int, error) { l(string(b)); return len(b), nil }
 
-// Play starts a life of the actor, after those before.
+// Play starts the actor, as a new run of the host's CONTROL does.
 func (s *Solo) Play(props func(w *world.World, ear *actor.PID) *actor.Props) {
 	s.t.Helper()
 	w, prefix := s.Boot()
@@ -96,8 +95,8 @@ func (e ear) Receive(ctx actor.Context) {
 	}
 }
 
-// Tell sends messages to the actor, and waits until they are dealt with as far as they can be now.
-// The ear hears the answers.
+// Tell sends messages to the actor and waits until nothing happens at this moment any more. The ear
+// gets the answers.
 func (s *Solo) Tell(all ...any) {
 	s.t.Helper()
 	for _, msg := range all {
@@ -114,17 +113,17 @@ func (s *Solo) Pass(d time.Duration) {
 	}
 }
 
-// Now is the time since the test began, as Heard has it.
+// Now returns the time since the test began.
 func (s *Solo) Now() time.Duration { return s.loop.Now() }
 
-// Stop ends the actor in order, and with it its life.
+// Stop ends the actor in order.
 func (s *Solo) Stop() {
 	s.t.Helper()
 	s.system.Root.Stop(s.actor)
 	s.Pass(0)
 }
 
-// Read reads a small file of the host, which is JSON and must be there.
+// Read decodes a small JSON file of the host. It fails the test if there is none.
 func (s *Solo) Read(name string, into any) {
 	s.t.Helper()
 	if err := json.Unmarshal([]byte(s.File(name)), into); err != nil {
@@ -132,7 +131,7 @@ func (s *Solo) Read(name string, into any) {
 	}
 }
 
-// HeardOf returns the messages of one type that the ear heard, in order.
+// HeardOf returns the messages of one type that the ear got, in order.
 func HeardOf[T any](s *Solo) []T {
 	var all []T
 	for _, h := range s.Heard {
@@ -143,10 +142,10 @@ func HeardOf[T any](s *Solo) []T {
 	return all
 }
 
-// DiskTime is more than the disk takes.
+// DiskTime is more than the disk takes for one file.
 const DiskTime = 20 * time.Millisecond
 
-// Once makes an actor panic on the first message of a type.
+// Once returns a Host.Panic that makes an actor panic on the first message of a type.
 func Once[T any]() func(string, any) bool {
 	done := false
 	return func(_ string, msg any) bool {
