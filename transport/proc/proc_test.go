@@ -2,7 +2,9 @@ package proc
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -146,15 +148,20 @@ func words(t *testing.T) (env string, next func() (pid int, word string)) {
 	return readyVar + "=" + path, func() (pid int, word string) {
 		t.Helper()
 		_ = listener.(*net.UnixListener).SetDeadline(time.Now().Add(patience))
-		conn, err := listener.Accept()
-		if err != nil {
-			t.Fatal(err)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = fmt.Fscan(conn, &pid, &word)
+			_ = conn.Close()
+			switch {
+			case err == nil:
+				return pid, word
+			case !errors.Is(err, io.EOF): // else a child was killed between its dial and its report
+				t.Fatal(err)
+			}
 		}
-		defer func() { _ = conn.Close() }()
-		if _, err := fmt.Fscan(conn, &pid, &word); err != nil {
-			t.Fatal(err)
-		}
-		return pid, word
 	}
 }
 
