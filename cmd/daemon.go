@@ -82,7 +82,11 @@ func claimDirs(c *config.Config) (*claimedDirs, error) {
 	case err != nil && !errors.Is(err, context.DeadlineExceeded):
 		return nil, usageError{fmt.Errorf("state.dir %s: lock: %w", c.State.Dir, err)}
 	case !mine:
-		return nil, usageError{fmt.Errorf("state.dir %s: another CONTROL runs on it; each needs a state folder of its own", c.State.Dir)}
+		which := ""
+		if pid, err := runningIn(c.State.Dir); err == nil {
+			which = fmt.Sprintf(" (pid %d)", pid)
+		}
+		return nil, usageError{fmt.Errorf("state.dir %s: another CONTROL runs on it%s; each needs a state folder of its own", c.State.Dir, which)}
 	}
 	// `control upgrade` reads the pid, and reports if it is missing.
 	_ = os.WriteFile(p.lock.Path(), fmt.Appendln(nil, os.Getpid()), 0o600)

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,7 +23,7 @@ func TestRunningIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claimDirs(c); err == nil || !strings.Contains(err.Error(), "another CONTROL runs on it") {
+	if _, err := claimDirs(c); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("another CONTROL runs on it (pid %d)", os.Getpid())) {
 		t.Errorf("a second claim: %v", err)
 	}
 	if pid, err := runningIn(c.State.Dir); pid != os.Getpid() || err != nil {

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"errors"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +30,29 @@ func TestOverdue(t *testing.T) {
 		want := map[bool]messages.ClusterState{true: messages.ClusterServing, false: messages.ClusterKilling}[adopted]
 		if killed == adopted || c.State() != string(want) || (len(p.signals) == 0) != adopted {
 			t.Errorf("taken back %v: killed %v, state %s, signals %v; want state %s", adopted, killed, c.State(), p.signals, want)
+		}
+	}
+}
+
+// A bot that is not ready in time fails with what its rule missed.
+func TestOverdueNamesTheRule(t *testing.T) {
+	for want, rule := range map[string]ReadyRule{
+		`no line of the output matches "Logged in"`: {Log: regexp.MustCompile("Logged in")},
+		"status 503": {URL: "http://127.0.0.1/"},
+	} {
+		c, _ := clusterIn(messages.ClusterConnecting)
+		c.options.Protocol, c.options.Ready = messages.ProtocolEnv, rule
+		c.process, c.startBy = &sleeper{}, time.Now().Add(-time.Second)
+		c.shards = map[int]*shard{0: {}, 1: {}}
+		if rule.URL != "" {
+			c.silence = errors.New("status 503")
+		}
+		inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			c.overdue(ctx, time.Now())
+		})
+		if c.why == nil || !strings.Contains(c.why.Err, want) || strings.Contains(c.why.Err, "nil") {
+			t.Errorf("%+v; want %q", c.why, want)
 		}
 	}
 }

@@ -146,7 +146,11 @@ func (c *Cluster) overdue(ctx actor.Context, now time.Time) (killed bool) {
 		return false
 	}
 	why := "CONNECTED did not come in time"
-	if c.options.Protocol == messages.ProtocolEnv {
+	switch line := c.options.Ready.Log; {
+	case c.options.Protocol != messages.ProtocolEnv:
+	case line != nil:
+		why = fmt.Sprintf("cluster.ready was not true in time: no line of the output matches %q; does the bot write it at once, or keep it in a buffer?", line)
+	default:
 		why = fmt.Sprintf("cluster.ready was not true in time: %v", c.silence)
 	}
 	c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseStartTimeout, Err: why, WaitedFor: c.waitsFor()})
