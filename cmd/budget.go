@@ -174,7 +174,7 @@ func (s spending) print(w io.Writer) {
 	if b := s.Discord; b != nil {
 		fmt.Fprintf(w, "Discord  %d of %d identifies are left, full again %s; %d every 5 s; it recommends %d shards\n", b.Remaining, b.Total, b.reset(), b.MaxConcurrency, b.Shards)
 	} else {
-		fmt.Fprintln(w, "Discord  not asked: the configuration has no token; ask on MASTER's machine")
+		fmt.Fprintln(w, "Discord  not asked: no token is configured here; set DISCORD_TOKEN, or ask on MASTER's machine")
 	}
 	m := s.Machine
 	if m == nil {

@@ -110,8 +110,9 @@ type Cluster struct {
 	// Env is added to its environment, one variable each, and overrides CONTROL's own.
 	// CONTROL_CLUSTER__ENV__NAME=value. Default: nothing.
 	Env map[string]string `koanf:"env"`
-	// ShardsPerCluster is the number of shards of a process. CONTROL_CLUSTER__SHARDS_PER_CLUSTER.
-	// Default: 0, which is max_concurrency where that is over 1, else 10.
+	// ShardsPerCluster is the number of shards of a process. With several machines it is set for
+	// MASTER alone. CONTROL_CLUSTER__SHARDS_PER_CLUSTER. Default: 0, which is max_concurrency where
+	// that is over 1, else 10.
 	ShardsPerCluster int `koanf:"shards_per_cluster" flag:"shards a process carries; 0: by max_concurrency"`
 	// HelloTimeout is the time a process may take from its start to IDENTIFY.
 	// CONTROL_CLUSTER__HELLO_TIMEOUT. Default: 30s.
