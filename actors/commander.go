@@ -20,7 +20,7 @@ type Commander struct {
 	tasks     []*task
 }
 
-// task is a command under way.
+// task is a command that is carried out.
 type task struct {
 	id     string
 	watch  func(t *task, e messages.Event) (progress string, done bool, err error)
@@ -28,8 +28,8 @@ type task struct {
 	cancel func() // ends the wait for its next step
 }
 
-// Limits of the commands under way. A command that makes no step within taskWithin is answered with
-// an error, because a bot may wait hours for permits; what the command began continues.
+// Limits of the commands under way. A command without a step within taskWithin is answered with an
+// error, because a bot may wait hours for permits; what the command began continues.
 const (
 	tasksMax   = 64
 	taskWithin = time.Hour
@@ -98,7 +98,7 @@ func (c *Commander) begin(ctx actor.Context, t *task) {
 	c.await(ctx, t)
 }
 
-// await gives a task the time for its next step.
+// await restarts the time in which a task must make its next step.
 func (c *Commander) await(ctx actor.Context, t *task) {
 	if t.cancel != nil {
 		t.cancel()

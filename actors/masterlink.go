@@ -27,7 +27,7 @@ type MasterLink struct {
 	members    []member
 	starting   int             // members that have not answered since the start
 	recovering map[string]bool // actors that panicked within recoverEvery, by id
-	link       *link.Link
+	rules      *link.Link
 	links      map[int]transport.Link
 	dials      map[int]func() // under way; calling one abandons it
 	stopping   bool
@@ -63,8 +63,8 @@ func (linkTimer) IgnoreDeadLetterLogging()  {}
 // New returns the props of CONTROL's root actor. Stop it with messages.Stop.
 func New(w *world.World, o Options) *actor.Props {
 	return w.Spawn("masterlink", func() actor.Actor {
-		m := &MasterLink{options: o, links: map[int]transport.Link{}, dials: map[int]func(){}}
-		m.link = link.New(link.Options{URL: o.Master.URL, ShardsPerCluster: o.Cluster.ShardsPerCluster, Heartbeat: o.Cluster.Heartbeat,
+		m := &MasterLink{options: o, recovering: map[string]bool{}, links: map[int]transport.Link{}, dials: map[int]func(){}}
+		m.rules = link.New(link.Options{URL: o.Master.URL, ShardsPerCluster: o.Cluster.ShardsPerCluster, Heartbeat: o.Cluster.Heartbeat,
 			Clocks: &w.Clocks, Rand: w.Rand, Redact: w.Secrets.Text})
 		m.Begin(w, w.Log.With().Str("actor", "masterlink").Logger(), "assembling", m.assembling)
 		return m
@@ -130,7 +130,7 @@ func (m *MasterLink) running(ctx actor.Context) {
 		messages.PermitRequest, messages.PermitReport, messages.MasterError:
 		m.step(ctx, msg)
 	case *actor.Stopping, *actor.Restarting:
-		m.letGo()
+		m.closeLinks()
 	case *actor.Terminated, *actor.Touched:
 	default:
 		m.Unexpected(ctx)
@@ -139,11 +139,11 @@ func (m *MasterLink) running(ctx actor.Context) {
 
 // step passes an event to link.Link and carries out the effects.
 func (m *MasterLink) step(ctx actor.Context, e any) {
-	before := m.link.State()
-	for _, effect := range m.link.Step(e, time.Now()) {
+	before := m.rules.State()
+	for _, effect := range m.rules.Step(e, time.Now()) {
 		m.carryOut(ctx, effect)
 	}
-	if after := m.link.State(); after != before {
+	if after := m.rules.State(); after != before {
 		m.Log.Debug().Str("from", string(before)).Str("to", string(after)).Msg("state")
 	}
 }
@@ -226,7 +226,7 @@ func (m *MasterLink) close(e link.Close) {
 	delete(m.links, e.Link)
 }
 
-func (m *MasterLink) letGo() {
+func (m *MasterLink) closeLinks() {
 	for number := range m.dials {
 		m.close(link.Close{Link: number})
 	}

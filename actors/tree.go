@@ -19,23 +19,22 @@ import (
 type member struct {
 	name    string
 	props   *actor.Props
-	restart bool   // a panic restarts the actor; else it goes on with its next message
-	why     string // of that choice
+	restart bool // a panic restarts the actor; else it goes on with its next message
 }
 
-// tree returns the actors below MasterLink.
+// tree returns the actors below MasterLink, each with the reason why a panic does not restart it.
 func (m *MasterLink) tree() []member {
 	rows := []member{
-		{events.BusName, events.NewBus(m.W, m.addresses), false, "its subscribers would have to know of its restart"},
-		{"gate", gate.New(m.W, m.addresses, m.options.Identify), false, "the requests it holds come from bots that do not repeat them"},
-		{"sessions", sessions.New(m.W, m.addresses), false, "sessions that are not on disk would cost an identify a shard"},
-		{"router", router.New(m.W, m.addresses, m.options.Router, m.options.PID), false, "the requests it holds come from bots that wait for answers"},
-		{"clusters", cluster.NewSupervisor(m.W, m.addresses, m.options.Cluster, m.options.PID), false, "a restart would let go of every process"},
+		{events.BusName, events.NewBus(m.W, m.addresses), false},                                       // its subscribers would have to know of its restart
+		{"gate", gate.New(m.W, m.addresses, m.options.Identify), false},                                // the requests it holds come from bots that do not repeat them
+		{"sessions", sessions.New(m.W, m.addresses), false},                                            // sessions that are not on disk would cost an identify a shard
+		{"router", router.New(m.W, m.addresses, m.options.Router, m.options.PID), false},               // the requests it holds come from bots that wait for answers
+		{"clusters", cluster.NewSupervisor(m.W, m.addresses, m.options.Cluster, m.options.PID), false}, // a restart would detach from every process
+		{"commander", newCommander(m.W, m.addresses), false},                                           // a command under way needs its answer
 	}
-	rows = append(rows, member{"commander", newCommander(m.W, m.addresses), false, "a command under way needs its answer"})
 	for _, b := range m.options.Behaviours {
 		props := m.W.Spawn(b.Name, func() actor.Actor { return b.Actor(m.W, m.addresses) })
-		rows = append(rows, member{b.Name, props, b.Restart, "the operator's choice"})
+		rows = append(rows, member{b.Name, props, b.Restart})
 	}
 	return rows
 }
@@ -54,15 +53,12 @@ func (m *MasterLink) spawnTree(ctx actor.Context) {
 
 var _ actor.SupervisorStrategy = (*MasterLink)(nil)
 
-// HandleFailure supervises the tree: an actor that panicked goes on as its row of the table sets.
+// HandleFailure supervises the tree: an actor that panicked goes on or restarts, as its row sets.
 func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, rs *actor.RestartStatistics, reason, message any) {
 	ctx := supervisor.(actor.Context)
 	err := world.AsError(reason)
 	ctx.Send(m.addresses.Events, messages.ControlBroken{Actor: child.Id, Err: err.Error()})
 	if !m.recovering[child.Id] { // at most once a second: Recovered may make it panic again
-		if m.recovering == nil {
-			m.recovering = map[string]bool{}
-		}
 		m.recovering[child.Id] = true
 		m.After(ctx, recoverEvery, recoverDue{child})
 	}
