@@ -35,7 +35,7 @@ func (r *reviver) Receive(ctx actor.Context) {
 
 var revive = world.Behaviour{
 	Name:  "reviver",
-	Actor: func(w *world.World, h world.Addresses) actor.Actor { return &reviver{w, h} },
+	Actor: func(w *world.World, addresses world.Addresses) actor.Actor { return &reviver{w, addresses} },
 }
 
 // This is the whole main of an operator with a behaviour of their own.

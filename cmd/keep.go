@@ -21,8 +21,8 @@ const keepEvery = time.Second
 
 // logKeeper returns the behaviour that keeps the output of the bots within its limits.
 func logKeeper(dir string, limits botlog.Limits) world.Behaviour {
-	return world.Behaviour{Name: "logkeeper", Actor: func(w *world.World, h world.Addresses) actor.Actor {
-		return &keeper{w: w, addresses: h, files: &botlog.Keeper{Dir: dir, Limits: limits}, writers: map[messages.ClusterID]int{}, astray: map[botlog.Writer]string{}}
+	return world.Behaviour{Name: "logkeeper", Actor: func(w *world.World, addresses world.Addresses) actor.Actor {
+		return &keeper{w: w, addresses: addresses, files: &botlog.Keeper{Dir: dir, Limits: limits}, writers: map[messages.ClusterID]int{}, astray: map[botlog.Writer]string{}}
 	}}
 }
 

@@ -33,12 +33,12 @@ type watchdog struct {
 
 // watchdogBehaviour returns the watchdog of a CONTROL and of its embedded MASTER (nil: none).
 func watchdogBehaviour(s *systemd, master *localMaster) world.Behaviour {
-	return world.Behaviour{Name: "watchdog", Actor: func(w *world.World, h world.Addresses) actor.Actor {
-		targets := []*actor.PID{h.MasterLink, h.Clusters, h.Gate, h.Sessions, h.Events}
+	return world.Behaviour{Name: "watchdog", Actor: func(w *world.World, addresses world.Addresses) actor.Actor {
+		targets := []*actor.PID{addresses.MasterLink, addresses.Clusters, addresses.Gate, addresses.Sessions, addresses.Events}
 		if master != nil {
 			targets = append(targets, master.root)
 		}
-		return newWatchdog(w, s, h.Events, targets...)
+		return newWatchdog(w, s, addresses.Events, targets...)
 	}}
 }
 

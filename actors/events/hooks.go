@@ -29,9 +29,9 @@ const (
 // one line of JSON on its stdin (plan.Line). A command that fails is not run again: its alert is
 // lost (messages.AlertsLost).
 func Hooks(o HookOptions) world.Behaviour {
-	return world.Behaviour{Name: "hooks", Actor: func(w *world.World, h world.Addresses) actor.Actor {
+	return world.Behaviour{Name: "hooks", Actor: func(w *world.World, addresses world.Addresses) actor.Actor {
 		log := w.Log.With().Str("actor", "hooks").Logger()
-		return &hooks{w: w, addresses: h, options: o, waiting: backlog[[]byte]{log: log}, losses: losses{by: messages.AlertHook, events: h.Events}}
+		return &hooks{w: w, addresses: addresses, options: o, waiting: backlog[[]byte]{log: log}, losses: losses{by: messages.AlertHook, events: addresses.Events}}
 	}}
 }
 

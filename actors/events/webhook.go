@@ -27,9 +27,9 @@ const webhookTimeout = 10 * time.Second
 // plan.WebhookWait) and retries a refused message for a minute. The address is the only secret of a
 // webhook and is never shown.
 func Webhook(o WebhookOptions) world.Behaviour {
-	return world.Behaviour{Name: "webhook", Actor: func(w *world.World, h world.Addresses) actor.Actor {
+	return world.Behaviour{Name: "webhook", Actor: func(w *world.World, addresses world.Addresses) actor.Actor {
 		log := w.Log.With().Str("actor", "webhook").Logger()
-		return &webhook{w: w, addresses: h, options: o, waiting: backlog[plan.Alert]{log: log}, losses: losses{by: messages.AlertWebhook, events: h.Events}}
+		return &webhook{w: w, addresses: addresses, options: o, waiting: backlog[plan.Alert]{log: log}, losses: losses{by: messages.AlertWebhook, events: addresses.Events}}
 	}}
 }
 

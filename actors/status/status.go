@@ -25,8 +25,8 @@ type Options struct {
 // Events carry changes. The state at its start, and figures that change all the time such as
 // latencies, it requests with messages.GetSnapshot when a view is asked for.
 func New(o Options) world.Behaviour {
-	return world.Behaviour{Name: Name, Actor: func(w *world.World, h world.Addresses) actor.Actor {
-		return &status{w: w, addresses: h, news: o.News, snapshot: newSnapshot(o), log: plan.NewEventLog(o.Source, now())}
+	return world.Behaviour{Name: Name, Actor: func(w *world.World, addresses world.Addresses) actor.Actor {
+		return &status{w: w, addresses: addresses, news: o.News, snapshot: newSnapshot(o), log: plan.NewEventLog(o.Source, now())}
 	}}
 }
 

@@ -10,7 +10,7 @@ import (
 // the public commands to Addresses.Clusters.
 type Behaviour struct {
 	Name  string // of its actor, unique
-	Actor func(w *World, h Addresses) actor.Actor
+	Actor func(w *World, addresses Addresses) actor.Actor
 	// Restart gives it a new actor after a panic; else it goes on with its next message.
 	Restart bool
 }
