@@ -63,11 +63,11 @@ func connectFlags(c *cobra.Command) (connect func() (*caller, error)) {
 	c.Flags().String("state.dir", "", "state folder of the CONTROL to ask")
 	forPrograms := c.Flags().Bool("json", false, "answer in JSON")
 	return func() (*caller, error) {
-		conf, err := config.Load(*file, os.Environ(), c.Flags())
+		dir, err := config.StateDir(*file, os.Environ(), c.Flags())
 		if err != nil {
 			return nil, usageError{err}
 		}
-		to := newCaller(conf.State.Dir, *forPrograms, c.OutOrStdout())
+		to := newCaller(dir, *forPrograms, c.OutOrStdout())
 		if f := c.Flags().Lookup(masterFlag); f != nil && f.Value.String() == "true" {
 			to = to.at("MASTER", masterSocket)
 		}

@@ -29,18 +29,56 @@ const (
 // that were set (nil: none), derives defaults from them, and validates. All mistakes are reported
 // at once.
 func Load(path string, environ []string, flags *pflag.FlagSet) (*Config, error) {
-	var file []byte
-	if path != "" {
-		var err error
-		if file, err = readFile(path, fileMax); err != nil {
-			return nil, fmt.Errorf("config file: %w", err)
-		}
+	file, err := source(path)
+	if err != nil {
+		return nil, err
 	}
 	host, _ := os.Hostname() // without one the machine's name is empty, which Validate reports
 	return load(path, file, environ, flags, host, os.Geteuid() == 0)
 }
 
+// StateDir returns the state folder of the same sources, for commands that only look for a running
+// CONTROL. It reads no secrets, which may be readable for the service alone, and checks no rules
+// between keys: a variable or a flag that the service was started with may be missing here.
+func StateDir(path string, environ []string, flags *pflag.FlagSet) (string, error) {
+	file, err := source(path)
+	if err != nil {
+		return "", err
+	}
+	l := merge(path, file, environ, flags)
+	l.c.derive(lookup(environ), "", os.Geteuid() == 0)
+	v := newValidation(l.c)
+	v.stateDir()
+	return l.c.State.Dir, errors.Join(append(l.faults, v.faults...)...)
+}
+
+// source reads the configuration file ("": none).
+func source(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := readFile(path, fileMax)
+	if err != nil {
+		return nil, fmt.Errorf("config file: %w", err)
+	}
+	return file, nil
+}
+
 func load(path string, file []byte, environ []string, flags *pflag.FlagSet, host string, root bool) (*Config, error) {
+	l := merge(path, file, environ, flags)
+	l.secret("discord.token", &l.c.Discord.Token, l.c.Discord.TokenFile)
+	l.secret("master.authorization", &l.c.Master.Authorization, l.c.Master.AuthorizationFile)
+	l.secret("admin.token", &l.c.Admin.Token, l.c.Admin.TokenFile)
+	l.secret("hooks.webhook", &l.c.Hooks.Webhook, l.c.Hooks.WebhookFile)
+	l.c.derive(lookup(environ), host, root)
+	if err := errors.Join(append(l.faults, l.c.Validate())...); err != nil {
+		return nil, err
+	}
+	return l.c, nil
+}
+
+// merge decodes the sources, in their order.
+func merge(path string, file []byte, environ []string, flags *pflag.FlagSet) *loader {
 	l := &loader{c: defaults(), k: koanf.New("/"), fields: map[string]field{}}
 	l.c.origins = map[string]string{}
 	for _, f := range l.c.fields() {
@@ -55,15 +93,7 @@ func load(path string, file []byte, environ []string, flags *pflag.FlagSet, host
 	for _, key := range l.order {
 		l.decode(l.fields[key])
 	}
-	l.secret("discord.token", &l.c.Discord.Token, l.c.Discord.TokenFile)
-	l.secret("master.authorization", &l.c.Master.Authorization, l.c.Master.AuthorizationFile)
-	l.secret("admin.token", &l.c.Admin.Token, l.c.Admin.TokenFile)
-	l.secret("hooks.webhook", &l.c.Hooks.Webhook, l.c.Hooks.WebhookFile)
-	l.c.derive(lookup(environ), host, root)
-	if err := errors.Join(append(l.faults, l.c.Validate())...); err != nil {
-		return nil, err
-	}
-	return l.c, nil
+	return l
 }
 
 // loader merges the sources in k, records the origin of each key, and collects the faults.

@@ -247,9 +247,13 @@ func (v *validation) durations() {
 	}
 }
 
+func (v *validation) stateDir() {
+	v.want(v.c.State.Dir != "", "state.dir", "no default without $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME: set it")
+}
+
 func (v *validation) folders() {
-	state, sockets := v.c.State.Dir, v.c.Sockets.Dir
-	v.want(state != "", "state.dir", "no default without $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME: set it")
+	v.stateDir()
+	sockets := v.c.Sockets.Dir
 	if n := len(sockets) + len("/") + snowflakeLen; n > socketMax {
 		v.want(false, "sockets.dir", "too long: with a socket's name of %d it makes %d bytes, the limit is %d; want at most %d",
 			snowflakeLen, n, socketMax, socketMax-snowflakeLen-len("/"))
