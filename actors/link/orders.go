@@ -175,7 +175,7 @@ func (o *orders) underWay(id string) bool {
 }
 
 // hasToWait reports whether a connect waits for a lease or for the end of another order: stops take
-// precedence (PROTOCOL B1, "Order of force").
+// precedence (PROTOCOL B1, "Precedence of orders").
 func (l *Link) hasToWait(p messages.Connect) bool {
 	inTheWay := func(o messages.Offload) bool {
 		return l.sharding != shardingOf(l.settings) || o.Range.Overlaps(*p.Range)

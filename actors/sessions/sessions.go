@@ -133,23 +133,13 @@ func (b *Book) keeping(ctx actor.Context) {
 	case readySaved:
 		b.page(m.cluster).unready = m.err != nil
 	case world.Timeout:
-		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
-			b.write(ctx, id)
-			if b.pages[id].unready {
-				b.writeReady(ctx, id)
-			}
-		}
-		b.In(ctx, confirmEvery)
+		b.writeAll(ctx)
 	case world.Recovered:
 		b.reportAll(ctx, b.on)
-		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
-			b.pages[id].waits, b.pages[id].saving = false, false
-			b.write(ctx, id)
-			if b.pages[id].unready {
-				b.writeReady(ctx, id)
-			}
+		for _, p := range b.pages {
+			p.waits, p.saving = false, false
 		}
-		b.In(ctx, confirmEvery)
+		b.writeAll(ctx)
 	case *actor.Stopping: // the next run of CONTROL reads the files
 		for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 			if p := b.pages[id]; p.waits || p.dirty {
@@ -161,6 +151,17 @@ func (b *Book) keeping(ctx actor.Context) {
 	default:
 		b.Unexpected(ctx)
 	}
+}
+
+// writeAll writes every page, and does so again after confirmEvery.
+func (b *Book) writeAll(ctx actor.Context) {
+	for _, id := range slices.Sorted(maps.Keys(b.pages)) {
+		b.write(ctx, id)
+		if b.pages[id].unready {
+			b.writeReady(ctx, id)
+		}
+	}
+	b.In(ctx, confirmEvery)
 }
 
 // keep takes the sessions that a running process reports. It writes a session that began or ended
