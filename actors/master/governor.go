@@ -19,25 +19,25 @@ type Governor struct {
 	pacer              *plan.Pacer
 	fleet              *actor.PID
 	budget             plan.Budget
-	lowReported        bool                 // it is low, which was reported
+	lowReported        bool                 // that it is low was reported
 	asked              time.Time            // when Discord was asked for the budget
 	quietUntil         time.Time            // until then permits of an earlier run may still be used
 	largest            int                  // the largest request that was not allowed while it is low
-	impossibleReported bool                 // a request for more than there ever is was reported
+	impossibleReported bool                 // a request that a whole day's budget does not allow was reported
 	recent             []arriving           // reported recently
 	unseen             int                  // identifies that Discord's answer to the current question may leave out
-	requesters         map[string]requester // by the id the pacer knows
+	requesters         map[string]requester // by the pacer's id of the request
 	watchdog           watchdog             // the last one
 	lastTick           time.Time            // when it was; zero: there was none
 	restUntil          time.Time            // until then nothing is granted: MASTER was suspended
-	alone              bool                 // there is one machine, which knows what it was granted
+	alone              bool                 // there is one machine, which knows its own grants
 
 	questions
 	loans
 	watch
 }
 
-// requester is the machine of a request, and the id it knows the request by.
+// requester is the machine of a request, and its id of the request.
 type requester struct {
 	source  string
 	machine *actor.PID
@@ -56,13 +56,14 @@ type (
 		source  string
 		request messages.PermitRequest
 	}
-	// report: at is the latest moment at which the permit can have been used.
+	// report holds a machine's report; at is the latest moment at which the permit can have been used.
 	report struct {
 		source string
 		report messages.PermitReport
 		at     time.Time
 	}
-	// used: the last uses of a machine's buckets. inherited: it holds what an earlier MASTER gave it.
+	// used holds the last uses of a machine's buckets. inherited: it has ranges, slots or permits of an
+	// earlier MASTER.
 	used struct {
 		source    string
 		last      map[int]time.Time
@@ -71,9 +72,10 @@ type (
 		informs   bool // the fleet receives it too, and decides which slots are kept
 		beats     bool // it reports its share by its heartbeats
 	}
-	// left: a machine's link is gone; its requests are dropped, its permits are not.
+	// left reports the end of a machine's link: its requests are dropped, its permits are not.
 	left struct{ source string }
-	// watchdog comes every watchdogEvery, numbered by its chain; a late one proves a suspension.
+	// watchdog comes every watchdogEvery. A late one proves a suspension; one of another chain is
+	// stale.
 	watchdog struct{ chain int }
 )
 
@@ -85,10 +87,10 @@ const (
 	restFor       = 11 * time.Second
 )
 
-// IgnoreDeadLetterLogging: it may arrive after MASTER has stopped.
+// May arrive after MASTER has stopped.
 func (watchdog) IgnoreDeadLetterLogging() {}
 
-// IgnoreDeadLetterLogging: a machine may part before this actor exists. It reports again.
+// May arrive before the governor exists. The machine reports again.
 func (used) IgnoreDeadLetterLogging() {}
 func (left) IgnoreDeadLetterLogging() {}
 
@@ -124,7 +126,7 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.keep(m)
 		g.next(ctx, now)
 	case fleet.Dead:
-		g.bury(ctx, m.Source, now)
+		g.declareDead(ctx, m.Source, now)
 	case left:
 		g.left(m)
 	case world.Recovered:
@@ -164,7 +166,7 @@ func (g *Governor) governing(ctx actor.Context) {
 	}
 }
 
-// nextWatchdog asks for the next watchdog, in place of any before.
+// nextWatchdog sets the timer of the next watchdog, in place of the current one.
 func (g *Governor) nextWatchdog(ctx actor.Context, now time.Time) {
 	g.watchdog.chain++
 	g.lastTick = now
@@ -192,7 +194,7 @@ func (g *Governor) halted(ctx actor.Context) {
 	case fleet.Keep:
 		g.keep(m)
 	case fleet.Dead:
-		g.bury(ctx, m.Source, time.Now())
+		g.declareDead(ctx, m.Source, time.Now())
 	case left:
 		g.left(m)
 	case hasNone:
@@ -265,9 +267,10 @@ func (g *Governor) spend(w plan.Want) {
 	g.unseen += w.Cost()
 }
 
-// used records what a machine knows. Where one has something of an earlier run of MASTER, others
-// may have permits of that run and be away: nothing is granted beside those. A machine reports what
-// it has before it requests anything, and a fleet in which no machine has anything need not wait.
+// used records the last uses of a machine's buckets. If the machine has something of an earlier run
+// of MASTER, others may have permits of that run and be away: nothing is granted beside those. A
+// machine reports what it has before its first request, so a fleet without an earlier run does not
+// wait.
 func (g *Governor) used(m used, now time.Time) {
 	if m.inherited && !g.alone {
 		g.pacer.Hold(g.quietUntil)
@@ -293,7 +296,7 @@ func usedAll(m fleet.UsedAll, now time.Time) used {
 	return u
 }
 
-// left drops what a machine waits for.
+// left drops the requests of a machine.
 func (g *Governor) left(m left) {
 	g.lost(m.source, time.Now())
 	g.pacer.Drop(m.source)
@@ -308,8 +311,8 @@ func (g *Governor) keep(m fleet.Keep) {
 	}
 }
 
-// next grants what may be granted now. A request that the budget does not allow is put off, and the
-// next one gets the bucket.
+// next grants what may be granted now. It puts off a request that the budget does not allow, and
+// the next one gets the bucket.
 func (g *Governor) next(ctx actor.Context, now time.Time) {
 	if now.Before(g.restUntil) {
 		g.In(ctx, g.restUntil.Sub(now))
@@ -347,7 +350,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 	}
 }
 
-// answer returns a grant as the wire has it. Rounding makes it no sooner.
+// answer returns the packet of a grant. Rounding never makes it earlier.
 func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.PermitAnswer {
 	in := grant.From.Sub(now)
 	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(g.W.AtSteady(now)), FromShare: g.ignorant()}
@@ -360,7 +363,7 @@ func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.P
 	return a
 }
 
-// reported records the outcome of a permit: it was paid for when it was granted.
+// reported records the outcome of a permit, which was paid for when it was granted.
 func (g *Governor) reported(m report, now time.Time) {
 	r, own := m.report, time.Time{}
 	if r.Now != nil {

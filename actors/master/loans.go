@@ -10,8 +10,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// This file holds the shares of the day's budget that machines may spend while MASTER is away. Each
-// gets its share by the ack of a heartbeat, and reports in the next what it has.
+// This file lends machines shares of the day's budget, to spend while MASTER is away. The ack of a
+// heartbeat carries a share, and the next heartbeat reports the rest of it.
 
 // loans holds what the governor has lent.
 type loans struct {
@@ -21,7 +21,7 @@ type loans struct {
 	unmet  bool  // a machine of an earlier run may be away that this one has not met
 }
 
-// loan is one machine's.
+// loan holds the share of one machine.
 type loan struct {
 	plan.Loan
 	left    time.Time // since when it is away; zero: it is linked
@@ -30,7 +30,7 @@ type loan struct {
 	inherited   bool // an earlier run lent it had, and to others at most beside
 	had, beside int
 
-	dead bool // by an operator's order: it spends nothing more
+	dead bool // an operator declared the machine dead: it spends nothing more
 
 	// the parts of Uncounted and dead that are in the answer to the question under way
 	asked     int
@@ -38,20 +38,20 @@ type loan struct {
 }
 
 type (
-	// hasLeft (machine → governor): what is left of a machine's share, and how many shards it has.
+	// hasLeft (machine → governor) reports the rest of a machine's share and its number of shards.
 	hasLeft struct {
 		source  string
 		machine *actor.PID
 		share   messages.Share
 		shards  int
 	}
-	// hasNone (machine → governor): it takes no share.
+	// hasNone (machine → governor) reports that a machine takes no share.
 	hasNone struct{ source string }
-	// lent (governor → machine): its share from now on.
+	// lent (governor → machine) holds its new share.
 	lent struct{ share messages.Share }
 )
 
-// IgnoreDeadLetterLogging: the governor may not exist, and the machine may have parted.
+// May arrive before the governor exists, or after the machine has left.
 func (hasLeft) IgnoreDeadLetterLogging() {}
 func (hasNone) IgnoreDeadLetterLogging() {}
 func (lent) IgnoreDeadLetterLogging()    {}
@@ -59,8 +59,8 @@ func (lent) IgnoreDeadLetterLogging()    {}
 const (
 	// lentFor is the time for which a machine that is away counts as having its share: Discord's day.
 	lentFor = 24 * time.Hour
-	// lentWait is the delay after which a request comes again that waits for shares to become smaller:
-	// two heartbeats.
+	// lentWait is the delay after which a request that waits for smaller shares comes again: two
+	// heartbeats.
 	lentWait = 10 * time.Second
 )
 
@@ -157,22 +157,22 @@ func (g *Governor) uncounted() bool {
 	return false
 }
 
-// bury records that a machine is dead, and has Discord asked what it spent before.
-func (g *Governor) bury(ctx actor.Context, source string, now time.Time) {
+// declareDead records that a machine is dead and has Discord asked what it spent before.
+func (g *Governor) declareDead(ctx actor.Context, source string, now time.Time) {
 	if l := g.of[source]; l != nil {
 		l.dead = true
 		g.recount(ctx, now)
 	}
 }
 
-// beginCount records that Discord is asked: its answer has what was spent before.
+// beginCount records that Discord is asked: its answer includes what was spent before.
 func (l *loans) beginCount() {
 	for _, one := range l.of {
 		one.asked, one.askedDead = one.Uncounted, one.dead
 	}
 }
 
-// endCount records that it answered. Shares of dead machines are lent no more.
+// endCount records that Discord answered, and ends the loans of dead machines.
 func (l *loans) endCount() {
 	for _, one := range l.of {
 		one.Uncounted, one.asked = one.Uncounted-one.asked, 0
@@ -182,7 +182,7 @@ func (l *loans) endCount() {
 	}
 }
 
-// away returns the part of it that machines out of sight may spend.
+// away returns the part of what is lent that machines without a link may spend.
 func (g *Governor) away() (most int) {
 	for _, l := range g.of {
 		if !l.left.IsZero() {
@@ -228,8 +228,8 @@ func (g *Governor) allows(w plan.Want, out int) bool {
 	return g.budget.AllowsBeside(w.Cause, w.Cost(), out, most, dead)
 }
 
-// ignorant reports whether the day's budget is unknown although Discord knows it. Machines pay
-// grants of that time from their shares.
+// ignorant reports whether the day's budget is unknown until Discord answers. Machines pay for such
+// grants from their shares.
 func (g *Governor) ignorant() bool { return g.asks && g.budget.Total == 0 }
 
 // recount has Discord asked, no more often than every minute.
