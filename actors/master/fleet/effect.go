@@ -7,7 +7,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Effect is something to do outside.
+// Effect is an action for package master.
 type Effect interface{ effect() }
 
 // Effects at links.
@@ -29,19 +29,19 @@ type (
 	}
 	// End forgets a link that is closed.
 	End struct{ Link int }
-	// Greet sends a CONTROL the fleet's settings. The actor adds the bot's token and the time.
+	// Greet sends a CONTROL the fleet's settings. Package master adds the bot's token and the time.
 	Greet struct {
 		Link       int
 		Initialise messages.Initialise
 	}
-	// Send sends an order or a command. A Connect gets the sessions of its shards, unless it Confirms
-	// what the machine serves already. None overtakes another.
+	// Send sends an order or a command, in order. A Connect gets the sessions of its shards, unless it
+	// Confirms what the machine serves already.
 	Send struct {
 		Link     int
 		Packet   messages.FromMaster
 		Confirms bool
 	}
-	// Own makes a machine the one whose reports about the sessions of a range count.
+	// Own makes a machine the only one that may report the sessions of a range.
 	Own struct {
 		Source string
 		Shards messages.ShardRange
@@ -60,23 +60,23 @@ type (
 		Slots []messages.Place
 		Unmet bool
 	}
-	// UsedAll: all of Buckets buckets may have been used until now.
+	// UsedAll reports that each of Buckets buckets may have been used until now.
 	UsedAll struct{ Buckets int }
-	// Dead: an operator calls a machine dead, which spends nothing any more.
+	// Dead reports that an operator declared a machine dead: it spends nothing more.
 	Dead struct{ Source string }
 	// Halt ends all grants, until Resume.
 	Halt   struct{}
 	Resume struct{}
-	// Counting: Discord is being asked how much of the identify budget is left.
+	// Counting reports that Discord is being asked how much of the identify budget is left.
 	Counting struct{}
-	// Budget is its answer. Blind: there are machines whose identifies are unknown. Away are the known
-	// machines that are not linked.
+	// Budget holds Discord's answer. Blind: the identifies of some machines are unknown. Away lists the
+	// known machines without a link.
 	Budget struct {
 		plan.Budget
 		Blind bool
 		Away  []string
 	}
-	// Unanswered: Discord did not answer.
+	// Unanswered reports that Discord did not answer.
 	Unanswered struct{}
 )
 

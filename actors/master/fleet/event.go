@@ -13,52 +13,53 @@ type Event interface{ event() }
 
 // Events of links.
 type (
-	// Arrived: a CONTROL opened a link and introduced itself. Authorized: by the right secret.
+	// Arrived reports that a CONTROL opened a link and introduced itself. Authorized: by the right
+	// secret.
 	Arrived struct {
 		Link                     int
 		Authorized               bool
 		Source, Instance, Remote string
 	}
-	// Informed: a CONTROL reported what it is. Assumed: it did not, and counts as one that never does.
+	// Informed holds the info of a CONTROL. Assumed: it sent none, and counts as one that never does.
 	Informed struct {
 		Source  string
 		Link    int
 		Info    messages.Info
 		Assumed bool
 	}
-	// Serves: the ranges of a CONTROL changed.
+	// Serves reports that the ranges of a CONTROL changed.
 	Serves struct {
 		Source string
 		Link   int
 		Ranges []messages.RangeInfo
 	}
-	// Released: a CONTROL let go of a range, as ordered; its sessions are known.
+	// Released reports that a CONTROL released a range, as ordered. Its sessions are known.
 	Released struct {
 		Source string
 		Link   int
 		Shards messages.ShardRange
 	}
-	// Acked: a CONTROL answered a command or an order.
+	// Acked holds the answer of a CONTROL to a command or an order.
 	Acked struct {
 		Source string
 		Link   int
 		Ack    messages.Ack
 	}
-	// Counted: the figures of a heartbeat changed.
+	// Counted holds the figures of a heartbeat; it comes when they change.
 	Counted struct {
 		Source   string
 		Link     int
 		Clusters messages.ClusterCounts
 		Ready    int // shards
 	}
-	// Fatal: Discord closed a shard with a code that no restart repairs. Times is how many occurrences
-	// an event about it covers; 0: none is raised.
+	// Fatal reports that Discord closed a shard with a code that no restart repairs. Times is the
+	// number of occurrences that an event about it covers; 0: raise none.
 	Fatal struct {
 		Source string
 		Packet messages.Fatal
 		Times  int
 	}
-	// Parted: a link ended, with a websocket close code where one came.
+	// Parted reports that a link ended. Code is the websocket close code; 0: none.
 	Parted struct {
 		Source string
 		Link   int
@@ -69,28 +70,28 @@ type (
 
 // Other events.
 type (
-	// Started: MASTER begins. Refusal is the last one of Discord that is not over; nil: none.
+	// Started begins MASTER. Refusal is the last one of Discord in an earlier run; nil: none.
 	Started struct{ Refusal *Refusal }
-	// Recovered: MASTER's actor panicked, and lost the message it was handling.
+	// Recovered reports that MASTER's actor panicked and lost a message.
 	Recovered struct{}
-	// Answered is Discord's answer to AskDiscord: ErrUnauthorized, a *plan.GatewayBotError, or the
-	// error that kept it from answering.
+	// Answered holds Discord's answer to AskDiscord. Err is ErrUnauthorized, a *plan.GatewayBotError,
+	// or why there is no answer.
 	Answered struct {
 		Bot plan.GatewayBot
 		Err error
 	}
-	// Recount: the governor asks how much of the identify budget is left.
+	// Recount asks Discord how much of the identify budget is left.
 	Recount struct{}
-	// Ordered: an operator's order came.
+	// Ordered holds an order of an operator.
 	Ordered struct{ messages.FleetOrder }
-	// Timeout: the wait of a state is over.
+	// Timeout ends the wait of a state.
 	Timeout struct {
 		Number int
 		Due    time.Time
 	}
 )
 
-// Timers of the fleet's own. losses distinguishes one absence of a machine from another.
+// Timers of the fleet itself. losses distinguishes one absence of a machine from another.
 type (
 	graceOver struct {
 		source string
@@ -101,10 +102,10 @@ type (
 		source string
 		losses int
 	}
-	// tryAgain: a machine that refused a range may be asked again; without a source, what was held up
-	// can go on.
+	// tryAgain allows to ask a machine again that refused a range; without a source, it continues what
+	// was waiting.
 	tryAgain struct{ source string }
-	// turnDue: whatever was granted before a turn was chosen is used and over.
+	// turnDue begins a turn: every permit granted before it was chosen has ended.
 	turnDue struct {
 		source string
 		shards messages.ShardRange

@@ -10,7 +10,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Fleet is MASTER's knowledge of the fleet, and its rules.
+// Fleet holds what MASTER knows of the fleet.
 //
 //	        shards and limits known            all connected, or the wait is over
 //	Asking ─────────────────────────▶ Gathering ──────────────────────────────────▶ Serving
@@ -19,7 +19,7 @@ import (
 type Fleet struct {
 	options Options
 	state   State
-	timer   int // the current timeout; another one is stale
+	timer   int // number of the current timeout; others are stale
 	began   time.Time
 	now     time.Time // of the current step
 	effects []Effect
@@ -30,8 +30,7 @@ type Fleet struct {
 	sorted   []*machine          // the same in the order of their sources; nil: to be sorted again
 	orderIDs int                 // assigned; a forgotten machine remembers the orders it answered
 
-	// when the first machine came that serves by an order from before this run of MASTER; zero: none
-	// did
+	// when the first machine came that serves by an order of an earlier MASTER; zero: none did
 	firstReturn   time.Time
 	noneConnected bool // the wait for CONTROLs ended without any
 	allReady      bool // every shard was READY once
@@ -100,8 +99,8 @@ func New(o Options, epoch int64, now time.Time) *Fleet {
 // State returns the fleet's state.
 func (f *Fleet) State() State { return f.state }
 
-// Step takes an event that happened at now, and returns the effects, to be carried out in this
-// order.
+// Step handles an event that happened at now and returns the effects, in the order in which to
+// carry them out.
 func (f *Fleet) Step(e Event, now time.Time) []Effect {
 	f.now, f.effects = now, nil
 	switch f.state {
@@ -182,7 +181,7 @@ func (f *Fleet) serving(e Event) {
 	}
 }
 
-// always handles what is the same in every state.
+// always handles the events that every state treats alike.
 func (f *Fleet) always(e Event) {
 	switch e := e.(type) {
 	case Arrived:
@@ -275,7 +274,7 @@ func (f *Fleet) serve() {
 // paced reports whether there is a governor.
 func (f *Fleet) paced() bool { return f.state != Asking }
 
-// inOrder returns every machine by its source: what is done to several is done in this order.
+// inOrder lists every machine by its source, the order for actions on several.
 func (f *Fleet) inOrder() []*machine {
 	if f.sorted == nil {
 		for _, source := range slices.Sorted(maps.Keys(f.machines)) {
@@ -285,13 +284,13 @@ func (f *Fleet) inOrder() []*machine {
 	return f.sorted
 }
 
-// enter moves to another state; its timeout is stale from then on.
+// enter moves to another state and makes the current timeout stale.
 func (f *Fleet) enter(s State) {
 	f.state = s
 	f.timer++
 }
 
-// in asks for one Timeout in the current state, in place of the one before.
+// in sets the timeout of the current state, in place of the current one.
 func (f *Fleet) in(d time.Duration) {
 	f.timer++
 	f.after(d, Timeout{f.timer, f.now.Add(d)})

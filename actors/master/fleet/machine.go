@@ -45,7 +45,7 @@ type assigned struct {
 	epoch    int64 // that it was greeted with
 	granted  []messages.ShardRange
 	leaving  []messages.ShardRange             // of these: it was ordered to let them go
-	turns    map[messages.ShardRange]time.Time // when those of the ranges began that it starts by itself
+	turns    map[messages.ShardRange]time.Time // when the turn of a range began; only of a machine that paces itself
 	spare    bool                              // it was ordered to be one
 	refused  bool                              // it refused a range recently
 	outdated bool                              // it serves by another sharding than the fleet's, which has to end first
@@ -58,7 +58,7 @@ func newMachine(source string) *machine {
 	return &machine{source: source, assigned: assigned{turns: map[messages.ShardRange]time.Time{}}}
 }
 
-// state returns whether the machine is reached.
+// state returns whether the machine is linked, away or lost.
 func (m *machine) state() messages.MachineState {
 	switch {
 	case m.link != 0:

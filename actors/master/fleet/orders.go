@@ -18,8 +18,8 @@ type orders struct {
 // openOrder is an order under way.
 type openOrder struct {
 	messages.FleetOrder
-	command  string   // the id of the command that is out; "": none is
-	at       string   // the machine it went to
+	command  string   // the id of the unanswered command; "": none
+	at       string   // the machine that got it
 	queue    []string // machines still to be done
 	waits    bool     // for state Serving: its machines may still come
 	progress string   // reported last
@@ -98,7 +98,7 @@ func (f *Fleet) verdictOf(order messages.FleetOrder) (verdict messages.Verdict, 
 	return verdict, known
 }
 
-// advance reports how far an order is, when that changed.
+// advance reports the progress of an order if it changed.
 func (f *Fleet) advance(o *openOrder, progress string) {
 	if progress != o.progress {
 		o.progress = progress
@@ -106,7 +106,7 @@ func (f *Fleet) advance(o *openOrder, progress string) {
 	}
 }
 
-// end reports the end of an order, and remembers it.
+// end reports the end of an order and keeps it for a repetition.
 func (f *Fleet) end(o *openOrder, state messages.FleetOrderState, err error) messages.Verdict {
 	f.open = slices.DeleteFunc(f.open, func(other *openOrder) bool { return other == o })
 	moved, verdict := messages.FleetOrderMoved{State: state}, messages.Verdict{Done: true}
