@@ -267,14 +267,30 @@ func (c *conn) heartbeat(d []byte) *refusal {
 	if err != nil && len(d) > 0 && string(d) != "null" {
 		return refused(closeDecode, "A heartbeat has %.20q for a sequence.", d)
 	}
-	if b := c.bridged(); b != nil && err == nil {
+	after, acknowledged := time.Duration(0), true
+	if b := c.bridged(); b != nil {
 		c.s.with(b, func(sh *Shard, _ time.Time) {
-			if b.conn == c {
+			if b.conn != c {
+				return
+			}
+			if after, acknowledged = sh.Acknowledges(); err == nil {
 				sh.Heartbeat(seq)
 			}
 		})
 	}
-	return c.reply(fmt.Sprintf(`{"t":null,"s":null,"op":%d,"d":null}`, opACK))
+	answer := fmt.Sprintf(`{"t":null,"s":null,"op":%d,"d":null}`, opACK)
+	switch {
+	case !acknowledged:
+		return nil
+	case after > 0:
+		time.AfterFunc(after, func() {
+			if r := c.reply(answer); r != nil {
+				c.refuse(r)
+			}
+		})
+		return nil
+	}
+	return c.reply(answer)
 }
 
 // identifyFrame and resumeFrame are what the server looks at in an IDENTIFY and a RESUME.

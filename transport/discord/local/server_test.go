@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -215,6 +216,40 @@ func TestSilent(t *testing.T) {
 	}
 	if _, connected := s.Heard(0); connected {
 		t.Error("a foreign shard has a connection")
+	}
+}
+
+// TestMeasured: a library that takes the time to the acknowledgement for the latency gets none for
+// a heartbeat that it was asked for, and one for its own after it has noted when it sent it.
+func TestMeasured(t *testing.T) {
+	for browser, measures := range map[string]bool{"discord.py": true, "Pycord": true, "discord.js": false} {
+		s := serve(t, nil)
+		b := dial(t, s.URL())
+		b.says(hello)
+		b.send(fmt.Sprintf(`{"op":2,"d":{"token":"secret","shard":[2,4],"intents":513,"properties":{"browser":%q}}}`, browser))
+		take(t, s.effects)
+		s.ready()
+		for last := ""; !strings.Contains(last, "TICK"); {
+			var got json.RawMessage
+			if err := b.text.Decode(&got); err != nil {
+				t.Fatal(err)
+			}
+			last = string(got)
+		}
+		s.With(2, func(sh *Shard, _ time.Time) {
+			sh.talk.settled, sh.talk.owed = true, 1 // it is asked no more
+		})
+		sent := time.Now()
+		b.send(`{"op":1,"d":1}`) // the answer
+		if !measures {
+			b.says(ack)
+			continue
+		}
+		b.send(`{"op":1,"d":1}`) // its own
+		b.says(ack)
+		if took := time.Since(sent); took < ackAfter {
+			t.Errorf("%s: acknowledged after %v, want %v at least", browser, took, ackAfter)
+		}
 	}
 }
 

@@ -104,12 +104,13 @@ type Shard struct {
 	presence []byte          // "d" of the last op 3
 
 	// The bot's side.
-	probe   time.Duration // Config.Probe, or 0 for a library that had better not be asked
-	runs    uint32        // local sessions so far
-	talk    *talk         // the current one; nil: the bot has not identified
-	waits   bool          // an IDENTIFY waits for Discord's READY
-	hold    bool          // see Hold
-	control []Frame       // to be sent before all else
+	probe    time.Duration // Config.Probe, or 0 for a library that had better not be asked
+	measures bool          // its library is a measuring one
+	runs     uint32        // local sessions so far
+	talk     *talk         // the current one; nil: the bot has not identified
+	waits    bool          // an IDENTIFY waits for Discord's READY
+	hold     bool          // see Hold
+	control  []Frame       // to be sent before all else
 }
 
 // New returns a shard without a session.

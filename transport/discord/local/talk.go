@@ -29,6 +29,7 @@ type talk struct {
 	again     time.Time // when it is asked for next
 	pause     time.Duration
 	settled   bool // READY and its guilds are acknowledged
+	owed      int  // heartbeats that were asked for and did not come
 }
 
 // started reports whether READY and its guilds were sent.
@@ -44,6 +45,9 @@ const (
 	suspectWait = 2 * time.Second         // for the acknowledgement of a suspect
 	replyWithin = 2500 * time.Millisecond // Discord takes no answer to an interaction after 3 s
 	fleeting    = 5 * time.Second         // what is of no use later
+	// ackAfter lets a measuring library note when it sent its heartbeat: it does so in a thread, after
+	// the write, and takes an earlier acknowledgement for one of the heartbeat before
+	ackAfter = 20 * time.Millisecond
 )
 
 // Reason is why an event is not given to the bot.
@@ -66,8 +70,9 @@ type identity struct {
 	} `json:"properties"`
 }
 
-// measuring are libraries that take the time from an op 1 to our answer for the latency, and warn
-// of lag when asked: they are asked only where it matters.
+// measuring are libraries that take the time from their last own op 1 to our answer for the
+// latency, and warn of lag: they are asked only where it matters, and what they answer is not
+// acknowledged.
 var measuring = []string{"discord.py", "pycord", "nextcord", "disnake"}
 
 // Identify takes the bot's IDENTIFY, its "d". The error states what is wrong with it.
@@ -80,8 +85,8 @@ func (s *Shard) Identify(now time.Time, d []byte) error {
 		return fmt.Errorf("IDENTIFY has intents %d", i.Intents)
 	}
 	s.talk, s.control, s.waits = nil, nil, false
-	s.probe = s.cfg.Probe
-	if slices.Contains(measuring, strings.ToLower(i.Properties.Browser)) {
+	s.probe, s.measures = s.cfg.Probe, slices.Contains(measuring, strings.ToLower(i.Properties.Browser))
+	if s.measures {
 		s.probe = 0
 	}
 	s.acked = min(s.acked, s.received) // a process that was ahead is gone
@@ -144,7 +149,7 @@ func (s *Shard) Resume(now time.Time, id string, seq int64) bool {
 	}
 	t := s.talk
 	t.connected, t.settled, t.head, t.seq, t.resumed = true, true, k, at, s.received
-	t.suspect, t.probe = 0, now.Add(s.probe)
+	t.suspect, t.probe, t.owed = 0, now.Add(s.probe), 0
 	s.acknowledge(at)
 	return true
 }
@@ -160,6 +165,19 @@ func (s *Shard) Heartbeat(seq int64) {
 	}
 	t.settled = true
 	s.acknowledge(min(t.cut+seq-t.k, t.seq))
+}
+
+// Acknowledges returns how long after a heartbeat its acknowledgement is due, and false where none
+// is sent: to a measuring library that was asked for it.
+func (s *Shard) Acknowledges() (after time.Duration, yes bool) {
+	switch {
+	case !s.measures || s.talk == nil:
+		return 0, true
+	case s.talk.owed > 0:
+		s.talk.owed--
+		return 0, false
+	}
+	return ackAfter, true
 }
 
 // Settled reports whether the bot has handled READY and the guilds of it that Discord had sent by
@@ -249,6 +267,7 @@ func (s *Shard) Next(now time.Time) (Frame, bool) {
 	case s.awaits() && !now.Before(t.again):
 		t.pause = max(t.pause, againFirst)
 		t.again, t.pause = now.Add(t.pause), min(2*t.pause, againMax)
+		t.owed++
 		return Frame{Op: OpHeartbeat}, true
 	}
 	return s.nextEvent(now, t)
