@@ -2,8 +2,10 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,8 +51,12 @@ func TestReapOrphansSparesWhatIsInherited(t *testing.T) {
 
 // Names of processes may contain any byte.
 func TestChildrenOf(t *testing.T) {
-	c := exec.Command("sleep", "1000")
-	c.Path, _ = exec.LookPath("sleep")
+	sleep, err := exec.LookPath("sleep")
+	name := filepath.Join(t.TempDir(), ") Z 1 (")
+	if err := errors.Join(err, os.Symlink(sleep, name)); err != nil {
+		t.Fatal(err)
+	}
+	c := &exec.Cmd{Path: name, Args: []string{"sleep", "1000"}}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
