@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -175,12 +174,13 @@ func memberOf(group int, since uint64) (pid int, err error) {
 const endRounds = 20
 
 // end kills every process that has one of the entries, with the group it leads, until none is left.
-// n counts them. err is the reason why one may be left.
+// n counts them, except those that were sent SIGKILL before: a group outlives its leader for a
+// moment. err is the reason why one may be left.
 func end(entries ...string) (n int, err error) {
 	if strings.Join(entries, "") == "" {
 		return 0, nil
 	}
-	killed := map[int]bool{}
+	killed, last := map[int]bool{}, 0
 	for range endRounds {
 		var left []int
 		err := eachEnviron(func(pid int, environ []byte, err error) error {
@@ -197,12 +197,15 @@ func end(entries ...string) (n int, err error) {
 			return len(killed), err
 		}
 		for _, pid := range left {
-			killed[pid] = true
+			if !doomed(pid) {
+				killed[pid] = true
+			}
+			last = pid
 			kill(pid, entries...)
 		}
 		awaitGone(left)
 	}
-	return len(killed), fmt.Errorf("processes of the bot do not end after SIGKILL; one is %d", slices.Max(slices.Collect(maps.Keys(killed))))
+	return len(killed), fmt.Errorf("processes of the bot do not end after SIGKILL; one is %d", last)
 }
 
 // kill kills a process that has one of the entries, and its group if it leads one or if the leader
@@ -226,6 +229,18 @@ func kill(pid int, entries ...string) {
 		return
 	}
 	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// doomed reports whether a process executes no further instruction, because it was sent SIGKILL.
+func doomed(pid int) bool {
+	status, err := readProc(pid, "status")
+	if err != nil {
+		return false
+	}
+	_, line, _ := strings.Cut(status, "\nShdPnd:")
+	mask, _, _ := strings.Cut(line, "\n")
+	pending, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+	return err == nil && pending&(1<<(syscall.SIGKILL-1)) != 0
 }
 
 // dead reports whether a process has ended.

@@ -83,7 +83,7 @@ func TestGroupGoesWithItsLeader(t *testing.T) {
 				end(p)
 			}
 			receive(t, exits)
-			if !gone(grandchild) {
+			if !ended(grandchild) {
 				t.Error("the grandchild runs when the exit is reported")
 			}
 		})

@@ -35,13 +35,14 @@ func (e *GoneError) Unwrap() error { return ErrGone }
 // it again, to its new owner alone.
 func Find(m Mark, done func(Process, error)) (cancel func()) {
 	p := &process{output: m.Output, mark: m.Env, ooms: ooms(), found: true, over: make(chan struct{})}
-	go p.adopt(m, done)
+	go p.adopt(m, alreadyWatched(m), done)
 	return p.cancel
 }
 
-// adopt runs one search and watches the process that it found.
-func (p *process) adopt(m Mark, done func(Process, error)) {
-	found, err := p.find(m)
+// adopt runs one search and watches the process that it found. other watches it already; nil: none
+// does.
+func (p *process) adopt(m Mark, other *process, done func(Process, error)) {
+	found, err := p.find(m, other)
 	p.mu.Lock()
 	cancelled := p.cancelled
 	p.mu.Unlock()
@@ -59,9 +60,9 @@ func (p *process) adopt(m Mark, done func(Process, error)) {
 	}
 }
 
-// find returns p with the process that it found, or the value that watches that process already.
-func (p *process) find(m Mark) (*process, error) {
-	if other := alreadyWatched(m); other != nil {
+// find returns p with the process that it found, or other, which watches that process already.
+func (p *process) find(m Mark, other *process) (*process, error) {
+	if other != nil {
 		return other.stillThere()
 	}
 	p.oomsAt = p.ooms.count()

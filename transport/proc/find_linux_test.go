@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -31,6 +32,10 @@ func unwatched(t testing.TB, argv ...string) (Mark, child) {
 		_, _ = syscall.Wait4(c.pid, nil, 0, nil) // ECHILD where the test reaped it
 	})
 	m.PID, m.Started = c.pid, c.started
+	eventually(t, "the kernel shows its environment", func() bool { // an exec sets it late
+		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", c.pid))
+		return strings.Contains(string(environ), m.Env) || gone(c.pid)
+	})
 	return m, c
 }
 

@@ -213,7 +213,7 @@ func receive[T any](t *testing.T, ch <-chan T) T {
 }
 
 // eventually polls a condition that has no event.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
