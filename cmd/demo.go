@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -245,7 +244,7 @@ func (d *demo) show(ctx context.Context) error {
 			if pids := d.view.pids(); len(pids) > 0 {
 				pid := pids[mathrand.IntN(len(pids))]
 				d.view.say("killing process %d", pid)
-				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+				d.view.processes.kill(pid)
 			}
 		}
 	}
@@ -296,11 +295,10 @@ func (d *demo) stop() error {
 	if d.discord != nil {
 		errs = append(errs, d.discord.Close())
 	}
-	left := slices.DeleteFunc(d.view.everyPID(), func(pid int) bool { return syscall.Kill(pid, 0) != nil })
-	if len(left) > 0 {
+	if left, all := d.view.processes.left(); len(left) > 0 {
 		errs = append(errs, fmt.Errorf("processes are left: %v", left))
 	} else if len(d.running) > 0 {
-		d.view.say("stopped: simulated Discord, MASTER, %d CONTROL, %d cluster processes in all; none is left", len(d.running), len(d.view.everyPID()))
+		d.view.say("stopped: simulated Discord, MASTER, %d CONTROL, %d cluster processes in all; none is left", len(d.running), all)
 	}
 	return errors.Join(errs...)
 }

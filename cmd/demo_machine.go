@@ -2,7 +2,6 @@ package cmd
 
 import (
 	mathrand "math/rand/v2"
-	"syscall"
 )
 
 // loseMachine ends a machine of the demo as a power cut would: nothing on it closes its connections
@@ -21,7 +20,7 @@ func (d *demo) loseMachine() error {
 	}
 	delete(d.running, name)
 	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+		d.view.processes.kill(pid)
 	}
 	d.view.lost(name)
 	return nil

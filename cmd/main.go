@@ -8,7 +8,7 @@
 //	bot.go, bot_reference.go            the reference cluster process
 //	gateway.go, gateway_bot.go          a bot behind a gateway host, as a cluster process
 //	discord.go                          the simulated Discord
-//	demo.go, demo_machine.go, view.go   all of them on this machine
+//	demo.go, demo_machine.go, demo_processes.go, view.go   all of them on this machine
 //	rehearse.go                         all of them in simulated time, with faults
 //
 // Commands that ask or order:

@@ -26,13 +26,14 @@ type view struct {
 	shards int           // of the whole bot
 	ready  chan struct{} // closed when all shards were READY at once
 
+	processes processes
+
 	mu        sync.Mutex
 	rows      map[rowKey]*row
-	seen      map[int]bool // every pid so far
-	lastReady int          // READY shards shown last
-	drawn     int          // lines of the live block
-	frozen    bool         // the live block is no longer drawn
-	all       bool         // every shard is READY
+	lastReady int  // READY shards shown last
+	drawn     int  // lines of the live block
+	frozen    bool // the live block is no longer drawn
+	all       bool // every shard is READY
 	machines  []machineActors
 	rolled    chan messages.RollingRestartMoved
 	changed   chan struct{}
@@ -52,7 +53,7 @@ type row struct {
 }
 
 func newView(out io.Writer, shards int) *view {
-	return &view{out: out, live: isTerminal(out), shards: shards, ready: make(chan struct{}), rows: map[rowKey]*row{}, seen: map[int]bool{}, rolled: make(chan messages.RollingRestartMoved, 100), changed: make(chan struct{})}
+	return &view{out: out, live: isTerminal(out), shards: shards, ready: make(chan struct{}), rows: map[rowKey]*row{}, rolled: make(chan messages.RollingRestartMoved, 100), changed: make(chan struct{})}
 }
 
 // behaviour returns the actor that passes one machine's events to the view.
@@ -89,11 +90,11 @@ func (v *view) observe(machine string, e messages.Event) {
 		}
 		if e.PID != r.PID {
 			clear(r.states)
+			if e.PID != 0 {
+				v.processes.add(e.PID)
+			}
 		}
 		r.ClusterMoved = e
-		if e.PID != 0 {
-			v.seen[e.PID] = true
-		}
 		v.progress()
 	case messages.ShardMoved:
 		v.row(machine, e.Cluster).states[e.Shard] = e.State
@@ -249,18 +250,6 @@ func (v *view) pids() []int {
 			all = append(all, r.PID)
 		}
 	}
-	return all
-}
-
-// everyPID returns every process so far, sorted.
-func (v *view) everyPID() []int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var all []int
-	for pid := range v.seen {
-		all = append(all, pid)
-	}
-	slices.Sort(all)
 	return all
 }
 
