@@ -23,7 +23,8 @@ func lonely(more settings) settings {
 	return s
 }
 
-// A cluster that cannot start: one start, three restarts, then one report with their causes.
+// A cluster that cannot start: one start, three restarts, then one report with their causes. A bot
+// that is late while the machine is short of CPU time is no such cluster: that is reported instead.
 func TestGaveUp(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -43,22 +44,37 @@ func TestGaveUp(t *testing.T) {
 			if c.role == "other-user" && os.Geteuid() != 0 {
 				missing(t, "only root can start a bot that becomes another user")
 			}
-			s := lonely(settings{"fleet.shards": "2", "cluster.hello_timeout": "1s", "cluster.kill_grace": "1s"})
+			s := lonely(settings{"fleet.shards": "2", "cluster.kill_grace": "1s"})
+			late := c.cause == "hello_timeout" || c.role == "other-user"
+			if late { // the others fail by what they do, however long it takes
+				s["cluster.hello_timeout"] = "1s"
+			}
 			p := control(t, append(runEnv(t, s), roleVariable+"="+c.role), "run", "--", self)
+			if late {
+				eventually(t, "given up or held", func() bool { return len(p.lines("cluster.gave_up"))+len(p.lines("cluster.held")) > 0 })
+				if held := p.lines("cluster.held"); len(p.lines("cluster.gave_up")) == 0 {
+					if !strings.Contains(fmt.Sprint(held[0]["cure"]), "processors") {
+						t.Errorf("held: %v", held[0])
+					}
+					p.stop()
+					return
+				}
+			}
 			gaveUp := p.line("cluster.gave_up")
 			causes, _ := gaveUp["causes"].([]any)
 			if len(causes) != 4 || gaveUp["attempts"] != 4.0 || gaveUp["shards"] != "0-1" || gaveUp["level"] != "error" {
 				t.Errorf("gave up: %v", gaveUp)
 			}
-			for _, cause := range causes {
-				if text, _ := cause.(string); !strings.Contains(text, c.cause) {
-					t.Errorf("cause %q, want %s", cause, c.cause)
-				}
+			other := slices.DeleteFunc(slices.Clone(causes), func(cause any) bool { return strings.Contains(fmt.Sprint(cause), c.cause) })
+			// one that starts slowly has no socket to complain about when its time is over
+			if len(other) > 0 && !(c.role == "other-user" && len(other) < len(causes)) {
+				t.Errorf("causes %q, want %s", other, c.cause)
 			}
 			if output, _ := gaveUp["output"].(string); !strings.Contains(output, c.output) {
 				t.Errorf("output %q, want %q", output, c.output)
 			}
-			if n := len(p.lines("cluster.died")); n != 3 {
+			counted := slices.DeleteFunc(p.lines("cluster.died"), func(l line) bool { return l["class"] != "bot" })
+			if n := len(counted); n != 3 {
 				t.Errorf("cluster.died was logged %d times, want one for each restart", n)
 			}
 			if left := p.clusters(); len(left) > 0 {
@@ -155,9 +171,7 @@ func TestClustersTalk(t *testing.T) {
 		}
 	}
 	n, _ := strconv.Atoi(first[2])
-	if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	p.signal(n, syscall.SIGKILL)
 	eventually(t, "cluster 1 is missed", func() bool { return strings.Contains(p.stdout.String(), "<nil>} {1 0 it ") })
 	eventually(t, "its successor answers", func() bool { return both()[2] != first[2] })
 	if got := both()[1]; got != first[1] {

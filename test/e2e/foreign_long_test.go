@@ -90,7 +90,7 @@ func TestDisgo(t *testing.T) {
 	if all := p.complaints(); len(all) > 0 {
 		t.Errorf("complaints: %v", all)
 	}
-	_ = syscall.Kill(p.clusters()[0], syscall.SIGKILL)
+	p.signal(p.clusters()[0], syscall.SIGKILL)
 	resumed("two shards have resumed in the next process", 6)
 	eventually(t, "CONTROL knows", func() bool { return len(p.lines("cluster.ready")) == 3 })
 	p.stop()

@@ -94,14 +94,14 @@ func TestGatewayHost(t *testing.T) {
 	b := startMake(t, d, 4, 4, settings{roleSetting: "counts"}, binary, "gateway", "--dir", folder(t), "--", self)
 	b.logged("cluster.ready", 1)
 	next := b.following(self)
-	_ = syscall.Kill(next("the bot reads messages"), syscall.SIGKILL)
-	_ = syscall.Kill(next("another bot reads messages"), syscall.SIGSTOP)
+	b.signal(next("the bot reads messages"), syscall.SIGKILL)
+	b.signal(next("another bot reads messages"), syscall.SIGSTOP)
 	last := next("a bot in place of one that hangs reads messages")
 	host := slices.DeleteFunc(b.clusters(), func(pid int) bool { return pid == last })
 	if len(host) != 1 {
 		t.Fatalf("processes %v beside the bot, want the host", host)
 	}
-	_ = syscall.Kill(host[0], syscall.SIGKILL)
+	b.signal(host[0], syscall.SIGKILL)
 	next("a bot of another host reads messages")
 	if s := d.stats(); s.Identifies != 4 || s.Violations > 0 || s.Resumes != 4 {
 		t.Errorf("%d identifies and %d resumes of 4 shards, %d violations", s.Identifies, s.Resumes, s.Violations)
@@ -150,7 +150,7 @@ func TestUnmodified(t *testing.T) {
 			}
 			b.logged("cluster.ready", 1)
 			next := b.following(program)
-			_ = syscall.Kill(next("the bot reads messages"), syscall.SIGKILL)
+			b.signal(next("the bot reads messages"), syscall.SIGKILL)
 			second := next("another bot reads messages")
 			before := b.clusters()
 			b = b.killed()

@@ -29,7 +29,7 @@ func TestBotKilled(t *testing.T) {
 	t.Parallel()
 	b := serving(t, 20, 10, nil)
 	began := time.Now()
-	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
+	b.signal(b.clusters()[0], syscall.SIGKILL)
 	died, seen, back := b.backAfter(began, b.count)
 	t.Logf("seen after %v; 10 shards READY %v after the wait of %v, %v in all", seen, back, died.retry(), seen+back)
 	if died["exit"] != "signal killed" || died["cause"] != "exited" {
@@ -53,7 +53,7 @@ func TestBotStopped(t *testing.T) {
 	b := serving(t, 4, 2, settings{"cluster.heartbeat_interval": beat.String()})
 	before := b.clusters()
 	began := time.Now()
-	_ = syscall.Kill(before[0], syscall.SIGSTOP)
+	b.signal(before[0], syscall.SIGSTOP)
 	died, seen, back := b.backAfter(began, b.count)
 	t.Logf("seen after %v; READY %v after the wait of %v", seen, back, died.retry())
 	if died["cause"] != "mute" {
@@ -83,7 +83,7 @@ func TestNoEventIsLost(t *testing.T) {
 	b = b.killed()
 	flow()
 	b.logged("cluster.adopted", b.count)
-	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
+	b.signal(b.clusters()[0], syscall.SIGKILL)
 	b.logged("cluster.ready", 1)
 	b.cared()
 	flow()

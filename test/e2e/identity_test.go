@@ -91,7 +91,7 @@ func alone(more settings) settings {
 func (p *process) pid() int {
 	p.t.Helper()
 	pid, _ := p.line("cluster.ready")["pid"].(float64)
-	p.t.Cleanup(func() { _ = syscall.Kill(int(pid), syscall.SIGKILL) })
+	killAtEnd(p.t, int(pid))
 	return int(pid)
 }
 
@@ -173,7 +173,7 @@ func TestHelper(t *testing.T) {
 		return p.clusters()
 	}
 	all := before(1)
-	_ = syscall.Kill(p.pid(), syscall.SIGKILL)
+	p.signal(p.pid(), syscall.SIGKILL)
 	before(2)
 	for _, pid := range all {
 		if runs(pid) {

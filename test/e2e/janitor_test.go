@@ -4,9 +4,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -43,7 +40,7 @@ func clean() int {
 	home = os.Getenv(homeVariable + "_TO_CLEAN")
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the tests are over
 	for _, pid := range carrying(homeVariable, home) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = signalCarrier(pid, syscall.SIGKILL, homeVariable, home)
 	}
 	mounts, _ := os.ReadFile("/proc/mounts")
 	for line := range strings.Lines(string(mounts)) {
@@ -55,20 +52,4 @@ func clean() int {
 		return 1
 	}
 	return 0
-}
-
-// carrying returns the processes that were started with a variable in their environment.
-func carrying(name, value string) (pids []int) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		panic(err) // the pattern is valid
-	}
-	for _, dir := range dirs {
-		env, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), name+"="+value) {
-			pid, _ := strconv.Atoi(filepath.Base(dir))
-			pids = append(pids, pid)
-		}
-	}
-	return pids
 }

@@ -20,7 +20,7 @@ func TestBotKilledAfterAMinute(t *testing.T) {
 	b := serving(t, 20, 10, nil)
 	<-time.After(61 * time.Second) // a cluster counts as healthy after a minute
 	began := time.Now()
-	_ = syscall.Kill(b.clusters()[0], syscall.SIGKILL)
+	b.signal(b.clusters()[0], syscall.SIGKILL)
 	died, seen, back := b.backAfter(began, b.count)
 	t.Logf("seen after %v; 10 shards READY %v after the kill", seen, seen+back)
 	if died.retry() != 0 {

@@ -200,7 +200,7 @@ func TestStopDetaches(t *testing.T) {
 	b.kept(before)
 	b.cared()
 	for _, pid := range before {
-		_ = syscall.Kill(pid, syscall.SIGTERM)
+		b.signal(pid, syscall.SIGTERM)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestLogs(t *testing.T) {
 	}
 
 	first := p.clusters()
-	_ = syscall.Kill(first[0], syscall.SIGKILL)
+	p.signal(first[0], syscall.SIGKILL)
 	eventually(t, "another bot", func() bool { return len(p.lines("cluster.ready")) == 3 })
 	second := p.clusters()
 	newcomer := slices.DeleteFunc(slices.Clone(second), func(pid int) bool { return slices.Contains(first, pid) })[0]

@@ -40,9 +40,7 @@ func TestPage(t *testing.T) {
 	b.eval(`window.noted = []; new MutationObserver(() => noted.push(document.querySelector("button[value='5']").title)).observe(document.querySelector("button[value='5']"), { attributes: true }); 1`, nil)
 	for range 3 { // the first time it is back at once, the third time after two seconds
 		killed := bots.view().Clusters[1].PID
-		if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		bots.signal(killed, syscall.SIGKILL)
 		eventually(t, "another process serves", func() bool {
 			c := bots.view().Clusters[1]
 			return c.PID != killed && c.State == messages.ClusterServing

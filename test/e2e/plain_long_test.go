@@ -65,8 +65,8 @@ func TestDiscordJSProbed(t *testing.T) {
 	b := startMake(t, d, 2, 1, s, node(t), "node/discordjs.mjs")
 	b.logged("cluster.ready", 2)
 	dies, hangs := b.of("0"), b.of("1")
-	_ = syscall.Kill(dies, syscall.SIGKILL)
-	_ = syscall.Kill(hangs, syscall.SIGSTOP)
+	b.signal(dies, syscall.SIGKILL)
+	b.signal(hangs, syscall.SIGSTOP)
 	if cause := b.replaced("0", dies); !strings.HasPrefix(cause, "exited") {
 		t.Errorf("the killed one died of %s", cause)
 	}

@@ -199,8 +199,8 @@ func TestPlainBotProbed(t *testing.T) {
 	b.logged("cluster.ready", 2)
 	b.cared()
 	hangs, sick := b.of("0"), b.of("1")
-	_ = syscall.Kill(hangs, syscall.SIGSTOP)
-	_ = syscall.Kill(sick, syscall.SIGUSR1)
+	b.signal(hangs, syscall.SIGSTOP)
+	b.signal(sick, syscall.SIGUSR1)
 	for cluster, pid := range map[string]int{"0": hangs, "1": sick} {
 		t.Logf("cluster %s died of %s", cluster, b.replaced(cluster, pid))
 	}

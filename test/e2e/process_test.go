@@ -105,7 +105,7 @@ func launch(t *testing.T, mark string, env []string, program string, args []stri
 	}()
 	t.Cleanup(func() {
 		for _, pid := range p.started() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			_ = signalCarrier(pid, syscall.SIGKILL, markVariable, mark)
 		}
 		<-p.ended
 		if t.Failed() {

@@ -91,8 +91,8 @@ func TestStockDies(t *testing.T) {
 	b := discordoo(t, d, 2, 1, settings{"cluster.heartbeat_interval": "1s"})
 	b.logged("cluster.ready", 2)
 	dies, hangs := b.of("0"), b.of("1")
-	_ = syscall.Kill(dies, syscall.SIGKILL)
-	_ = syscall.Kill(hangs, syscall.SIGSTOP)
+	b.signal(dies, syscall.SIGKILL)
+	b.signal(hangs, syscall.SIGSTOP)
 	if cause := b.replaced("0", dies); !strings.HasPrefix(cause, "exited") {
 		t.Errorf("the killed one died of %s", cause)
 	}

@@ -87,7 +87,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("%d resumes", n)
 	}
 
-	_ = syscall.Kill(before[0], syscall.SIGKILL)
+	b.signal(before[0], syscall.SIGKILL)
 	if died := b.line("cluster.died"); died["exit"] != "signal killed" {
 		t.Errorf("after the upgrade an exit is reported as %v", died)
 	}
