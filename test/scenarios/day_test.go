@@ -16,13 +16,18 @@ import (
 // This file holds a day's budget that can run out under chaos.
 
 // scarce draws the identifies of a day for a number of shards: plenty, or twice to six times a cold
-// start, of which today little more than that is left. A day is short enough for a story to wait
-// for the next one. Crashes must leave the reserve, whatever else takes of it.
+// start, of which today little more than that is left, and in half of those so little that a few
+// crashes reach the reserve. A day is short enough for a story to wait for the next one. Crashes
+// must leave the reserve, whatever else takes of it.
 func (f *fleet) scarce(c rules.Config) rules.Config {
 	c.IdentifyTotal, c.ResetAfter = 100000, 20*time.Minute
 	if f.loop.Rand.IntN(4) > 0 {
 		c.IdentifyTotal = 2*c.ShardCount + f.loop.Rand.IntN(4*c.ShardCount)
-		c.IdentifyRemaining = min(2*c.ShardCount+f.loop.Rand.IntN(c.ShardCount), c.IdentifyTotal)
+		above := c.ShardCount
+		if f.loop.Rand.IntN(2) == 0 {
+			above /= 4
+		}
+		c.IdentifyRemaining = min(2*c.ShardCount+f.loop.Rand.IntN(above), c.IdentifyTotal)
 	}
 	f.reserve, f.mixed = c.ShardCount, true
 	return c
@@ -67,10 +72,27 @@ func (f *fleet) has(m *machine) (s messages.Share) {
 	return s
 }
 
-// paid counts the identifies of a machine since it has its current share.
+// paid counts the identifies of a machine since it has its current share, as Discord counts them.
 type paid struct {
-	share messages.Share
-	times int
+	share          messages.Share
+	times          int
+	alone, crashes int // while it was without MASTER
+}
+
+// aloneAfter is the time after the end of a link from which on no identify can be one that MASTER
+// granted by it: a permit's, and the network's.
+const aloneAfter = 4 * time.Second
+
+// parts records which machines are without MASTER.
+func (f *fleet) parts() {
+	for _, m := range f.machines {
+		switch linked := f.net.Links(m.Name, "master") > 0; {
+		case linked:
+			m.parted = 0
+		case m.parted == 0:
+			m.parted = f.loop.Now()
+		}
+	}
 }
 
 // pays holds an identify of a machine that a scripted MASTER lends to against its share. What was
@@ -86,6 +108,15 @@ func (f *fleet) pays(m *machine, crash bool) {
 	}
 	if f.lender && m.paid.times > most+f.rules.MaxConcurrency {
 		f.loop.Fail(fmt.Errorf("I3: %s identified %d times with the share %+v, of a crash: %v", m.Name, m.paid.times, m.paid.share, crash))
+	}
+	if m.parted == 0 || f.loop.Now()-m.parted < aloneAfter || m.paid.share.ID == 0 {
+		return
+	}
+	if m.paid.alone++; crash {
+		m.paid.crashes++
+	}
+	if p := m.paid; p.alone > p.share.Total || p.crashes > max(p.share.Total-p.share.Reserve, 0) {
+		f.loop.Fail(fmt.Errorf("I3: %s identified %d times without MASTER, %d of them after crashes, with the share %+v", m.Name, p.alone, p.crashes, p.share))
 	}
 }
 
@@ -163,8 +194,12 @@ func (f *fleet) ordered() {
 // process that only replaces one that died. None is certainly a crash's for bots that keep
 // sessions, which Discord may refuse, and for those that a lease ends.
 func (f *fleet) blame(from string, in rules.Input) {
+	if !f.mixed {
+		return
+	}
+	f.parts()
 	identify, is := in.(rules.Identify)
-	if !is || !f.mixed {
+	if !is {
 		return
 	}
 	if today := f.today(); today != f.day { // its budget is whole

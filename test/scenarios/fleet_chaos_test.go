@@ -33,6 +33,11 @@ func (c *fleetChaos) any() *machine {
 var fleetFaults = []func(*fleetChaos){
 	func(c *fleetChaos) { c.kill(c.any()) },
 	func(c *fleetChaos) { c.kill(c.any()) },
+	func(c *fleetChaos) { // a bot on every machine
+		for _, m := range c.inOrder() {
+			c.kill(m)
+		}
+	},
 	// no longer than the bots of a dead CONTROL have to end themselves before the grace does: nothing
 	// else can end them
 	func(c *fleetChaos) {

@@ -150,6 +150,7 @@ type machine struct {
 	run    int               // of CONTROL
 	latest map[string]*start // of each cluster
 	paid   paid              // from its share
+	parted time.Duration     // when its link to MASTER was seen to be gone; 0: it is there
 	gaveUp map[messages.ClusterID]bool
 	tried  map[messages.ClusterID]int // processes started since every shard was READY, or an operator was asked for
 }
