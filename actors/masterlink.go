@@ -68,7 +68,9 @@ func New(w *world.World, o Options) *actor.Props {
 			Clocks: &w.Clocks, Rand: w.Rand, Redact: w.Secrets.Text})
 		m.Begin(w, w.Log.With().Str("actor", "masterlink").Logger(), "assembling", m.assembling)
 		return m
-	}, actor.WithGuardian(&world.Resume{Log: w.Log}))
+	}, actor.WithGuardian(&world.Resume{Log: w.Log, Report: func(root *actor.RootContext, self *actor.PID, broken messages.ControlBroken) {
+		root.Send(world.AddressesOf(self).Events, broken)
+	}}))
 }
 
 // assembling waits until every actor of the tree has started, and thus subscribed to what it wants

@@ -3,6 +3,7 @@ package master
 import (
 	"crypto/subtle"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -46,7 +47,7 @@ type (
 // May arrive after MASTER has stopped.
 func (discordAnswered) IgnoreDeadLetterLogging() {}
 
-// raised (machine or governor → fleet) holds an event to raise.
+// raised (actors of MASTER → fleet) holds an event to raise.
 type raised struct{ event messages.Event }
 
 // later is a timer that fleet.Fleet set.
@@ -57,11 +58,15 @@ func (later) IgnoreDeadLetterLogging() {}
 
 // New returns the props of MASTER's root actor. Stop it with Stop.
 func New(w *world.World, o Options) *actor.Props {
+	goOn := &world.Resume{Log: w.Log, Report: func(root *actor.RootContext, child *actor.PID, broken messages.ControlBroken) {
+		fleet, _, _ := strings.Cut(child.Id, "/")
+		root.Send(actor.NewPID(child.Address, fleet), raised{broken})
+	}}
 	return w.Spawn("fleet", func() actor.Actor {
 		f := &Fleet{options: o, links: map[int]transport.Link{}, machines: map[int]*actor.PID{}}
 		f.Begin(w, w.Log.With().Str("actor", "fleet").Logger(), "running", f.running)
 		return f
-	}, actor.WithGuardian(&world.Resume{Log: w.Log}), actor.WithSupervisor(&world.Resume{Log: w.Log}))
+	}, actor.WithGuardian(goOn), actor.WithSupervisor(goOn))
 }
 
 func (f *Fleet) running(ctx actor.Context) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/rs/zerolog"
+
+	"github.com/discluster/control/messages"
 )
 
 // Panic is the error of a panic in an actor, with the stack that protoactor drops.
@@ -58,7 +60,11 @@ func guard(log zerolog.Logger) actor.ReceiverMiddleware {
 
 // Resume is the supervision of a root and of actors whose state cannot be rebuilt: the message that
 // panicked is lost, the actor goes on.
-type Resume struct{ Log zerolog.Logger }
+type Resume struct {
+	Log zerolog.Logger
+	// Report sends the event of the panic to the actor that raises it; nil: only the log has it.
+	Report func(root *actor.RootContext, child *actor.PID, broken messages.ControlBroken)
+}
 
 // Recovered follows a panic of an actor that goes on. The message that it panicked on is lost, and
 // may have been an answer or a timer it waits for: the actor asks, and sets its timers, again.
@@ -66,8 +72,12 @@ type Recovered struct{}
 
 // HandleFailure logs the panic with its stack and resumes the actor.
 func (r *Resume) HandleFailure(system *actor.ActorSystem, supervisor actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
-	LogPanic(r.Log, child.Id, AsError(reason))
+	err := AsError(reason)
+	LogPanic(r.Log, child.Id, err)
 	supervisor.ResumeChildren(child)
+	if r.Report != nil {
+		r.Report(system.Root, child, messages.ControlBroken{Actor: child.Id, Err: err.Error()})
+	}
 	system.Root.Send(child, Recovered{})
 }
 

@@ -7,7 +7,34 @@ import (
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/transport/discord/rules"
 )
+
+// A panic of either root, or of an actor of MASTER, is an event like any other.
+func TestPanicsAreReported(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		f.panics = true
+		f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 8})
+		own := f.withOwnMaster(1)
+		m := f.add("m1", f.good(nil), sesame)
+		f.must("all", time.Minute, f.owned(8))
+		once := func(message string) func(string, any) bool {
+			panicked := false
+			return func(_ string, msg any) bool {
+				now := !panicked && typeOf(msg) == message
+				panicked = panicked || now
+				return now
+			}
+		}
+		for i, message := range []string{"messages.GetFleetView", "master.shown"} {
+			own.Panic = once(message)
+			f.system.Root.Send(own.root, messages.GetFleetView{Answer: func(messages.FleetView) {}})
+			f.must(message, time.Minute, func() bool { return own.saw("control.broken") == i+1 })
+		}
+		m.Panic = once("actors.linkFrame")
+		f.must("of MasterLink", time.Minute, f.sawN("control.broken", 1))
+	})
+}
 
 func TestPanicWhileEnding(t *testing.T) {
 	seeds(t, func(f *fleet) {
