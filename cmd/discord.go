@@ -24,7 +24,7 @@ func discordCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.Rules.Token = token
-			if err := c.Shape.Validate(); err != nil {
+			if err := errors.Join(simulable(c), c.Shape.Validate()); err != nil {
 				return usageError{err}
 			}
 			if secure {
@@ -59,6 +59,23 @@ func discordCommand() *cobra.Command {
 	f.Float64Var(&c.EventsPerSecond, "events", 0, "events per second and shard")
 	f.DurationVar(&c.Rules.SessionWindow, "session-window", 90*time.Second, "how long a session outlives its connection")
 	return cmd
+}
+
+// simulable returns the flags whose values no Discord can have.
+func simulable(c server.Config) error {
+	var faults []error
+	want := func(good bool, flag string, value any, rule string) {
+		if !good {
+			faults = append(faults, fmt.Errorf("--%s %v: want %s", flag, value, rule))
+		}
+	}
+	want(c.Rules.ShardCount >= 1, "shards", c.Rules.ShardCount, "1 or more")
+	want(c.Rules.MaxConcurrency >= 1, "max-concurrency", c.Rules.MaxConcurrency, "1 or more")
+	want(c.Rules.Guilds >= 0, "guilds", c.Rules.Guilds, "0 or more")
+	want(c.Jitter >= 0, "jitter", c.Jitter, "0 or more")
+	want(c.EventsPerSecond >= 0, "events", c.EventsPerSecond, "0 or more")
+	want(c.Rules.SessionWindow > 0, "session-window", c.Rules.SessionWindow, "more than 0")
+	return errors.Join(faults...)
 }
 
 // certify makes c serve TLS. It returns the file with the certificate that clients must trust.
