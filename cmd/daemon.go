@@ -226,7 +226,7 @@ func botRunner(c *config.Config) (protocol messages.Protocol, runner []string) {
 	if err != nil {
 		self = "/proc/self/exe"
 	}
-	return messages.ProtocolSDK, []string{self, "gateway", "--dir", filepath.Join(c.State.Dir, "gateway"), "--api", c.Discord.API, "--"}
+	return messages.ProtocolSDK, []string{self, "gateway", "--dir", filepath.Join(c.State.Dir, "gateway"), "--api", c.Discord.API, "--hello-timeout", c.Cluster.HelloTimeout.String(), "--"}
 }
 
 // ownerName returns the name of an installation of CONTROL: its source and its state folder. The

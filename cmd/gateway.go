@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,7 @@ var pythonPreload []byte
 // gatewayCommand is hidden: CONTROL starts it in place of a bot that does not use the SDK.
 func gatewayCommand() *cobra.Command {
 	var dir, api string
+	var patience time.Duration
 	c := &cobra.Command{
 		Use:    "gateway -- command …",
 		Short:  "Run a bot behind a gateway of its own as a cluster process of CONTROL",
@@ -39,11 +41,12 @@ func gatewayCommand() *cobra.Command {
 		Args:   cobra.MinimumNArgs(1),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runGateway(cmd.Context(), dir, api, args, os.Stderr)
+			return runGateway(cmd.Context(), dir, api, patience, args, os.Stderr)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "gateway", "folder for sessions and guilds, one below it for each cluster")
 	c.Flags().StringVar(&api, "api", "https://discord.com", "Discord's REST API; DISCORD_API, where it is set, counts instead")
+	c.Flags().DurationVar(&patience, "hello-timeout", 30*time.Second, "time until a bot that has never connected is reported")
 	return c
 }
 
@@ -51,7 +54,7 @@ func gatewayCommand() *cobra.Command {
 //
 // It returns nil after CONTROL or a SIGTERM stopped it, else the error that ended it, which was
 // reported to CONTROL.
-func runGateway(ctx context.Context, dir, api string, argv []string, log io.Writer) error {
+func runGateway(ctx context.Context, dir, api string, patience time.Duration, argv []string, log io.Writer) error {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	c, err := bot.Join(ctx, bot.Resume(), bot.Log(logger))
 	if err != nil {
@@ -70,16 +73,19 @@ func runGateway(ctx context.Context, dir, api string, argv []string, log io.Writ
 		_ = h.Close()
 		return c.Fail(err)
 	}
-	p := &behind{cluster: c, host: h, argv: argv, env: env, log: logger}
+	p := &behind{cluster: c, host: h, argv: argv, env: env, patience: patience, log: logger}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
 	over := make(chan struct{})
 	go func() {
-		defer cancel() // without its bot the cluster ends, and its sessions wait for the next
-		ended <- p.run(over)
+		err := p.run(over)
+		if err == nil { // else its shards end the cluster with it
+			cancel()
+		}
+		ended <- err
 	}()
-	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return h.Serve(ctx, hosted{s}) })
+	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return cmp.Or(h.Serve(ctx, hosted{s}), p.failure()) })
 	close(over)
 	failed := <-ended
 	_ = h.Close()
@@ -164,10 +170,18 @@ type behind struct {
 	host    *host.Host
 	argv    []string
 	env     []string
-	log     *slog.Logger
+	// time until a bot that has never connected is reported
+	patience time.Duration
+	met      bool  // a run of the bot has connected, to this host or to one before it
+	before   int64 // size of our output before the run of now
+	failed   atomic.Pointer[error]
+	log      *slog.Logger
 }
 
 const (
+	// silentMax limits the time to connect for a bot that did so in an earlier run.
+	silentMax = 3 * time.Minute
+
 	quietFor = 500 * time.Millisecond // for the bot to handle what it was sent, before it is stopped
 	killLead = time.Second            // between SIGKILL of a bot that does not stop and the cluster's deadline
 )

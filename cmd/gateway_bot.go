@@ -12,6 +12,7 @@ import (
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/discord/host"
+	"github.com/discluster/control/transport/proc"
 )
 
 // run keeps the bot running until the cluster stops, or until the bot dies before it was ready: to
@@ -31,6 +32,7 @@ func (p *behind) run(over <-chan struct{}) error {
 	case <-over: // no shard was ever served
 		return nil
 	}
+	p.met = p.host.GoesOn()
 	var history plan.History
 	for {
 		upFor, err := p.once(over)
@@ -38,12 +40,15 @@ func (p *behind) run(over <-chan struct{}) error {
 			return nil // ordered
 		}
 		if upFor <= 0 {
-			return fmt.Errorf("bot ended before its shards were ready: %w", err)
+			err = fmt.Errorf("bot ended before its shards were ready: %w", err)
+			p.failed.Store(&err)
+			return err
 		}
 		var verdict plan.Verdict
 		failure := plan.Failure{Cause: messages.CauseExited, UpFor: upFor, Detail: err.Error()}
 		history, verdict = plan.Restart(history, failure, time.Now(), rand.Float64())
 		p.log.Error("bot ended", "err", err, "up_for", upFor.Round(time.Second).String(), "restart_in", verdict.After.String())
+		p.cluster.ChildDied(err.Error(), p.tail(), verdict.After)
 		select {
 		case <-time.After(verdict.After):
 		case <-p.cluster.Stopping():
@@ -54,19 +59,68 @@ func (p *behind) run(over <-chan struct{}) error {
 	}
 }
 
+// lookEvery is the time between two looks at the bot.
+const lookEvery = time.Second
+
+// silence is the state of a run of the bot that has not connected. It counts looks, not time, as a
+// host that is suspended does not look.
+type silence struct {
+	looks    int
+	over     bool // it has connected
+	reported bool
+}
+
+// What a look finds due.
+type silentDue int
+
+const (
+	silentWait silentDue = iota
+	silentReport
+	silentKill
+)
+
+// look returns what is due. A bot of which no run ever connected (met) may be of another kind: it
+// is reported, and lives. Any other hangs.
+func (s *silence) look(connected, met bool, patience time.Duration) silentDue {
+	s.looks++
+	s.over = s.over || connected
+	lasts := time.Duration(s.looks) * lookEvery
+	switch {
+	case s.over:
+		return silentWait
+	case met && lasts >= silentMax:
+		return silentKill
+	case !met && !s.reported && lasts >= patience:
+		return silentReport
+	default:
+		return silentWait
+	}
+}
+
+// failure returns why the bot could not start; nil: it could. Each shard ends with it, so that
+// CONTROL has it as the cause of the cluster's end.
+func (p *behind) failure() error {
+	if err := p.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // once is one run of the bot. A nil error reports that its end was ordered.
 func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, os.Stdout, os.Stderr
+	p.before = written()
 	ended, err := startTied(cmd)
 	if err != nil {
 		return 0, fmt.Errorf("start %q: %w", p.argv[0], err)
 	}
 	p.host.BotBegan()
-	look := time.NewTicker(time.Second)
+	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var ready time.Time
-	hung := false
+	var killed string // why; "": it was not
+	silent := silence{}
 	for {
 		select {
 		case err := <-ended:
@@ -77,13 +131,22 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 			if !ready.IsZero() {
 				upFor = max(time.Since(ready), 1)
 			}
-			return upFor, exitError(err, hung)
+			return upFor, exitError(err, killed)
 		case now := <-look.C:
 			if ready.IsZero() && p.host.Settled() {
 				ready = now
 			}
-			if p.host.Hung(now) && !hung {
-				hung = true
+			hung := p.host.Hung(now)
+			switch do := silent.look(p.host.Connected(), p.met, p.patience); {
+			case killed != "":
+			case hung:
+				killed = "no answer to pings"
+			case do == silentKill:
+				killed = fmt.Sprintf("it did not connect to its gateway within %v", silentMax)
+			case do == silentReport:
+				silent.reported = p.cluster.ChildSilent(fmt.Sprintf("the bot lives, but has not connected to its gateway host within %v; if it connects to Discord itself, its identifies are not paced", p.patience))
+			}
+			if p.met = p.met || silent.over; killed != "" {
 				_ = cmd.Process.Kill() // its end comes by ended
 			}
 		case <-p.cluster.Stopping():
@@ -104,19 +167,33 @@ func (p *behind) stop(cmd *exec.Cmd, ended <-chan error, deadline time.Time) {
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-ended:
-		p.log.Info("bot stopped", "exit", exitError(err, false).Error())
+		p.log.Info("bot stopped", "exit", exitError(err, "").Error())
 	case <-time.After(time.Until(deadline.Add(-killLead))):
 		_ = cmd.Process.Kill()
-		p.log.Warn("bot did not stop in time", "exit", exitError(<-ended, false).Error())
+		p.log.Warn("bot did not stop in time", "exit", exitError(<-ended, "").Error())
 	}
 	p.host.BotEnded(true)
 }
 
+// tail returns the end of the output of the bot's last run; "" where CONTROL does not keep it.
+func (p *behind) tail() string { return proc.Tail(ownOutput, p.before) }
+
+// ownOutput opens our output again, to read it.
+const ownOutput = "/dev/fd/1"
+
+// written returns how much is in the file of our output.
+func written() int64 {
+	if info, err := os.Stdout.Stat(); err == nil && info.Mode().IsRegular() {
+		return info.Size()
+	}
+	return 0
+}
+
 // exitError returns the reason why a bot ended without an order; exit code 0 is a reason, too.
-func exitError(err error, hung bool) error {
+func exitError(err error, killed string) error {
 	switch {
-	case hung:
-		return fmt.Errorf("killed: no answer to pings")
+	case killed != "":
+		return fmt.Errorf("killed: %s", killed)
 	case err == nil:
 		return fmt.Errorf("exit status 0")
 	default:

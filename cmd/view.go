@@ -111,6 +111,10 @@ func (v *view) observe(machine string, e messages.Event) {
 		v.line("cluster %d on %s: %s %s after %.2f s", e.Cluster, machine, e.Shards, ready, e.TookMS.Duration().Seconds())
 	case messages.ClusterDied:
 		v.line("cluster %d on %s died: %s %s; again in %v", e.Cluster, machine, e.Cause, e.Exit, e.RetryInMS.Duration())
+	case messages.BotDied:
+		v.line("bot of cluster %d on %s died: %s; again in %v", e.Cluster, machine, e.Err, e.RetryInMS.Duration())
+	case messages.BotSilent:
+		v.line("bot of cluster %d on %s: %s; %s", e.Cluster, machine, e.Err, e.Cure)
 	case messages.ClusterHeld:
 		if e.On {
 			v.line("cluster %d on %s cannot be started: %s; %s", e.Cluster, machine, e.Err, e.Cure)

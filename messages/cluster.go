@@ -26,6 +26,8 @@ const (
 	TPermit     = "PERMIT"
 	TReconnect  = "RECONNECT"
 	TDrain      = "DRAIN"
+	TBotDied    = "BOT_DIED"
+	TBotSilent  = "BOT_SILENT"
 )
 
 // Types of dispatch that travel as Operation (PROTOCOL A4, B2).
@@ -255,6 +257,22 @@ type Drained struct {
 	Sessions []Session `json:"sessions"`
 }
 
+// ChildDied (op 0 BOT_DIED, instance → CONTROL) reports the death of the bot that the instance runs
+// as its child, and starts again itself (PROTOCOL B2).
+type ChildDied struct {
+	EventID   Snowflake    `json:"event_id,omitempty"`
+	Cause     string       `json:"cause"`
+	Tail      string       `json:"tail,omitempty"` // the end of its output
+	RetryInMS Milliseconds `json:"retry_in_ms,omitempty"`
+}
+
+// ChildSilent (op 0 BOT_SILENT, instance → CONTROL) reports that the bot that the instance runs as
+// its child lives, but has never connected to it. The shards then wait, however long (PROTOCOL B2).
+type ChildSilent struct {
+	EventID Snowflake `json:"event_id,omitempty"`
+	Cause   string    `json:"cause"`
+}
+
 // Operation is any other packet, both ways: evals, messages, cache operations, presences, members
 // (PROTOCOL A4), and packets unknown to this version. Its data is kept as received.
 type Operation struct {
@@ -274,6 +292,8 @@ func (InstanceSessions) fromInstance() {}
 func (PermitAsk) fromInstance()        {}
 func (PermitSent) fromInstance()       {}
 func (Drained) fromInstance()          {}
+func (ChildDied) fromInstance()        {}
+func (ChildSilent) fromInstance()      {}
 func (Operation) fromInstance()        {}
 
 func (Hello) fromManager()       {}

@@ -5,7 +5,7 @@ import "slices"
 // eventKinds is one of each kind of event. A test checks that it is complete.
 var eventKinds = []Event{
 	MasterLinked{}, MasterLost{}, MasterUnreachable{}, MasterRefusedUs{}, LeaseLost{}, OrderRefused{}, PacketDropped{}, MasterReported{},
-	RangeMoved{}, ClusterMoved{}, ShardMoved{}, ClusterReady{}, ClusterAdopted{}, ClusterDied{}, ClusterGaveUp{}, ClusterHeld{}, ClusterFatal{}, ClusterStoppedByOrder{},
+	RangeMoved{}, ClusterMoved{}, ShardMoved{}, ClusterReady{}, ClusterAdopted{}, ClusterDied{}, BotDied{}, BotSilent{}, ClusterGaveUp{}, ClusterHeld{}, ClusterFatal{}, ClusterStoppedByOrder{},
 	FleetHalted{}, FleetResumed{}, ClusterIdentifyStorm{}, DiscordOutage{}, ShardStuck{}, RollingRestartMoved{}, OrderGiven{}, AdminUnavailable{}, AdminRefused{}, Identified{},
 	ClusterFlapping{}, IdentifyUnpaced{}, ControlBroken{}, ControlStalled{}, OperationsRefused{}, StateUnwritable{}, LogsMoved{}, LogsUnkept{}, AlertsLost{},
 	MachineJoined{}, MachineLeft{}, MachineLost{}, MachineReplaced{}, MachineForgotten{}, FleetDoubled{}, MachineOutdated{}, MachineRefused{}, MachineDuplicate{}, MachineReported{},

@@ -39,6 +39,7 @@ const (
 	FeatureConfirm = "confirm"
 	FeatureShards  = "shards"
 	FeatureDrain   = "drain"
+	FeatureChild   = "child" // CONTROL takes ChildDied and ChildSilent
 )
 
 // Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.

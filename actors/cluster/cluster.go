@@ -34,6 +34,7 @@ type Cluster struct {
 	addresses world.Addresses
 	options   Options
 	settings  messages.Settings
+	spoken    *atomic.Bool // a process of this machine has opened its socket
 	plan      plan.Cluster
 	manager   messages.Snowflake // of this run of CONTROL
 	mint      *messages.Mint
@@ -58,6 +59,7 @@ type Cluster struct {
 	patience
 	reservation // of buckets, where the bot cannot ask for permits
 	ipc         // the IPC with the process
+	child       // the bot of a process that runs it itself
 	shares      // of what all clusters use
 }
 
@@ -69,11 +71,11 @@ const (
 )
 
 // newCluster returns the props of one cluster. settings is read at every start of the actor,
-// because it may have changed.
-func newCluster(w *world.World, addresses world.Addresses, o Options, pid int, settings *atomic.Pointer[messages.Settings], manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
+// because it may have changed; spoken is shared by all clusters.
+func newCluster(w *world.World, addresses world.Addresses, o Options, pid int, settings *atomic.Pointer[messages.Settings], spoken *atomic.Bool, manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
 	mint, reborn, before := &messages.Mint{Worker: uint32(pid)}, false, &handover{settled: successor}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, handover: before, shares: newShares(c.Shards.Len())}
+		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), spoken: spoken, plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, handover: before, shares: newShares(c.Shards.Len())}
 		successor, reborn = false, true // a restarted actor is no successor
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
@@ -121,6 +123,8 @@ func (c *Cluster) greeting(ctx actor.Context) {
 		case time.Since(m.Due) > router.DeepSleep: // this machine was suspended, not the bot
 			ctx.Send(c.addresses.Events, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(time.Since(m.Due))})
 			c.In(ctx, c.helloTimeout())
+		case c.neverHeard() && !c.W.Starved():
+			c.leaveUnheard(ctx)
 		case c.adopted && c.link != nil: // it ran before but does not answer HELLO now
 			c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
 		default:

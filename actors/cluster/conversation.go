@@ -50,9 +50,14 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 		return
 	}
 	if c.dialErr = m.err; m.err != nil {
-		c.After(ctx, redialEvery, redial{c.thisRun()})
+		every := redialEvery
+		if c.unheard {
+			every = greetEvery
+		}
+		c.After(ctx, every, redial{c.thisRun()})
 		return
 	}
+	c.spoken.Store(true)
 	c.cancel, c.link, c.dropped = nil, m.link, 0
 	if !c.has(messages.FeatureHeartbeat) { // a bot with heartbeats is alive by those alone
 		c.lastBeat, c.probes = time.Now(), 0
@@ -172,6 +177,10 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		}
 	case messages.Failure:
 		c.failed(ctx, p)
+	case messages.ChildDied:
+		c.childDied(ctx, p)
+	case messages.ChildSilent:
+		c.childSilent(ctx, p)
 	case messages.InstanceSessions:
 		c.keep(ctx, p.Sessions, p.Gone)
 	case messages.Drained:
@@ -193,7 +202,7 @@ func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 		ID: c.run.Manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),
 		Shards: c.plan.Shards.Shards(), TotalShards: c.settings.ShardCount,
 		Protocol: messages.ProtocolVersion, Cluster: &id, ClusterCount: c.settings.ClusterCount(), MaxConcurrency: c.settings.MaxConcurrency,
-		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain},
+		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain, messages.FeatureChild},
 		Sessions: sessions, OnLost: c.options.OnLost, LostAfterMS: messages.Millis(c.options.LostAfter), LeaseMS: c.leaseLeft(),
 	}
 	if c.options.TokenByHello {
@@ -326,7 +335,7 @@ func (c *Cluster) dying() bool {
 
 // helloHints has likely mistakes of the operator, by cluster.protocol.
 var helloHints = map[messages.Protocol]string{
-	messages.ProtocolSDK:       "; a stock Discordoo needs cluster.protocol: discordoo, a bot that knows nothing of Discluster env",
+	messages.ProtocolSDK:       "; a bot without CONTROL's SDK needs cluster.protocol: gateway, a stock Discordoo discordoo",
 	messages.ProtocolDiscordoo: "; it listens at cluster.socket_prefix and its id, if it is Discordoo v0.11 or later",
 }
 

@@ -61,6 +61,7 @@ func (c *Cluster) begin(ctx actor.Context) {
 		c.Enter(string(messages.ClusterSpawning), c.spawning)
 	}
 	c.adopted, c.changed, c.served, c.started = false, false, false, time.Now()
+	c.child = child{}
 	c.report(ctx)
 	c.intend(ctx)
 }
@@ -213,7 +214,7 @@ func (c *Cluster) enter(ctx actor.Context, state messages.ClusterState, receive 
 // report sends the state of the cluster to the Supervisor.
 func (c *Cluster) report(ctx actor.Context) {
 	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready(), Out: c.out(),
-		Assumed: c.assumes() && !c.up.IsZero()}
+		Assumed: c.assumes() && !c.up.IsZero(), Restarts: c.deaths}
 	if c.process != nil {
 		m.PID = c.process.PID()
 	}

@@ -50,11 +50,11 @@ func recordedCluster(name string) (id messages.ClusterID, ok bool) {
 }
 
 // fingerprint returns a hash of how a bot is run: its command, folder, environment and protocol,
-// its shards and their total, and the arguments of its runner, whose path an upgrade may change.
+// its shards and their total, and whether it has a runner, whose path an upgrade may change.
 func (o Options) fingerprint(s messages.Settings, c plan.Cluster) string {
 	how := []any{o.Command, o.Dir, o.ExtraEnv, o.Protocol, c.ID, c.Shards, s.ShardCount}
 	if len(o.Runner) > 0 {
-		how = append(how, o.Runner[1:])
+		how = append(how, true)
 	}
 	text, err := json.Marshal(how)
 	if err != nil {

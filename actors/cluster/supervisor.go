@@ -29,6 +29,7 @@ type Supervisor struct {
 	pid       int // of CONTROL: the worker field of its snowflakes
 	settings  messages.Settings
 	shared    *atomic.Pointer[messages.Settings] // the same, for clusters that restart
+	spoken    atomic.Bool                        // a cluster's process has opened its socket
 	manager   messages.Snowflake
 	entries   map[messages.ClusterID]*entry
 	stopping  bool // this actor is stopping
@@ -53,6 +54,7 @@ type entry struct {
 	out        int  // shards that cannot reach Discord
 	assumed    bool // its shards count as READY without a report
 	restarts   int
+	deaths     int // of the bot that the process of now runs as its child; restarts has them
 	history    plan.History
 	served     bool    // every shard was READY once since the start by an operator or MASTER
 	trouble    trouble // the trouble of this machine that keeps it from starting
@@ -205,7 +207,7 @@ func (s *Supervisor) onEntry(ctx actor.Context, verb string, id messages.Cluster
 }
 
 func (s *Supervisor) spawn(ctx actor.Context, e *entry) {
-	e.ending, e.served, e.history, e.restarts, e.ready, e.osPID, e.trouble, e.passing = false, false, plan.History{}, 0, 0, 0, trouble{}, false
+	e.ending, e.served, e.history, e.restarts, e.deaths, e.ready, e.osPID, e.trouble, e.passing = false, false, plan.History{}, 0, 0, 0, 0, trouble{}, false
 	e.state = messages.ClusterSpawning
 	if e.fresh {
 		ctx.Send(s.addresses.Sessions, messages.ForgetSessions{Cluster: e.ID})
@@ -222,7 +224,7 @@ func (s *Supervisor) spawnActor(ctx actor.Context, e *entry, successor bool) *ac
 		e.successors++
 		name = fmt.Sprintf("%s.%d", name, e.successors)
 	}
-	pid, err := ctx.SpawnNamed(newCluster(s.w, s.addresses, s.options, s.pid, s.shared, s.manager, e.Cluster, successor), name)
+	pid, err := ctx.SpawnNamed(newCluster(s.w, s.addresses, s.options, s.pid, s.shared, &s.spoken, s.manager, e.Cluster, successor), name)
 	if err != nil {
 		panic(fmt.Sprintf("cluster %s: %v", name, err)) // a name is reused only after Terminated
 	}
@@ -341,6 +343,7 @@ func (s *Supervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 	}
 	more := m.Ready > e.ready
 	e.osPID, e.ready, e.out, e.assumed = m.PID, m.Ready, m.Out, m.Assumed
+	e.restarts, e.deaths = e.restarts+max(0, m.Restarts-e.deaths), m.Restarts
 	if m.State == messages.ClusterServing && !m.Assumed {
 		e.history = e.history.Served()
 	}

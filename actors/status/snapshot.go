@@ -76,6 +76,8 @@ func (p *snapshot) heard(e messages.Event, now time.Time) {
 		}
 	case messages.ClusterDied:
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Err, Exit: e.Exit})
+	case messages.BotDied:
+		p.died(e.Cluster, messages.Death{At: now, Cause: messages.CauseExited, Err: e.Err})
 	case messages.ClusterHeld:
 		if e.On {
 			p.died(e.Cluster, messages.Death{At: now, Cause: messages.CauseStartFailed, Err: e.Err})
@@ -112,6 +114,9 @@ func (p *snapshot) count(e messages.Event) {
 	case messages.ClusterDied:
 		n.Failures[e.Cause]++
 		n.Restarts[e.Cause]++
+	case messages.BotDied:
+		n.Failures[messages.CauseExited]++
+		n.Restarts[messages.CauseExited]++
 	case messages.ClusterGaveUp:
 		n.Failures[e.Cause]++
 	case messages.ClusterFatal:

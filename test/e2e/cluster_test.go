@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // lonely returns the settings of a machine whose embedded MASTER asks Discord nothing: two clusters
@@ -28,23 +29,24 @@ func lonely(more settings) settings {
 func TestGaveUp(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		role   string
-		cause  string // of each attempt
-		output string
+		role     string
+		protocol string
+		cause    string // of each attempt
+		output   string
 	}{
-		"exits at once":   {"exits", "exited", "cannot find module 'bot'"},
-		"no socket":       {"no-socket", "hello_timeout", ""},
-		"silent":          {"silent", "hello_timeout", ""},
-		"another id":      {"imposter", "start_failed: IDENTIFY bore the id", ""},
-		"another user":    {"other-user", "the peer (pid", ""},
-		"ignores SIGTERM": {"stubborn", "hello_timeout", ""},
+		"exits at once":   {"exits", "sdk", "exited", "cannot find module 'bot'"},
+		"behind a host":   {"exits", "gateway", "bot ended before its shards were ready: exit status 3", "cannot find module 'bot'"},
+		"silent":          {"silent", "sdk", "hello_timeout", ""},
+		"another id":      {"imposter", "sdk", "start_failed: IDENTIFY bore the id", ""},
+		"another user":    {"other-user", "sdk", "the peer (pid", ""},
+		"ignores SIGTERM": {"silent-stubborn", "sdk", "hello_timeout", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if c.role == "other-user" && os.Geteuid() != 0 {
 				missing(t, "only root can start a bot that becomes another user")
 			}
-			s := lonely(settings{"fleet.shards": "2", "cluster.kill_grace": "1s"})
+			s := lonely(settings{"fleet.shards": "2", "cluster.protocol": c.protocol, "cluster.kill_grace": "1s"})
 			late := c.cause == "hello_timeout" || c.role == "other-user"
 			if late { // the others fail by what they do, however long it takes
 				s["cluster.hello_timeout"] = "1s"
@@ -85,6 +87,34 @@ func TestGaveUp(t *testing.T) {
 				t.Errorf("cluster.gave_up was logged %d times", n)
 			}
 			t.Logf("%v", causes[len(causes)-1])
+		})
+	}
+}
+
+// A process that lives and does not speak what its protocol expects is reported once, with what to
+// type, and left running.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	for protocol, c := range map[string]struct{ role, err, cure string }{
+		"sdk":     {"no-socket", "did not open within 1s", "--cluster.protocol gateway"},
+		"gateway": {"waits", "has not connected to its gateway host within 1s", "DISCORD_API"},
+	} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			s := lonely(settings{"fleet.shards": "2", "cluster.hello_timeout": "1s", "cluster.ready_timeout": "3s", "cluster.protocol": protocol})
+			p := control(t, append(runEnv(t, s), roleVariable+"="+c.role), "run", "--", self)
+			silent := p.line("bot.silent")
+			if err, cure := fmt.Sprint(silent["err"]), fmt.Sprint(silent["cure"]); silent["level"] != "error" || !strings.Contains(err, c.err) || !strings.Contains(cure, c.cure) {
+				t.Errorf("silent: %v", silent)
+			}
+			before := p.clusters()
+			<-time.After(4 * time.Second) // longer than any deadline
+			if now := p.clusters(); len(now) == 0 || !slices.Equal(now, before) {
+				t.Errorf("processes %v, were %v", now, before)
+			}
+			if p.stop(); len(p.lines("bot.silent")) != 1 || len(p.complaints()) != 1 {
+				t.Errorf("complaints: %v", p.complaints())
+			}
 		})
 	}
 }

@@ -97,6 +97,10 @@ func TestGatewayHost(t *testing.T) {
 	b.signal(next("the bot reads messages"), syscall.SIGKILL)
 	b.signal(next("another bot reads messages"), syscall.SIGSTOP)
 	last := next("a bot in place of one that hangs reads messages")
+	b.logged("bot.died", 2)
+	if died := b.lines("bot.died"); len(died) != 2 || died[0]["err"] != "signal: killed" || died[1]["err"] != "killed: no answer to pings" || !strings.Contains(fmt.Sprint(died[0]["output"]), "message ") {
+		t.Errorf("deaths: %v", died)
+	}
 	host := slices.DeleteFunc(b.clusters(), func(pid int) bool { return pid == last })
 	if len(host) != 1 {
 		t.Fatalf("processes %v beside the bot, want the host", host)
@@ -152,6 +156,10 @@ func TestUnmodified(t *testing.T) {
 			next := b.following(program)
 			b.signal(next("the bot reads messages"), syscall.SIGKILL)
 			second := next("another bot reads messages")
+			clusters := control(t, nil, "clusters", "--json", "--state.dir="+b.state)
+			if clusters.exit(); !strings.Contains(clusters.stdout.String(), `"restarts":1,`) {
+				t.Errorf("not one restart: %s", clusters.stdout.String())
+			}
 			before := b.clusters()
 			b = b.killed()
 			b.logged("cluster.adopted", 1)

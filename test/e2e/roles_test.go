@@ -44,13 +44,14 @@ var roles = map[string]func() int{
 		defer fmt.Println("bot", os.Getpid(), "ends")
 		return ready()
 	},
-	"talks-much": talksMuch,
-	"stubborn":   func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
-	"asks":       asks,
-	"titled":     titled,
-	"background": background,
-	"helped":     helped,
-	"waits":      func() int { fmt.Println("Logged in"); return untilTold() },
+	"talks-much":      talksMuch,
+	"stubborn":        func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
+	"silent-stubborn": func() int { signal.Ignore(syscall.SIGTERM); return silentSocket() },
+	"asks":            asks,
+	"titled":          titled,
+	"background":      background,
+	"helped":          helped,
+	"waits":           func() int { fmt.Println("Logged in"); return untilTold() },
 }
 
 // play runs a role to its end.

@@ -21,6 +21,36 @@ func clusterOf(id string, c fakecluster.SDK) func(string, int) fakecluster.SDK {
 	}
 }
 
+// Processes that live without opening a socket, where none ever did, may be bots of another kind,
+// which serve: each is reported once and left running. One that was only slow starts as any.
+func TestProcessesThatNeverSpeak(t *testing.T) {
+	for name, boot := range map[string]time.Duration{"never": 0, "slow": 2 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			seedsOf(t, 5, func(f *fleet) {
+				bot := fakecluster.SDK{NeverListen: boot == 0, Boot: boot}
+				m := f.aloneWith(rules.Config{ShardCount: 20}, ours(initialise(20, 1)), f.cast(func(string, int) fakecluster.SDK { return bot }))
+				f.connect(m, "c", 0, 19)
+				f.must("both are reported", 40*time.Second, f.sawN("bot.silent", 2))
+				silent := last[messages.BotSilent](f)
+				if !strings.Contains(silent.Err, "did not open within 30s") || !strings.Contains(silent.Cure, "--cluster.protocol gateway") {
+					f.t.Fatalf("silent: %+v", silent)
+				}
+				if f.pass(10 * time.Minute); boot > 0 {
+					f.must("both serve", 3*time.Minute, f.owned(20))
+				}
+				for _, id := range []string{"0", "1"} {
+					want(f, "starts of "+id, f.starts[id], 1)
+				}
+				for event, times := range map[string]int{"bot.silent": 2, "cluster.died": 0, "cluster.gave_up": 0} {
+					if !f.sawN(event, times)() || f.sawN(event, times+1)() {
+						f.t.Fatalf("%s not %d times", event, times)
+					}
+				}
+			})
+		})
+	}
+}
+
 // A cluster that never starts properly gets three restarts, then CONTROL gives up on it and reports
 // that once, to MASTER too; the other cluster never notices. An operator gives it a fresh budget.
 func TestClusterThatNeverStarts(t *testing.T) {

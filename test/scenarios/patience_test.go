@@ -141,10 +141,10 @@ func TestLongStarvation(t *testing.T) {
 // start has more time than the previous one.
 func TestSlowStart(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
-		m := f.aloneWith(rules.Config{ShardCount: 10, MaxConcurrency: 10}, ours(initialise(10, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 50 * time.Second}}))
+		m := f.aloneWith(rules.Config{ShardCount: 20, MaxConcurrency: 10}, ours(initialise(20, 10)), f.good(map[string]fakecluster.SDK{"0": {Boot: 50 * time.Second}}))
 		m.Blind = true
-		f.connect(m, "c", 0, 9)
-		f.must("every shard READY", 2*time.Minute, f.owned(10))
+		f.connect(m, "c", 0, 19)
+		f.must("every shard READY", 2*time.Minute, f.owned(20))
 		want(f, "deaths", f.saw("cluster.died"), 1)
 		want(f, "cause", last[messages.ClusterDied](f).Cause, messages.CauseHelloTimeout)
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/discluster/control/transport"
@@ -69,7 +70,7 @@ func (n *Net) Dial(from, address string, greeting transport.Greeting, done func(
 		}
 		to, listening := n.listeners[address]
 		if !listening || n.isCut(from, to.place) {
-			done(nil, fmt.Errorf("dial %s: connection refused", address))
+			done(nil, fmt.Errorf("dial %s: %w", address, syscall.ECONNREFUSED))
 			return
 		}
 		here, there := n.pair(from, to.place)

@@ -26,6 +26,8 @@ type conn struct {
 	link   transport.Link
 	closed chan struct{} // the link has ended
 	hellos int           // valid ones
+	// that CONTROL announced in the last HELLO
+	features []string
 
 	// Fields of the connection that CONTROL uses.
 	every      time.Duration // between heartbeats
@@ -127,7 +129,7 @@ func (c *Cluster) greeted(l *conn, h messages.Hello) {
 		return
 	}
 	l.hellos++
-	l.heard = time.Now()
+	l.heard, l.features = time.Now(), h.Features
 	l.every = h.HeartbeatIntervalMS.Duration()
 	if l.every == 0 {
 		l.every = beatEvery

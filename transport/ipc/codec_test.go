@@ -57,6 +57,9 @@ func TestPacketsBothWays(t *testing.T) {
 		{"reconnect", manager, `{"op":0,"t":"RECONNECT","d":{"event_id":"1","shard_id":0}}`, messages.Reconnect{EventID: "1", Shard: 0}},
 		{"drain", manager, `{"op":0,"t":"DRAIN","d":{"event_id":"1","deadline_ms":0}}`, messages.Drain{EventID: "1"}},
 		{"drained", instance, `{"op":0,"t":"DRAIN","d":{"event_id":"1","sessions":[` + aSession + `]}}`, messages.Drained{EventID: "1", Sessions: []messages.Session{theSession}}},
+		{"death of a child", instance, `{"op":0,"t":"BOT_DIED","d":{"event_id":"1","cause":"exit status 3","tail":"no module\nbye","retry_in_ms":1000}}`,
+			messages.ChildDied{EventID: "1", Cause: "exit status 3", Tail: "no module\nbye", RetryInMS: 1000}},
+		{"silence of a child", instance, `{"op":0,"t":"BOT_SILENT","d":{"event_id":"1","cause":"no connection"}}`, messages.ChildSilent{EventID: "1", Cause: "no connection"}},
 		{"destroying", manager, `{"op":0,"t":"DESTROYING","d":{"event_id":"1"}}`, messages.Destroying{EventID: "1"}},
 		{"hello with everything", manager, `{"op":2,"d":{"id":"1","event_id":"2","heartbeat_interval":5000,"shards":[3],"total_shards":16,"protocol":1,"features":["permits"],"cluster":0,"cluster_count":2,` +
 			`"max_concurrency":16,"sessions":[` + aSession + `],"on_lost":"exit","lost_after_ms":25000,"lease_ms":20000,"token":"s3cret"}}`,

@@ -36,6 +36,8 @@ var instanceKinds = map[kind]func(json.RawMessage) (messages.FromInstance, error
 	{messages.IPCDispatch, messages.TSessions}:   instance[messages.InstanceSessions],
 	{messages.IPCDispatch, messages.TPermit}:     readPermit,
 	{messages.IPCDispatch, messages.TDrain}:      instance[messages.Drained],
+	{messages.IPCDispatch, messages.TBotDied}:    instance[messages.ChildDied],
+	{messages.IPCDispatch, messages.TBotSilent}:  instance[messages.ChildSilent],
 }
 
 // managerKinds are the packets of CONTROL that have a message of their own.

@@ -35,6 +35,10 @@ func EncodeFromInstance(m messages.FromInstance) ([]byte, error) {
 			m.Sessions = []messages.Session{} // a list, not null
 		}
 		return write(messages.IPCDispatch, messages.TDrain, m)
+	case messages.ChildDied:
+		return write(messages.IPCDispatch, messages.TBotDied, m)
+	case messages.ChildSilent:
+		return write(messages.IPCDispatch, messages.TBotSilent, m)
 	case messages.Operation:
 		if _, own := instanceKinds[kindOf(m.Op, m.T)]; own {
 			return nil, fmt.Errorf("write ipc packet %s: it has a message of its own, not Operation", name(m.Op, m.T))

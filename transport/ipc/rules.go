@@ -57,6 +57,10 @@ func check(m any) error {
 		return cmp.Or(briefText("event_id", m.EventID), within("lease_ms", m.LeaseMS, 0, durationMax))
 	case messages.ShardStatus:
 		return checkStatus(m)
+	case messages.ChildDied:
+		return cmp.Or(briefText("event_id", m.EventID), within("retry_in_ms", m.RetryInMS, 0, durationMax))
+	case messages.ChildSilent:
+		return briefText("event_id", m.EventID)
 	case messages.InstanceSessions:
 		return cmp.Or(checkSessions(m.Sessions), checkShards("gone", m.Gone, 0))
 	case messages.PermitAsk:

@@ -51,6 +51,11 @@ func Dial(path string, done func(transport.Link, error)) (cancel func()) {
 	}
 }
 
+// Unopened reports whether an error of Dial means that nothing listens at the path.
+func Unopened(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
 // attempt is the state shared by Dial's goroutine and its cancel.
 type attempt struct {
 	mu        sync.Mutex

@@ -72,7 +72,7 @@ func (p *process) find(m Mark, other *process) (*process, error) {
 		if doubt != nil {
 			return nil, doubt
 		}
-		err = &GoneError{Exit{Code: -1, Tail: tail(m.Output, 0), Left: left}}
+		err = &GoneError{Exit{Code: -1, Tail: Tail(m.Output, 0), Left: left}}
 	}
 	if err != nil {
 		return nil, err

@@ -54,9 +54,9 @@ func outputError(path, rule string) error {
 	return &SpecError{Thing: "bot output", Value: path, Rule: rule, Kind: ErrOutput}
 }
 
-// tail reads the end of path beyond before: at most TailMax bytes. It is best effort: a file that
-// cannot be read has no tail.
-func tail(path string, before int64) string {
+// Tail returns the end of a file beyond its first before bytes, as Exit.Tail has it. It is best
+// effort: a file that cannot be read has no tail.
+func Tail(path string, before int64) string {
 	info, err := os.Stat(path)
 	// "" is not a file either; reading a device might block forever
 	if err != nil || !info.Mode().IsRegular() {

@@ -38,7 +38,7 @@ func TestTail(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got := tail(path, c.before)
+			got := Tail(path, c.before)
 			if got != c.want {
 				t.Errorf("got %q (%d bytes)\nwant %q (%d bytes)", got, len(got), c.want, len(c.want))
 			}
@@ -72,7 +72,7 @@ func TestOutputIsLockedWhileTheChildLives(t *testing.T) {
 
 func TestTailOfWhatIsNoFile(t *testing.T) {
 	for _, path := range []string{"", "/nonexistent/out", t.TempDir(), os.DevNull, "/dev/zero"} {
-		if got := tail(path, 0); got != "" {
+		if got := Tail(path, 0); got != "" {
 			t.Errorf("%q: got %q", path, got)
 		}
 	}

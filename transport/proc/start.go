@@ -132,7 +132,7 @@ func (p *process) watch() {
 		settle(p.child.pid)
 	}
 
-	exit := Exit{Code: -1, Tail: tail(p.output, p.before)}
+	exit := Exit{Code: -1, Tail: Tail(p.output, p.before)}
 	switch {
 	case err != nil: // another process reaped it, such as a foreign one's parent: nothing is known
 	case status.Signaled():

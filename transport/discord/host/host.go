@@ -236,6 +236,7 @@ func (h *Host) restore(s *shard, of Shard) *messages.Session {
 	h.server.With(s.id, func(sh *local.Shard, _ time.Time) {
 		sh.Restore(found.Session, found.Seq, found.Intents, found.Cache)
 	})
+	s.guilds.Store(int64(len(found.Cache.Guilds())))
 	session := *offered
 	session.Seq, session.Intents = found.Seq, found.Intents
 	return &session

@@ -184,6 +184,27 @@ func (h *Host) Quiet(ctx context.Context) {
 	}
 }
 
+// GoesOn reports whether a session goes on: a bot has used it. It counts after Begun.
+func (h *Host) GoesOn() (goesOn bool) {
+	for id := range h.shards {
+		h.server.With(id, func(sh *local.Shard, _ time.Time) {
+			session, _, _ := sh.Session()
+			goesOn = goesOn || session != ""
+		})
+	}
+	return goesOn
+}
+
+// Connected reports whether the bot has a connection of any shard.
+func (h *Host) Connected() bool {
+	for id := range h.shards {
+		if _, connected := h.server.Heard(id); connected {
+			return true
+		}
+	}
+	return false
+}
+
 // Settled reports whether the bot has handled READY and its guilds on every shard.
 func (h *Host) Settled() bool { return h.all((*local.Shard).Settled) }
 

@@ -1,0 +1,88 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/discluster/control/messages"
+	codec "github.com/discluster/control/transport/ipc"
+)
+
+// This file is about bots that CONTROL does not speak with: the child of a process that does, and
+// a process that speaks nothing.
+
+// child is the state of the bot that the process runs as its child, and of a process that was never
+// heard.
+type child struct {
+	deaths     int       // of the child
+	reportedAt time.Time // of the last death that was reported
+	unheard    bool      // the process never opened its socket, and is left running
+}
+
+// childEvery is the least time between two reported deaths of a child. All are counted.
+const childEvery = time.Second
+
+// tailMax and causeMax limit what is reported of a child, in bytes.
+const (
+	tailMax  = 4 << 10
+	causeMax = 500
+)
+
+// childDied counts and reports the death of a child that the process starts again.
+func (c *Cluster) childDied(ctx actor.Context, p messages.ChildDied) {
+	if c.dying() || c.shards == nil {
+		return
+	}
+	c.deaths++
+	c.report(ctx)
+	if now := time.Now(); now.Sub(c.reportedAt) >= childEvery {
+		c.reportedAt = now
+		ctx.Send(c.addresses.Events, messages.BotDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Err: c.redacted(p.Cause, causeMax), Output: c.redacted(p.Tail, tailMax),
+			RetryInMS: p.RetryInMS})
+	}
+}
+
+// redacted returns what a bot wrote, without secrets.
+func (c *Cluster) redacted(text string, most int) string {
+	return fmt.Sprintf("%.*s", most, c.W.Secrets.Text(text))
+}
+
+// childSilent leaves the shards of a process alone whose child never connected: nothing of them is
+// late until they move.
+func (c *Cluster) childSilent(ctx actor.Context, p messages.ChildSilent) {
+	if c.dying() {
+		return
+	}
+	for _, s := range c.shards {
+		if s.state == messages.ShardIdle {
+			s.deadline, s.down = time.Time{}, time.Time{}
+		}
+	}
+	c.arm(ctx)
+	c.reportSilent(ctx, c.redacted(p.Cause, causeMax),
+		"if its library is neither discord.js nor discord.py, point it at the addresses in DISCORD_API and DISCORD_GATEWAY; a bot that must connect to Discord itself needs --cluster.protocol env")
+}
+
+// neverHeard reports whether the process lives, is expected to use the SDK, and neither it nor any
+// process before it has opened its socket: it may be another kind of bot, which serves.
+func (c *Cluster) neverHeard() bool {
+	return c.options.asksItself() && len(c.options.Runner) == 0 && codec.Unopened(c.dialErr) && c.link == nil && !c.adopted && !c.spoken.Load()
+}
+
+// leaveUnheard leaves such a process running, since a restart would identify all its shards again.
+// If it opens its socket after all, it starts as any.
+func (c *Cluster) leaveUnheard(ctx actor.Context) {
+	if c.unheard {
+		return
+	}
+	c.unheard = true
+	c.reportSilent(ctx, c.helloError(),
+		"start it with --cluster.protocol gateway, which runs any bot; until then its identifies are not paced. A bot with CONTROL's SDK calls bot.Join within cluster.hello_timeout")
+}
+
+// reportSilent reports a bot that does not speak what was expected.
+func (c *Cluster) reportSilent(ctx actor.Context, err, cure string) {
+	ctx.Send(c.addresses.Events, messages.BotSilent{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), Err: err, Cure: cure})
+}

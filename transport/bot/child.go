@@ -1,0 +1,37 @@
+package bot
+
+import (
+	"slices"
+	"time"
+
+	"github.com/discluster/control/messages"
+)
+
+// This file is for a process that runs the bot itself as its child, as the gateway host does.
+
+// ChildDied reports a death of the child to CONTROL, which counts and shows it. cause is one line,
+// tail the end of the child's output; the child is started again after retry. The report is lost
+// while CONTROL is away.
+func (c *Cluster) ChildDied(cause, tail string, retry time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sendChild(messages.ChildDied{EventID: c.event(), Cause: cause, Tail: tail, RetryInMS: messages.Millis(retry)})
+}
+
+// ChildSilent reports that the child lives, but never began to use this process; cause is one line.
+// CONTROL then waits for the shards, and reports the bot to the operator. It returns false while
+// CONTROL is away or takes no such report.
+func (c *Cluster) ChildSilent(cause string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sendChild(messages.ChildSilent{EventID: c.event(), Cause: cause})
+}
+
+// sendChild sends a report if CONTROL takes it.
+func (c *Cluster) sendChild(m messages.FromInstance) bool {
+	if c.conn == nil || c.over || !slices.Contains(c.conn.features, messages.FeatureChild) {
+		return false
+	}
+	c.conn.send(m)
+	return true
+}
