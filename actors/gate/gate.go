@@ -185,7 +185,9 @@ func (g *Gate) always(ctx actor.Context) {
 	case gateSaved:
 		g.saved(ctx, m)
 	case saveDue:
-		g.saveDue, g.stale = false, g.stale || g.broken
+		if g.saveDue = false; g.broken {
+			g.stale = true
+		}
 		g.save(ctx)
 	case messages.Share:
 		g.take(ctx, m)

@@ -100,15 +100,9 @@ func (l *Link) keepServed() {
 	l.save()
 }
 
-// save saves the memory, once for several changes of a step in a row.
+// save saves the memory.
 func (l *Link) save() {
-	if !l.recalled { // what is on disk would be lost
-		return
+	if l.recalled { // else what is on disk would be lost
+		l.do(Save{l.memory})
 	}
-	if last := len(l.effects) - 1; last >= 0 {
-		if _, is := l.effects[last].(Save); is {
-			l.effects = l.effects[:last]
-		}
-	}
-	l.do(Save{l.memory})
 }
