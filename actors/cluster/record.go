@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -96,7 +97,11 @@ func (c *Cluster) readRecord(name string) (*record, error) {
 		return nil, err
 	}
 	r := &record{}
-	if err = json.Unmarshal(data, r); err == nil && r.Mark.Env == "" && r.Mark.PID == 0 {
+	switch err = json.Unmarshal(data, r); {
+	case err != nil:
+	case r.Mark.PID < 0 || r.Mark.PID > math.MaxInt32:
+		err = fmt.Errorf("its pid is %d: no process has it", r.Mark.PID)
+	case r.Mark.Env == "" && r.Mark.PID == 0:
 		err = errors.New("it names no process")
 	}
 	if err != nil {

@@ -173,7 +173,8 @@ func TestTornRecords(t *testing.T) {
 		before := pids(m)
 		f.crash(m)
 		whole := m.File("cluster-1.json")
-		torn := [][]byte{{}, []byte("{"), []byte(whole[:f.loop.Rand.IntN(len(whole)-1)]), make([]byte, 4096), []byte("null"), []byte("{}")}
+		torn := [][]byte{{}, []byte("{"), []byte(whole[:f.loop.Rand.IntN(len(whole)-1)]), make([]byte, 4096), []byte("null"), []byte("{}"),
+			[]byte(`{"mark":{"pid":-1}}`), []byte(`{"mark":{"pid":1099511627776}}`)}
 		m.Damage("cluster-1.json", torn[f.loop.Rand.IntN(len(torn))])
 		m.FindErr = f.findErr()
 		f.boot(m, sesame)
