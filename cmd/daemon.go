@@ -62,7 +62,7 @@ type claimedDirs struct {
 // claimDirs makes the folders and takes the lock. Start nothing before it: another CONTROL may run
 // on these folders.
 func claimDirs(c *config.Config) (*claimedDirs, error) {
-	p := &claimedDirs{lock: flock.New(filepath.Join(c.State.Dir, "lock"))}
+	p := &claimedDirs{lock: flock.New(filepath.Join(c.State.Dir, lockFile))}
 	if c.Cluster.Logs == config.LogsFile {
 		p.logs = logFolder(c)
 	}
@@ -72,6 +72,11 @@ func claimDirs(c *config.Config) (*claimedDirs, error) {
 		}
 		if err := makeFolder(f.dir); err != nil {
 			return nil, usageError{fmt.Errorf("%s %s: %w", f.key, f.dir, err)}
+		}
+	}
+	if info, err := os.Stat(p.lock.Path()); err == nil {
+		if err := stateFile(p.lock.Path(), info); err != nil {
+			return nil, usageError{err}
 		}
 	}
 	// A CONTROL that was just killed, or a command that looks whether the lock is held, releases it

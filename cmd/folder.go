@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -103,14 +105,15 @@ const page = 4096
 func replace(path string, data []byte) error {
 	if len(data) <= page {
 		data = append(bytes.Clone(data), bytes.Repeat([]byte(" "), page-len(data))...)
-		if info, err := os.Stat(path); err == nil && info.Size() == page {
-			return overwrite(path, data)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() == page {
+			return write(path, data, 0)
 		}
 	}
-	err := os.WriteFile(path+".new", data, 0o600)
+	const fresh = os.O_CREATE | os.O_TRUNC
+	err := write(path+".new", data, fresh)
 	if errors.Is(err, fs.ErrNotExist) { // the folder was removed
 		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.WriteFile(path+".new", data, 0o600)
+			err = write(path+".new", data, fresh)
 		}
 	}
 	if err != nil {
@@ -119,8 +122,10 @@ func replace(path string, data []byte) error {
 	return os.Rename(path+".new", path)
 }
 
-func overwrite(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+// write writes data to the beginning of a file, opened with these flags. It does not wait for the
+// other end of a pipe of this name.
+func write(path string, data []byte, flags int) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK|flags, 0o600)
 	if err != nil {
 		return err
 	}
@@ -152,18 +157,45 @@ func (f *folder) load(name string) ([]byte, error) {
 	if c := f.changes[name]; c != nil {
 		return c.data, nil
 	}
-	path := filepath.Join(f.dir, name)
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	data, err := readState(filepath.Join(f.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err != nil:
-		return nil, err
-	case info.Size() > fileMax:
-		return nil, fmt.Errorf("%s: %d bytes, at most %d", path, info.Size(), fileMax)
 	}
-	data, err := os.ReadFile(path)
 	return bytes.TrimRight(data, " "), err
+}
+
+// readState returns the content of a file in a state folder, of fileMax bytes at most. It refuses
+// what is no regular file: reading a pipe or a device may never end.
+func readState(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe would wait for its other end
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read from
+	info, err := f.Stat()
+	if err == nil {
+		err = stateFile(path, info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, fileMax))
+}
+
+// stateFile returns why a file cannot be one of a state folder; nil: it can.
+func stateFile(path string, info fs.FileInfo) error {
+	kind := "a device"
+	switch m := info.Mode(); {
+	case m.IsRegular() && info.Size() > fileMax:
+		return fmt.Errorf("%s: %d bytes, at most %d", path, info.Size(), fileMax)
+	case m.IsRegular():
+		return nil
+	case m.IsDir():
+		kind = "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		kind = "a named pipe"
+	}
+	return fmt.Errorf("%s is %s; a state file is a regular file: remove it", path, kind)
 }
 
 // list returns the names of all files, sorted.

@@ -5,8 +5,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/discluster/control/config"
 )
 
 // settled waits until every change of f is done.
@@ -167,5 +170,47 @@ func TestFolderWritesOver(t *testing.T) {
 	settled(t, f)
 	if got, err := f.load("a"); err != nil || string(got) != "1" {
 		t.Errorf("after a file that was cut off: %q, %v", got, err)
+	}
+}
+
+// What is no regular file is refused by its name and kind, whatever a state file is used for: a
+// read or a write that waits for the other end of a pipe would hang CONTROL.
+func TestFolderOfOtherKinds(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(path string) error
+		want string
+	}{
+		"pipe":   {func(path string) error { return syscall.Mkfifo(path, 0o600) }, "a named pipe"},
+		"folder": {func(path string) error { return os.Mkdir(path, 0o700) }, "a folder"},
+		"device": {func(path string) error { return os.Symlink("/dev/zero", path) }, "a device"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFolder(t.TempDir())
+			path := filepath.Join(f.dir, "a")
+			for _, path := range []string{path, filepath.Join(f.dir, lockFile), filepath.Join(f.dir, daemonFile), path + ".new"} {
+				if err := c.make(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, loaded := f.load("a")
+			_, daemon := readDaemonState(f.dir)
+			_, running := runningIn(f.dir)
+			_, claimed := claimDirs(&config.Config{State: config.State{Dir: f.dir}})
+			for use, err := range map[string]error{"a": loaded, daemonFile: daemon, lockFile: running, lockFile + " ": claimed} {
+				use = strings.TrimSpace(use)
+				if err == nil || !strings.Contains(err.Error(), filepath.Join(f.dir, use)+" is "+c.want+"; a state file is a regular file") {
+					t.Errorf("%s: %v", use, err)
+				}
+			}
+			if name == "device" {
+				return // what is written there is gone, and the link becomes the file
+			}
+			f.save("a", []byte("1"), func(err error) {
+				if err == nil {
+					t.Error("written through another kind of file")
+				}
+			})
+			settled(t, f)
+		})
 	}
 }

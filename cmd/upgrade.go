@@ -103,7 +103,7 @@ func upgrade(ctx context.Context, dir string) (result string, err error) {
 // runningIn returns the pid of the CONTROL that holds the lock of a state folder.
 func runningIn(dir string) (pid int, err error) {
 	path := filepath.Join(dir, lockFile)
-	text, err := os.ReadFile(path)
+	text, err := readState(path)
 	if err != nil {
 		return 0, fmt.Errorf("state.dir %s: no CONTROL runs on it: %w", dir, err)
 	}
@@ -123,7 +123,7 @@ func runningIn(dir string) (pid int, err error) {
 }
 
 func readDaemonState(dir string) (s daemonState, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, daemonFile))
+	text, err := readState(filepath.Join(dir, daemonFile))
 	if err == nil {
 		err = json.Unmarshal(text, &s)
 	}
