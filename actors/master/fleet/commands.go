@@ -172,10 +172,10 @@ func (f *Fleet) drain(source string) (done bool, err error) {
 }
 
 // offloadDrained orders a drained machine to let go of what it has, once another machine can take
-// it. The machine remembers that it is drained: that is all that MASTER's next run needs to go on
-// with it.
+// it, where the fleet serves. The machine remembers that it is drained: that is all that MASTER's
+// next run needs to go on with it.
 func (f *Fleet) offloadDrained(m *machine) {
-	if !m.isDrained() || !m.heard() || len(m.granted) == 0 || f.halted != nil || f.state != Serving || !f.slotsKnown() || !f.canTake() {
+	if !m.isDrained() || !m.heard() || !f.slotsKnown() || !f.canTake() {
 		return
 	}
 	for _, r := range m.granted {
@@ -230,7 +230,6 @@ func (f *Fleet) acked(e Acked) {
 	case !*e.Ack.OK:
 		f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s: %s", e.Source, e.Ack.Error))
 	default:
-		o.command = ""
 		switch done, err := f.rollNext(o); {
 		case err != nil:
 			f.end(o, messages.FleetOrderFailed, err)
@@ -244,7 +243,7 @@ func (f *Fleet) acked(e Acked) {
 // carry them out, which nothing would report.
 func (f *Fleet) failOrdersAt(m *machine) {
 	for _, o := range slices.Clone(f.open) {
-		if o.command != "" && o.at == m.source {
+		if o.at == m.source {
 			f.end(o, messages.FleetOrderFailed, fmt.Errorf("machine %s was lost", m.source))
 		}
 	}

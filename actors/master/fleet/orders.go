@@ -19,7 +19,7 @@ type orders struct {
 type openOrder struct {
 	messages.FleetOrder
 	command  string   // the id of the unanswered command; "": none
-	at       string   // the machine that got it
+	at       string   // the machine that got it; "": none did
 	queue    []string // machines still to be done
 	waits    bool     // for state Serving: its machines may still come
 	progress string   // reported last
