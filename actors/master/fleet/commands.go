@@ -163,7 +163,7 @@ func (f *Fleet) drain(source string) (done bool, err error) {
 		return true, fmt.Errorf("machine %s is not linked", source)
 	case len(m.granted) > 0 && !m.obeys:
 		return true, m.cannotObey()
-	case len(m.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *machine) bool { return o != m && o.heard() && !o.isDrained() && !o.refused }):
+	case len(m.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *machine) bool { return o != m && o.informed && !o.isDrained() && !o.refused }):
 		return true, fmt.Errorf("machine %s: there is no other machine to take its shards", source)
 	}
 	m.drained = new(true)
@@ -175,7 +175,7 @@ func (f *Fleet) drain(source string) (done bool, err error) {
 // it, where the fleet serves. The machine remembers that it is drained: that is all that MASTER's
 // next run needs to go on with it.
 func (f *Fleet) offloadDrained(m *machine) {
-	if !m.isDrained() || !m.heard() || !f.slotsKnown() || !f.canTake() {
+	if !m.isDrained() || !m.informed || !f.slotsKnown() || !f.canTake() {
 		return
 	}
 	for _, r := range m.granted {

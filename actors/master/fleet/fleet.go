@@ -142,7 +142,7 @@ func (f *Fleet) gathering(e Event) {
 		case !f.expired(e):
 		case f.now.Sub(e.Due) > f.options.Heartbeat: // MASTER was suspended: CONTROLs need time to return
 			f.in(max(f.options.Wait, returnWithin))
-		case !slices.ContainsFunc(f.inOrder(), (*machine).heard):
+		case !slices.ContainsFunc(f.inOrder(), func(m *machine) bool { return m.informed }):
 			f.noneConnected = true // perhaps MASTER was cut off: the first machine that comes shows it
 		default:
 			f.serve()

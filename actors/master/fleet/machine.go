@@ -26,7 +26,7 @@ type machine struct {
 
 // reported is a CONTROL's last report of itself. It remains while the machine is away.
 type reported struct {
-	informed bool // since it was linked
+	informed bool // it is linked, and has reported what it is
 	assumed  bool // it reports nothing of itself
 	host     string
 	capacity plan.Capacity
@@ -70,14 +70,11 @@ func (m *machine) state() messages.MachineState {
 	}
 }
 
-// heard reports whether a machine is linked and has reported what it is.
-func (m *machine) heard() bool { return m.link != 0 && m.informed }
-
 // ready reports whether a machine can be given shards: it reported what it is, and knows its slots.
 // One that paces itself receives them before its first shard, and may ignore them (PROTOCOL B1:
 // machine is a field like any other): it starts in its turn, and MASTER grants nothing while it is
 // away.
-func (m *machine) ready() bool { return m.heard() && (m.paces || m.settled()) }
+func (m *machine) ready() bool { return m.informed && (m.paces || m.settled()) }
 
 // settled reports whether a machine knows the slots that are assigned to it.
 func (m *machine) settled() bool { return m.place.Of > 0 && m.knows == m.place }
@@ -96,7 +93,7 @@ func (m *machine) alone() bool { return m.knows.Of == 0 && len(m.ranges) > 0 }
 // stranger reports whether another CONTROL than this machine's has this instance: a new host of the
 // same name, or two hosts that share one by mistake.
 func (m *machine) stranger(instance string) bool {
-	return m.link == 0 && m.instance != "" && instance != m.instance
+	return m.instance != "" && instance != m.instance
 }
 
 // places appends the slots of a machine: those assigned to it, and those it may believe to have.

@@ -184,7 +184,7 @@ func (f *Fleet) reconcile(m *machine) {
 // confirmAll confirms what a machine serves, and grants what else it should. In state Gathering it
 // is too early: a machine with a better claim may still come.
 func (f *Fleet) confirmAll(m *machine) {
-	if !m.heard() || f.halted != nil {
+	if !m.informed {
 		return
 	}
 	f.offloadDrained(m)

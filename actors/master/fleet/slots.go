@@ -48,7 +48,7 @@ const (
 func (f *Fleet) complete() bool {
 	n := 0
 	for _, m := range f.machines {
-		if m.heard() {
+		if m.informed {
 			n++
 		}
 	}
@@ -58,7 +58,7 @@ func (f *Fleet) complete() bool {
 // slotsKnown reports whether every linked machine knows its slots, or had the time to.
 func (f *Fleet) slotsKnown() bool {
 	for _, m := range f.machines {
-		if m.heard() && !m.ready() {
+		if m.informed && !m.ready() {
 			return !f.now.Before(f.slotsBy)
 		}
 	}
@@ -90,7 +90,7 @@ func (f *Fleet) assignSlots() {
 			m.donation = messages.Place{}
 		}
 		switch {
-		case !m.heard():
+		case !m.informed:
 		case m.place.Of == 0 || m.place == messages.NoSlot:
 			waiting = append(waiting, m)
 		case m.donation.Of > 0:
@@ -236,7 +236,7 @@ func (f *Fleet) grantable() (keep []messages.Place, holders []string) {
 	for _, m := range f.inOrder() {
 		n := len(away)
 		switch {
-		case m.heard():
+		case m.informed:
 			if suspicious {
 				here = m.places(here)
 			}
