@@ -52,7 +52,11 @@ func checkCommand(_ context.Context, t *target) []finding {
 	if err != nil && !errors.Is(err, exec.ErrDot) {
 		return []finding{problem(bad, "name an executable program, or correct PATH", "cluster.command: %v", err)}
 	}
-	return []finding{ok("cluster.command is %s", path)}
+	why := t.conf.Bot.Why
+	if why != "" {
+		why = ": " + why
+	}
+	return []finding{ok("cluster.command is %s, of protocol %s%s", path, t.conf.Bot.Protocol, why)}
 }
 
 // checkFolders checks the folders of CONTROL and the space on their disk.

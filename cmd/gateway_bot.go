@@ -147,7 +147,7 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 				silent.reported = p.cluster.ChildSilent(fmt.Sprintf("the bot lives, but has not connected to its gateway host within %v; if it connects to Discord itself, its identifies are not paced", p.patience))
 			}
 			if p.met = p.met || silent.over; killed != "" {
-				_ = cmd.Process.Kill() // its end comes by ended
+				signalGroup(cmd, syscall.SIGKILL) // its end comes by ended
 			}
 		case <-p.cluster.Stopping():
 			p.stop(cmd, ended, p.cluster.Stop().Deadline)
@@ -164,16 +164,19 @@ func (p *behind) stop(cmd *exec.Cmd, ended <-chan error, deadline time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), min(quietFor, max(0, time.Until(deadline))))
 	defer cancel()
 	p.host.Quiet(ctx)
-	_ = cmd.Process.Signal(syscall.SIGTERM)
+	signalGroup(cmd, syscall.SIGTERM)
 	select {
 	case err := <-ended:
 		p.log.Info("bot stopped", "exit", exitError(err, "").Error())
 	case <-time.After(time.Until(deadline.Add(-killLead))):
-		_ = cmd.Process.Kill()
+		signalGroup(cmd, syscall.SIGKILL)
 		p.log.Warn("bot did not stop in time", "exit", exitError(<-ended, "").Error())
 	}
 	p.host.BotEnded(true)
 }
+
+// signalGroup signals the bot and what it started: npm or a shell starts the program that counts.
+func signalGroup(cmd *exec.Cmd, sig syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, sig) }
 
 // tail returns the end of the output of the bot's last run; "" where CONTROL does not keep it.
 func (p *behind) tail() string { return proc.Tail(ownOutput, p.before) }

@@ -85,28 +85,32 @@ func (b *bots) missedNone() {
 	}
 }
 
-// A bot that cannot resume, behind a gateway host, which can: the bot is killed, hangs, and is
-// killed with its host. Discord sees one identify a shard, and the bots together every message, in
-// order.
+// A bot that cannot resume, behind a gateway host, which can, and a shell, as npm starts one. The
+// shell is killed, the bot hangs, and both are killed with the host. Discord sees one identify a
+// shard, and the bots together every message, in order.
 func TestGatewayHost(t *testing.T) {
 	t.Parallel()
 	d := startDiscord(t, 4, 4, "--guilds", "8", "--events", "20")
-	b := startMake(t, d, 4, 4, settings{roleSetting: "counts"}, binary, "gateway", "--dir", folder(t), "--", self)
+	b := startMake(t, d, 4, 4, settings{roleSetting: "counts"}, binary, "gateway", "--dir", folder(t), "--", "sh", "-c", `"$0"; exit 1`, self)
 	b.logged("cluster.ready", 1)
 	next := b.following(self)
-	b.signal(next("the bot reads messages"), syscall.SIGKILL)
-	b.signal(next("another bot reads messages"), syscall.SIGSTOP)
-	last := next("a bot in place of one that hangs reads messages")
+	alone := func(what string) int {
+		t.Helper()
+		pid := next(what)
+		if n := len(b.clusters()); n != 3 {
+			t.Errorf("%s: %d processes, want the host, the shell and the bot", what, n)
+		}
+		return pid
+	}
+	b.signal(parent(t, alone("the bot reads messages")), syscall.SIGKILL)
+	b.signal(alone("another bot reads messages"), syscall.SIGSTOP)
+	last := alone("a bot in place of one that hangs reads messages")
 	b.logged("bot.died", 2)
 	if died := b.lines("bot.died"); len(died) != 2 || died[0]["err"] != "signal: killed" || died[1]["err"] != "killed: no answer to pings" || !strings.Contains(fmt.Sprint(died[0]["output"]), "message ") {
 		t.Errorf("deaths: %v", died)
 	}
-	host := slices.DeleteFunc(b.clusters(), func(pid int) bool { return pid == last })
-	if len(host) != 1 {
-		t.Fatalf("processes %v beside the bot, want the host", host)
-	}
-	b.signal(host[0], syscall.SIGKILL)
-	next("a bot of another host reads messages")
+	b.signal(parent(t, parent(t, last)), syscall.SIGKILL)
+	alone("a bot of another host reads messages")
 	if s := d.stats(); s.Identifies != 4 || s.Violations > 0 || s.Resumes != 4 {
 		t.Errorf("%d identifies and %d resumes of 4 shards, %d violations", s.Identifies, s.Resumes, s.Violations)
 	}

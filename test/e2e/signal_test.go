@@ -103,3 +103,17 @@ func TestSignalsKnowTheirProcess(t *testing.T) {
 		t.Error("a process that has ended was signalled")
 	}
 }
+
+// parent returns the process that started another, or has adopted it.
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.Atoi(string(bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])[1])) // field 4 of proc_pid_stat(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
