@@ -184,6 +184,20 @@ func TestGateRests(t *testing.T) {
 			t.Errorf("%d reports of the share, want 2", got)
 		}
 	})
+	t.Run("although a save failed, since another one followed", func(t *testing.T) {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			gate(s)
+			s.DiskErr = sim.ErrDiskFull
+			s.Tell(fleetOf(2, 2, false), request("a", 0))
+			s.Pass(sim.DiskTime)
+			s.DiskErr = nil
+			s.Tell(request("b", 1))
+			s.Pass(time.Hour)
+			if got := len(sim.HeardOf[messages.ShareLeft](s)); got != 2 { // at the start, and after the second permit
+				t.Errorf("%d reports of the share, want 2", got)
+			}
+		})
+	})
 }
 
 // The gate sends the waiting requests to MASTER oldest first, on each link.

@@ -62,3 +62,41 @@ func TestShareNeverGrows(t *testing.T) {
 		})
 	}
 }
+
+// What is given back while gate.json is being written is on disk after the next write.
+func TestShareGivenBackIsSaved(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		gate(s)
+		s.Tell(fleetOf(2, 2, false), messages.Share{ID: 1, Total: 10, Remaining: 10})
+		s.Pass(sim.DiskTime)
+		s.Tell(request("a", 0))
+		s.Pass(sim.DiskTime)
+		s.Tell(request("b", 1), messages.PermitUsed{ID: "a", Sent: false})
+		s.Pass(2 * sim.DiskTime)
+		var file gateState
+		if s.Read(gateFile, &file); file.Share.Remaining != 9 {
+			t.Errorf("%d of the share are left on disk, want 9", file.Share.Remaining)
+		}
+	})
+}
+
+// Of the reserve, shards whose session Discord ended get one identify at a time: a permit that is
+// over counts no longer, reported or not.
+func TestReserveGoesOneByOne(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		gate(s)
+		s.Tell(fleetOf(2, 2, false), messages.Share{ID: 1, Total: 10, Remaining: 5, Reserve: 5})
+		s.Pass(sim.DiskTime)
+		began := s.Now()
+		for shard, id := range []string{"a", "b"} {
+			w := request(id, shard)
+			w.Cause = messages.CauseReidentify
+			s.Tell(w)
+		}
+		s.Pass(2 * refusedFor)
+		if got := len(permitted(s)); got != 2 {
+			t.Fatalf("%d permits, want 2", got)
+		}
+		lastly(t, s, began+refusedFor)
+	})
+}

@@ -22,7 +22,8 @@ type scene struct {
 	disk       *Memory
 	number     int // of the open link
 	status     messages.MachineStatus
-	unreadable int // times that the disk fails
+	unreadable int  // times that the disk fails
+	stuck      bool // its clusters do not end
 }
 
 // utc are clocks that were never set.
@@ -140,6 +141,9 @@ func (s *scene) obey(e Deliver, later func(string, any)) {
 	case messages.LinkUp:
 		later("gate: when the buckets were used", messages.PaceHandedOver{Last: map[int]time.Time{}})
 	case messages.StopAll:
+		if s.stuck {
+			return
+		}
 		s.status.Ranges = nil
 		stand("clusters: nothing is served")
 		later("clusters: all stopped", messages.AllStopped{})

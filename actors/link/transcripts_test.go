@@ -73,6 +73,14 @@ func TestTranscripts(t *testing.T) {
 			s.connect("c2", 0, 7)
 			return s
 		},
+		"MASTER by whose clock the last one is of the future": func(t *testing.T) *scene {
+			m := servedBefore()
+			m.Epoch, m.Epochs = 2000, []int64{2000}
+			s := play(t, m)
+			s.up(func(i *messages.Initialise) { i.Now = new(messages.UnixMillis(1500)) })
+			s.connect("c1", 0, 7)
+			return s
+		},
 		"MASTER that refuses this machine": func(t *testing.T) *scene {
 			s := play(t, nil)
 			s.do("the dial is refused", Opened{Link: s.number, Err: errors.New("4001: Unauthorized"), Code: messages.CloseUnauthorised})
@@ -162,6 +170,35 @@ func TestTranscripts(t *testing.T) {
 				s.do("the actor "+string(a)+" panicked", Recovered{Child: a})
 			}
 			s.do("the link's actor panicked", Recovered{Self: true})
+			return s
+		},
+		"panics while the clusters stop": func(t *testing.T) *scene {
+			s := play(t, nil)
+			s.up(leased(30 * time.Second))
+			s.connect("c1", 0, 7)
+			s.ready()
+			s.lose()
+			s.Restart()
+			s.stuck = true
+			s.skip(time.Minute)
+			s.do("the actor clusters panicked", Recovered{Child: Clusters})
+			s.do("clusters: all stopped", messages.AllStopped{})
+			s.up()
+			s.came("MASTER: shut down", messages.Shutdown{ID: "s1", Reason: "halted"})
+			s.do("the actor clusters panicked", Recovered{Child: Clusters})
+			s.do("clusters: all stopped", messages.AllStopped{})
+			s.do("SIGTERM", messages.Stop{Reason: "SIGTERM"})
+			s.do("the actor clusters panicked", Recovered{Child: Clusters})
+			s.do("clusters: all stopped", messages.AllStopped{})
+			return s
+		},
+		"command that ends with MASTER": func(t *testing.T) *scene {
+			s := serving(t)
+			s.came("MASTER: rolling restart", messages.Command{ID: "k1", Name: messages.CommandRollingRestart})
+			s.do("commander: done", messages.Ack{ID: "k1", OK: new(true)})
+			s.lose()
+			s.skip(2 * time.Second)
+			s.up()
 			return s
 		},
 		"command that ends without MASTER": func(t *testing.T) *scene {
