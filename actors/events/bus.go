@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -33,9 +34,10 @@ func NewBus(w *world.World, addresses world.Addresses) *actor.Props {
 func (h *Bus) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.Subscribe:
-		if ctx.Sender() != nil {
-			h.subscribers = append(h.subscribers, ctx.Sender())
-			ctx.Watch(ctx.Sender())
+		// one that restarted has its PID, and its place, still
+		if who := ctx.Sender(); who != nil && !slices.ContainsFunc(h.subscribers, who.Equal) {
+			h.subscribers = append(h.subscribers, who)
+			ctx.Watch(who)
 		}
 	case *actor.Terminated:
 		for i, pid := range h.subscribers {
