@@ -37,9 +37,6 @@ const (
 	leaseMargin = 5 * time.Second
 	// weightMax limits a machine's weight.
 	weightMax = 1000
-	// countMax limits every number of shards or machines: ten times the largest known bot. More is
-	// a typing error, and would be obeyed.
-	countMax = 100_000
 	// logMin is the minimum size of a log: less would not hold the last lines of a bot that died.
 	logMin Size = 1 << 20
 )
@@ -113,7 +110,7 @@ func (v *validation) oneOf(key, value string, values ...string) {
 }
 
 func (v *validation) count(key string, n int, zero string) {
-	v.want(0 <= n && n <= countMax, key, "want 1 to %d, or %s", countMax, zero)
+	v.want(0 <= n && n <= messages.CountMax, key, "want 1 to %d, or %s", messages.CountMax, zero)
 }
 
 func (v *validation) discord() {

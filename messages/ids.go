@@ -38,6 +38,10 @@ func (s Secret) Fingerprint() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// CountMax limits every number of shards or machines that an operator or Discord states: ten times
+// the largest known bot. More is a mistake, and would be obeyed.
+const CountMax = 100_000
+
 // Milliseconds is a duration as the wire has it: a JSON integer of milliseconds.
 type Milliseconds int64
 

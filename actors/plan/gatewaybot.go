@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/discluster/control/messages"
 )
 
 // GatewayBot is Discord's answer about a bot: how many shards it should have, and how many of them
@@ -31,9 +34,8 @@ const (
 	httpDate          = "Mon, 02 Jan 2006 15:04:05 GMT"
 )
 
-// Bounds of Discord's values: far beyond the largest bots.
+// Bounds of Discord's values, beside messages.CountMax: far beyond the largest bots.
 const (
-	recommendedMax = 1_000_000
 	concurrencyMax = 10_000
 	totalMax       = 100_000_000
 	resetMax       = 48 * time.Hour
@@ -43,13 +45,17 @@ const (
 type GatewayBotError struct {
 	Status int
 	Why    string        // what is wrong with it, with the value
-	Wait   time.Duration // how long Discord must not be asked; 0: not stated
+	Wait   time.Duration // how long Discord must not be asked; 0: no rule
+	Stated bool          // Wait is what Discord asked for
 }
 
 func (e *GatewayBotError) Error() string {
 	text := fmt.Sprintf("Discord: GET %s: status %d: %s", GatewayBotPath, e.Status, e.Why)
-	if e.Wait > 0 {
+	switch {
+	case e.Stated:
 		text += fmt.Sprintf("; it wants not to be asked for %v", e.Wait.Round(time.Second))
+	case e.Wait > 0:
+		text += "; it does not say for how long"
 	}
 	return text
 }
@@ -61,11 +67,14 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 		e := &GatewayBotError{Status: status, Why: "want 200"}
 		switch {
 		case status == statusLimited:
-			e.Why, e.Wait = "too many requests", obeyed(header["Retry-After"], body, now)
+			e.Why = "too many requests"
+			if e.Wait, e.Stated = statedWait(header["Retry-After"], body, now); !e.Stated {
+				e.Wait = limitedWait
+			}
 		case status/100 == 3:
 			e.Why = fmt.Sprintf("redirected to %.100q: want an answer; discord.api is the address of Discord's REST API", header["Location"])
 		case status == statusUnavailable:
-			e.Wait = obeyed(header["Retry-After"], nil, now)
+			e.Wait, e.Stated = statedWait(header["Retry-After"], nil, now)
 		}
 		if kind := header["Content-Type"]; strings.Contains(kind, "html") {
 			e.Why += fmt.Sprintf(" (%.40s: of a proxy before Discord)", kind)
@@ -99,7 +108,7 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 		least, most int
 		to          *int
 	}{
-		{"shards", answer.Shards, 1, recommendedMax, &g.Shards},
+		{"shards", answer.Shards, 1, messages.CountMax, &g.Shards},
 		{"session_start_limit.max_concurrency", answer.Limit.MaxConcurrency, 1, concurrencyMax, &g.MaxConcurrency},
 		{"session_start_limit.total", answer.Limit.Total, 1, totalMax, &g.Total},
 		{"session_start_limit.remaining", answer.Limit.Remaining, 0, totalMax, &g.Remaining},
@@ -124,10 +133,19 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 // shortError returns an error of JSON without the type it was read into.
 func shortError(err error) string {
 	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
-		return fmt.Sprintf("%s is a %s", kind.Field, kind.Value)
+	if !errors.As(err, &kind) {
+		return err.Error()
 	}
-	return err.Error()
+	want := "a number"
+	if kind.Type.Kind() == reflect.Struct {
+		want = "an object"
+	}
+	if kind.Field != "" {
+		want = kind.Field + ": want " + want
+	} else {
+		want = "want " + want
+	}
+	return fmt.Sprintf("%s, got %s", want, kind.Value)
 }
 
 // How long Discord is not asked after an unusable answer.
@@ -140,28 +158,31 @@ const (
 	WaitMost = 24 * time.Hour
 )
 
-// obeyed returns the wait a refusal asks for: from its header, in seconds or as a date, or else
-// from its body.
-func obeyed(header string, body []byte, now time.Time) time.Duration {
-	wait := limitedWait
+// statedWait returns the wait a refusal asks for, from waitLeast to WaitMost: from its header, in
+// seconds or as a date, or else from its body; false where neither states one. A value that is no
+// number ≥ 0 states none.
+func statedWait(header string, body []byte, now time.Time) (wait time.Duration, stated bool) {
+	if seconds, err := strconv.ParseFloat(header, 64); err == nil && waitable(seconds) {
+		return waitOf(seconds), true
+	}
+	if at, err := time.Parse(httpDate, header); err == nil {
+		return waitOf(at.Sub(now).Seconds()), true
+	}
 	var answer struct {
 		RetryAfter *float64 `json:"retry_after"`
 	}
-	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
-		wait = secondsOf(seconds)
-	} else if at, err := time.Parse(httpDate, header); err == nil {
-		wait = at.Sub(now)
-	} else if json.Unmarshal(body, &answer) == nil && answer.RetryAfter != nil {
-		wait = secondsOf(*answer.RetryAfter)
+	if json.Unmarshal(body, &answer) == nil && answer.RetryAfter != nil && waitable(*answer.RetryAfter) {
+		return waitOf(*answer.RetryAfter), true
 	}
-	return min(max(wait, waitLeast), WaitMost)
+	return 0, false
 }
 
-func secondsOf(s float64) time.Duration {
-	if !(s >= 0 && s <= WaitMost.Seconds()) { // NaN, too
-		return WaitMost
-	}
-	return time.Duration(s * float64(time.Second))
+// waitable reports whether seconds can be a wait; NaN cannot, either.
+func waitable(seconds float64) bool { return seconds >= 0 && !math.IsInf(seconds, 1) }
+
+// waitOf returns seconds within the bounds of a wait.
+func waitOf(seconds float64) time.Duration {
+	return time.Duration(min(max(seconds, waitLeast.Seconds()), WaitMost.Seconds()) * float64(time.Second))
 }
 
 // AskDiscordAfter returns how long to wait before asking Discord again: the wait Discord asked for;

@@ -24,7 +24,8 @@ func TestReadGatewayBot(t *testing.T) {
 		"no limit":                 {200, nil, `{"shards":24}`, "status 200: session_start_limit is missing", 0},
 		"no total":                 {200, nil, limit(`"remaining":1,"max_concurrency":1`), "session_start_limit.total is missing", 0},
 		"no shards":                {200, nil, `{"session_start_limit":{}}`, "shards is missing", 0},
-		"0 shards":                 {200, nil, strings.Replace(ok, "24", "0", 1), "shards 0: want a whole number from 1 to 1000000", 0},
+		"0 shards":                 {200, nil, strings.Replace(ok, "24", "0", 1), "shards 0: want a whole number from 1 to 100000", 0},
+		"a shard too many":         {200, nil, strings.Replace(ok, "24", "100001", 1), "shards 100001: want a whole number from 1 to 100000", 0},
 		"2.5 shards":               {200, nil, strings.Replace(ok, "24", "2.5", 1), "shards 2.5: want a whole number", 0},
 		"no concurrency":           {200, nil, strings.Replace(ok, ":16", ":0", 1), "session_start_limit.max_concurrency 0: want", 0},
 		"huge shards":              {200, nil, strings.Replace(ok, "24", "1"+strings.Repeat("0", 40), 1), "shards 10000000000000000000: want", 0},
@@ -32,6 +33,8 @@ func TestReadGatewayBot(t *testing.T) {
 		"a reset before now":       {200, nil, strings.Replace(ok, "14400000", "-1", 1), `reset_after "-1": want`, 0},
 		"remaining below 0":        {200, nil, strings.Replace(ok, "976", "-1", 1), "session_start_limit.remaining -1: want", 0},
 		"a text":                   {200, nil, strings.Replace(ok, "1000", `"many"`, 1), "no JSON of the kind that is documented: ", 0},
+		"a list":                   {200, nil, "[1]", "no JSON of the kind that is documented: want an object, got array (\"[1]\")", 0},
+		"a list for the limit":     {200, nil, `{"shards":1,"session_start_limit":[]}`, "documented: session_start_limit: want an object, got array (", 0},
 		"null":                     {200, nil, "null", "status 200: null: want an object", 0},
 		"HTML":                     {200, html, "<html>maintenance</html>", `no JSON of the kind that is documented: invalid character '<' looking for beginning of value ("<html>maintenance</html>")`, 0},
 		"empty":                    {200, nil, "", "no JSON of the kind", 0},
@@ -43,10 +46,17 @@ func TestReadGatewayBot(t *testing.T) {
 		"429 by a date":            {429, map[string]string{"Retry-After": "Fri, 02 Jan 2026 04:00:00 GMT"}, "", "for 1h0m0s", time.Hour},
 		"429 of a proxy": {429, map[string]string{"Retry-After": "3600", "Content-Type": "text/html"}, "<html>", "too many requests (text/html: of a proxy before Discord); it wants",
 			time.Hour},
-		"429 that does not say": {429, nil, "", "for 1m0s", time.Minute},
-		"429 for years":         {429, map[string]string{"Retry-After": "1e30"}, "", "for 24h0m0s", 24 * time.Hour},
-		"429 for less than 0":   {429, map[string]string{"Retry-After": "-5"}, "", "for 24h0m0s", 24 * time.Hour},
-		"429 at once":           {429, map[string]string{"Retry-After": "0"}, "", "for 1s", time.Second},
+		"503 without a wait":      {503, nil, "", "status 503: want 200", 0},
+		"503 for less than 0":     {503, map[string]string{"Retry-After": "-5"}, "", "status 503: want 200", 0},
+		"429 that does not say":   {429, nil, "", "too many requests; it does not say for how long", time.Minute},
+		"429 for years":           {429, map[string]string{"Retry-After": "1e30"}, "", "for 24h0m0s", 24 * time.Hour},
+		"429 for less than 0":     {429, map[string]string{"Retry-After": "-5"}, "", "does not say", time.Minute},
+		"429 for NaN":             {429, map[string]string{"Retry-After": "NaN"}, "", "does not say", time.Minute},
+		"429 for Inf":             {429, map[string]string{"Retry-After": "Inf"}, "", "does not say", time.Minute},
+		"429 for words":           {429, map[string]string{"Retry-After": "soon"}, "", "does not say", time.Minute},
+		"429 of a body below 0":   {429, nil, `{"retry_after":-5}`, "does not say", time.Minute},
+		"429 of a header below 0": {429, map[string]string{"Retry-After": "-5"}, `{"retry_after":3}`, "for 3s", 3 * time.Second},
+		"429 at once":             {429, map[string]string{"Retry-After": "0"}, "", "for 1s", time.Second},
 	} {
 		g, err := ReadGatewayBot(c.status, c.header, []byte(c.body), now)
 		if c.want == "" {
@@ -56,7 +66,7 @@ func TestReadGatewayBot(t *testing.T) {
 			continue
 		}
 		var e *GatewayBotError
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "Discord: GET /api/v10/gateway/bot: status ") || e.Wait != c.wait {
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "Discord: GET /api/v10/gateway/bot: status ") || e.Wait != c.wait || e.Stated != strings.Contains(err.Error(), "wants not to be asked") {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}

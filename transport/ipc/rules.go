@@ -146,7 +146,7 @@ func checkShards(field string, ids []int, total int) error {
 // long for memory, or a time that overflows.
 const (
 	shardsMax   = 1_000_000 // as on the link to MASTER
-	countMax    = 100_000
+	countMax    = messages.CountMax
 	featuresMax = 64
 	pidMax      = 1 << 31
 	closeMax    = 65535

@@ -14,7 +14,7 @@ import (
 const (
 	shardsMax = 1_000_000 // shard_count and every shard: a hundred times the largest bots
 	// machines, shards of a cluster, identifies at once: what config allows
-	countMax    = 100_000
+	countMax    = messages.CountMax
 	intervalMax = messages.Milliseconds(time.Hour / time.Millisecond)
 	durationMax = messages.Milliseconds(30 * 24 * time.Hour / time.Millisecond)
 	// a request may wait long for the budget
