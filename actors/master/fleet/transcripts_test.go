@@ -149,7 +149,7 @@ func TestTranscripts(t *testing.T) {
 		},
 		"Discord that refuses to be asked": func(t *testing.T) *scene {
 			s := play(t)
-			s.do("Discord: 429", Answered{Err: &plan.GatewayBotError{Status: 429, Wait: 10 * time.Minute}})
+			s.do("Discord: 429", Answered{Err: &plan.GatewayBotError{Status: 429, Wait: 10 * time.Minute, Stated: true}})
 			s.skip(11 * time.Minute)
 			s.discord(16, 1, 1000)
 			return s
