@@ -3,8 +3,6 @@ package cmd
 import (
 	"bufio"
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -135,7 +133,8 @@ func follow(ctx context.Context, w *botlog.Follower, flush func() error, failed 
 // stop waits until all of it is printed, for logFlush at most.
 func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	out := bufio.NewWriter(os.Stderr)
-	w := &botlog.Follower{Dir: dir, Emit: func(l botlog.Line) { writeLine(out, l) }}
+	shown := &output{out: out, flushed: out.Flush}
+	w := &botlog.Follower{Dir: dir, Emit: shown.take}
 	if err := w.Begin(0); err != nil {
 		return nil, err
 	}
@@ -144,7 +143,7 @@ func (d *daemon) showOutput(dir string) (stop func(), err error) {
 	go func() {
 		defer close(ended)
 		failed := func(err error) { d.log.Warn().Err(err).Msg("cannot show the bots' output") }
-		_ = follow(ctx, w, out.Flush, failed) // an error of the terminal cannot be shown on it
+		_ = follow(ctx, w, shown.flush, failed) // an error of the terminal cannot be shown on it
 	}()
 	return func() {
 		cancel()
@@ -153,13 +152,4 @@ func (d *daemon) showOutput(dir string) (stop func(), err error) {
 		case <-time.After(logFlush):
 		}
 	}, nil
-}
-
-// writeLine writes a line after the number of its cluster.
-func writeLine(out io.Writer, l botlog.Line) {
-	if l.Note {
-		fmt.Fprintf(out, "%d | -- %s\n", l.Cluster, l.Text)
-		return
-	}
-	fmt.Fprintf(out, "%d | %s\n", l.Cluster, l.Text)
 }

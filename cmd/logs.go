@@ -25,7 +25,8 @@ func logsCommand() *cobra.Command {
 		Use:   "logs [flags] [cluster ...]",
 		Short: "Show the output of this machine's bots, whether CONTROL runs or not",
 		Long: "Show the last lines of each cluster, or of the clusters named, from the files in the state folder (state.dir of the configuration).\n" +
-			"With -f, go on as they grow, over restarts of the bots and of CONTROL. Notes about the files go to stderr.",
+			"With -f, go on as they grow, over restarts of the bots and of CONTROL. Notes about the files go to stderr.\n" +
+			"The bot's token and the secrets of the configuration are not shown, but they are in the files if a bot wrote them.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			only, err := clusterIDs(args)
 			if err != nil {
@@ -38,6 +39,7 @@ func logsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			secrets.Learn(conf.Secrets()...)
 			dir := logFolder(conf)
 			if err := checkRan(conf, dir, only); err != nil {
 				return err
@@ -101,29 +103,19 @@ func showLogs(ctx context.Context, cmd *cobra.Command, w *botlog.Follower, lines
 		return err
 	}
 	alone := len(w.Only) == 1 || len(w.Only) == 0 && !ongoing && files[0].Cluster == files[len(files)-1].Cluster
-	w.Emit = func(l botlog.Line) {
-		switch {
-		case l.Note:
-			_ = out.Flush() // keeps the order of both; the next write returns its error again
-			writeLine(cmd.ErrOrStderr(), l)
-		case alone:
-			_, _ = out.Write(l.Text) // bufio keeps the error
-			_ = out.WriteByte('\n')
-		default:
-			writeLine(out, l)
-		}
-	}
+	shown := &output{out: out, notes: cmd.ErrOrStderr(), flushed: out.Flush, bare: alone}
+	w.Emit = shown.take
 	if err := w.Begin(lines); err != nil {
 		return err
 	}
 	if ongoing {
-		return follow(ctx, w, out.Flush, func(err error) { fmt.Fprintln(os.Stderr, "control:", oneLine(err)) })
+		return follow(ctx, w, shown.flush, func(err error) { fmt.Fprintln(os.Stderr, "control:", oneLine(err)) })
 	}
 	for {
 		more, err := w.Round()
 		if err != nil || !more || ctx.Err() != nil {
 			w.Close()
-			return errors.Join(err, out.Flush())
+			return errors.Join(err, shown.flush())
 		}
 	}
 }

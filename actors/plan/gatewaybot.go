@@ -46,7 +46,7 @@ type GatewayBotError struct {
 	Status int
 	Why    string        // what is wrong with it, with the value
 	Wait   time.Duration // how long Discord must not be asked; 0: no rule
-	Stated bool          // Wait is what Discord asked for
+	Stated bool          // whether Discord asked for Wait
 }
 
 func (e *GatewayBotError) Error() string {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/discluster/control/messages"
@@ -28,7 +29,7 @@ type known struct{ plain, folded string }
 
 // With returns the set with a secret added. One that is shorter than SecretMin changes nothing.
 func (s Secrets) With(secret messages.Secret) Secrets {
-	k := known{secret.Reveal(), string(fold(secret.Reveal()).text)}
+	k := known{secret.Reveal(), string(fold(secret.Reveal(), false).text)}
 	if len(k.folded) < SecretMin || slices.Contains(s.all, k) {
 		return s
 	}
@@ -36,38 +37,60 @@ func (s Secrets) With(secret messages.Secret) Secrets {
 }
 
 // Text returns a text with every secret in it replaced by Redacted. A secret is found however its
-// characters are written: broken over lines or by white space, with escapes of JSON, at any depth,
-// or of a URL. What looks like a bot's token is one: after its own restart CONTROL serves bots
-// whose token MASTER has not sent. A piece of a secret is found where a text was cut: at its
-// beginning and end, and beside an ellipsis or a quotation mark.
-func (s Secrets) Text(text string) string {
+// characters are written: broken over lines, by white space, control sequences of terminals or
+// characters without a width, with escapes of JSON, at any depth, or of a URL. What looks like a
+// bot's token is one: after its own restart CONTROL serves bots whose token MASTER has not sent. A
+// piece of a secret is found where a text was cut: at its beginning and end, and beside an ellipsis
+// or a quotation mark.
+func (s Secrets) Text(text string) string { return s.After("", text) }
+
+// After is Text for a text that follows another one: what began before it is found in it.
+func (s Secrets) After(before, text string) string {
+	start := len(before)
+	text = before + text
 	if len(text) < SecretMin/2 {
-		return text
+		return text[start:]
 	}
-	f := fold(text)
-	spans := f.tokens(nil)
+	f := fold(text, false)
+	spans := s.find(nil, f)
 	for _, secret := range s.all {
-		spans = f.find(spans, secret.folded)
 		// the text before it may make another escape of its beginning
 		for at := range each([]byte(text), secret.plain) {
 			spans = append(spans, span{int32(at), int32(at + len(secret.plain))})
 		}
 	}
-	if len(spans) == 0 {
-		return text
+	if f.commands {
+		spans = s.find(spans, fold(text, true))
 	}
 	slices.SortFunc(spans, func(a, b span) int { return int(a.from - b.from) })
 	var b strings.Builder
-	end := int32(0)
+	end := int32(start)
 	for _, one := range spans {
+		if one.to <= end {
+			continue
+		}
 		if one.from >= end {
 			b.WriteString(text[end:one.from])
+		}
+		if one.from >= end || end == int32(start) {
 			b.WriteString(Redacted)
 		}
-		end = max(end, one.to)
+		end = one.to
+	}
+	if end == int32(start) {
+		return text[start:]
 	}
 	b.WriteString(text[end:])
 	return b.String()
+}
+
+// find adds to spans where secrets lie in a folded text.
+func (s Secrets) find(spans []span, f folded) []span {
+	spans = f.tokens(spans)
+	for _, secret := range s.all {
+		spans = f.find(spans, secret.folded)
+	}
+	return spans
 }
 
 // Event returns an event with every text in it redacted. What the event shares with others stays
@@ -124,68 +147,145 @@ func (s Secrets) value(v reflect.Value) (changed bool) {
 // folded is a text without what may lie between or replace the characters of a secret, and the
 // origin of each of its bytes.
 type folded struct {
-	text  []byte
-	spans []span
+	text     []byte
+	spans    []span
+	commands bool // there are commands to a terminal in it
+
+	obey    bool // a terminal's commands are carried out
+	command byte // the command that is not complete: escape, or '[' after it; 0: none
 }
 
 // span is a piece of the text that was folded.
 type span struct{ from, to int32 }
 
-// fold drops white space and backslashes, and undoes escapes of JSON and URLs. A secret is folded
-// in the same way, so that it is found as it is written, too.
-func fold(s string) folded {
-	f := folded{make([]byte, 0, len(s)), make([]span, 0, len(s))}
+// The characters that command a terminal to take the last character back, and to take those that
+// follow as a command (ECMA-48).
+const (
+	backspace = 0x08
+	escape    = 0x1b
+)
+
+// fold drops white space, backslashes and what has no width, and undoes escapes of JSON and URLs. A
+// secret is folded in the same way, so that it is found as it is written, too. With obey it also
+// does what a terminal does: the parameters of a command vanish, and what a backspace takes back.
+func fold(s string, obey bool) folded {
+	f := folded{text: make([]byte, 0, len(s)), spans: make([]span, 0, len(s)), obey: obey}
 	for i := 0; i < len(s); {
-		switch s[i] {
-		case ' ', '\t', '\n', '\r':
-			i++
-		case '%':
+		switch c := s[i]; {
+		case c == '%':
 			i = f.percent(s, i)
-		case '\\':
-			j := i
-			for j < len(s) && s[j] == '\\' {
-				j++
-			}
-			switch {
-			case j == len(s):
-				i = j
-			case s[j] == 'u':
-				i = f.unicode(s, i, j)
-			case strings.IndexByte("nrt", s[j]) >= 0:
-				i = j + 1
-			default:
-				i = j
-			}
-		default:
-			f.text, f.spans = append(f.text, s[i]), append(f.spans, span{int32(i), int32(i + 1)})
+		case c == '\\':
+			i = f.backslashes(s, i)
+		case c < utf8.RuneSelf:
+			f.ascii(c, i, i+1)
 			i++
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if !invisible(r) {
+				for range n {
+					f.add(s[i], i, i+1)
+					i++
+				}
+				continue
+			}
+			i += n
 		}
 	}
 	return f
 }
 
-// unicode adds the character of the escape whose backslashes begin at from and whose u is at u, and
-// returns where the text goes on.
-func (f *folded) unicode(s string, from, u int) (next int) {
-	r, ok := hex(s, u+1, 4)
-	if !ok {
-		return u
+// invisible reports whether a character takes no room, or is white space.
+func invisible(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Mn, unicode.Me, unicode.Z)
+}
+
+func (f *folded) add(b byte, from, to int) {
+	f.text, f.spans = append(f.text, b), append(f.spans, span{int32(from), int32(to)})
+}
+
+// ascii adds a character, unless it is white space, a command or a part of one.
+func (f *folded) ascii(c byte, from, to int) {
+	switch {
+	case c == escape:
+		f.commands, f.command = true, escape
+	case c == backspace:
+		f.commands = true
+		if f.obey && len(f.text) > 0 {
+			f.text, f.spans = f.text[:len(f.text)-1], f.spans[:len(f.spans)-1]
+		}
+	case f.obey && f.command != 0 && f.commanded(c):
+	case c > ' ' && c != 0x7f:
+		f.add(c, from, to)
 	}
-	for _, b := range utf8.AppendRune(nil, rune(r)) {
-		f.text, f.spans = append(f.text, b), append(f.spans, span{int32(from), int32(u + 5)})
+}
+
+// commanded reports whether a character belongs to the command that is not complete.
+func (f *folded) commanded(c byte) bool {
+	before := f.command
+	f.command = 0
+	switch {
+	case before == escape && c == '[':
+		f.command = '['
+	case ' ' <= c && c <= '/', before == '[' && '0' <= c && c <= '?':
+		f.command = before // an intermediate or a parameter: its end is to come
+	default:
+		return '0' <= c && c <= '~'
 	}
-	return u + 5
+	return true
+}
+
+// backslashes adds the character of the escape whose backslashes begin at i, or none, and returns
+// where the text goes on.
+func (f *folded) backslashes(s string, from int) (next int) {
+	at := from
+	for at < len(s) && s[at] == '\\' {
+		at++
+	}
+	if at == len(s) {
+		return at
+	}
+	digits := 0
+	switch s[at] {
+	case 'n', 'r', 't', 'f', 'v':
+		return at + 1
+	case 'b':
+		f.ascii(backspace, from, at+1)
+		return at + 1
+	case 'u':
+		digits = 4
+	case 'x':
+		digits = 2
+	}
+	r, ok := hex(s, at+1, digits)
+	if digits == 0 || !ok {
+		return at
+	}
+	next = at + 1 + digits
+	switch {
+	case r < utf8.RuneSelf:
+		f.ascii(byte(r), from, next)
+	case !invisible(rune(r)):
+		for _, b := range utf8.AppendRune(nil, rune(r)) {
+			f.add(b, from, next)
+		}
+	}
+	return next
 }
 
 // percent adds the byte of an escape of URLs at i, or the percent sign, and returns where the text
 // goes on.
 func (f *folded) percent(s string, i int) (next int) {
-	b, next := int(s[i]), i+1
-	if n, ok := hex(s, i+1, 2); ok {
-		b, next = n, i+3
+	n, ok := hex(s, i+1, 2)
+	switch {
+	case !ok:
+		f.add('%', i, i+1)
+		return i + 1
+	case n < utf8.RuneSelf:
+		f.ascii(byte(n), i, i+3)
+	default:
+		f.add(byte(n), i, i+3)
 	}
-	f.text, f.spans = append(f.text, byte(b)), append(f.spans, span{int32(i), int32(next)})
-	return next
+	return i + 3
 }
 
 // hex reads a number of digits hexadecimal digits.
@@ -267,7 +367,7 @@ func (f folded) tokens(spans []span) []span {
 		for end < len(f.text) && end < sign+signMost && base64Byte(f.text[end]) {
 			end++
 		}
-		if end-sign >= signLeast {
+		if end-sign >= signLeast || end == len(f.text) { // it may be cut there
 			spans = append(spans, span{f.spans[dot-len(id)].from, f.spans[end-1].to})
 		}
 	}

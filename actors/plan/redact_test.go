@@ -47,9 +47,43 @@ func TestSecretsText(t *testing.T) {
 		{"no token: the id is none", "ATk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs", "ATk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"},
 		{"no token: dots at the end", "MTk4NjIyNDgzNDcxOTI1MjQ4.", "MTk4NjIyNDgzNDcxOTI1MjQ4."},
 		{"half a percent", "100%", "100%"},
+		{"zeros", "is " + secret[:20] + "\x00" + secret[20:], "is [redacted]"},
+		{"zeros in JSON", "is " + secret[:20] + `\u0000` + secret[20:], "is [redacted]"},
+		{"zeros in Go", "is " + secret[:20] + `\x00` + secret[20:], "is [redacted]"},
+		{"a zero-width space", "is " + unknown[:20] + "\u200b" + unknown[20:], "is [redacted]"},
+		{"and in JSON", "is " + unknown[:20] + `\u200b` + unknown[20:], "is [redacted]"},
+		{"a soft hyphen, a joiner and a mark of order", secret[:9] + "\u00ad" + secret[9:20] + "\u2060" + secret[20:30] + "\ufeff" + secret[30:], "[redacted]"},
+		{"a no-break space", secret[:9] + "\u00a0" + secret[9:], "[redacted]"},
+		{"a backspace", secret[:9] + "\b" + secret[9:], "[redacted]"},
+		{"a character taken back", unknown[:20] + "x\b" + unknown[20:], "[redacted]"},
+		{"and in JSON", unknown[:20] + `x\b` + unknown[20:] + `y\u0008`, `[redacted]y\u0008`},
+		{"printed twice", "p\bpa" + strings.Join(strings.Split(unknown, ""), "\b\b"), "p\bpa" + "[redacted]"},
+		{"colours", "is \x1b[31m" + unknown[:20] + "\x1b[0;1m" + unknown[20:] + "\x1b[0m.", "is \x1b[31m[redacted]\x1b[0m."},
+		{"colours in JSON", "is " + secret[:20] + `\u001b[0m` + secret[20:] + `\u001b[0m.`, `is [redacted]\u001b[0m.`},
+		{"another set of characters", secret[:20] + "\x1b(B\x1b[m" + secret[20:], "[redacted]"},
+		{"half a command before it", "\x1b[" + unknown, "\x1b[[redacted]"},
+		{"an unknown token that is cut", "login with " + unknown[:40], "login with [redacted]"},
 	} {
 		if got := known.Text(c.text); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
+		}
+	}
+}
+
+// A text that comes in pieces shows no more of a secret than the whole would.
+func TestSecretsAfter(t *testing.T) {
+	known := Secrets{}.With(secret)
+	for _, c := range []struct{ before, text, want string }{
+		{"", "a " + secret[:20] + "\n", "a [redacted]\n"},
+		{"a " + secret[:20] + "\n", secret[20:40] + "\n", "[redacted]\n"},
+		{"a " + secret[:20] + "\n" + secret[20:40] + "\n", secret[40:] + "\nb\n", "[redacted]\nb\n"},
+		{"a " + secret + "\n", "b\n", "b\n"},
+		{"a " + secret + "\n", "b " + secret, "b [redacted]"},
+		{"is " + unknown[:30], unknown[30:] + ", b", "[redacted], b"},
+		{"a", "b", "b"},
+	} {
+		if got := known.After(c.before, c.text); got != c.want {
+			t.Errorf("%q after %q: %q, want %q", c.text, c.before, got, c.want)
 		}
 	}
 }
@@ -76,6 +110,7 @@ func TestSecretsEvent(t *testing.T) {
 func FuzzSecretsText(f *testing.F) {
 	f.Add("a "+secret+" b", 3)
 	f.Add(`\u002e`+secret, 70)
+	f.Add("\x1b[31m\b\x00\u200b"+secret, 6)
 	f.Fuzz(func(t *testing.T, text string, at int) {
 		known := Secrets{}.With(secret)
 		if at >= 0 && at <= len(text) {

@@ -10,10 +10,10 @@ import (
 // Secrets holds every secret that this process knows, and redacts them in what it passes on. It may
 // be used from anywhere; nil redacts nothing.
 //
-// Everything that leaves a process passes one of two places: the event bus of CONTROL (events.Bus)
-// or of MASTER (Fleet), before any subscriber, and the writer of the log. What MasterLink reports
-// to MASTER and what MASTER answers an operator with are texts of events, or pass Text. Messages
-// between bots are not redacted.
+// All that leaves a process passes one of three places: the event bus of CONTROL (events.Bus) or of
+// MASTER (Fleet), before any subscriber; the writer of the log; and where bots' output is shown.
+// What MasterLink reports to MASTER and what MASTER answers an operator with are texts of events,
+// or pass Text. Messages between bots are not redacted.
 type Secrets struct{ known atomic.Pointer[plan.Secrets] }
 
 // Learn adds secrets. Those that are empty, too short (plan.SecretMin) or known already change
@@ -39,6 +39,15 @@ func (s *Secrets) Text(text string) string {
 		return text
 	}
 	return s.now().Text(text)
+}
+
+// After returns a text that follows another one, without the secrets, those that began before it
+// included.
+func (s *Secrets) After(before, text string) string {
+	if s == nil {
+		return text
+	}
+	return s.now().After(before, text)
 }
 
 // Event returns an event without the secrets.
