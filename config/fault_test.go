@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -75,7 +76,7 @@ func TestFaults(t *testing.T) {
 		{"prefix too long", "cluster: {protocol: discordoo, socket_prefix: '" + long + "x'}", nil, nil, `cluster.socket_prefix "` + long + `x" (control.yaml): want a path from the root of at most 68 bytes`},
 		{"rule for an SDK bot", "cluster: {protocol: sdk, ready: after 3s}", nil, nil, `cluster.ready "after 3s" (control.yaml): only for cluster.protocol: env; here it is sdk`},
 		{"not a rule", "cluster: {protocol: env, ready: soon}", nil, nil, `cluster.ready "soon" (control.yaml): want after 30s, log "regular expression", or an http:// address of the bot`},
-		{"rule without a unit", "cluster: {protocol: env, ready: after 3}", nil, nil, `cluster.ready "after 3" (control.yaml): want after and a duration of at least 1s, such as after 30s`},
+		{"rule without a unit", "cluster: {protocol: env, ready: after 3}", nil, nil, `cluster.ready "after 3" (control.yaml): want after and a duration from 1s to 1h0m0s, such as after 30s`},
 		{"rule without quotes", "cluster: {protocol: env, ready: log up}", nil, nil, `cluster.ready "log up" (control.yaml): want log and a regular expression in double quotes, at most 1024 bytes`},
 		{"rule that is no expression", `cluster: {protocol: env, ready: 'log "("'}`, nil, nil, "cluster.ready \"log \\\"(\\\"\" (control.yaml): error parsing regexp: missing closing ): `(`"},
 		{"rule on what is not kept", `cluster: {protocol: env, logs: inherit, ready: 'log "up"'}`, nil, nil, `cluster.ready "log \"up\"" (control.yaml): the bot's output is not kept with cluster.logs: inherit: want file there, or another rule`},
@@ -90,10 +91,10 @@ func TestFaults(t *testing.T) {
 		{"lost_after without exit", "cluster: {lost_after: 20s}", nil, nil, `cluster.lost_after 20s (control.yaml): only for cluster.on_lost: exit; here it is autonomous`},
 		{"negative lost_after", "cluster: {on_lost: exit, lost_after: -1s}", nil, nil, `cluster.lost_after -1s (control.yaml): want more than 0s`},
 		{"lost_after behind the grace", "cluster: {on_lost: exit, lost_after: 30s}", nil, nil, `cluster.lost_after 30s (control.yaml): a lost bot must end before MASTER reassigns its shards: want less than fleet.grace 30s`},
-		{"timeout too short", "cluster: {hello_timeout: 1ms}", nil, nil, `cluster.hello_timeout 1ms (control.yaml): want at least 1s`},
-		{"heartbeat too fast", "cluster: {heartbeat_interval: 99ms}", nil, nil, `cluster.heartbeat_interval 99ms (control.yaml): want at least 100ms`},
-		{"negative margin", "identify: {margin: -1ms}", nil, nil, `identify.margin -1ms (control.yaml): want at least 0s`},
-		{"permit too short", "identify: {permit_ttl: 0s}", nil, nil, `identify.permit_ttl 0s (control.yaml): want at least 100ms`},
+		{"timeout too short", "cluster: {hello_timeout: 1ms}", nil, nil, `cluster.hello_timeout 1ms (control.yaml): want 1s to 1h0m0s`},
+		{"heartbeat too fast", "cluster: {heartbeat_interval: 99ms}", nil, nil, `cluster.heartbeat_interval 99ms (control.yaml): want 100ms to 1h0m0s`},
+		{"negative margin", "identify: {margin: -1ms}", nil, nil, `identify.margin -1ms (control.yaml): want 0s to 1m0s`},
+		{"permit too short", "identify: {permit_ttl: 0s}", nil, nil, `identify.permit_ttl 0s (control.yaml): want 100ms to 1m0s`},
 		{"socket path", "sockets: {dir: " + long + "}", nil, nil, `sockets.dir "` + long + `" (control.yaml): too long: with a socket's name of 39 it makes 108 bytes, the limit is 107; want at most 67`},
 		{"listen without a port", "fleet: {listen: localhost}", nil, nil, `fleet.listen "localhost" (control.yaml): want host:port, such as :8642 or 127.0.0.1:8642`},
 		{"listen on a port by name", "fleet: {listen: ':http'}", nil, nil, `fleet.listen ":http" (control.yaml): want host:port, such as :8642 or 127.0.0.1:8642`},
@@ -115,7 +116,7 @@ func TestFaults(t *testing.T) {
 		{"hook without a program", "hooks: {exec: ['', x]}", nil, nil, `hooks.exec [redacted] (control.yaml): want a program as its first text`},
 		{"zero byte in a hook", `hooks: {exec: ["a\0b"]}`, nil, nil, `hooks.exec [redacted] (control.yaml): want texts without a zero byte`},
 		{"a misspelt event", "hooks: {events: [cluster.died, cluster.gaveup]}", nil, nil, `hooks.events [redacted] (control.yaml): no event has the name "cluster.gaveup"; did you mean cluster.gave_up?`},
-		{"hook without time", "hooks: {timeout: 0s}", nil, nil, `hooks.timeout 0s (control.yaml): want at least 100ms`},
+		{"hook without time", "hooks: {timeout: 0s}", nil, nil, `hooks.timeout 0s (control.yaml): want 100ms to 1h0m0s`},
 		{"webhook in the clear", "hooks: {webhook: 'http://discord.example/hunter2'}", nil, nil, `hooks.webhook [redacted] (control.yaml): want https:// and a host, or http:// on this machine`},
 		{"webhook with a password", "hooks: {webhook: 'https://u:p@discord.example/x'}", nil, nil, `hooks.webhook [redacted] (control.yaml): want https:// and a host, or http:// on this machine`},
 		{"webhook that is no URL", "", []string{"CONTROL_HOOKS__WEBHOOK=hunter2"}, nil, `hooks.webhook [redacted] (CONTROL_HOOKS__WEBHOOK): want https:// and a host, or http:// on this machine`},
@@ -260,5 +261,27 @@ func TestNearest(t *testing.T) {
 		if got := strings.Join(nearest(name, known), " "); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
+	}
+}
+
+// Every duration has a limit: one beyond it would be obeyed, and look like a hang.
+func TestDurationsHaveLimits(t *testing.T) {
+	durations := 0
+	for _, f := range defaults().fields() {
+		if _, is := f.value.Interface().(time.Duration); !is {
+			continue
+		}
+		durations++
+		section, name, _ := strings.Cut(f.key, ".")
+		_, err := parse(t, section+": {"+name+": 999999h}", nil)
+		if err == nil || !strings.HasPrefix(err.Error(), f.key+" 999999h0m0s (control.yaml): ") {
+			t.Errorf("%s: %v", f.key, err)
+		}
+	}
+	if durations == 0 {
+		t.Error("there are no durations")
+	}
+	if _, err := parse(t, "cluster: {protocol: env, ready: after 999999h}", nil); err == nil {
+		t.Error("cluster.ready has no limit")
 	}
 }

@@ -29,8 +29,8 @@ func (c *Cluster) ReadyRule() (Ready, error) {
 	switch {
 	case word == "after":
 		d, err := time.ParseDuration(rest)
-		if err != nil || d < time.Second {
-			return Ready{}, errors.New("want after and a duration of at least 1s, such as after 30s")
+		if err != nil || d < time.Second || d > waitMax {
+			return Ready{}, fmt.Errorf("want after and a duration from %s to %s, such as after 30s", time.Second, waitMax)
 		}
 		return Ready{After: d}, nil
 	case word == "log":

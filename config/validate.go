@@ -32,6 +32,11 @@ const (
 	// offered is the assumed lifetime of Discord's sessions (PROTOCOL B1, B5).
 	beatForgiven = 15 * time.Second
 	offered      = 60 * time.Second
+	// waitMax limits the durations that no other limit holds for: what takes longer is a mistake, and
+	// would look like a hang. MASTER and SDK bots take no longer interval of heartbeats, either.
+	waitMax = time.Hour
+	// marginMax limits what goes into the pace of identifies: a start of n shards waits n times.
+	marginMax = time.Minute
 	// leaseMargin is the time that the end of a lease may take: a second for handlers, and the kill
 	// of a process that does not obey (MASTER assumes the same).
 	leaseMargin = 5 * time.Second
@@ -223,24 +228,25 @@ func (v *validation) protocol() {
 func hasZero(s string) bool { return strings.ContainsRune(s, 0) }
 
 func (v *validation) durations() {
-	for _, least := range []struct {
-		key  string
-		want time.Duration
+	for _, rule := range []struct {
+		key         string
+		least, most time.Duration
 	}{
-		{"cluster.hello_timeout", time.Second},
-		{"cluster.ready_timeout", time.Second},
-		{"cluster.heartbeat_interval", beatMin},
-		{"cluster.stop_grace", 0},
-		{"cluster.kill_grace", 0},
-		{"identify.margin", 0},
-		{"identify.permit_ttl", beatMin},
-		{"hooks.timeout", beatMin},
-		{"fleet.wait", 0},
-		{"fleet.grace", time.Second},
-		{"fleet.heartbeat_interval", beatMin},
+		{"cluster.hello_timeout", time.Second, waitMax},
+		{"cluster.ready_timeout", time.Second, waitMax},
+		{"cluster.heartbeat_interval", beatMin, waitMax},
+		{"cluster.stop_grace", 0, waitMax},
+		{"cluster.kill_grace", 0, waitMax},
+		{"identify.margin", 0, marginMax},
+		{"identify.permit_ttl", beatMin, marginMax},
+		{"hooks.timeout", beatMin, waitMax},
+		{"fleet.wait", 0, waitMax},
+		{"fleet.grace", time.Second, offered},
+		{"fleet.lease", 0, offered},
+		{"fleet.heartbeat_interval", beatMin, offered},
 	} {
-		d := time.Duration(v.fields[least.key].value.Int())
-		v.want(d >= least.want, least.key, "want at least %s", least.want)
+		d := time.Duration(v.fields[rule.key].value.Int())
+		v.want(rule.least <= d && d <= rule.most, rule.key, "want %s to %s", rule.least, rule.most)
 	}
 }
 
