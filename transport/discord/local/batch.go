@@ -82,9 +82,16 @@ func keepConn(ctx context.Context, c net.Conn) context.Context {
 // busy marks that a request's connection is in use, until the returned function is called.
 func busy(r *http.Request) func() {
 	if b, ok := r.Context().Value(connKey{}).(*batch); ok {
-		if c, ok := b.Conn.(*door.Conn); ok {
-			return c.Busy()
-		}
+		return b.busy()
+	}
+	return func() {}
+}
+
+// busy prevents that the connection is closed for another one, until the returned function is
+// called.
+func (b *batch) busy() func() {
+	if c, ok := b.Conn.(*door.Conn); ok {
+		return c.Busy()
 	}
 	return func() {}
 }

@@ -55,6 +55,7 @@ type conn struct {
 
 	mu      sync.Mutex
 	bridge  *bridge  // nil before IDENTIFY or RESUME
+	release func()   // lets it be closed for another; nil: it may be
 	control [][]byte // payloads that go before all else
 	ending  *ending  // the connection is to be closed
 }
@@ -76,9 +77,9 @@ var upgrader = websocket.Upgrader{
 	CheckOrigin: func(*http.Request) bool { return true }, // a page knows no path
 }
 
-// gateway serves one connection, from its handshake to its end.
+// gateway serves one connection, from its handshake to its end. It may be closed for another one
+// until the bot has shown its token.
 func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
-	defer busy(r)()
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // the upgrader has answered
@@ -86,6 +87,7 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = ws.Close() }()
 	c := &conn{s: s, ws: ws, opened: time.Now(), wake: make(chan struct{}, 1)}
 	c.done = make(chan struct{})
+	defer c.free()
 	c.out, _ = ws.NetConn().(*batch)
 	if !s.admit(c) {
 		return
@@ -380,4 +382,16 @@ func (c *conn) bind(b *bridge) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bridge = b
+	if c.release == nil && c.out != nil {
+		c.release = c.out.busy()
+	}
+}
+
+// free lets the connection be closed for another one.
+func (c *conn) free() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.release != nil {
+		c.release()
+	}
 }

@@ -4,16 +4,28 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/gorilla/websocket"
 )
 
-// routes serves the gateway at its secret path, answers questions for its URL, and passes the other
-// requests of the API on. A path may have slashes too many: some libraries add one.
+// routes serves the gateway, answers questions for its URL, and passes the other requests of the
+// API on. A path may have slashes too many: some libraries add one.
+//
+// The gateway is at its secret path, and at the root for libraries that ask for its URL without the
+// token (eris, arikawa). No browser gets in there. A request with the bot's token keeps its
+// connection; any other loses it where there is no room for the bot's.
 func (s *Server) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimRight(r.URL.Path, "/")
+		own := s.takes(r.Header.Get("Authorization"))
+		if own {
+			defer busy(r)()
+		}
 		switch rest, isAPI := strings.CutPrefix(path, "/api/"); {
-		case path == s.path:
+		case path == s.path, path == "" && websocket.IsWebSocketUpgrade(r) && r.Header.Get("Origin") == "":
 			s.gateway(w, r)
+		case isAPI && gatewayRoute(rest) == "gateway" && !own:
+			answer(w, http.StatusOK, map[string]any{"url": strings.TrimSuffix(s.url, s.path)})
 		case isAPI && gatewayRoute(rest) == "gateway":
 			answer(w, http.StatusOK, map[string]any{"url": s.url})
 		case isAPI && gatewayRoute(rest) == "gateway/bot":

@@ -279,7 +279,9 @@ func TestRest(t *testing.T) {
 		status      int
 		body        string
 	}{
-		{"/api/v10/gateway", "", 200, fmt.Sprintf(`{"url":%q}`, s.URL())},
+		{"/api/v10/gateway", "secret", 200, fmt.Sprintf(`{"url":%q}`, s.URL())},
+		{"/api/v10/gateway", "", 200, fmt.Sprintf(`{"url":%q}`, "ws"+strings.TrimPrefix(base, "http"))},
+		{"/api/v10/gateway", "Bot other", 200, fmt.Sprintf(`{"url":%q}`, "ws"+strings.TrimPrefix(base, "http"))},
 		{"/api/gateway/bot", "Bot secret", 200, fmt.Sprintf(`{"session_start_limit":{"max_concurrency":4,"remaining":1000,"reset_after":0,"total":1000},"shards":4,"url":%q}`, s.URL())},
 		{"/api/v9/gateway/bot", "Bot other", 401, `{"code":0,"message":"401: Unauthorized"}`},
 		{"/api/v10/users/@me?x=1", "Bot secret", 200, "GET /api/v10/users/@me?x=1 as Bot secret"},
@@ -301,6 +303,53 @@ func TestRest(t *testing.T) {
 	if _, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(base, "http")+"/guess", nil); err == nil || resp.StatusCode != 404 {
 		t.Errorf("a guessed path: %v", err)
 	}
+}
+
+// A library that asks for the gateway's URL without the token gets one that a browser cannot use.
+func TestGatewayAtTheRoot(t *testing.T) {
+	s := serve(t, nil)
+	root := s.URL()[:strings.LastIndexByte(s.URL(), '/')]
+	b := dial(t, root+"/?v=10&encoding=json")
+	b.says(hello)
+	b.identify()
+	if got := take(t, s.effects); got != "2 identify 513" {
+		t.Errorf("effect %s", got)
+	}
+	page := http.Header{"Origin": {"https://a-page.example"}}
+	if _, resp, err := websocket.DefaultDialer.Dial(root, page); err == nil || resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a page: %v", err)
+	}
+}
+
+// Connections of strangers, whatever they do without the token, leave room for the bot's.
+func TestStrangersLeaveRoom(t *testing.T) {
+	s := serve(t, nil)
+	b := dial(t, s.URL())
+	b.says(hello)
+	b.identify()
+	if got := take(t, s.effects); got != "2 identify 513" {
+		t.Fatalf("effect %s", got)
+	}
+	address := strings.TrimPrefix(s.URL()[:strings.LastIndexByte(s.URL(), '/')], "ws://")
+	for i := range 3 * restMax {
+		if i%2 == 0 {
+			dial(t, s.URL())
+			continue
+		}
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	second := dial(t, s.URL())
+	second.says(hello)
+	second.send(`{"op":2,"d":{"token":"secret","intents":513,"shard":[3,4]}}`)
+	if got := take(t, s.effects); got != "3 identify 513" {
+		t.Errorf("effect %s", got)
+	}
+	b.send(`{"op":1,"d":null}`)
+	b.says(ack)
 }
 
 // far is a listener that is not on the loopback interface.
