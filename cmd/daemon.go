@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +42,7 @@ type control struct {
 	links  *links
 	lock   *flock.Flock
 	limit  time.Duration // of an ordered stop
+	status adminQueries
 
 	admin *adminListener
 }
@@ -104,9 +106,10 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs
 	w, boxes, lines := countedWorld(files, log)
 	cpu := newPressure()
 	w.Starved = cpu.starved
+	queries := adminQueries{system, system.NewLocalPID(name + "/" + status.Name)}
 	shown, err := openAdmin(c, adminSocket, func(o admin.Options) *admin.Server {
 		o.Mailboxes, o.Links = boxes.depths, lines.figures
-		return admin.New(o, adminQueries{system, system.NewLocalPID(name + "/" + status.Name)}, nil)
+		return admin.New(o, queries, nil)
 	}, func(e messages.Event) { system.Root.Send(system.NewLocalPID(name+"/"+events.BusName), e) }, log)
 	if err != nil {
 		return nil, err
@@ -122,7 +125,7 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs
 	}
 	ended := watch(system, root)
 	go cpu.watch(ended)
-	return &control{system: system, admin: shown, root: root, ended: ended, files: files, links: lines, lock: dirs.lock, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+	return &control{system: system, admin: shown, root: root, ended: ended, files: files, links: lines, lock: dirs.lock, status: queries, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
 }
 
 // stop drains the clusters and ends the actors. It fails if that, or writing the state, takes too
@@ -142,10 +145,46 @@ func (c *control) end(m messages.Stop, limit time.Duration) (err error) {
 	select {
 	case <-c.ended:
 	case <-time.After(limit):
-		err = fmt.Errorf("stop: clusters did not end within %v", limit)
+		err = fmt.Errorf("stop: clusters did not end within %v: %s", limit, c.unended())
+		if m.Detach {
+			err = fmt.Errorf("detach: CONTROL's actors did not end within %v", limit)
+		}
 	}
 	c.links.waitClosed()
 	return errors.Join(err, c.files.flush(flushLimit))
+}
+
+// viewWithin is the longest wait for the list of clusters that did not end.
+const viewWithin = time.Second
+
+// unended lists the clusters that did not end, with their processes.
+func (c *control) unended() string {
+	views := make(chan messages.View, 1)
+	c.status.GetView(messages.GetView{Answer: func(v messages.View) { views <- v }})
+	select {
+	case v := <-views:
+		return namesOf(v.Clusters)
+	case <-time.After(viewWithin):
+		return "which is unknown, for CONTROL's own state is not answered"
+	}
+}
+
+// namesOf lists clusters by id, state and pid.
+func namesOf(clusters []messages.ClusterView) string {
+	var names []string
+	for _, v := range clusters {
+		switch {
+		case v.State == messages.ClusterStopped:
+		case v.PID == 0:
+			names = append(names, fmt.Sprintf("cluster %d is %s, its pid is unknown", v.Cluster, v.State))
+		default:
+			names = append(names, fmt.Sprintf("cluster %d is %s, pid %d", v.Cluster, v.State, v.PID))
+		}
+	}
+	if len(names) == 0 {
+		return "it is unknown which an earlier run of CONTROL left (see the log)"
+	}
+	return strings.Join(names, "; ")
 }
 
 // makeFolder makes a folder of CONTROL's own and checks that it is writable.

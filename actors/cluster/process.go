@@ -215,8 +215,11 @@ func (c *Cluster) enter(ctx actor.Context, state messages.ClusterState, receive 
 func (c *Cluster) report(ctx actor.Context) {
 	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready(), Out: c.out(),
 		Assumed: c.assumes() && !c.up.IsZero(), Restarts: c.deaths}
-	if c.process != nil {
+	switch r := c.search.record; {
+	case c.process != nil:
 		m.PID = c.process.PID()
+	case m.State == messages.ClusterUnknown && r != nil:
+		m.PID = r.Mark.PID // it may live
 	}
 	ctx.Request(ctx.Parent(), m)
 }

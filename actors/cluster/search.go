@@ -25,6 +25,7 @@ type search struct {
 	record    *record   // by which the process is searched; nil: none
 	ended     bool      // the process is dead: only what it left behind is searched
 	leaving   bool      // a stop was ordered: the process has to end
+	unread    error     // why the record cannot be read; the owner's mark is searched then
 	tries     int       // unanswered questions
 }
 
@@ -70,7 +71,8 @@ func (c *Cluster) find(ctx actor.Context, m proc.Mark) {
 	c.cancel = c.W.Find(m, func(p proc.Process, err error) { send(found{q, p, err}) })
 }
 
-// sought returns the Mark to search for next; the zero Mark: nothing can be left.
+// sought returns the Mark to search for next; the zero Mark: nothing can be left. Where a record
+// cannot be read, a process that an ordered stop has to end is searched by its owner alone.
 func (c *Cluster) sought() (m proc.Mark, err error) {
 	name := recordName(c.plan.ID)
 	switch {
@@ -81,8 +83,15 @@ func (c *Cluster) sought() (m proc.Mark, err error) {
 			name = successorName(c.plan.ID)
 		}
 		if c.search.record, err = c.readRecord(name); err != nil {
-			return m, fmt.Errorf("record %s cannot be read: %w", name, err)
+			err = fmt.Errorf("record %s cannot be read: %w", name, err)
+			if !c.search.leaving {
+				return m, err
+			}
+			own := plan.OwnerMark(c.options.Owner, c.plan.ID)
+			c.search.unread = err
+			return proc.Mark{Env: own, Owner: own}, nil // whatever has it is ended
 		}
+		c.search.unread = nil
 	}
 	if r := c.search.record; r != nil {
 		m = r.Mark
@@ -136,6 +145,15 @@ func (c *Cluster) answered(ctx actor.Context, m found) {
 	switch {
 	case m.err != nil && !dead:
 		c.doubt(ctx, m.err)
+	case c.search.unread != nil && dead && gone.Exit.Left == 0:
+		c.doubt(ctx, c.search.unread) // the process may hide its environment
+	case c.search.unread != nil && dead:
+		c.nothingLeft(ctx, gone.Exit)
+	case c.search.unread != nil:
+		own := m.process.Mark()
+		own.Env = m.to.about.Env
+		c.search.record = &record{Mark: own, Started: c.W.AtWall(time.Now())}
+		c.adopt(ctx, m.process)
 	case c.search.successor && dead:
 		c.W.Remove(successorName(c.plan.ID), func(error) {}) // the record of a dead process is harmless
 		c.search.successor = false

@@ -165,6 +165,32 @@ func TestReleaseInDoubt(t *testing.T) {
 	})
 }
 
+// A stop is ordered while no record can be read: what carries the mark of its cluster is ended, as
+// gently as by its record. A process that hides its environment stays in doubt until its record can
+// be read.
+func TestStopWithoutRecords(t *testing.T) {
+	seeds(t, func(f *fleet) {
+		m, _ := f.threeServe()
+		f.crash(m)
+		m.ReadErr = unreadable
+		hidden := f.loop.Rand.IntN(2) == 0
+		if hidden {
+			f.processOf(m, "1").Wipe()
+		}
+		f.boot(m, sesame)
+		f.must("in doubt", 5*time.Second, f.sawN("cluster.unknown", 3))
+		f.system.Root.Send(m.root, messages.Stop{Reason: "an operator's"})
+		if hidden {
+			f.must("the others end", 20*time.Second, func() bool { return len(m.Processes()) == 1 })
+			f.pass(time.Minute)
+			want(f, "CONTROL ended", m.gone, false)
+			m.ReadErr = nil
+		}
+		f.must("CONTROL ends", 40*time.Second, func() bool { return m.gone })
+		want(f, "processes", len(m.Processes()), 0)
+	})
+}
+
 // Records are torn for good. What runs is found by its environment and ended, and another process
 // started.
 func TestTornRecords(t *testing.T) {
