@@ -68,7 +68,7 @@ func (c *Cluster) childSilent(ctx actor.Context, p messages.ChildSilent) {
 // neverHeard reports whether the process lives, is expected to use the SDK, and neither it nor any
 // process before it has opened its socket: it may be another kind of bot, which serves.
 func (c *Cluster) neverHeard() bool {
-	return c.options.asksItself() && len(c.options.Runner) == 0 && codec.Unopened(c.dialErr) && c.link == nil && !c.adopted && !c.spoken.Load()
+	return c.options.asksItself() && len(c.options.Runner) == 0 && codec.Unopened(c.dialErr) && !c.adopted && !c.spoken.Load()
 }
 
 // leaveUnheard leaves such a process running, since a restart would identify all its shards again.
