@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"fmt"
+	"io/fs"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,5 +60,30 @@ func TestChildSilent(t *testing.T) {
 	}
 	if c.shards[1].deadline.IsZero() {
 		t.Error("the other is never due")
+	}
+}
+
+// A process that never opened its socket may be a bot of another kind, unless something shows that
+// it is not.
+func TestNeverHeard(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Cluster)
+		want   bool
+	}{
+		"no socket":                          {func(*Cluster) {}, true},
+		"a socket of an earlier process":     {func(c *Cluster) { c.dialErr = syscall.ECONNREFUSED }, true},
+		"a socket that may not be opened":    {func(c *Cluster) { c.dialErr = syscall.EACCES }, false},
+		"no dial so far":                     {func(c *Cluster) { c.dialErr = nil }, false},
+		"a bot that is expected to be stock": {func(c *Cluster) { c.options.Protocol = messages.ProtocolDiscordoo }, false},
+		"a host that speaks for the bot":     {func(c *Cluster) { c.options.Runner = []string{"/bin/control"} }, false},
+		"a process of an earlier run":        {func(c *Cluster) { c.adopted = true }, false},
+		"another process here that spoke":    {func(c *Cluster) { c.spoken.Store(true) }, false},
+	} {
+		c, _ := clusterIn(messages.ClusterGreeting)
+		c.options.Protocol = messages.ProtocolSDK
+		c.dialErr = fmt.Errorf("dial: %w", fs.ErrNotExist)
+		if tc.change(c); c.neverHeard() != tc.want {
+			t.Errorf("%s: %v, want %v", name, c.neverHeard(), tc.want)
+		}
 	}
 }

@@ -65,14 +65,18 @@ func TestEndOfAnotherSocket(t *testing.T) {
 	}
 }
 
-// A socket appears some 0.2 s after exec: it is dialled often until then.
+// A socket appears some 0.2 s after exec: it is dialled often until then, and less often where it
+// may never appear.
 func TestSocketIsDialledOften(t *testing.T) {
-	c, link := clusterIn(messages.ClusterGreeting)
-	inActor(t, func(ctx actor.Context) {
-		c.opened(ctx, socketOpened{c.thisRun(), nil, errors.New("connection refused")})
-	})
-	if !slices.Equal(link.timers, []time.Duration{50 * time.Millisecond}) {
-		t.Errorf("timers %v, want 50ms", link.timers)
+	for unheard, want := range map[bool]time.Duration{false: 50 * time.Millisecond, true: time.Second} {
+		c, link := clusterIn(messages.ClusterGreeting)
+		c.unheard = unheard
+		inActor(t, func(ctx actor.Context) {
+			c.opened(ctx, socketOpened{c.thisRun(), nil, errors.New("connection refused")})
+		})
+		if !slices.Equal(link.timers, []time.Duration{want}) {
+			t.Errorf("unheard %v: timers %v, want %v", unheard, link.timers, want)
+		}
 	}
 }
 

@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
@@ -120,6 +122,37 @@ func TestAdoptedFromTheFuture(t *testing.T) {
 		inActor(t, func(ctx actor.Context) { c.adopt(ctx, &sleeper{}) })
 		if d := c.started.Sub(now.Add(min(started, 0))); d < -time.Second || d > 5*time.Second {
 			t.Errorf("started %v from now, it counts as started %v from now", started, c.started.Sub(now))
+		}
+	}
+}
+
+// What waited for the search for what a dead run left follows its end, and the log has what was
+// found; an end in doubt is reported. A panic may lose the end, so it is searched again soon.
+func TestSweeping(t *testing.T) {
+	for _, tc := range []struct {
+		exit  proc.Exit
+		state messages.ClusterState
+		log   string
+	}{
+		{proc.Exit{}, messages.ClusterStopped, ""},
+		{proc.Exit{Left: 2}, messages.ClusterStopped, `"processes":2`},
+		{proc.Exit{Doubt: "permission denied"}, messages.ClusterUnknown, ""},
+	} {
+		c, link := clusterIn(messages.ClusterServing)
+		c.W.Rand, c.W.Unlink = func() float64 { return 0.5 }, func(string) {}
+		var log strings.Builder
+		c.Log = zerolog.New(&log)
+		got := inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			if c.awaitSweep(ctx); !slices.Equal(link.timers, []time.Duration{time.Second}) {
+				t.Errorf("its own search after %v, want 1s", link.timers)
+			}
+			c.search.leaving = true
+			c.sweeping(hearing{ctx, runExited{exit: tc.exit}})
+		})
+		doubts := times[messages.ClusterInDoubt](got)
+		if c.State() != string(tc.state) || (doubts == 1) != (tc.exit.Doubt != "") || !strings.Contains(log.String(), tc.log) {
+			t.Errorf("%+v: state %s, %d doubts, log %s; want %s, %s", tc.exit, c.State(), doubts, log.String(), tc.state, tc.log)
 		}
 	}
 }
