@@ -102,6 +102,24 @@ func TestGovernorKnowsWhatWasUsed(t *testing.T) {
 	}
 }
 
+// A permit's identify that Discord has answered frees its bucket sooner than one of which only the
+// sending is known.
+func TestGovernorHearsOfAnswers(t *testing.T) {
+	for arrived, want := range map[bool]string{true: "a1 after 0s b1 after 5.002s ", false: "a1 after 0s b1 after 5.1s "} {
+		governorAlone(t, func(s *sim.Solo) {
+			s.Tell(wants("a", "a1"), wants("b", "b1"))
+			s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
+			if arrived {
+				s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true, Arrived: true}, time.Now().Add(time.Millisecond)})
+			}
+			s.Pass(time.Minute)
+			if got := grants(s); got != want {
+				t.Errorf("answered %v: granted %s, want %s", arrived, got, want)
+			}
+		})
+	}
+}
+
 // The request that waits longest, as its machine reports, goes first; of those that began to wait
 // within five seconds, the lowest shard.
 func TestGovernorKeepsTheOrder(t *testing.T) {
