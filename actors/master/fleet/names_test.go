@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -28,5 +29,35 @@ func TestOneNameAfterTheOther(t *testing.T) {
 		places[instance] = place
 		s.lose("a")
 		s.skip(time.Minute)
+	}
+}
+
+// The name that a CONTROL takes over is drained as it was, and the API shows who has it. A machine
+// that is linked by the name which the former would get keeps that.
+func TestNamePassesOn(t *testing.T) {
+	s := play(t)
+	s.discord(16, 1, 1000)
+	comes := func(source, instance string) {
+		s.arrive(source, func(c *control) {
+			c.instance = instance
+			c.info.Machine, c.info.Ranges, c.info.Drained = messages.Place{}, nil, false
+		})
+	}
+	comes("a", "1")
+	comes("a (3)", "9")
+	s.order("drain", messages.DrainMachine{Source: "a"})
+	for _, instance := range []string{"2", "1", "3"} {
+		s.lose("a")
+		s.skip(50 * time.Minute) // not the hour after which a name is forgotten
+		comes("a", instance)
+		linked := map[string]bool{}
+		for _, m := range s.fleet.View(s.Now()).Machines {
+			if m.Linked {
+				linked[m.Source] = m.Drained
+			}
+		}
+		if want := map[string]bool{"a": true, "a (3)": false}; !maps.Equal(linked, want) {
+			t.Errorf("linked, and drained: %v once %s came, want %v", linked, instance, want)
+		}
 	}
 }

@@ -28,6 +28,8 @@ type control struct {
 	link             int // 0: not linked
 	info             messages.Info
 	silent           bool // it does not report
+	unaware          bool // it does not learn its slots
+	deaf             bool // it takes no orders
 	refuses          bool // ranges
 }
 
@@ -133,6 +135,17 @@ func (s *scene) up(source string) {
 	s.do(source+" is up", Serves{source, c.link, slices.Clone(c.info.Ranges)})
 }
 
+// fatal reports that Discord closed a machine's first shard with a code.
+func (s *scene) fatal(source string, code int) {
+	s.do(fmt.Sprintf("%s: Discord closed shard 0 with %d", source, code), Fatal{Source: source, Packet: messages.Fatal{Code: code, Message: "closed", Shards: rng(0, 0)}, Times: 1})
+}
+
+// ack answers a command of an order.
+func (s *scene) ack(source, command, order string, a messages.Ack) {
+	a.ID = command + "/" + order + "/" + source
+	s.do(source+": "+map[bool]string{true: "done", false: a.Progress}[a.OK != nil], Acked{source, s.machines[source].link, a})
+}
+
 func (s *scene) order(id string, d messages.FleetDirective) {
 	s.do(fmt.Sprintf("operator: %s (order %s)", d.FleetOrder(), id), Ordered{messages.FleetOrder{ID: id, Directive: d, By: "operator"}})
 }
@@ -156,8 +169,8 @@ func (s *scene) react(effect Effect) {
 	case Greet:
 		if c := s.linked(e.Link); c != nil {
 			c.greeted(e.Initialise)
-			if !c.silent {
-				s.Later(func() { s.report(c, e.Link) })
+			if epoch := c.info.Epoch; !c.silent {
+				s.Later(func() { s.report(c, e.Link, epoch) })
 			}
 		}
 	case Send:
@@ -177,8 +190,8 @@ func (s *scene) linked(link int) *control {
 }
 
 func (c *control) greeted(i messages.Initialise) {
-	c.info.Epoch = i.Epoch
-	if i.Machine != nil {
+	c.info.Epoch = max(c.info.Epoch, i.Epoch)
+	if i.Machine != nil && !c.unaware {
 		c.info.Machine = *i.Machine
 	}
 	if i.ShardCount != nil && len(c.info.Ranges) == 0 {
@@ -189,12 +202,13 @@ func (c *control) greeted(i messages.Initialise) {
 	}
 }
 
-func (s *scene) report(c *control, link int) {
+// report reports what a machine is, and the epoch that it was greeted with.
+func (s *scene) report(c *control, link int, epoch int64) {
 	if c.link != link {
 		return
 	}
 	i := c.info
-	i.Ranges = slices.Clone(i.Ranges)
+	i.Epoch, i.Ranges = epoch, slices.Clone(i.Ranges)
 	text := fmt.Sprintf("%s reports: epoch %d, slots %s, serves %s", c.source, i.Epoch, slot(i.Machine), served(i.Ranges))
 	if i.Drained {
 		text += ", drained"
@@ -206,7 +220,7 @@ func (s *scene) report(c *control, link int) {
 }
 
 func (s *scene) obey(c *control, p messages.FromMaster) {
-	if c.link == 0 {
+	if c.link == 0 || c.deaf {
 		return
 	}
 	switch p := p.(type) {

@@ -13,10 +13,10 @@ func rng(first, last int) messages.ShardRange { return messages.ShardRange{First
 
 var half = []messages.Place{{Index: 0, Of: 2}, {Index: 1, Of: 2}}
 
-// Each transcript is a story: an event a line, and under it what follows. `go test -run
-// TestTranscripts ./actors/master/fleet -update` rewrites them; read the difference.
+// Each transcript is a story: an event a line, and under it what follows. `go test
+// ./actors/master/fleet -update` rewrites them; read the difference.
 func TestTranscripts(t *testing.T) {
-	for name, story := range map[string]func(t *testing.T) *scene{
+	tell(t, map[string]func(t *testing.T) *scene{
 		"first machine": func(t *testing.T) *scene {
 			s := play(t)
 			s.discord(16, 1, 1000)
@@ -227,12 +227,8 @@ func TestTranscripts(t *testing.T) {
 			s := twoAndSpare(t)
 			s.order("a", messages.RollingRestart{})
 			s.order("b", messages.RollingRestart{})
-			ack := func(source string, a messages.Ack) {
-				a.ID = messages.CommandRollingRestart + "/a/" + source
-				s.do(source+": "+map[bool]string{true: "done", false: a.Progress}[a.OK != nil], Acked{source, s.machines[source].link, a})
-			}
-			ack("m1", messages.Ack{Progress: "cluster 0"})
-			ack("m1", messages.Ack{OK: new(true)})
+			s.ack("m1", messages.CommandRollingRestart, "a", messages.Ack{Progress: "cluster 0"})
+			s.ack("m1", messages.CommandRollingRestart, "a", messages.Ack{OK: new(true)})
 			s.lose("m2")
 			return s
 		},
@@ -251,17 +247,24 @@ func TestTranscripts(t *testing.T) {
 			s.lose("m1")
 			s.order("b", messages.ForgetMachine{Source: "m1"})
 			s.order("c", messages.ForgetMachine{Source: "m9"})
+			s.skip(2 * time.Hour)
 			return s
 		},
-	} {
+	})
+}
+
+// tell compares stories with their transcripts.
+func tell(t *testing.T, stories map[string]func(t *testing.T) *scene) {
+	t.Helper()
+	for name, story := range stories {
 		t.Run(name, func(t *testing.T) { story(t).Check() })
 	}
 }
 
 // twoAndSpare returns a fleet whose shards are READY on m1 and m2, and m3 is a spare. Its
 // transcript begins there.
-func twoAndSpare(t *testing.T) *scene {
-	s := play(t, expect(3), func(o *Options) { o.Spares = 1 })
+func twoAndSpare(t *testing.T, change ...func(*Options)) *scene {
+	s := play(t, append(change, expect(3), func(o *Options) { o.Spares = 1 })...)
 	s.discord(16, 1, 1000)
 	for _, source := range []string{"m1", "m2", "m3"} {
 		s.arrive(source)
