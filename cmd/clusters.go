@@ -54,6 +54,11 @@ func printClusters(w io.Writer, now time.Time, all []messages.ClusterView) {
 				latencyText(worst(c.LatencyMS)), c.Guilds, pid, c.Restarts, death)
 		}
 	})
+	for _, c := range all {
+		if c.WaitsFor != "" {
+			fmt.Fprintf(w, "cluster %d waits for %s\n", c.Cluster, c.WaitsFor)
+		}
+	}
 }
 
 // worst returns the highest latency.

@@ -99,8 +99,10 @@ type (
 		// disconnected by Discord, or unable to reach it
 		Out int `json:"shards_out,omitempty"`
 		// READY is assumed: the bot does not report its shards (cluster.ready: after)
-		Assumed  bool `json:"assumed,omitempty"`
-		Restarts int  `json:"restarts"`
+		Assumed bool `json:"assumed,omitempty"`
+		// what cluster.ready waits for, until the bot is ready by it
+		Waits    string `json:"waits_for,omitempty"`
+		Restarts int    `json:"restarts"`
 	}
 	// ShardMoved reports a shard's new state.
 	ShardMoved struct {

@@ -204,7 +204,9 @@ type ClusterView struct {
 	ShardsStuck int         `json:"shards_stuck,omitempty"`
 	Stuck       *StuckShard `json:"stuck,omitempty"` // the first of them
 	// ShardsReady is assumed, by the time that passed (cluster.ready: after)
-	Assumed   bool           `json:"assumed,omitempty"`
+	Assumed bool `json:"assumed,omitempty"`
+	// what a bot of protocol env that is connecting is waited for, by cluster.ready
+	WaitsFor  string         `json:"waits_for,omitempty"`
 	Restarts  int            `json:"restarts"`
 	States    string         `json:"states"`                      // a letter a shard: ShardLetter
 	LatencyMS []Milliseconds `json:"latency_ms,omitempty"`        // of the gateway; 0: unknown

@@ -37,6 +37,7 @@ type ipc struct {
 	outage    bool           // of Discord: nothing is late
 	startBy   time.Time      // when a bot that reports no shards must be connected; zero: it is, or reports them
 	silence   error          // why the last probe, or ready rule, failed
+	early     bool           // the ready rule was true too soon
 	lease     messages.Lease // until when the bot may serve
 }
 

@@ -140,7 +140,9 @@ func (c *Cluster) ruled(ctx actor.Context, m ruleAnswered) {
 		return
 	case !c.assumes() && m.err == nil && time.Now().Before(soonest): // too soon for any bot: the answer was not about its shards
 		c.cancel = nil
+		c.early = true
 		c.After(ctx, time.Until(c.lastIdentify()), m)
+		c.report(ctx)
 		return
 	}
 	if c.cancel != nil {
@@ -152,6 +154,24 @@ func (c *Cluster) ruled(ctx actor.Context, m ruleAnswered) {
 		return
 	}
 	c.connected(ctx)
+}
+
+// ruleWaits returns what the bot's readiness waits for; empty where no rule decides on it, or it is
+// ready.
+func (c *Cluster) ruleWaits() string {
+	rule := c.options.Ready
+	switch {
+	case c.options.Protocol != messages.ProtocolEnv || c.State() != string(messages.ClusterConnecting):
+		return ""
+	case rule.After > 0:
+		return fmt.Sprintf("cluster.ready: after %v", rule.After)
+	case c.early:
+		return "cluster.ready, which was true too soon to be about its shards, until " + c.lastIdentify().UTC().Format("15:04:05 UTC")
+	case rule.Log != nil:
+		return fmt.Sprintf("cluster.ready: a line of its output that matches %q", rule.Log)
+	default:
+		return "cluster.ready: an answer of " + c.plan.ID.In(rule.URL)
+	}
 }
 
 // fetch requests a URL of the bot. Every answer but 2xx is an error.

@@ -95,6 +95,33 @@ func TestAssumedTooSoon(t *testing.T) {
 	}
 }
 
+// A cluster reports what it waits for, also after a line that came too soon.
+func TestRuleWaits(t *testing.T) {
+	for want, rule := range map[string]ReadyRule{
+		`cluster.ready: a line of its output that matches "Logged in"`: {Log: regexp.MustCompile("Logged in")},
+		"cluster.ready: an answer of http://127.0.0.1:9000/":           {URL: "http://127.0.0.1:{9000+cluster}/"},
+		"cluster.ready: after 30s":                                     {After: 30 * time.Second},
+	} {
+		c, _ := clusterIn(messages.ClusterConnecting)
+		c.options.Protocol, c.options.Ready, c.started = messages.ProtocolEnv, rule, time.Now()
+		if got := c.ruleWaits(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if rule.After > 0 {
+			continue
+		}
+		got := inActor(t, func(ctx actor.Context) { c.ruled(ctx, ruleAnswered{ofRun: c.thisRun()}) })
+		want := "cluster.ready, which was true too soon to be about its shards, until " + c.lastIdentify().UTC().Format("15:04:05 UTC")
+		if c.ruleWaits() != want || times[messages.ClusterMoved](got) != 1 {
+			t.Errorf("too soon: got %q, want %q; it was told %d times", c.ruleWaits(), want, times[messages.ClusterMoved](got))
+		}
+		c.Enter(string(messages.ClusterServing), c.serving)
+		if got := c.ruleWaits(); got != "" {
+			t.Errorf("serving: %q", got)
+		}
+	}
+}
+
 // A bot that is not ready by its rule is asked again in a second.
 func TestRuleIsAskedAgain(t *testing.T) {
 	c, link := clusterIn(messages.ClusterConnecting)

@@ -214,7 +214,7 @@ func (c *Cluster) enter(ctx actor.Context, state messages.ClusterState, receive 
 // report sends the state of the cluster to the Supervisor.
 func (c *Cluster) report(ctx actor.Context) {
 	m := messages.ClusterMoved{Cluster: c.plan.ID, Range: c.plan.Shards, Shards: c.plan.Shards.String(), State: messages.ClusterState(c.State()), Ready: c.ready(), Out: c.out(),
-		Assumed: c.assumes() && !c.up.IsZero(), Restarts: c.deaths}
+		Assumed: c.assumes() && !c.up.IsZero(), Waits: c.ruleWaits(), Restarts: c.deaths}
 	switch r := c.search.record; {
 	case c.process != nil:
 		m.PID = c.process.PID()

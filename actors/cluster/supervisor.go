@@ -51,8 +51,9 @@ type entry struct {
 	state      messages.ClusterState
 	osPID      int // pid; 0: none
 	ready      int
-	out        int  // shards that cannot reach Discord
-	assumed    bool // its shards count as READY without a report
+	out        int    // shards that cannot reach Discord
+	assumed    bool   // its shards count as READY without a report
+	waits      string // what its start waits for, of one without reports
 	restarts   int
 	deaths     int // of the bot that the process of now runs as its child; restarts has them
 	history    plan.History
@@ -342,7 +343,7 @@ func (s *Supervisor) moved(ctx actor.Context, m messages.ClusterMoved) {
 		return // a late report of an actor that was given up
 	}
 	more := m.Ready > e.ready
-	e.osPID, e.ready, e.out, e.assumed = m.PID, m.Ready, m.Out, m.Assumed
+	e.osPID, e.ready, e.out, e.assumed, e.waits = m.PID, m.Ready, m.Out, m.Assumed, m.Waits
 	e.restarts, e.deaths = e.restarts+max(0, m.Restarts-e.deaths), m.Restarts
 	if m.State == messages.ClusterServing && !m.Assumed {
 		e.history = e.history.Served()
@@ -363,8 +364,12 @@ func (s *Supervisor) setState(ctx actor.Context, e *entry, state messages.Cluste
 
 // status returns the state of a cluster as an event.
 func (e *entry) status() messages.ClusterMoved {
-	return messages.ClusterMoved{Cluster: e.ID, Range: e.Shards, Shards: e.Shards.String(), State: e.state, PID: e.osPID, Ready: e.ready, Out: e.out, Restarts: e.restarts,
+	m := messages.ClusterMoved{Cluster: e.ID, Range: e.Shards, Shards: e.Shards.String(), State: e.state, PID: e.osPID, Ready: e.ready, Out: e.out, Restarts: e.restarts,
 		Assumed: e.assumed && e.ready > 0}
+	if e.state == messages.ClusterConnecting {
+		m.Waits = e.waits
+	}
+	return m
 }
 
 func (s *Supervisor) entryOf(pid *actor.PID) *entry {

@@ -154,7 +154,7 @@ func (p *snapshot) clusterMoved(m messages.ClusterMoved, now time.Time) {
 	if c.view.State != m.State {
 		c.view.State, c.view.Since = m.State, now
 	}
-	c.view.PID, c.view.ShardsReady, c.view.ShardsOut, c.view.Restarts, c.view.Assumed = m.PID, m.Ready, m.Out, m.Restarts, m.Assumed
+	c.view.PID, c.view.ShardsReady, c.view.ShardsOut, c.view.Restarts, c.view.Assumed, c.view.WaitsFor = m.PID, m.Ready, m.Out, m.Restarts, m.Assumed, m.Waits
 }
 
 func unknownShards(r messages.ShardRange) []messages.ShardSnapshot {

@@ -31,8 +31,8 @@ func TestSnapshotOfShards(t *testing.T) {
 	if got.States != "RrR" || !slices.Equal(got.LatencyMS, []messages.Milliseconds{40, 0, 60}) || got.Guilds != 7 {
 		t.Errorf("%+v", got)
 	}
-	p.heard(messages.ClusterMoved{Cluster: 1, Range: r, State: messages.ClusterGreeting, PID: 8}, noon)
-	if got := p.view(1, noon).Clusters[0]; got.States != "..." || got.Guilds != 0 {
+	p.heard(messages.ClusterMoved{Cluster: 1, Range: r, State: messages.ClusterGreeting, PID: 8, Waits: "cluster.ready"}, noon)
+	if got := p.view(1, noon).Clusters[0]; got.States != "..." || got.Guilds != 0 || got.WaitsFor != "cluster.ready" {
 		t.Errorf("%+v", got)
 	}
 }

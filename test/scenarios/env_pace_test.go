@@ -3,6 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -100,6 +102,9 @@ func TestEnvThatIsReadyTooSoon(t *testing.T) {
 			return fakecluster.Env{Boot: f.upTo(20 * time.Second), Silent: time.Second}
 		},
 			environment(cluster.ReadyRule{Log: regexp.MustCompile("starting")}), func(o *actors.Options) { o.Cluster.ShardsPerCluster = 6 })
+		f.must("it is told what is waited for", time.Minute, func() bool {
+			return slices.ContainsFunc(events[messages.ClusterMoved](f), func(e messages.ClusterMoved) bool { return strings.Contains(e.Waits, "true too soon") })
+		})
 		f.must("every shard READY", 5*time.Minute, f.owned(12))
 		f.must("ready", 5*time.Minute, f.sawN("cluster.ready", 2))
 	})

@@ -26,7 +26,7 @@ class Cluster {
 		if (this.tiles.length !== last - first + 1 || this.first !== first) this.lay(first, last);
 		const [kind, state] = clusterState(c);
 		const well = kind === "good" && c.shards_ready === this.tiles.length;
-		const shards = rangeText(c.shards) + (c.assumed ? ", assumed ready" : well ? "" : `, ${c.shards_ready} ready`);
+		const shards = rangeText(c.shards) + (c.assumed ? ", assumed ready" : c.waits_for ? ", " + c.waits_for : well ? "" : `, ${c.shards_ready} ready`);
 		const figures = [String(c.cluster), state, shards, String(c.pid ?? ""), c.uptime_ms ? span(c.uptime_ms) : "", this.cpu(c), bytesText(c.resident_bytes), String(c.restarts)];
 		figures.forEach((text, i) => setText(this.cells[i], text));
 		this.cells[1].className = kind;
