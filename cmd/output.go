@@ -35,6 +35,7 @@ func (o *output) take(l botlog.Line) {
 		o.show()
 	}
 	if l.Note {
+		delete(o.before, l.Cluster) // another text begins
 		out := o.out
 		if o.notes != nil {
 			_ = o.flushed() // keeps the order of both; the next write returns its error again

@@ -29,6 +29,7 @@ func TestOutputHidesSecrets(t *testing.T) {
 			"0 | [redacted]|0 | [redacted]|0 | [redacted]|"},
 		{"with a note and another bot between", false, "0 " + password[:12] + "|1 b|- note|0 " + password[12:] + "|.",
 			"0 | [redacted]|1 | b|0 | -- note|0 | [redacted]|"},
+		{"another process, whose first line is cut", false, "0 a|- note|0 " + password[9:] + "|.", "0 | a|0 | -- note|0 | [redacted]|"},
 	} {
 		var b strings.Builder
 		o := &output{out: &b, flushed: func() error { return nil }, bare: c.bare}

@@ -39,9 +39,9 @@ func (s Secrets) With(secret messages.Secret) Secrets {
 // Text returns a text with every secret in it replaced by Redacted. A secret is found however its
 // characters are written: broken over lines, by white space, control sequences of terminals or
 // characters without a width, with escapes of JSON, at any depth, or of a URL. What looks like a
-// bot's token is one: after its own restart CONTROL serves bots whose token MASTER has not sent. A
-// piece of a secret is found where a text was cut: at its beginning and end, and beside an ellipsis
-// or a quotation mark.
+// bot's token is one: after its own restart CONTROL serves bots whose token MASTER has not sent. Of
+// a known secret its first or last half is found anywhere, and a shorter piece where a text was
+// cut: at its beginning and end, and beside an ellipsis or a quotation mark.
 func (s Secrets) Text(text string) string { return s.After("", text) }
 
 // After is Text for a text that follows another one: what began before it is found in it.
@@ -303,16 +303,17 @@ func hex(s string, at, digits int) (n int, ok bool) {
 	return n, true
 }
 
-// find adds to spans where a folded secret, or at a cut a piece of it, lies.
+// find adds to spans where a folded secret, its half, or at a cut a piece of it, lies.
 func (f folded) find(spans []span, secret string) []span {
 	least := min(len(secret)/2, SecretMin)
 	head, last := secret[:least], secret[len(secret)-least:]
+	much := min(len(secret), max(2*SecretMin, len(secret)/2))
 	for at := range each(f.text, head) {
 		n := least
 		for n < len(secret) && at+n < len(f.text) && f.text[at+n] == secret[n] {
 			n++
 		}
-		if rest := f.text[at+n:]; n == len(secret) || len(rest) == 0 || rest[0] == '"' || bytes.HasPrefix(rest, ellipsis) {
+		if rest := f.text[at+n:]; n >= much || len(rest) == 0 || rest[0] == '"' || bytes.HasPrefix(rest, ellipsis) {
 			spans = append(spans, span{f.spans[at].from, f.spans[at+n-1].to})
 		}
 	}
@@ -321,7 +322,7 @@ func (f folded) find(spans []span, secret string) []span {
 		for n < len(secret) && n < end && f.text[end-n-1] == secret[len(secret)-n-1] {
 			n++
 		}
-		if before := f.text[:end-n]; n < len(secret) && (len(before) == 0 || before[len(before)-1] == '"' || bytes.HasSuffix(before, ellipsis)) {
+		if before := f.text[:end-n]; n < len(secret) && (n >= much || len(before) == 0 || before[len(before)-1] == '"' || bytes.HasSuffix(before, ellipsis)) {
 			spans = append(spans, span{f.spans[end-n].from, f.spans[end-1].to})
 		}
 	}
