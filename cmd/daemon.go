@@ -24,6 +24,7 @@ import (
 	"github.com/discluster/control/actors/events"
 	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/router"
 	"github.com/discluster/control/actors/status"
 	"github.com/discluster/control/actors/world"
@@ -31,6 +32,7 @@ import (
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
 	"github.com/discluster/control/transport/botlog"
+	"github.com/discluster/control/transport/proc"
 )
 
 // control is one CONTROL of this process.
@@ -118,7 +120,9 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs
 		limits := botlog.Limits{Run: int64(c.Cluster.LogMax), Ended: int64(c.Cluster.LogKeep)}
 		behaviours = append([]world.Behaviour{logKeeper(dirs.logs, limits)}, behaviours...)
 	}
-	root, err := system.Root.SpawnNamed(actors.New(w, controlOptions(c, dirs.logs, append(behaviours, statusBehaviour(c, shown.failures)))), name)
+	options := controlOptions(c, dirs.logs, append(behaviours, statusBehaviour(c, shown.failures)))
+	options.Identify.Survivors = survivors(options.Cluster.Owner)
+	root, err := system.Root.SpawnNamed(actors.New(w, options), name)
 	if err != nil {
 		shown.close()
 		return nil, err
@@ -126,6 +130,12 @@ func startControl(system *actor.ActorSystem, name string, c *config.Config, dirs
 	ended := watch(system, root)
 	go cpu.watch(ended)
 	return &control{system: system, admin: shown, root: root, ended: ended, files: files, links: lines, lock: dirs.lock, status: queries, limit: c.Cluster.StopGrace + c.Cluster.KillGrace + 2*time.Second}, nil
+}
+
+// survivors reports whether bots of an installation are running, or may be.
+func survivors(owner string) bool {
+	found, err := proc.Holders(plan.OwnedBy(owner))
+	return err != nil || len(found) > 0
 }
 
 // stop drains the clusters and ends the actors. It fails if that, or writing the state, takes too

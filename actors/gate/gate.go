@@ -2,7 +2,10 @@ package gate
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -205,14 +208,20 @@ func (g *Gate) always(ctx actor.Context) {
 	}
 }
 
-// load reads gate.json of the previous run of CONTROL. If it cannot be read, any bucket may have
-// been used just now.
+// load reads gate.json of the previous run of CONTROL. If it cannot be read, or is missing although
+// this machine had bots, any bucket may have been used just now.
 func (g *Gate) load(ctx actor.Context) {
 	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin)
 	data, err := g.W.Load(gateFile)
 	var state gateState
-	if err == nil && data != nil {
-		err = json.Unmarshal(data, &state)
+	switch {
+	case err != nil:
+	case data == nil:
+		err = g.lost()
+	default:
+		if err = json.Unmarshal(data, &state); err == nil && state.LastIdentify == nil {
+			err = errors.New("it has no last_identify")
+		}
 	}
 	if err != nil {
 		g.Log.Warn().Err(err).Str("file", gateFile).Msg("cannot read the last identifies; waiting as if they were now")
@@ -226,6 +235,24 @@ func (g *Gate) load(ctx actor.Context) {
 	g.recall(state.Holds)
 	g.share, g.onDisk = state.Share, state.Share
 	g.reportShare(ctx)
+}
+
+// ofBots matches the names of files that only a machine with bots has: what it serves, and what is
+// kept for each cluster.
+var ofBots = regexp.MustCompile(`^(link|[a-z]+-[0-9]+)\.json$`)
+
+// lost returns why a missing gate.json was lost; nil: this is a new installation.
+func (g *Gate) lost() error {
+	if g.options.Survivors {
+		return errors.New("it is missing, but bots of an earlier run of CONTROL may be running")
+	}
+	names, err := g.W.List()
+	for _, name := range names {
+		if ofBots.MatchString(name) {
+			return fmt.Errorf("it is missing, but %s of an earlier run of CONTROL is there", name)
+		}
+	}
+	return err
 }
 
 // configure takes the fleet's settings. Another max_concurrency means other buckets: the latest use

@@ -92,6 +92,51 @@ func TestGateGivesBackForTheNextLife(t *testing.T) {
 	})
 }
 
+// Where the last identifies are not on record although this machine had bots, each bucket may have
+// been used just now. A new installation does not wait.
+func TestGateWithoutMemory(t *testing.T) {
+	for name, c := range map[string]struct {
+		files     map[string]string
+		survivors bool
+		waits     bool
+	}{
+		"a new installation":              {},
+		"MASTER's file, and CONTROL's":    {files: map[string]string{"discord.json": "{}", "daemon.json": "{}"}},
+		"nothing was identified":          {files: map[string]string{"cluster-0.json": "{}", gateFile: `{"max_concurrency":2,"last_identify":{}}`}},
+		"bots run":                        {survivors: true, waits: true},
+		"bots run, none identified":       {files: map[string]string{gateFile: `{"max_concurrency":2,"last_identify":{}}`}, survivors: true},
+		"a record of a cluster":           {files: map[string]string{"cluster-12.json": "{}"}, waits: true},
+		"sessions":                        {files: map[string]string{"sessions-0.json": "{}"}, waits: true},
+		"what the fleet is":               {files: map[string]string{"link.json": "{}"}, waits: true},
+		"a file without the last of them": {files: map[string]string{gateFile: `{"max_concurrency":2}`}, waits: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.PlaySolo(t, func(s *sim.Solo) {
+				for name, text := range c.files {
+					s.Damage(name, []byte(text))
+				}
+				s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
+					return New(w, world.Addresses{MasterLink: ear, Clusters: ear, Events: ear}, Options{TTL: testTTL, Margin: testMargin, Survivors: c.survivors})
+				})
+				s.Tell(fleetOf(2, 2, false))
+				s.Tell(requests(2)...)
+				want := 2
+				if c.waits {
+					want = 0
+				}
+				s.Pass(plan.IdentifyEvery)
+				if got := len(sim.HeardOf[messages.Permit](s)); got != want {
+					t.Errorf("%d permits within an interval, want %d", got, want)
+				}
+				s.Pass(testTTL + testMargin + 2*sim.DiskTime)
+				if got := len(sim.HeardOf[messages.Permit](s)); got != 2 {
+					t.Errorf("%d permits after it, want 2", got)
+				}
+			})
+		})
+	}
+}
+
 // A panic costs a moment, whichever message it takes: the disk's word, MASTER's, or a timer. Where
 // it comes again and again the gate tries about once a second.
 func TestGateRecovers(t *testing.T) {
