@@ -98,7 +98,8 @@ func sendHolder(l net.Listener, self string) {
 	}
 }
 
-// readHolder returns the description of the holder of a socket.
+// readHolder returns the description of the holder of a socket; of one that does not answer, because
+// it is stopped or hangs, the pid.
 func readHolder(name string) string {
 	const unknown = "unknown"
 	conn, err := net.DialTimeout("unix", name, tokenLockWait)
@@ -108,10 +109,13 @@ func readHolder(name string) string {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetReadDeadline(time.Now().Add(tokenLockWait))
 	text, err := io.ReadAll(io.LimitReader(conn, tokenLockMax))
-	if err != nil || len(text) == 0 {
-		return unknown
+	switch pid := listenerOf(conn); {
+	case err == nil && len(text) > 0:
+		return string(text)
+	case pid > 0:
+		return fmt.Sprintf("pid %d, which does not answer", pid)
 	}
-	return string(text)
+	return unknown
 }
 
 // holdFile locks a file and writes self into it, or returns what its holder wrote.

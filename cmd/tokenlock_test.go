@@ -2,7 +2,12 @@ package cmd
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,6 +46,22 @@ func TestTokenLock(t *testing.T) {
 		t.Fatalf("once it is free: %v", err)
 	}
 	release()
+}
+
+// A holder that does not answer, as a stopped one, is named by its pid.
+func TestTokenLockOfAHolderThatHangs(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // the lock is a file, which its holder described
+	}
+	name := "@test-of-a-holder-that-hangs-" + strconv.Itoa(os.Getpid())
+	l, err := net.Listen("unix", name) // never accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if got, want := readHolder(name), fmt.Sprintf("pid %d, which does not answer", os.Getpid()); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // A file is the lock where abstract sockets do not exist.
