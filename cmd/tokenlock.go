@@ -101,8 +101,8 @@ func sendHolder(l net.Listener, self string) {
 	}
 }
 
-// readHolder returns the description of the holder of a socket; of one that does not answer, because
-// it is stopped or hangs, the pid.
+// readHolder returns the description of the holder of a socket; the pid of one that does not
+// answer, because it is stopped or hangs.
 func readHolder(name string) string {
 	const unknown = "unknown"
 	conn, err := net.DialTimeout("unix", name, tokenLockWait)

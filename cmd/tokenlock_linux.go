@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenerOf returns the pid of the program that listens on the socket that conn is connected to; 0:
-// it is unknown, or in a pid namespace that this program does not see.
+// listenerOf returns the pid of the program that listens at the other end of conn; 0: unknown, or
+// in a pid namespace that this program does not see.
 func listenerOf(conn net.Conn) (pid int) {
 	socket, is := conn.(*net.UnixConn)
 	if !is {

@@ -281,8 +281,8 @@ func Holders(prefix string) (values []string, err error) {
 	return values, err
 }
 
-// Leaders lists the processes that lead their group and have an entry in their environment, by their
-// values of another variable, "" excepted.
+// Leaders lists the processes that lead their group and have an entry in their environment, by
+// their values of another variable, "" excepted.
 func Leaders(entry, variable string) (pids map[string][]int, err error) {
 	pids = map[string][]int{}
 	err = eachEnviron(func(pid int, environ []byte, err error) error {
