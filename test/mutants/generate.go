@@ -192,6 +192,9 @@ func (f *file) times(call *ast.CallExpr) {
 	at := 0
 	switch sel.Sel.Name {
 	case "In":
+		if pkg, is := sel.X.(*ast.Ident); is && pkg.Name == "unicode" {
+			return
+		}
 		at = 1
 	case "After":
 		if len(call.Args) == 3 {

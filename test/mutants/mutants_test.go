@@ -43,6 +43,8 @@ func (t *T) f(a, b bool) {
 	}
 	t.In(ctx, x+y)
 }
+
+func white(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Z) } // no timer
 `
 
 func TestGenerate(t *testing.T) {
