@@ -319,11 +319,12 @@ func (f *Fleet) tryAgain(e tryAgain) {
 	f.settle()
 }
 
-// rangesIn returns every range that is in one of these states.
+// rangesIn returns every range that is in one of these states on the machine that has it. One that
+// another machine has now is what a lost machine reported last.
 func (f *Fleet) rangesIn(states ...messages.RangeState) (ranges []messages.ShardRange) {
 	for _, m := range f.machines {
 		for _, r := range m.ranges {
-			if slices.Contains(states, r.State) {
+			if slices.Contains(states, r.State) && slices.ContainsFunc(m.granted, r.Range.Overlaps) {
 				ranges = append(ranges, r.Range)
 			}
 		}
