@@ -46,7 +46,7 @@ func forgetMachineCommand() *cobra.Command {
 	return fleetCommand(&cobra.Command{
 		Use: "forget-machine <machine>", Short: "Give the shards of a dead machine to others",
 		Long: "Give the shards of a machine to others at once, without waiting for the grace, and free its name and what it was lent of the day's identifies.\n" +
-			"The machine has no link to MASTER. Make sure that it is dead: if its bots still run, its shards have two owners. Run it on MASTER's machine.",
+			"The machine has no link to MASTER. Make sure that it is dead: if its bots still run, its shards have two owners. If it comes back on the same day, remove its state folder first. Run it on MASTER's machine.",
 		Args: cobra.ExactArgs(1),
 	}, true, func(args []string) *fleetOrder {
 		return ofMachine("forget", args[0], "its shards are given to others, whether it is dead or not")

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -136,8 +137,10 @@ type start struct {
 
 // notes records the start of a process.
 func (f *fleet) notes(m *machine, p *sim.Proc) {
-	cluster, before := p.Env("CLUSTER_ID"), m.latest[p.Env("CLUSTER_ID")]
-	s := &start{run: m.run, asked: map[int]bool{},
+	cluster := p.Env("CLUSTER_ID")
+	before := m.latest[cluster]
+	succeeds := slices.ContainsFunc(m.Processes(), func(o *sim.Proc) bool { return o != p && o.Env("CLUSTER_ID") == cluster })
+	s := &start{run: m.run, asked: map[int]bool{}, ordered: succeeds, // by a rolling restart, which starts what it could not succeed
 		crash: before != nil && before.run == m.run && before.killed && !before.ordered}
 	var shards []int
 	if json.Unmarshal([]byte(p.Env("SHARDS")), &shards) == nil {

@@ -108,9 +108,10 @@ var fleetFaults = []func(*fleetChaos){
 			c.own.order("", messages.UndrainMachine{Source: c.any().Name})
 		}
 	},
-	func(c *fleetChaos) { // an operator calls a machine dead, which it is
+	func(c *fleetChaos) { // an operator calls a machine dead, which it is: another one gets its name
 		if m := c.any(); c.up && m.gone && len(m.Processes()) == 0 {
 			c.own.order("", messages.ForgetMachine{Source: m.Name})
+			m.Format()
 		}
 	},
 	func(c *fleetChaos) { c.blind(c.any()) },

@@ -46,6 +46,9 @@ func (h *Host) readErr(name string) error {
 // Damage replaces the bytes of a file, as a faulty disk may.
 func (h *Host) Damage(name string, data []byte) { h.files[name] = data }
 
+// Format loses every file.
+func (h *Host) Format() { clear(h.files) }
+
 // flush writes the queued changes of a run that ended in order, as its program does before it
 // exits.
 func (h *Host) flush() {
