@@ -315,7 +315,3 @@ const (
 	opPresence = 3
 	opVoice    = 4
 )
-
-// Presence returns the bot's last presence, the "d" of an op 3; nil where it has set none. A new
-// session of Discord begins with it.
-func (s *Shard) Presence() []byte { return s.presence }

@@ -95,11 +95,8 @@ func (s *Shard) Identify(now time.Time, d []byte) error {
 		s.intents = i.Intents
 		s.effects = append(s.effects, Identify{i.Intents, d})
 	}
-	if len(i.Presence) > 0 && string(i.Presence) != "null" {
-		if s.session != "" && string(i.Presence) != string(s.presence) {
-			s.effects = append(s.effects, Send{opPresence, i.Presence})
-		}
-		s.presence = i.Presence
+	if !splice.IsNull(i.Presence) {
+		s.appear(i.Presence)
 	}
 	if s.session == "" {
 		s.waits = true
