@@ -183,7 +183,7 @@ func TestStatesAndFigures(t *testing.T) {
 		b.State(messages.ShardReady, 0)
 		l.hears("50ms SHARD 6 connecting", "50ms SHARD 6 ready", "50ms SHARD 7 ready", "50ms CONNECTED", "50ms SHARD 7 disconnected 4000", "50ms SHARD 7 ready")
 		for i := range 12 {
-			a.Figures(40*time.Millisecond, 100, int64(i))
+			a.Figures(39*time.Millisecond+1, 100, int64(i))
 			time.Sleep(900 * time.Millisecond)
 		}
 		b.Figures(1, -1, -1)

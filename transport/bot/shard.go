@@ -108,13 +108,14 @@ func (s *Shard) State(state messages.ShardState, closeCode int) {
 }
 
 // Figures reports the latency of the gateway, the number of guilds and that of events since the
-// process started; a negative one is unknown. They are sent every 5 s at most.
+// process started; a negative one is unknown, as is a latency of 0. They are sent every 5 s at
+// most, a latency in whole milliseconds, rounded up.
 func (s *Shard) Figures(latency time.Duration, guilds int, events int64) {
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.figures = true
-	s.status.LatencyMS, s.status.Guilds, s.status.Events = max(0, messages.Millis(latency)), nil, nil
+	s.status.LatencyMS, s.status.Guilds, s.status.Events = max(0, messages.Millis(latency+time.Millisecond-1)), nil, nil
 	if guilds >= 0 {
 		s.status.Guilds = &guilds
 	}

@@ -279,6 +279,9 @@ func (s *shard) set(cl *client.Client) {
 
 // client returns the configuration of a session's client.
 func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Session) client.Config {
+	figures := func() {
+		of.Figures(time.Duration(s.latency.Load()), int(s.guilds.Load()), s.events.Load())
+	}
 	return client.Config{
 		Token: h.cfg.Token, Shard: s.id, ShardCount: h.cfg.ShardCount, Intents: id.Intents, Resume: resume,
 		Gateway:  h.find,
@@ -301,11 +304,11 @@ func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Se
 			of.State(state, code)
 		},
 		Ended:   func(err error) { h.cfg.Log.Info("gateway connection ended", "shard", s.id, "err", err) },
-		Latency: func(d time.Duration) { s.latency.Store(int64(d)) },
+		Latency: func(d time.Duration) { s.latency.Store(int64(d)); figures() },
 		Event: func(_ context.Context, e client.Event) {
 			h.server.With(s.id, func(sh *local.Shard, now time.Time) { sh.Dispatch(now, e.Seq, e.Kind, e.Data) })
 			s.events.Add(1)
-			of.Figures(time.Duration(s.latency.Load()), int(s.guilds.Load()), s.events.Load())
+			figures()
 		},
 	}
 }

@@ -28,9 +28,12 @@ type sdk struct {
 	mu      sync.Mutex
 	session *messages.Session
 	ready   chan struct{}
+	latency chan time.Duration // the first that is known
 }
 
-func newSDK() *sdk { return &sdk{ready: make(chan struct{}, 100)} }
+func newSDK() *sdk {
+	return &sdk{ready: make(chan struct{}, 100), latency: make(chan time.Duration, 1)}
+}
 
 type free struct{}
 
@@ -42,8 +45,16 @@ func (s *sdk) ID() int { return 0 }
 func (s *sdk) Permit(context.Context, messages.IdentifyCause) (client.Permit, error) {
 	return free{}, nil
 }
-func (s *sdk) Figures(time.Duration, int, int64) {}
-func (s *sdk) Reconnect() <-chan struct{}        { return nil }
+func (s *sdk) Figures(latency time.Duration, _ int, _ int64) {
+	if latency == 0 {
+		return
+	}
+	select {
+	case s.latency <- latency:
+	default:
+	}
+}
+func (s *sdk) Reconnect() <-chan struct{} { return nil }
 func (s *sdk) State(state messages.ShardState, _ int) {
 	if state == messages.ShardReady {
 		s.ready <- struct{}{}
@@ -80,9 +91,9 @@ type stage struct {
 	sdk     *sdk
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T, events float64) *stage {
 	st := &stage{t: t, dir: t.TempDir(), sdk: newSDK()}
-	st.discord = server.New(server.Config{EventsPerSecond: 200, Rules: rules.Config{
+	st.discord = server.New(server.Config{EventsPerSecond: events, Rules: rules.Config{
 		Token: "good", Guilds: 3, IdentifyEvery: time.Millisecond, HeartbeatInterval: time.Second,
 	}})
 	var err error
@@ -204,7 +215,7 @@ func (b *bot) dies(h *running) {
 // TestLives: bots die, the host is replaced, and dies: Discord sees one IDENTIFY, and the bots
 // together every numbered message, in order.
 func TestLives(t *testing.T) {
-	st := newStage(t)
+	st := newStage(t, 200)
 	h := st.host()
 	var seen [][]int
 	for range 3 {
@@ -281,7 +292,7 @@ func TestLives(t *testing.T) {
 
 // TestIntents: other intents are another session, with the bot's presence.
 func TestIntents(t *testing.T) {
-	st := newStage(t)
+	st := newStage(t, 200)
 	h := st.host()
 	b := st.bot(h, 513)
 	b.reads(3)
@@ -300,9 +311,25 @@ func TestIntents(t *testing.T) {
 	_ = h.Close()
 }
 
+// TestLatency: the latency to Discord is reported where no event comes.
+func TestLatency(t *testing.T) {
+	st := newStage(t, 0)
+	h := st.host()
+	b := st.bot(h, 513)
+	select {
+	case <-st.sdk.latency:
+	case <-time.After(patience):
+		t.Error("no latency is reported")
+	}
+	b.dies(h)
+	h.kill()
+	<-h.done
+	_ = h.Close()
+}
+
 // TestWithoutSnapshot: a session without what the bot must be given is of no use.
 func TestWithoutSnapshot(t *testing.T) {
-	st := newStage(t)
+	st := newStage(t, 200)
 	st.sdk.SetSession(messages.Session{SessionID: "old", Seq: 7, ShardCount: 1})
 	h := st.host()
 	b := st.bot(h, 513)
@@ -321,7 +348,7 @@ func TestWithoutSnapshot(t *testing.T) {
 
 // TestHung: silence of a process counts, but not our own sleep.
 func TestHung(t *testing.T) {
-	st := newStage(t)
+	st := newStage(t, 200)
 	h := st.host()
 	b := st.bot(h, 513)
 	b.reads(1)
