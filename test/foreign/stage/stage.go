@@ -6,10 +6,12 @@
 package stage
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -45,6 +47,17 @@ func (r redirect) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.URL.Scheme, req.URL.Host, req.Host = r.to.Scheme, r.to.Host, r.to.Host
 	}
 	return r.by.RoundTrip(req)
+}
+
+// Shards returns the shards that CONTROL names, and the number of all.
+func Shards() (ids []int, count int, err error) {
+	if err := json.Unmarshal([]byte(os.Getenv("SHARDS")), &ids); err != nil {
+		return nil, 0, fmt.Errorf("SHARDS: %w", err)
+	}
+	if count, err = strconv.Atoi(os.Getenv("SHARD_COUNT")); err != nil {
+		return nil, 0, fmt.Errorf("SHARD_COUNT: %w", err)
+	}
+	return ids, count, nil
 }
 
 // Exit ends the program: with 1 and a line on stderr where there is an error, else with 0.
