@@ -37,8 +37,8 @@ func TestChildDied(t *testing.T) {
 			moved = m
 		}
 	}
-	if moved.Restarts != 3 {
-		t.Errorf("the supervisor hears of %d", moved.Restarts)
+	if moved.Restarts != 3 || moved.PID != c.process.PID() {
+		t.Errorf("the supervisor hears of %d restarts of %d", moved.Restarts, moved.PID)
 	}
 }
 

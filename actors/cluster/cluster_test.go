@@ -124,19 +124,21 @@ func TestNewsOfAnotherRun(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterServing)
 	before, _ := clusterIn(messages.ClusterServing)
 	old := ofRun{c, "6"}
+	c.handover.sweeping = "5"
 	for name, tc := range map[string]struct {
 		msg   any
 		stale bool
 	}{
-		"timer of this run":            {redial{c.thisRun()}, false},
-		"timer of the run before":      {redial{old}, true},
-		"timer of the actor before":    {redial{before.thisRun()}, true},
-		"exit of this run":             {runExited{ofRun: c.thisRun()}, false},
-		"exit of the run before":       {runExited{ofRun: old}, true},
-		"record of the run before":     {recorded{ofRun: old}, true},
-		"sessions for this run":        {messages.SessionsOffered{Run: "7"}, false},
-		"sessions for the run before":  {messages.SessionsOffered{Run: "6"}, true},
-		"an order, which is of no run": {messages.StopRun{}, false},
+		"timer of this run":             {redial{c.thisRun()}, false},
+		"timer of the run before":       {redial{old}, true},
+		"timer of the actor before":     {redial{before.thisRun()}, true},
+		"exit of this run":              {runExited{ofRun: c.thisRun()}, false},
+		"exit of the run before":        {runExited{ofRun: old}, true},
+		"exit of the run that is swept": {runExited{ofRun: ofRun{before, "5"}}, false},
+		"record of the run before":      {recorded{ofRun: old}, true},
+		"sessions for this run":         {messages.SessionsOffered{Run: "7"}, false},
+		"sessions for the run before":   {messages.SessionsOffered{Run: "6"}, true},
+		"an order, which is of no run":  {messages.StopRun{}, false},
 	} {
 		heard := false
 		c.Become(func(actor.Context) { heard = true })

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"syscall"
@@ -153,6 +154,31 @@ func TestSweeping(t *testing.T) {
 		doubts := times[messages.ClusterInDoubt](got)
 		if c.State() != string(tc.state) || (doubts == 1) != (tc.exit.Doubt != "") || !strings.Contains(log.String(), tc.log) {
 			t.Errorf("%+v: state %s, %d doubts, log %s; want %s, %s", tc.exit, c.State(), doubts, log.String(), tc.state, tc.log)
+		}
+	}
+}
+
+// Where an ordered stop cannot read the record it ends what has the mark of its owner. Only if it
+// found such a process is it sure that none is left.
+func TestStopWithoutARecord(t *testing.T) {
+	for left, want := range map[int]messages.ClusterState{0: messages.ClusterUnknown, 2: messages.ClusterStopped} {
+		c, _ := clusterIn(messages.ClusterAdopting)
+		c.W.Rand, c.W.Unlink = func() float64 { return 0.5 }, func(string) {}
+		c.W.Load = func(string) ([]byte, error) { return nil, errors.New("input/output error") }
+		c.W.Find = func(proc.Mark, func(proc.Process, error)) func() { return func() {} }
+		c.search.leaving = true
+		got := inActor(t, func(ctx actor.Context) {
+			c.addresses = allAt(ctx.Parent())
+			c.seekNext(ctx)
+			c.answered(ctx, found{to: c.search.question, err: &proc.GoneError{Exit: proc.Exit{Code: -1, Left: left}}})
+		})
+		if c.State() != string(want) {
+			t.Errorf("%d left: state %s, want %s", left, c.State(), want)
+		}
+		for _, m := range got {
+			if d, is := m.(messages.ClusterInDoubt); is && d.Err != "record cluster-0.json cannot be read: input/output error" {
+				t.Errorf("in doubt because of %q", d.Err)
+			}
 		}
 	}
 }

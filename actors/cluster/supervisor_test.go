@@ -247,3 +247,18 @@ func TestOutageIsLookedAtInTime(t *testing.T) {
 		t.Errorf("timers %v, want one of 5s", timers)
 	}
 }
+
+// A search for leftovers that may be incomplete is repeated, not at once.
+func TestLeftoversAreSoughtAgain(t *testing.T) {
+	var timers []time.Duration
+	s := &Supervisor{w: &world.World{Rand: func() float64 { return 0.5 }, After: func(d time.Duration, _ func()) func() {
+		timers = append(timers, d)
+		return func() {}
+	}}}
+	inActor(t, func(ctx actor.Context) {
+		s.endLeftovers(ctx, leftovers{err: errors.New("permission denied"), tries: 1})
+	})
+	if want := plan.SearchAgain(1, 0.5); !slices.Equal(timers, []time.Duration{want}) || want < 100*time.Millisecond {
+		t.Errorf("again after %v, want %v", timers, want)
+	}
+}

@@ -119,3 +119,14 @@ func TestArrivedByTheOwnersClock(t *testing.T) {
 		})
 	}
 }
+
+// After a refusal identifies are further apart, those after an answer too.
+func TestArrivedWhileItIsWider(t *testing.T) {
+	p := NewPacer(1, 2*time.Second, ms(100))
+	p.wider = ms(250)
+	usedAtNoon(t, p, time.Time{})
+	p.Arrived("1", noon.Add(ms(30)), time.Time{})
+	if got, want := freeAfter(p), ms(5281); got != want {
+		t.Errorf("free after %v, want %v", got, want)
+	}
+}

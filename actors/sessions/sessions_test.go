@@ -276,3 +276,24 @@ func TestSessionsAreTold(t *testing.T) {
 		}
 	})
 }
+
+// A snapshot has since when a session has no process, if so.
+func TestSnapshot(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		book(s)
+		s.Tell(session("a", 3), messages.GetSnapshot{})
+		died := time.Now()
+		s.Tell(messages.SessionsOrphaned{}, messages.GetSnapshot{})
+		got := sim.HeardOf[messages.SessionsSnapshot](s)
+		if len(got) != 2 || len(got[0].Sessions) != 1 || len(got[1].Sessions) != 1 {
+			t.Fatalf("got %+v, want a session twice", got)
+		}
+		serves, orphaned := got[0].Sessions[0], got[1].Sessions[0]
+		if serves.Seq != 3 || serves.Orphaned != nil {
+			t.Errorf("at first %+v, want seq 3 and a process", serves)
+		}
+		if since := orphaned.Orphaned; since == nil || !since.Equal(died.Truncate(time.Millisecond)) {
+			t.Errorf("without a process since %v, want %v", since, died)
+		}
+	})
+}
