@@ -76,6 +76,31 @@ func latencyText(l messages.Milliseconds) string {
 	return l.Duration().String()
 }
 
+// rateText shows how many events a shard gets, "2.5".
+func rateText(s admin.ShardView) string {
+	text := "-"
+	if s.Events >= 0 {
+		text = fmt.Sprint(s.Events)
+	}
+	if s.Deaf {
+		text += ", deaf"
+	}
+	return text
+}
+
+// waitingText shows what a shard's bot has not acknowledged, "12 for 3.4s".
+func waitingText(s admin.ShardView) string {
+	switch {
+	case s.Waiting == nil:
+		return "-"
+	case *s.Waiting == 0:
+		return "0"
+	case s.Lagging:
+		return fmt.Sprintf("%d for %v, lagging", *s.Waiting, s.WaitingMS.Duration())
+	}
+	return fmt.Sprintf("%d for %v", *s.Waiting, s.WaitingMS.Duration())
+}
+
 func shardsCommand() *cobra.Command {
 	var connect func() (*caller, error)
 	c := &cobra.Command{
@@ -93,9 +118,9 @@ func shardsCommand() *cobra.Command {
 				return err
 			}
 			c.show(raw, func(w io.Writer) {
-				table(w, "SHARD\tCLUSTER\tSTATE\tLATENCY", func(row func(string, ...any)) {
+				table(w, "SHARD\tCLUSTER\tSTATE\tLATENCY\tEVENTS/S\tWAITING", func(row func(string, ...any)) {
 					for _, s := range all.Shards {
-						row("%d\t%d\t%s\t%s", s.Shard, s.Cluster, s.State, latencyText(s.LatencyMS))
+						row("%d\t%d\t%s\t%s\t%s\t%s", s.Shard, s.Cluster, s.State, latencyText(s.LatencyMS), rateText(s), waitingText(s))
 					}
 				})
 			})

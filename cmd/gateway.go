@@ -76,6 +76,7 @@ func runGateway(ctx context.Context, dir, api string, patience time.Duration, ar
 	p := &behind{cluster: c, host: h, argv: argv, env: env, patience: patience, log: logger}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go h.Watch(ctx)
 	ended := make(chan error, 1)
 	over := make(chan struct{})
 	go func() {

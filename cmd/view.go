@@ -115,6 +115,18 @@ func (v *view) observe(machine string, e messages.Event) {
 		v.line("bot of cluster %d on %s died: %s; again in %v", e.Cluster, machine, e.Err, e.RetryInMS.Duration())
 	case messages.BotSilent:
 		v.line("bot of cluster %d on %s: %s; %s", e.Cluster, machine, e.Err, e.Cure)
+	case messages.ShardDeaf:
+		if e.On {
+			v.line("shard %d on %s is deaf: no event for %v while others get some", e.Shard, machine, e.SilentMS.Duration())
+		} else {
+			v.line("shard %d on %s gets events again", e.Shard, machine)
+		}
+	case messages.ShardLagging:
+		if e.On {
+			v.line("bot of shard %d on %s lags: %d events wait, the oldest for %v", e.Shard, machine, e.Waiting, e.WaitingMS.Duration())
+		} else {
+			v.line("bot of shard %d on %s lags no more", e.Shard, machine)
+		}
 	case messages.ClusterHeld:
 		if e.On {
 			v.line("cluster %d on %s cannot be started: %s; %s", e.Cluster, machine, e.Err, e.Cure)

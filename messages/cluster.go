@@ -181,6 +181,12 @@ type ShardStatus struct {
 	LatencyMS Milliseconds `json:"latency_ms,omitempty"`
 	Guilds    *int         `json:"guilds,omitempty"`
 	Events    *int64       `json:"events,omitempty"` // since the process started
+	// events that the bot has not acknowledged, and the age of the oldest
+	Waiting   *int         `json:"waiting,omitempty"`
+	WaitingMS Milliseconds `json:"waiting_ms,omitempty"`
+	// since when no event came, while the shard is deaf: it is READY, but gets none for far longer
+	// than its habit, while other shards do. 0: it hears, or that is unknown
+	DeafMS Milliseconds `json:"deaf_ms,omitempty"`
 }
 
 // ShardState is the state of a shard.

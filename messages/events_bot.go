@@ -20,7 +20,37 @@ type (
 		Err     string    `json:"err"`
 		Cure    string    `json:"cure"`
 	}
+	// ShardDeaf reports that a READY shard behind a gateway host gets no events for far longer than
+	// its habit, while other shards of the process do, or (On false) that it gets some again.
+	ShardDeaf struct {
+		Cluster  ClusterID    `json:"cluster"`
+		Shard    int          `json:"shard"`
+		On       bool         `json:"on"`
+		SilentMS Milliseconds `json:"silent_ms,omitempty"` // since its last event
+	}
+	// ShardLagging reports that events wait too long for the bot to acknowledge them, or (On false)
+	// that they do not any more.
+	ShardLagging struct {
+		Cluster   ClusterID    `json:"cluster"`
+		Shard     int          `json:"shard"`
+		On        bool         `json:"on"`
+		Waiting   int          `json:"waiting"`    // events
+		WaitingMS Milliseconds `json:"waiting_ms"` // age of the oldest
+	}
 )
 
 func (BotDied) Event() (string, Level)   { return "bot.died", LevelWarn }
 func (BotSilent) Event() (string, Level) { return "bot.silent", LevelError }
+
+// Event returns a problem, or its end.
+func (m ShardDeaf) Event() (string, Level) { return "shard.deaf", whileOn(m.On) }
+
+// Event returns a problem, or its end.
+func (m ShardLagging) Event() (string, Level) { return "shard.lagging", whileOn(m.On) }
+
+func whileOn(on bool) Level {
+	if on {
+		return LevelWarn
+	}
+	return LevelInfo
+}

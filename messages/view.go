@@ -41,6 +41,9 @@ type ShardSnapshot struct {
 	EventsPerSecond float64      // from Discord, to a tenth; -1: unknown
 	Unready         time.Time    // since when it is not READY; zero: it is, or its state is unknown
 	Stuck           string       // why it is reported as stuck (ShardStuck); "": it is not
+	Waiting         int          // events that the bot has not acknowledged; -1: unknown
+	WaitingMS       Milliseconds // age of the oldest of them
+	Lagging, Deaf   bool         // reported (ShardLagging, ShardDeaf)
 }
 
 // SessionsSnapshot (sessions → requester) answers GetSnapshot: what could be resumed, without the
@@ -211,7 +214,13 @@ type ClusterView struct {
 	States    string         `json:"states"`                      // a letter a shard: ShardLetter
 	LatencyMS []Milliseconds `json:"latency_ms,omitempty"`        // of the gateway; 0: unknown
 	Events    []float64      `json:"events_per_second,omitempty"` // from Discord, to a tenth; -1: unknown
-	Guilds    int            `json:"guilds"`                      // sum over the shards that report it
+	// events that the bot has not acknowledged, and the age of the oldest; -1: unknown. Absent for a
+	// bot that is not behind a gateway host
+	Waiting   []int          `json:"events_waiting,omitempty"`
+	WaitingMS []Milliseconds `json:"events_waiting_ms,omitempty"`
+	Lagging   []int          `json:"lagging,omitempty"` // shards that were reported so (shard.lagging)
+	Deaf      []int          `json:"deaf,omitempty"`    // the same (shard.deaf)
+	Guilds    int            `json:"guilds"`            // sum over the shards that report it
 	// shards that could resume in another process
 	Sessions int `json:"sessions"`
 	// of its process; this and the next two come from the kernel, where it has

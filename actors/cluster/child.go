@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	codec "github.com/discluster/control/transport/ipc"
 )
@@ -41,6 +42,39 @@ func (c *Cluster) childDied(ctx actor.Context, p messages.ChildDied) {
 		c.reportedAt = now
 		ctx.Send(c.addresses.Events, messages.BotDied{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Err: c.redacted(p.Cause, causeMax), Output: c.redacted(p.Tail, tailMax),
 			RetryInMS: p.RetryInMS})
+	}
+}
+
+// judgeEvery is the least time between two decisions on a shard: a host reports every 5 s, and no
+// flood of reports becomes one of events.
+const judgeEvery = time.Second
+
+// backlog keeps what the host of a bot reports of a shard.
+type backlog struct {
+	waiting *int                  // events without acknowledgement; nil: unknown
+	oldest  messages.Milliseconds // age of the first of them
+	lag     plan.Lag
+	deaf    bool
+	judged  time.Time // when lag and deaf were decided last
+}
+
+// waits takes what waits for a bot, and reports when its shard begins or ceases to lag or be deaf.
+func (c *Cluster) waits(ctx actor.Context, s *shard, p messages.ShardStatus) {
+	if p.Waiting == nil {
+		return
+	}
+	s.waiting, s.oldest = p.Waiting, p.WaitingMS
+	now := time.Now()
+	if now.Sub(s.judged) < judgeEvery {
+		return
+	}
+	s.judged = now
+	if s.lag.Step(p.WaitingMS.Duration()) {
+		ctx.Send(c.addresses.Events, messages.ShardLagging{Cluster: c.plan.ID, Shard: p.Shard, On: s.lag.On(), Waiting: *p.Waiting, WaitingMS: p.WaitingMS})
+	}
+	if deaf := p.DeafMS > 0; deaf != s.deaf {
+		s.deaf = deaf
+		ctx.Send(c.addresses.Events, messages.ShardDeaf{Cluster: c.plan.ID, Shard: p.Shard, On: deaf, SilentMS: p.DeafMS})
 	}
 }
 

@@ -30,6 +30,7 @@ type shard struct {
 	latency       messages.Milliseconds
 	guilds        *int      // nil: unknown
 	rate          plan.Rate // of events
+	backlog
 }
 
 // connected marks all shards READY, for an instance that does not report them.
@@ -133,6 +134,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	if p.Guilds != nil {
 		s.guilds = p.Guilds
 	}
+	c.waits(ctx, s, p)
 	switch {
 	case moved:
 		s.rate = plan.Rate{} // its figures are of the previous state

@@ -34,12 +34,16 @@ func (c *Cluster) snapshot(ctx actor.Context) {
 	all := make([]messages.ShardSnapshot, 0, c.plan.Shards.Len())
 	for _, id := range c.plan.Shards.Shards() {
 		s := c.shards[id]
-		one := messages.ShardSnapshot{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready}
+		one := messages.ShardSnapshot{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready,
+			Waiting: -1, WaitingMS: s.oldest, Lagging: s.lag.On(), Deaf: s.deaf}
 		if s.reportedStuck {
 			one.Stuck = plan.StuckReason(s.state)
 		}
 		if s.guilds != nil {
 			one.Guilds = *s.guilds
+		}
+		if s.waiting != nil {
+			one.Waiting = *s.waiting
 		}
 		all = append(all, one)
 	}

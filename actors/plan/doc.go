@@ -28,6 +28,7 @@
 //	restart.go      the three-restart rule
 //	guard.go        an outage of Discord, a stuck shard
 //	fatal.go        close codes that no restart repairs
+//	lag.go          whether a bot acknowledges its events too late
 //	late.go         more time while the machine is starved
 //	search.go       the pauses between searches for a process
 //	stall.go        stalls of CONTROL itself

@@ -74,6 +74,15 @@ func (p *snapshot) heard(e messages.Event, now time.Time) {
 		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
 			c.shards[e.Shard-c.view.Shards.First].Stuck = e.Reason
 		}
+	case messages.ShardLagging:
+		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
+			s := &c.shards[e.Shard-c.view.Shards.First]
+			s.Lagging, s.Waiting, s.WaitingMS = e.On, e.Waiting, e.WaitingMS
+		}
+	case messages.ShardDeaf:
+		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
+			c.shards[e.Shard-c.view.Shards.First].Deaf = e.On
+		}
 	case messages.ClusterDied:
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Err, Exit: e.Exit})
 	case messages.BotDied:
@@ -158,7 +167,7 @@ func (p *snapshot) clusterMoved(m messages.ClusterMoved, now time.Time) {
 }
 
 func unknownShards(r messages.ShardRange) []messages.ShardSnapshot {
-	return slices.Repeat([]messages.ShardSnapshot{{State: messages.ShardIdle, Guilds: -1, EventsPerSecond: -1}}, r.Len())
+	return slices.Repeat([]messages.ShardSnapshot{{State: messages.ShardIdle, Guilds: -1, EventsPerSecond: -1, Waiting: -1}}, r.Len())
 }
 
 func (p *snapshot) fleetMoved(m messages.FleetSnapshot) {
@@ -229,6 +238,24 @@ func (c *clusterSnapshot) written(now time.Time) messages.ClusterView {
 		v.LatencyMS, v.Events = append(v.LatencyMS, s.LatencyMS), append(v.Events, s.EventsPerSecond)
 		v.Guilds += max(s.Guilds, 0)
 	}
+	c.waits(&v)
 	v.States = string(states)
 	return v
+}
+
+// waits adds what waits for a bot, where a shard of it reports that, and the shards that lag or are
+// deaf.
+func (c *clusterSnapshot) waits(v *messages.ClusterView) {
+	known := slices.ContainsFunc(c.shards, func(s messages.ShardSnapshot) bool { return s.Waiting >= 0 })
+	for i, s := range c.shards {
+		if known {
+			v.Waiting, v.WaitingMS = append(v.Waiting, s.Waiting), append(v.WaitingMS, s.WaitingMS)
+		}
+		if s.Lagging {
+			v.Lagging = append(v.Lagging, v.Shards.First+i)
+		}
+		if s.Deaf {
+			v.Deaf = append(v.Deaf, v.Shards.First+i)
+		}
+	}
 }

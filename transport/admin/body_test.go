@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func aLargeView() messages.View {
 	for first := 0; first < largeShards; first += each {
 		c := messages.ClusterView{Cluster: messages.ClusterID(first / each), Shards: messages.ShardRange{First: first, Last: first + each - 1}, State: messages.ClusterServing,
 			Since: v.At.Add(-time.Duration(random.IntN(1e9)) * time.Millisecond), PID: 1000 + random.IntN(1e6), ShardsReady: each, States: strings.Repeat("R", each),
-			Guilds: each*900 + random.IntN(3000), Sessions: each}
+			Waiting: slices.Repeat([]int{7}, each), WaitingMS: slices.Repeat([]messages.Milliseconds{7000}, each), Guilds: each*900 + random.IntN(3000), Sessions: each}
 		for range each {
 			c.LatencyMS, c.Events = append(c.LatencyMS, messages.Milliseconds(40+random.IntN(80))), append(c.Events, float64(random.IntN(2000))/10)
 		}
@@ -194,7 +195,7 @@ func TestRefreshOfALargePage(t *testing.T) {
 		if len(c.LatencyMS) != 16 || len(c.Events) != 16 {
 			t.Fatalf("cluster %d: %d and %d figures", i, len(c.LatencyMS), len(c.Events))
 		}
-		c.LatencyMS, c.Events = nil, nil
+		c.LatencyMS, c.Events, c.Waiting, c.WaitingMS = nil, nil, nil, nil
 	}
 	want, _ := json.Marshal(all)
 	if got, _ := json.Marshal(few); !bytes.Equal(got, want) {

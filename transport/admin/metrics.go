@@ -66,6 +66,8 @@ var (
 	clusterCount = metric("clusters", "Clusters of this machine by state.", "state")
 	shardCount   = metric("shards", "Shards of this machine by state.", "state")
 	stuckCount   = metric("shards_stuck", "Shards of this machine that make no progress (shard.stuck).")
+	deafCount    = metric("shards_deaf", "Shards of this machine that get no events while others do (shard.deaf).")
+	lagCount     = metric("shards_lagging", "Shards of this machine whose events wait too long for the bot (shard.lagging).")
 	failures     = metric("cluster_failures_total", "Ends of clusters without an order, by cause.", "cause")
 	restarts     = metric("cluster_restarts_total", "Ends of clusters after which they were started again, by cause.", "cause")
 	eventCount   = metric("events_total", "Events by name.", "event")
@@ -79,6 +81,9 @@ var (
 	ready        = metric("cluster_shards_ready", "Shards of a cluster that are READY.", "cluster_id")
 	assumed      = metric("cluster_assumed", "1 while READY is assumed for a cluster's shards, by the time that passed (cluster.ready: after).", "cluster_id")
 	latency      = metric("cluster_gateway_latency_seconds", "Latency of the gateway, the mean of a cluster's shards that report it.", "cluster_id")
+	eventRate    = metric("cluster_events_per_second", "Events from Discord in a second, of a cluster's shards that report them.", "cluster_id")
+	waiting      = metric("cluster_events_waiting", "Events that the bot of a cluster has not acknowledged, where its gateway host reports them.", "cluster_id")
+	lag          = metric("cluster_events_waiting_seconds", "Age of the oldest event that the bot of a cluster has not acknowledged.", "cluster_id")
 	mailbox      = metric("mailbox_messages", "Messages that wait for an actor.", "actor")
 	linkOpen     = metric("links", "Links that are open: ipc to clusters, master to MASTER.", "link")
 	linkFrames   = metric("link_frames_total", "Frames over links.", "link", "direction")
@@ -89,7 +94,7 @@ var (
 
 // ofMachines is every metric of a machine.
 var ofMachines = []*prometheus.Desc{
-	info, started, linkUp, clusterCount, shardCount, stuckCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, assumed, latency, mailbox,
+	info, started, linkUp, clusterCount, shardCount, stuckCount, deafCount, lagCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, assumed, latency, eventRate, waiting, lag, mailbox,
 	linkOpen, linkFrames, linkBytes, linkRefused, streamCount,
 }
 
@@ -180,11 +185,13 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 
 // clusters collects the metrics of each cluster, and counts their states.
 func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), put func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
-	stuck := 0
+	stuck, deaf, lagging := 0, 0, 0
 	doing, shards := map[messages.ClusterState]int{}, map[messages.ShardState]int{}
 	for _, view := range c.view.Clusters {
 		doing[view.State]++
 		stuck += view.ShardsStuck
+		deaf += len(view.Deaf)
+		lagging += len(view.Lagging)
 		for i := range len(view.States) {
 			shards[messages.ShardStateOf(view.States[i])]++
 		}
@@ -194,12 +201,21 @@ func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), p
 		if mean, known := meanLatency(view.LatencyMS); known {
 			gauge(latency, mean, id)
 		}
+		if n, known := sumKnown(view.Events); known {
+			gauge(eventRate, n, id)
+		}
+		if n, known := sumKnown(view.Waiting); known {
+			gauge(waiting, float64(n), id)
+			gauge(lag, slices.Max(view.WaitingMS).Duration().Seconds(), id)
+		}
 		if used, known := c.use(view.PID); known {
 			put(cpu, prometheus.CounterValue, used.CPU.Seconds(), id)
 			gauge(resident, float64(used.Resident), id)
 		}
 	}
 	gauge(stuckCount, float64(stuck))
+	gauge(deafCount, float64(deaf))
+	gauge(lagCount, float64(lagging))
 	for _, state := range clusterStates {
 		gauge(clusterCount, float64(doing[state]), string(state))
 	}
@@ -231,6 +247,16 @@ func meanLatency(all []messages.Milliseconds) (mean float64, known bool) {
 		return 0, false
 	}
 	return sum.Duration().Seconds() / float64(n), true
+}
+
+// sumKnown returns the sum of the known figures, which are not negative.
+func sumKnown[N int | float64](all []N) (sum N, known bool) {
+	for _, n := range all {
+		if n >= 0 {
+			sum, known = sum+n, true
+		}
+	}
+	return sum, known
 }
 
 func one(b bool) float64 {

@@ -62,6 +62,11 @@ func TestMetrics(t *testing.T) {
 		`control_admin_streams 2`,
 		`control_halted 0`,
 		`control_shards_stuck 1`,
+		`control_shards_deaf 1`,
+		`control_shards_lagging 2`,
+		`control_cluster_events_per_second{cluster_id="0"} 2.5`,
+		`control_cluster_events_waiting{cluster_id="0"} 12`,
+		`control_cluster_events_waiting_seconds{cluster_id="0"} 61.5`,
 		`control_alerts_lost_total{by="webhook"} 3`,
 		`control_alerts_lost_total{by="hook"} 0`,
 		`control_links{link="ipc"} 2`,
@@ -73,8 +78,10 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("want %s in\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, `control_cluster_cpu_seconds_total{cluster_id="1"}`) {
-		t.Error("a process of which nothing is known has a figure")
+	for _, unknown := range []string{"cpu_seconds_total", "events_per_second", "events_waiting", "events_waiting_seconds"} {
+		if strings.Contains(text, `control_cluster_`+unknown+`{cluster_id="1"}`) {
+			t.Errorf("a process of which nothing is known has %s", unknown)
+		}
 	}
 }
 

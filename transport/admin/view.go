@@ -28,6 +28,12 @@ type ShardView struct {
 	Cluster   messages.ClusterID    `json:"cluster"`
 	State     messages.ShardState   `json:"state"`
 	LatencyMS messages.Milliseconds `json:"latency_ms"`
+	Events    float64               `json:"events_per_second"` // -1: unknown
+	// events that the bot has not acknowledged, and the age of the oldest; absent: unknown
+	Waiting   *int                  `json:"events_waiting,omitempty"`
+	WaitingMS messages.Milliseconds `json:"events_waiting_ms,omitempty"`
+	Lagging   bool                  `json:"lagging,omitempty"`
+	Deaf      bool                  `json:"deaf,omitempty"`
 }
 
 // SessionsAnswer is GET /api/v1/sessions.
@@ -61,7 +67,7 @@ func (s *Server) listed(all []messages.ClusterView, figures bool) []messages.Clu
 	for i := range lines {
 		lines[i].GaveUp = nil
 		if !figures {
-			lines[i].LatencyMS, lines[i].Events = nil, nil
+			lines[i].LatencyMS, lines[i].Events, lines[i].Waiting, lines[i].WaitingMS = nil, nil, nil, nil
 		}
 	}
 	s.usages.fill(lines)
@@ -182,5 +188,10 @@ func clusterOf(v messages.View, shard int) *messages.ClusterView {
 // shardOf returns one shard of a cluster.
 func shardOf(c messages.ClusterView, shard int) ShardView {
 	at := shard - c.Shards.First
-	return ShardView{Shard: shard, Cluster: c.Cluster, State: messages.ShardStateOf(c.States[at]), LatencyMS: c.LatencyMS[at]}
+	v := ShardView{Shard: shard, Cluster: c.Cluster, State: messages.ShardStateOf(c.States[at]), LatencyMS: c.LatencyMS[at], Events: c.Events[at],
+		Lagging: slices.Contains(c.Lagging, shard), Deaf: slices.Contains(c.Deaf, shard)}
+	if at < len(c.Waiting) && c.Waiting[at] >= 0 {
+		v.Waiting, v.WaitingMS = &c.Waiting[at], c.WaitingMS[at]
+	}
+	return v
 }

@@ -192,6 +192,27 @@ func TestStatesAndFigures(t *testing.T) {
 	})
 }
 
+// What waits for a child is reported like figures: when it has changed, and not often.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := join(t, newWorld(t), hello(), nil)
+		l.answerBeats(0)
+		a := c.shard(6)
+		time.Sleep(50 * time.Millisecond)
+		a.State(messages.ShardReady, 0)
+		l.hears("50ms SHARD 6 ready")
+		for i := range 12 {
+			a.Waiting(3, time.Duration(min(i, 6))*time.Second, 0)
+			time.Sleep(900 * time.Millisecond)
+		}
+		l.hears("5s HEARTBEAT", "5.05s SHARD 6 ready, 3 wait 5000 ms, deaf 0 ms", "10s HEARTBEAT", "10.45s SHARD 6 ready, 3 wait 6000 ms, deaf 0 ms")
+		a.Waiting(0, 0, 7*time.Minute)
+		time.Sleep(6 * time.Second)
+		l.hears("15s HEARTBEAT", "15.85s SHARD 6 ready, 0 wait 0 ms, deaf 420000 ms")
+		c.finish(l)
+	})
+}
+
 func TestSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -27,6 +27,20 @@ func (c *Cluster) ChildSilent(cause string) bool {
 	return c.sendChild(messages.ChildSilent{EventID: c.event(), Cause: cause})
 }
 
+// Waiting reports how many events the child has not acknowledged, and the age of the oldest. deaf
+// is the time since the last event of a deaf shard, 0 where it hears. They are sent like Figures.
+func (s *Shard) Waiting(events int, oldest, deaf time.Duration) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := &s.status
+	if was.Waiting != nil && *was.Waiting == events && was.WaitingMS == messages.Millis(oldest) && was.DeafMS == messages.Millis(deaf) {
+		return
+	}
+	was.Waiting, was.WaitingMS, was.DeafMS = &events, messages.Millis(oldest), messages.Millis(deaf)
+	c.figuresMoved(s)
+}
+
 // sendChild sends a report if CONTROL takes it.
 func (c *Cluster) sendChild(m messages.FromInstance) bool {
 	if c.conn == nil || c.over || !slices.Contains(c.conn.features, messages.FeatureChild) {

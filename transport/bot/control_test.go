@@ -263,6 +263,9 @@ func words(m messages.FromInstance) string {
 		if m.Guilds != nil {
 			text += fmt.Sprintf(", %d ms, %d guilds, %d events", m.LatencyMS, *m.Guilds, *m.Events)
 		}
+		if m.Waiting != nil {
+			text += fmt.Sprintf(", %d wait %d ms, deaf %d ms", *m.Waiting, m.WaitingMS, m.DeafMS)
+		}
 		return text
 	case messages.InstanceSessions:
 		text := "SESSIONS" + sessions(m.Sessions)

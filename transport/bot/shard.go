@@ -114,7 +114,6 @@ func (s *Shard) Figures(latency time.Duration, guilds int, events int64) {
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.figures = true
 	s.status.LatencyMS, s.status.Guilds, s.status.Events = max(0, messages.Millis(latency+time.Millisecond-1)), nil, nil
 	if guilds >= 0 {
 		s.status.Guilds = &guilds
@@ -122,6 +121,12 @@ func (s *Shard) Figures(latency time.Duration, guilds int, events int64) {
 	if events >= 0 {
 		s.status.Events = &events
 	}
+	c.figuresMoved(s)
+}
+
+// figuresMoved has the figures of a shard sent. mu is held.
+func (c *Cluster) figuresMoved(s *Shard) {
+	s.figures = true
 	if c.figures == nil && !c.over {
 		c.figures = time.AfterFunc(figuresEvery, c.reportFigures)
 	}

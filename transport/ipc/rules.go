@@ -117,12 +117,17 @@ func checkStatus(m messages.ShardStatus) error {
 		oneOf("state", m.State, messages.ShardIdle, messages.ShardWaitingPermit, messages.ShardConnecting, messages.ShardIdentifying,
 			messages.ShardResuming, messages.ShardReady, messages.ShardDisconnected, messages.ShardFailed),
 		within("close_code", m.CloseCode, 0, closeMax),
-		within("latency_ms", m.LatencyMS, 0, intervalMax))
+		within("latency_ms", m.LatencyMS, 0, intervalMax),
+		within("waiting_ms", m.WaitingMS, 0, durationMax),
+		within("deaf_ms", m.DeafMS, 0, durationMax))
 	if err == nil && m.Guilds != nil {
 		err = within("guilds", *m.Guilds, 0, wholeMax)
 	}
 	if err == nil && m.Events != nil {
 		err = within("events", *m.Events, 0, wholeMax)
+	}
+	if err == nil && m.Waiting != nil {
+		err = within("waiting", *m.Waiting, 0, wholeMax)
 	}
 	return err
 }

@@ -4,8 +4,9 @@
 import { Slices } from "./slices.js";
 import { bytesText, cellsFor, clusterState, columnsOf, el, latencyText, rangeText, rateText, setText, shardStates, span } from "./words.js";
 
-export const denseFrom = 1000; // tiles: from this number on they show their mark alone, and their figures are not asked for
+export const denseFrom = 1000; // tiles: from here on they show a mark only, and figures are not asked for
 const cpuOver = 4000; // ms of the process over which a share of CPU is measured
+const shown = ["states", "latency_ms", "events_per_second", "events_waiting_ms"];
 
 // Cluster is one cluster's part of the table, a tbody.
 class Cluster {
@@ -34,12 +35,12 @@ class Cluster {
 		this.death.hidden = !d;
 		if (d) setText(this.death, `${d.exit ?? d.cause}, ${span(at - Date.parse(d.at))} ago`);
 		this.body.classList.toggle("well", well);
-		for (let i = 0; i < this.tiles.length; i++) {
-			if (c.states[i] !== this.view?.states[i]) this.turn(this.tiles[i], c.states[i]);
-			if (c.states[i] !== this.view?.states[i] || c.latency_ms?.[i] !== this.view.latency_ms?.[i] || c.events_per_second?.[i] !== this.view.events_per_second?.[i] || dense !== this.dense) {
-				this.figure(i, c, dense);
-			}
-		}
+		const all = dense !== this.dense || `${c.deaf}` !== `${this.view?.deaf}`;
+		this.tiles.forEach((tile, i) => {
+			const moved = (f) => c[f]?.[i] !== this.view?.[f]?.[i];
+			if (moved("states")) this.turn(tile, c.states[i]);
+			if (all || shown.some(moved)) this.figure(tile, i, c, dense);
+		});
 		this.view = c;
 		this.dense = dense;
 	}
@@ -57,15 +58,15 @@ class Cluster {
 		tile.dataset.mark = mark;
 	}
 
-	figure(i, c, dense) {
-		const tile = this.tiles[i], latency = latencyText(c.latency_ms?.[i]), rate = rateText(c.events_per_second?.[i]);
+	figure(tile, i, c, dense) {
+		const latency = latencyText(c.latency_ms?.[i]), rate = rateText(c.events_per_second?.[i]), n = c.events_waiting?.[i];
 		const [state] = shardStates[c.states[i]] ?? shardStates["."];
-		tile.title = [`Shard ${tile.value}: ${state}`, latency, rate && `${c.events_per_second[i]} events/s`].filter(Boolean).join(", ");
+		tile.title = [`Shard ${tile.value}: ${state}`, latency, rate && `${c.events_per_second[i]} events/s`,
+			n > 0 && `${n} wait ${span(c.events_waiting_ms[i])}`, c.deaf?.includes(+tile.value) && "deaf"].filter(Boolean).join(", ");
 		if (!dense) tile.dataset.figures = ` ${tile.value}\n${latency || "–"}\n${rate || "–"}`;
 	}
 
 	// cpu returns the share of one processor since a moment ago; at first, since the process started.
-	// Both figures are of one moment, perhaps a while ago.
 	cpu(c) {
 		if (c.cpu_ms === undefined && !c.uptime_ms) return "";
 		const now = { pid: c.pid, up: c.uptime_ms ?? 0, used: c.cpu_ms ?? 0 };

@@ -2,8 +2,7 @@
 const sliceMax = 20; // ms
 
 // Slices calls one(list, i) for every item of the latest list. A list that replaces another
-// continues where that one stopped, and then from the first item: each item has its turn, however
-// slow one is, and however often lists come.
+// continues where that one stopped, and then from the first item: each item has its turn.
 export class Slices {
 	constructor(one, now = () => performance.now(), frame = (f) => requestAnimationFrame(f)) {
 		Object.assign(this, { one, now, frame, next: 0, left: 0, waiting: false });

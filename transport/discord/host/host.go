@@ -36,6 +36,9 @@ type Shard interface {
 	SessionGone()
 	State(state messages.ShardState, closeCode int)
 	Figures(latency time.Duration, guilds int, events int64)
+	// Waiting takes how many events wait for the bot's acknowledgement, the age of the oldest, and
+	// for how long a deaf shard has had no event.
+	Waiting(events int, oldest, deaf time.Duration)
 	Reconnect() <-chan struct{}
 }
 
@@ -97,6 +100,9 @@ type shard struct {
 	latency atomic.Int64
 	guilds  atomic.Int64 // -1: not known
 	events  atomic.Int64
+	heard   atomic.Int64 // events without RESUMED, which comes to a deaf shard, too
+	ready   atomic.Bool
+	sdk     atomic.Pointer[Shard] // while it is served
 
 	mu      sync.Mutex
 	client  *client.Client   // of now; nil: none
@@ -190,6 +196,8 @@ func (h *Host) Serve(ctx context.Context, of Shard) error {
 		return err
 	}
 	defer h.keep(s, of)()
+	s.sdk.Store(&of)
+	defer s.sdk.Store(nil)
 	resume := h.restore(s, of)
 	h.begun.Done()
 	next := local.Identify{Intents: s.found.Intents}
@@ -301,6 +309,7 @@ func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Se
 			if state == messages.ShardResuming {
 				h.server.With(s.id, func(sh *local.Shard, _ time.Time) { sh.Replays() })
 			}
+			s.ready.Store(state == messages.ShardReady)
 			of.State(state, code)
 		},
 		Ended:   func(err error) { h.cfg.Log.Info("gateway connection ended", "shard", s.id, "err", err) },
@@ -308,6 +317,9 @@ func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Se
 		Event: func(_ context.Context, e client.Event) {
 			h.server.With(s.id, func(sh *local.Shard, now time.Time) { sh.Dispatch(now, e.Seq, e.Kind, e.Data) })
 			s.events.Add(1)
+			if e.Kind != "RESUMED" {
+				s.heard.Add(1)
+			}
 			figures()
 		},
 	}

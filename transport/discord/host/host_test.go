@@ -29,6 +29,9 @@ type sdk struct {
 	session *messages.Session
 	ready   chan struct{}
 	latency chan time.Duration // the first that is known
+	waiting int                // as reported last
+	oldest  time.Duration
+	deaf    time.Duration
 }
 
 func newSDK() *sdk {
@@ -53,6 +56,11 @@ func (s *sdk) Figures(latency time.Duration, _ int, _ int64) {
 	case s.latency <- latency:
 	default:
 	}
+}
+func (s *sdk) Waiting(events int, oldest, deaf time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting, s.oldest, s.deaf = events, oldest, deaf
 }
 func (s *sdk) Reconnect() <-chan struct{} { return nil }
 func (s *sdk) State(state messages.ShardState, _ int) {

@@ -138,12 +138,18 @@ func (s *Shard) Session() (id string, seq, intents int64) {
 	return s.session, min(s.acked, s.received), s.intents
 }
 
-// Waiting returns how many bytes of events the bot has not acknowledged, and when the oldest came.
-func (s *Shard) Waiting() (bytes int, since time.Time) {
-	if len(s.ring.events) > 0 {
-		since = s.ring.events[0].at
+// Waiting returns how many events the bot has not acknowledged, and when the oldest came. One that
+// this bot is not given waits for no bot, though it is kept until a later one is acknowledged.
+func (s *Shard) Waiting() (events int, since time.Time) {
+	for _, e := range s.ring.events {
+		if s.talk != nil && e.seq <= s.talk.seq && e.run != s.talk.run {
+			continue
+		}
+		if events++; events == 1 {
+			since = e.at
+		}
 	}
-	return s.ring.bytes, since
+	return events, since
 }
 
 // Dispatch takes the next event of Discord's session. It keeps d, which must not change after.

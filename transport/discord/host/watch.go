@@ -1,0 +1,49 @@
+package host
+
+import (
+	"context"
+	"time"
+
+	"github.com/discluster/control/transport/discord/local"
+)
+
+// watchEvery is the time between two looks of Watch.
+const watchEvery = 5 * time.Second
+
+// Watch reports of each shard what waits for the bot, and whether it is deaf, until ctx ends.
+func (h *Host) Watch(ctx context.Context) {
+	each := time.NewTicker(watchEvery)
+	defer each.Stop()
+	ears := ears{}
+	for {
+		select {
+		case <-each.C:
+			h.look(ears)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look looks at every shard once.
+func (h *Host) look(ears ears) {
+	all := map[int]sound{}
+	for id, s := range h.shards {
+		all[id] = sound{ready: s.ready.Load(), events: s.heard.Load()}
+	}
+	deaf := ears.step(all)
+	for id, s := range h.shards {
+		of := s.sdk.Load()
+		if of == nil {
+			continue
+		}
+		events, age := 0, time.Duration(0)
+		h.server.With(id, func(sh *local.Shard, now time.Time) {
+			var since time.Time
+			if events, since = sh.Waiting(); events > 0 {
+				age = max(0, now.Sub(since))
+			}
+		})
+		(*of).Waiting(events, age, time.Duration(deaf[id])*watchEvery)
+	}
+}
