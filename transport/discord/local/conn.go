@@ -240,12 +240,12 @@ func (c *conn) take(frame []byte) *refusal {
 		return c.identify(p.D)
 	case opResume:
 		return c.resume(p.D)
-	case opPresence, opVoice, 8, 31, 43: // members, sounds, channels
+	case opPresence, opVoice, opMembers, 31, 43: // sounds, channels
 		b := c.bridged()
 		if b == nil {
 			return refused(closeNoIdentify, "Op %d came before IDENTIFY.", *p.Op)
 		}
-		c.s.with(b, func(sh *Shard, _ time.Time) { sh.Request(*p.Op, p.D) })
+		c.s.with(b, func(sh *Shard, now time.Time) { sh.Request(now, *p.Op, p.D) })
 		return nil
 	}
 	return refused(closeUnknownOp, "Op %d is unknown.", *p.Op)

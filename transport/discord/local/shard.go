@@ -102,6 +102,8 @@ type Shard struct {
 	replays  bool            // see Replays
 	voice    map[uint64]bool // guilds where the bot is in a voice channel
 	presence []byte          // "d" of the last op 3
+	whole    map[uint64]whole
+	held     []heldRequest
 
 	// The bot's side.
 	probe    time.Duration // Config.Probe, or 0 for a library that had better not be asked
@@ -115,7 +117,7 @@ type Shard struct {
 
 // New returns a shard without a session.
 func New(cfg Config) *Shard {
-	return &Shard{cfg: cfg, probe: cfg.Probe, intents: -1, voice: map[uint64]bool{}}
+	return &Shard{cfg: cfg, probe: cfg.Probe, intents: -1, voice: map[uint64]bool{}, whole: map[uint64]whole{}}
 }
 
 // Restore makes a new shard go on with a session whose RESUME from seq is about to be sent to
@@ -309,8 +311,12 @@ func cutLast(s string) (before, after string, ok bool) {
 }
 
 // Request takes a frame with which the bot asks something of Discord: its presence (op 3), voice
-// (op 4), members (op 8), sounds (op 31), channels (op 43).
-func (s *Shard) Request(op int, d []byte) {
+// (op 4), members (op 8), sounds (op 31), channels (op 43). Discord is sent it at once, except for
+// members that the process before this one has just asked for.
+func (s *Shard) Request(now time.Time, op int, d []byte) {
+	if op == opMembers && s.holdsBack(now, d) {
+		return
+	}
 	if op == opPresence {
 		s.presence = d
 	}
@@ -320,4 +326,5 @@ func (s *Shard) Request(op int, d []byte) {
 const (
 	opPresence = 3
 	opVoice    = 4
+	opMembers  = 8
 )

@@ -247,6 +247,7 @@ func (s *Shard) Died(ordered bool) {
 // Next returns the next frame for the bot, false where there is none now. What it returned counts
 // as sent.
 func (s *Shard) Next(now time.Time) (Frame, bool) {
+	s.sendHeld(now)
 	if len(s.control) > 0 {
 		f := s.control[0]
 		s.control = s.control[1:]
@@ -380,6 +381,9 @@ func (s *Shard) Wake() time.Time {
 	}
 	if s.awaits() && (at.IsZero() || t.again.Before(at)) {
 		at = t.again
+	}
+	if held := s.heldUntil(); !held.IsZero() && (at.IsZero() || held.Before(at)) {
+		at = held
 	}
 	return at
 }

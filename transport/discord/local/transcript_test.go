@@ -120,7 +120,7 @@ func step(s *Shard, now time.Time, line string) error {
 	case "bot beat":
 		s.Heartbeat(number(2))
 	case "bot op":
-		s.Request(int(number(2)), []byte(word(3)))
+		s.Request(now, int(number(2)), []byte(word(3)))
 	case "bot ended", "bot closed":
 		s.Ended(words[1] == "closed")
 	case "bot died", "bot stopped":
