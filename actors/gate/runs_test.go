@@ -200,6 +200,22 @@ func TestGateRests(t *testing.T) {
 	})
 }
 
+// A save that failed is repeated, though nothing else has to be written.
+func TestGateWritesAgain(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		gate(s)
+		s.DiskErr = sim.ErrDiskFull
+		s.Tell(fleetOf(1, 1, false), request("a", 0))
+		s.Pass(sim.DiskTime)
+		s.DiskErr = nil
+		s.Pass(plan.SaveAgain)
+		var file gateState
+		if s.Read(gateFile, &file); len(file.LastIdentify) != 1 {
+			t.Errorf("the file has the use of %d buckets, want 1", len(file.LastIdentify))
+		}
+	})
+}
+
 // The gate sends the waiting requests to MASTER oldest first, on each link.
 func TestGateAsksInOrder(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
