@@ -6,9 +6,10 @@ import "time"
 // acknowledged. The zero Lag does not.
 type Lag struct{ on bool }
 
-// An age of LagAfter is a lag, and one below half of it is its end. A bot that keeps up
-// acknowledges within 20 s: by its heartbeats, where it is not asked for them.
-const LagAfter = time.Minute
+// LagAfter is the age that is a lag; one below half of it is the end. A bot that keeps up
+// acknowledges within 20 s: by its heartbeats, where it is not asked for them. One without
+// heartbeats loses its connection after 45 s.
+const LagAfter = 45 * time.Second
 
 // Step takes the age of now, and reports whether a lag began or ended.
 func (l *Lag) Step(age time.Duration) (changed bool) {

@@ -13,14 +13,14 @@ func TestLag(t *testing.T) {
 		changed, on bool
 	}{
 		{0, false, false},
-		{59 * time.Second, false, false},
-		{time.Minute, true, true},
+		{44 * time.Second, false, false},
+		{45 * time.Second, true, true},
 		{time.Hour, false, true},
-		{30 * time.Second, false, true},
+		{23 * time.Second, false, true},
 		{70 * time.Second, false, true},
-		{29 * time.Second, true, false},
-		{59 * time.Second, false, false},
-		{time.Minute, true, true},
+		{22 * time.Second, true, false},
+		{44 * time.Second, false, false},
+		{45 * time.Second, true, true},
 		{0, true, false},
 	} {
 		if changed := l.Step(step.age); changed != step.changed || l.On() != step.on {

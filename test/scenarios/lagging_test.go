@@ -34,7 +34,7 @@ func TestLaggingAndDeaf(t *testing.T) {
 		for i := range 5 {
 			report(300, time.Minute+time.Duration(i)*time.Second, 0)
 		}
-		report(290, 50*time.Second, 0)
+		report(290, 30*time.Second, 0)
 		want(f, "lags reported", f.saw("shard.lagging"), 1)
 		want(f, "lag", last[messages.ShardLagging](f), messages.ShardLagging{Shard: 2, On: true, Waiting: 300, WaitingMS: 60_000})
 		want(f, "lagging", slices.Equal(view().Lagging, []int{2}), true)

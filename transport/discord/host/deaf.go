@@ -16,7 +16,6 @@ type ear struct {
 	active float64 // of these: with an event
 	silent float64 // looks without an event, since the last one
 	missed float64 // of these: expected to have one
-	deaf   bool
 }
 
 const (
@@ -59,8 +58,7 @@ func (e ears) step(all map[int]sound) (deaf map[int]int) {
 			}
 		}
 		one.events = s.events
-		one.deaf = one.deaf || one.missed >= deafAfter && one.looks >= habitYoung && one.habit() >= habitRarest
-		if one.deaf {
+		if one.missed >= deafAfter && one.looks >= habitYoung && one.habit() >= habitRarest {
 			deaf[id] = int(one.silent)
 		}
 	}
@@ -81,5 +79,5 @@ func (e *ear) hears() {
 	older := math.Pow(1-1.0/habitLooks, e.silent+1)
 	e.looks = min(habitLooks, e.looks*older+e.silent+1)
 	e.active = e.active*older + 1
-	e.silent, e.missed, e.deaf = 0, 0, false
+	e.silent, e.missed = 0, 0
 }
