@@ -51,6 +51,9 @@ func wholeGuild(d []byte) uint64 {
 	for one := range splice.Items(guild) { // a list of one
 		guild = one
 	}
+	if n, ok := splice.Int(guild); ok { // discord.py's ids are numbers
+		return uint64(max(n, 0))
+	}
 	return splice.ID(guild)
 }
 
