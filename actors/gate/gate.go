@@ -274,11 +274,11 @@ func (g *Gate) configure(ctx actor.Context, s messages.Settings) {
 	}
 	first := g.settings.ShardCount == 0
 	g.settings = s
-	if g.unread { // all of it may be spent
+	if g.unread && g.share.ID != s.Lent.ID { // all of it may be spent; the file may be readable again, and hold more
 		g.share = s.Lent
 		g.share.Remaining = 0
-		g.onDisk = g.share
-		g.reportShare(ctx)
+		g.stale = true
+		g.save(ctx)
 	}
 	if g.State() != "pacing" {
 		return

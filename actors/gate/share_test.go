@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -76,6 +77,29 @@ func TestShareGivenBackIsSaved(t *testing.T) {
 		var file gateState
 		if s.Read(gateFile, &file); file.Share.Remaining != 9 {
 			t.Errorf("%d of the share are left on disk, want 9", file.Share.Remaining)
+		}
+	})
+}
+
+// If gate.json cannot be read, all of the share counts as spent, and the file holds that from then
+// on: it is reported to MASTER, which may lend it to others.
+func TestShareThatIsUnreadableIsSpent(t *testing.T) {
+	sim.PlaySolo(t, func(s *sim.Solo) {
+		s.Damage(gateFile, []byte(`{"last_identify":{},"share":{"id":1,"total":10,"remaining":10,"reserve":0}}`))
+		s.ReadErr = func(string) error { return errors.New("input/output error") }
+		gate(s)
+		s.ReadErr = nil
+		fleet := fleetOf(1, 1, false)
+		fleet.Lent = messages.Share{ID: 1, Total: 10, Remaining: 10}
+		s.Tell(fleet)
+		s.Pass(sim.DiskTime)
+		var file gateState
+		if s.Read(gateFile, &file); file.Share.ID != 1 || file.Share.Remaining != 0 {
+			t.Errorf("on disk is %+v, want share 1 with nothing left", file.Share)
+		}
+		left := sim.HeardOf[messages.ShareLeft](s)
+		if last := left[len(left)-1].Share; last != file.Share {
+			t.Errorf("reported is %+v, on disk %+v", last, file.Share)
 		}
 	})
 }

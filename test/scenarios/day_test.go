@@ -232,9 +232,14 @@ func (f *fleet) costly() func(proc.Spec) (sim.Program, error) {
 }
 
 // spent reports whether too little is left of the day's identifies for crashes, which wait for the
-// next day, though every machine is back: of what is above the reserve half may be lent.
+// next day, though every machine is back: of what is above the reserve half may be lent, and a
+// MASTER that was restarted withholds what machines that it has not met may have.
 func (f *fleet) spent() bool {
-	return f.discord.Rules.Counts().Remaining < f.rules.ShardCount+2
+	others := 0
+	for _, m := range f.machines {
+		others = max(others, f.has(m).Others)
+	}
+	return f.discord.Rules.Counts().Remaining < f.rules.ShardCount+2+others
 }
 
 // daysMost bounds the wait for days to end: each brings at least a start of half of the shards.
