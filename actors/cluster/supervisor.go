@@ -96,7 +96,7 @@ var _ actor.SupervisorStrategy = (*Supervisor)(nil)
 // snowflakes.
 func NewSupervisor(w *world.World, addresses world.Addresses, o Options, pid int) *actor.Props {
 	mint := messages.Mint{Worker: uint32(pid)}
-	s := &Supervisor{w: w, addresses: addresses, options: o, entries: map[messages.ClusterID]*entry{}, shared: &atomic.Pointer[messages.Settings]{}, manager: mint.New(time.Now(), messages.ManagerShard)}
+	s := &Supervisor{w: w, addresses: addresses, options: o, pid: pid, entries: map[messages.ClusterID]*entry{}, shared: &atomic.Pointer[messages.Settings]{}, manager: mint.New(time.Now(), messages.ManagerShard)}
 	return w.Spawn("clusters", func() actor.Actor { return s })
 }
 

@@ -94,7 +94,10 @@ func TestLibrariesBehindHosts(t *testing.T) {
 			if s := b.d.stats(); s.Resumes > 0 {
 				t.Errorf("%d resumes after the death of a bot", s.Resumes)
 			}
-			b.signal(host, syscall.SIGKILL)
+			if printed := b.printed(); strings.Contains(printed, "error ") {
+				t.Errorf("the bots complain:\n%s", short(printed))
+			}
+			b.signal(host, syscall.SIGKILL) // its bot may see that before it dies, too
 			b.reading("0", program, bot, "0", "1")
 			b.cared()
 			if s := b.d.stats(); s.Resumes != 2 || s.ResumesRefused > 0 {
@@ -105,9 +108,6 @@ func TestLibrariesBehindHosts(t *testing.T) {
 			}
 			b.stop()
 			b.missedNone()
-			if printed := b.printed(); strings.Contains(printed, "error ") {
-				t.Errorf("the bots complain:\n%s", short(printed))
-			}
 		})
 	}
 }

@@ -78,6 +78,10 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 	if !f.diskFailed && !strings.Contains(m.File("cluster-"+id+".json")+m.File("successor-"+id+".json"), instance) {
 		f.loop.Fail(fmt.Errorf("I5: cluster %s of %s starts before its intent is on disk", id, m.Name))
 	}
+	// another CONTROL, on this machine or beside it, may make an id in the same millisecond
+	if parts, err := messages.Snowflake(instance).Parts(); err != nil || parts.Worker != controlPID {
+		f.loop.Fail(fmt.Errorf("I5: the run %s of cluster %s of %s could be another CONTROL's: its worker is %d (%v), want the pid %d", instance, id, m.Name, parts.Worker, err, controlPID))
+	}
 	for _, other := range f.inOrder() {
 		for _, o := range other.Processes() {
 			if o != p && o.Parent() != p && (other == m || !o.Forked()) && !f.succeeds && !f.doubles && o.Env("CLUSTER_ID") == p.Env("CLUSTER_ID") {

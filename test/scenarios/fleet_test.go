@@ -275,10 +275,13 @@ type actorFunc func(actor.Context)
 
 func (fn actorFunc) Receive(ctx actor.Context) { fn(ctx) }
 
+// controlPID is the pid of every CONTROL.
+const controlPID = 4242
+
 // options returns the options of a CONTROL in most stories.
 func options(name string) actors.Options {
 	return actors.Options{
-		Version: "test", Hostname: name, PID: 4242, CPUs: 2,
+		Version: "test", Hostname: name, PID: controlPID, CPUs: 2,
 		Master: actors.Master{URL: masterURL, Source: name},
 		Cluster: cluster.Options{
 			Command: []string{"bot"}, BaseEnv: []string{"PATH=/bin", "CONTROL_SECRET=x"}, Sockets: "/run/" + name + "/", Logs: "/log", Owner: name,
