@@ -143,9 +143,6 @@ func (d *daemon) start(ctx context.Context) error {
 			return err
 		}
 		d.releaseToken = unlock
-		if found := strangers(&c); len(found) > 0 {
-			d.log.Error().Strs("bots", found).Msg("bots of another installation run with this token, and their identifies are not paced with ours: end them, or start CONTROL on their state.dir")
-		}
 		embed(&c)
 		o := masterOptions(&c)
 		o.Alone = true

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +18,6 @@ import (
 
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
-	"github.com/discluster/control/transport/proc"
 )
 
 // This file keeps two programs of one machine from identifying one bot: a MASTER, or a CONTROL with
@@ -134,21 +131,4 @@ func holdFile(ctx context.Context, path, self string) (release func(), holder st
 	}
 	text, err := os.ReadFile(path)
 	return nil, fmt.Sprintf("%.*s", tokenLockMax, text), err
-}
-
-// strangers lists the bots of other installations of this machine that run with our token, as those
-// of a CONTROL that was killed: the lock does not show them, and nothing paces their identifies
-// with ours. Bots that got their token by HELLO are not among them.
-func strangers(c *config.Config) (all []string) {
-	found, err := proc.Leaders("DISCORD_TOKEN="+c.Discord.Token.Reveal(), "DISCLUSTER_OWNER")
-	if err != nil {
-		return nil // the clusters report that processes cannot be searched
-	}
-	for _, owner := range slices.Sorted(maps.Keys(found)) {
-		installation, id, _ := strings.Cut(owner, "#")
-		if installation != ownerName(c) {
-			all = append(all, fmt.Sprintf("cluster %s of %s, pid %s", id, installation, strings.Trim(fmt.Sprint(found[owner]), "[]")))
-		}
-	}
-	return all
 }

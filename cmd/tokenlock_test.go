@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -80,34 +77,4 @@ func TestTokenLockByFile(t *testing.T) {
 		t.Errorf("holder %q, %v", holder, err)
 	}
 	release()
-}
-
-// Bots of a CONTROL that was killed are seen by another installation with their token, and not by
-// their own, nor by one with another token.
-func TestStrangers(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		return // processes are not found there
-	}
-	token := "test-of-strangers-" + strconv.Itoa(os.Getpid())
-	bot := exec.Command("sleep", "1000")
-	bot.Env = []string{"DISCORD_TOKEN=" + token, "DISCLUSTER_OWNER=m1:/var/lib/first#7"}
-	bot.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := bot.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = bot.Process.Kill(); _ = bot.Wait() }()
-	for _, one := range []struct {
-		dir, token string
-		want       []string
-	}{
-		{"/var/lib/second", token, []string{fmt.Sprintf("cluster 7 of m1:/var/lib/first, pid %d", bot.Process.Pid)}},
-		{"/var/lib/first", token, nil},
-		{"/var/lib/second", token + "2", nil},
-	} {
-		c := &config.Config{}
-		c.Machine.Source, c.State.Dir, c.Discord.Token = "m1", one.dir, messages.Secret(one.token)
-		if got := strangers(c); !slices.Equal(got, one.want) {
-			t.Errorf("%s with %s: %q, want %q", one.dir, one.token, got, one.want)
-		}
-	}
 }

@@ -280,25 +280,3 @@ func Holders(prefix string) (values []string, err error) {
 	})
 	return values, err
 }
-
-// Leaders lists the processes that lead their group and have an entry in their environment, by
-// their values of another variable, "" excepted.
-func Leaders(entry, variable string) (pids map[string][]int, err error) {
-	pids = map[string][]int{}
-	err = eachEnviron(func(pid int, environ []byte, err error) error {
-		if err != nil || !holds(environ, entry) {
-			return nil //nolint:nilerr // an environment that is hidden has no known entry
-		}
-		if group, err := syscall.Getpgid(pid); err != nil || group != pid {
-			return nil //nolint:nilerr // it has ended, or does not lead
-		}
-		for one := range bytes.SplitSeq(environ, []byte{0}) {
-			if value, is := bytes.CutPrefix(one, []byte(variable+"=")); is && len(value) > 0 {
-				pids[string(value)] = append(pids[string(value)], pid)
-				break
-			}
-		}
-		return nil
-	})
-	return pids, err
-}

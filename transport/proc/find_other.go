@@ -29,6 +29,3 @@ func Intent() Mark { return Mark{} }
 
 // Holders returns nothing: it needs /proc.
 func Holders(string) ([]string, error) { return nil, nil }
-
-// Leaders returns nothing: it needs /proc.
-func Leaders(string, string) (map[string][]int, error) { return nil, nil }
