@@ -150,7 +150,7 @@ func shortError(err error) string {
 
 // How long Discord is not asked after an unusable answer.
 const (
-	limitedWait = time.Minute // after a 429 without a wait
+	limitedWait = time.Minute // after a 429 without a wait, and at most after a 5xx
 	waitLeast   = time.Second
 	brokenMost  = 5 * time.Minute
 
@@ -186,8 +186,9 @@ func waitOf(seconds float64) time.Duration {
 }
 
 // AskDiscordAfter returns how long to wait before asking Discord again: the wait Discord asked for;
-// 1, 2, 4 s and so on up to five minutes after an unusable answer, and up to 16 s after none. tries
-// counts the requests since its last usable answer, random is in [0,1).
+// 1, 2, 4 s and so on up to a minute while Discord is out of order, up to five after another
+// unusable answer, and up to 16 s after none. tries counts the requests since its last usable
+// answer, random is in [0,1).
 func AskDiscordAfter(err error, tries int, random float64) time.Duration {
 	var answer *GatewayBotError
 	switch {
@@ -195,6 +196,8 @@ func AskDiscordAfter(err error, tries int, random float64) time.Duration {
 		return Redial(true, min(tries+1, 5), random)
 	case answer.Wait > 0: // and a little more, so that not all machines return at once
 		return answer.Wait + time.Duration(random*float64(min(answer.Wait/10, 30*time.Second)))
+	case answer.Status >= 500:
+		return Jitter(min(time.Second<<min(tries, 10), limitedWait), retryJitter, random)
 	default:
 		return Jitter(min(time.Second<<min(tries, 10), brokenMost), retryJitter, random)
 	}

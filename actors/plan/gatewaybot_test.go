@@ -73,7 +73,7 @@ func TestReadGatewayBot(t *testing.T) {
 }
 
 func TestAskDiscordAfter(t *testing.T) {
-	broken, limited := &GatewayBotError{Status: 500}, &GatewayBotError{Status: 429, Wait: 23 * time.Hour}
+	away, broken, limited := &GatewayBotError{Status: 503}, &GatewayBotError{Status: 200}, &GatewayBotError{Status: 429, Wait: 23 * time.Hour}
 	for _, c := range []struct {
 		err         error
 		tries       int
@@ -81,6 +81,8 @@ func TestAskDiscordAfter(t *testing.T) {
 	}{
 		{errors.New("no route to host"), 0, 900 * time.Millisecond, 1100 * time.Millisecond},
 		{errors.New("no route to host"), 100, 14 * time.Second, 18 * time.Second},
+		{away, 6, 54 * time.Second, 66 * time.Second},
+		{away, 1000, 54 * time.Second, 66 * time.Second},
 		{broken, 0, 900 * time.Millisecond, 1100 * time.Millisecond},
 		{broken, 6, 57 * time.Second, 71 * time.Second},
 		{broken, 1000, 270 * time.Second, 330 * time.Second},
