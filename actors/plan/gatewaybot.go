@@ -150,7 +150,7 @@ func shortError(err error) string {
 
 // How long Discord is not asked after an unusable answer.
 const (
-	limitedWait = time.Minute // after a 429 without a wait, and at most after a 5xx
+	limitedWait = time.Minute // after a 429 without a wait, and at most after a 503
 	waitLeast   = time.Second
 	brokenMost  = 5 * time.Minute
 
@@ -186,7 +186,7 @@ func waitOf(seconds float64) time.Duration {
 }
 
 // AskDiscordAfter returns how long to wait before asking Discord again: the wait Discord asked for;
-// 1, 2, 4 s and so on up to a minute while Discord is out of order, up to five after another
+// 1, 2, 4 s and so on up to a minute after a 503 that asks for none, up to five after another
 // unusable answer, and up to 16 s after none. tries counts the requests since its last usable
 // answer, random is in [0,1).
 func AskDiscordAfter(err error, tries int, random float64) time.Duration {
@@ -196,7 +196,7 @@ func AskDiscordAfter(err error, tries int, random float64) time.Duration {
 		return Redial(true, min(tries+1, 5), random)
 	case answer.Wait > 0: // and a little more, so that not all machines return at once
 		return answer.Wait + time.Duration(random*float64(min(answer.Wait/10, 30*time.Second)))
-	case answer.Status >= 500:
+	case answer.Status == statusUnavailable:
 		return Jitter(min(time.Second<<min(tries, 10), limitedWait), retryJitter, random)
 	default:
 		return Jitter(min(time.Second<<min(tries, 10), brokenMost), retryJitter, random)

@@ -73,7 +73,7 @@ func TestReadGatewayBot(t *testing.T) {
 }
 
 func TestAskDiscordAfter(t *testing.T) {
-	away, broken, limited := &GatewayBotError{Status: 503}, &GatewayBotError{Status: 200}, &GatewayBotError{Status: 429, Wait: 23 * time.Hour}
+	away, broken, limited := &GatewayBotError{Status: 503}, &GatewayBotError{Status: 500}, &GatewayBotError{Status: 429, Wait: 23 * time.Hour}
 	for _, c := range []struct {
 		err         error
 		tries       int

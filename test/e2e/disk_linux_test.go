@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,22 +69,33 @@ func TestDiskFull(t *testing.T) {
 	p.stop()
 }
 
-// No socket can be created: the clusters wait until it can, and none is given up.
+// No socket can be created: the cluster waits until it can, and is not given up.
 func TestSocketsFull(t *testing.T) {
 	t.Parallel()
-	dir := mount(t, 0, "size=64k,nr_inodes=1,mode=0700") // for itself
-	p := role(t, lonely(settings{"state.dir": folder(t), "sockets.dir": dir}), "ready")
+	dir, state := mount(t, 0, "size=64k,mode=0700"), folder(t)
+	p := role(t, lonely(settings{"state.dir": state, "sockets.dir": dir}), "ready")
+	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
+	order := func(order string) *process { return control(t, nil, order, "0", "--yes", "--state.dir="+state) }
+	if code := order("stop").exit(); code != 0 {
+		t.Fatalf("stop: exit %d", code)
+	}
+	inodes := func(n int) {
+		t.Helper()
+		if err := syscall.Mount("e2e", dir, "tmpfs", syscall.MS_REMOUNT, fmt.Sprint("nr_inodes=", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inodes(2) // the folder's, and a socket's
+	order("restart")
 	held := p.line("cluster.held")
 	if err, _ := held["err"].(string); !strings.Contains(err, dir) || !strings.Contains(err, "no space left on device") {
 		t.Errorf("%v", held)
 	}
+	inodes(0) // no limit
+	eventually(t, "it is ready again", func() bool { return len(p.lines("cluster.ready")) == 3 })
 	if died := p.lines("cluster.died"); len(died) > 0 {
 		t.Errorf("a bot was started without room for its socket: %v", died)
 	}
-	if err := syscall.Mount("e2e", dir, "tmpfs", syscall.MS_REMOUNT, "nr_inodes=0"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "both clusters ready", func() bool { return len(p.lines("cluster.ready")) == 2 })
 	p.stop()
 }
 
