@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -202,15 +201,10 @@ func makeFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	probe, err := os.CreateTemp(dir, ".probe-*")
-	if err != nil {
+	if err := proc.Probe(dir); err != nil {
 		return fmt.Errorf("not writable: %w", err)
 	}
-	_, err = probe.WriteString("probe")
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		err = nil // the bots run on a full disk too; a file that cannot be written is reported later
-	}
-	return errors.Join(err, probe.Close(), os.Remove(probe.Name()))
+	return nil
 }
 
 // watch returns a channel that is closed when an actor has ended.

@@ -59,44 +59,6 @@ func (p *behind) run(over <-chan struct{}) error {
 	}
 }
 
-// lookEvery is the time between two looks at the bot.
-const lookEvery = time.Second
-
-// silence is the state of a run of the bot that has not connected. It counts looks, not time, as a
-// host that is suspended does not look.
-type silence struct {
-	looks    int
-	over     bool // it has connected
-	reported bool
-}
-
-// What a look finds due.
-type silentDue int
-
-const (
-	silentWait silentDue = iota
-	silentReport
-	silentKill
-)
-
-// look returns what is due. A bot of which no run ever connected (met) may be of another kind: it
-// is reported, and lives. Any other hangs.
-func (s *silence) look(connected, met bool, patience time.Duration) silentDue {
-	s.looks++
-	s.over = s.over || connected
-	lasts := time.Duration(s.looks) * lookEvery
-	switch {
-	case s.over:
-		return silentWait
-	case met && lasts >= silentMax:
-		return silentKill
-	case !met && !s.reported && lasts >= patience:
-		return silentReport
-	default:
-		return silentWait
-	}
-}
-
 // failure returns why the bot could not start; nil: it could. Each shard ends with it, so that
 // CONTROL has it as the cause of the cluster's end.
 func (p *behind) failure() error {
@@ -111,7 +73,7 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, os.Stdout, os.Stderr
 	p.before = written()
-	ended, err := startTied(cmd)
+	child, err := startTied(cmd)
 	if err != nil {
 		return 0, fmt.Errorf("start %q: %w", p.argv[0], err)
 	}
@@ -123,7 +85,7 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 	silent := silence{}
 	for {
 		select {
-		case err := <-ended:
+		case err := <-child.ended:
 			if ready.IsZero() && p.host.Settled() { // since the last look
 				ready = time.Now()
 			}
@@ -147,36 +109,33 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 				silent.reported = p.cluster.ChildSilent(fmt.Sprintf("the bot lives, but has not connected to its gateway host within %v; if it connects to Discord itself, its identifies are not paced", p.patience))
 			}
 			if p.met = p.met || silent.over; killed != "" {
-				signalGroup(cmd, syscall.SIGKILL) // its end comes by ended
+				child.signal(syscall.SIGKILL) // its end comes by child.ended
 			}
 		case <-p.cluster.Stopping():
-			p.stop(cmd, ended, p.cluster.Stop().Deadline)
+			p.stop(child, p.cluster.Stop().Deadline)
 			return 0, nil
 		case <-over:
-			p.stop(cmd, ended, time.Now())
+			p.stop(child, time.Now())
 			return 0, nil
 		}
 	}
 }
 
 // stop ends the bot by the deadline: with SIGTERM, then with SIGKILL.
-func (p *behind) stop(cmd *exec.Cmd, ended <-chan error, deadline time.Time) {
+func (p *behind) stop(child *tied, deadline time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), min(quietFor, max(0, time.Until(deadline))))
 	defer cancel()
 	p.host.Quiet(ctx)
-	signalGroup(cmd, syscall.SIGTERM)
+	child.signal(syscall.SIGTERM)
 	select {
-	case err := <-ended:
+	case err := <-child.ended:
 		p.log.Info("bot stopped", "exit", exitError(err, "").Error())
 	case <-time.After(time.Until(deadline.Add(-killLead))):
-		signalGroup(cmd, syscall.SIGKILL)
-		p.log.Warn("bot did not stop in time", "exit", exitError(<-ended, "").Error())
+		child.signal(syscall.SIGKILL)
+		p.log.Warn("bot did not stop in time", "exit", exitError(<-child.ended, "").Error())
 	}
 	p.host.BotEnded(true)
 }
-
-// signalGroup signals the bot and what it started: npm or a shell starts the program that counts.
-func signalGroup(cmd *exec.Cmd, sig syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, sig) }
 
 // tail returns the end of the output of the bot's last run; "" where CONTROL does not keep it.
 func (p *behind) tail() string { return proc.Tail(ownOutput, p.before) }

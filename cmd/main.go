@@ -7,6 +7,7 @@
 //	master.go                           MASTER
 //	bot.go, bot_reference.go            the reference cluster process
 //	gateway.go, gateway_bot.go          a bot behind a gateway host, as a cluster process
+//	gateway_silence.go, tied.go         a bot that does not connect to it; a child that ends with its parent
 //	discord.go                          the simulated Discord
 //	demo.go, demo_machine.go, demo_processes.go, view.go   all of them on this machine
 //	rehearse.go                         all of them in simulated time, with faults

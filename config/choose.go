@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -118,10 +117,10 @@ func Choose(command []string, manifests ...[]byte) Bot {
 	if len(command) == 0 {
 		return Bot{string(messages.ProtocolSDK), "there is no command"}
 	}
-	name := path.Base(filepath.ToSlash(command[0]))
+	name := filepath.Base(command[0])
 	if shell.MatchString(name) {
 		words, plain := shellWords(command[1:])
-		if inner := unwrapped(words); plain && len(inner) > 0 && !shell.MatchString(path.Base(inner[0])) {
+		if inner := unwrapped(words); plain && len(inner) > 0 && !shell.MatchString(filepath.Base(inner[0])) {
 			return Choose(inner, manifests...)
 		}
 		return Bot{ProtocolGateway, name + " may start any program; for one with CONTROL's SDK set cluster.protocol: sdk"}
@@ -142,7 +141,7 @@ func Choose(command []string, manifests ...[]byte) Bot {
 func unwrapped(command []string) []string {
 	for len(command) > 0 {
 		rest := command[1:]
-		switch path.Base(filepath.ToSlash(command[0])) {
+		switch filepath.Base(command[0]) {
 		case "env":
 			rest = afterOptions(rest, "-u", "--unset", "-C", "--chdir")
 			for len(rest) > 0 && assignment.MatchString(rest[0]) {

@@ -11,7 +11,8 @@
 //	view.go         snapshots of a machine and orders to it: status actor ⇄ admin API
 //	fleet_view.go   snapshots of the fleet: MASTER ⇄ admin API
 //	fleet_orders.go orders to the fleet
-//	events.go, events_bot.go, events_identity.go, events_master.go  events, for log, metrics, hooks and MASTER
+//	events.go       events, for log, metrics, hooks and MASTER; the others are in
+//	                events_bot.go, events_identity.go, events_master.go
 //	event_names.go  the names of all events
 //	event_record.go events as they are kept and shown
 //	states.go       states of a cluster, causes of its end

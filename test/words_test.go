@@ -25,22 +25,11 @@ func TestWordsArePlain(t *testing.T) {
 			t.Errorf("%s: %q: write %q", where, word, plain[strings.ToLower(word)])
 		}
 	}
-	all, err := repository(os.DirFS(".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range all {
-		if s.tree == nil {
-			continue
-		}
-		for _, group := range s.tree.Comments {
-			for _, comment := range group.List {
-				_, text, _ := strings.Cut(comment.Text, " ")
-				_, text, _ = strings.Cut(text, " ") // what it documents may have any name
-				complain(s.at(comment), text)
-			}
-		}
-	}
+	eachComment(t, func(at, comment string) {
+		_, text, _ := strings.Cut(comment, " ")
+		_, text, _ = strings.Cut(text, " ") // what it documents may have any name
+		complain(at, text)
+	})
 	quoted := regexp.MustCompile("(?s)```.*?```|`[^`]*`|\"[^\"]*\"")
 	for name, text := range documents(t) {
 		complain(name, quoted.ReplaceAllString(text, ""))
@@ -55,6 +44,19 @@ var opening = regexp.MustCompile(`^// [A-Za-z]\w* is (what|when|how|who|whether)
 const widest = 100
 
 func TestCommentsAreReadable(t *testing.T) {
+	eachComment(t, func(at, comment string) {
+		switch {
+		case opening.MatchString(comment):
+			t.Errorf("%s: want what the caller gets: %.60s", at, comment)
+		case strings.HasPrefix(comment, "// ") && utf8.RuneCountInString(comment) > widest:
+			t.Errorf("%s: more than %d columns: %.60s", at, widest, comment)
+		}
+	})
+}
+
+// eachComment calls fn with every line of comment in the repository's Go files, and its place.
+func eachComment(t *testing.T, fn func(at, comment string)) {
+	t.Helper()
 	all, err := repository(os.DirFS(".."))
 	if err != nil {
 		t.Fatal(err)
@@ -65,12 +67,7 @@ func TestCommentsAreReadable(t *testing.T) {
 		}
 		for _, group := range s.tree.Comments {
 			for _, comment := range group.List {
-				switch {
-				case opening.MatchString(comment.Text):
-					t.Errorf("%s: want what the caller gets: %.60s", s.at(comment), comment.Text)
-				case strings.HasPrefix(comment.Text, "// ") && utf8.RuneCountInString(comment.Text) > widest:
-					t.Errorf("%s: more than %d columns: %.60s", s.at(comment), widest, comment.Text)
-				}
+				fn(s.at(comment), comment.Text)
 			}
 		}
 	}

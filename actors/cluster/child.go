@@ -8,18 +8,15 @@ import (
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
-	codec "github.com/discluster/control/transport/ipc"
 )
 
-// This file is about bots that CONTROL does not speak with: the child of a process that does, and
-// a process that speaks nothing.
+// This file takes what a process reports of the bot that it runs as its child, as a gateway host
+// does.
 
-// child is the state of the bot that the process runs as its child, and of a process that was never
-// heard.
+// child is the state of that bot.
 type child struct {
-	deaths     int       // of the child
+	deaths     int
 	reportedAt time.Time // of the last death that was reported
-	unheard    bool      // the process never opened its socket, and is left running
 }
 
 // childEvery is the least time between two reported deaths of a child. All are counted.
@@ -97,26 +94,4 @@ func (c *Cluster) childSilent(ctx actor.Context, p messages.ChildSilent) {
 	c.arm(ctx)
 	c.reportSilent(ctx, c.redacted(p.Cause, causeMax),
 		"if its library is neither discord.js nor discord.py, point it at the addresses in DISCORD_API and DISCORD_GATEWAY; a bot that must connect to Discord itself needs --cluster.protocol env")
-}
-
-// neverHeard reports whether the process lives, is expected to use the SDK, and neither it nor any
-// process before it has opened its socket: it may be another kind of bot, which serves.
-func (c *Cluster) neverHeard() bool {
-	return c.options.asksItself() && len(c.options.Runner) == 0 && codec.Unopened(c.dialErr) && !c.adopted && !c.spoken.Load()
-}
-
-// leaveUnheard leaves such a process running, since a restart would identify all its shards again.
-// If it opens its socket after all, it starts as any.
-func (c *Cluster) leaveUnheard(ctx actor.Context) {
-	if c.unheard {
-		return
-	}
-	c.unheard = true
-	c.reportSilent(ctx, c.helloError(),
-		"start it with --cluster.protocol gateway, which runs any bot; until then its identifies are not paced. A bot with CONTROL's SDK calls bot.Join within cluster.hello_timeout")
-}
-
-// reportSilent reports a bot that does not speak what was expected.
-func (c *Cluster) reportSilent(ctx actor.Context, err, cure string) {
-	ctx.Send(c.addresses.Events, messages.BotSilent{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), PID: c.process.PID(), Err: err, Cure: cure})
 }

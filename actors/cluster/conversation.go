@@ -38,6 +38,7 @@ type ipc struct {
 	startBy   time.Time      // when a bot that reports no shards must be connected; zero: it is, or reports them
 	silence   error          // why the last probe, or ready rule, failed
 	early     bool           // the ready rule was true too soon
+	unheard   bool           // the process never opened its socket, and is left running
 	lease     messages.Lease // until when the bot may serve
 }
 

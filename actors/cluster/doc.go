@@ -19,7 +19,8 @@
 //	shards.go        states and permits of the shards
 //	watch.go         deadlines: heartbeats, readiness, probes
 //	reserve.go, env.go  bots that cannot ask for permits, or do not speak IPC
-//	child.go         bots behind a host, and processes that were never heard
+//	child.go         what a gateway host reports of its bot
+//	unheard.go       a process that never opens its socket
 //	patience.go      more time while this machine is starved
 //	failure.go       why a cluster failed, for the Supervisor
 //	snapshot.go      snapshots for status

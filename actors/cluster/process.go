@@ -61,7 +61,7 @@ func (c *Cluster) begin(ctx actor.Context) {
 		c.Enter(string(messages.ClusterSpawning), c.spawning)
 	}
 	c.adopted, c.changed, c.served, c.started = false, false, false, time.Now()
-	c.child = child{}
+	c.child, c.early, c.unheard = child{}, false, false
 	c.report(ctx)
 	c.intend(ctx)
 }

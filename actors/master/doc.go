@@ -5,7 +5,8 @@
 //	│
 //	├─ sessions     the last session of every shard, for its next owner  sessions.go
 //	├─ governor     one permit a bucket per 5 s for the whole fleet      governor.go, questions.go,
-//	│                                                                    budget.go, loans.go, unaccounted.go
+//	│                                                                    budget.go, loans.go,
+//	│                                                                    unaccounted.go
 //	└─ machine-<n>  one link: liveness, what the CONTROL reports         machine.go
 //
 // It keeps nothing that its CONTROLs cannot report again.

@@ -88,7 +88,7 @@ func makeFolders(dirs []string) error {
 	for _, dir := range dirs {
 		rule, err := "is gone and cannot be made again: ", os.MkdirAll(dir, 0o700)
 		if err == nil {
-			rule, err = "takes no file: ", probe(dir)
+			rule, err = "takes no file: ", Probe(dir)
 		}
 		switch {
 		case err == nil:
@@ -101,15 +101,15 @@ func makeFolders(dirs []string) error {
 	return nil
 }
 
-// probe creates a file in dir and removes it. Its name is always the same, so that the error is the
-// same at every try; starts at one time may share the file.
-func probe(dir string) error {
+// Probe returns why no file can be created in a folder; nil: one can. Its name is always the same,
+// so that the error is the same at every try; probes at one time may share the file.
+func Probe(dir string) error {
 	path := filepath.Join(dir, ".probe")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	_ = os.Remove(path) // another start may have removed it
+	_ = os.Remove(path) // another probe may have removed it
 	return f.Close()
 }
 

@@ -57,6 +57,16 @@ func TestOrders(t *testing.T) {
 			s.up("m3")
 			return s
 		},
+		"drained machine that still stops": func(t *testing.T) *scene { // when its shards are up elsewhere
+			s := twoAndSpare(t)
+			m1 := s.machines["m1"]
+			m1.deaf = true
+			s.order("a", messages.DrainMachine{Source: "m1"})
+			s.do("m1 let go of 0-7", Released{"m1", m1.link, rng(0, 7)})
+			s.up("m3")
+			s.do("m1 stopped everything", Serves{Source: "m1", Link: m1.link})
+			return s
+		},
 	})
 }
 

@@ -10,6 +10,9 @@ import (
 // 30 s (Discord docs, Request Guild Members), by the arrival of the requests.
 const wholeEvery = 31 * time.Second
 
+// wholeMax limits the guilds whose last request is kept: those of a shard (Discord docs, Sharding).
+const wholeMax = 2500
+
 // whole is the last request for all members of one guild.
 type whole struct {
 	run uint32    // the local session that has it
@@ -31,7 +34,15 @@ func (s *Shard) holdsBack(now time.Time, d []byte) bool {
 	if guild == 0 || s.talk == nil {
 		return false
 	}
-	last := s.whole[guild]
+	for g, w := range s.whole {
+		if !now.Before(w.due) {
+			delete(s.whole, g)
+		}
+	}
+	last, known := s.whole[guild]
+	if !known && len(s.whole) >= wholeMax {
+		return false
+	}
 	if last.run == s.talk.run || !now.Before(last.due) {
 		s.whole[guild] = whole{s.talk.run, now.Add(wholeEvery)}
 		return false

@@ -1,4 +1,5 @@
-// An eris bot as its author writes one, with the shards that CONTROL names. It prints "guild PID ID" for each guild and "message PID SHARD CONTENT" for each message.
+// An eris bot as its author writes one, with the shards that CONTROL names. It prints "guild PID
+// ID" for each guild and "message PID SHARD CONTENT" for each message.
 import process from 'node:process';
 import { Client } from 'eris';
 

@@ -1,4 +1,6 @@
-// A bot on @discordjs/ws and @discordjs/rest as their guide writes one, with the shards that CONTROL names. It prints "guild PID ID" for each guild and "message PID SHARD CONTENT" for each message.
+// A bot on @discordjs/ws and @discordjs/rest as their guide writes one, with the shards that
+// CONTROL names. It prints "guild PID ID" for each guild and "message PID SHARD CONTENT" for each
+// message.
 import process from 'node:process';
 import { REST } from '@discordjs/rest';
 import { WebSocketManager, WebSocketShardEvents } from '@discordjs/ws';
