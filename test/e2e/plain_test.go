@@ -107,19 +107,19 @@ func site(ready []atomic.Bool) error {
 	return nil
 }
 
-// twoPorts returns the first of two consecutive free ports.
+// lastPort is the last port that twoPorts tried. Below 32768 no system takes a port by itself, for
+// another test or a connection, before the bot listens.
+var lastPort atomic.Int32
+
+// twoPorts returns the first of two free ports in a row, which no other test gets.
 func twoPorts(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := first.Addr().(*net.TCPAddr).Port
-		second, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
-		first.Close()
-		if err == nil {
-			second.Close()
+	free := func(port int) bool {
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		return err == nil && l.Close() == nil
+	}
+	for range 1000 {
+		if port := 20000 + int(lastPort.Add(2)); free(port) && free(port+1) {
 			return port
 		}
 	}
