@@ -36,10 +36,10 @@ const (
 )
 
 // taskLate reports that a command made no step in time.
-type taskLate struct{ task *task }
-
-// May arrive after CONTROL has stopped.
-func (taskLate) IgnoreDeadLetterLogging() {}
+type taskLate struct {
+	messages.MayBeLost
+	task *task
+}
 
 func newCommander(w *world.World, addresses world.Addresses) *actor.Props {
 	return w.Spawn("commander", func() actor.Actor {
@@ -103,7 +103,7 @@ func (c *Commander) await(ctx actor.Context, t *task) {
 	if t.cancel != nil {
 		t.cancel()
 	}
-	t.cancel = c.After(ctx, taskWithin, taskLate{t})
+	t.cancel = c.After(ctx, taskWithin, taskLate{task: t})
 }
 
 // restarts watches one cluster until it serves again, or returns why it does not.

@@ -36,29 +36,31 @@ type MasterLink struct {
 // Messages from the World about a link. Each has the number of its link.
 type (
 	linkOpened struct {
+		messages.MayBeLost
 		number int
 		link   transport.Link
 		err    error
 	}
 	linkFrame struct {
+		messages.MayBeLost
 		number int
 		frame  []byte
 	}
 	linkEnded struct {
+		messages.MayBeLost
 		number int
 		err    error
 	}
-	linkSaved struct{ err error }
+	linkSaved struct {
+		messages.MayBeLost
+		err error
+	}
 	// linkTimer is a timer that link.Link set.
-	linkTimer struct{ event any }
+	linkTimer struct {
+		messages.MayBeLost
+		event any
+	}
 )
-
-// May arrive after CONTROL has stopped.
-func (linkOpened) IgnoreDeadLetterLogging() {}
-func (linkFrame) IgnoreDeadLetterLogging()  {}
-func (linkEnded) IgnoreDeadLetterLogging()  {}
-func (linkSaved) IgnoreDeadLetterLogging()  {}
-func (linkTimer) IgnoreDeadLetterLogging()  {}
 
 // New returns the props of CONTROL's root actor. Stop it with messages.Stop.
 func New(w *world.World, o Options) *actor.Props {
@@ -157,8 +159,8 @@ func (m *MasterLink) carryOut(ctx actor.Context, effect link.Effect) {
 	case link.Receive:
 		send, number := world.Sender(ctx), e.Link
 		m.links[number].Receive(
-			func(b []byte) { send(linkFrame{number, bytes.Clone(b)}) },
-			func(err error) { send(linkEnded{number, err}) })
+			func(b []byte) { send(linkFrame{number: number, frame: bytes.Clone(b)}) },
+			func(err error) { send(linkEnded{number: number, err: err}) })
 	case link.Close:
 		m.close(e)
 	case link.Send:
@@ -170,7 +172,7 @@ func (m *MasterLink) carryOut(ctx actor.Context, effect link.Effect) {
 	case link.Raise:
 		ctx.Send(m.addresses.Events, e.Event)
 	case link.After:
-		m.After(ctx, e.For, linkTimer{e.Event})
+		m.After(ctx, e.For, linkTimer{event: e.Event})
 	case link.Load:
 		m.step(ctx, m.load())
 	case link.Save:
@@ -202,7 +204,7 @@ func (m *MasterLink) dial(ctx actor.Context, e link.Dial) {
 	send, number, o := world.Sender(ctx), e.Link, m.options.Master
 	m.dials[number] = m.W.Dial(transport.Target{URL: o.URL, Header: map[string]string{
 		"authorization": o.Authorization.Reveal(), "source": o.Source, "instance": e.Instance, "user-agent": "control/" + m.options.Version,
-	}}, func(l transport.Link, err error) { send(linkOpened{number, l, err}) })
+	}}, func(l transport.Link, err error) { send(linkOpened{number: number, link: l, err: err}) })
 }
 
 func (m *MasterLink) opened(ctx actor.Context, msg linkOpened) {
@@ -270,7 +272,7 @@ func (m *MasterLink) send(ctx actor.Context, number int, p messages.FromControl)
 	case errors.Is(err, transport.ErrTooLarge): // the link is intact; only a bot can have made the packet so long
 		m.Log.Error().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
 	case err != nil:
-		ctx.Send(ctx.Self(), linkEnded{number, err}) // the link's own report may be lost
+		ctx.Send(ctx.Self(), linkEnded{number: number, err: err}) // the link's own report may be lost
 		m.Log.Warn().Err(err).Str("packet", fmt.Sprintf("%T", p)).Msg("packet not sent")
 	}
 }
@@ -298,7 +300,7 @@ func (m *MasterLink) load() link.Loaded {
 
 func (m *MasterLink) save(ctx actor.Context, memory link.Memory) {
 	send := world.Sender(ctx)
-	m.W.Save(link.File, world.Encode(memory), func(err error) { send(linkSaved{err}) })
+	m.W.Save(link.File, world.Encode(memory), func(err error) { send(linkSaved{err: err}) })
 }
 
 // closeCode returns the websocket close code of a link's end, or 0 if there is none.

@@ -60,7 +60,7 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 	ctx.Send(m.addresses.Events, messages.ControlBroken{Actor: child.Id, Err: err.Error()})
 	if !m.recovering[child.Id] { // at most once a second: Recovered may make it panic again
 		m.recovering[child.Id] = true
-		m.After(ctx, recoverEvery, recoverDue{child})
+		m.After(ctx, recoverEvery, recoverDue{child: child})
 	}
 	for _, row := range m.members {
 		if row.restart && child.Id == ctx.Self().Id+"/"+row.name && !m.stopping {
@@ -78,7 +78,7 @@ func (m *MasterLink) HandleFailure(sys *actor.ActorSystem, supervisor actor.Supe
 const recoverEvery = time.Second
 
 // recoverDue is the timer of that.
-type recoverDue struct{ child *actor.PID }
-
-// May arrive after CONTROL has stopped.
-func (recoverDue) IgnoreDeadLetterLogging() {}
+type recoverDue struct {
+	messages.MayBeLost
+	child *actor.PID
+}

@@ -11,6 +11,7 @@
 //	view.go         snapshots of a machine and orders to it: status actor ⇄ admin API
 //	fleet_view.go   snapshots of the fleet: MASTER ⇄ admin API
 //	fleet_orders.go orders to the fleet
+//	lost.go         the mark of messages that may come too late
 //	events.go       events, for log, metrics, hooks and MASTER; the others are in
 //	                events_bot.go, events_identity.go, events_master.go
 //	event_names.go  the names of all events

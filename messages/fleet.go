@@ -115,7 +115,7 @@ type RollingRestart struct{}
 // successor) reports that the old process is gone.
 type (
 	Booted  struct{ Cluster ClusterID }
-	Proceed struct{}
+	Proceed struct{ MayBeLost } // its supervisor is about to learn that a successor has just ended
 )
 
 // DrainCluster and StopCluster are an operator's orders to end the cluster and leave it stopped
@@ -172,10 +172,7 @@ type HeldBack struct {
 type KillWanted struct{ Cluster ClusterID }
 
 // KillAllowed (clusters → cluster) answers KillWanted.
-type KillAllowed struct{}
-
-// IgnoreDeadLetterLogging: the cluster may have stopped.
-func (KillAllowed) IgnoreDeadLetterLogging() {}
+type KillAllowed struct{ MayBeLost }
 
 // ResetBudget (clusters → gate) forgets what the cluster identified before: an operator starts it
 // again, or it never properly started.
@@ -187,6 +184,7 @@ type Outage struct{ On bool }
 
 // Permit (gate → cluster) answers WantPermit.
 type Permit struct {
+	MayBeLost  // the death of the cluster is known, and the permit counts as used
 	ID         string
 	Shard      int
 	Granted    bool
@@ -227,12 +225,10 @@ type (
 // StateSaved (MasterLink's tree → event bus) is the outcome of a save to the state folder. Err nil:
 // the file is written, or removed.
 type StateSaved struct {
+	MayBeLost
 	File string
 	Err  error
 }
-
-// IgnoreDeadLetterLogging: a save may end after CONTROL has stopped.
-func (StateSaved) IgnoreDeadLetterLogging() {}
 
 // Subscribe (behaviour → event bus) asks for every event from now on.
 type Subscribe struct{}
@@ -263,6 +259,7 @@ type SessionsWanted struct {
 
 // SessionsOffered (sessions → cluster) answers SessionsWanted.
 type SessionsOffered struct {
+	MayBeLost
 	Run      Snowflake
 	Sessions []Session
 }
@@ -302,12 +299,3 @@ type SessionsReported struct{}
 
 // ForgetSessions (clusters → sessions) drops the cluster's sessions: its next process identifies.
 type ForgetSessions struct{ Cluster ClusterID }
-
-// IgnoreDeadLetterLogging marks answers that may come after the requesting cluster is gone: its
-// death is known, and its permit counts as used.
-func (Permit) IgnoreDeadLetterLogging()          {}
-func (SessionsOffered) IgnoreDeadLetterLogging() {}
-
-// IgnoreDeadLetterLogging: a successor may have ended just now, and its supervisor is about to
-// learn it.
-func (Proceed) IgnoreDeadLetterLogging() {}

@@ -8,6 +8,7 @@ import "fmt"
 // and is not carried out again. This holds for a restarted MASTER too, which continues with what is
 // left of the order; while it gathers its machines, it first gives them time to return.
 type FleetOrder struct {
+	MayBeLost
 	ID        string // the requester's, 1 to FleetOrderIDMax bytes
 	Directive FleetDirective
 	By        string // requester, for the log
@@ -16,9 +17,6 @@ type FleetOrder struct {
 
 // FleetOrderIDMax is the maximum length of a FleetOrder's id, in bytes.
 const FleetOrderIDMax = 64
-
-// IgnoreDeadLetterLogging marks what may come after MASTER has ended.
-func (FleetOrder) IgnoreDeadLetterLogging() {}
 
 // FleetDirective is an order of an operator to the fleet: RestartCluster, RollingRestart,
 // DrainMachine, UndrainMachine, ForgetMachine, ResumeFleet. The set is closed, and its members can

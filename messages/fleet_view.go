@@ -4,10 +4,10 @@ import "time"
 
 // GetFleetView (anybody → MASTER's root) asks for the FleetView. Answer is called once, and must
 // not block.
-type GetFleetView struct{ Answer func(FleetView) }
-
-// IgnoreDeadLetterLogging marks what may come after MASTER has ended.
-func (GetFleetView) IgnoreDeadLetterLogging() {}
+type GetFleetView struct {
+	MayBeLost
+	Answer func(FleetView)
+}
 
 // FleetView is a snapshot of the whole fleet, as MASTER knows it.
 type FleetView struct {

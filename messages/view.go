@@ -14,20 +14,25 @@ import (
 // events report only changes. Clusters answer with a FleetSnapshot, a ClusterSnapshot for each
 // cluster, and a ShardsSnapshot from each that has an identified process; sessions with a
 // SessionsSnapshot.
-type GetSnapshot struct{}
+type GetSnapshot struct{ MayBeLost }
 
 // FleetSnapshot (clusters → requester) answers GetSnapshot: what the fleet has in common, as far as
 // it is known.
 type FleetSnapshot struct {
+	MayBeLost
 	ShardCount, MaxConcurrency, ShardsPerCluster int
 	Halted                                       bool
 }
 
 // ClusterSnapshot (clusters → requester) answers GetSnapshot with the last ClusterMoved.
-type ClusterSnapshot struct{ Moved ClusterMoved }
+type ClusterSnapshot struct {
+	MayBeLost
+	Moved ClusterMoved
+}
 
 // ShardsSnapshot (cluster → requester) answers GetSnapshot.
 type ShardsSnapshot struct {
+	MayBeLost
 	Cluster ClusterID
 	Range   ShardRange
 	Shards  []ShardSnapshot // in the order of Range
@@ -48,7 +53,10 @@ type ShardSnapshot struct {
 
 // SessionsSnapshot (sessions → requester) answers GetSnapshot: what could be resumed, without the
 // secrets to do so.
-type SessionsSnapshot struct{ Sessions []SessionView } // by shard, in the order of the clusters
+type SessionsSnapshot struct {
+	MayBeLost
+	Sessions []SessionView // by shard, in the order of the clusters
+}
 
 // SessionView is one shard's session.
 type SessionView struct {
@@ -61,12 +69,16 @@ type SessionView struct {
 }
 
 // GetView (anybody → status) asks for the View. Answer is called once, and must not block.
-type GetView struct{ Answer func(View) }
+type GetView struct {
+	MayBeLost
+	Answer func(View)
+}
 
 // Follow (anybody → status) asks for the events after a known one and for all later ones, from a
 // level on. Deliver is called at once with the kept ones, perhaps none, then for each event, and
 // from time to time with none. It must not block; the first false is the last call.
 type Follow struct {
+	MayBeLost
 	After   uint64 // 0: only later ones
 	Least   Level
 	Deliver func(EventBatch) bool
@@ -81,6 +93,7 @@ type EventBatch struct {
 
 // Order (anybody → status) gives a Directive. Answer is called once, and must not block.
 type Order struct {
+	MayBeLost
 	Directive Directive
 	By        string // requester, for the log
 	Answer    func(Verdict)
@@ -330,13 +343,3 @@ func (c Counters) Clone() Counters {
 // WaitBounds are the bounds of Counters.Waits, in seconds: Discord lets a shard identify every 5 s,
 // and a cold start of a large bot takes an hour.
 var WaitBounds = []float64{0.1, 1, 5, 15, 60, 300, 900, 3600}
-
-// IgnoreDeadLetterLogging marks what may come after CONTROL, or the requested cluster, has ended.
-func (GetSnapshot) IgnoreDeadLetterLogging()      {}
-func (FleetSnapshot) IgnoreDeadLetterLogging()    {}
-func (ClusterSnapshot) IgnoreDeadLetterLogging()  {}
-func (ShardsSnapshot) IgnoreDeadLetterLogging()   {}
-func (SessionsSnapshot) IgnoreDeadLetterLogging() {}
-func (GetView) IgnoreDeadLetterLogging()          {}
-func (Follow) IgnoreDeadLetterLogging()           {}
-func (Order) IgnoreDeadLetterLogging()            {}

@@ -123,7 +123,7 @@ func times[T any](all []any) (n int) {
 func TestNewsOfAnotherRun(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterServing)
 	before, _ := clusterIn(messages.ClusterServing)
-	old := ofRun{c, "6"}
+	old := ofRun{by: c, run: "6"}
 	c.handover.sweeping = "5"
 	for name, tc := range map[string]struct {
 		msg   any
@@ -134,7 +134,7 @@ func TestNewsOfAnotherRun(t *testing.T) {
 		"timer of the actor before":     {redial{before.thisRun()}, true},
 		"exit of this run":              {runExited{ofRun: c.thisRun()}, false},
 		"exit of the run before":        {runExited{ofRun: old}, true},
-		"exit of the run that is swept": {runExited{ofRun: ofRun{before, "5"}}, false},
+		"exit of the run that is swept": {runExited{ofRun: ofRun{by: before, run: "5"}}, false},
 		"record of the run before":      {recorded{ofRun: old}, true},
 		"sessions for this run":         {messages.SessionsOffered{Run: "7"}, false},
 		"sessions for the run before":   {messages.SessionsOffered{Run: "6"}, true},

@@ -137,7 +137,7 @@ func TestEndOfASocketIsReported(t *testing.T) {
 		c.peer = plan.Peer()
 		got := inActor(t, func(ctx actor.Context) {
 			c.addresses = allAt(ctx.Parent())
-			c.closed(ctx, socketEnded{link, err})
+			c.closed(ctx, socketEnded{link: link, err: err})
 		})
 		if n := times[messages.PacketDropped](got); n != want {
 			t.Errorf("%v: %d reports, want %d", err, n, want)
@@ -204,7 +204,7 @@ func TestTimeForHelloAgain(t *testing.T) {
 // A socket that closed is dialled again, not at once and forever, but twenty times a second.
 func TestClosedSocketIsDialled(t *testing.T) {
 	c, link := clusterIn(messages.ClusterGreeting)
-	inActor(t, func(ctx actor.Context) { c.closed(ctx, socketEnded{link, transport.ErrEnded}) })
+	inActor(t, func(ctx actor.Context) { c.closed(ctx, socketEnded{link: link, err: transport.ErrEnded}) })
 	if !slices.Equal(link.timers, []time.Duration{50 * time.Millisecond}) {
 		t.Errorf("timers %v, want 50ms", link.timers)
 	}

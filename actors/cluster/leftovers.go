@@ -15,17 +15,17 @@ import (
 
 // leftovers is the result of the search. err: why it may be incomplete.
 type leftovers struct {
+	messages.MayBeLost
 	clusters []messages.ClusterID
 	err      error
 	tries    int
 }
 
 // seekAgain is the timer of the next search.
-type seekAgain struct{ tries int }
-
-// May arrive after CONTROL has stopped.
-func (leftovers) IgnoreDeadLetterLogging() {}
-func (seekAgain) IgnoreDeadLetterLogging() {}
+type seekAgain struct {
+	messages.MayBeLost
+	tries int
+}
 
 // seekLeftovers searches for leftovers. The answer is the message leftovers.
 func (s *Supervisor) seekLeftovers(ctx actor.Context, tries int) {
@@ -69,6 +69,6 @@ func (s *Supervisor) endLeftovers(ctx actor.Context, m leftovers) {
 	if m.tries == 0 {
 		s.w.Log.Error().Err(m.err).Msg("cannot search for clusters of an earlier run of CONTROL; retrying")
 	}
-	send, next := world.Sender(ctx), seekAgain{m.tries + 1}
+	send, next := world.Sender(ctx), seekAgain{tries: m.tries + 1}
 	s.w.After(plan.SearchAgain(m.tries, s.w.Rand()), func() { send(next) })
 }

@@ -30,35 +30,31 @@ type (
 		err  error
 	}
 	socketFrame struct {
+		messages.MayBeLost
 		link  transport.Link
 		frame []byte
 		bad   error // why it is not a packet
 	}
 	socketEnded struct {
+		messages.MayBeLost
 		link transport.Link
 		err  error
 	}
 	redial struct{ ofRun }
 )
 
-// May arrive after their cluster has stopped.
-func (socketFrame) IgnoreDeadLetterLogging() {}
-func (socketEnded) IgnoreDeadLetterLogging() {}
-
 // ofRun is embedded in messages about one run of a process. It names the run and the actor that the
 // message is for: another actor may have replaced it and taken over the process.
 type ofRun struct {
+	messages.MayBeLost
 	by  *Cluster
 	run messages.Snowflake
 }
 
 func (n ofRun) of() ofRun { return n }
 
-// May arrive after its cluster has stopped.
-func (ofRun) IgnoreDeadLetterLogging() {}
-
 // thisRun returns the name of the present run.
-func (c *Cluster) thisRun() ofRun { return ofRun{c, c.run.Instance} }
+func (c *Cluster) thisRun() ofRun { return ofRun{by: c, run: c.run.Instance} }
 
 // stale reports whether a message is about another run than the present one.
 func (c *Cluster) stale(msg any) bool {

@@ -28,10 +28,10 @@ type rolling struct {
 const rollLimit = 2 * time.Minute
 
 // rollLate reports that a cluster's turn took too long.
-type rollLate struct{ turn int }
-
-// May arrive after CONTROL has stopped.
-func (rollLate) IgnoreDeadLetterLogging() {}
+type rollLate struct {
+	messages.MayBeLost
+	turn int
+}
 
 // startRolling queues every serving cluster.
 func (s *Supervisor) startRolling(ctx actor.Context) {
@@ -69,7 +69,7 @@ func (s *Supervisor) rollOn(ctx actor.Context) {
 			e.ending, e.then = true, startAgain
 			ctx.Send(e.pid, messages.StopRun{})
 		}
-		send, late := world.Sender(ctx), rollLate{s.roll.turn}
+		send, late := world.Sender(ctx), rollLate{turn: s.roll.turn}
 		s.w.After(limit, func() { send(late) })
 		return
 	}

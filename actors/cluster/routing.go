@@ -19,8 +19,8 @@ func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
 		Fleet: router.FleetShape{Shards: c.settings.ShardCount, PerCluster: c.settings.ShardsPerCluster},
 	})
 	router.Share(link, ctx.ActorSystem().Root, c.addresses.Router,
-		func(b []byte, bad error) { send(socketFrame{link, b, bad}) },
-		func(err error) { send(socketEnded{link, err}) })
+		func(b []byte, bad error) { send(socketFrame{link: link, frame: b, bad: bad}) },
+		func(err error) { send(socketEnded{link: link, err: err}) })
 }
 
 // greeted reports to the Router that the instance takes requests.

@@ -34,13 +34,11 @@ type question struct{ about proc.Mark }
 
 // found is the answer.
 type found struct {
+	messages.MayBeLost
 	to      *question
 	process proc.Process
 	err     error
 }
-
-// May arrive after its cluster has stopped.
-func (found) IgnoreDeadLetterLogging() {}
 
 // recall begins the search for a previous process.
 func (c *Cluster) recall(ctx actor.Context) {
@@ -68,7 +66,7 @@ func (c *Cluster) seekNext(ctx actor.Context) {
 func (c *Cluster) find(ctx actor.Context, m proc.Mark) {
 	send, q := world.Sender(ctx), &question{m}
 	c.search.question = q
-	c.cancel = c.W.Find(m, func(p proc.Process, err error) { send(found{q, p, err}) })
+	c.cancel = c.W.Find(m, func(p proc.Process, err error) { send(found{to: q, process: p, err: err}) })
 }
 
 // sought returns the Mark to search for next; the zero Mark: nothing can be left. Where a record

@@ -79,10 +79,7 @@ const (
 )
 
 // outageDue is the timer to check whether an outage lasts.
-type outageDue struct{}
-
-// May arrive after CONTROL has stopped.
-func (outageDue) IgnoreDeadLetterLogging() {}
+type outageDue struct{ messages.MayBeLost }
 
 // restartNow is the timer of a restart.
 type restartNow struct {

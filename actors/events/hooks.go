@@ -46,10 +46,10 @@ type hooks struct {
 }
 
 // hookEnded reports the end of a command.
-type hookEnded struct{ err error }
-
-// May arrive after CONTROL has stopped.
-func (hookEnded) IgnoreDeadLetterLogging() {}
+type hookEnded struct {
+	messages.MayBeLost
+	err error
+}
 
 // Receive handles every message; there is one state.
 func (h *hooks) Receive(ctx actor.Context) {
@@ -85,7 +85,7 @@ func (h *hooks) next(ctx actor.Context) {
 		line := h.waiting.items[0]
 		h.waiting.drop(1)
 		h.running++
-		h.w.Hook(h.options.Command, line, h.options.Timeout, func(err error) { send(hookEnded{err}) })
+		h.w.Hook(h.options.Command, line, h.options.Timeout, func(err error) { send(hookEnded{err: err}) })
 	}
 }
 

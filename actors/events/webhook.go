@@ -50,18 +50,13 @@ type webhook struct {
 type (
 	// posted is the answer to a request.
 	posted struct {
+		messages.MayBeLost
 		answer world.Response
 		err    error
 	}
 	// waited ends a pause.
-	waited struct{}
+	waited struct{ messages.MayBeLost }
 )
-
-// IgnoreDeadLetterLogging marks what outlives its actor as nothing to report.
-func (posted) IgnoreDeadLetterLogging() {}
-
-// IgnoreDeadLetterLogging marks what outlives its actor as nothing to report.
-func (waited) IgnoreDeadLetterLogging() {}
 
 // Receive handles every message; there is one state.
 func (h *webhook) Receive(ctx actor.Context) {
@@ -105,7 +100,7 @@ func (h *webhook) next(ctx actor.Context) {
 	send := world.Sender(ctx)
 	h.w.Fetch(world.Request{
 		Method: "POST", URL: h.options.URL.Reveal(), Header: map[string]string{"Content-Type": "application/json"}, Body: h.body, Timeout: webhookTimeout,
-	}, func(r world.Response, err error) { send(posted{r, err}) })
+	}, func(r world.Response, err error) { send(posted{answer: r, err: err}) })
 }
 
 func (h *webhook) wait(ctx actor.Context, d time.Duration) {

@@ -69,7 +69,7 @@ func (g *Gate) answered(ctx actor.Context, m messages.PermitAnswer) {
 // retryIn defers a request. A request deferred several times is sent once, at the last time set.
 func (g *Gate) retryIn(ctx actor.Context, id string, wait time.Duration) {
 	g.deferred[id] = time.Now().Add(wait)
-	g.After(ctx, wait, retryRequest{id})
+	g.After(ctx, wait, retryRequest{id: id})
 }
 
 // isDue reports whether a request is not deferred.

@@ -52,23 +52,24 @@ const gateFile = "gate.json"
 
 // Messages of the gate to itself.
 type (
-	retryRequest struct{ id string }
+	retryRequest struct {
+		messages.MayBeLost
+		id string
+	}
 	// saveDue is the time to repeat a failed save.
-	saveDue   struct{}
+	saveDue   struct{ messages.MayBeLost }
 	gateSaved struct {
+		messages.MayBeLost
 		permits []*permit
 		share   messages.Share
 		err     error
 	}
 	// permitDue reports that a permit may be used now.
-	permitDue struct{ permit *permit }
+	permitDue struct {
+		messages.MayBeLost
+		permit *permit
+	}
 )
-
-// May arrive after CONTROL has stopped.
-func (retryRequest) IgnoreDeadLetterLogging() {}
-func (saveDue) IgnoreDeadLetterLogging()      {}
-func (gateSaved) IgnoreDeadLetterLogging()    {}
-func (permitDue) IgnoreDeadLetterLogging()    {}
 
 // New returns the props of the Gate.
 func New(w *world.World, addresses world.Addresses, o Options) *actor.Props {

@@ -118,7 +118,7 @@ func (g *Gate) save(ctx actor.Context) {
 	}
 	permits, share, send := g.unsent, g.share, world.Sender(ctx)
 	g.saving, g.stale, g.unsent = true, false, nil
-	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, share, err}) })
+	g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits: permits, share: share, err: err}) })
 }
 
 // saved sends the permits whose bucket is on disk. If the save failed it sends them too: only a
@@ -149,7 +149,7 @@ func (g *Gate) deliver(ctx actor.Context, p *permit) {
 	switch wait := time.Until(p.from); {
 	case g.out[p.ID] != p || p.requester == nil:
 	case wait > 0:
-		g.After(ctx, wait, permitDue{p})
+		g.After(ctx, wait, permitDue{permit: p})
 	default:
 		p.delivered = true
 		ctx.Send(p.requester, p.Permit)

@@ -22,7 +22,7 @@ const (
 func (g *Governor) putOff(ctx actor.Context, a requester, w plan.Want, now time.Time) {
 	// what it needs is lent to machines that are linked, and will not be lent again
 	if out, _ := g.pacer.Out(now); g.budget.Allows(w.Cause, w.Cost(), out) && g.present() {
-		ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
+		ctx.Send(a.machine, deliver{packet: messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(lentWait), Reason: "budget"}})
 		return
 	}
 	g.largest = max(g.largest, w.Cost())
@@ -30,7 +30,7 @@ func (g *Governor) putOff(ctx actor.Context, a requester, w plan.Want, now time.
 		g.impossibleReported = true
 		ctx.Send(g.fleet, raised{messages.IdentifyImpossible{Source: w.Owner, Shard: w.Shard, Cause: w.Cause, Wanted: w.Cost(), Total: g.budget.Total, Reserve: g.budget.Reserve}})
 	}
-	ctx.Send(a.machine, deliver{messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
+	ctx.Send(a.machine, deliver{packet: messages.PermitAnswer{ID: a.id, RetryAfterMS: messages.Millis(min(putOffMax, max(g.budget.Reset.Sub(now), time.Second))), Reason: "budget"}})
 	g.recount(ctx, now)
 }
 

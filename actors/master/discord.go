@@ -23,7 +23,7 @@ func (f *Fleet) ask(ctx actor.Context) {
 	f.cancel = f.W.Fetch(world.Request{
 		Method: "GET", URL: f.options.API + plan.GatewayBotPath, Timeout: 15 * time.Second, Stay: true,
 		Header: map[string]string{"Authorization": "Bot " + f.options.Token.Reveal(), "User-Agent": "DiscordBot (https://github.com/discluster/control, 1)"},
-	}, func(r world.Response, err error) { send(discordAnswered{r, err}) })
+	}, func(r world.Response, err error) { send(discordAnswered{response: r, err: err}) })
 }
 
 // read returns Discord's answer.

@@ -37,6 +37,7 @@ type (
 		greeting transport.Greeting
 	}
 	discordAnswered struct {
+		messages.MayBeLost
 		response world.Response
 		err      error
 	}
@@ -44,17 +45,14 @@ type (
 	Stop struct{}
 )
 
-// May arrive after MASTER has stopped.
-func (discordAnswered) IgnoreDeadLetterLogging() {}
-
 // raised (actors of MASTER → fleet) holds an event to raise.
 type raised struct{ event messages.Event }
 
 // later is a timer that fleet.Fleet set.
-type later struct{ event fleet.Event }
-
-// May arrive after MASTER has stopped.
-func (later) IgnoreDeadLetterLogging() {}
+type later struct {
+	messages.MayBeLost
+	event fleet.Event
+}
 
 // New returns the props of MASTER's root actor. Stop it with Stop.
 func New(w *world.World, o Options) *actor.Props {
@@ -156,14 +154,14 @@ func (f *Fleet) carryOut(ctx actor.Context, effect fleet.Effect) {
 		l.Receive(func([]byte) {}, func(error) {})
 		l.Close(e.Code, e.Reason)
 	case fleet.Close:
-		ctx.Send(f.machines[e.Link], closeWith{e.Code, e.Reason})
+		ctx.Send(f.machines[e.Link], closeWith{code: e.Code, reason: e.Reason})
 	case fleet.End:
 		ctx.Stop(f.machines[e.Link])
 		delete(f.machines, e.Link)
 		delete(f.links, e.Link)
 	case fleet.Greet:
 		e.Initialise.Token, e.Initialise.Now = f.options.Token, new(f.W.AtSteady(time.Now()))
-		ctx.Send(f.machines[e.Link], greet{e.Initialise})
+		ctx.Send(f.machines[e.Link], greet{initialise: e.Initialise})
 	case fleet.Send:
 		ctx.Send(f.sessions, order{f.machines[e.Link], e.Packet, e.Confirms})
 	case fleet.Own:
@@ -175,7 +173,7 @@ func (f *Fleet) carryOut(ctx actor.Context, effect fleet.Effect) {
 	case fleet.AskDiscord:
 		f.ask(ctx)
 	case fleet.After:
-		f.After(ctx, e.For, later{e.Event})
+		f.After(ctx, e.For, later{event: e.Event})
 	case fleet.Raise:
 		f.raise(e.Event)
 	case fleet.Answer:
@@ -219,12 +217,10 @@ func (f *Fleet) raise(e messages.Event) {
 
 // shown (fleet → governor) holds a view without the budget, and its receiver.
 type shown struct {
+	messages.MayBeLost
 	view   messages.FleetView
 	answer func(messages.FleetView)
 }
-
-// May arrive after MASTER has stopped.
-func (shown) IgnoreDeadLetterLogging() {}
 
 // show answers a request for a view. The governor adds the budget.
 func (f *Fleet) show(ctx actor.Context, m messages.GetFleetView) {
@@ -233,7 +229,7 @@ func (f *Fleet) show(ctx actor.Context, m messages.GetFleetView) {
 		m.Answer(view)
 		return
 	}
-	ctx.Send(f.governor, shown{view, m.Answer})
+	ctx.Send(f.governor, shown{view: view, answer: m.Answer})
 }
 
 // show adds the budget to a view and answers the request for it.

@@ -65,6 +65,7 @@ type (
 	// used holds the last uses of a machine's buckets. inherited: it has ranges, slots or permits of an
 	// earlier MASTER.
 	used struct {
+		messages.MayBeLost
 		source    string
 		last      map[int]time.Time
 		most      time.Duration // that a bucket can be kept, where the machine's clock may be wrong
@@ -73,10 +74,16 @@ type (
 		beats     bool // it reports its share by its heartbeats
 	}
 	// left reports the end of a machine's link: its requests are dropped, its permits are not.
-	left struct{ source string }
+	left struct {
+		messages.MayBeLost
+		source string
+	}
 	// watchdog comes every watchdogEvery. A late one proves a suspension; one of another chain is
 	// stale.
-	watchdog struct{ chain int }
+	watchdog struct {
+		messages.MayBeLost
+		chain int
+	}
 )
 
 // A suspended MASTER does not notice closed links. A machine paces itself no sooner than 17 s
@@ -86,13 +93,6 @@ const (
 	watchdogEvery = 5 * time.Second
 	restFor       = 11 * time.Second
 )
-
-// May arrive after MASTER has stopped.
-func (watchdog) IgnoreDeadLetterLogging() {}
-
-// May arrive before the governor exists. The machine reports again.
-func (used) IgnoreDeadLetterLogging() {}
-func (left) IgnoreDeadLetterLogging() {}
 
 // newGovernor returns the governor of a MASTER that began at began.
 func newGovernor(w *world.World, shards, maxConcurrency int, began time.Time, fleet *actor.PID, o Options) *actor.Props {
@@ -184,7 +184,7 @@ func (g *Governor) wake(now time.Time) {
 func (g *Governor) halted(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case permitRequest:
-		ctx.Respond(deliver{messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
+		ctx.Respond(deliver{packet: messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
 	case report:
 		g.reported(m, time.Now())
 	case used:
@@ -247,11 +247,11 @@ func (g *Governor) request(ctx actor.Context, m permitRequest, now time.Time) {
 	}
 	if kept {
 		g.unpacedAt = now
-		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(g.W.AtSteady(now))}})
+		ctx.Respond(deliver{packet: messages.PermitAnswer{ID: r.ID, Granted: true, UseWithinMS: r.HoldMS, Now: new(g.W.AtSteady(now))}})
 		return
 	}
 	if _, waits := g.requesters[w.ID]; !waits && len(g.requesters) == requestsMax {
-		ctx.Respond(deliver{messages.PermitAnswer{ID: r.ID, RetryAfterMS: messages.Millis(putOffMax), Reason: fmt.Sprintf("%d requests wait already, which is the limit", requestsMax)}})
+		ctx.Respond(deliver{packet: messages.PermitAnswer{ID: r.ID, RetryAfterMS: messages.Millis(putOffMax), Reason: fmt.Sprintf("%d requests wait already, which is the limit", requestsMax)}})
 		return
 	}
 	g.doubt(w.Cause, now)
@@ -338,7 +338,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 			}
 			out++
 			g.spend(grant.Want)
-			ctx.Send(a.machine, deliver{g.answer(a.id, grant, now)})
+			ctx.Send(a.machine, deliver{packet: g.answer(a.id, grant, now)})
 		}
 		g.reportLow(ctx, now)
 		if !again {

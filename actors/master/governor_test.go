@@ -55,7 +55,7 @@ func grants(s *sim.Solo) (line string) {
 func TestGovernorIsHalted(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		s.Tell(wants("a", "a1"), wants("b", "b1"), wants("c", "c1"), fleet.Halt{})
-		s.Tell(wants("d", "d1"), left{"b"})
+		s.Tell(wants("d", "d1"), left{source: "b"})
 		s.Pass(time.Minute)
 		if got, want := grants(s), "a1 after 0s "; got != want {
 			t.Errorf("granted %s while halted, want %s", got, want)
@@ -170,7 +170,7 @@ func TestGovernorAsksFirst(t *testing.T) {
 // A parted machine's requests are dropped: another machine gets the next permit.
 func TestGovernorForgetsWhoParted(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
-		s.Tell(wants("a", "a1"), wants("a", "a2"), wants("b", "b1"), left{"a"})
+		s.Tell(wants("a", "a1"), wants("a", "a2"), wants("b", "b1"), left{source: "a"})
 		s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
 		s.Pass(10 * time.Second)
 		if got, want := grants(s), "a1 after 0s b1 after 5.1s "; got != want {
@@ -220,11 +220,11 @@ func TestGovernorForgets(t *testing.T) {
 		g.requesters[source+"/1"] = requester{source: source, id: "1"}
 		g.pacer.Ask(plan.Want{ID: source + "/1", Owner: source})
 	}
-	g.left(left{"a"})
+	g.left(left{source: "a"})
 	if _, waits := g.requesters["a/b/1"]; !waits || len(g.requesters) != 1 || len(g.pacer.Waiting()) != 1 {
 		t.Errorf("%d ask and %d wait once a parted, want a/b alone", len(g.requesters), len(g.pacer.Waiting()))
 	}
-	g.left(left{"a/b"})
+	g.left(left{source: "a/b"})
 	now := time.Now()
 	for i := range 100 {
 		id := fmt.Sprint(i)

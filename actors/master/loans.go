@@ -40,21 +40,23 @@ type loan struct {
 type (
 	// hasLeft (machine → governor) reports the rest of a machine's share and its number of shards.
 	hasLeft struct {
+		messages.MayBeLost
 		source  string
 		machine *actor.PID
 		share   messages.Share
 		shards  int
 	}
 	// hasNone (machine → governor) reports that a machine takes no share.
-	hasNone struct{ source string }
+	hasNone struct {
+		messages.MayBeLost
+		source string
+	}
 	// lent (governor → machine) holds its new share.
-	lent struct{ share messages.Share }
+	lent struct {
+		messages.MayBeLost
+		share messages.Share
+	}
 )
-
-// May arrive before the governor exists, or after the machine has left.
-func (hasLeft) IgnoreDeadLetterLogging() {}
-func (hasNone) IgnoreDeadLetterLogging() {}
-func (lent) IgnoreDeadLetterLogging()    {}
 
 const (
 	// lentFor is the time for which a machine that is away counts as having its share: Discord's day.
@@ -95,7 +97,7 @@ func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 	g.last++
 	s.ID = g.last
 	l.Loan = l.Lend(s)
-	ctx.Send(m.machine, lent{s})
+	ctx.Send(m.machine, lent{share: s})
 }
 
 // meet records that a machine has something of an earlier run, which may have lent it a share.

@@ -28,12 +28,12 @@ func TestWithheld(t *testing.T) {
 		want   int
 	}{
 		"every machine is here":              {[]any{beat("a", messages.Share{}), beat("b", messages.Share{}), fleet.Keep{}}, 0},
-		"one that has a share":               {[]any{beat("a", messages.Share{}), beat("b", messages.Share{}), left{"b"}, fleet.Keep{Slots: some}}, total / 4},
-		"one that has none":                  {[]any{beat("a", messages.Share{}), left{"b"}, fleet.Keep{Slots: some}}, 0},
-		"all":                                {[]any{beat("a", messages.Share{}), beat("b", messages.Share{}), left{"a"}, left{"b"}, fleet.Keep{Slots: []messages.Place{}}}, total / 2},
+		"one that has a share":               {[]any{beat("a", messages.Share{}), beat("b", messages.Share{}), left{source: "b"}, fleet.Keep{Slots: some}}, total / 4},
+		"one that has none":                  {[]any{beat("a", messages.Share{}), left{source: "b"}, fleet.Keep{Slots: some}}, 0},
+		"all":                                {[]any{beat("a", messages.Share{}), beat("b", messages.Share{}), left{source: "a"}, left{source: "b"}, fleet.Keep{Slots: []messages.Place{}}}, total / 2},
 		"one not met, and as much as may be": {[]any{inherits("a"), beat("a", messages.Share{}), fleet.Keep{Slots: some, Unmet: true}}, total/2 - total/4},
 		"one not met, which has 100 at most": {[]any{inherits("a"), beat("a", before(7, 200, 100)), fleet.Keep{Slots: some, Unmet: true}}, 100},
-		"every one was met, and one is lost": {[]any{inherits("a"), beat("a", before(7, 200, 100)), inherits("b"), beat("b", before(8, 100, 200)), left{"b"}, fleet.Keep{Slots: some}}, total / 4},
+		"every one was met, and one is lost": {[]any{inherits("a"), beat("a", before(7, 200, 100)), inherits("b"), beat("b", before(8, 100, 200)), left{source: "b"}, fleet.Keep{Slots: some}}, total / 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			governorAlone(t, func(s *sim.Solo) {

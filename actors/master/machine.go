@@ -49,30 +49,35 @@ const deadAfter = 15 * time.Second
 
 // Messages from a machine's link.
 type (
-	frameCame struct{ frame []byte }
-	linkEnded struct{ err error }
+	frameCame struct {
+		messages.MayBeLost
+		frame []byte
+	}
+	linkEnded struct {
+		messages.MayBeLost
+		err error
+	}
 )
-
-func (frameCame) IgnoreDeadLetterLogging() {}
-func (linkEnded) IgnoreDeadLetterLogging() {}
 
 // Messages from MASTER's other actors.
 type (
 	// greet holds the fleet's settings for the CONTROL.
-	greet struct{ initialise messages.Initialise }
+	greet struct {
+		messages.MayBeLost
+		initialise messages.Initialise
+	}
 	// deliver holds a packet for the CONTROL.
-	deliver struct{ packet messages.FromMaster }
+	deliver struct {
+		messages.MayBeLost
+		packet messages.FromMaster
+	}
 	// closeWith ends the link with a code.
 	closeWith struct {
+		messages.MayBeLost
 		code   int
 		reason string
 	}
 )
-
-// May arrive after the link has ended.
-func (greet) IgnoreDeadLetterLogging()     {}
-func (deliver) IgnoreDeadLetterLogging()   {}
-func (closeWith) IgnoreDeadLetterLogging() {}
 
 func newMachine(w *world.World, name, source string, number int, link transport.Link, a addresses, interval time.Duration) *actor.Props {
 	return w.Spawn(name, func() actor.Actor {
@@ -87,7 +92,7 @@ func (m *Machine) greeting(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		send := world.Sender(ctx)
-		m.link.Receive(func(b []byte) { send(frameCame{bytes.Clone(b)}) }, func(err error) { send(linkEnded{err}) })
+		m.link.Receive(func(b []byte) { send(frameCame{frame: bytes.Clone(b)}) }, func(err error) { send(linkEnded{err: err}) })
 	case greet:
 		m.sendSettings(msg.initialise)
 		m.Enter("linked", m.linked)
@@ -152,7 +157,7 @@ func (m *Machine) always(ctx actor.Context) {
 // gone reports the end of the link to the fleet, once; the fleet then ends this actor.
 func (m *Machine) gone(ctx actor.Context, err error) {
 	m.Enter("over", m.terminal)
-	ctx.Send(m.governor, left{m.source})
+	ctx.Send(m.governor, left{source: m.source})
 	p := fleet.Parted{Source: m.source, Link: m.number, Err: err.Error()}
 	var closed *transport.CloseError
 	if errors.As(err, &closed) {
@@ -182,9 +187,9 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		m.alive(ctx)
 		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place, Share: m.share})
 		if p.Share != nil {
-			ctx.Send(m.governor, hasLeft{m.source, ctx.Self(), *p.Share, shardsOf(p.Ranges)})
+			ctx.Send(m.governor, hasLeft{source: m.source, machine: ctx.Self(), share: *p.Share, shards: shardsOf(p.Ranges)})
 		} else {
-			ctx.Send(m.governor, hasNone{m.source})
+			ctx.Send(m.governor, hasNone{source: m.source})
 		}
 		if c := (fleet.Counted{Source: m.source, Link: m.number, Clusters: p.Clusters, Ready: p.ShardsReady}); c != m.counted {
 			m.counted = c
@@ -220,10 +225,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 var framesPerMachine = plan.Share{Burst: 20_000, PerSecond: 5_000}
 
 // readOnDue is the timer of readOn.
-type readOnDue struct{}
-
-// May arrive after the link has ended.
-func (readOnDue) IgnoreDeadLetterLogging() {}
+type readOnDue struct{ messages.MayBeLost }
 
 // readOn lets the link deliver the next frame, at once or when the share allows it.
 func (m *Machine) readOn(ctx actor.Context) {

@@ -83,7 +83,7 @@ func (s *Sessions) keeping(ctx actor.Context) {
 			c.Sessions = s.in(*c.Range)
 			m.packet = c
 		}
-		ctx.Send(m.machine, deliver{m.packet})
+		ctx.Send(m.machine, deliver{packet: m.packet})
 	default:
 		s.Unexpected(ctx)
 	}

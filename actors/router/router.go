@@ -82,15 +82,21 @@ const (
 // Messages of a Cluster about its link, and the operations that come by it. Each names its link.
 type (
 	ConnOpened struct { // before any frame of it
+		messages.MayBeLost
 		Conn  Conn
 		Fleet FleetShape
 	}
 	ConnGreeted struct { // it answered HELLO: no request may reach a bot before (PROTOCOL A1)
+		messages.MayBeLost
 		Link  transport.Link
 		Stock bool
 	}
-	ConnEnded struct{ link transport.Link }
-	Routed    struct {
+	ConnEnded struct {
+		messages.MayBeLost
+		link transport.Link
+	}
+	Routed struct {
+		messages.MayBeLost
 		Link     transport.Link
 		Parcel   codec.Parcel
 		Envelope actor.MessageEnvelope // of this message: protoactor would allocate one
@@ -103,12 +109,6 @@ var SpareRouted = sync.Pool{New: func() any {
 	m.Envelope.Message = m
 	return m
 }}
-
-// May arrive after CONTROL has stopped.
-func (ConnOpened) IgnoreDeadLetterLogging()  {}
-func (ConnGreeted) IgnoreDeadLetterLogging() {}
-func (ConnEnded) IgnoreDeadLetterLogging()   {}
-func (*Routed) IgnoreDeadLetterLogging()     {}
 
 // New returns the props of the Router; pid is CONTROL's own, the worker field of its snowflakes.
 func New(w *world.World, addresses world.Addresses, o Options, pid int) *actor.Props {

@@ -111,7 +111,7 @@ func (b *switchboard) settle() {
 	m.Link = w
 	_, _ = m.Parcel.Read([]byte(`{"type":"__DDOO__.MESSAGE","data":{"op":0,"t":"RESTRUCTURING","d":{"event_id":"settle"}}}`))
 	b.root.Send(b.router, m)
-	b.root.Send(b.router, ConnEnded{w})
+	b.root.Send(b.router, ConnEnded{link: w})
 	<-done
 }
 

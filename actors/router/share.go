@@ -24,7 +24,7 @@ func Share(link transport.Link, root *actor.RootContext, to *actor.PID, other fu
 			root.Send(to, &m.Envelope)
 		},
 		func(err error) {
-			root.Send(to, ConnEnded{link})
+			root.Send(to, ConnEnded{link: link})
 			ended(err)
 		})
 }

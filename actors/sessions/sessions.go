@@ -58,21 +58,21 @@ const (
 
 // Messages of the book to itself.
 type (
-	writeDue  struct{ cluster messages.ClusterID }
+	writeDue struct {
+		messages.MayBeLost
+		cluster messages.ClusterID
+	}
 	pageSaved struct {
+		messages.MayBeLost
 		cluster messages.ClusterID
 		err     error
 	}
 	readySaved struct {
+		messages.MayBeLost
 		cluster messages.ClusterID
 		err     error
 	}
 )
-
-// May arrive after CONTROL has stopped.
-func (writeDue) IgnoreDeadLetterLogging()   {}
-func (pageSaved) IgnoreDeadLetterLogging()  {}
-func (readySaved) IgnoreDeadLetterLogging() {}
 
 func pageName(id messages.ClusterID) string  { return fmt.Sprintf("sessions-%d.json", id) }
 func readyName(id messages.ClusterID) string { return fmt.Sprintf("ready-%d.json", id) }
@@ -189,7 +189,7 @@ func (b *Book) keep(ctx actor.Context, m messages.KeepSessions) {
 		b.write(ctx, m.Cluster)
 	case !p.waits:
 		p.waits = true
-		b.After(ctx, writeEvery, writeDue{m.Cluster})
+		b.After(ctx, writeEvery, writeDue{cluster: m.Cluster})
 	}
 }
 
@@ -272,7 +272,7 @@ func (b *Book) write(ctx actor.Context, id messages.ClusterID) {
 	}
 	p.saving = true
 	send := world.Sender(ctx)
-	b.W.Save(pageName(id), world.Encode(file), func(err error) { send(pageSaved{id, err}) })
+	b.W.Save(pageName(id), world.Encode(file), func(err error) { send(pageSaved{cluster: id, err: err}) })
 }
 
 // writeReady saves the data of READY.
@@ -282,7 +282,7 @@ func (b *Book) writeReady(ctx actor.Context, id messages.ClusterID) {
 		ready = append(ready, k.Session)
 	}
 	send := world.Sender(ctx)
-	b.W.Save(readyName(id), world.Encode(ready), func(err error) { send(readySaved{id, err}) })
+	b.W.Save(readyName(id), world.Encode(ready), func(err error) { send(readySaved{cluster: id, err: err}) })
 }
 
 // snapshot sends the sessions to the actor that asked.

@@ -27,10 +27,10 @@ const (
 )
 
 // reportDue is the timer of the next report.
-type reportDue struct{ chain int }
-
-// May arrive after CONTROL has stopped.
-func (reportDue) IgnoreDeadLetterLogging() {}
+type reportDue struct {
+	messages.MayBeLost
+	chain int
+}
 
 // reportAll reports every session that can be resumed to a MASTER that has just connected. With on
 // false it ends the reports.
@@ -56,7 +56,7 @@ func young(k plan.Kept) bool { return k.Since.IsZero() || time.Since(k.Since) < 
 
 func (b *Book) scheduleReport(ctx actor.Context) {
 	b.chain++
-	b.After(ctx, reportEvery, reportDue{b.chain})
+	b.After(ctx, reportEvery, reportDue{chain: b.chain})
 }
 
 // report passes on what a process reported: at once if a session began or ended, with the next

@@ -52,10 +52,10 @@ type status struct {
 }
 
 // snapshotDue is the end of the time for the answers.
-type snapshotDue struct{ request int }
-
-// May arrive after CONTROL has stopped.
-func (snapshotDue) IgnoreDeadLetterLogging() {}
+type snapshotDue struct {
+	messages.MayBeLost
+	request int
+}
 
 // Receive handles every message; there is one state.
 func (s *status) Receive(ctx actor.Context) {
@@ -102,7 +102,7 @@ func (s *status) requestSnapshots(ctx actor.Context) {
 	s.request++
 	ctx.Request(s.addresses.Clusters, messages.GetSnapshot{})
 	ctx.Request(s.addresses.Sessions, messages.GetSnapshot{})
-	send, done := world.Sender(ctx), snapshotDue{s.request}
+	send, done := world.Sender(ctx), snapshotDue{request: s.request}
 	s.w.After(snapshotTakes, func() { send(done) })
 }
 

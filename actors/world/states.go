@@ -6,6 +6,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/rs/zerolog"
+
+	"github.com/discluster/control/messages"
 )
 
 // States is an actor's state machine: one method for each state, one way to change it, one timeout
@@ -24,12 +26,10 @@ type timer struct{ cancel func() }
 // Timeout arrives when the time set by In is over, unless another one was set or the state was
 // left.
 type Timeout struct {
+	messages.MayBeLost
 	Due time.Time
 	set *timer
 }
-
-// IgnoreDeadLetterLogging: a timer may fire after its actor has stopped.
-func (Timeout) IgnoreDeadLetterLogging() {}
 
 // Begin sets the state in which Started arrives.
 func (s *States) Begin(w *World, log zerolog.Logger, name string, receive actor.ReceiveFunc) {

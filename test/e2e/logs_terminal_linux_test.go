@@ -47,6 +47,7 @@ func TestOutputOnATerminal(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill() }()
 	var shown text
 	go io.Copy(&shown, person) // until the program ends
+
 	for want, times := range map[string]int{"0 | bot ": 1, "1 | bot ": 1, "cluster.ready": 2} { // ready: a bot that takes SIGTERM
 		eventually(t, want, func() bool { return strings.Count(shown.String(), want) >= times })
 	}

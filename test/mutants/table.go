@@ -105,7 +105,7 @@ var table = []byHand{
 	},
 	{
 		name: "sends a permit before its bucket is on disk", file: "actors/gate/permits.go", in: "Gate.save",
-		from: "g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits, share, err}) })",
-		to:   "send(gateSaved{permits, share, nil}); g.W.Save(gateFile, data, func(error) {})", breaks: "the next run breaks no limit of this one",
+		from: "g.W.Save(gateFile, data, func(err error) { send(gateSaved{permits: permits, share: share, err: err}) })",
+		to:   "send(gateSaved{permits: permits, share: share}); g.W.Save(gateFile, data, func(error) {})", breaks: "the next run breaks no limit of this one",
 	},
 }

@@ -17,7 +17,7 @@ import (
 func typeOf(msg any) string {
 	v := reflect.ValueOf(msg)
 	if v.Type().String() == "actors.linkTimer" {
-		v = v.Field(0).Elem()
+		v = v.FieldByName("event").Elem()
 	}
 	return v.Type().String()
 }
