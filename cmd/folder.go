@@ -36,11 +36,11 @@ type change struct {
 
 // Limits of a folder.
 const (
-	folderQueue = 256
+	folderQueue = 4096 // changes: some of every cluster of a large machine at once
 	fileMax     = 64 << 20
 )
 
-var errDiskBehind = errors.New("disk is too slow: 256 writes are waiting")
+var errDiskBehind = fmt.Errorf("disk is too slow: %d writes are waiting", folderQueue)
 
 // lockFile is in the same folder, but is not one of its files.
 const lockFile = "lock"
