@@ -61,7 +61,8 @@ func asking(asker, n int, targets ...int) func(*stage) figures {
 }
 
 // BenchmarkRequests measures requests of one cluster: to CONTROL, which answers by itself; to
-// another cluster; and to eight. The floor of the third is the obvious implementation.
+// another cluster; and to eight. The floor of the third is the obvious implementation, beside it are
+// the managers of node bots.
 func BenchmarkRequests(b *testing.B) {
 	raw, sdk := onControl(b, "bare", clusters), onControl(b, "sdk", clusters)
 	b.Run("to-control", func(b *testing.B) {
@@ -77,8 +78,14 @@ func BenchmarkRequests(b *testing.B) {
 	b.Run("to-eight", func(b *testing.B) {
 		const n = 300
 		eight := []int{0, 1, 2, 3, 4, 5, 6, 7}
-		turns(b, n, &rival{name: "naive", stage: onFloor(b, "naive", clusters), run: asking(8, n, eight...)},
-			&rival{name: "router", stage: raw, run: asking(8, n, eight...)}, &rival{name: "sdk", stage: sdk, run: asking(8, n, eight...)})
+		rivals := []*rival{{name: "naive", stage: onFloor(b, "naive", clusters), run: asking(8, n, eight...)},
+			{name: "router", stage: raw, run: asking(8, n, eight...)}, {name: "sdk", stage: sdk, run: asking(8, n, eight...)}}
+		for _, name := range []string{"discordjs", "hybrid"} {
+			if s := onManager(b, name); s != nil {
+				rivals = append(rivals, &rival{name: name, stage: s, run: asking(0, n)})
+			}
+		}
+		turns(b, n, rivals...)
 	})
 }
 
