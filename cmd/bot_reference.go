@@ -107,11 +107,11 @@ func (r *reference) findGateway(ctx context.Context) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.gateway == "" {
-		g, err := client.GatewayBot(ctx, r.api, r.c.Token())
+		url, err := client.GatewayURL(ctx, r.api, r.c.Token())
 		if err != nil {
 			return "", err
 		}
-		r.gateway = g.URL
+		r.gateway = url
 	}
 	return r.gateway, nil
 }

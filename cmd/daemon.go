@@ -253,7 +253,7 @@ func controlOptions(c *config.Config, logs string, behaviours []world.Behaviour)
 			Command: c.Cluster.Command, Runner: runner, Dir: c.Cluster.Dir, BaseEnv: withoutSystemd(os.Environ()), ExtraEnv: env,
 			ShardsPerCluster: c.Cluster.ShardsPerCluster, Sockets: cmp.Or(c.Cluster.SocketPrefix, c.Sockets.Dir+"/"), Logs: logs, Owner: ownerName(c),
 			Folders:  botFolders(c, protocol, logs),
-			Protocol: protocol, Ready: cluster.ReadyRule(ready), Probe: c.Cluster.Probe,
+			Protocol: protocol, Ready: ready, Probe: c.Cluster.Probe,
 			HelloTimeout: c.Cluster.HelloTimeout, ReadyTimeout: c.Cluster.ReadyTimeout, Heartbeat: c.Cluster.HeartbeatInterval,
 			StopGrace: c.Cluster.StopGrace, KillGrace: c.Cluster.KillGrace,
 			TokenByHello: c.Cluster.Token == config.TokenByHello, OnLost: c.Cluster.OnLost, LostAfter: c.Cluster.LostAfter,

@@ -169,12 +169,12 @@ var samples = map[string]struct {
 func TestOtherKindsOfBots(t *testing.T) {
 	for _, tc := range []struct {
 		yaml string
-		want Ready
+		want messages.ReadyRule
 	}{
-		{"protocol: env", Ready{After: 30 * time.Second}},
-		{"protocol: env, ready: after 1m", Ready{After: time.Minute}},
-		{"protocol: env, ready: 'http://127.0.0.1:{9000+cluster}/ready'", Ready{URL: "http://127.0.0.1:{9000+cluster}/ready"}},
-		{`protocol: env, ready: 'log "^Logged in as .+#\\d"'`, Ready{Log: regexp.MustCompile(`^Logged in as .+#\d`)}},
+		{"protocol: env", messages.ReadyRule{After: 30 * time.Second}},
+		{"protocol: env, ready: after 1m", messages.ReadyRule{After: time.Minute}},
+		{"protocol: env, ready: 'http://127.0.0.1:{9000+cluster}/ready'", messages.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/ready"}},
+		{`protocol: env, ready: 'log "^Logged in as .+#\\d"'`, messages.ReadyRule{Log: regexp.MustCompile(`^Logged in as .+#\d`)}},
 	} {
 		c, err := parse(t, "cluster: {"+tc.yaml+"}", nil)
 		if err != nil {

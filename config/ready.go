@@ -12,41 +12,34 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Ready is the value of cluster.ready; one of the three is set.
-type Ready struct {
-	After time.Duration
-	URL   string
-	Log   *regexp.Regexp
-}
-
 // patternMax limits the pattern of a log rule, in bytes.
 const patternMax = 1024
 
 // ReadyRule reads cluster.ready: after 30s, http://127.0.0.1:{9000+cluster}/ready, or log "regular
 // expression".
-func (c *Cluster) ReadyRule() (Ready, error) {
+func (c *Cluster) ReadyRule() (rule messages.ReadyRule, err error) {
 	word, rest, _ := strings.Cut(c.Ready, " ")
 	switch {
 	case word == "after":
 		d, err := time.ParseDuration(rest)
 		if err != nil || d < time.Second || d > waitMax {
-			return Ready{}, fmt.Errorf("want after and a duration from %s to %s, such as after 30s", time.Second, waitMax)
+			return rule, fmt.Errorf("want after and a duration from %s to %s, such as after 30s", time.Second, waitMax)
 		}
-		return Ready{After: d}, nil
+		return messages.ReadyRule{After: d}, nil
 	case word == "log":
 		text, err := strconv.Unquote(rest)
 		if err != nil || text == "" || len(text) > patternMax {
-			return Ready{}, fmt.Errorf("want log and a regular expression in double quotes, at most %d bytes", patternMax)
+			return rule, fmt.Errorf("want log and a regular expression in double quotes, at most %d bytes", patternMax)
 		}
 		line, err := regexp.Compile(text)
 		if err != nil {
-			return Ready{}, err
+			return rule, err
 		}
-		return Ready{Log: line}, nil
+		return messages.ReadyRule{Log: line}, nil
 	case goodBotURL(c.Ready):
-		return Ready{URL: c.Ready}, nil
+		return messages.ReadyRule{URL: c.Ready}, nil
 	default:
-		return Ready{}, errors.New(`want after 30s, log "regular expression", or an http:// address of the bot`)
+		return rule, errors.New(`want after 30s, log "regular expression", or an http:// address of the bot`)
 	}
 }
 

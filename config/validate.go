@@ -19,27 +19,17 @@ import (
 )
 
 const (
-	// socketMax is the maximum path of a unix socket, in bytes: sun_path holds 108 with its final
-	// zero.
-	socketMax = 107
 	// snowflakeLen is the maximum snowflake, which is a socket's name: 128 bits in decimal
 	// (PROTOCOL A5).
 	snowflakeLen = 39
 	// beatMin is the minimum interval of a heartbeat: shorter ones would make the beats of a large
 	// fleet its main load.
 	beatMin = 100 * time.Millisecond
-	// beatForgiven is added by MASTER to the interval before a silent CONTROL counts as dead;
-	// offered is the assumed lifetime of Discord's sessions (PROTOCOL B1, B5).
-	beatForgiven = 15 * time.Second
-	offered      = 60 * time.Second
 	// waitMax limits the durations that no other limit holds for: what takes longer is a mistake, and
 	// would look like a hang. MASTER and SDK bots take no longer interval of heartbeats, either.
 	waitMax = time.Hour
 	// marginMax limits what goes into the pace of identifies: a start of n shards waits n times.
 	marginMax = time.Minute
-	// leaseMargin is the time that the end of a lease may take: a second for handlers, and the kill
-	// of a process that does not obey (MASTER assumes the same).
-	leaseMargin = 5 * time.Second
 	// weightMax limits a machine's weight.
 	weightMax = 1000
 	// logMin is the minimum size of a log: less would not hold the last lines of a bot that died.
@@ -215,7 +205,7 @@ func (v *validation) protocol() {
 	v.want(is == messages.ProtocolSDK || c.Token == TokenByEnv, "cluster.token", "only for cluster.protocol: sdk; this kind of bot reads DISCORD_TOKEN: want env")
 	if is == messages.ProtocolDiscordoo {
 		n := len(c.SocketPrefix) + snowflakeLen
-		v.want(filepath.IsAbs(c.SocketPrefix) && n <= socketMax, "cluster.socket_prefix", "want a path from the root of at most %d bytes", socketMax-snowflakeLen)
+		v.want(filepath.IsAbs(c.SocketPrefix) && n <= messages.SocketMax, "cluster.socket_prefix", "want a path from the root of at most %d bytes", messages.SocketMax-snowflakeLen)
 	}
 	if is == messages.ProtocolEnv {
 		rule, err := c.ReadyRule()
@@ -241,9 +231,9 @@ func (v *validation) durations() {
 		{"identify.permit_ttl", beatMin, marginMax},
 		{"hooks.timeout", beatMin, waitMax},
 		{"fleet.wait", 0, waitMax},
-		{"fleet.grace", time.Second, offered},
-		{"fleet.lease", 0, offered},
-		{"fleet.heartbeat_interval", beatMin, offered},
+		{"fleet.grace", time.Second, messages.OfferedFor},
+		{"fleet.lease", 0, messages.OfferedFor},
+		{"fleet.heartbeat_interval", beatMin, messages.OfferedFor},
 	} {
 		d := time.Duration(v.fields[rule.key].value.Int())
 		v.want(rule.least <= d && d <= rule.most, rule.key, "want %s to %s", rule.least, rule.most)
@@ -257,9 +247,9 @@ func (v *validation) stateDir() {
 func (v *validation) folders() {
 	v.stateDir()
 	sockets := v.c.Sockets.Dir
-	if n := len(sockets) + len("/") + snowflakeLen; n > socketMax {
+	if n := len(sockets) + len("/") + snowflakeLen; n > messages.SocketMax {
 		v.want(false, "sockets.dir", "too long: with a socket's name of %d it makes %d bytes, the limit is %d; want at most %d",
-			snowflakeLen, n, socketMax, socketMax-snowflakeLen-len("/"))
+			snowflakeLen, n, messages.SocketMax, messages.SocketMax-snowflakeLen-len("/"))
 	}
 }
 
@@ -277,11 +267,11 @@ func (v *validation) fleet() {
 		beats := v.c.Cluster.HeartbeatInterval
 		v.want(f.Lease >= 2*(f.HeartbeatInterval+beats), "fleet.lease",
 			"it is renewed by heartbeats, MASTER's and then the bot's, and one of each may be late: want at least twice fleet.heartbeat_interval %s and cluster.heartbeat_interval %s", f.HeartbeatInterval, beats)
-		v.want(f.Lease+leaseMargin <= f.Grace, "fleet.lease", "a machine must have stopped before its shards are reassigned: want at most fleet.grace %s less %s", f.Grace, leaseMargin)
+		v.want(f.Lease+messages.LeaseMargin <= f.Grace, "fleet.lease", "a machine must have stopped before its shards are reassigned: want at most fleet.grace %s less %s", f.Grace, messages.LeaseMargin)
 	}
-	v.want(f.HeartbeatInterval+beatForgiven+f.Grace < offered, "fleet.grace",
+	v.want(f.HeartbeatInterval+messages.DeadAfter+f.Grace < messages.OfferedFor, "fleet.grace",
 		"a dead machine's sessions would be lost: fleet.heartbeat_interval %s + %s + fleet.grace %s = %s, want less than their lifetime of %s",
-		f.HeartbeatInterval, beatForgiven, f.Grace, f.HeartbeatInterval+beatForgiven+f.Grace, offered)
+		f.HeartbeatInterval, messages.DeadAfter, f.Grace, f.HeartbeatInterval+messages.DeadAfter+f.Grace, messages.OfferedFor)
 }
 
 // hostForm matches a name or an IP address as a request names it, without a port.

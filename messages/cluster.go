@@ -1,6 +1,10 @@
 package messages
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"regexp"
+	"time"
+)
 
 // IPCOp is the opcode of a packet between CONTROL and a cluster process: Discordoo's numbering
 // since v0.11, and our 7 (PROTOCOL A1, B2).
@@ -73,6 +77,13 @@ const (
 	// none: the bot gets its shards by environment, and a rule decides whether it is ready
 	ProtocolEnv Protocol = "env"
 )
+
+// ReadyRule sets when a bot with ProtocolEnv is ready. One of the three is set.
+type ReadyRule struct {
+	After time.Duration  // after its start, and not before its last identify: readiness is then assumed
+	URL   string         // once it answers with 2xx; ClusterID.In puts the cluster's id in
+	Log   *regexp.Regexp // once a line of its output matches
+}
 
 // ProtocolVersion is ours, in Hello and Identify; a peer without it is a stock Discordoo.
 const ProtocolVersion = 1

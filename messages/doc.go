@@ -6,7 +6,8 @@
 //	session.go      what a shard needs to RESUME elsewhere
 //	master.go       CONTROL ⇄ MASTER: packets of the websocket (PROTOCOL A6, B1)
 //	cluster.go      CONTROL ⇄ cluster process: packets of the unix socket (PROTOCOL A1–A4, B2)
-//	env.go          the variables of a bot's environment that only CONTROL sets
+//	env.go          the variables of a bot's environment that only CONTROL sets; the limit of a
+//	                socket's path
 //	fleet.go        actor ⇄ actor inside CONTROL, and the commands of an operator's behaviour
 //	view.go         snapshots of a machine and orders to it: status actor ⇄ admin API
 //	fleet_view.go   snapshots of the fleet: MASTER ⇄ admin API

@@ -1,5 +1,11 @@
 package messages
 
+import "syscall"
+
+// SocketMax is the maximum path of a unix socket in bytes: 107 on Linux, 103 on darwin. The
+// kernel's field ends with a zero byte.
+const SocketMax = len(syscall.RawSockaddrUnix{}.Path) - 1
+
 // ReservedEnv names the variables of a bot's environment that are CONTROL's own (PROTOCOL B4): no
 // operator sets them, and none of CONTROL's own environment is passed on. Some are never set:
 // SHARDING_MANAGER would switch discord.js to another channel, and NODE_… name a channel between

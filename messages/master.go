@@ -1,6 +1,18 @@
 package messages
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
+
+// Clocks of the MASTER link (PROTOCOL B1).
+const (
+	// DeadAfter is the time beyond its heartbeat interval for which a CONTROL may be silent.
+	DeadAfter = 15 * time.Second
+	// LeaseMargin is the time the end of a lease may take: a second for the bots' handlers, and the
+	// death of a process that does not obey.
+	LeaseMargin = 5 * time.Second
+)
 
 // MasterOp is the opcode of a packet of the MASTER link, its "o" key. 0–8 are upstream's
 // (discluster/master src/constants.ts), 9–11 ours (PROTOCOL B1).
@@ -174,11 +186,12 @@ type PermitAnswer struct {
 // Info (op 0, CONTROL → MASTER) describes this machine and what it serves; sent after every
 // Initialise and at every change of a range (PROTOCOL B1).
 type Info struct {
-	Hostname    string  `json:"hostname"`
-	Version     string  `json:"version"`
-	CPUs        int     `json:"cpus"`
-	MemoryBytes int64   `json:"memory_bytes"`
-	Load1       float64 `json:"load1"`
+	Hostname    string `json:"hostname"`
+	Version     string `json:"version"`
+	CPUs        int    `json:"cpus"`
+	MemoryBytes int64  `json:"memory_bytes"`
+	// 0: CONTROL does not measure its load, and MASTER does not read it
+	Load1 float64 `json:"load1"`
 	// how much to carry against other machines, set by its operator; 0: by CPUs and memory
 	Weight           float64 `json:"weight,omitempty"`
 	Epoch            int64   `json:"epoch"`

@@ -1,5 +1,7 @@
 package messages
 
+import "time"
+
 // Session holds all that a shard needs to RESUME in another process (Discord docs, Gateway:
 // Resuming; PROTOCOL B1 op 11).
 type Session struct {
@@ -17,3 +19,7 @@ type Session struct {
 	ApplicationID string   `json:"application_id,omitempty"`
 	Guilds        []string `json:"guilds,omitempty"`
 }
+
+// OfferedFor limits the age of a session without an owner that is worth a RESUME: Discord keeps it
+// "a few minutes", one report gives 90 s, so 60 s are planned for (PROTOCOL B5).
+const OfferedFor = 60 * time.Second

@@ -16,13 +16,6 @@ import (
 // by a rule, and is alive while its process runs and, if there is a probe, while it answers the
 // probe.
 
-// ReadyRule sets when such a bot is ready. One of the three is set.
-type ReadyRule struct {
-	After time.Duration  // after its start, and not before its last identify: readiness is then assumed
-	URL   string         // once it answers with 2xx; ClusterID.In puts the cluster's id in
-	Log   *regexp.Regexp // once a line of its output matches
-}
-
 // askEvery is the pause between two requests to a URL of the bot.
 const askEvery = time.Second
 

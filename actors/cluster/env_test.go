@@ -36,7 +36,7 @@ func TestOverdue(t *testing.T) {
 
 // A bot that is not ready in time fails with what its rule missed.
 func TestOverdueNamesTheRule(t *testing.T) {
-	for want, rule := range map[string]ReadyRule{
+	for want, rule := range map[string]messages.ReadyRule{
 		`no line of the output matches "Logged in"`: {Log: regexp.MustCompile("Logged in")},
 		"status 503": {URL: "http://127.0.0.1/"},
 	} {
@@ -97,7 +97,7 @@ func TestAssumedTooSoon(t *testing.T) {
 
 // A cluster reports what it waits for, also after a line that came too soon.
 func TestRuleWaits(t *testing.T) {
-	for want, rule := range map[string]ReadyRule{
+	for want, rule := range map[string]messages.ReadyRule{
 		`cluster.ready: a line of its output that matches "Logged in"`: {Log: regexp.MustCompile("Logged in")},
 		"cluster.ready: an answer of http://127.0.0.1:9000/":           {URL: "http://127.0.0.1:{9000+cluster}/"},
 		"cluster.ready: after 30s":                                     {After: 30 * time.Second},

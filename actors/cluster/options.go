@@ -20,7 +20,7 @@ type Options struct {
 	Owner            string   // identifies this installation of CONTROL in the environment of its bots
 
 	Protocol messages.Protocol
-	Ready    ReadyRule // with ProtocolEnv
+	Ready    messages.ReadyRule // with ProtocolEnv
 	// with ProtocolEnv: a URL that a working bot answers with 2xx; ClusterID.In puts the cluster's id
 	// in; "": none
 	Probe string

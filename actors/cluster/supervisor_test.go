@@ -223,7 +223,7 @@ func TestTimeOfARollingRestart(t *testing.T) {
 		timers = append(timers, d)
 		return func() {}
 	}}}
-	s.options = Options{Protocol: messages.ProtocolEnv, HelloTimeout: 30 * time.Second, Ready: ReadyRule{After: time.Minute}}
+	s.options = Options{Protocol: messages.ProtocolEnv, HelloTimeout: 30 * time.Second, Ready: messages.ReadyRule{After: time.Minute}}
 	inActor(t, func(ctx actor.Context) {
 		s.addresses = allAt(ctx.Parent())
 		s.entries = map[messages.ClusterID]*entry{0: {Cluster: plan.Cluster{Shards: shards}, pid: ctx.Parent(), state: messages.ClusterServing}}

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -213,16 +212,14 @@ func (g *Gate) always(ctx actor.Context) {
 // this machine had bots, any bucket may have been used just now.
 func (g *Gate) load(ctx actor.Context) {
 	g.pacer = plan.NewPacer(1, g.options.TTL, g.options.Margin)
-	data, err := g.W.Load(gateFile)
 	var state gateState
+	found, err := g.W.Read(gateFile, &state)
 	switch {
 	case err != nil:
-	case data == nil:
+	case !found:
 		err = g.lost()
-	default:
-		if err = json.Unmarshal(data, &state); err == nil && state.LastIdentify == nil {
-			err = errors.New("it has no last_identify")
-		}
+	case state.LastIdentify == nil:
+		err = errors.New("it has no last_identify")
 	}
 	if err != nil {
 		g.Log.Warn().Err(err).Str("file", gateFile).Msg("cannot read the last identifies; waiting as if they were now")

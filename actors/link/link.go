@@ -310,11 +310,8 @@ func (l *Link) retry(err error, code int, up bool) {
 	}
 	wait := plan.RedialAfter(code, l.wasUp, l.tries, l.options.Rand())
 	l.in(wait)
-	if err.Error() == l.reported {
-		return
-	}
-	l.reported = err.Error()
 	switch {
+	case l.repeated(err):
 	case plan.Refused(code):
 		l.raise(messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
 	case up:
@@ -322,6 +319,13 @@ func (l *Link) retry(err error, code int, up bool) {
 	default:
 		l.raise(messages.MasterUnreachable{URL: l.options.URL, Err: err.Error(), CloseCode: code, RetryInMS: messages.Millis(wait)})
 	}
+}
+
+// repeated reports whether this reason for having no link was reported last; it is from now on.
+func (l *Link) repeated(err error) bool {
+	last := l.reported
+	l.reported = err.Error()
+	return l.reported == last
 }
 
 // drop closes the link; retry dials again.

@@ -156,10 +156,9 @@ func value[T any](p *T, absent T) T {
 
 // cannotObey closes a link whose MASTER cannot be obeyed and reports why, once for each reason.
 func (l *Link) cannotObey(code int, err error) {
-	if err.Error() != l.reported {
+	if !l.repeated(err) {
 		l.raise(messages.MasterRefusedUs{CloseCode: code, Err: err.Error()})
 	}
-	l.reported = err.Error()
 	l.do(Close{l.link, code, fmt.Sprintf("%.120s", err.Error())})
 	l.unlink()
 	l.in(plan.RedialAfter(messages.CloseStaleEpoch, true, 0, l.options.Rand()))

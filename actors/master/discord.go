@@ -1,7 +1,6 @@
 package master
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -48,11 +47,8 @@ type refusalKept struct {
 }
 
 func (f *Fleet) rememberRefusal(r fleet.Refusal) {
-	data, err := json.Marshal(refusalKept{f.W.AtWall(r.NotBefore), f.options.Token.Fingerprint(), r.Err})
-	if err != nil {
-		panic(err) // texts and a number
-	}
-	f.W.Save(discordFile, data, func(err error) {
+	kept := refusalKept{f.W.AtWall(r.NotBefore), f.options.Token.Fingerprint(), r.Err}
+	f.W.Save(discordFile, world.Encode(kept), func(err error) {
 		if err != nil {
 			f.W.Log.Warn().Err(err).Str("file", discordFile).Msg("cannot write")
 		}
@@ -61,9 +57,8 @@ func (f *Fleet) rememberRefusal(r fleet.Refusal) {
 
 // recallRefusal returns the refusal that an earlier run of MASTER kept; nil: there is none.
 func (f *Fleet) recallRefusal() *fleet.Refusal {
-	data, err := f.W.Load(discordFile)
 	var kept refusalKept
-	if err != nil || data == nil || json.Unmarshal(data, &kept) != nil || kept.Token != f.options.Token.Fingerprint() {
+	if found, err := f.W.Read(discordFile, &kept); !found || err != nil || kept.Token != f.options.Token.Fingerprint() {
 		return nil
 	}
 	return &fleet.Refusal{NotBefore: f.W.FromWall(kept.NotBefore), Err: kept.Err}

@@ -43,10 +43,6 @@ type Machine struct {
 // addresses are the actors that a machine sends to.
 type addresses struct{ fleet, governor, sessions *actor.PID }
 
-// deadAfter is the time beyond its interval for which a CONTROL may be silent (PROTOCOL B1,
-// Clocks).
-const deadAfter = 15 * time.Second
-
 // Messages from a machine's link.
 type (
 	frameCame struct {
@@ -106,9 +102,9 @@ func (m *Machine) linked(ctx actor.Context) {
 	case world.Timeout:
 		switch late := time.Since(msg.Due); {
 		case late > m.interval: // MASTER was suspended, not the CONTROL
-			m.In(ctx, m.interval+deadAfter)
+			m.In(ctx, m.interval+messages.DeadAfter)
 		default:
-			why := fmt.Sprintf("no heartbeat for %v", m.interval+deadAfter)
+			why := fmt.Sprintf("no heartbeat for %v", m.interval+messages.DeadAfter)
 			m.link.Close(messages.CloseDead, why)
 			m.gone(ctx, errors.New(why))
 		}
@@ -288,10 +284,10 @@ func (m *Machine) acked(ctx actor.Context, p messages.Ack) {
 	}
 }
 
-// alive records a sign of life. The next one is due within the interval and deadAfter.
+// alive records a sign of life. The next one is due within the interval and messages.DeadAfter.
 func (m *Machine) alive(ctx actor.Context) {
 	if m.beats && m.State() == "linked" {
-		m.In(ctx, m.interval+deadAfter)
+		m.In(ctx, m.interval+messages.DeadAfter)
 	}
 }
 

@@ -6,10 +6,6 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// OfferedFor limits the age of a session without an owner that is worth a RESUME: Discord keeps it
-// "a few minutes", one report gives 90 s, so 60 s are planned for (PROTOCOL B5).
-const OfferedFor = 60 * time.Second
-
 // Kept is a session and how long it has had no owner.
 type Kept struct {
 	messages.Session
@@ -23,7 +19,7 @@ func Offer(kept []Kept, shardCount int, intents int64, now time.Time) []messages
 	for _, k := range kept {
 		switch {
 		case k.SessionID == "" || k.ShardCount != shardCount || k.Intents != intents:
-		case !k.Since.IsZero() && now.Sub(k.Since) > OfferedFor:
+		case !k.Since.IsZero() && now.Sub(k.Since) > messages.OfferedFor:
 		default:
 			offered = append(offered, k.Session)
 		}

@@ -1,7 +1,6 @@
 package sessions
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -208,12 +207,12 @@ func (b *Book) page(id messages.ClusterID) *page {
 func (b *Book) read(id messages.ClusterID) *page {
 	p := &page{kept: map[int]plan.Kept{}}
 	var file pageFile
-	if err := b.load(pageName(id), &file); err != nil {
+	if _, err := b.W.Read(pageName(id), &file); err != nil {
 		b.Log.Warn().Err(err).Str("file", pageName(id)).Msg("cannot read sessions")
 		return p
 	}
 	var ready []messages.Session
-	if err := b.load(readyName(id), &ready); err != nil {
+	if _, err := b.W.Read(readyName(id), &ready); err != nil {
 		b.Log.Warn().Err(err).Str("file", readyName(id)).Msg("cannot read the data of READY")
 	}
 	for _, k := range file.Sessions {
@@ -233,15 +232,6 @@ func (b *Book) read(id messages.ClusterID) *page {
 		p.kept[k.Shard] = plan.Kept{Session: k.Session, Since: at}
 	}
 	return p
-}
-
-// load reads a file into v; a missing one leaves v as it is.
-func (b *Book) load(name string, v any) error {
-	data, err := b.W.Load(name)
-	if err != nil || data == nil {
-		return err
-	}
-	return json.Unmarshal(data, v)
 }
 
 // of returns what is kept of a range, in the order of its shards.

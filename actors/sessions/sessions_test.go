@@ -7,7 +7,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/sim"
@@ -67,12 +66,12 @@ func TestSessionsOutliveCONTROL(t *testing.T) {
 		}, "a at 1 of  in [] "},
 		"it serves for long": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
-			s.Pass(2 * plan.OfferedFor)
+			s.Pass(2 * messages.OfferedFor)
 		}, "a at 1 of 42 in [7] "},
 		"it serves for long, and a timer is lost to a panic": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
 			s.Panic = sim.Once[world.Timeout]()
-			s.Pass(2 * plan.OfferedFor)
+			s.Pass(2 * messages.OfferedFor)
 		}, "a at 1 of 42 in [7] "},
 		"the timer of a seq is lost to a panic": {func(s *sim.Solo) {
 			s.Tell(session("a", 1))
@@ -124,7 +123,7 @@ func TestSessionsAge(t *testing.T) {
 				s.Crash()
 				book(s)
 			}
-			s.Pass(plan.OfferedFor - 30*time.Second - 2*sim.DiskTime)
+			s.Pass(messages.OfferedFor - 30*time.Second - 2*sim.DiskTime)
 			if got := offered(s); got == "" {
 				t.Errorf("crash %d: not offered for a minute", crash)
 			}
@@ -149,7 +148,7 @@ func TestSessionsOfAWrongClock(t *testing.T) {
 		if got := offered(s); got == "" {
 			t.Error("not offered")
 		}
-		s.Pass(plan.OfferedFor + time.Second)
+		s.Pass(messages.OfferedFor + time.Second)
 		if got := offered(s); got != "" {
 			t.Errorf("offered after a minute: %s", got)
 		}
@@ -181,7 +180,7 @@ func TestSessionsAreWrittenInTime(t *testing.T) {
 
 // A MASTER that connects gets the sessions that can be resumed, and each end of a session at once.
 func TestSessionsThatCanBeResumedAreTold(t *testing.T) {
-	for wait, want := range map[time.Duration]int{30 * time.Second: 2, plan.OfferedFor + time.Second: 1} {
+	for wait, want := range map[time.Duration]int{30 * time.Second: 2, messages.OfferedFor + time.Second: 1} {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			book(s)
 			serves := session("s", 1)

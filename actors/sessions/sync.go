@@ -52,7 +52,7 @@ func (b *Book) reportAll(ctx actor.Context, on bool) {
 }
 
 // young reports whether a session can still be resumed.
-func young(k plan.Kept) bool { return k.Since.IsZero() || time.Since(k.Since) < plan.OfferedFor }
+func young(k plan.Kept) bool { return k.Since.IsZero() || time.Since(k.Since) < messages.OfferedFor }
 
 func (b *Book) scheduleReport(ctx actor.Context) {
 	b.chain++

@@ -23,7 +23,7 @@ func counts() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	secret := messages.Secret(os.Getenv("DISCORD_TOKEN"))
-	gateway, getErr := client.GatewayBot(ctx, os.Getenv("DISCORD_API"), secret)
+	gateway, getErr := client.GatewayURL(ctx, os.Getenv("DISCORD_API"), secret)
 	if err := cmp.Or(err, countErr, getErr); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -32,7 +32,7 @@ func counts() int {
 	for _, id := range shards {
 		cl := client.New(client.Config{
 			Token: secret, Shard: id, ShardCount: count, Intents: 513,
-			Gateway: func(context.Context) (string, error) { return gateway.URL, nil },
+			Gateway: func(context.Context) (string, error) { return gateway, nil },
 			Permit:  func(context.Context, messages.IdentifyCause) (client.Permit, error) { return leave{}, nil },
 			Event: func(_ context.Context, e client.Event) {
 				var m struct{ Content string }

@@ -49,7 +49,7 @@ func runPlain() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	secret := messages.Secret(os.Getenv("DISCORD_TOKEN"))
-	gateway, err := client.GatewayBot(ctx, os.Getenv("DISCORD_API"), secret)
+	gateway, err := client.GatewayURL(ctx, os.Getenv("DISCORD_API"), secret)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func runPlain() error {
 	for i, id := range shards {
 		cl := client.New(client.Config{
 			Token: secret, Shard: id, ShardCount: count, Intents: 1,
-			Gateway: func(context.Context) (string, error) { return gateway.URL, nil },
+			Gateway: func(context.Context) (string, error) { return gateway, nil },
 			Permit:  func(context.Context, messages.IdentifyCause) (client.Permit, error) { return leave{}, nil },
 			State:   func(s messages.ShardState, _ int) { ready[i].Store(s == messages.ShardReady) },
 		})

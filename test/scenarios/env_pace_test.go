@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors"
-	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
@@ -38,7 +37,7 @@ func (f *fleet) envFleet(machines, shards, maxConcurrency, perCluster int, odd f
 				odd(&e)
 			}
 			return e.Program, nil
-		}), sesame, environment(cluster.ReadyRule{After: 30 * time.Second}))
+		}), sesame, environment(messages.ReadyRule{After: 30 * time.Second}))
 	}
 	return own
 }
@@ -67,7 +66,7 @@ func TestEnvLibraries(t *testing.T) {
 			case 1:
 				m.Crash()
 				f.pass(f.upTo(3 * time.Minute))
-				f.boot(m, sesame, environment(cluster.ReadyRule{After: 30 * time.Second}))
+				f.boot(m, sesame, environment(messages.ReadyRule{After: 30 * time.Second}))
 			}
 		}
 		f.pass(time.Second) // every started process runs now
@@ -83,7 +82,7 @@ func TestEnvLibraries(t *testing.T) {
 // while later again and again is given up like any that never starts.
 func TestEnvIsAssumedReady(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
-		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{DieAfter: 2 * time.Minute} }, environment(cluster.ReadyRule{After: 30 * time.Second}))
+		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{DieAfter: 2 * time.Minute} }, environment(messages.ReadyRule{After: 30 * time.Second}))
 		f.must("ready", 2*time.Minute, f.sawN("cluster.ready", 1))
 		want(f, "assumed", last[messages.ClusterReady](f).Assumed, true)
 		f.must("assumed", time.Second, func() bool { return last[messages.ClusterMoved](f).Assumed })
@@ -101,7 +100,7 @@ func TestEnvThatIsReadyTooSoon(t *testing.T) {
 		f.envs(12, 2, func(cluster string, _ int) fakecluster.Env {
 			return fakecluster.Env{Boot: f.upTo(20 * time.Second), Silent: time.Second}
 		},
-			environment(cluster.ReadyRule{Log: regexp.MustCompile("starting")}), func(o *actors.Options) { o.Cluster.ShardsPerCluster = 6 })
+			environment(messages.ReadyRule{Log: regexp.MustCompile("starting")}), func(o *actors.Options) { o.Cluster.ShardsPerCluster = 6 })
 		f.must("it is told what is waited for", time.Minute, func() bool {
 			return slices.ContainsFunc(events[messages.ClusterMoved](f), func(e messages.ClusterMoved) bool { return strings.Contains(e.Waits, "true too soon") })
 		})
@@ -122,7 +121,7 @@ func TestEnvIsBackAtOnce(t *testing.T) {
 		f.pass(f.upTo(time.Second))
 		f.processOf(m, "0").Signal(syscall.SIGKILL)
 		f.pass(f.upTo(time.Second))
-		f.boot(m, sesame, environment(cluster.ReadyRule{After: 30 * time.Second}))
+		f.boot(m, sesame, environment(messages.ReadyRule{After: 30 * time.Second}))
 		f.must("it runs again", 10*time.Second, f.running(m, 1))
 		f.must("every shard READY", 5*time.Minute, f.owned(5))
 	})

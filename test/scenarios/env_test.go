@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors"
-	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
@@ -15,13 +14,13 @@ import (
 )
 
 // environment is the option of a machine whose bots know their environment alone, ready by a rule.
-func environment(r cluster.ReadyRule) func(o *actors.Options) {
+func environment(r messages.ReadyRule) func(o *actors.Options) {
 	return func(o *actors.Options) { o.Cluster.Protocol, o.Cluster.Ready = messages.ProtocolEnv, r }
 }
 
 // bySite is a rule, and the probe beside it, that asks the bot itself.
 func bySite(o *actors.Options) {
-	environment(cluster.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})(o)
+	environment(messages.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})(o)
 	o.Cluster.Probe = "http://127.0.0.1:{9000+cluster}/"
 }
 
@@ -48,17 +47,17 @@ func (f *fleet) envs(shards, maxConcurrency int, odd func(cluster string, start 
 // previous one ready, and the last goes at an order by SIGTERM.
 func TestEnvStarts(t *testing.T) {
 	for name, tc := range map[string]struct {
-		rule  cluster.ReadyRule
+		rule  messages.ReadyRule
 		bot   func(cluster string) fakecluster.Env
 		limit time.Duration // for three clusters of four shards
 	}{
-		"after a while":        {cluster.ReadyRule{After: time.Minute}, func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second} }, 210 * time.Second},
-		"after less than that": {cluster.ReadyRule{After: time.Second}, func(string) fakecluster.Env { return fakecluster.Env{} }, 200 * time.Second},
-		"a line of its output": {cluster.ReadyRule{Log: regexp.MustCompile(`^Logged in as .+#\d{4}$`)},
+		"after a while":        {messages.ReadyRule{After: time.Minute}, func(string) fakecluster.Env { return fakecluster.Env{Boot: time.Second} }, 210 * time.Second},
+		"after less than that": {messages.ReadyRule{After: time.Second}, func(string) fakecluster.Env { return fakecluster.Env{} }, 200 * time.Second},
+		"a line of its output": {messages.ReadyRule{Log: regexp.MustCompile(`^Logged in as .+#\d{4}$`)},
 			func(string) fakecluster.Env {
 				return fakecluster.Env{Boot: time.Second, ReadyLine: "Logged in as bot#0001"}
 			}, 80 * time.Second},
-		"its own address": {cluster.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"},
+		"its own address": {messages.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"},
 			func(cluster string) fakecluster.Env { return fakecluster.Env{Site: siteOf(cluster)} }, 80 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +81,7 @@ func TestEnvIsAskedEachSecond(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.envs(2, 2, func(cluster string, _ int) fakecluster.Env {
 			return fakecluster.Env{Site: siteOf(cluster), Boot: time.Duration(10000+f.loop.Rand.IntN(2000)) * time.Millisecond}
-		}, environment(cluster.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
+		}, environment(messages.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
 		f.must("its shards are READY", time.Minute, f.owned(2))
 		f.must("it is", 1200*time.Millisecond, f.sawN("cluster.ready", 1))
 	})
@@ -101,7 +100,7 @@ func TestEnvFails(t *testing.T) {
 			default:
 				return fakecluster.Env{ReadyLine: "up", IgnoreTerm: true}
 			}
-		}, environment(cluster.ReadyRule{Log: regexp.MustCompile("up")}))
+		}, environment(messages.ReadyRule{Log: regexp.MustCompile("up")}))
 		f.must("the third start of 0", 40*time.Minute, f.stateIs(m, 0, messages.ClusterServing))
 		f.must("2", 40*time.Minute, f.stateIs(m, 2, messages.ClusterServing))
 		f.must("1 is given up", time.Hour, f.stateIs(m, 1, messages.ClusterFailed))
@@ -143,7 +142,7 @@ func TestEnvIsProbed(t *testing.T) {
 // none beside them.
 func TestEnvIsTakenBack(t *testing.T) {
 	seeds(t, func(f *fleet) {
-		rule := environment(cluster.ReadyRule{After: 10 * time.Second})
+		rule := environment(messages.ReadyRule{After: 10 * time.Second})
 		m := f.envs(8, 2, nil, rule)
 		f.pass(time.Duration(f.loop.Rand.IntN(90000)) * time.Millisecond)
 		before := f.pids(m)
@@ -166,7 +165,7 @@ func TestEnvIsTakenBack(t *testing.T) {
 // A rolling restart starts one after the other.
 func TestEnvRolls(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
-		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{ReadyLine: "up"} }, environment(cluster.ReadyRule{Log: regexp.MustCompile("up")}))
+		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{ReadyLine: "up"} }, environment(messages.ReadyRule{Log: regexp.MustCompile("up")}))
 		f.must("all READY", time.Minute, f.sawN("cluster.ready", 2))
 		f.order(m, messages.RollingRestart{})
 		f.must("done", 10*time.Minute, func() bool {
@@ -182,7 +181,7 @@ func TestEnvRolls(t *testing.T) {
 // time in a bucket.
 func TestEnvIsReplaced(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
-		rule := environment(cluster.ReadyRule{After: 10 * time.Second})
+		rule := environment(messages.ReadyRule{After: 10 * time.Second})
 		m := f.envs(4, 2, nil, rule)
 		f.must("READY", 2*time.Minute, f.sawN("cluster.ready", 2))
 		m.Crash()
@@ -200,7 +199,7 @@ func TestEnvIsReplaced(t *testing.T) {
 // next one waits for the buckets no longer than an identify needs.
 func TestEnvDiesWhileControlIsAway(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
-		rule := environment(cluster.ReadyRule{Log: regexp.MustCompile("up")})
+		rule := environment(messages.ReadyRule{Log: regexp.MustCompile("up")})
 		m := f.envs(4, 2, func(string, int) fakecluster.Env { return fakecluster.Env{ReadyLine: "up"} }, rule)
 		f.must("all READY", time.Minute, f.sawN("cluster.ready", 2))
 		f.pass(time.Duration(1+f.loop.Rand.IntN(20)) * time.Second)

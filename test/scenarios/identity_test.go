@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
@@ -248,7 +247,7 @@ func TestFullDiskAndADeath(t *testing.T) {
 // by the rule, and nothing is left.
 func TestBackground(t *testing.T) {
 	seeds(t, func(f *fleet) {
-		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Background: true} }, environment(cluster.ReadyRule{After: 30 * time.Second}))
+		m := f.envs(2, 2, func(string, int) fakecluster.Env { return fakecluster.Env{Background: true} }, environment(messages.ReadyRule{After: 30 * time.Second}))
 		doubt := f.loop.Rand.IntN(2) == 0
 		if doubt {
 			f.must("it is started", time.Minute, func() bool { return f.starts["0"] == 1 })

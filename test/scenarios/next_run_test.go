@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors"
-	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
@@ -127,11 +126,11 @@ func TestReservationIsRemembered(t *testing.T) {
 				return fakecluster.Env{Boot: 110 * time.Second, ReadyLine: "ready"}
 			}
 			return fakecluster.Env{ReadyLine: "ready"}
-		}, environment(cluster.ReadyRule{Log: regexp.MustCompile("ready")}))
+		}, environment(messages.ReadyRule{Log: regexp.MustCompile("ready")}))
 		f.must("it identifies", 2*time.Minute, func() bool { return f.identifies() == 1 })
 		f.powerOff(m)
 		f.pass(time.Duration(f.loop.Rand.IntN(1000)) * time.Millisecond)
-		f.boot(m, environment(cluster.ReadyRule{Log: regexp.MustCompile("ready")}))
+		f.boot(m, environment(messages.ReadyRule{Log: regexp.MustCompile("ready")}))
 		f.pass(5 * time.Minute)
 		want(f, "owned", f.owned(1)(), true)
 	})
@@ -144,13 +143,13 @@ func TestServedIsRemembered(t *testing.T) {
 		bots   func(f *fleet) *machine
 		change func(*actors.Options)
 	}{
-		"by the time that passed": {func(f *fleet) *machine { return f.envs(1, 1, nil, environment(cluster.ReadyRule{After: time.Minute})) },
-			environment(cluster.ReadyRule{After: time.Minute})},
+		"by the time that passed": {func(f *fleet) *machine { return f.envs(1, 1, nil, environment(messages.ReadyRule{After: time.Minute})) },
+			environment(messages.ReadyRule{After: time.Minute})},
 		"by an address that answers no more": {func(f *fleet) *machine {
 			return f.envs(1, 1, func(string, int) fakecluster.Env {
 				return fakecluster.Env{Site: siteOf("0"), SickAfter: time.Minute}
-			}, environment(cluster.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
-		}, environment(cluster.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})},
+			}, environment(messages.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"}))
+		}, environment(messages.ReadyRule{URL: "http://127.0.0.1:{9000+cluster}/"})},
 		"by CONNECTED": {func(f *fleet) *machine { return f.stocks(1, 1, nil) }, discordoo},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -212,7 +211,7 @@ func TestLeftoverIsFoundByItsRecord(t *testing.T) {
 // not make it ready. One that never gets there is ended in time.
 func TestTakenBackIsNotReady(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		rule := environment(cluster.ReadyRule{Log: regexp.MustCompile("ready")})
+		rule := environment(messages.ReadyRule{Log: regexp.MustCompile("ready")})
 		m := f.envs(1, 1, func(string, int) fakecluster.Env { return fakecluster.Env{Deaf: true} }, rule)
 		f.must("it starts", time.Minute, f.running(m, 1))
 		f.pass(10 * time.Second)

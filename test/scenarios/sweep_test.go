@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/fakecluster"
 	"github.com/discluster/control/test/sim"
@@ -203,7 +202,7 @@ func TestSuccessorLeavesAHelper(t *testing.T) {
 // death is acted on.
 func TestHeldBucketsAwaitTheSearch(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
-		m := f.envs(1, 1, nil, environment(cluster.ReadyRule{After: 30 * time.Second}))
+		m := f.envs(1, 1, nil, environment(messages.ReadyRule{After: 30 * time.Second}))
 		f.must("it is started", time.Minute, func() bool { return f.starts["0"] == 1 })
 		f.pass(10 * time.Millisecond)
 		m.SweepTakes = sweepTakes

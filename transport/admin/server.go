@@ -68,7 +68,6 @@ const (
 	connsEach    = 192 // of one address: a proxy may serve many clients
 	connsIdle    = 128 // and of these, without a running request
 	connsLocal   = 64  // over the unix socket, counted apart
-	socketMax    = 107 // bytes of a unix socket's path: sun_path holds 108 with its final zero
 )
 
 // Server is one admin listener, or two. New makes it; Close ends it.
@@ -125,14 +124,14 @@ func (s *Server) Listen(address string) (at string, err error) {
 // ListenUnix serves at a unix socket that is its owner's alone (0600), and replaces a stale one.
 // The caller ensures that no other server uses the path.
 func (s *Server) ListenUnix(path string) error {
-	if len(path) > socketMax {
-		return fmt.Errorf("socket %s: its path has %d bytes, the limit is %d", path, len(path), socketMax)
+	if len(path) > messages.SocketMax {
+		return fmt.Errorf("socket %s: its path has %d bytes, the limit is %d", path, len(path), messages.SocketMax)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket == 0 {
 		return fmt.Errorf("socket %s: the path exists and is not a socket", path)
 	}
 	young := path + "~" // no client can dial it before it is 0600
-	if len(young) > socketMax {
+	if len(young) > messages.SocketMax {
 		young = path
 	}
 	for _, stale := range []string{young, path} {

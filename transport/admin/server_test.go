@@ -306,7 +306,7 @@ func TestSocket(t *testing.T) {
 	if err := New(Options{}, &stub{}, nil).ListenUnix(path); err == nil {
 		t.Error("a file was replaced")
 	}
-	if err := New(Options{}, &stub{}, nil).ListenUnix(filepath.Join(dir, strings.Repeat("x", socketMax))); err == nil || !strings.Contains(err.Error(), "107") {
+	if err := New(Options{}, &stub{}, nil).ListenUnix(filepath.Join(dir, strings.Repeat("x", messages.SocketMax))); err == nil || !strings.Contains(err.Error(), "107") {
 		t.Errorf("too long: %v", err)
 	}
 }

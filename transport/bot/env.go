@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/discluster/control/messages"
-	"github.com/discluster/control/transport/ipc"
 )
 
 // environment is the environment of a process of CONTROL (PROTOCOL B4). The shards come with HELLO.
@@ -55,8 +54,8 @@ func readEnvironment(lookup func(string) (string, bool)) (environment, error) {
 		}))
 	}
 	e := environment{
-		socket: text("DISCLUSTER_SOCKET", fmt.Sprintf("an absolute path of at most %d bytes", ipc.MaxPath), func(v string) bool {
-			return filepath.IsAbs(v) && len(v) <= ipc.MaxPath
+		socket: text("DISCLUSTER_SOCKET", fmt.Sprintf("an absolute path of at most %d bytes", messages.SocketMax), func(v string) bool {
+			return filepath.IsAbs(v) && len(v) <= messages.SocketMax
 		}),
 		manager:        snowflake("SHARDING_MANAGER_IPC"),
 		instance:       snowflake("SHARDING_INSTANCE_IPC"),

@@ -11,12 +11,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 )
-
-// MaxPath is the maximum path of a socket in bytes: 107 on Linux, 103 on darwin. The kernel's field
-// ends with a zero byte.
-const MaxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // acceptPause is the pause of a listener after an error: without free file descriptors it would
 // spin.
@@ -182,8 +179,8 @@ func checkPath(path string) error {
 	switch {
 	case path == "" || path[0] == '@':
 		return fmt.Errorf("ipc socket %q: want the path of a file", path)
-	case len(path) > MaxPath:
-		return fmt.Errorf("ipc socket %q: the path has %d bytes, the limit is %d", path, len(path), MaxPath)
+	case len(path) > messages.SocketMax:
+		return fmt.Errorf("ipc socket %q: the path has %d bytes, the limit is %d", path, len(path), messages.SocketMax)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 )
 
@@ -121,7 +122,7 @@ func TestDialFails(t *testing.T) {
 	noLeaks(t)
 	stale := socketPath(t)
 	leaveStale(t, stale)
-	long := "/" + strings.Repeat("x", MaxPath)
+	long := "/" + strings.Repeat("x", messages.SocketMax)
 	for _, c := range []struct {
 		name, path string
 		want       error
@@ -134,7 +135,7 @@ func TestDialFails(t *testing.T) {
 		{"abstract", "@x", nil, "want the path of a file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.name == "path too long" && MaxPath != 107 {
+			if c.name == "path too long" && messages.SocketMax != 107 {
 				t.Skip("another limit here")
 			}
 			came, cancel := dialTo(c.path)
@@ -235,7 +236,7 @@ func TestListenRefuses(t *testing.T) {
 		{"a link to a socket", link, nil, "exists and is not a socket"},
 		{"a folder", filepath.Dir(folder), nil, "exists and is not a socket"},
 		{"no folder", folder + "/s", fs.ErrNotExist, "listen for ipc"},
-		{"path too long", "/" + strings.Repeat("x", MaxPath), nil, "the limit is"},
+		{"path too long", "/" + strings.Repeat("x", messages.SocketMax), nil, "the limit is"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			stop, err := Listen(c.path, func(transport.Link) {})

@@ -46,7 +46,7 @@ func (f *Fleet) awaitsReturns() bool {
 	case !f.firstReturn.IsZero():
 		return f.now.Sub(f.firstReturn) < max(f.options.Grace, returnWithin)
 	case f.options.Lease > 0 && !f.options.Alone:
-		return f.now.Sub(f.began) < f.options.Lease+leaseMargin
+		return f.now.Sub(f.began) < f.options.Lease+messages.LeaseMargin
 	}
 	return false
 }

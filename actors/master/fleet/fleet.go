@@ -259,7 +259,7 @@ func (f *Fleet) serve() {
 	f.enter(Serving)
 	f.slotsBy = f.now.Add(slotsWithin)
 	f.after(slotsWithin, tryAgain{})
-	if fenced := f.began.Add(f.options.Lease + leaseMargin).Sub(f.now); fenced > 0 {
+	if fenced := f.began.Add(f.options.Lease + messages.LeaseMargin).Sub(f.now); fenced > 0 {
 		f.after(fenced, tryAgain{}) // awaitsReturns
 	}
 	f.expectAll()

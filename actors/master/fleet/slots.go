@@ -32,9 +32,6 @@ const (
 	// slotsWithin is the time for which a machine that does not report that it knows its slots delays
 	// the others.
 	slotsWithin = 5 * time.Second
-	// leaseMargin is the time the end of a lease may take: a second for the bots' handlers, and the
-	// death of a process that does not obey.
-	leaseMargin = 5 * time.Second
 )
 
 // The slots of the machines that stay are divided no more finely than into finestAlone, and
@@ -188,7 +185,7 @@ func (f *Fleet) suspicious() bool {
 
 // suspects is suspicious, except where the leases of an earlier run have ended.
 func (f *Fleet) suspects() bool {
-	return f.suspicious() && !(f.options.Lease > 0 && f.now.Sub(f.began) > f.options.Lease+leaseMargin)
+	return f.suspicious() && !(f.options.Lease > 0 && f.now.Sub(f.began) > f.options.Lease+messages.LeaseMargin)
 }
 
 // unmet reports whether a machine that this run of MASTER has not met may have slots, and with them
@@ -272,5 +269,5 @@ func (f *Fleet) grantable() (keep []messages.Place, holders []string) {
 // fenced reports whether a machine that is away has certainly stopped all it served: its lease has
 // run out. One that asks for no permits may not know leases.
 func (f *Fleet) fenced(m *machine) bool {
-	return f.options.Lease > 0 && !m.paces && f.now.Sub(m.lostAt) > f.options.Lease+leaseMargin
+	return f.options.Lease > 0 && !m.paces && f.now.Sub(m.lostAt) > f.options.Lease+messages.LeaseMargin
 }

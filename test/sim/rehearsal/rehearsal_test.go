@@ -215,7 +215,7 @@ func TestProtocols(t *testing.T) {
 	for protocol, ready := range map[messages.Protocol]time.Duration{messages.ProtocolSDK: 10 * time.Second, messages.ProtocolDiscordoo: 250 * time.Second, messages.ProtocolEnv: 90 * time.Second} {
 		t.Run(string(protocol), func(t *testing.T) {
 			as := settings()
-			as.Control.Cluster.Protocol, as.Control.Cluster.Ready = protocol, cluster.ReadyRule{After: 30 * time.Second}
+			as.Control.Cluster.Protocol, as.Control.Cluster.Ready = protocol, messages.ReadyRule{After: 30 * time.Second}
 			r := rehearseBy(t, as, pair+"faults: [{at: 260s, kill: cluster, which: 0}]")
 			if r.FirstIdentifyMS == nil || r.ReadyMS == nil || *r.ReadyMS <= *r.FirstIdentifyMS || r.ReadyMS.Duration() > ready || len(r.Missed) > 0 {
 				t.Errorf("first IDENTIFY after %v, READY after %v; missed: %q", r.FirstIdentifyMS, r.ReadyMS, r.Missed)

@@ -29,11 +29,11 @@ func listen(t *testing.T, d *server.Server) (base string, gateway func(context.C
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	g, err := client.GatewayBot(t.Context(), base, "good")
+	gatewayURL, err := client.GatewayURL(t.Context(), base, "good")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return base, func(context.Context) (string, error) { return g.URL, nil }
+	return base, func(context.Context) (string, error) { return gatewayURL, nil }
 }
 
 // TestAgainstDiscord lives through what the simulated Discord can do to a connection, over real
@@ -122,7 +122,7 @@ func TestTokenReset(t *testing.T) {
 	if fatal, ok := errors.AsType[*client.FatalError](err); !ok || fatal.CloseCode() != 4004 {
 		t.Errorf("Run: %v", err)
 	}
-	if _, err := client.GatewayBot(t.Context(), base, "good"); err == nil {
+	if _, err := client.GatewayURL(t.Context(), base, "good"); err == nil {
 		t.Error("REST takes the token")
 	}
 }

@@ -12,21 +12,6 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Gateway is the answer of GET /gateway/bot (Discord docs, Get Gateway Bot).
-type Gateway struct {
-	URL    string       `json:"url"`
-	Shards int          `json:"shards"` // Discord's recommendation
-	Limit  SessionLimit `json:"session_start_limit"`
-}
-
-// SessionLimit is the daily budget of identifies.
-type SessionLimit struct {
-	Total          int                   `json:"total"`
-	Remaining      int                   `json:"remaining"`
-	ResetAfter     messages.Milliseconds `json:"reset_after"`
-	MaxConcurrency int                   `json:"max_concurrency"` // shards per 5 s
-}
-
 // UnauthorizedError reports that REST refused the token (401): nothing but another token helps.
 type UnauthorizedError struct{}
 
@@ -41,35 +26,35 @@ const (
 	restMax     = 1 << 20 // bytes of an answer that are read
 )
 
-// GatewayBot asks the API at base ("https://discord.com") where the gateway is. A refused token is
-// an *UnauthorizedError; any other error may pass by itself.
-func GatewayBot(ctx context.Context, base string, token messages.Secret) (Gateway, error) {
+// GatewayURL asks the API at base ("https://discord.com") where the gateway is (Discord docs, Get
+// Gateway Bot). A refused token is an *UnauthorizedError; any other error may pass by itself.
+func GatewayURL(ctx context.Context, base string, token messages.Secret) (string, error) {
 	const path = "/api/v10/gateway/bot"
 	ctx, cancel := context.WithTimeout(ctx, restTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+path, nil)
 	if err != nil {
-		return Gateway{}, fmt.Errorf("get %s: %w", path, err)
+		return "", fmt.Errorf("get %s: %w", path, err)
 	}
 	req.Header.Set("Authorization", "Bot "+token.Reveal())
 	req.Header.Set("User-Agent", "DiscordBot (https://github.com/discluster/control, 1)") // the form Discord demands
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return Gateway{}, fmt.Errorf("get %s: %w", path, err)
+		return "", fmt.Errorf("get %s: %w", path, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, restMax))
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
-		return Gateway{}, &UnauthorizedError{}
+		return "", &UnauthorizedError{}
 	case resp.StatusCode != http.StatusOK:
-		return Gateway{}, fmt.Errorf("get %s: %s: %.200s", path, resp.Status, body)
+		return "", fmt.Errorf("get %s: %s: %.200s", path, resp.Status, body)
 	case err != nil:
-		return Gateway{}, fmt.Errorf("get %s: %w", path, err)
+		return "", fmt.Errorf("get %s: %w", path, err)
 	}
-	var g Gateway
+	var g struct{ URL string }
 	if err := json.Unmarshal(body, &g); err != nil || g.URL == "" {
-		return Gateway{}, fmt.Errorf("get %s: %.200q: want an object with a url", path, body)
+		return "", fmt.Errorf("get %s: %.200q: want an object with a url", path, body)
 	}
-	return g, nil
+	return g.URL, nil
 }

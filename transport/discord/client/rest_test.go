@@ -8,19 +8,19 @@ import (
 	"testing"
 )
 
-func TestGatewayBot(t *testing.T) {
+func TestGatewayURL(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		status int
 		body   string
-		want   Gateway
+		want   string
 		err    string
 	}{
 		{"good", 200, `{"url":"wss://g","shards":9,"session_start_limit":{"total":1000,"remaining":7,"reset_after":14400000,"max_concurrency":16}}`,
-			Gateway{URL: "wss://g", Shards: 9, Limit: SessionLimit{Total: 1000, Remaining: 7, ResetAfter: 14400000, MaxConcurrency: 16}}, ""},
-		{"refused token", 401, `{"message":"401: Unauthorized"}`, Gateway{}, "Invalid token provided"},
-		{"outage", 503, "down", Gateway{}, "get /api/v10/gateway/bot: 503 Service Unavailable: down"},
-		{"no object", 200, "<html>", Gateway{}, `get /api/v10/gateway/bot: "<html>": want an object with a url`},
+			"wss://g", ""},
+		{"refused token", 401, `{"message":"401: Unauthorized"}`, "", "Invalid token provided"},
+		{"outage", 503, "down", "", "get /api/v10/gateway/bot: 503 Service Unavailable: down"},
+		{"no object", 200, "<html>", "", `get /api/v10/gateway/bot: "<html>": want an object with a url`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func TestGatewayBot(t *testing.T) {
 				w.Write([]byte(test.body))
 			}))
 			defer s.Close()
-			got, err := GatewayBot(t.Context(), s.URL, "secret")
+			got, err := GatewayURL(t.Context(), s.URL, "secret")
 			want(t, "gateway", got, test.want)
 			if test.err == "" != (err == nil) || err != nil && !strings.HasPrefix(err.Error(), test.err) {
 				t.Errorf("error %v, want %q", err, test.err)

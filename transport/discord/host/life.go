@@ -51,11 +51,11 @@ func (h *Host) find(ctx context.Context) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.gateway == "" {
-		g, err := client.GatewayBot(ctx, h.cfg.API, h.cfg.Token)
+		url, err := client.GatewayURL(ctx, h.cfg.API, h.cfg.Token)
 		if err != nil {
 			return "", err
 		}
-		h.gateway = g.URL
+		h.gateway = url
 	}
 	return h.gateway, nil
 }
