@@ -61,8 +61,8 @@ func asking(asker, n int, targets ...int) func(*stage) figures {
 }
 
 // BenchmarkRequests measures requests of one cluster: to CONTROL, which answers by itself; to
-// another cluster; and to eight. The floor of the third is the obvious implementation, beside it are
-// the managers of node bots.
+// another cluster; and to eight. The floor of the third is the obvious implementation, beside it
+// are the managers of node bots.
 func BenchmarkRequests(b *testing.B) {
 	raw, sdk := onControl(b, "bare", clusters), onControl(b, "sdk", clusters)
 	b.Run("to-control", func(b *testing.B) {

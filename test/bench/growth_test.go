@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// idleFor is how long CONTROL is watched while its clusters have nothing to do.
+// idleFor is the time CONTROL is watched while its clusters have nothing to do.
 const idleFor = 20 * time.Second
 
-// BenchmarkGrowth measures, once, CONTROL with many clusters of a trivial bot: until all of them run;
-// its memory and its CPU time while they have nothing to do; its CPU time for messages from one to
-// another.
+// BenchmarkGrowth measures, once, CONTROL with many clusters of a trivial bot: until all of them
+// run; its memory and its CPU time while they have nothing to do; its CPU time for messages from
+// one to another.
 func BenchmarkGrowth(b *testing.B) {
 	for _, n := range []int{10, 100, 500} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -34,7 +34,7 @@ func BenchmarkGrowth(b *testing.B) {
 			running := time.Since(began)
 			s.stream(thousands*1000, 100) // warm
 			at := s.cpu()
-			time.Sleep(idleFor)
+			<-time.After(idleFor)
 			idle, memory := s.cpu()-at, s.resident()
 			at = s.cpu()
 			s.stream(thousands*1000, 100)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// onManager returns a stage whose first process asks all eight of a manager for node bots; nil: node
-// or the packages are not installed.
+// onManager returns a stage whose first process asks all eight of a manager for node bots; nil:
+// node or the packages are not installed.
 func onManager(b testing.TB, name string) *stage {
 	program, err := filepath.Abs("../e2e/node/managers.mjs")
 	if err != nil {
