@@ -66,7 +66,11 @@ func BenchmarkNotify(b *testing.B) {
 // BenchmarkMessage receives a message of 4 KiB, into the queue of its handler.
 func BenchmarkMessage(b *testing.B) {
 	c, e := onEcho(func(Message) {})
-	frame := ipc.Talk{T: messages.TMessage, Event: "1", Message: bytes.Join([][]byte{[]byte(`"`), bytes.Repeat([]byte("x"), 4096), []byte(`"`)}, nil), Clusters: []int{0}}.Encode()
+	var frame []byte
+	_ = ipc.Talk{T: messages.TMessage, Event: "1", Clusters: []int{0}}.Write(strings.Repeat("x", 4096), func(f []byte) error {
+		frame = bytes.Clone(f)
+		return nil
+	})
 	b.ReportAllocs()
 	for b.Loop() {
 		e.frame(frame)

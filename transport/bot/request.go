@@ -123,30 +123,25 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	if err := ctx.Err(); err != nil {
 		return d, err
 	}
-	raw, err := json.Marshal(data)
-	if err != nil {
-		return d, err
-	}
 	a := &pending{answer: make(chan ipc.Delivery, 1), lost: make(chan struct{})}
-	talk := ipc.Talk{T: messages.TRequest, Name: name, Data: raw, From: c.env.cluster, TimeoutMS: messages.Millis(within)}
-	talk.Clusters, talk.Shards = c.address(to)
 	c.mu.Lock()
-	a.conn = c.conn
 	event := c.event()
-	talk.Event = event
-	err = c.write(talk.Encode())
-	if err == nil {
-		c.requests[event] = a
-	}
 	c.mu.Unlock()
-	if err != nil {
-		return d, err
-	}
-	defer func() {
+	talk := ipc.Talk{T: messages.TRequest, Event: event, Name: name, From: c.env.cluster, TimeoutMS: messages.Millis(within)}
+	talk.Clusters, talk.Shards = c.address(to)
+	err = talk.Write(data, func(frame []byte) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.requests, event)
-	}()
+		err := c.write(frame)
+		if err == nil {
+			a.conn = c.conn
+			c.requests[event] = a
+		}
+		return err
+	})
+	if err != nil {
+		return d, err
+	}
 	late := time.NewTimer(within + askSlack)
 	defer late.Stop()
 	select {
@@ -155,10 +150,14 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	case <-a.lost:
 		return d, ErrAway
 	case <-late.C:
-		return d, fmt.Errorf("CONTROL did not answer within %s", within+askSlack)
+		err = fmt.Errorf("CONTROL did not answer within %s", within+askSlack)
 	case <-ctx.Done():
-		return d, ctx.Err()
+		err = ctx.Err()
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.requests, event)
+	return d, err
 }
 
 // answered handles CONTROL's answer to a request of this cluster.
@@ -187,10 +186,10 @@ func (c *Cluster) asked(d ipc.Delivery) {
 	}
 	switch {
 	case !known:
-		c.answer(d.Event, nil, fmt.Errorf("no handler has the name %q", d.Name))
+		c.answerError(d.Event, fmt.Errorf("no handler has the name %q", d.Name))
 		return
 	case c.handling == handlersMax:
-		c.answer(d.Event, nil, fmt.Errorf("%d requests are being handled already", c.handling))
+		c.answerError(d.Event, fmt.Errorf("%d requests are being handled already", c.handling))
 		return
 	}
 	c.handling++
@@ -205,8 +204,8 @@ func (c *Cluster) asked(d ipc.Delivery) {
 		defer stop()
 		value, err := c.handle(ctx, handle, Request{d.Name, d.From, d.Data})
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		c.handling--
+		c.mu.Unlock()
 		c.answer(d.Event, value, err)
 	}()
 }
@@ -222,23 +221,27 @@ func (c *Cluster) handle(ctx context.Context, handle Handler, r Request) (value 
 	return handle(ctx, r)
 }
 
-// answer answers a request. A value that cannot be sent is an error of this cluster.
+// answer answers a request. A value that cannot be sent is an error of this cluster. mu is free.
 func (c *Cluster) answer(event messages.Snowflake, value any, err error) {
-	var raw json.RawMessage
 	if err == nil {
-		if raw, err = json.Marshal(value); err == nil {
-			err = c.write(ipc.Talk{T: messages.TRequest, Event: event, Result: raw}.Encode())
-		}
+		err = ipc.Talk{T: messages.TRequest, Event: event}.Write(value, c.pass)
 		if err == nil || errors.Is(err, ErrAway) || errors.Is(err, ErrStopping) {
 			return
 		}
 		err = fmt.Errorf("its answer cannot be sent: %w", err)
 	}
-	text := err.Error()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answerError(event, err)
+}
+
+// answerError answers a request with an error.
+func (c *Cluster) answerError(event messages.Snowflake, why error) {
+	text := why.Error()
 	if token := c.Token().Reveal(); token != "" { // it may be part of a library's error
 		text = strings.ReplaceAll(text, token, c.Token().String())
 	}
-	err = c.write(ipc.Refusal(messages.TRequest, []byte(event), text))
+	err := c.write(ipc.Refusal(messages.TRequest, []byte(event), text))
 	if err != nil && !errors.Is(err, ErrAway) && !errors.Is(err, ErrStopping) {
 		c.opt.log.Warn("answer to another cluster is lost", "err", err)
 	}

@@ -70,21 +70,24 @@ type Undelivered struct {
 // sent: CONTROL is away (ErrAway), accepts no more at the moment (transport.ErrBusy), or the
 // message is too large or not JSON.
 func (c *Cluster) Notify(to Targets, message any) (messages.Snowflake, error) {
-	raw, err := json.Marshal(message)
-	if err != nil {
-		return "", fmt.Errorf("notify: %w", err)
-	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	talk := ipc.Talk{T: messages.TMessage, Event: c.event(), Message: raw, From: c.env.cluster}
+	talk := ipc.Talk{T: messages.TMessage, Event: c.event(), From: c.env.cluster}
+	c.mu.Unlock()
 	talk.Clusters, talk.Shards = c.address(to)
-	if err := c.write(talk.Encode()); err != nil {
+	if err := talk.Write(message, c.pass); err != nil {
 		return "", fmt.Errorf("notify: %w", err)
 	}
 	return talk.Event, nil
 }
 
 func (c *Cluster) event() messages.Snowflake { return c.mint.New(time.Now(), uint32(c.env.cluster)) }
+
+// pass is write. mu is free.
+func (c *Cluster) pass(frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.write(frame)
+}
 
 // write sends a frame that may be refused, or returns why it was not sent.
 func (c *Cluster) write(frame []byte) error {

@@ -88,8 +88,11 @@ func (d *Delivery) fields(frame []byte, g *outline) error {
 	if d.Answer = null(raw) || d.Op == messages.IPCError; d.Answer {
 		return nil
 	}
-	if d.Name, ok = plainText(raw); !ok {
-		return json.Unmarshal(raw, &d.Name)
+	if d.Name, ok = plainText(raw); ok {
+		return nil
 	}
-	return nil
+	var escaped string // of its own, so that d needs no heap
+	err := json.Unmarshal(raw, &escaped)
+	d.Name = escaped
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/discluster/control/messages"
@@ -14,37 +15,75 @@ import (
 func TestTalk(t *testing.T) {
 	for _, test := range []struct {
 		talk  Talk
+		value any
 		frame string
 		read  Delivery
 	}{
 		{
-			Talk{T: "MESSAGE", Event: "7", Message: []byte(`{"a":"<"}`), Clusters: []int{0, 12}, From: 3},
+			Talk{T: "MESSAGE", Event: "7", Clusters: []int{0, 12}, From: 3}, json.RawMessage(`{"a":"<"}`),
 			`{"op":0,"t":"MESSAGE","d":{"event_id":"7","message":{"a":"<"},"shards":[0,12],"from":3}}`,
 			Delivery{T: "MESSAGE", Event: "7", Message: []byte(`{"a":"<"}`), Answer: true, From: 3},
 		},
 		{
-			Talk{T: "REQUEST", Event: "8", Name: `pi"d`, Data: []byte("null"), Shards: []int{6}, From: 3, TimeoutMS: 9750},
+			Talk{T: "REQUEST", Event: "8", Name: `pi"d`, Shards: []int{6}, From: 3, TimeoutMS: 9750}, nil,
 			`{"op":0,"t":"REQUEST","d":{"event_id":"8","name":"pi\"d","data":null,"shard_ids":[6],"from":3,"timeout_ms":9750}}`,
 			Delivery{T: "REQUEST", Event: "8", Name: `pi"d`, Data: []byte("null"), From: 3, TimeoutMS: 9750},
 		},
 		{
-			Talk{T: "REQUEST", Event: "9", Result: []byte("42")},
+			Talk{T: "REQUEST", Event: "9"}, 42,
 			`{"op":0,"t":"REQUEST","d":{"event_id":"9","result":42}}`,
 			Delivery{T: "REQUEST", Event: "9", Result: []byte("42"), Answer: true},
 		},
 		{
-			Talk{T: "MESSAGE", Event: "1", Message: []byte(`""`), Clusters: []int{}},
+			Talk{T: "MESSAGE", Event: "1", Clusters: []int{}}, "",
 			`{"op":0,"t":"MESSAGE","d":{"event_id":"1","message":"","shards":[],"from":0}}`,
 			Delivery{T: "MESSAGE", Event: "1", Message: []byte(`""`), Answer: true},
 		},
 	} {
-		frame := test.talk.Encode()
+		frame := written(t, test.talk, test.value)
 		if !bytes.Equal(frame, wrap(test.frame)) {
 			t.Errorf("encoded\n%s, want\n%s", frame, wrap(test.frame))
 		}
 		var got Delivery
 		if is, err := got.Read(frame); !is || err != nil || !reflect.DeepEqual(got, test.read) {
 			t.Errorf("%s\nread as %v, %v: %+v, want %+v", frame, is, err, got, test.read)
+		}
+	}
+}
+
+// written returns a copy of the frame of a talk.
+func written(t testing.TB, k Talk, value any) (frame []byte) {
+	t.Helper()
+	if err := k.Write(value, func(f []byte) error { frame = bytes.Clone(f); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return frame
+}
+
+// A value is written as encoding/json does, or not at all.
+func TestTalkValue(t *testing.T) {
+	long := strings.Repeat("x", 2*pieceSize)
+	for _, value := range []any{
+		nil, 42, true, []string{"a"}, map[string]any{"a": nil}, [8]byte{}, "", "a", long, "é\U0010ffff\u2028", `a"b`, `a\`, `a\n`, "a\nb", "\f", "a\x80b", long + `"`, long + "\x80",
+		json.RawMessage(nil), json.RawMessage("0"), json.RawMessage(` { "a" : [ 1.5e3 , "\n" ] } `), json.RawMessage(`"` + long + `"`),
+		json.RawMessage(""), json.RawMessage(" "), json.RawMessage("{"), json.RawMessage("1 2"), json.RawMessage("\"\f\""), json.RawMessage("\f1"), json.RawMessage(`01`), make(chan int),
+	} {
+		want, wrong := json.Marshal(value)
+		var got []byte
+		err := Talk{T: messages.TMessage, Event: "1", Clusters: []int{1}}.Write(value, func(frame []byte) error {
+			got = bytes.Clone(frame)
+			return nil
+		})
+		if (err != nil) != (wrong != nil) {
+			t.Errorf("%.20q: %v, encoding/json: %v", value, err, wrong)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		var d Delivery
+		if is, err := d.Read(got); !is || err != nil || !sameValue(d.Message, want) {
+			t.Errorf("%.20q: written as %.200q, encoding/json: %.200q: %v, %v", value, got, want, is, err)
 		}
 	}
 }
@@ -86,8 +125,8 @@ func TestNoDelivery(t *testing.T) {
 // FuzzDelivery compares Read with encoding/json.
 func FuzzDelivery(f *testing.F) {
 	seeds(f)
-	f.Add(Talk{T: "REQUEST", Event: "8", Name: "pid", Data: []byte("null"), Shards: []int{6}, TimeoutMS: 5}.Encode())
-	f.Add(Talk{T: "MESSAGE", Event: "8", Message: []byte(`"é"`), Clusters: []int{6}}.Encode())
+	f.Add(written(f, Talk{T: "REQUEST", Event: "8", Name: "pid", Shards: []int{6}, TimeoutMS: 5}, nil))
+	f.Add(written(f, Talk{T: "MESSAGE", Event: "8", Clusters: []int{6}}, "é"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var d Delivery
 		if is, err := d.Read(frame); !is || err != nil {
@@ -106,7 +145,7 @@ func FuzzDelivery(f *testing.F) {
 			if want == nil || string(want) == "null" || key == "name" && d.Answer {
 				continue
 			}
-			if text, err := json.Marshal(got); err != nil || !sameText(text, want) {
+			if text, err := json.Marshal(got); err != nil || !sameValue(text, want) {
 				t.Fatalf("%q: %s read as %s, by encoding/json %s", frame, key, text, want)
 			}
 		}
@@ -116,8 +155,8 @@ func FuzzDelivery(f *testing.F) {
 	})
 }
 
-// sameText reports whether two JSON texts or numbers are the same value.
-func sameText(a, b []byte) bool {
+// sameValue reports whether two JSON texts are the same value.
+func sameValue(a, b []byte) bool {
 	var x, y any
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
