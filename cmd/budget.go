@@ -16,6 +16,8 @@ import (
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/cmd/daemon"
+	"github.com/discluster/control/cmd/machine"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
@@ -67,7 +69,7 @@ func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err 
 	began := time.Now()
 	answer, err := noRedirects.Do(r)
 	if err != nil {
-		return a, fmt.Errorf("%s: %w", r.URL.Host, withoutAddress(err))
+		return a, fmt.Errorf("%s: %w", r.URL.Host, machine.WithoutAddress(err))
 	}
 	defer answer.Body.Close()
 	a.took = time.Since(began)
@@ -86,7 +88,7 @@ func askDiscord(ctx context.Context, conf *config.Config) (a discordAnswer, err 
 		}
 		return a, nil
 	}
-	g, err := plan.ReadGatewayBot(answer.StatusCode, headersOf(answer.Header), body, time.Now())
+	g, err := plan.ReadGatewayBot(answer.StatusCode, machine.HeadersOf(answer.Header), body, time.Now())
 	if err != nil {
 		return a, err
 	}
@@ -117,7 +119,7 @@ func identifyBudgetCommand() *cobra.Command {
 				return err
 			}
 			if ofMaster {
-				return newCaller(conf.State.Dir, forPrograms, cmd.OutOrStdout()).at("MASTER", masterSocket).fleetBudget(cmd.Context())
+				return newCaller(conf.State.Dir, forPrograms, cmd.OutOrStdout()).at("MASTER", daemon.MasterSocket).fleetBudget(cmd.Context())
 			}
 			s, err := askBudgets(cmd.Context(), conf)
 			if err != nil {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/cmd/daemon"
+	"github.com/discluster/control/cmd/machine"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
@@ -65,11 +67,11 @@ func connectFlags(c *cobra.Command) (connect func() (*caller, error)) {
 	return func() (*caller, error) {
 		dir, err := config.StateDir(*file, os.Environ(), c.Flags())
 		if err != nil {
-			return nil, usageError{err}
+			return nil, usageError(err)
 		}
 		to := newCaller(dir, *forPrograms, c.OutOrStdout())
 		if f := c.Flags().Lookup(masterFlag); f != nil && f.Value.String() == "true" {
-			to = to.at("MASTER", masterSocket)
+			to = to.at("MASTER", daemon.MasterSocket)
 		}
 		return to, nil
 	}
@@ -80,7 +82,7 @@ const masterFlag = "master"
 
 func newCaller(dir string, json bool, out io.Writer) *caller {
 	c := &caller{dir: dir, json: json, out: out}
-	return c.at("CONTROL", adminSocket)
+	return c.at("CONTROL", daemon.AdminSocket)
 }
 
 // at returns a caller of the peer behind a socket of the same state folder.
@@ -140,7 +142,7 @@ func (c *caller) send(ctx context.Context, method, path string, body []byte, acc
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return nil, unreachableError{fmt.Errorf("state.dir %s: no %s answers there: %w; name another folder by --config or --state.dir", c.dir, c.peer, withoutAddress(err))}
+		return nil, unreachableError{fmt.Errorf("state.dir %s: no %s answers there: %w; name another folder by --config or --state.dir", c.dir, c.peer, machine.WithoutAddress(err))}
 	}
 	if answer.StatusCode < 300 {
 		return answer, nil

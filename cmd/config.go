@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/cmd/daemon"
 	"github.com/discluster/control/config"
 )
 
@@ -19,7 +20,7 @@ func configFlags(c *cobra.Command, also ...string) (load func() (*config.Config,
 	return func() (*config.Config, error) {
 		conf, err := config.Load(*file, append(os.Environ(), also...), c.Flags())
 		if err != nil {
-			return nil, usageError{err}
+			return nil, usageError(err)
 		}
 		return conf, nil
 	}
@@ -31,9 +32,6 @@ func offer(c *cobra.Command, flag string, values ...string) {
 		panic(err) // the flag exists
 	}
 }
-
-// configurationGood begins the output of `config check` for a valid configuration.
-const configurationGood = "the configuration is good"
 
 func configCommand() *cobra.Command {
 	var load func() (*config.Config, error)
@@ -53,7 +51,7 @@ func configCommand() *cobra.Command {
 			if !c.Embedded() {
 				with = "MASTER at " + c.Master.URL
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), configurationGood+": %s, state in %s, sockets in %s\n", with, c.State.Dir, c.Sockets.Dir)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), daemon.ConfigurationGood+": %s, state in %s, sockets in %s\n", with, c.State.Dir, c.Sockets.Dir)
 			return err
 		},
 	}

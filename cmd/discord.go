@@ -25,7 +25,7 @@ func discordCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.Rules.Token = token
 			if err := errors.Join(simulable(c), c.Shape.Validate()); err != nil {
-				return usageError{err}
+				return usageError(err)
 			}
 			if secure {
 				path, err := certify(&c)
@@ -38,7 +38,7 @@ func discordCommand() *cobra.Command {
 			s := server.New(c)
 			base, err := s.Listen(listen)
 			if err != nil {
-				return usageError{fmt.Errorf("--listen %s: %w", listen, err)}
+				return usageError(fmt.Errorf("--listen %s: %w", listen, err))
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "simulated Discord at %s (score: %s/stats)\n", base, base)
 			<-cmd.Context().Done()

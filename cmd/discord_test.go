@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/discluster/control/cmd/daemon"
 )
 
 // A simulated Discord that cannot exist is refused, with every flag, its value and its rule.
@@ -15,9 +17,9 @@ func TestDiscordFlags(t *testing.T) {
 	c.SetArgs(strings.Fields("--listen 127.0.0.1:0 --shards -1 --max-concurrency 0 --guilds -1 --jitter -5s --events NaN --session-window 0s"))
 	c.SilenceErrors, c.SilenceUsage = true, true
 	err := c.ExecuteContext(ended)
-	var usage usageError
+	var usage daemon.UsageError
 	if !errors.As(err, &usage) {
-		t.Fatalf("got %v, want a usageError", err)
+		t.Fatalf("got %v, want a UsageError", err)
 	}
 	for _, want := range []string{"--shards -1", "--max-concurrency 0", "--guilds -1", "--jitter -5s", "--events NaN", "--session-window 0s"} {
 		if !strings.Contains(err.Error(), want+": want ") {

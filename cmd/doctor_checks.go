@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/discluster/control/cmd/daemon"
+	"github.com/discluster/control/cmd/machine"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/botlog"
@@ -95,7 +97,7 @@ func checkLimits(context.Context, *target) (all []finding) {
 			all = append(all, ok("%d open files are allowed", files.Max))
 		}
 	}
-	if bytes := memory(); bytes > 0 {
+	if bytes := machine.Memory(); bytes > 0 {
 		all = append(all, ok("%d MB of memory", bytes>>20))
 	}
 	return all
@@ -103,7 +105,7 @@ func checkLimits(context.Context, *target) (all []finding) {
 
 // checkControl asks the CONTROL that runs on the state folder.
 func checkControl(ctx context.Context, t *target) (all []finding) {
-	pid, err := runningIn(t.conf.State.Dir)
+	pid, err := machine.RunningIn(t.conf.State.Dir)
 	if err != nil {
 		return []finding{problem(doubtful, "start it if it should run here; name its configuration if it runs", "%v", err)}
 	}
@@ -112,8 +114,8 @@ func checkControl(ctx context.Context, t *target) (all []finding) {
 		return []finding{problem(bad, "look at its log; if it is stuck, kill it and start it again: the bots keep serving", "CONTROL %d runs but does not answer: %v", pid, err)}
 	}
 	all = append(all, ok("CONTROL %d runs, version %s", pid, v.Machine.Version))
-	if v.Machine.Version != versionText() {
-		all = append(all, problem(doubtful, "`control upgrade` replaces it by this program; the bots keep serving", "this program is version %s", versionText()))
+	if v.Machine.Version != daemon.Version() {
+		all = append(all, problem(doubtful, "`control upgrade` replaces it by this program; the bots keep serving", "this program is version %s", daemon.Version()))
 	}
 	if ready, why := v.Ready(); !ready {
 		all = append(all, problem(bad, "look at `control status` and `control events`; `control restart` gives a failed cluster a fresh budget of restarts", "%s", why))
@@ -126,9 +128,9 @@ func checkControl(ctx context.Context, t *target) (all []finding) {
 
 // checkLogs checks that the bots write to the files that CONTROL opened for them.
 func checkLogs(ctx context.Context, t *target) (all []finding) {
-	dir := logFolder(t.conf)
+	dir := daemon.LogFolder(t.conf)
 	var v messages.View
-	if _, err := runningIn(t.conf.State.Dir); err != nil || t.conf.Cluster.Logs != config.LogsFile {
+	if _, err := machine.RunningIn(t.conf.State.Dir); err != nil || t.conf.Cluster.Logs != config.LogsFile {
 		return nil
 	}
 	if _, err := t.caller.get(ctx, "/api/v1/machine", &v); err != nil {
@@ -149,7 +151,7 @@ func checkLogs(ctx context.Context, t *target) (all []finding) {
 // checkAPI checks that the address of the API can be had, or that CONTROL listens there.
 func checkAPI(_ context.Context, t *target) []finding {
 	at := t.conf.Admin.Listen
-	if _, err := adminOptions(t.conf); err != nil {
+	if _, err := daemon.AdminOptions(t.conf); err != nil {
 		return []finding{problem(bad, "name a certificate and its key", "%v", err)}
 	}
 	if at == "" {
@@ -159,7 +161,7 @@ func checkAPI(_ context.Context, t *target) []finding {
 	if err == nil {
 		_ = l.Close()
 	}
-	_, absent := runningIn(t.conf.State.Dir)
+	_, absent := machine.RunningIn(t.conf.State.Dir)
 	switch {
 	case err == nil && absent == nil:
 		return []finding{problem(doubtful, "look at its log: it was started with another admin.listen, or retries every 10 s", "CONTROL runs, but nothing listens at %s", at)}

@@ -111,7 +111,7 @@ func TestDoctor(t *testing.T) {
 			all := examine(t.Context(), func() (*config.Config, error) {
 				conf, err := config.Load("", env, nil)
 				if err != nil {
-					err = usageError{err}
+					err = usageError(err)
 				}
 				return conf, err
 			})

@@ -27,7 +27,7 @@ func eventsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			least, err := messages.ParseLevel(level)
 			if err != nil {
-				return usageError{fmt.Errorf("--level: %w", err)}
+				return usageError(fmt.Errorf("--level: %w", err))
 			}
 			c, err := connect()
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/cmd/daemon"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
 )
@@ -95,7 +96,7 @@ func offerMachines(ctx context.Context, connect func() (*caller, error)) (all []
 		return nil
 	}
 	var v messages.FleetView
-	if _, err := c.at("MASTER", masterSocket).get(ctx, "/api/v1/fleet", &v); err != nil {
+	if _, err := c.at("MASTER", daemon.MasterSocket).get(ctx, "/api/v1/fleet", &v); err != nil {
 		return nil
 	}
 	for _, m := range v.Machines {
@@ -111,7 +112,7 @@ func (o *fleetOrder) carryOut(cmd *cobra.Command, c *caller, how orderFlags) err
 			return err
 		}
 	}
-	if err := o.send(cmd.Context(), c.at("MASTER", masterSocket), how.noWait); err != nil {
+	if err := o.send(cmd.Context(), c.at("MASTER", daemon.MasterSocket), how.noWait); err != nil {
 		return fmt.Errorf("%s: %w", o.what, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/cmd/daemon"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
 )
@@ -91,7 +92,7 @@ func drainAt(t *testing.T, stub *fleetStub, args ...string) (out string, err err
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	server := admin.New(admin.Options{}, nil, stub)
 	t.Cleanup(server.Close)
-	if err := server.ListenUnix(filepath.Join(dir, masterSocket)); err != nil {
+	if err := server.ListenUnix(filepath.Join(dir, daemon.MasterSocket)); err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder

@@ -1,17 +1,14 @@
 package cmd
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/cmd/daemon"
+	"github.com/discluster/control/cmd/logbook"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/botlog"
@@ -30,21 +27,21 @@ func logsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			only, err := clusterIDs(args)
 			if err != nil {
-				return usageError{err}
+				return usageError(err)
 			}
 			if lines < 0 {
-				return usageError{fmt.Errorf("--lines %d: want 0 or more", lines)}
+				return usageError(fmt.Errorf("--lines %d: want 0 or more", lines))
 			}
 			conf, err := load()
 			if err != nil {
 				return err
 			}
-			secrets.Learn(conf.Secrets()...)
-			dir := logFolder(conf)
+			logbook.Secrets.Learn(conf.Secrets()...)
+			dir := daemon.LogFolder(conf)
 			if err := checkRan(conf, dir, only); err != nil {
 				return err
 			}
-			return showLogs(cmd.Context(), cmd, &botlog.Follower{Dir: dir, Only: only}, lines, ongoing)
+			return logbook.Print(cmd.Context(), &botlog.Follower{Dir: dir, Only: only}, cmd.OutOrStdout(), cmd.ErrOrStderr(), lines, ongoing)
 		},
 	}
 	load = configFlags(c)
@@ -52,9 +49,6 @@ func logsCommand() *cobra.Command {
 	c.Flags().BoolVarP(&ongoing, "follow", "f", false, "print further lines as the bots write them")
 	return c
 }
-
-// logFolder returns the folder that holds the bots' output.
-func logFolder(c *config.Config) string { return filepath.Join(c.State.Dir, "logs") }
 
 // clusterIDs reads the clusters of a command line.
 func clusterIDs(args []string) (ids []messages.ClusterID, err error) {
@@ -92,30 +86,4 @@ func checkRan(c *config.Config, dir string, only []messages.ClusterID) error {
 		}
 	}
 	return nil
-}
-
-// showLogs prints the lines to the command's output and notes about them to stderr. A line has the
-// number of its cluster if there may be several.
-func showLogs(ctx context.Context, cmd *cobra.Command, w *botlog.Follower, lines int, ongoing bool) error {
-	out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
-	files, err := botlog.Files(w.Dir)
-	if err != nil {
-		return err
-	}
-	alone := len(w.Only) == 1 || len(w.Only) == 0 && !ongoing && files[0].Cluster == files[len(files)-1].Cluster
-	shown := &output{out: out, notes: cmd.ErrOrStderr(), flushed: out.Flush, bare: alone}
-	w.Emit = shown.take
-	if err := w.Begin(lines); err != nil {
-		return err
-	}
-	if ongoing {
-		return follow(ctx, w, shown.flush, func(err error) { fmt.Fprintln(os.Stderr, "control:", oneLine(err)) })
-	}
-	for {
-		more, err := w.Round()
-		if err != nil || !more || ctx.Err() != nil {
-			w.Close()
-			return errors.Join(err, shown.flush())
-		}
-	}
 }

@@ -1,37 +1,3 @@
-// Package cmd is the command line: one file a command, with flags and wiring. Decisions are in
-// actors.
-//
-// Commands that run something:
-//
-//	run.go, successor.go, reload.go     CONTROL, with an embedded MASTER unless master.url is set
-//	master.go                           MASTER
-//	bot.go, bot_reference.go            the reference cluster process
-//	gateway.go, gateway_bot.go          a bot behind a gateway host, as a cluster process
-//	gateway_silence.go, tied.go         a bot that does not connect to it; a child that ends with its parent
-//	discord.go                          the simulated Discord
-//	demo.go, demo_machine.go, demo_processes.go, view.go   all of them on this machine
-//	rehearse.go                         all of them in simulated time, with faults
-//
-// Commands that ask or order:
-//
-//	client.go                           the connection to a running CONTROL or MASTER
-//	status.go, clusters.go, whereis.go, events.go, budget.go
-//	orders.go, fleet_orders.go          orders to CONTROL and to MASTER
-//	upgrade.go                          the upgrade of a running CONTROL
-//	config.go, plan.go, doctor.go, doctor_checks.go, logs.go, version.go
-//
-// Parts of the daemons:
-//
-//	daemon.go                           CONTROL and MASTER as run, master and demo start them
-//	world.go, folder.go, grep.go, hook.go   the World of this machine
-//	admin.go, master_admin.go           the admin API of CONTROL and of MASTER
-//	mailboxes.go, links.go              figures for /metrics
-//	logging.go, logqueue.go, keep.go    the log, and the limits of the bots' output
-//	systemd.go, watchdog.go             notifications to systemd
-//	pressure.go                         whether the machine is short of CPU time
-//	tokenlock.go                        the lock that a bot's token has on a machine
-//
-// A main with more behaviours is five lines: see With.
 package cmd
 
 import (
@@ -46,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/cmd/daemon"
+	"github.com/discluster/control/cmd/logbook"
 	"github.com/discluster/control/transport/proc"
 )
 
@@ -71,14 +39,12 @@ func With(behaviours ...world.Behaviour) Option {
 // program holds what all commands share.
 type program struct {
 	behaviours []world.Behaviour
-	parsed     bool                    // the command line was valid
-	log        atomic.Pointer[logbook] // a daemon's log, flushed when the program ends
+	parsed     bool                         // the command line was valid
+	log        atomic.Pointer[logbook.Book] // a daemon's log, flushed when the program ends
 }
 
-// usageError is an error that exits with exitUsage.
-type usageError struct{ error }
-
-func (u usageError) Unwrap() error { return u.error }
+// usageError returns an error that exits with exitUsage.
+func usageError(err error) error { return daemon.UsageError{Err: err} }
 
 // Main runs the command that the command line names. It ends the program if the command fails.
 func Main(options ...Option) {
@@ -91,18 +57,18 @@ func Main(options ...Option) {
 	}
 	err := p.root().ExecuteContext(p.untilSignal())
 	if log := p.log.Load(); log != nil {
-		log.queue.flush(logFlush)
+		log.Flush()
 	}
 	if err == nil {
 		return
 	}
-	printLast("control: " + err.Error())
+	logbook.PrintLast("control: " + err.Error())
 	os.Exit(p.exitCode(err))
 }
 
 // exitCode returns the exit code for an error.
 func (p *program) exitCode(err error) int {
-	var usage usageError
+	var usage daemon.UsageError
 	var unreachable unreachableError
 	switch {
 	case errors.As(err, &usage) || !p.parsed:
@@ -129,9 +95,9 @@ func (p *program) untilSignal() context.Context {
 			}
 			if log := p.log.Load(); log != nil {
 				log.Warn().Str("signal", s.String()).Msg("stopped at once: running bots keep serving until the next start adopts them")
-				log.queue.flush(logFlush)
+				log.Flush()
 			} else {
-				printLast("control: ended by a second signal")
+				logbook.PrintLast("control: ended by a second signal")
 			}
 			os.Exit(exitFailed)
 		}
@@ -150,7 +116,7 @@ func (p *program) root() *cobra.Command {
 
 		PersistentPreRun: func(*cobra.Command, []string) { p.parsed = true },
 	}
-	root.AddCommand(p.run(), p.master(), botCommand(), gatewayCommand(), discordCommand(), p.demo(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
+	root.AddCommand(p.run(), p.master(), botCommand(), gatewayCommand(), discordCommand(), demoCommand(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
 		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
 		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), acceptMasterCommand(), resumeFleetCommand(), forgetMachineCommand(), identifyBudgetCommand(), doctorCommand())
 	return root

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/cmd/logbook"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
 )
@@ -205,7 +206,7 @@ func (o *order) command() *cobra.Command {
 			if len(args) > 0 {
 				id = args[0]
 				if n, err := strconv.Atoi(id); err != nil || n < 0 {
-					return usageError{fmt.Errorf("cluster %q: want its number, as `control clusters` shows it", id)}
+					return usageError(fmt.Errorf("cluster %q: want its number, as `control clusters` shows it", id))
 				}
 			}
 			c, err := connect()
@@ -320,8 +321,8 @@ func (o *order) send(ctx context.Context, c *caller, id string, noWait bool) err
 
 // confirm asks the person at the terminal for confirmation. It fails without a terminal.
 func confirm(cmd *cobra.Command, what string) error {
-	if !isTerminal(os.Stdin) {
-		return usageError{fmt.Errorf("%s; stdin is not a terminal: confirm with --yes", what)}
+	if !logbook.IsTerminal(os.Stdin) {
+		return usageError(fmt.Errorf("%s; stdin is not a terminal: confirm with --yes", what))
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s. Do it? [y/N] ", what)
 	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')

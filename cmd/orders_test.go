@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/discluster/control/cmd/daemon"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/admin"
 )
@@ -56,7 +57,7 @@ func TestAcceptMaster(t *testing.T) {
 			stub := &controlStub{verdict: c.verdict, follow: c.follow}
 			server := admin.New(admin.Options{}, stub, nil)
 			t.Cleanup(server.Close)
-			if err := server.ListenUnix(filepath.Join(dir, adminSocket)); err != nil {
+			if err := server.ListenUnix(filepath.Join(dir, daemon.AdminSocket)); err != nil {
 				t.Fatal(err)
 			}
 			var text strings.Builder

@@ -36,7 +36,7 @@ func planCommand() *cobra.Command {
 				return err
 			}
 			if machines < 0 || machines > 1000 {
-				return usageError{fmt.Errorf("--machines %d: want 1 to 1000, or 0 for fleet.expect", machines)}
+				return usageError(fmt.Errorf("--machines %d: want 1 to 1000, or 0 for fleet.expect", machines))
 			}
 			if machines == 0 {
 				machines = max(c.Fleet.Expect, 1)
@@ -84,7 +84,7 @@ func startOf(ctx context.Context, c *config.Config, machines int) (s plan.Start,
 		s.Budget = plan.NewBudget(b.Total, b.Remaining, s.Shards, time.Now().Add(reset))
 	}
 	if s.Shards == 0 || s.MaxConcurrency == 0 {
-		return s, 0, usageError{errors.New("discord.token is not set, so Discord cannot be asked: set it, or both fleet.shards and fleet.max_concurrency")}
+		return s, 0, usageError(errors.New("discord.token is not set, so Discord cannot be asked: set it, or both fleet.shards and fleet.max_concurrency"))
 	}
 	if s.PerCluster == 0 {
 		s.PerCluster = plan.ShardsPerCluster(s.MaxConcurrency)

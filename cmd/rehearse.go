@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/discluster/control/cmd/daemon"
 	"github.com/discluster/control/config"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/sim"
@@ -61,11 +62,11 @@ func rehearseCommand() *cobra.Command {
 			case r.list:
 				return listScenarios(cmd.OutOrStdout())
 			case len(args) == 0:
-				return usageError{errors.New("rehearse: want a scenario; --list names those that come with this program")}
+				return usageError(errors.New("rehearse: want a scenario; --list names those that come with this program"))
 			}
 			s, err := readScenario(args[0])
 			if err != nil {
-				return usageError{err}
+				return usageError(err)
 			}
 			if cmd.Flags().Changed("seed") {
 				s.Seed = r.seed
@@ -88,13 +89,13 @@ func (r *rehearse) run(cmd *cobra.Command, s rehearsal.Scenario) error {
 		return err
 	}
 	if ready, _ := c.Cluster.ReadyRule(); c.Bot.Protocol == string(messages.ProtocolEnv) && (ready.After == 0 || c.Cluster.Probe != "") {
-		return usageError{errors.New("rehearse: with protocol: env want ready: after …, and no probe: what your bot prints and answers is unknown")}
+		return usageError(errors.New("rehearse: with protocol: env want ready: after …, and no probe: what your bot prints and answers is unknown"))
 	}
 	debug.SetGCPercent(200) // a simulation makes much garbage and keeps little
 	began := time.Now()
 	var report *rehearsal.Report
 	sim.Bubble(func() {
-		report, err = rehearsal.Run(s, rehearsal.Settings{Control: controlOptions(c, "", nil), Master: masterOptions(c)}, func() bool { return cmd.Context().Err() != nil })
+		report, err = rehearsal.Run(s, rehearsal.Settings{Control: daemon.ControlOptions(c, "", nil), Master: daemon.MasterOptions(c)}, func() bool { return cmd.Context().Err() != nil })
 	})
 	if err != nil {
 		return err

@@ -46,7 +46,12 @@ var rooms = []room{
 	{"actors", []string{"messages", "transport", "transport/master", "actors/world", "actors/plan", "actors/link", "actors/events", "actors/gate", "actors/sessions", "actors/router", "actors/cluster"}, []string{koanf, cobra, websocket}},
 	{"config/...", []string{"messages"}, []string{protoactor, websocket}},
 	{"cmd/control/...", []string{"cmd"}, nil},
-	{"cmd/...", []string{"messages", "transport/...", "actors/...", "config", "cmd/...", "test/sim/..."}, []string{koanf}},
+	{"cmd/logbook", []string{"messages", "transport/botlog", "actors/world", "config"}, []string{protoactor, koanf, cobra, websocket}},
+	{"cmd/machine", []string{"messages", "transport/...", "actors/world", "cmd/logbook"}, []string{koanf, cobra, websocket}},
+	{"cmd/gateway", []string{"messages", "transport/...", "actors/plan"}, []string{protoactor, koanf, cobra, websocket}},
+	{"cmd/daemon", []string{"messages", "transport/...", "actors/...", "config", "cmd/logbook", "cmd/machine"}, []string{koanf, cobra, websocket}},
+	{"cmd/demo", []string{"messages", "transport/...", "actors/world", "config", "cmd/logbook", "cmd/daemon"}, []string{koanf, cobra, websocket}},
+	{"cmd", []string{"messages", "transport/...", "actors/plan", "actors/world", "config", "cmd/logbook", "cmd/machine", "cmd/gateway", "cmd/daemon", "cmd/demo", "test/sim/..."}, []string{protoactor, koanf, websocket}},
 	{"test/...", []string{"messages", "transport/...", "actors/...", "cmd/...", "test/..."}, []string{koanf}},
 }
 

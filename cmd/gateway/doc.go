@@ -1,0 +1,12 @@
+// Package gateway runs a bot that does not use the SDK as a cluster process of CONTROL: behind a
+// gateway host of its own, which keeps Discord's sessions.
+//
+//	gateway.go                          the host of one cluster, and the environment that points its bot there
+//	bot.go                              the bot's runs: start, restart, stop
+//	silence.go                          a bot that does not connect to its host
+//	tied.go, tied_linux.go, tied_other.go   a child that ends with its parent
+//	preload/                            the code that points discord.js and discord.py to the host
+//
+// A bot's story: gateway.go starts the host and writes the preloads, bot.go starts the bot,
+// silence.go looks whether it connects, bot.go restarts it when it ends.
+package gateway

@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	_ "embed" // of the preloads
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/bot"
+	"github.com/discluster/control/transport/discord/client"
+	"github.com/discluster/control/transport/discord/host"
+)
+
+//go:embed preload/preload.cjs
+var nodePreload []byte
+
+//go:embed preload/sitecustomize.py
+var pythonPreload []byte
+
+// Run runs the gateway host of one cluster, and its bot as a child. dir is the folder for sessions
+// and guilds, and api Discord's REST API unless DISCORD_API is set. A bot that has never connected
+// is reported after patience. The host's own log lines go to log, between the bot's.
+//
+// It returns nil after CONTROL or a SIGTERM stopped it, else the error that ended it, which was
+// reported to CONTROL.
+func Run(ctx context.Context, dir, api string, patience time.Duration, argv []string, log io.Writer) error {
+	logger := slog.New(slog.NewJSONHandler(log, nil))
+	c, err := bot.Join(ctx, bot.Resume(), bot.Log(logger))
+	if err != nil {
+		return err
+	}
+	if c.Token() == "" {
+		return c.Fail(errors.New("no token: neither DISCORD_TOKEN nor HELLO brought one"))
+	}
+	dir = filepath.Join(dir, fmt.Sprintf("cluster-%d", c.ID()))
+	h, to, err := openHost(c, dir, cmp.Or(os.Getenv("DISCORD_API"), api), logger)
+	if err != nil {
+		return c.Fail(err)
+	}
+	env, err := pointBot(dir, to)
+	if err != nil {
+		_ = h.Close()
+		return c.Fail(err)
+	}
+	p := &behind{cluster: c, host: h, argv: argv, env: env, patience: patience, log: logger}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go h.Watch(ctx)
+	ended := make(chan error, 1)
+	over := make(chan struct{})
+	go func() {
+		err := p.run(over)
+		if err == nil { // else its shards end the cluster with it
+			cancel()
+		}
+		ended <- err
+	}()
+	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return cmp.Or(h.Serve(ctx, hosted{s}), p.failure()) })
+	close(over)
+	failed := <-ended
+	_ = h.Close()
+	return cmp.Or(err, failed)
+}
+
+// openHost starts the gateway, and returns where it is.
+func openHost(c *bot.Cluster, dir, api string, log *slog.Logger) (*host.Host, *url.URL, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("folder of the gateway: %w", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen for the bot: %w", err)
+	}
+	h, err := host.New(l, host.Config{
+		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: dir, Log: log, Lapsed: c.Lapsed,
+		API: api,
+	})
+	if err != nil {
+		_ = l.Close()
+		return nil, nil, err
+	}
+	to, err := url.Parse(h.URL())
+	return h, to, err
+}
+
+// pointBot writes the preloads, and returns the environment with which a bot finds its gateway.
+func pointBot(dir string, to *url.URL) ([]string, error) {
+	node, python := filepath.Join(dir, "preload.cjs"), filepath.Join(dir, "python")
+	node, err := filepath.Abs(node)
+	if err == nil {
+		python, err = filepath.Abs(python)
+	}
+	if err == nil {
+		err = os.MkdirAll(python, 0o700)
+	}
+	for file, text := range map[string][]byte{node: nodePreload, filepath.Join(python, "sitecustomize.py"): pythonPreload} {
+		if err == nil {
+			err = os.WriteFile(file, text, 0o600)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write what points the bot at its gateway: %w", err)
+	}
+	joined := func(name, separator, value string) string {
+		if old := os.Getenv(name); old != "" {
+			value += separator + old
+		}
+		return name + "=" + value
+	}
+	return append(os.Environ(),
+		"CONTROL_GATEWAY="+to.String(), "DISCORD_GATEWAY="+to.String(), "DISCORD_API=http://"+to.Host,
+		joined("NODE_OPTIONS", " ", "--require="+quoteNode(node)),
+		joined("PYTHONPATH", string(os.PathListSeparator), python),
+	), nil
+}
+
+// quoteNode writes a path as NODE_OPTIONS takes it.
+func quoteNode(path string) string {
+	if !strings.ContainsAny(path, " \"\\") {
+		return path
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
+}
+
+// hosted is the SDK's shard as the host takes it.
+type hosted struct{ *bot.Shard }
+
+// Permit waits for CONTROL's permit.
+func (s hosted) Permit(ctx context.Context, cause messages.IdentifyCause) (client.Permit, error) {
+	p, err := s.Shard.Permit(ctx, cause)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// behind is the bot's process, over all its runs.
+type behind struct {
+	cluster *bot.Cluster
+	host    *host.Host
+	argv    []string
+	env     []string
+	// time until a bot that has never connected is reported
+	patience time.Duration
+	met      bool  // a run of the bot has connected, to this host or to one before it
+	before   int64 // size of our output before the run of now
+	failed   atomic.Pointer[error]
+	log      *slog.Logger
+}
+
+const (
+	// silentMax limits the time to connect for a bot that did so in an earlier run.
+	silentMax = 3 * time.Minute
+
+	quietFor = 500 * time.Millisecond // for the bot to handle what it was sent, before it is stopped
+	killLead = time.Second            // between SIGKILL of a bot that does not stop and the cluster's deadline
+)

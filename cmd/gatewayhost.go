@@ -1,0 +1,30 @@
+package cmd
+
+import (
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/discluster/control/cmd/gateway"
+)
+
+// gatewayCommand is hidden: CONTROL starts it in place of a bot that does not use the SDK.
+func gatewayCommand() *cobra.Command {
+	var dir, api string
+	var patience time.Duration
+	c := &cobra.Command{
+		Use:    "gateway -- command …",
+		Short:  "Run a bot behind a gateway of its own as a cluster process of CONTROL",
+		Long:   "Keep Discord's sessions of a cluster, and run its bot, unmodified, as a child that connects to them.",
+		Args:   cobra.MinimumNArgs(1),
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return gateway.Run(cmd.Context(), dir, api, patience, args, os.Stderr)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "gateway", "folder for sessions and guilds, one below it for each cluster")
+	c.Flags().StringVar(&api, "api", "https://discord.com", "Discord's REST API; DISCORD_API, where it is set, counts instead")
+	c.Flags().DurationVar(&patience, "hello-timeout", 30*time.Second, "time until a bot that has never connected is reported")
+	return c
+}
