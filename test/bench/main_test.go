@@ -25,13 +25,14 @@ const roleVariable = "BENCH_ROLE"
 
 // roles are what a process can be.
 var roles = map[string]func() error{
-	"bare":   bare,
-	"sdk":    onSDK,
-	"quick":  quick,
-	"hail":   hail,
-	"answer": func() error { return relay(answerItself) },
-	"relay":  func() error { return relay(passOn) },
-	"naive":  func() error { return relay(naively) },
+	"bare":    bare,
+	"sdk":     onSDK,
+	"gateway": onGateway,
+	"quick":   quick,
+	"hail":    hail,
+	"answer":  func() error { return relay(answerItself) },
+	"relay":   func() error { return relay(passOn) },
+	"naive":   func() error { return relay(naively) },
 }
 
 func TestMain(m *testing.M) {

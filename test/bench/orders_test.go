@@ -20,7 +20,7 @@ const ordersVariable = "BENCH_ORDERS"
 // order is a measurement: N requests to the clusters, each after the answer to the previous one; or
 // N messages one way, for which another process gets the order to receive them.
 type order struct {
-	Do      string `json:"do"` // "ask", "send", "receive"
+	Do      string `json:"do"` // "ask", "send", "receive", "post", "flood"
 	Targets []int  `json:"targets,omitempty"`
 	N       int    `json:"n"`
 	Size    int    `json:"size,omitempty"`    // bytes of a message

@@ -39,9 +39,9 @@ func onControl(b testing.TB, role string, n int) *stage {
 
 // settings starts a simulated Discord for so many shards, and returns the environment of a CONTROL
 // with so many shards a cluster.
-func (s *stage) settings(shards, perCluster int) []string {
+func (s *stage) settings(shards, perCluster int, flags ...string) []string {
 	discord := free(s.b)
-	s.spawn(nil, binary(s.b), "discord", "--listen", discord, "--shards", strconv.Itoa(shards), "--max-concurrency", "16")
+	s.spawn(nil, binary(s.b), append([]string{"discord", "--listen", discord, "--shards", strconv.Itoa(shards), "--max-concurrency", "16"}, flags...)...)
 	eventually(s.b, "the simulated Discord listens", func() bool {
 		c, err := net.Dial("tcp", discord)
 		if err == nil {
