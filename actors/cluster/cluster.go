@@ -60,6 +60,7 @@ type Cluster struct {
 	reservation // of buckets, where the bot cannot ask for permits
 	ipc         // the IPC with the process
 	child       // the bot of a process that runs it itself
+	behind      // that bot, once the process is dead
 	shares      // of what all clusters use
 }
 
@@ -232,7 +233,7 @@ func (c *Cluster) terminal(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runDied, runExited, recorded, noteDue, found,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runDied, runExited, recorded, noteDue, found, botEnded,
 		messages.Settings,
 		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleAnswered, askRule, woke, probeEnded, shareDue:
 	default:
@@ -340,7 +341,7 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.report(ctx)
 	case messages.GetSnapshot:
 		c.snapshot(ctx)
-	case runStarted, runDied, runExited, found: // comes too late
+	case runStarted, runDied, runExited, found, botEnded: // comes too late
 	default:
 		c.Unexpected(ctx)
 	}

@@ -47,7 +47,7 @@ func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
 	c := &Cluster{spoken: &atomic.Bool{}, run: plan.Run{Instance: "7"}, mint: &messages.Mint{}, handover: &handover{}, plan: plan.Cluster{Shards: messages.ShardRange{First: 0, Last: 1}},
 		settings: messages.Settings{ShardCount: 2, ShardsPerCluster: 2}, options: Options{Heartbeat: 5 * time.Second}}
 	c.W = &world.World{Clocks: world.NewClocks(time.Now), Secrets: &world.Secrets{}, Starved: func() bool { return false },
-		Save: func(string, []byte, func(error)) {}, Remove: func(string, func(error)) {},
+		Save: func(string, []byte, func(error)) {}, Remove: func(string, func(error)) {}, Load: func(string) ([]byte, error) { return nil, nil },
 		Fetch: func(world.Request, func(world.Response, error)) func() { return func() {} },
 		After: func(d time.Duration, _ func()) func() {
 			link.timers = append(link.timers, d)

@@ -18,7 +18,7 @@ type Failure struct {
 	CloseCode int
 	PID       int
 	Exit      *proc.Exit    // nil: no process was started
-	Sweeping  bool          // the search for processes that it left goes on
+	Left      bool          // processes that it left may live
 	Up        time.Duration // time since every shard was READY; 0: never
 	WaitedFor string        // what a start was waiting for
 	Trouble   trouble       // the trouble of this machine; zero: none known

@@ -138,6 +138,10 @@ func (c *Cluster) kill(ctx actor.Context, sig syscall.Signal, why *Failure) {
 
 // stopped reports the ordered end.
 func (c *Cluster) stopped(ctx actor.Context) {
+	if c.leavesBot() {
+		c.endBot(ctx, c.stopped)
+		return
+	}
 	c.cleanUp(ctx)
 	c.enter(ctx, messages.ClusterStopped, c.terminal)
 	ctx.Send(c.addresses.Events, messages.ClusterStoppedByOrder{Cluster: c.plan.ID, Shards: c.plan.Shards.String()})
@@ -167,9 +171,13 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 // escalate reports a failure to the Supervisor, which restarts, stops or resumes this actor. A
 // resumed actor escalates the failure again once no process is left.
 func (c *Cluster) escalate(ctx actor.Context, f *Failure) {
-	if f.Sweeping = c.handover.sweeping != ""; f.Sweeping {
+	sweeping, leaves := c.handover.sweeping != "", c.leavesBot()
+	switch f.Left = sweeping || leaves; {
+	case sweeping:
 		c.awaitSweep(ctx)
-	} else {
+	case leaves:
+		c.awaitNext(ctx)
+	default:
 		c.Enter(string(messages.ClusterWaiting), c.terminal)
 	}
 	ctx.(actor.Supervisor).EscalateFailure(f, ctx.Message())

@@ -78,6 +78,7 @@ type handover struct {
 	dead    bool    // the process is known dead
 	waiting bool    // the process's record has a successor's name
 	slow    int     // starts in a row that were too slow
+	alone   bool    // no bot is left behind the dead process, a gateway host
 
 	sweeping messages.Snowflake // the dead run of which processes may be left; "": none
 }

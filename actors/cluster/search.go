@@ -225,6 +225,10 @@ func (c *Cluster) nothingLeft(ctx actor.Context, e proc.Exit) {
 	if s.record != nil {
 		c.cleanUp(ctx)
 	}
+	if other := len(c.options.Runner) == 0 || s.record != nil && s.record.Spec != c.options.fingerprint(c.settings, c.plan); other && c.leavesBot() {
+		c.endBot(ctx, c.spawn)
+		return
+	}
 	c.spawn(ctx)
 }
 

@@ -40,7 +40,7 @@ func (s *Supervisor) HandleFailure(system *actor.ActorSystem, supervisor actor.S
 	f, known := reason.(*Failure)
 	switch {
 	case s.stopping:
-	case known && e != nil && f.Sweeping && (e.ending || same(child, e.successor)):
+	case known && e != nil && f.Left && (e.ending || same(child, e.successor)):
 		supervisor.ResumeChildren(child) // it fails again once no process is left
 	case known && e != nil && same(child, e.successor):
 		s.successorDied(ctx, e, f)
@@ -81,11 +81,11 @@ func (s *Supervisor) panicked(ctx actor.Context, e *entry, err error) {
 // died carries out what plan.Restart decides about a dead cluster.
 func (s *Supervisor) died(ctx actor.Context, e *entry, f *Failure) {
 	history, v := plan.Restart(e.history, f.asPlanned(s.outage.On), time.Now(), s.w.Rand())
-	if f.Sweeping && v.Action != plan.RestartAfter {
+	if f.Left && v.Action != plan.RestartAfter {
 		ctx.(actor.Supervisor).ResumeChildren(e.pid) // it fails again once no process is left
 		return
 	}
-	e.history, e.sweeping = history, f.Sweeping
+	e.history, e.left = history, f.Left
 	e.served = e.served || f.Up > 0
 	s.setTrouble(ctx, e, f.Trouble)
 	if v.Flapping {

@@ -63,7 +63,7 @@ type entry struct {
 	fresh      bool    // its next start identifies
 	seq        int     // of the pending restart
 	cancel     func()  // of the pending restart
-	sweeping   bool    // processes of the last run could be left when the restart was set
+	left       bool    // processes of the last run could be left when the restart was set
 	ending     bool    // its stop was ordered
 	then       afterStop
 }
@@ -269,7 +269,7 @@ func (s *Supervisor) endFor(ctx actor.Context, e *entry, then afterStop, stop me
 	switch {
 	case e.pid == nil:
 		s.ended(ctx, e)
-	case waiting && e.sweeping:
+	case waiting && e.left:
 		ctx.(actor.Supervisor).ResumeChildren(e.pid) // it fails again once no process is left
 	case waiting:
 		ctx.Send(s.addresses.Events, messages.ClusterStoppedByOrder{Cluster: e.ID, Shards: e.Shards.String()})

@@ -24,13 +24,37 @@ const ownerVariable = "DISCLUSTER_OWNER="
 // process belongs to.
 func OwnerMark(owner string, id messages.ClusterID) string { return OwnedBy(owner) + id.String() }
 
-// OwnedBy returns the beginning of every OwnerMark of an installation.
+// ofBot is the end of a BotMark.
+const ofBot = "/bot"
+
+// BotMark returns the OwnerMark of the bot that a gateway host runs. The bot may outlive its host
+// and has another mark, so that the host's end is not its own.
+func BotMark(ownerMark string) string { return ownerMark + ofBot }
+
+// BotEnvironment returns the environment of the n-th bot that a gateway host starts, made of the
+// host's own, and the entry that only this run of the bot has.
+func BotEnvironment(host []string, n int) (env []string, mark string) {
+	const run = "SHARDING_INSTANCE_IPC="
+	for _, kv := range host {
+		switch {
+		case strings.HasPrefix(kv, run): // no snowflake: a bot with the SDK refuses it before it identifies
+			mark = kv + ofBot + strconv.Itoa(n)
+			kv = mark
+		case strings.HasPrefix(kv, ownerVariable):
+			kv = BotMark(kv)
+		}
+		env = append(env, kv)
+	}
+	return env, mark
+}
+
+// OwnedBy returns the beginning of every OwnerMark and BotMark of an installation.
 func OwnedBy(owner string) string { return ownerVariable + owner + "#" }
 
 // OwnedCluster returns the cluster that a value of the variable names; false for another
 // installation's.
 func OwnedCluster(owner, value string) (id messages.ClusterID, ok bool) {
-	text, ok := strings.CutPrefix(value, owner+"#")
+	text, ok := strings.CutPrefix(strings.TrimSuffix(value, ofBot), owner+"#")
 	n, err := strconv.Atoi(text)
 	return messages.ClusterID(n), ok && err == nil && n >= 0 && strconv.Itoa(n) == text
 }

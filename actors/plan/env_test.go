@@ -39,13 +39,44 @@ func TestEnvironment(t *testing.T) {
 // A cluster of another installation is not this one's, however alike their names.
 func TestOwnedCluster(t *testing.T) {
 	for value, want := range map[string]messages.ClusterID{"m1:/var/x#0": 0, "m1:/var/x#17": 17, "m1:/var/x#-1": -1, "m1:/var/x#01": -1, "m1:/var/x#": -1, "m1:/var/x": -1,
-		"m1:/var/xy#1": -1, "m11:/var/x#1": -1, "": -1} {
+		"m1:/var/xy#1": -1, "m11:/var/x#1": -1, "": -1,
+		"m1:/var/x#3/bot": 3, "m1:/var/x#3/bot/bot": -1, "m1:/var/x#/bot": -1} {
 		if id, ok := OwnedCluster("m1:/var/x", value); ok != (want >= 0) || ok && id != want {
 			t.Errorf("%q: cluster %d, %v", value, id, ok)
 		}
 	}
 	if mark := OwnerMark("m1:/var/x", 3); mark != OwnedBy("m1:/var/x")+"3" {
 		t.Errorf("mark %q", mark)
+	}
+}
+
+// A bot behind a gateway host has what the host has, with marks of its own: those of the host name
+// another process, and the SDK takes none of them for its own.
+func TestBotEnvironment(t *testing.T) {
+	host := Environment([]string{"PATH=/bin"}, someSettings, someCluster, someRun, []string{"A=SHARDING_INSTANCE_IPC=1"}, false)
+	env, mark := BotEnvironment(host, 4)
+	if want := "SHARDING_INSTANCE_IPC=222/bot4"; mark != want || !slices.Contains(env, mark) {
+		t.Errorf("mark %q, want %q, in %q", mark, want, env)
+	}
+	if _, err := messages.Snowflake(strings.TrimPrefix(mark, "SHARDING_INSTANCE_IPC=")).Parts(); err == nil {
+		t.Errorf("%s: the SDK takes it", mark)
+	}
+	own := OwnerMark(someRun.Owner, someCluster.ID)
+	for i, kv := range host {
+		switch got := env[i]; kv {
+		case own:
+			if got != BotMark(own) {
+				t.Errorf("%q, want %q", got, BotMark(own))
+			}
+		case "SHARDING_INSTANCE_IPC=222":
+		default:
+			if got != kv {
+				t.Errorf("%q, want %q", got, kv)
+			}
+		}
+	}
+	if id, ok := OwnedCluster(someRun.Owner, strings.TrimPrefix(BotMark(own), ownerVariable)); !ok || id != someCluster.ID {
+		t.Errorf("cluster %d, %v", id, ok)
 	}
 }
 

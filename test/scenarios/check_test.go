@@ -84,7 +84,7 @@ func (f *fleet) started(m *machine, p *sim.Proc) {
 	}
 	for _, other := range f.inOrder() {
 		for _, o := range other.Processes() {
-			if o != p && o.Parent() != p && (other == m || !o.Forked()) && !f.succeeds && !f.doubles && o.Env("CLUSTER_ID") == p.Env("CLUSTER_ID") {
+			if o != p && o.Parent() != p && !isBehind(o) && (other == m || !o.Forked()) && !f.succeeds && !f.doubles && o.Env("CLUSTER_ID") == p.Env("CLUSTER_ID") {
 				f.loop.Fail(fmt.Errorf("I5: cluster %s runs twice: pid %d of %s, pid %d of %s", p.Env("CLUSTER_ID"), o.PID(), other.Name, p.PID(), m.Name))
 			}
 		}

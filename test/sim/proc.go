@@ -59,13 +59,17 @@ func (p *Proc) Forked() bool { return p.parent != nil }
 func (p *Proc) Parent() *Proc { return p.parent }
 
 // Fork starts a process with the same environment in a session of its own, without a supervisor.
-func (p *Proc) Fork(program Program) {
+func (p *Proc) Fork(program Program) *Proc { return p.ForkAs(p.Spec.Env, p.Spec.Mark, program) }
+
+// ForkAs is Fork with another environment and mark.
+func (p *Proc) ForkAs(env []string, mark string, program Program) *Proc {
 	h := p.Host
 	h.pid++
 	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, boot: p.boot, parent: p, OnSignal: func(syscall.Signal) {}}
-	child.Spec.Output = ""
+	child.Spec.Output, child.Spec.Env, child.Spec.Mark = "", env, mark
 	h.procs[child.pid] = child
 	h.loop.After(h.net.delay(h.Name, h.Name), func() { child.Do(func() { program(child) }) })
+	return child
 }
 
 // Wall returns the machine's wall clock.
