@@ -37,7 +37,7 @@ func clustersCommand() *cobra.Command {
 }
 
 func printClusters(w io.Writer, now time.Time, all []messages.ClusterView) {
-	table(w, "CLUSTER\tSHARDS\tSTATE\tFOR\tREADY\tLATENCY\tGUILDS\tPID\tRESTARTS\tLAST DEATH", func(row func(string, ...any)) {
+	table(w, "CLUSTER\tSHARDS\tSTATE\tFOR\tREADY\tLATENCY\tGUILDS\tPID\tHOST MEMORY\tRESTARTS\tLAST DEATH", func(row func(string, ...any)) {
 		for _, c := range all {
 			pid, death := "-", "-"
 			if c.PID > 0 {
@@ -50,8 +50,8 @@ func printClusters(w io.Writer, now time.Time, all []messages.ClusterView) {
 			if c.Assumed {
 				ready += " assumed"
 			}
-			row("%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s", c.Cluster, c.Shards, c.State, since(now, c.Since), ready,
-				latencyText(worst(c.LatencyMS)), c.Guilds, pid, c.Restarts, death)
+			row("%d\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s", c.Cluster, c.Shards, c.State, since(now, c.Since), ready,
+				latencyText(worst(c.LatencyMS)), c.Guilds, pid, memoryText(c.Host), c.Restarts, death)
 		}
 	})
 	for _, c := range all {
@@ -59,6 +59,15 @@ func printClusters(w io.Writer, now time.Time, all []messages.ClusterView) {
 			fmt.Fprintf(w, "cluster %d waits for %s\n", c.Cluster, c.WaitsFor)
 		}
 	}
+}
+
+// memoryText shows what a gateway host keeps: "guilds 5.4 MB, events 0.1 of 300.0 MB".
+func memoryText(m *messages.HostMemory) string {
+	if m == nil {
+		return "-"
+	}
+	const mega = 1e6
+	return fmt.Sprintf("guilds %.1f MB, events %.1f of %.1f MB", float64(m.GuildsBytes)/mega, float64(m.EventsBytes)/mega, float64(m.EventsMax)/mega)
 }
 
 // worst returns the highest latency.

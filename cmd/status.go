@@ -124,6 +124,9 @@ func printStatus(w io.Writer, v messages.View) {
 	}
 	fmt.Fprintf(w, "shards   %d of %d READY (%d in the whole bot)\n", m.ShardsReady, m.Shards, m.ShardCount)
 	fmt.Fprintf(w, "clusters %s\n", counts(m.Clusters))
+	if m := hostMemory(v.Clusters); m != nil {
+		fmt.Fprintf(w, "hosts    %s\n", memoryText(m))
+	}
 	if ready, why := v.Ready(); !ready {
 		fmt.Fprintf(w, "UNREADY  %s\n", why)
 	}
@@ -146,6 +149,20 @@ func printStatus(w io.Writer, v messages.View) {
 		fmt.Fprintln(w)
 		printClusters(w, v.At, odd)
 	}
+}
+
+// hostMemory returns what all gateway hosts keep; nil: there is none.
+func hostMemory(all []messages.ClusterView) (sum *messages.HostMemory) {
+	for _, c := range all {
+		if c.Host == nil {
+			continue
+		}
+		if sum == nil {
+			sum = &messages.HostMemory{}
+		}
+		*sum = sum.Add(*c.Host)
+	}
+	return sum
 }
 
 // counts returns the numbers of clusters by state, without zeros, as text.

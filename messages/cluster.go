@@ -32,6 +32,7 @@ const (
 	TDrain      = "DRAIN"
 	TBotDied    = "BOT_DIED"
 	TBotSilent  = "BOT_SILENT"
+	TBotTrouble = "BOT_TROUBLE"
 )
 
 // Types of dispatch that travel as Operation (PROTOCOL A4, B2).
@@ -195,9 +196,22 @@ type ShardStatus struct {
 	// events that the bot has not acknowledged, and the age of the oldest
 	Waiting   *int         `json:"waiting,omitempty"`
 	WaitingMS Milliseconds `json:"waiting_ms,omitempty"`
+	HostMemory
 	// since when no event came, while the shard is deaf: it is READY, but gets none for far longer
 	// than its habit, while other shards do. 0: it hears, or that is unknown
 	DeafMS Milliseconds `json:"deaf_ms,omitempty"`
+}
+
+// HostMemory holds the memory that the host of a bot uses for it, in bytes; all 0: unknown.
+type HostMemory struct {
+	GuildsBytes int64 `json:"guilds_bytes,omitempty"`     // its guilds
+	EventsBytes int64 `json:"events_bytes,omitempty"`     // events that the bot has not acknowledged
+	EventsMax   int64 `json:"events_max_bytes,omitempty"` // beyond it the oldest are dropped
+}
+
+// Add returns the sum of two.
+func (m HostMemory) Add(n HostMemory) HostMemory {
+	return HostMemory{m.GuildsBytes + n.GuildsBytes, m.EventsBytes + n.EventsBytes, m.EventsMax + n.EventsMax}
 }
 
 // ShardState is the state of a shard.
@@ -290,6 +304,30 @@ type ChildSilent struct {
 	Cause   string    `json:"cause"`
 }
 
+// ChildTrouble (op 0 BOT_TROUBLE, instance → CONTROL) reports what goes wrong between the instance
+// and the bot that it runs as its child, or (Over) that it does not any more (PROTOCOL B2).
+type ChildTrouble struct {
+	EventID   Snowflake   `json:"event_id,omitempty"`
+	Kind      TroubleKind `json:"kind"`
+	Shard     *int        `json:"shard_id,omitempty"` // nil: it is of no single one
+	Events    int         `json:"events,omitempty"`   // that the bot will never get
+	CloseCode int         `json:"close_code,omitempty"`
+	Err       string      `json:"err,omitempty"` // what happened, as a sentence
+	Over      bool        `json:"over,omitempty"`
+}
+
+// TroubleKind is the kind of a ChildTrouble. Others may come later.
+type TroubleKind string
+
+const (
+	TroubleDropped TroubleKind = "dropped" // events were dropped
+	TroubleSkipped TroubleKind = "skipped" // an event ended every process that got it
+	TroubleRefused TroubleKind = "refused" // a connection was closed for what the bot did
+	TroubleMemory  TroubleKind = "memory"  // its guilds need more memory than they may have
+	TroubleUnkept  TroubleKind = "unkept"  // sessions and guilds cannot be written to disk
+	TroubleTorn    TroubleKind = "torn"    // what was on disk is damaged
+)
+
 // Operation is any other packet, both ways: evals, messages, cache operations, presences, members
 // (PROTOCOL A4), and packets unknown to this version. Its data is kept as received.
 type Operation struct {
@@ -311,6 +349,7 @@ func (PermitSent) fromInstance()       {}
 func (Drained) fromInstance()          {}
 func (ChildDied) fromInstance()        {}
 func (ChildSilent) fromInstance()      {}
+func (ChildTrouble) fromInstance()     {}
 func (Operation) fromInstance()        {}
 
 func (Hello) fromManager()       {}

@@ -11,6 +11,7 @@ var eventKinds = []Event{
 	MachineJoined{}, MachineLeft{}, MachineLost{}, MachineReplaced{}, MachineForgotten{}, FleetDoubled{}, MachineOutdated{}, MachineRefused{}, MachineDuplicate{}, MachineReported{},
 	FleetAsked{}, FleetPlaced{}, FleetOperational{}, IdentifiesHeld{}, IdentifyBudgetLow{}, IdentifyImpossible{}, IdentifyUnaccounted{}, ShardsRecommended{}, DiscordUnreachable{}, TokenRefused{},
 	FleetOrderMoved{},
+	GatewayTrouble{Kind: TroubleDropped}, GatewayTrouble{Kind: TroubleSkipped}, GatewayTrouble{Kind: TroubleRefused}, GatewayTrouble{Kind: TroubleMemory}, GatewayTrouble{Kind: TroubleUnkept}, GatewayTrouble{Kind: TroubleTorn},
 	ClusterInDoubt{}, StateUnreadable{},
 }
 

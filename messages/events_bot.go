@@ -37,6 +37,20 @@ type (
 		Waiting   int          `json:"waiting"`    // events
 		WaitingMS Milliseconds `json:"waiting_ms"` // age of the oldest
 	}
+	// GatewayTrouble reports what goes wrong between a gateway host and its bot, or (Over) that it
+	// does not any more; each kind is an event of its own. When many come within a short time not
+	// all are reported: Times counts those since the last event.
+	GatewayTrouble struct {
+		Kind      TroubleKind `json:"-"`
+		Cluster   ClusterID   `json:"cluster"`
+		Shard     *int        `json:"shard,omitempty"`
+		Events    int         `json:"events,omitempty"` // that the bot will never get
+		CloseCode int         `json:"close_code,omitempty"`
+		Err       string      `json:"err,omitempty"`
+		Cure      string      `json:"cure,omitempty"`
+		Over      bool        `json:"over,omitempty"`
+		Times     int         `json:"times,omitempty"`
+	}
 )
 
 func (BotDied) Event() (string, Level)   { return "bot.died", LevelWarn }
@@ -47,6 +61,32 @@ func (m ShardDeaf) Event() (string, Level) { return "shard.deaf", whileOn(m.On) 
 
 // Event returns a problem, or its end.
 func (m ShardLagging) Event() (string, Level) { return "shard.lagging", whileOn(m.On) }
+
+// troubles are the events of a GatewayTrouble. A loss needs a person, and what CONTROL repairs or
+// the bot's library retries does not.
+var troubles = map[TroubleKind]struct {
+	name  string
+	level Level
+}{
+	TroubleDropped: {"gateway.events_dropped", LevelError},
+	TroubleSkipped: {"gateway.event_skipped", LevelError},
+	TroubleRefused: {"gateway.bot_refused", LevelWarn},
+	TroubleMemory:  {"gateway.memory_exceeded", LevelError},
+	TroubleUnkept:  {"gateway.unkept", LevelError},
+	TroubleTorn:    {"gateway.torn", LevelWarn},
+}
+
+// Event returns a problem, or its end.
+func (m GatewayTrouble) Event() (string, Level) {
+	t := troubles[m.Kind]
+	if m.Over {
+		t.level = LevelInfo
+	}
+	return t.name, t.level
+}
+
+// Known reports whether there is an event of this kind.
+func (k TroubleKind) Known() bool { return troubles[k].name != "" }
 
 func whileOn(on bool) Level {
 	if on {

@@ -51,7 +51,8 @@ const (
 	FeatureConfirm = "confirm"
 	FeatureShards  = "shards"
 	FeatureDrain   = "drain"
-	FeatureChild   = "child" // CONTROL takes ChildDied and ChildSilent
+	FeatureChild   = "child"   // CONTROL takes ChildDied and ChildSilent
+	FeatureTrouble = "trouble" // CONTROL takes ChildTrouble
 )
 
 // Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.

@@ -48,6 +48,7 @@ type ShardSnapshot struct {
 	Stuck           string       // why it is reported as stuck (ShardStuck); "": it is not
 	Waiting         int          // events that the bot has not acknowledged; -1: unknown
 	WaitingMS       Milliseconds // age of the oldest of them
+	Host            HostMemory   // of the bot's gateway host
 	Lagging, Deaf   bool         // reported (ShardLagging, ShardDeaf)
 }
 
@@ -231,6 +232,7 @@ type ClusterView struct {
 	// bot that is not behind a gateway host
 	Waiting   []int          `json:"events_waiting,omitempty"`
 	WaitingMS []Milliseconds `json:"events_waiting_ms,omitempty"`
+	Host      *HostMemory    `json:"host_memory,omitempty"`
 	Lagging   []int          `json:"lagging,omitempty"` // shards that were reported so (shard.lagging)
 	Deaf      []int          `json:"deaf,omitempty"`    // the same (shard.deaf)
 	Guilds    int            `json:"guilds"`            // sum over the shards that report it

@@ -17,6 +17,13 @@ import (
 type child struct {
 	deaths     int
 	reportedAt time.Time // of the last death that was reported
+	troubles   map[messages.TroubleKind]*troubles
+}
+
+// troubles limits the reports of one kind of trouble. Events that were dropped add up.
+type troubles struct {
+	plan.Quota
+	events int
 }
 
 // childEvery is the least time between two reported deaths of a child. All are counted.
@@ -50,6 +57,7 @@ const judgeEvery = time.Second
 type backlog struct {
 	waiting *int                  // events without acknowledgement; nil: unknown
 	oldest  messages.Milliseconds // age of the first of them
+	host    messages.HostMemory
 	lag     plan.Lag
 	deaf    bool
 	judged  time.Time // when lag and deaf were decided last
@@ -60,7 +68,7 @@ func (c *Cluster) waits(ctx actor.Context, s *shard, p messages.ShardStatus) {
 	if p.Waiting == nil {
 		return
 	}
-	s.waiting, s.oldest = p.Waiting, p.WaitingMS
+	s.waiting, s.oldest, s.host = p.Waiting, p.WaitingMS, p.HostMemory
 	now := time.Now()
 	if now.Sub(s.judged) < judgeEvery {
 		return
@@ -72,6 +80,40 @@ func (c *Cluster) waits(ctx actor.Context, s *shard, p messages.ShardStatus) {
 	if deaf := p.DeafMS > 0; deaf != s.deaf {
 		s.deaf = deaf
 		ctx.Send(c.addresses.Events, messages.ShardDeaf{Cluster: c.plan.ID, Shard: p.Shard, On: deaf, SilentMS: p.DeafMS})
+	}
+}
+
+// cures are what to do about a trouble.
+var cures = map[messages.TroubleKind]string{
+	messages.TroubleDropped: "the bot is too slow or hung, or cluster.gateway.memory too small: look at control logs and its CPU time",
+	messages.TroubleSkipped: "the bot or its library cannot handle this event: look at control logs",
+	messages.TroubleRefused: "look at control logs: a bot that runs twice, a library with other settings, or another program at this address",
+	messages.TroubleMemory:  "set a larger cluster.gateway.memory, or a smaller cluster.shards_per_cluster",
+	messages.TroubleUnkept:  "free the disk, or give access to state.dir; until then the end of the host costs identifies and events",
+	messages.TroubleTorn:    "nothing; look at the disk if the machine did not lose power",
+}
+
+// childTrouble reports a trouble of the bot, unless it is of a kind that is unknown here.
+func (c *Cluster) childTrouble(ctx actor.Context, p messages.ChildTrouble) {
+	if c.dying() || !p.Kind.Known() {
+		return
+	}
+	e := messages.GatewayTrouble{Kind: p.Kind, Cluster: c.plan.ID, Shard: p.Shard, CloseCode: p.CloseCode, Err: c.redacted(p.Err, causeMax), Over: p.Over}
+	if !p.Over {
+		e.Cure = cures[p.Kind]
+	}
+	if c.troubles == nil {
+		c.troubles = map[messages.TroubleKind]*troubles{}
+	}
+	of := c.troubles[p.Kind]
+	if of == nil {
+		of = &troubles{Quota: plan.Peer()}
+		c.troubles[p.Kind] = of
+	}
+	of.events += p.Events
+	if times, ok := of.Pass(time.Now()); ok {
+		e.Times, e.Events, of.events = plan.Times(times), of.events, 0
+		ctx.Send(c.addresses.Events, e)
 	}
 }
 

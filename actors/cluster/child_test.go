@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 )
 
@@ -60,6 +61,44 @@ func TestChildSilent(t *testing.T) {
 	}
 	if c.shards[1].deadline.IsZero() {
 		t.Error("the other is never due")
+	}
+}
+
+// A trouble of a child is an event with what to do; many within a short time are few events, which
+// cover all of them. A kind that is unknown here is none.
+func TestChildTrouble(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterServing)
+	c.shards, c.process = map[int]*shard{}, &sleeper{}
+	c.W.Secrets.Learn("a-long-secret")
+	shard := 3
+	got := inActor(t, func(ctx actor.Context) {
+		c.addresses = allAt(ctx.Parent())
+		for range 100 {
+			c.packet(ctx, messages.ChildTrouble{Kind: messages.TroubleDropped, Shard: &shard, Events: 7, Err: "a-long-secret was too much"})
+		}
+		c.troubles[messages.TroubleDropped].Quota = plan.Peer() // much later
+		c.packet(ctx, messages.ChildTrouble{Kind: messages.TroubleDropped, Shard: &shard, Events: 7})
+		c.packet(ctx, messages.ChildTrouble{Kind: messages.TroubleUnkept, Over: true})
+		c.packet(ctx, messages.ChildTrouble{Kind: "later"})
+	})
+	events, names := 0, map[string]int{}
+	for _, m := range got {
+		e, ok := m.(messages.GatewayTrouble)
+		if !ok {
+			continue
+		}
+		name, level := e.Event()
+		names[name]++
+		if e.Over != (level == messages.LevelInfo) || e.Over != (e.Cure == "") {
+			t.Errorf("%s: %+v", name, e)
+		}
+		if e.Events > 0 && (*e.Shard != 3 || names[name] == 1 && e.Err != "[redacted] was too much") {
+			t.Errorf("reported as %+v", e)
+		}
+		events += e.Events
+	}
+	if n := names["gateway.events_dropped"]; n > 25 || events != 7*101 || names["gateway.unkept"] != 1 || len(names) != 2 {
+		t.Errorf("%d events dropped, reported as %v", events, names)
 	}
 }
 

@@ -183,6 +183,8 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.childDied(ctx, p)
 	case messages.ChildSilent:
 		c.childSilent(ctx, p)
+	case messages.ChildTrouble:
+		c.childTrouble(ctx, p)
 	case messages.InstanceSessions:
 		c.keep(ctx, p.Sessions, p.Gone)
 	case messages.Drained:
@@ -204,7 +206,7 @@ func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
 		ID: c.run.Manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),
 		Shards: c.plan.Shards.Shards(), TotalShards: c.settings.ShardCount,
 		Protocol: messages.ProtocolVersion, Cluster: &id, ClusterCount: c.settings.ClusterCount(), MaxConcurrency: c.settings.MaxConcurrency,
-		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain, messages.FeatureChild},
+		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain, messages.FeatureChild, messages.FeatureTrouble},
 		Sessions: sessions, OnLost: c.options.OnLost, LostAfterMS: messages.Millis(c.options.LostAfter), LeaseMS: c.leaseLeft(),
 	}
 	if c.options.TokenByHello {

@@ -35,7 +35,7 @@ func (c *Cluster) snapshot(ctx actor.Context) {
 	for _, id := range c.plan.Shards.Shards() {
 		s := c.shards[id]
 		one := messages.ShardSnapshot{State: s.state, LatencyMS: s.latency, Guilds: -1, EventsPerSecond: s.rate.PerSecond(), Unready: s.unready,
-			Waiting: -1, WaitingMS: s.oldest, Lagging: s.lag.On(), Deaf: s.deaf}
+			Waiting: -1, WaitingMS: s.oldest, Host: s.host, Lagging: s.lag.On(), Deaf: s.deaf}
 		if s.reportedStuck {
 			one.Stuck = plan.StuckReason(s.state)
 		}

@@ -247,8 +247,12 @@ func (c *clusterSnapshot) written(now time.Time) messages.ClusterView {
 // deaf.
 func (c *clusterSnapshot) waits(v *messages.ClusterView) {
 	known := slices.ContainsFunc(c.shards, func(s messages.ShardSnapshot) bool { return s.Waiting >= 0 })
+	if known {
+		v.Host = &messages.HostMemory{}
+	}
 	for i, s := range c.shards {
 		if known {
+			*v.Host = v.Host.Add(s.Host)
 			v.Waiting, v.WaitingMS = append(v.Waiting, s.Waiting), append(v.WaitingMS, s.WaitingMS)
 		}
 		if s.Lagging {

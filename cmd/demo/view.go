@@ -128,6 +128,8 @@ func (v *view) observe(machine string, e messages.Event) {
 		} else {
 			v.line("bot of shard %d on %s lags no more", e.Shard, machine)
 		}
+	case messages.GatewayTrouble:
+		v.trouble(machine, e)
 	case messages.ClusterHeld:
 		if e.On {
 			v.line("cluster %d on %s cannot be started: %s; %s", e.Cluster, machine, e.Err, e.Cure)
@@ -139,6 +141,20 @@ func (v *view) observe(machine string, e messages.Event) {
 	case messages.ClusterFatal:
 		v.line("cluster %d on %s: fatal %d: %s", e.Cluster, machine, e.CloseCode, e.Err)
 	}
+}
+
+// trouble writes a line about a gateway host and its bot.
+func (v *view) trouble(machine string, e messages.GatewayTrouble) {
+	of := fmt.Sprintf("cluster %d", e.Cluster)
+	if e.Shard != nil {
+		of = fmt.Sprintf("shard %d", *e.Shard)
+	}
+	name, _ := e.Event()
+	if e.Over {
+		v.line("%s on %s: %s is over", of, machine, name)
+		return
+	}
+	v.line("%s on %s: %s; %s", of, machine, e.Err, e.Cure)
 }
 
 func (v *view) row(machine string, id messages.ClusterID) *row {

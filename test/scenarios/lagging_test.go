@@ -21,16 +21,18 @@ func TestLaggingAndDeaf(t *testing.T) {
 			f.good(map[string]fakecluster.SDK{"0": {Speaks: func(x fakecluster.Voice) { v = x }}}), withStatus)
 		f.serve(m, "c", 0, 3)
 		report := func(waiting int, oldest, deaf time.Duration) {
-			v.Send(messages.ShardStatus{Shard: 2, State: messages.ShardReady, Waiting: &waiting, WaitingMS: messages.Millis(oldest), DeafMS: messages.Millis(deaf)})
+			v.Send(messages.ShardStatus{Shard: 2, State: messages.ShardReady, Waiting: &waiting, WaitingMS: messages.Millis(oldest), DeafMS: messages.Millis(deaf),
+				HostMemory: messages.HostMemory{GuildsBytes: 5000, EventsBytes: int64(2000 * waiting), EventsMax: 1 << 20}})
 			f.pass(5 * time.Second)
 		}
 		view := func() messages.ClusterView { return f.look(m).Clusters[0] }
-		if c := view(); c.Waiting != nil || c.Lagging != nil || c.Deaf != nil {
+		if c := view(); c.Waiting != nil || c.Lagging != nil || c.Deaf != nil || c.Host != nil {
 			f.t.Errorf("a bot without a host: %+v", c)
 		}
 		report(12, 15*time.Second, 0)
 		want(f, "waiting", slices.Equal(view().Waiting, []int{-1, -1, 12, -1}), true)
 		want(f, "age", view().WaitingMS[2], 15_000)
+		want(f, "memory", *view().Host, messages.HostMemory{GuildsBytes: 5000, EventsBytes: 24_000, EventsMax: 1 << 20})
 		for i := range 5 {
 			report(300, time.Minute+time.Duration(i)*time.Second, 0)
 		}
@@ -67,7 +69,7 @@ func TestLaggingAndDeaf(t *testing.T) {
 		f.must("it died", time.Minute, f.sawN("cluster.died", 1))
 		f.must("every shard READY", time.Minute, f.owned(4))
 		f.pass(5 * time.Second)
-		if c := view(); c.Waiting != nil || c.Lagging != nil || c.Deaf != nil {
+		if c := view(); c.Waiting != nil || c.Lagging != nil || c.Deaf != nil || c.Host != nil {
 			f.t.Errorf("of a new process: %+v", c)
 		}
 	})

@@ -84,6 +84,9 @@ var (
 	eventRate    = metric("cluster_events_per_second", "Events from Discord in a second, of a cluster's shards that report them.", "cluster_id")
 	waiting      = metric("cluster_events_waiting", "Events that the bot of a cluster has not acknowledged, where its gateway host reports them.", "cluster_id")
 	lag          = metric("cluster_events_waiting_seconds", "Age of the oldest event that the bot of a cluster has not acknowledged.", "cluster_id")
+	hostGuilds   = metric("cluster_host_guilds_bytes", "Memory for the guilds of a cluster in its gateway host.", "cluster_id")
+	hostEvents   = metric("cluster_host_events_bytes", "Memory for the events of a cluster in its gateway host that its bot has not acknowledged.", "cluster_id")
+	hostMax      = metric("cluster_host_events_max_bytes", "Memory that those events may take; beyond it the oldest are dropped.", "cluster_id")
 	mailbox      = metric("mailbox_messages", "Messages that wait for an actor.", "actor")
 	linkOpen     = metric("links", "Links that are open: ipc to clusters, master to MASTER.", "link")
 	linkFrames   = metric("link_frames_total", "Frames over links.", "link", "direction")
@@ -94,7 +97,7 @@ var (
 
 // ofMachines is every metric of a machine.
 var ofMachines = []*prometheus.Desc{
-	info, started, linkUp, clusterCount, shardCount, stuckCount, deafCount, lagCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, assumed, latency, eventRate, waiting, lag, mailbox,
+	info, started, linkUp, clusterCount, shardCount, stuckCount, deafCount, lagCount, failures, restarts, eventCount, identifies, waits, alertsLost, outage, halted, cpu, resident, ready, assumed, latency, eventRate, waiting, lag, hostGuilds, hostEvents, hostMax, mailbox,
 	linkOpen, linkFrames, linkBytes, linkRefused, streamCount,
 }
 
@@ -207,6 +210,11 @@ func (c *collector) clusters(gauge func(*prometheus.Desc, float64, ...string), p
 		if n, known := sumKnown(view.Waiting); known {
 			gauge(waiting, float64(n), id)
 			gauge(lag, slices.Max(view.WaitingMS).Duration().Seconds(), id)
+		}
+		if m := view.Host; m != nil {
+			gauge(hostGuilds, float64(m.GuildsBytes), id)
+			gauge(hostEvents, float64(m.EventsBytes), id)
+			gauge(hostMax, float64(m.EventsMax), id)
 		}
 		if used, known := c.use(view.PID); known {
 			put(cpu, prometheus.CounterValue, used.CPU.Seconds(), id)

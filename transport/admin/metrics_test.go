@@ -67,6 +67,9 @@ func TestMetrics(t *testing.T) {
 		`control_cluster_events_per_second{cluster_id="0"} 2.5`,
 		`control_cluster_events_waiting{cluster_id="0"} 12`,
 		`control_cluster_events_waiting_seconds{cluster_id="0"} 61.5`,
+		`control_cluster_host_guilds_bytes{cluster_id="0"} 5.4e+06`,
+		`control_cluster_host_events_bytes{cluster_id="0"} 24000`,
+		`control_cluster_host_events_max_bytes{cluster_id="0"} 1.28e+08`,
 		`control_alerts_lost_total{by="webhook"} 3`,
 		`control_alerts_lost_total{by="hook"} 0`,
 		`control_links{link="ipc"} 2`,
@@ -78,7 +81,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("want %s in\n%s", want, text)
 		}
 	}
-	for _, unknown := range []string{"cpu_seconds_total", "events_per_second", "events_waiting", "events_waiting_seconds"} {
+	for _, unknown := range []string{"cpu_seconds_total", "events_per_second", "events_waiting", "events_waiting_seconds", "host_guilds_bytes"} {
 		if strings.Contains(text, `control_cluster_`+unknown+`{cluster_id="1"}`) {
 			t.Errorf("a process of which nothing is known has %s", unknown)
 		}

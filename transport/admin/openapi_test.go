@@ -77,7 +77,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 // schemas are the Go types behind the description.
 var schemas = map[string]any{
 	"View": messages.View{}, "Machine": messages.MachineView{}, "ClusterCount": messages.ClusterCount{}, "Master": messages.MasterView{}, "Rolling": messages.RollingView{},
-	"Cluster": messages.ClusterView{}, "StuckShard": messages.StuckShard{}, "Death": messages.Death{}, "GaveUp": messages.ClusterGaveUp{}, "Clusters": ClustersAnswer{}, "Shards": ShardsAnswer{}, "Shard": ShardView{}, "Sessions": SessionsAnswer{}, "Session": messages.SessionView{}, "Whereis": WhereisAnswer{},
+	"Cluster": messages.ClusterView{}, "StuckShard": messages.StuckShard{}, "HostMemory": messages.HostMemory{}, "Death": messages.Death{}, "GaveUp": messages.ClusterGaveUp{}, "Clusters": ClustersAnswer{}, "Shards": ShardsAnswer{}, "Shard": ShardView{}, "Sessions": SessionsAnswer{}, "Session": messages.SessionView{}, "Whereis": WhereisAnswer{},
 	"Identify": IdentifyAnswer{}, "Events": EventsAnswer{}, "Given": OrderAnswer{}, "FleetGiven": FleetOrderAnswer{}, "IdentifyBudget": messages.IdentifyBudget{}, "Restart": RestartBody{}, "Fleet": messages.FleetView{}, "FleetMachine": messages.FleetMachine{}, "Range": messages.RangeInfo{}, "FleetClusters": messages.ClusterCounts{}, "Problem": Problem{},
 }
 

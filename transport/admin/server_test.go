@@ -93,7 +93,8 @@ func aView() messages.View {
 			Master: messages.MasterView{URL: "ws://m", Up: true, Since: at, Epoch: 1}, Clusters: messages.ClusterCount{Serving: 1, Starting: 1}},
 		Clusters: []messages.ClusterView{
 			{Cluster: 0, Shards: messages.ShardRange{First: 0, Last: 3}, State: messages.ClusterServing, Since: at, PID: 10, ShardsReady: 4, States: "RRRR", LatencyMS: []messages.Milliseconds{40, 60, 0, 0}, Events: []float64{2.5, 0, -1, -1}, Guilds: 9,
-				Waiting: []int{0, 5, 7, -1}, WaitingMS: []messages.Milliseconds{0, 61_500, 60_000, 0}, Lagging: []int{1, 2}, Deaf: []int{1}},
+				Waiting: []int{0, 5, 7, -1}, WaitingMS: []messages.Milliseconds{0, 61_500, 60_000, 0}, Lagging: []int{1, 2}, Deaf: []int{1},
+				Host: &messages.HostMemory{GuildsBytes: 5_400_000, EventsBytes: 24_000, EventsMax: 128_000_000}},
 			{Cluster: 1, Shards: messages.ShardRange{First: 4, Last: 7}, State: messages.ClusterConnecting, Since: at, PID: 11, ShardsReady: 1, Restarts: 1, States: "Rwi.", LatencyMS: []messages.Milliseconds{0, 0, 0, 0}, Events: []float64{-1, -1, -1, -1},
 				ShardsLate: 3, ShardsStuck: 1, Stuck: &messages.StuckShard{Shard: 7, State: messages.ShardIdle, Since: at, Reason: "it neither connects nor asks for a permit"},
 				Death:  &messages.Death{At: at, Cause: messages.CauseMute, Err: "no heartbeat for 10s"},

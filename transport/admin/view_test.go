@@ -45,8 +45,9 @@ func TestSmallAnswer(t *testing.T) {
 	one.States, one.LatencyMS = strings.Repeat("R", 10), slices.Repeat([]messages.Milliseconds{123}, 10)
 	one.Events = slices.Repeat([]float64{123.4}, 10)
 	one.Lagging, one.Deaf = nil, nil
-	for kind, most := range map[string]int{"behind gateway hosts": 512 << 10, "of SDK bots": 384 << 10} {
-		if one.Waiting, one.WaitingMS = nil, nil; most > 384<<10 {
+	for kind, most := range map[string]int{"behind gateway hosts": 576 << 10, "of SDK bots": 384 << 10} {
+		if one.Waiting, one.WaitingMS, one.Host = nil, nil, nil; most > 384<<10 {
+			one.Host = v.Clusters[0].Host
 			one.Waiting, one.WaitingMS = slices.Repeat([]int{12}, 10), slices.Repeat([]messages.Milliseconds{12345}, 10)
 		}
 		v.Clusters = slices.Repeat([]messages.ClusterView{one}, 1000)

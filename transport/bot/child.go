@@ -41,9 +41,34 @@ func (s *Shard) Waiting(events int, oldest, deaf time.Duration) {
 	c.figuresMoved(s)
 }
 
+// Memory reports what is kept for the child. It is sent with what Waiting reports.
+func (s *Shard) Memory(m messages.HostMemory) {
+	c := s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.status.HostMemory != m {
+		s.status.HostMemory = m
+		c.figuresMoved(s)
+	}
+}
+
+// ChildTrouble reports what goes wrong between this process and the child; its event id is filled
+// in. It returns false while CONTROL is away or takes no such report.
+func (c *Cluster) ChildTrouble(m messages.ChildTrouble) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.EventID = c.event()
+	return c.sendTo(messages.FeatureTrouble, m)
+}
+
 // sendChild sends a report if CONTROL takes it.
 func (c *Cluster) sendChild(m messages.FromInstance) bool {
-	if c.conn == nil || c.over || !slices.Contains(c.conn.features, messages.FeatureChild) {
+	return c.sendTo(messages.FeatureChild, m)
+}
+
+// sendTo sends a packet to a CONTROL that announced a feature. mu is held.
+func (c *Cluster) sendTo(feature string, m messages.FromInstance) bool {
+	if c.conn == nil || c.over || !slices.Contains(c.conn.features, feature) {
 		return false
 	}
 	c.conn.send(m)

@@ -61,6 +61,8 @@ func check(m any) error {
 		return cmp.Or(briefText("event_id", m.EventID), within("retry_in_ms", m.RetryInMS, 0, durationMax))
 	case messages.ChildSilent:
 		return briefText("event_id", m.EventID)
+	case messages.ChildTrouble:
+		return checkTrouble(m)
 	case messages.InstanceSessions:
 		return cmp.Or(checkSessions(m.Sessions), checkShards("gone", m.Gone, 0))
 	case messages.PermitAsk:
@@ -119,7 +121,10 @@ func checkStatus(m messages.ShardStatus) error {
 		within("close_code", m.CloseCode, 0, closeMax),
 		within("latency_ms", m.LatencyMS, 0, intervalMax),
 		within("waiting_ms", m.WaitingMS, 0, durationMax),
-		within("deaf_ms", m.DeafMS, 0, durationMax))
+		within("deaf_ms", m.DeafMS, 0, durationMax),
+		within("guilds_bytes", m.GuildsBytes, 0, wholeMax),
+		within("events_bytes", m.EventsBytes, 0, wholeMax),
+		within("events_max_bytes", m.EventsMax, 0, wholeMax))
 	if err == nil && m.Guilds != nil {
 		err = within("guilds", *m.Guilds, 0, wholeMax)
 	}
@@ -130,6 +135,19 @@ func checkStatus(m messages.ShardStatus) error {
 		err = within("waiting", *m.Waiting, 0, wholeMax)
 	}
 	return err
+}
+
+func checkTrouble(m messages.ChildTrouble) error {
+	shard := 0
+	if m.Shard != nil {
+		shard = *m.Shard
+	}
+	return cmp.Or(
+		briefText("event_id", m.EventID),
+		briefText("kind", m.Kind),
+		within("shard_id", shard, 0, shardsMax-1),
+		within("events", m.Events, 0, wholeMax),
+		within("close_code", m.CloseCode, 0, closeMax))
 }
 
 // checkShards wants every id in 0..total-1; total 0 means unknown.

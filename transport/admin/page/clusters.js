@@ -1,6 +1,5 @@
 // The table of clusters: for each a line of figures, and a line with a tile for each shard. Only
-// changes are written, and what is out of sight is not laid out (content-visibility), so that ten
-// thousand tiles are cheap.
+// changes are written, and only what is in sight is laid out: ten thousand tiles are cheap.
 import { Slices } from "./slices.js";
 import { bytesText, cellsFor, clusterState, columnsOf, el, latencyText, rangeText, rateText, setText, shardStates, span } from "./words.js";
 
@@ -28,9 +27,11 @@ class Cluster {
 		const [kind, state] = clusterState(c);
 		const well = kind === "good" && c.shards_ready === this.tiles.length;
 		const shards = rangeText(c.shards) + (c.assumed ? ", assumed ready" : c.waits_for ? ", " + c.waits_for : well ? "" : `, ${c.shards_ready} ready`);
-		const figures = [String(c.cluster), state, shards, String(c.pid ?? ""), c.uptime_ms ? span(c.uptime_ms) : "", this.cpu(c), bytesText(c.resident_bytes), String(c.restarts)];
+		const figures = [String(c.cluster), state, shards, String(c.pid ?? ""), c.uptime_ms ? span(c.uptime_ms) : "", this.cpu(c), c.resident_bytes ? bytesText(c.resident_bytes) : "", String(c.restarts)];
 		figures.forEach((text, i) => setText(this.cells[i], text));
 		this.cells[1].className = kind;
+		const m = c.host_memory;
+		if (m) this.cells[6].title = `guilds ${bytesText(m.guilds_bytes)}, events ${bytesText(m.events_bytes)} of ${bytesText(m.events_max_bytes)}`;
 		const d = c.last_death;
 		this.death.hidden = !d;
 		if (d) setText(this.death, `${d.exit ?? d.cause}, ${span(at - Date.parse(d.at))} ago`);

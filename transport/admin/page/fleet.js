@@ -1,5 +1,4 @@
-// The page of a MASTER: the answer of GET api/v1/fleet, a line for each machine. The shards of a
-// machine are on its own page.
+// The page of a MASTER: the answer of GET api/v1/fleet, a line for each machine.
 import { live } from "./live.js";
 import { $, cellsFor, columnsOf, count, el, facts, marks, rangeText, setText, span } from "./words.js";
 import { whereis } from "./whereis.js";

@@ -90,8 +90,7 @@ function stir() {
 
 document.addEventListener("visibilitychange", () => document.hidden || stir());
 
-// follow streams events, starting with the kept ones. A browser reconnects by itself, unless it was
-// refused.
+// follow streams events, the kept ones first. A browser reconnects unless it was refused.
 async function follow() {
 	let stream;
 	try {

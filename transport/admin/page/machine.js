@@ -32,7 +32,7 @@ function show(came) {
 	refresh();
 }
 
-// legend shows the number of shards in each state.
+// legend counts the shards in each state.
 function legend() {
 	const many = Object.fromEntries(Object.keys(shardStates).map((letter) => [letter, 0]));
 	for (const { states } of view.clusters) for (const letter of states) many[letter in many ? letter : "."]++;
@@ -69,7 +69,7 @@ function showShard(shard) {
 	open(`Shard ${shard}`, dl);
 }
 
-// showCluster shows the last exit of a cluster, and the reasons why CONTROL gave it up.
+// showCluster shows the last exit of a cluster, and why CONTROL gave it up.
 async function showCluster(id) {
 	open(`Cluster ${id}`, "asking …");
 	try {

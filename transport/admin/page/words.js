@@ -33,7 +33,7 @@ export function span(ms) {
 	return `${s} s`;
 }
 
-export const bytesText = (n) => (n ? `${Math.round(n / 1e6)} MB` : "");
+export const bytesText = (n = 0) => `${Math.round(n / 1e6)} MB`;
 export const clock = (at) => new Date(at).toLocaleTimeString();
 export const count = (n, one, many = `${one}s`) => `${n.toLocaleString()} ${n === 1 ? one : many}`;
 
@@ -65,7 +65,7 @@ export function facts(dl, pairs) {
 	return dl;
 }
 
-// columnsOf are the names of a table's columns, cellsFor the cells of a line below them.
+// columnsOf returns the names of a table's columns, cellsFor a line of cells.
 export const columnsOf = (table) => Array.from(table.tHead.rows[0].cells, (cell) => cell.textContent);
 
 export const cellsFor = (columns) => columns.map((label, i) => {
