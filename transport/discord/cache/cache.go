@@ -22,18 +22,27 @@ import (
 	"github.com/discluster/control/transport/discord/splice"
 )
 
-// openMax is the number of guilds of a cache that are kept ready to be changed, 30 KB each. Opening
-// one costs about 0.2 ms; most of a shard's events are messages, which open none.
-const openMax = 32
+// Limits of what is kept beside closed guilds. Tests have smaller ones.
+var (
+	// guilds that are kept ready to be changed, 30 KB each as a rule: opening one costs about 0.2 ms,
+	// and most of a shard's events are messages, which open none
+	openMax   = 32
+	openBytes = 4 << 20 // of these; one may be larger
+	usersMax  = 64      // Cache.users
+	// channels of which messages are remembered while their guild is closed: those that it may have
+	// (Discord docs, Channel), and some threads
+	postsMax = 1000
+)
 
 // Cache holds READY and the guilds of one session. Its zero value is a session before READY.
 type Cache struct {
 	ready  splice.Object // its "d"
 	self   uint64        // the bot's user id
-	users  [][]byte      // USER_UPDATEs since READY: few, if any
+	users  [][]byte      // USER_UPDATEs that not every guild has seen: few, if any
 	guilds map[uint64]*guild
 	order  []uint64 // of READY, then of joining
 	opened []*guild // open ones, the longest unused first
+	open   int      // bytes of these
 }
 
 // Apply takes the next event into account. It keeps d, which must not change after, and reports
@@ -82,7 +91,7 @@ func (c *Cache) Apply(kind string, d []byte) bool {
 	if g == nil || !g.available() {
 		return false
 	}
-	change(c, c.open(g), d)
+	change(c, c.opens(g), d)
 	return true
 }
 
@@ -110,7 +119,16 @@ func (c *Cache) guild(id uint64) *guild {
 
 func (c *Cache) userUpdate(d []byte) {
 	c.ready.Set("user", splice.Merge(c.ready.Get("user"), d))
-	c.users = append(c.users, d)
+	if c.users = append(c.users, d); len(c.users) < usersMax {
+		return
+	}
+	for _, g := range c.guilds { // about 0.4 ms each
+		if g.available() {
+			c.packed(g)
+		}
+		g.users = 0
+	}
+	c.users = nil
 }
 
 func (c *Cache) guildCreate(d []byte) bool {
@@ -124,6 +142,9 @@ func (c *Cache) guildCreate(d []byte) bool {
 		g.users = len(c.users)
 		g.open = parse(d)
 		g.open.limit(c.self)
+		if g.open.size() < len(d)/2 { // members and presences that are not kept, but share d
+			g.open = parse(g.open.text())
+		}
 		// A join leaves it out. Without it discord.js takes the guild for unavailable.
 		g.open.fields.Set("unavailable", []byte("false"))
 		c.use(g)
@@ -195,13 +216,23 @@ func (c *Cache) Guild(id uint64) (kind string, d []byte) {
 	return "GUILD_CREATE", c.render(g)
 }
 
-// Size returns about how many bytes the guilds take.
-func (c *Cache) Size() (n int) {
+// Bytes that a guild and a channel with posts take beside their text.
+const (
+	guildBytes = 200
+	postBytes  = 64
+)
+
+// Size returns about how many bytes the cache takes.
+func (c *Cache) Size() int {
+	n := c.open
+	for _, u := range c.users {
+		n += len(u)
+	}
+	for _, f := range c.ready {
+		n += len(f.Key) + len(f.Value)
+	}
 	for _, g := range c.guilds {
-		n += len(g.closed) + 32*len(g.posts)
-		if g.open != nil {
-			n += g.open.size()
-		}
+		n += guildBytes + len(g.closed) + postBytes*len(g.posts)
 	}
 	return n
 }

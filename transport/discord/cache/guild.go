@@ -17,6 +17,7 @@ type guild struct {
 	closed []byte // zstd of the JSON of contents
 	posts  map[uint64]post
 	users  int // how many of Cache.users it has seen
+	size   int // of open, when it was used last
 }
 
 // post sums up the messages of a channel or thread since the guild was opened last.
@@ -29,36 +30,45 @@ func (g *guild) available() bool { return g.open != nil || g.closed != nil }
 
 // empty makes a guild unavailable.
 func (c *Cache) empty(g *guild) {
-	c.opened = slices.DeleteFunc(c.opened, func(o *guild) bool { return o == g })
+	c.unlist(g)
 	*g = guild{heard: true}
 }
 
-// use notes that a guild was opened or changed, and closes the one that was not for longest.
+// unlist takes a guild from the open ones.
+func (c *Cache) unlist(g *guild) {
+	if i := slices.Index(c.opened, g); i >= 0 {
+		c.opened = slices.Delete(c.opened, i, i+1)
+		c.open -= g.size
+	}
+}
+
+// use notes that a guild was opened or changed, and closes those that were not for longest.
 func (c *Cache) use(g *guild) {
-	c.opened = slices.DeleteFunc(c.opened, func(o *guild) bool { return o == g })
-	c.opened = append(c.opened, g)
-	if len(c.opened) > openMax {
+	c.unlist(g)
+	g.size = g.open.size()
+	c.opened, c.open = append(c.opened, g), c.open+g.size
+	for len(c.opened) > openMax || len(c.opened) > 1 && c.open > openBytes {
 		old := c.opened[0]
-		c.opened = slices.Delete(c.opened, 0, 1)
+		c.unlist(old)
 		old.closed, old.open = pack(old.open.text()), nil
 	}
 }
 
-// open returns the contents of an available guild, to be changed.
-func (c *Cache) open(g *guild) *contents {
+// opens returns the contents of an available guild, to be changed.
+func (c *Cache) opens(g *guild) *contents {
 	if g.open == nil {
 		g.open, g.closed = parse(unpack(g.closed)), nil
 	}
-	c.use(g)
 	c.settle(g, g.open)
 	g.posts, g.users = nil, len(c.users)
+	c.use(g)
 	return g.open
 }
 
 // render returns the "d" of an available guild's GUILD_CREATE. A closed one stays closed.
 func (c *Cache) render(g *guild) []byte {
 	if g.open != nil {
-		return c.open(g).text()
+		return c.opens(g).text()
 	}
 	d := unpack(g.closed)
 	if len(g.posts) == 0 && g.users == len(c.users) {
@@ -115,7 +125,11 @@ func (c *Cache) post(guild, channel uint64, p post) bool {
 	if g.posts == nil {
 		g.posts = map[uint64]post{}
 	}
-	old := g.posts[channel]
+	old, known := g.posts[channel]
+	if !known && len(g.posts) >= postsMax {
+		c.opens(g) // which forgets them
+		g.posts, old = map[uint64]post{}, post{}
+	}
 	g.posts[channel] = post{max(old.last, p.last), old.written + p.written, old.deleted + p.deleted}
 	return true
 }

@@ -24,8 +24,9 @@ type savedPosts struct {
 	Deleted int    `json:"deleted"`
 }
 
-// guildMax bounds the bytes of an unpacked guild.
-const guildMax = 64 << 20
+// guildMax bounds the bytes of an unpacked guild: four times what a frame of Discord may have, so
+// that no events make a guild that cannot be unpacked.
+const guildMax = 256 << 20
 
 // Save calls each with events that make an empty cache this one, where they are applied in order.
 // Most of it is copied as it lies: 1,000 closed guilds cost a few milliseconds.
@@ -68,7 +69,7 @@ func Essence(kind string, d []byte) []byte {
 func (c *Cache) packed(g *guild) []byte {
 	switch {
 	case g.open != nil:
-		return pack(c.open(g).text())
+		return pack(c.opens(g).text())
 	case g.users < len(c.users):
 		d := c.render(g)
 		g.closed, g.posts, g.users = pack(d), nil, len(c.users)

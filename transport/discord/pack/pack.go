@@ -28,6 +28,9 @@ type Packer struct {
 // decoder accepts it.
 const zstdWindow = 64 << 10
 
+// bufMax bounds the bytes of the buffer that a packer keeps.
+const bufMax = 1 << 20
+
 // New returns the packer for a ?compress= of the gateway's address; the error is a text for the
 // client.
 func New(compress string) (*Packer, error) {
@@ -51,6 +54,9 @@ func New(compress string) (*Packer, error) {
 func (p *Packer) Pack(payload []byte) ([]byte, error) {
 	if p.to == nil {
 		return payload, nil
+	}
+	if p.buf.Cap() > bufMax {
+		p.buf = bytes.Buffer{}
 	}
 	p.buf.Reset()
 	if _, err := p.to.Write(payload); err != nil {
