@@ -140,20 +140,21 @@ func (c *conn) nudge() {
 	}
 }
 
-// end has the writer close the connection; the first one counts.
-func (c *conn) end(code int, reason string) {
+// end has the writer close the connection, and reports whether it does: the first one counts.
+func (c *conn) end(code int, reason string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ending == nil {
-		c.ending = &ending{code, reason}
-	}
 	c.nudge()
+	if c.ending != nil {
+		return false
+	}
+	c.ending = &ending{code, reason}
+	return true
 }
 
 // refuse ends the connection for what the bot did, and reports it.
 func (c *conn) refuse(r *refusal) {
-	c.end(r.code, r.reason)
-	if c.s.cfg.Refused != nil {
+	if c.end(r.code, r.reason) && c.s.cfg.Refused != nil {
 		id := -1
 		if b := c.bridged(); b != nil {
 			id = b.id

@@ -13,6 +13,9 @@ const wholeEvery = 31 * time.Second
 // wholeMax limits the guilds whose last request is kept: those of a shard (Discord docs, Sharding).
 const wholeMax = 2500
 
+// heldMax bounds the bytes of a request that is held back: none for all members is as long.
+const heldMax = 512
+
 // whole is the last request for all members of one guild.
 type whole struct {
 	run uint32    // the local session that has it
@@ -40,7 +43,7 @@ func (s *Shard) holdsBack(now time.Time, d []byte) bool {
 		}
 	}
 	last, known := s.whole[guild]
-	if !known && len(s.whole) >= wholeMax {
+	if !known && len(s.whole) >= wholeMax || len(d) > heldMax {
 		return false
 	}
 	if last.run == s.talk.run || !now.Before(last.due) {

@@ -56,11 +56,12 @@ func (r *ring) after(seq int64) int {
 	return i
 }
 
-// oldest returns up to which sequence events must go for the rest to take no more than limit bytes.
+// oldest returns up to which sequence events must go for the rest to take no more than limit bytes;
+// 0: none. The last one stays, however large.
 func (r *ring) oldest(limit int) (upTo int64) {
 	left := r.bytes
-	for _, e := range r.events {
-		if left <= limit {
+	for i, e := range r.events {
+		if left <= limit || i == len(r.events)-1 {
 			break
 		}
 		left -= len(e.data) + overhead

@@ -29,7 +29,9 @@ type ServerConfig struct {
 
 	// Changed is Config.Changed of each shard.
 	Changed func(shard int, kind string, d []byte)
-	Effect  func(shard int, e Effect) // what a shard wants, in order
+	// Effect takes what a shard wants, in order. An error refuses a Send: the bot's connection is
+	// closed, as Discord does for a bot that sends too much.
+	Effect func(shard int, e Effect) error
 	// Refused reports a connection that is closed for what the bot did. Shard -1: it has none.
 	Refused func(shard, code int, reason string)
 }
@@ -44,6 +46,7 @@ const (
 	writeWait    = 30 * time.Second // for the bot to take a write; a hang is found earlier by pings
 	closeWait    = 2 * time.Second  // for the bot's half of the closing handshake
 	controlMax   = 64               // answers that wait for a bot that does not read
+	bufMax       = 1 << 20          // bytes of a connection's buffer that it keeps
 )
 
 // Server is the gateway of one cluster's bot. Its methods may be called from anywhere.
@@ -146,8 +149,11 @@ func (s *Server) Died(ordered bool) {
 // effects passes on what a shard wants. mu of b is held, so that nothing overtakes.
 func (s *Server) effects(b *bridge) {
 	for _, e := range b.shard.Effects() {
-		if s.cfg.Effect != nil {
-			s.cfg.Effect(b.id, e)
+		if s.cfg.Effect == nil {
+			continue
+		}
+		if err := s.cfg.Effect(b.id, e); err != nil && b.conn != nil {
+			b.conn.refuse(refused(closeFlood, "A request cannot be sent to Discord: %v", err))
 		}
 	}
 }

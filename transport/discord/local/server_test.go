@@ -2,6 +2,7 @@ package local
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,7 +31,13 @@ func serve(t testing.TB, edit func(*ServerConfig)) served {
 	s := served{effects: make(chan string, 100), refused: make(chan string, 100)}
 	cfg := ServerConfig{
 		Token: "secret", Shards: []int{2, 3}, ShardCount: 4, Each: Config{Ring: 1 << 20},
-		Effect:  func(shard int, e Effect) { s.effects <- fmt.Sprint(shard, " ", effectText(e)) },
+		Effect: func(shard int, e Effect) error {
+			s.effects <- fmt.Sprint(shard, " ", effectText(e))
+			if send, ok := e.(Send); ok && string(send.Data) == `"refused"` {
+				return errors.New("too many wait")
+			}
+			return nil
+		},
 		Refused: func(shard, code int, reason string) { s.refused <- fmt.Sprint(shard, " ", code, " ", reason) },
 	}
 	if edit != nil {
@@ -109,6 +116,33 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestUnknownKind: an event that nothing here knows, whatever its kind, is passed on as it came.
+func TestUnknownKind(t *testing.T) {
+	s := serve(t, nil)
+	b := dial(t, s.URL())
+	b.says(hello)
+	b.identify()
+	take(t, s.effects)
+	s.With(2, func(sh *Shard, now time.Time) { sh.Dispatch(now, 1, "READY", readyOf("s1")) })
+	b.says(fmt.Sprintf(`{"t":"READY","s":1,"op":0,"d":{"user":{"id":"7"},"session_id":"s1-1-1","guilds":[{"id":"1","unavailable":true},{"id":"2","unavailable":true}],"private_channels":[],"resume_gateway_url":%q}}`, s.URL()))
+	for i, kind := range []string{"NEW_IN_2030", "", "é", "a \"quoted\" \\ kind", "\x01\x7f", strings.Repeat("X", 1000)} {
+		s.With(2, func(sh *Shard, now time.Time) { sh.Dispatch(now, int64(i)+2, kind, []byte(`{"any": [1e400]}`)) })
+		var got struct {
+			T string
+			S int
+			D json.RawMessage
+		}
+		for got.S == 0 {
+			if err := b.text.Decode(&got); err != nil {
+				t.Fatalf("%q: %v", kind, err)
+			}
+		}
+		if got.T != kind || got.S != i+2 || string(got.D) != `{"any": [1e400]}` {
+			t.Errorf("%q came as %+v", kind, got)
+		}
+	}
+}
+
 // TestRefusals: what a bot may do wrong, and what it reads then.
 func TestRefusals(t *testing.T) {
 	good := `{"op":2,"d":{"token":"secret","intents":1,"shard":[2,4]}}`
@@ -131,6 +165,7 @@ func TestRefusals(t *testing.T) {
 		{"no intents", "", []string{`{"op":2,"d":{"token":"secret","intents":-1,"shard":[2,4]}}`}, -1, 4013, "IDENTIFY has intents -1"},
 		{"odd IDENTIFY", "", []string{`{"op":2,"d":[]}`}, -1, 4002, "IDENTIFY cannot be read: json: cannot unmarshal array into Go value of type local.identifyFrame"},
 		{"twice", "", []string{good, good}, 2, 4005, "IDENTIFY came twice."},
+		{"request that cannot be sent", "", []string{good, `{"op":4,"d":"refused"}`, `{"op":4,"d":"refused"}`}, 2, 4008, "A request cannot be sent to Discord: too many wait"},
 		{"RESUME after IDENTIFY", "", []string{good, `{"op":6,"d":{}}`}, 2, 4005, "RESUME came after IDENTIFY."},
 		{"etf", "?encoding=etf", nil, -1, 4002, `encoding "etf": this gateway speaks json; remove the erlpack package, or set the encoding.`},
 		{"version", "?v=8", nil, -1, 4012, `API version "8": this gateway speaks 9 and 10.`},
@@ -208,6 +243,9 @@ func TestSilent(t *testing.T) {
 		t.Fatal("not connected")
 	}
 	b.closes(4009, "No heartbeat came within 210ms.")
+	if got := take(t, s.refused); got != "2 4009 No heartbeat came within 210ms." {
+		t.Errorf("reported %s", got)
+	}
 	if later, connected := s.Heard(2); connected && !later.After(at) {
 		t.Error("answers to pings were not heard")
 	}

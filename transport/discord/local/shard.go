@@ -30,7 +30,7 @@ import (
 // Config is one shard's.
 type Config struct {
 	URL  string // resume_gateway_url, where the bot finds this gateway
-	Ring int    // bytes of events that may wait for the bot's acknowledgement
+	Ring int    // bytes of events that may wait for the bot's acknowledgement, until Limit
 	// Changed reports, in order, each event that has changed the cache.
 	Changed func(kind string, d []byte)
 	Probe   time.Duration // between two heartbeats asked of the bot (op 1); 0: asks rarely
@@ -76,9 +76,11 @@ type Skipped struct {
 }
 
 // Dropped reports events that the bot was never given and never will be: more waited than the ring
-// holds, or Discord's session was lost. A bot that is connected starts over, at no cost.
+// holds, or (Lost) Discord's session was lost. A bot that is connected starts over, at no identify.
+// Its guilds come with READY and are not counted.
 type Dropped struct {
 	Events int
+	Lost   bool
 }
 
 func (Identify) effect() {}
@@ -152,6 +154,16 @@ func (s *Shard) Waiting() (events int, since time.Time) {
 		}
 	}
 	return events, since
+}
+
+// Memory returns the bytes of the cache, and of the events that wait.
+func (s *Shard) Memory() (cache, ring int) { return s.cache.Size(), s.ring.bytes }
+
+// Limit sets how many bytes of events may wait for the bot's acknowledgement.
+func (s *Shard) Limit(ring int) {
+	if s.cfg.Ring = ring; s.ring.bytes > ring {
+		s.overflow()
+	}
 }
 
 // Dispatch takes the next event of Discord's session. It keeps d, which must not change after.
@@ -228,7 +240,7 @@ func (s *Shard) voiceState(e *event) {
 // Lost notes that Discord's session cannot be resumed. The bot has to identify again; what it was
 // not given is gone.
 func (s *Shard) Lost() {
-	s.drop(s.received)
+	s.drop(s.received, true)
 	s.session, s.received, s.acked, s.replays = "", 0, 0, false
 	s.cache, s.ring = cache.Cache{}, ring{}
 	clear(s.voice)
@@ -239,8 +251,11 @@ func (s *Shard) Lost() {
 // was sent all of them goes on: it just does not get them again, should it die now.
 func (s *Shard) overflow() {
 	upTo := s.ring.oldest(s.cfg.Ring / 4 * 3)
+	if upTo == 0 {
+		return
+	}
 	given := s.talk != nil && s.talk.started() && upTo <= s.talk.seq
-	s.drop(upTo)
+	s.drop(upTo, false)
 	s.acknowledge(upTo)
 	if !given {
 		s.invalidate()
@@ -248,15 +263,15 @@ func (s *Shard) overflow() {
 }
 
 // drop reports those events up to a sequence that the bot of now was not sent.
-func (s *Shard) drop(upTo int64) {
+func (s *Shard) drop(upTo int64, lost bool) {
 	n := 0
 	for _, e := range s.ring.events {
-		if e.seq <= upTo && (s.talk == nil || e.run != s.talk.run) {
+		if e.seq <= upTo && (s.talk == nil || e.seq > s.talk.seq) && (lost || !e.begins()) {
 			n++
 		}
 	}
 	if n > 0 {
-		s.effects = append(s.effects, Dropped{n})
+		s.effects = append(s.effects, Dropped{n, lost})
 	}
 }
 

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the transcripts as they are now")
 //	bot identify 513 {…}          an IDENTIFY with these intents, and a presence
 //	bot resume s1-3-4 9 | beat 9 | op 4 {…}
 //	bot ended | closed | died | stopped     a connection or process ended by itself, or by order
-//	hold | release | ask | restored s1 7
+//	hold | release | ask | restored s1 7 | limit 500
 //
 // "settled" is when the bot has handled READY and its guilds.
 func TestTranscripts(t *testing.T) {
@@ -125,6 +125,8 @@ func step(s *Shard, now time.Time, line string) error {
 		s.Ended(words[1] == "closed")
 	case "bot died", "bot stopped":
 		s.Died(words[1] == "stopped")
+	case "limit " + word(1):
+		s.Limit(int(number(1)))
 	case "hold ", "release ":
 		s.Hold(words[0] == "hold")
 	case "ask ":
@@ -174,6 +176,9 @@ func effectText(e Effect) string {
 	case Skipped:
 		return fmt.Sprintf("skipped %d %s: %s", e.Seq, e.Kind, e.Why)
 	case Dropped:
+		if e.Lost {
+			return fmt.Sprintf("dropped %d with the session", e.Events)
+		}
 		return fmt.Sprintf("dropped %d", e.Events)
 	}
 	return fmt.Sprintf("%T", e)

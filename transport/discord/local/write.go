@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -74,6 +75,9 @@ func (c *conn) next() (payload []byte, at time.Time, over *ending) {
 	if !ok {
 		return nil, b.shard.Wake(), nil
 	}
+	if cap(c.buf) > bufMax { // a large guild went through
+		c.buf = nil
+	}
 	c.buf = f.append(c.buf[:0])
 	return c.buf, time.Time{}, nil
 }
@@ -82,7 +86,7 @@ func (c *conn) next() (payload []byte, at time.Time, over *ending) {
 func (f Frame) append(b []byte) []byte {
 	b = append(b, `{"t":`...)
 	if f.Op == OpDispatch {
-		b = append(strconv.AppendQuote(b, f.Kind), `,"s":`...)
+		b = append(appendText(b, f.Kind), `,"s":`...)
 		b = strconv.AppendInt(b, f.Seq, 10)
 	} else {
 		b = append(b, `null,"s":null`...)
@@ -93,6 +97,17 @@ func (f Frame) append(b []byte) []byte {
 		b = append(b, "null"...)
 	}
 	return append(append(b, f.Data...), '}')
+}
+
+// appendText appends a text as JSON. Every kind of event that is known needs no escape.
+func appendText(b []byte, text string) []byte {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			raw, _ := json.Marshal(text) // a text always can be
+			return append(b, raw...)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
 }
 
 func (c *conn) send(payload []byte) error {
