@@ -11,8 +11,7 @@ import (
 
 // gatewayCommand is hidden: CONTROL starts it in place of a bot that does not use the SDK.
 func gatewayCommand() *cobra.Command {
-	var dir, api string
-	var patience time.Duration
+	var o gateway.Options
 	c := &cobra.Command{
 		Use:    "gateway -- command …",
 		Short:  "Run a bot behind a gateway of its own as a cluster process of CONTROL",
@@ -20,11 +19,12 @@ func gatewayCommand() *cobra.Command {
 		Args:   cobra.MinimumNArgs(1),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return gateway.Run(cmd.Context(), dir, api, patience, args, os.Stderr)
+			return gateway.Run(cmd.Context(), o, args, os.Stderr)
 		},
 	}
-	c.Flags().StringVar(&dir, "dir", "gateway", "folder for sessions and guilds, one below it for each cluster")
-	c.Flags().StringVar(&api, "api", "https://discord.com", "Discord's REST API; DISCORD_API, where it is set, counts instead")
-	c.Flags().DurationVar(&patience, "hello-timeout", 30*time.Second, "time until a bot that has never connected is reported")
+	c.Flags().StringVar(&o.Dir, "dir", "gateway", "folder for sessions and guilds, one below it for each cluster")
+	c.Flags().StringVar(&o.API, "api", "https://discord.com", "Discord's REST API; DISCORD_API, where it is set, counts instead")
+	c.Flags().DurationVar(&o.Patience, "hello-timeout", 30*time.Second, "time until a bot that has never connected is reported")
+	c.Flags().IntVar(&o.Memory, "memory", 0, "bytes of guilds and waiting events; 0: 32 MiB a shard")
 	return c
 }

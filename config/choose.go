@@ -70,6 +70,8 @@ func (c *Config) forced() Bot {
 		return Bot{string(messages.ProtocolDiscordoo), "cluster.socket_prefix is set, which belongs to discordoo"}
 	case c.Cluster.Token == TokenByHello:
 		return Bot{string(messages.ProtocolSDK), "cluster.token is hello, which belongs to sdk"}
+	case c.Cluster.Gateway.Memory > 0:
+		return Bot{ProtocolGateway, "cluster.gateway.memory is set, which belongs to gateway"}
 	}
 	return Bot{}
 }

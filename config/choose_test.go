@@ -98,6 +98,7 @@ func TestChosen(t *testing.T) {
 		{"protocol: env", "node index.js", "env", "", "", "after 30s"},
 		{"protocol: sdk", "node index.js", "sdk", "", "", ""},
 		{"protocol: gateway", "./mybot", "gateway", "", "", ""},
+		{"gateway: {memory: 64MiB}", "./mybot", "gateway", "cluster.gateway.memory is set, which belongs to gateway", "", ""},
 		{"ready: after 40s", "node index.js", "env", "cluster.ready is set, which belongs to env", "", "after 40s"},
 		{"probe: 'http://127.0.0.1:{9000+cluster}/'", "node .", "env", "cluster.probe is set", "", "after 30s"},
 		{"socket_prefix: /tmp/x", "node .", "discordoo", "cluster.socket_prefix is set", "/tmp/x", ""},

@@ -154,6 +154,19 @@ type Cluster struct {
 	// it the oldest are removed. CONTROL_CLUSTER__LOG_KEEP. Default: 1GiB. 0: that of the last
 	// 1000.
 	LogKeep Size `koanf:"log_keep"`
+	// Gateway belongs to protocol: gateway.
+	Gateway Gateway `koanf:"gateway"`
+}
+
+// Gateway is the gateway host that a cluster's bot is behind. Only with cluster.protocol: gateway,
+// which auto then chooses.
+type Gateway struct {
+	// Memory is the memory that the guilds of a cluster, and the events that its bot has not
+	// acknowledged, may take together. The guilds take what they need; each shard may keep an equal
+	// share of the rest in events, 4 MiB at least. Beyond that the oldest are dropped, and a bot
+	// that was not given them starts over, at no identify. The host's process takes up to a third
+	// more, and 64 MiB. CONTROL_CLUSTER__GATEWAY__MEMORY. Default: 0, 32MiB for each of its shards.
+	Memory Size `koanf:"memory"`
 }
 
 // Identify is the pace of identifies.

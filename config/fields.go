@@ -43,10 +43,21 @@ func (c *Config) fields() []field {
 		if section == "" {
 			continue
 		}
-		for j := range root.Field(i).NumField() {
-			tag := root.Type().Field(i).Type.Field(j).Tag
-			all = append(all, field{key: section + "." + tag.Get("koanf"), usage: tag.Get("flag"), value: root.Field(i).Field(j)})
+		all = append(all, fieldsOf(section, root.Field(i))...)
+	}
+	return all
+}
+
+// fieldsOf lists the keys of a section, and of those in it.
+func fieldsOf(section string, of reflect.Value) (all []field) {
+	for i := range of.NumField() {
+		tag := of.Type().Field(i).Tag
+		f := field{key: section + "." + tag.Get("koanf"), usage: tag.Get("flag"), value: of.Field(i)}
+		if f.value.Kind() == reflect.Struct {
+			all = append(all, fieldsOf(f.key, f.value)...)
+			continue
 		}
+		all = append(all, f)
 	}
 	return all
 }

@@ -132,16 +132,30 @@ func (l *loader) file(path string, text []byte) {
 		case !isSection:
 			l.fault(&fault{key: section, from: path, rule: "want a section with keys below it"})
 		default:
-			for _, name := range slices.Sorted(maps.Keys(content)) {
-				if key := section + "." + name; slices.Contains(keys, key) {
-					l.c.origins[key] = path
-				} else {
-					l.fault(unknown(key, path, "key", keys))
-				}
-			}
+			l.section(path, section, content, keys)
 		}
 	}
 	l.must(l.k.Merge(one))
+}
+
+// section records the origin of the keys of a section, and of those in it. keys are all that there
+// are.
+func (l *loader) section(path, section string, content map[string]any, keys []string) {
+	for _, name := range slices.Sorted(maps.Keys(content)) {
+		key := section + "." + name
+		inner, isSection := content[name].(map[string]any)
+		below := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !strings.HasPrefix(k, key+".") })
+		switch {
+		case slices.Contains(keys, key):
+			l.c.origins[key] = path
+		case len(below) == 0:
+			l.fault(unknown(key, path, "key", keys))
+		case isSection:
+			l.section(path, key, inner, below)
+		case content[name] != nil:
+			l.fault(&fault{key: key, from: path, rule: "want a section with keys below it"})
+		}
+	}
 }
 
 // serviceLink matches the variables that Kubernetes puts into every pod beside a Service whose name

@@ -91,7 +91,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 		_, name, _ := strings.Cut(f.key, ".")
 		switch f.key {
 		// of other kinds of bots: TestOtherKindsOfBots
-		case "cluster.socket_prefix", "cluster.ready", "cluster.probe":
+		case "cluster.socket_prefix", "cluster.ready", "cluster.probe", "cluster.gateway.memory":
 			continue
 		}
 		if f.key != "discord.token" && f.key != "master.authorization" && f.key != "admin.token" && f.key != "hooks.webhook" && !strings.Contains(string(text), "\n  "+name+":") {
@@ -135,6 +135,7 @@ var samples = map[string]struct {
 	"ipc.eval":                   {"false", false, nil},
 	"cluster.logs":               {"inherit", LogsInherit, nil},
 	"cluster.log_max":            {"0", Size(0), nil},
+	"cluster.gateway.memory":     {"512MiB", Size(512 << 20), []string{"CONTROL_CLUSTER__PROTOCOL=gateway"}},
 	"cluster.log_keep":           {"1536KiB", Size(1536 << 10), nil},
 	"identify.margin":            {"0s", time.Duration(0), nil},
 	"identify.permit_ttl":        {"1s", time.Second, nil},
@@ -349,13 +350,20 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		if section.Tag.Get("koanf") == "" {
 			continue
 		}
-		for j := range section.Type.NumField() {
-			name := section.Type.Field(j).Name
-			doc := docs[section.Type.Name()+"."+name]
-			env := field{key: section.Tag.Get("koanf") + "." + section.Type.Field(j).Tag.Get("koanf")}.env()
-			if !strings.HasPrefix(doc, name+" ") || !strings.Contains(doc, env) || !strings.Contains(doc, "Default: ") {
-				t.Errorf("%s.%s: its comment must begin with the name, and have the variable %s and the default: %q", section.Name, name, env, doc)
-			}
+		checkDocs(t, docs, section.Tag.Get("koanf"), section.Type)
+	}
+}
+
+// checkDocs checks the comments of a section, and of those in it.
+func checkDocs(t *testing.T, docs map[string]string, section string, of reflect.Type) {
+	for f := range of.Fields() {
+		doc, key := docs[of.Name()+"."+f.Name], field{key: section + "." + f.Tag.Get("koanf")}
+		if f.Type.Kind() == reflect.Struct {
+			checkDocs(t, docs, key.key, f.Type)
+			continue
+		}
+		if env := key.env(); !strings.HasPrefix(doc, f.Name+" ") || !strings.Contains(doc, env) || !strings.Contains(doc, "Default: ") {
+			t.Errorf("%s.%s: its comment must begin with the name, and have the variable %s and the default: %q", of.Name(), f.Name, env, doc)
 		}
 	}
 }

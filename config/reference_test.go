@@ -108,11 +108,20 @@ func comments(t *testing.T) (sections, docs map[string]string) {
 		}
 		sections[name] = strings.TrimPrefix(strings.TrimPrefix(typeDocs[kind], kind+" is "), kind+" are ")
 		sections[name] = strings.ToUpper(sections[name][:1]) + sections[name][1:]
-		for _, f := range structs[kind].Fields.List {
-			docs[name+"."+key(f)] = verb.ReplaceAllString(strings.TrimPrefix(line(f.Doc), f.Names[0].Name+" "), "")
-		}
+		document(structs, docs, name, kind)
 	}
 	return sections, docs
+}
+
+// document adds the docs of a section's fields, and of those of the sections in it.
+func document(structs map[string]*ast.StructType, docs map[string]string, section, kind string) {
+	for _, f := range structs[kind].Fields.List {
+		if inner := fmt.Sprint(f.Type); structs[inner] != nil {
+			document(structs, docs, section+"."+key(f), inner)
+			continue
+		}
+		docs[section+"."+key(f)] = verb.ReplaceAllString(strings.TrimPrefix(line(f.Doc), f.Names[0].Name+" "), "")
+	}
 }
 
 // key is a field's koanf tag.

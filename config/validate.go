@@ -34,6 +34,8 @@ const (
 	weightMax = 1000
 	// logMin is the minimum size of a log: less would not hold the last lines of a bot that died.
 	logMin Size = 1 << 20
+	// gatewayMin is the minimum memory of a gateway host: the events of one shard.
+	gatewayMin Size = 4 << 20
 )
 
 // sourceForm matches a machine's name: it is sent in a header and names an actor, a log field and a
@@ -202,6 +204,8 @@ func (v *validation) protocol() {
 	only(messages.ProtocolDiscordoo, "cluster.socket_prefix", c.SocketPrefix)
 	only(messages.ProtocolEnv, "cluster.ready", c.Ready)
 	only(messages.ProtocolEnv, "cluster.probe", c.Probe)
+	v.want(is == ProtocolGateway || c.Gateway.Memory == 0, "cluster.gateway.memory", "only for cluster.protocol: gateway; here it is %s", is)
+	v.want(c.Gateway.Memory == 0 || c.Gateway.Memory >= gatewayMin, "cluster.gateway.memory", "want at least %v, or 0 for 32MiB a shard", gatewayMin)
 	v.want(is == messages.ProtocolSDK || c.Token == TokenByEnv, "cluster.token", "only for cluster.protocol: sdk; this kind of bot reads DISCORD_TOKEN: want env")
 	if is == messages.ProtocolDiscordoo {
 		n := len(c.SocketPrefix) + snowflakeLen

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/cluster"
@@ -72,7 +73,8 @@ func botRunner(c *config.Config) (protocol messages.Protocol, runner []string) {
 	if err != nil {
 		self = "/proc/self/exe"
 	}
-	return messages.ProtocolSDK, []string{self, "gateway", "--dir", filepath.Join(c.State.Dir, "gateway"), "--api", c.Discord.API, "--hello-timeout", c.Cluster.HelloTimeout.String(), "--"}
+	return messages.ProtocolSDK, []string{self, "gateway", "--dir", filepath.Join(c.State.Dir, "gateway"), "--api", c.Discord.API, "--hello-timeout", c.Cluster.HelloTimeout.String(),
+		"--memory", strconv.FormatInt(int64(c.Cluster.Gateway.Memory), 10), "--"}
 }
 
 // ownerName returns the name of an installation of CONTROL: its source and its state folder. The

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	_ "embed" // of the preloads
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,13 +30,20 @@ var nodePreload []byte
 //go:embed preload/sitecustomize.py
 var pythonPreload []byte
 
-// Run runs the gateway host of one cluster, and its bot as a child. dir is the folder for sessions
-// and guilds, and api Discord's REST API unless DISCORD_API is set. A bot that has never connected
-// is reported after patience. The host's own log lines go to log, between the bot's.
+// Options are those of a gateway host.
+type Options struct {
+	Dir      string        // folder for sessions and guilds
+	API      string        // Discord's REST API, unless DISCORD_API is set
+	Patience time.Duration // until a bot that has never connected is reported
+	Memory   int           // bytes of guilds and waiting events; 0: by the number of shards
+}
+
+// Run runs the gateway host of one cluster, and its bot as a child. The host's own log lines go to
+// log, between the bot's.
 //
 // It returns nil after CONTROL or a SIGTERM stopped it, else the error that ended it, which was
 // reported to CONTROL.
-func Run(ctx context.Context, dir, api string, patience time.Duration, argv []string, log io.Writer) error {
+func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	c, err := bot.Join(ctx, bot.Resume(), bot.Log(logger))
 	if err != nil {
@@ -43,17 +52,18 @@ func Run(ctx context.Context, dir, api string, patience time.Duration, argv []st
 	if c.Token() == "" {
 		return c.Fail(errors.New("no token: neither DISCORD_TOKEN nor HELLO brought one"))
 	}
-	dir = filepath.Join(dir, fmt.Sprintf("cluster-%d", c.ID()))
-	h, to, err := openHost(c, dir, cmp.Or(os.Getenv("DISCORD_API"), api), logger)
+	o.Dir = filepath.Join(o.Dir, fmt.Sprintf("cluster-%d", c.ID()))
+	o.API = cmp.Or(os.Getenv("DISCORD_API"), o.API)
+	h, to, err := openHost(c, o, logger)
 	if err != nil {
 		return c.Fail(err)
 	}
-	env, err := pointBot(dir, to)
+	env, err := pointBot(o.Dir, to)
 	if err != nil {
 		_ = h.Close()
 		return c.Fail(err)
 	}
-	p := &behind{cluster: c, host: h, argv: argv, env: env, patience: patience, log: logger}
+	p := &behind{cluster: c, host: h, argv: argv, env: env, patience: o.Patience, log: logger}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go h.Watch(ctx)
@@ -73,9 +83,13 @@ func Run(ctx context.Context, dir, api string, patience time.Duration, argv []st
 	return cmp.Or(err, failed)
 }
 
+// ownMemory is what a gateway host takes beside guilds and waiting events: the program, and buffers
+// of its connections. The garbage collector works harder where it would take more.
+const ownMemory = 64 << 20
+
 // openHost starts the gateway, and returns where it is.
-func openHost(c *bot.Cluster, dir, api string, log *slog.Logger) (*host.Host, *url.URL, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func openHost(c *bot.Cluster, o Options, log *slog.Logger) (*host.Host, *url.URL, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("folder of the gateway: %w", err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -83,8 +97,10 @@ func openHost(c *bot.Cluster, dir, api string, log *slog.Logger) (*host.Host, *u
 		return nil, nil, fmt.Errorf("listen for the bot: %w", err)
 	}
 	h, err := host.New(l, host.Config{
-		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: dir, Log: log, Lapsed: c.Lapsed,
-		API: api,
+		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: o.Dir, Log: log, Lapsed: c.Lapsed,
+		API: o.API, Memory: o.Memory,
+		Trouble: func(m messages.ChildTrouble) { c.ChildTrouble(m) },
+		Grows:   func(bytes int) { debug.SetMemoryLimit(int64(bytes)/4*5 + ownMemory) },
 	})
 	if err != nil {
 		_ = l.Close()
@@ -106,7 +122,7 @@ func pointBot(dir string, to *url.URL) ([]string, error) {
 	}
 	for file, text := range map[string][]byte{node: nodePreload, filepath.Join(python, "sitecustomize.py"): pythonPreload} {
 		if err == nil {
-			err = os.WriteFile(file, text, 0o600)
+			err = writeNew(file, text)
 		}
 	}
 	if err != nil {
@@ -123,6 +139,19 @@ func pointBot(dir string, to *url.URL) ([]string, error) {
 		joined("NODE_OPTIONS", " ", "--require="+quoteNode(node)),
 		joined("PYTHONPATH", string(os.PathListSeparator), python),
 	), nil
+}
+
+// writeNew writes a file unless it holds the text already: a full disk does not stop a bot that was
+// here before, nor cut what running bots load.
+func writeNew(file string, text []byte) error {
+	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	beside := file + ".new"
+	if err := os.WriteFile(beside, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(beside, file)
 }
 
 // quoteNode writes a path as NODE_OPTIONS takes it.

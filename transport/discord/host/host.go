@@ -9,8 +9,10 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -39,6 +41,7 @@ type Shard interface {
 	// Waiting takes how many events wait for the bot's acknowledgement, the age of the oldest, and
 	// for how long a deaf shard has had no event.
 	Waiting(events int, oldest, deaf time.Duration)
+	Memory(messages.HostMemory) // what is kept for the bot
 	Reconnect() <-chan struct{}
 }
 
@@ -49,13 +52,18 @@ type Config struct {
 	ShardCount int
 	API        string // base of Discord's REST API, "https://discord.com"
 	Dir        string // where the logs of sessions are
-	Ring       int    // bytes of events a shard may have waiting for the bot; 0: 16 MiB
+	Memory     int    // bytes of guilds and waiting events of all shards; 0: 32 MiB for each
 	Log        *slog.Logger
 	Lapsed     func() bool // see client.Config
+	// Trouble takes what goes wrong with the bot, or with what is kept for it; nil: only the log has
+	// it. It must not block, nor call the host.
+	Trouble func(messages.ChildTrouble)
+	// Grows takes the bytes that guilds and waiting events may take, whenever they are other ones:
+	// more than Memory where the guilds alone do. nil: not needed
+	Grows func(bytes int)
 }
 
 const (
-	ringDefault  = 16 << 20
 	probeEvery   = 5 * time.Second        // between two heartbeats asked of the bot
 	heartbeat    = 20 * time.Second       // heartbeat_interval: a library that is not asked acknowledges by it
 	commitEvery  = time.Second            // how old a snapshot may be: what came after, the bot gets again
@@ -81,6 +89,10 @@ type Host struct {
 	stop     Stop
 
 	begun sync.WaitGroup // shards whose Serve has not begun
+
+	budget budget // used by look alone
+	unkept unkept
+	floods floods
 }
 
 // Stop ends the clients: their handlers have until the deadline, and a final one ends their
@@ -112,11 +124,10 @@ type shard struct {
 // New starts a gateway on a listener of the loopback interface. It does not touch the folder, which
 // may be another host's until Serve.
 func New(l net.Listener, cfg Config) (*Host, error) {
-	if cfg.Ring == 0 {
-		cfg.Ring = ringDefault
-	}
 	h := &Host{cfg: cfg, shards: map[int]*shard{}, looked: time.Now(), awake: time.Now(), stopping: make(chan struct{})}
 	h.holding = func() {}
+	h.budget = budget{most: cmp.Or(cfg.Memory, memoryEach*len(cfg.Shards)), shards: len(cfg.Shards)}
+	h.budget.share(0)
 	h.begun.Add(len(cfg.Shards))
 	api, err := url.Parse(cfg.API)
 	if err != nil {
@@ -130,12 +141,10 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 	h.server, err = local.Serve(l, local.ServerConfig{
 		Token: cfg.Token, Shards: cfg.Shards, ShardCount: cfg.ShardCount, API: api,
 		Heartbeat: heartbeat,
-		Each:      local.Config{Ring: cfg.Ring, Probe: probeEvery},
+		Each:      local.Config{Ring: h.budget.ring, Probe: probeEvery},
 		Changed:   func(id int, kind string, d []byte) { h.shards[id].log.Event(kind, d) },
-		Effect:    func(id int, e local.Effect) { h.effect(h.shards[id], e) },
-		Refused: func(id, code int, reason string) {
-			cfg.Log.Warn("connection of the bot was closed", "shard", id, "code", code, "reason", reason)
-		},
+		Effect:    func(id int, e local.Effect) error { return h.effect(h.shards[id], e) },
+		Refused:   h.refused,
 	})
 	if err != nil {
 		return nil, err
@@ -147,7 +156,7 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 func (h *Host) URL() string { return h.server.URL() }
 
 // effect does what a shard wants. It must not block.
-func (h *Host) effect(s *shard, e local.Effect) {
+func (h *Host) effect(s *shard, e local.Effect) error {
 	switch e := e.(type) {
 	case local.Identify:
 		select { // only the last one counts
@@ -159,19 +168,21 @@ func (h *Host) effect(s *shard, e local.Effect) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.client == nil {
-			return
+			return errNoSession
 		}
-		if err := s.client.Send(e.Op, e.Data); err != nil {
-			h.cfg.Log.Warn("packet of the bot was dropped", "shard", s.id, "op", e.Op, "err", err)
-		}
+		return s.client.Send(e.Op, e.Data)
 	case local.Skipped:
 		if e.Why == local.Poison {
-			h.cfg.Log.Error("event skipped", "shard", s.id, "kind", e.Kind, "seq", e.Seq)
+			h.trouble(s.id, messages.ChildTrouble{Kind: messages.TroubleSkipped, Events: 1, Err: fmt.Sprintf("%s (sequence %d) is not sent to the bot again: three connections ended after it", e.Kind, e.Seq)})
 		}
 	case local.Dropped:
-		h.cfg.Log.Error("events dropped", "shard", s.id, "events", e.Events)
+		h.dropped(s.id, e)
 	}
+	return nil
 }
+
+// errNoSession is why a request of the bot is refused before Discord's session has begun.
+var errNoSession = errors.New("its session has not begun")
 
 // Begun returns once Serve has begun for every shard, with the session there was, or Stop was
 // called. A process of the bot is started after that: earlier, no shard would know its session.
@@ -222,8 +233,12 @@ func (h *Host) Serve(ctx context.Context, of Shard) error {
 // open opens the log of a shard's sessions.
 func (h *Host) open(s *shard) (err error) {
 	s.log, s.found, err = snapshot.Open(filepath.Join(h.cfg.Dir, fmt.Sprintf("shard-%d", s.id)))
-	if s.found.Torn > 0 {
-		h.cfg.Log.Warn("snapshot is torn", "shard", s.id, "bytes", s.found.Torn, "seq", s.found.Seq)
+	if n := s.found.Torn; n > 0 {
+		then := "the shard identifies again"
+		if s.found.Session != "" {
+			then = fmt.Sprintf("the shard goes on from event %d, and Discord repeats what came after", s.found.Seq)
+		}
+		h.trouble(s.id, messages.ChildTrouble{Kind: messages.TroubleTorn, Err: fmt.Sprintf("%d bytes of its snapshot are damaged: %s", n, then)})
 	}
 	return err
 }

@@ -32,6 +32,7 @@ type sdk struct {
 	waiting int                // as reported last
 	oldest  time.Duration
 	deaf    time.Duration
+	memory  messages.HostMemory
 }
 
 func newSDK() *sdk {
@@ -61,6 +62,11 @@ func (s *sdk) Waiting(events int, oldest, deaf time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting, s.oldest, s.deaf = events, oldest, deaf
+}
+func (s *sdk) Memory(m messages.HostMemory) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.memory = m
 }
 func (s *sdk) Reconnect() <-chan struct{} { return nil }
 func (s *sdk) State(state messages.ShardState, _ int) {
@@ -97,10 +103,12 @@ type stage struct {
 	api     string
 	dir     string
 	sdk     *sdk
+	memory  int // Config.Memory
+	trouble chan messages.ChildTrouble
 }
 
 func newStage(t *testing.T, events float64) *stage {
-	st := &stage{t: t, dir: t.TempDir(), sdk: newSDK()}
+	st := &stage{t: t, dir: t.TempDir(), sdk: newSDK(), trouble: make(chan messages.ChildTrouble, 100)}
 	st.discord = server.New(server.Config{EventsPerSecond: events, Rules: rules.Config{
 		Token: "good", Guilds: 3, IdentifyEvery: time.Millisecond, HeartbeatInterval: time.Second,
 	}})
@@ -127,6 +135,7 @@ func (st *stage) host() *running {
 	}
 	h, err := New(l, Config{
 		Token: "good", Shards: []int{0}, ShardCount: 1, API: st.api, Dir: st.dir, Log: slog.New(slog.DiscardHandler),
+		Memory: st.memory, Trouble: func(m messages.ChildTrouble) { st.trouble <- m },
 	})
 	if err != nil {
 		st.t.Fatal(err)

@@ -99,8 +99,10 @@ func (h *Host) commit(s *shard, of Shard, last *snapshot.Commit) {
 	if at == *last {
 		return
 	}
+	if h.unkept.now(s.id, err) {
+		h.kept(s.id, err)
+	}
 	if err != nil {
-		h.cfg.Log.Error("cannot write snapshot", "shard", s.id, "err", err)
 		return
 	}
 	*last = at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/discord/local"
 )
 
@@ -15,6 +16,9 @@ func (h *Host) Watch(ctx context.Context) {
 	each := time.NewTicker(watchEvery)
 	defer each.Stop()
 	ears := ears{}
+	if h.cfg.Grows != nil {
+		h.cfg.Grows(h.budget.most)
+	}
 	for {
 		select {
 		case <-each.C:
@@ -32,18 +36,23 @@ func (h *Host) look(ears ears) {
 		all[id] = sound{ready: s.ready.Load(), events: s.heard.Load()}
 	}
 	deaf := ears.step(all)
+	kept := map[int]messages.HostMemory{}
 	for id, s := range h.shards {
-		of := s.sdk.Load()
-		if of == nil {
-			continue
-		}
-		events, age := 0, time.Duration(0)
+		events, age, memory := 0, time.Duration(0), messages.HostMemory{EventsMax: int64(h.budget.ring)}
 		h.server.With(id, func(sh *local.Shard, now time.Time) {
+			sh.Limit(h.budget.ring)
 			var since time.Time
 			if events, since = sh.Waiting(); events > 0 {
 				age = max(0, now.Sub(since))
 			}
+			guilds, ring := sh.Memory()
+			memory.GuildsBytes, memory.EventsBytes = int64(guilds), int64(ring)
 		})
-		(*of).Waiting(events, age, time.Duration(deaf[id])*watchEvery)
+		kept[id] = memory
+		if of := s.sdk.Load(); of != nil {
+			(*of).Memory(memory)
+			(*of).Waiting(events, age, time.Duration(deaf[id])*watchEvery)
+		}
 	}
+	h.spend(kept)
 }
