@@ -358,11 +358,9 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 func checkDocs(t *testing.T, docs map[string]string, section string, of reflect.Type) {
 	for f := range of.Fields() {
 		doc, key := docs[of.Name()+"."+f.Name], field{key: section + "." + f.Tag.Get("koanf")}
-		if f.Type.Kind() == reflect.Struct {
+		if env := key.env(); f.Type.Kind() == reflect.Struct {
 			checkDocs(t, docs, key.key, f.Type)
-			continue
-		}
-		if env := key.env(); !strings.HasPrefix(doc, f.Name+" ") || !strings.Contains(doc, env) || !strings.Contains(doc, "Default: ") {
+		} else if !strings.HasPrefix(doc, f.Name+" ") || !strings.Contains(doc, env) || !strings.Contains(doc, "Default: ") {
 			t.Errorf("%s.%s: its comment must begin with the name, and have the variable %s and the default: %q", of.Name(), f.Name, env, doc)
 		}
 	}

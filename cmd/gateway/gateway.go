@@ -83,8 +83,8 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	return cmp.Or(err, failed)
 }
 
-// ownMemory is what a gateway host takes beside guilds and waiting events: the program, and buffers
-// of its connections. The garbage collector works harder where it would take more.
+// ownMemory bounds what a gateway host takes beside guilds and waiting events, for the program and
+// the buffers of its connections: the garbage collector works harder where it would take more.
 const ownMemory = 64 << 20
 
 // openHost starts the gateway, and returns where it is.

@@ -35,8 +35,8 @@ func resident(t *testing.T, pid int) (now, peak int) {
 }
 
 // A bot dies, and the next one takes long to start while two thousand events come in a second: the
-// host keeps as many as its memory may hold, drops the oldest, and reports that. The next bot starts
-// over, gets its guilds and all events from then on, and Discord sees one identify a shard.
+// host keeps as many as its memory may hold, drops the oldest, and reports that. The next bot
+// starts over, gets its guilds and all events from then on, and Discord sees one identify a shard.
 func TestGatewayMemory(t *testing.T) {
 	t.Parallel()
 	const memory = 8 << 20

@@ -39,8 +39,8 @@ func large(id, channels, members int) []byte {
 		list(members, `{"user":{"id":"%d"},"status":"online","activities":[]}`))
 }
 
-// TestSize: the size is what the cache takes in memory, and guilds of any size do not add up to more
-// than they must: most are closed, and members that are not kept take nothing.
+// TestSize: the size is what the cache takes in memory, and guilds of any size do not add up to
+// more than they must: most are closed, and members that are not kept take nothing.
 func TestSize(t *testing.T) {
 	fill := func() *cache.Cache {
 		c := start()

@@ -13,8 +13,8 @@ const (
 )
 
 // budget divides the memory of a cluster: its guilds take what they need, since a bot must be given
-// them all, and what they leave is for the waiting events, an equal share for each shard, so that no
-// shard takes it from another. Each shard keeps ringMin.
+// them all, and what they leave is for the waiting events, an equal share for each shard, so that
+// no shard takes it from another. Each shard keeps ringMin.
 type budget struct {
 	most   int // bytes of all
 	shards int
