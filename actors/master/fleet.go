@@ -104,7 +104,7 @@ func (f *Fleet) running(ctx actor.Context) {
 func (f *Fleet) start(ctx actor.Context) {
 	f.W.Secrets.Learn(f.options.Token, f.options.Authorization)
 	f.began = time.Now()
-	f.fleet = fleet.New(f.options.fleet(f.W), int64(f.W.AtSteady(f.began)), f.began)
+	f.fleet = fleet.New(f.options.Options, f.options.Token.Fingerprint(), f.W.Rand, int64(f.W.AtSteady(f.began)), f.began)
 	f.sessions = f.spawn(ctx, newSessions(f.W), "sessions")
 	send := world.Sender(ctx)
 	at, stop, err := f.W.Listen(f.options.Listen, func(l transport.Link, g transport.Greeting) { send(linkCame{l, g}) })

@@ -23,7 +23,7 @@ const (
 func governorAlone(t *testing.T, script func(s *sim.Solo), change ...func(*Options)) {
 	t.Helper()
 	sim.PlaySolo(t, func(s *sim.Solo) {
-		o := Options{MaxConcurrency: 1, TTL: testTTL, Margin: testMargin}
+		o := Options{Options: fleet.Options{MaxConcurrency: 1, TTL: testTTL, Margin: testMargin}}
 		for _, c := range change {
 			c(&o)
 		}

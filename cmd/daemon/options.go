@@ -13,6 +13,7 @@ import (
 	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/router"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/cmd/machine"
@@ -91,9 +92,11 @@ func ownerName(c *config.Config) string {
 func MasterOptions(c *config.Config) master.Options {
 	o := master.Options{
 		Listen: c.Fleet.Listen, Authorization: c.Master.Authorization, Token: c.Discord.Token, API: c.Discord.API,
-		Shards: c.Fleet.Shards, MaxConcurrency: c.Fleet.MaxConcurrency, ShardsPerCluster: c.Cluster.ShardsPerCluster,
-		Expect: c.Fleet.Expect, Wait: c.Fleet.Wait, Grace: c.Fleet.Grace, Spares: c.Fleet.Spares, Heartbeat: c.Fleet.HeartbeatInterval, TTL: c.Identify.PermitTTL,
-		Margin: c.Identify.Margin,
+		Options: fleet.Options{
+			Shards: c.Fleet.Shards, MaxConcurrency: c.Fleet.MaxConcurrency, ShardsPerCluster: c.Cluster.ShardsPerCluster,
+			Expect: c.Fleet.Expect, Wait: c.Fleet.Wait, Grace: c.Fleet.Grace, Spares: c.Fleet.Spares, Heartbeat: c.Fleet.HeartbeatInterval,
+			TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin,
+		},
 	}
 	if c.Fleet.OnMasterLoss == config.OnMasterLossFence {
 		o.Lease = c.Fleet.Lease

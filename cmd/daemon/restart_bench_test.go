@@ -14,6 +14,7 @@ import (
 	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/actors/gate"
 	"github.com/discluster/control/actors/master"
+	"github.com/discluster/control/actors/master/fleet"
 	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/cmd/machine"
 	"github.com/discluster/control/messages"
@@ -95,7 +96,8 @@ func startSleepers(b *testing.B, argv []string, heard *reviver) (stop func()) {
 	log := zerolog.Nop()
 	system := NewSystem(log)
 	m, err := spawnMaster(b.Context(), system, b.TempDir(), master.Options{
-		Listen: "127.0.0.1:0", Authorization: "secret", Token: "token", Shards: 1, MaxConcurrency: 1, Expect: 1, Wait: time.Minute, Heartbeat: time.Minute,
+		Listen: "127.0.0.1:0", Authorization: "secret", Token: "token",
+		Options: fleet.Options{Shards: 1, MaxConcurrency: 1, Expect: 1, Wait: time.Minute, Heartbeat: time.Minute},
 	}, log)
 	if err != nil {
 		b.Fatal(err)

@@ -35,8 +35,7 @@ func (f *fleet) withOwnMaster(expect int, change ...func(*master.Options)) *ownM
 	m.Log = f.logger("master")
 	m.HTTP = f.discord.HTTP
 	m.options = master.Options{
-		Listen: masterURL, Authorization: "open sesame", Token: token, API: "https://discord.com", Expect: expect, Wait: 45 * time.Second,
-		Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond,
+		Listen: masterURL, Authorization: "open sesame", Token: token, API: "https://discord.com",
 		Failed: func(err error) { m.failed = err }, Observe: func(e messages.Event) {
 			m.events = append(m.events, e)
 			if text, err := json.Marshal(e); err != nil || leaks(string(text)) {
@@ -44,6 +43,8 @@ func (f *fleet) withOwnMaster(expect int, change ...func(*master.Options)) *ownM
 			}
 		},
 	}
+	m.options.Expect, m.options.Wait, m.options.Grace = expect, 45*time.Second, 30*time.Second
+	m.options.Heartbeat, m.options.TTL, m.options.Margin = 5*time.Second, 2*time.Second, 100*time.Millisecond
 	for _, c := range change {
 		c(&m.options)
 	}

@@ -55,8 +55,11 @@ func measure(b *testing.B, f *fleet, machines int) {
 	before := heap()
 	c := &crowd{loop: f.loop, net: f.net, links: make([]transport.Link, machines), place: make([]messages.Place, machines)}
 	m := &ownMaster{Host: sim.NewHost(f.loop, f.net, "master"), f: f}
-	m.options = master.Options{Listen: masterURL, Authorization: "open sesame", Token: token, Shards: shards, MaxConcurrency: 16, Expect: machines, Wait: 45 * time.Second,
-		Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond, Failed: func(error) {}, Observe: func(e messages.Event) { m.events = append(m.events, e) }}
+	m.options = master.Options{Listen: masterURL, Authorization: "open sesame", Token: token,
+		Failed: func(error) {}, Observe: func(e messages.Event) { m.events = append(m.events, e) }}
+	m.options.Shards, m.options.MaxConcurrency, m.options.Expect = shards, 16, machines
+	m.options.Wait, m.options.Grace = 45*time.Second, 30*time.Second
+	m.options.Heartbeat, m.options.TTL, m.options.Margin = 5*time.Second, 2*time.Second, 100*time.Millisecond
 	m.start()
 	c.own = m
 	runtime.LockOSThread() // for threadCPU

@@ -118,7 +118,7 @@ func (f *Fleet) answered(e Answered) {
 		f.raise(messages.TokenRefused{Err: "Discord answered 401"})
 		f.do(Fail{err})
 	case err != nil:
-		wait := plan.AskDiscordAfter(err, f.tries, f.options.Rand())
+		wait := plan.AskDiscordAfter(err, f.tries, f.random())
 		f.tries++
 		f.complain(err.Error(), wait)
 		f.in(wait)
@@ -196,7 +196,7 @@ func (f *Fleet) recounted(e Answered) {
 		}
 		f.do(Unanswered{})
 		if !f.budgeted || f.wrongCode != 0 {
-			f.after(plan.AskDiscordAfter(err, max(f.tries, 4), f.options.Rand()), Recount{})
+			f.after(plan.AskDiscordAfter(err, max(f.tries, 4), f.random()), Recount{})
 			f.tries++
 		}
 		return

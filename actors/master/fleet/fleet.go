@@ -18,6 +18,8 @@ import (
 // CONTROLs are admitted in every state, and are greeted as soon as the fleet's shards are known.
 type Fleet struct {
 	options Options
+	token   string // its fingerprint
+	random  func() float64
 	state   State
 	timer   int // number of the current timeout; others are stale
 	began   time.Time
@@ -71,9 +73,6 @@ type Options struct {
 	Heartbeat time.Duration
 	TTL       time.Duration // of a permit
 	Margin    time.Duration // beyond Discord's 5 s
-
-	Token string         // fingerprint of the bot's token
-	Rand  func() float64 // in [0,1)
 }
 
 // settings are what the whole fleet has in common.
@@ -90,10 +89,11 @@ const (
 // refused is the quota of events about refused links: anyone who reaches the port can cause one.
 var refused = plan.Quota{Share: plan.Share{Burst: 10, PerSecond: 1. / 60}}
 
-// New returns a fleet that begins at now, in state Asking. Its epoch outranks those of MASTERs
-// before, where epoch is a time that never goes back.
-func New(o Options, epoch int64, now time.Time) *Fleet {
-	return &Fleet{options: o, state: Asking, began: now, epoch: epoch, machines: map[string]*machine{}, refusals: refused, duplicates: refused}
+// New returns a fleet that begins at now, in state Asking. token is the fingerprint of the bot's
+// token, and random returns numbers in [0,1). Its epoch outranks those of MASTERs before, where
+// epoch is a time that never goes back.
+func New(o Options, token string, random func() float64, epoch int64, now time.Time) *Fleet {
+	return &Fleet{options: o, token: token, random: random, state: Asking, began: now, epoch: epoch, machines: map[string]*machine{}, refusals: refused, duplicates: refused}
 }
 
 // State returns the fleet's state.

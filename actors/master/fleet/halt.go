@@ -20,7 +20,7 @@ func (f *Fleet) fatal(e Fatal) {
 		f.askRecommended(p.Code)
 	}
 	if messages.FleetCode(p.Code) {
-		f.halt(messages.Halt{Code: p.Code, Token: f.options.Token, Epoch: f.epoch})
+		f.halt(messages.Halt{Code: p.Code, Token: f.token, Epoch: f.epoch})
 	}
 }
 
@@ -49,7 +49,7 @@ func (f *Fleet) shutDown(m *machine) {
 
 // rememberResumed takes a machine's report of the last halt that was lifted.
 func (f *Fleet) rememberResumed(i messages.Info) {
-	if r := i.Resumed; r != nil && r.Token == f.options.Token && (f.resumed == nil || r.Epoch > f.resumed.Epoch) {
+	if r := i.Resumed; r != nil && r.Token == f.token && (f.resumed == nil || r.Epoch > f.resumed.Epoch) {
 		f.resumed = r
 	}
 }
@@ -60,7 +60,7 @@ func (f *Fleet) rememberResumed(i messages.Info) {
 func (f *Fleet) judgeHalts() {
 	for _, m := range f.inOrder() {
 		switch h := m.halted; {
-		case h == nil || h.Token != f.options.Token:
+		case h == nil || h.Token != f.token:
 		case f.resumed.Lifts(*h):
 			m.halted = nil
 			f.sendResumed(m)

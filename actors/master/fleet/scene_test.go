@@ -35,7 +35,7 @@ type control struct {
 
 func options() Options {
 	return Options{Expect: 1, Wait: 45 * time.Second, Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond,
-		ShardsPerCluster: 4, Token: "t0ken", Rand: func() float64 { return 0.5 }}
+		ShardsPerCluster: 4}
 }
 
 // play begins a scene at epoch 1000.
@@ -45,7 +45,7 @@ func play(t *testing.T, change ...func(*Options)) *scene {
 		c(&o)
 	}
 	s := &scene{Transcript: transcript.New(t), t: t, machines: map[string]*control{}}
-	s.fleet = New(o, 1000, s.Now())
+	s.fleet = New(o, "t0ken", func() float64 { return 0.5 }, 1000, s.Now())
 	s.do("MASTER starts", Started{})
 	return s
 }

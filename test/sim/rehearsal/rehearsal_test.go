@@ -11,13 +11,12 @@ import (
 	"github.com/discluster/control/actors"
 	"github.com/discluster/control/actors/cluster"
 	"github.com/discluster/control/actors/gate"
-	"github.com/discluster/control/actors/master"
 	"github.com/discluster/control/messages"
 )
 
 // settings returns the settings of a default configuration.
 func settings() Settings {
-	return Settings{
+	s := Settings{
 		Control: actors.Options{
 			Version: "test",
 			Cluster: cluster.Options{
@@ -26,8 +25,10 @@ func settings() Settings {
 			},
 			Identify: gate.Options{TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
 		},
-		Master: master.Options{Wait: 45 * time.Second, Grace: 30 * time.Second, Heartbeat: 5 * time.Second, TTL: 2 * time.Second, Margin: 100 * time.Millisecond},
 	}
+	s.Master.Wait, s.Master.Grace = 45*time.Second, 30*time.Second
+	s.Master.Heartbeat, s.Master.TTL, s.Master.Margin = 5*time.Second, 2*time.Second, 100*time.Millisecond
+	return s
 }
 
 // rehearse runs a scenario in a bubble of its own; rehearseBy does so with other settings.
