@@ -178,7 +178,23 @@ func TestReferencesResolve(t *testing.T) {
 	}
 }
 
-// A package comment that lists files lists all of them.
+// Every file that a document or a comment names by its path from the top exists.
+func TestPathsResolve(t *testing.T) {
+	named := regexp.MustCompile(`(?:^|[\s("` + "`" + `])((?:actors|cmd|config|messages|test|transport)/[\w./-]*\.(?:go|md|yml|yaml|cjs|mjs|py))\b`)
+	check := func(where, text string) {
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+				t.Errorf("%s names %s, which does not exist", where, m[1])
+			}
+		}
+	}
+	for name, text := range documents(t) {
+		check(name, text)
+	}
+	eachComment(t, check)
+}
+
+// A package comment that lists files lists all of them. Each room of the command line has one.
 func TestDocListsEveryFile(t *testing.T) {
 	all, err := repository(os.DirFS(".."))
 	if err != nil {
@@ -196,7 +212,13 @@ func TestDocListsEveryFile(t *testing.T) {
 	}
 	for _, s := range all {
 		doc, name := docs[s.dir()], path.Base(s.path)
-		if doc == "" || path.Ext(name) != ".go" || s.isTest() || name == "doc.go" {
+		if path.Ext(name) != ".go" || s.isTest() || name == "doc.go" {
+			continue
+		}
+		if doc == "" {
+			if fits("cmd/...", s.dir()) && s.dir() != "cmd/control" {
+				t.Errorf("%s: its folder has no doc.go that lists its files", s.path)
+			}
 			continue
 		}
 		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).MatchString(doc) {

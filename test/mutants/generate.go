@@ -16,8 +16,8 @@ import (
 type mutant struct {
 	number int
 	file   string // from the top of the repository
-	// where it is and what it does, the same in every run: "actors/gate.go IdentifyGate.hand: if wait
-	// > 0 := false"
+	// where it is and what it does, the same in every run: "actors/gate/gate.go IdentifyGate.hand:
+	// if wait > 0 := false"
 	name   string
 	breaks string // the promise behind a mutant of the table; empty for a generated one
 }
