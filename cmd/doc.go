@@ -4,7 +4,7 @@
 // Commands that run something, with the room that does it:
 //
 //	run.go, master.go                   CONTROL, with an embedded MASTER unless master.url is set; MASTER (cmd/daemon)
-//	gatewayhost.go                      a bot behind a gateway host, as a cluster process (cmd/gateway)
+//	gateway.go                          a bot behind a gateway host, as a cluster process (cmd/gateway)
 //	demo.go                             all of it on this machine, with a simulated Discord (cmd/demo)
 //	rehearse.go                         all of it in simulated time, with faults (test/sim/rehearsal)
 //	bot.go, bot_reference.go            the reference cluster process

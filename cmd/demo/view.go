@@ -302,9 +302,9 @@ func (v *view) addMachine(h machineActors) {
 func (v *view) roll(ctx context.Context) error {
 	v.say("rolling restart: every cluster gets a new process, one at a time")
 	v.mu.Lock()
-	houses := v.machines
+	machines := v.machines
 	v.mu.Unlock()
-	for _, h := range houses {
+	for _, h := range machines {
 		h.system.Root.Send(h.addresses.Clusters, messages.RollingRestart{})
 		select {
 		case e := <-v.rolled:

@@ -13,8 +13,12 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
+	"github.com/discluster/control/actors/world"
 	"github.com/discluster/control/config"
 )
+
+// Secrets are the secrets that this process knows.
+var Secrets = &world.Secrets{}
 
 // threshold is the lowest level that a logger and all loggers derived from it write. It may change
 // while they are in use.

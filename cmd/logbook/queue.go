@@ -7,12 +7,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-
-	"github.com/discluster/control/actors/world"
 )
-
-// Secrets are the secrets that this process knows.
-var Secrets = &world.Secrets{}
 
 var linesLost atomic.Uint64
 
