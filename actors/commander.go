@@ -111,7 +111,7 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 	return func(_ *task, e messages.Event) (string, bool, error) {
 		switch e := e.(type) {
 		case messages.OrderRefused:
-			if e.Order == "restart" && e.Cluster != nil && *e.Cluster == id {
+			if e.Order == messages.OrderRestart && e.Cluster != nil && *e.Cluster == id {
 				return "", true, fmt.Errorf("%s", e.Err)
 			}
 		case messages.ClusterStoppedByOrder:
@@ -157,7 +157,7 @@ func restarts(id messages.ClusterID) func(*task, messages.Event) (string, bool, 
 func rolls(t *task, e messages.Event) (string, bool, error) {
 	switch e := e.(type) {
 	case messages.OrderRefused:
-		if e.Order == "rolling restart" {
+		if e.Order == messages.OrderRolling {
 			return "", true, fmt.Errorf("%s", e.Err)
 		}
 	case messages.ClusterReady:

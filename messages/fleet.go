@@ -18,7 +18,7 @@ type Settings struct {
 	SlotsAhead time.Duration
 	Halted     bool // nothing may identify with this token
 	// this machine's share of the day's budget, as MASTER lent it last
-	Lent Share
+	Lent BudgetShare
 }
 
 // ClusterCount returns CLUSTER_COUNT, which is constant while ShardCount is (DESIGN §4).
@@ -213,8 +213,9 @@ type DropPermits struct{ Cluster ClusterID }
 type PaceHandedOver struct{ Last map[int]time.Time }
 
 // ShareLeft (gate → masterlink) is the part of this machine's share of the day's budget that is
-// recorded on disk. It goes into Heartbeat. The Share itself comes from MASTER (masterlink → gate).
-type ShareLeft struct{ Share Share }
+// recorded on disk. It goes into Heartbeat. The share itself comes from MASTER, as a BudgetShare
+// (masterlink → gate).
+type ShareLeft struct{ Share BudgetShare }
 
 // LinkUp (masterlink → gate) follows Settings when the link is up; LinkDown comes when it is gone.
 type (

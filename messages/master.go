@@ -153,12 +153,12 @@ type HeartbeatAck struct {
 	Now     *UnixMillis `json:"now,omitempty"`
 	Machine *Place      `json:"machine,omitempty"`
 	// nil: unchanged; sent only to a CONTROL that sent its own in Heartbeat
-	Share *Share `json:"share,omitempty"`
+	Share *BudgetShare `json:"share,omitempty"`
 }
 
-// Share is the part of the day's budget that one machine may identify while MASTER is away. Without
-// one a machine has no limit.
-type Share struct {
+// BudgetShare is the part of the day's budget that one machine may identify while MASTER is away.
+// Without one a machine has no limit.
+type BudgetShare struct {
 	ID        int64 `json:"id"`        // identifies the share; 0: there is none
 	Total     int   `json:"total"`     // as assigned
 	Remaining int   `json:"remaining"` // of it
@@ -262,7 +262,7 @@ type Heartbeat struct {
 	Clusters    ClusterCounts `json:"clusters"`
 	ShardsReady int           `json:"shards_ready"`
 	// the rest of CONTROL's share; nil: CONTROL takes none
-	Share *Share `json:"share,omitempty"`
+	Share *BudgetShare `json:"share,omitempty"`
 }
 
 // ClusterCounts counts this machine's clusters by state.

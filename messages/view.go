@@ -107,8 +107,12 @@ type Directive interface {
 	Order() (name string, cluster *ClusterID)
 }
 
-// Names of the directives.
+// Names of the directives, and of MASTER's orders.
 const (
+	OrderConnect  = "connect"
+	OrderOffload  = "offload"
+	OrderShutdown = "shutdown"
+
 	OrderRestart = "restart"
 	OrderDrain   = "drain"
 	OrderStop    = "stop"

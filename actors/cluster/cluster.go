@@ -61,7 +61,7 @@ type Cluster struct {
 	ipc         // the IPC with the process
 	child       // the bot of a process that runs it itself
 	behind      // that bot, once the process is dead
-	shares      // of what all clusters use
+	limits      // of what all clusters use
 }
 
 // Pauses of a Cluster.
@@ -76,7 +76,7 @@ const (
 func newCluster(w *world.World, addresses world.Addresses, o Options, pid int, settings *atomic.Pointer[messages.Settings], spoken *atomic.Bool, manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
 	mint, reborn, before := &messages.Mint{Worker: uint32(pid)}, false, &handover{settled: successor}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), spoken: spoken, plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, handover: before, shares: newShares(c.Shards.Len())}
+		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), spoken: spoken, plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, handover: before, limits: newLimits(c.Shards.Len())}
 		successor, reborn = false, true // a restarted actor is no successor
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
@@ -235,7 +235,7 @@ func (c *Cluster) terminal(ctx actor.Context) {
 		}
 	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runDied, runExited, recorded, noteDue, found, botEnded,
 		messages.Settings,
-		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleAnswered, askRule, woke, probeEnded, shareDue:
+		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleAnswered, askRule, woke, probeEnded, passOnDue:
 	default:
 		c.Unexpected(ctx)
 	}
@@ -325,7 +325,7 @@ func (c *Cluster) always(ctx actor.Context) {
 		if c.State() == string(messages.ClusterConnecting) {
 			c.askRule(ctx)
 		}
-	case shareDue:
+	case passOnDue:
 		if !c.dying() {
 			c.passOn(ctx)
 		}

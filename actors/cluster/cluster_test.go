@@ -53,7 +53,7 @@ func clusterIn(state messages.ClusterState) (*Cluster, *recordingLink) {
 			link.timers = append(link.timers, d)
 			return func() {}
 		}}
-	c.shares = newShares(2)
+	c.limits = newLimits(2)
 	c.link = link
 	c.Enter(string(state), func(actor.Context) {})
 	return c, link
@@ -222,7 +222,7 @@ func TestBury(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
 	unlinked := ""
 	c.W.Unlink = func(path string) { unlinked = path }
-	c.run.Socket, c.shares, c.shards = "/run/7", newShares(2), map[int]*shard{}
+	c.run.Socket, c.limits, c.shards = "/run/7", newLimits(2), map[int]*shard{}
 	c.kept[1], c.gone[0] = messages.Session{Shard: 1, SessionID: "s"}, true
 	got := inActor(t, func(ctx actor.Context) {
 		c.addresses = allAt(ctx.Parent())

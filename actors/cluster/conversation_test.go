@@ -228,7 +228,7 @@ func TestAnswerToHello(t *testing.T) {
 	} {
 		c, _ := clusterIn(messages.ClusterGreeting)
 		c.options.Protocol, c.options.ReadyTimeout, c.settings.MaxConcurrency = tc.protocol, 40*time.Second, 1
-		c.adopted, c.shares, c.started = tc.adopted, newShares(2), time.Now()
+		c.adopted, c.limits, c.started = tc.adopted, newLimits(2), time.Now()
 		now := time.Now()
 		got := inActor(t, func(ctx actor.Context) {
 			c.addresses = allAt(ctx.Parent())
@@ -250,7 +250,7 @@ func TestAnswerToHello(t *testing.T) {
 func TestPermitSaysUntilWhen(t *testing.T) {
 	for _, up := range []time.Duration{time.Hour, 0} {
 		c, link := clusterIn(messages.ClusterConnecting)
-		c.options.Protocol, c.shares = messages.ProtocolSDK, newShares(2)
+		c.options.Protocol, c.limits = messages.ProtocolSDK, newLimits(2)
 		c.W.Clocks = world.NewClocks(time.Now)
 		c.W.Uptime = func() time.Duration { return up }
 		c.shards = map[int]*shard{0: {request: &messages.PermitAsk{EventID: "9"}, requestID: c.permitID("9")}, 1: {}}
@@ -314,7 +314,7 @@ func TestConnectedOfAnother(t *testing.T) {
 		features []string
 	}{"of another instance": {"9", nil}, "beside reports": {"7", []string{messages.FeatureShards}}} {
 		c, _ := clusterIn(messages.ClusterConnecting)
-		c.shares, c.features = newShares(2), p.features
+		c.limits, c.features = newLimits(2), p.features
 		c.shards = map[int]*shard{0: {state: messages.ShardIdle}, 1: {state: messages.ShardIdle}}
 		inActor(t, func(ctx actor.Context) {
 			c.addresses = allAt(ctx.Parent())

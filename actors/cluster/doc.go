@@ -14,7 +14,7 @@
 //	sweep.go         processes that a dead run left
 //	record.go        the record of a process on disk: the intent, the mark
 //	conversation.go  HELLO, IDENTIFY and the other packets of the bot
-//	share.go         a bot's share of what all clusters use
+//	limits.go        limits of a bot's use of what all clusters share
 //	routing.go       its connection to the Router
 //	shards.go        states and permits of the shards
 //	watch.go         deadlines: heartbeats, readiness, probes

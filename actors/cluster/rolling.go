@@ -36,7 +36,7 @@ type rollLate struct {
 // startRolling queues every serving cluster.
 func (s *Supervisor) startRolling(ctx actor.Context) {
 	if s.roll.at != nil || s.draining {
-		ctx.Send(s.addresses.Events, messages.OrderRefused{Order: "rolling restart", Err: "one is under way, or the machine is stopping"})
+		ctx.Send(s.addresses.Events, messages.OrderRefused{Order: messages.OrderRolling, Err: "one is under way, or the machine is stopping"})
 		return
 	}
 	s.roll = rolling{turn: s.roll.turn}

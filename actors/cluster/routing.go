@@ -18,7 +18,7 @@ func (c *Cluster) converse(ctx actor.Context, link transport.Link) {
 		Conn:  router.Conn{Cluster: c.plan.ID, Shards: c.plan.Shards, Link: link, Stock: true},
 		Fleet: router.FleetShape{Shards: c.settings.ShardCount, PerCluster: c.settings.ShardsPerCluster},
 	})
-	router.Share(link, ctx.ActorSystem().Root, c.addresses.Router,
+	router.ReadLink(link, ctx.ActorSystem().Root, c.addresses.Router,
 		func(b []byte, bad error) { send(socketFrame{link: link, frame: b, bad: bad}) },
 		func(err error) { send(socketEnded{link: link, err: err}) })
 }

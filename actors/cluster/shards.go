@@ -25,7 +25,7 @@ type shard struct {
 	requestID     string              // the gate's id of the request, kept when the bot repeats it
 	requestedAt   time.Time           // when the bot, or CONTROL for it, asked last
 	atGate        bool                // the request was sent to the gate
-	deferred      bool                // the request waits for the cluster's share
+	deferred      bool                // the request waits for the cluster's limit
 	sent          string              // the gate's id of the used permit, until Discord has answered
 	latency       messages.Milliseconds
 	guilds        *int      // nil: unknown

@@ -169,11 +169,11 @@ func (s *Supervisor) Receive(ctx actor.Context) {
 func (s *Supervisor) ordered(ctx actor.Context, order any) {
 	switch m := order.(type) {
 	case messages.DrainCluster:
-		s.onEntry(ctx, "drain", m.Cluster, func(e *entry) { s.end(ctx, e, keep) })
+		s.onEntry(ctx, messages.OrderDrain, m.Cluster, func(e *entry) { s.end(ctx, e, keep) })
 	case messages.StopCluster:
-		s.onEntry(ctx, "stop", m.Cluster, func(e *entry) { s.endFor(ctx, e, keep, messages.StopRun{Final: true}) })
+		s.onEntry(ctx, messages.OrderStop, m.Cluster, func(e *entry) { s.endFor(ctx, e, keep, messages.StopRun{Final: true}) })
 	case messages.RestartCluster:
-		s.onEntry(ctx, "restart", m.Cluster, func(e *entry) {
+		s.onEntry(ctx, messages.OrderRestart, m.Cluster, func(e *entry) {
 			e.fresh = e.fresh || m.Fresh
 			ctx.Send(s.addresses.Gate, messages.ResetBudget{Cluster: m.Cluster})
 			s.end(ctx, e, startAgain)

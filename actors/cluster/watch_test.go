@@ -51,7 +51,7 @@ func TestNothingIsDue(t *testing.T) {
 	asked := now.Add(-askAgainEvery / 2)
 	waits := &shard{state: messages.ShardWaitingPermit, request: &messages.PermitAsk{Shard: 0}, requestedAt: asked, atGate: true}
 	late := &shard{state: messages.ShardResuming, deadline: now.Add(time.Minute), down: now}
-	c.shares, c.shards = newShares(2), map[int]*shard{0: waits, 1: late}
+	c.limits, c.shards = newLimits(2), map[int]*shard{0: waits, 1: late}
 	c.relinkBy, c.startBy, c.lastBeat = now.Add(time.Minute), now.Add(time.Minute), now
 	c.features = []string{messages.FeatureHeartbeat}
 	got := inActor(t, func(ctx actor.Context) {
@@ -89,7 +89,7 @@ func TestTimeForReady(t *testing.T) {
 		"Discord is back":   {outage(false), timeout},
 	} {
 		c, _ := clusterIn(messages.ClusterConnecting)
-		c.options.ReadyTimeout, c.shares = timeout, newShares(2)
+		c.options.ReadyTimeout, c.limits = timeout, newLimits(2)
 		now := time.Now()
 		s := &shard{state: messages.ShardIdle, deadline: now.Add(time.Second)}
 		c.shards = map[int]*shard{0: s, 1: {state: messages.ShardIdle}}
@@ -111,7 +111,7 @@ func TestTimeForReady(t *testing.T) {
 // A shard whose permit is refused for a while is down from the end of that time on.
 func TestRefusedShardIsNotDown(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterConnecting)
-	c.options.Protocol, c.shares = messages.ProtocolSDK, newShares(2)
+	c.options.Protocol, c.limits = messages.ProtocolSDK, newLimits(2)
 	s := &shard{state: messages.ShardWaitingPermit, request: &messages.PermitAsk{EventID: "9"}, requestID: c.permitID("9")}
 	c.shards = map[int]*shard{0: s, 1: {state: messages.ShardReady}}
 	now := time.Now()

@@ -60,7 +60,7 @@ type (
 	gateSaved struct {
 		messages.MayBeLost
 		permits []*permit
-		share   messages.Share
+		share   messages.BudgetShare
 		err     error
 	}
 	// permitDue reports that a permit may be used now.
@@ -192,7 +192,7 @@ func (g *Gate) always(ctx actor.Context) {
 			g.stale = true
 		}
 		g.save(ctx)
-	case messages.Share:
+	case messages.BudgetShare:
 		g.take(ctx, m)
 	case permitDue:
 		g.deliver(ctx, m.permit)

@@ -51,7 +51,7 @@ func TestGateWritesBeforeItGrants(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
 		given := 0
-		s.Told = func(msg any) {
+		s.OnHeard = func(msg any) {
 			p, is := msg.(messages.Permit)
 			if !is {
 				return
@@ -64,8 +64,8 @@ func TestGateWritesBeforeItGrants(t *testing.T) {
 				t.Errorf("shard %d may identify until %v, the file has %v", p.Shard, p.UseBefore, noted)
 			}
 		}
-		s.Tell(fleetOf(16, 16, false))
-		s.Tell(requests(16)...)
+		s.Send(fleetOf(16, 16, false))
+		s.Send(requests(16)...)
 		s.Pass(time.Second)
 		if given != 16 {
 			t.Errorf("%d permits, want 16", given)
@@ -78,13 +78,13 @@ func TestGateWritesBeforeItGrants(t *testing.T) {
 func TestGateGivesBackForTheNextLife(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(1, 1, false), holding("first", 5*time.Minute))
+		s.Send(fleetOf(1, 1, false), holding("first", 5*time.Minute))
 		s.Pass(sim.DiskTime)
-		s.Tell(messages.PermitUsed{ID: "first", Sent: true})
+		s.Send(messages.PermitUsed{ID: "first", Sent: true})
 		s.Pass(sim.DiskTime)
 		s.Crash()
 		gate(s)
-		s.Tell(fleetOf(1, 1, false), holding("second", 5*time.Minute))
+		s.Send(fleetOf(1, 1, false), holding("second", 5*time.Minute))
 		s.Pass(plan.IdentifyEvery + testMargin)
 		if got := len(sim.HeardOf[messages.Permit](s)); got != 2 {
 			t.Errorf("%d permits, want 2", got)
@@ -118,8 +118,8 @@ func TestGateWithoutMemory(t *testing.T) {
 				s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
 					return New(w, world.Addresses{MasterLink: ear, Clusters: ear, Events: ear}, Options{TTL: testTTL, Margin: testMargin, Survivors: c.survivors})
 				})
-				s.Tell(fleetOf(2, 2, false))
-				s.Tell(requests(2)...)
+				s.Send(fleetOf(2, 2, false))
+				s.Send(requests(2)...)
 				want := 2
 				if c.waits {
 					want = 0
@@ -143,9 +143,9 @@ func TestGateRecovers(t *testing.T) {
 	t.Run("from the word of the disk", func(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
-			s.Tell(fleetOf(1, 1, false))
+			s.Send(fleetOf(1, 1, false))
 			s.Panic = sim.Once[gateSaved]()
-			s.Tell(requests(1)...)
+			s.Send(requests(1)...)
 			s.Pass(2 * sim.DiskTime)
 			if got := len(sim.HeardOf[messages.Permit](s)); got != 1 {
 				t.Errorf("%d permits, want 1", got)
@@ -155,10 +155,10 @@ func TestGateRecovers(t *testing.T) {
 	t.Run("from the word of MASTER", func(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
-			s.Tell(fleetOf(1, 1, true), messages.LinkUp{})
-			s.Tell(requests(1)...)
+			s.Send(fleetOf(1, 1, true), messages.LinkUp{})
+			s.Send(requests(1)...)
 			s.Panic = sim.Once[messages.PermitAnswer]()
-			s.Tell(messages.PermitAnswer{ID: "w0", RetryAfterMS: 500})
+			s.Send(messages.PermitAnswer{ID: "w0", RetryAfterMS: 500})
 			s.Pass(1100 * time.Millisecond)
 			if got := len(sim.HeardOf[messages.PermitRequest](s)); got != 2 {
 				t.Errorf("MASTER was asked %d times, want 2", got)
@@ -168,8 +168,8 @@ func TestGateRecovers(t *testing.T) {
 	t.Run("from its timers", func(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
-			s.Tell(fleetOf(2, 1, false))
-			s.Tell(requests(2)...)
+			s.Send(fleetOf(2, 1, false))
+			s.Send(requests(2)...)
 			panics := 0
 			s.Panic = func(_ string, msg any) bool {
 				_, is := msg.(world.Timeout)
@@ -179,7 +179,7 @@ func TestGateRecovers(t *testing.T) {
 				return is
 			}
 			s.Pass(sim.DiskTime)
-			s.Tell(messages.PermitUsed{ID: "w0", Sent: true})
+			s.Send(messages.PermitUsed{ID: "w0", Sent: true})
 			s.Pass(15 * time.Second)
 			if panics < 8 || panics > 12 {
 				t.Errorf("%d tries in ten seconds", panics)
@@ -198,9 +198,9 @@ func TestGateRecovers(t *testing.T) {
 func TestGateWaitsForWhatMasterGranted(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(1, 1, true), messages.LinkUp{}, messages.LinkDown{})
+		s.Send(fleetOf(1, 1, true), messages.LinkUp{}, messages.LinkDown{})
 		lost := s.Now()
-		s.Tell(requests(1)...)
+		s.Send(requests(1)...)
 		s.Pass(time.Minute)
 		for _, h := range s.Heard {
 			if _, is := h.Msg.(messages.Permit); is {
@@ -222,10 +222,10 @@ func TestGateIsHalted(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
 			halted := fleetOf(1, 1, permits)
-			s.Tell(halted, messages.LinkUp{})
+			s.Send(halted, messages.LinkUp{})
 			halted.Halted = true
-			s.Tell(halted)
-			s.Tell(requests(1)...)
+			s.Send(halted)
+			s.Send(requests(1)...)
 			s.Pass(time.Minute)
 			asked, given := sim.HeardOf[messages.PermitRequest](s), sim.HeardOf[messages.Permit](s)
 			if len(asked)+len(given) != 0 {
@@ -243,11 +243,11 @@ func TestGateThrowsAwayWhatIsOver(t *testing.T) {
 				gate(s)
 				settings := fleetOf(1, 1, true)
 				settings.SlotsAhead = slots
-				s.Tell(settings, messages.LinkUp{})
-				s.Tell(requests(1)...)
+				s.Send(settings, messages.LinkUp{})
+				s.Send(requests(1)...)
 				granted := messages.At(time.Now())
 				s.Pass(testTTL + time.Millisecond)
-				s.Tell(messages.PermitAnswer{ID: "w0", Granted: true,
+				s.Send(messages.PermitAnswer{ID: "w0", Granted: true,
 					UseWithinMS: messages.Millis(testTTL), Now: &granted})
 				s.Pass(sim.DiskTime)
 				if got := sim.HeardOf[messages.PermitReport](s); len(got) != 1 || got[0].Sent {

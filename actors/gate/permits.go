@@ -39,7 +39,7 @@ type gateState struct {
 	MaxConcurrency int                         `json:"max_concurrency"`
 	LastIdentify   map[int]messages.UnixMillis `json:"last_identify"`
 	Holds          []heldBucket                `json:"holds,omitempty"` // not reported back
-	Share          messages.Share              `json:"share,omitzero"`
+	Share          messages.BudgetShare        `json:"share,omitzero"`
 }
 
 // heldBucket is a bucket that a cluster holds.

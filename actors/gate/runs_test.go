@@ -22,7 +22,7 @@ func next(s *sim.Solo, maxConcurrency int) {
 	s.Pass(sim.DiskTime)
 	s.Crash()
 	gate(s)
-	s.Tell(fleetOf(maxConcurrency, maxConcurrency, false))
+	s.Send(fleetOf(maxConcurrency, maxConcurrency, false))
 }
 
 // permitted returns when the permits were sent.
@@ -55,28 +55,28 @@ func request(id string, shard int) messages.WantPermit {
 func TestNextGateWaits(t *testing.T) {
 	for name, story := range map[string]func(t *testing.T, s *sim.Solo){
 		"for what it granted": func(t *testing.T, s *sim.Solo) {
-			s.Tell(fleetOf(1, 1, false), request("a", 0))
+			s.Send(fleetOf(1, 1, false), request("a", 0))
 			next(s, 1)
-			s.Tell(request("b", 0))
+			s.Send(request("b", 0))
 			s.Pass(time.Minute)
 			lastly(t, s, testTTL+free)
 		},
 		"for any bucket, where there are others now": func(t *testing.T, s *sim.Solo) {
-			s.Tell(fleetOf(8, 8, false))
+			s.Send(fleetOf(8, 8, false))
 			for shard := range 8 {
 				if shard != 4 {
-					s.Tell(request(fmt.Sprint("a", shard), shard))
+					s.Send(request(fmt.Sprint("a", shard), shard))
 				}
 			}
 			s.Pass(3 * time.Second)
-			s.Tell(request("b", 4))
+			s.Send(request("b", 4))
 			for _, n := range []int{16, 1} {
 				next(s, n)
-				s.Tell(request("c", n-1))
+				s.Send(request("c", n-1))
 			}
 			s.Pass(time.Minute)
 			lastly(t, s, 3*time.Second+testTTL+free)
-			s.Tell(messages.LinkUp{})
+			s.Send(messages.LinkUp{})
 			handed := sim.HeardOf[messages.PaceHandedOver](s)
 			if got := len(handed[len(handed)-1].Last); got != 1 {
 				t.Errorf("MASTER hears of %d buckets, want 1", got)
@@ -87,43 +87,43 @@ func TestNextGateWaits(t *testing.T) {
 			s.Pass(time.Minute)
 			began := s.Now() + sim.DiskTime
 			next(s, 1)
-			s.Tell(request("a", 0))
+			s.Send(request("a", 0))
 			s.Pass(time.Minute)
 			lastly(t, s, began+testTTL+free)
 		},
 		"for what a bot keeps on": func(t *testing.T, s *sim.Solo) {
-			s.Tell(fleetOf(1, 1, false), holding("a", 90*time.Second))
+			s.Send(fleetOf(1, 1, false), holding("a", 90*time.Second))
 			s.Pass(time.Minute)
-			s.Tell(holding("a", 90*time.Second))
+			s.Send(holding("a", 90*time.Second))
 			s.Pass(time.Second)
 			next(s, 1)
-			s.Tell(request("b", 0))
+			s.Send(request("b", 0))
 			s.Pass(5 * time.Minute)
 			lastly(t, s, 150*time.Second+free)
 		},
 		"for what a bot keeps for minutes": func(t *testing.T, s *sim.Solo) {
-			s.Tell(fleetOf(1, 1, false), holding("a", plan.HoldMost-time.Minute))
+			s.Send(fleetOf(1, 1, false), holding("a", plan.HoldMost-time.Minute))
 			next(s, 1)
-			s.Tell(request("b", 0))
+			s.Send(request("b", 0))
 			s.Pass(2 * plan.HoldMost)
 			lastly(t, s, plan.HoldMost-time.Minute+free)
 		},
 		"no longer for what it gives back": func(t *testing.T, s *sim.Solo) {
-			s.Tell(fleetOf(1, 1, false), holding("a", 90*time.Second))
+			s.Send(fleetOf(1, 1, false), holding("a", 90*time.Second))
 			next(s, 1)
 			s.Pass(time.Second)
 			used := s.Now()
-			s.Tell(messages.PermitUsed{ID: "a", Sent: true}, request("b", 0))
+			s.Send(messages.PermitUsed{ID: "a", Sent: true}, request("b", 0))
 			s.Pass(5 * time.Minute)
 			lastly(t, s, used+free)
 		},
 		"for what followed on what was kept": func(t *testing.T, s *sim.Solo) {
-			s.Tell(fleetOf(1, 1, false), holding("a", 3*time.Second)) // is not reported
-			s.Tell(request("b", 0))
+			s.Send(fleetOf(1, 1, false), holding("a", 3*time.Second)) // is not reported
+			s.Send(request("b", 0))
 			s.Pass(10 * time.Second)
 			given := 3*time.Second + time.Second + free // a second later it counts as used
 			next(s, 1)
-			s.Tell(request("c", 0))
+			s.Send(request("c", 0))
 			s.Pass(time.Minute)
 			lastly(t, s, given+testTTL+free)
 		},
@@ -142,14 +142,14 @@ func TestNextGateWaits(t *testing.T) {
 func TestGateHandsOver(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(2, 2, false), request("a", 0), request("b", 1))
+		s.Send(fleetOf(2, 2, false), request("a", 0), request("b", 1))
 		began := time.Now()
 		s.Pass(time.Second)
-		s.Tell(messages.PermitUsed{ID: "a", Sent: true})
+		s.Send(messages.PermitUsed{ID: "a", Sent: true})
 		s.Pass(time.Second)
-		s.Tell(request("c", 1))
+		s.Send(request("c", 1))
 		s.Pass(7 * time.Second) // b is overdue, and c has its bucket
-		s.Tell(messages.PermitUsed{ID: "b", Sent: true}, messages.LinkUp{})
+		s.Send(messages.PermitUsed{ID: "b", Sent: true}, messages.LinkUp{})
 		given := sim.HeardOf[messages.Permit](s)
 		last := sim.HeardOf[messages.PaceHandedOver](s)[0].Last
 		if at := last[0].Sub(began); at != time.Second {
@@ -165,9 +165,9 @@ func TestGateHandsOver(t *testing.T) {
 func TestGateHandsOverWhatIsKept(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(1, 1, false), holding("a", 90*time.Second))
+		s.Send(fleetOf(1, 1, false), holding("a", 90*time.Second))
 		s.Pass(time.Minute)
-		s.Tell(holding("a", 90*time.Second), messages.LinkUp{})
+		s.Send(holding("a", 90*time.Second), messages.LinkUp{})
 		until := sim.HeardOf[messages.PaceHandedOver](s)[0].Last[0]
 		if want := time.Now().Add(90 * time.Second); !until.Equal(want) {
 			t.Errorf("kept until %v, want %v", until, want)
@@ -179,7 +179,7 @@ func TestGateHandsOverWhatIsKept(t *testing.T) {
 func TestGateRests(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(1, 1, false), request("a", 0))
+		s.Send(fleetOf(1, 1, false), request("a", 0))
 		s.Pass(time.Hour)
 		if got := len(sim.HeardOf[messages.ShareLeft](s)); got != 2 { // at the start, and after the permit
 			t.Errorf("%d reports of the share, want 2", got)
@@ -189,10 +189,10 @@ func TestGateRests(t *testing.T) {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
 			s.DiskErr = sim.ErrDiskFull
-			s.Tell(fleetOf(2, 2, false), request("a", 0))
+			s.Send(fleetOf(2, 2, false), request("a", 0))
 			s.Pass(sim.DiskTime)
 			s.DiskErr = nil
-			s.Tell(request("b", 1))
+			s.Send(request("b", 1))
 			s.Pass(time.Hour)
 			if got := len(sim.HeardOf[messages.ShareLeft](s)); got != 2 { // at the start, and after the second permit
 				t.Errorf("%d reports of the share, want 2", got)
@@ -206,7 +206,7 @@ func TestGateWritesAgain(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
 		s.DiskErr = sim.ErrDiskFull
-		s.Tell(fleetOf(1, 1, false), request("a", 0))
+		s.Send(fleetOf(1, 1, false), request("a", 0))
 		s.Pass(sim.DiskTime)
 		s.DiskErr = nil
 		s.Pass(plan.SaveAgain)
@@ -221,14 +221,14 @@ func TestGateWritesAgain(t *testing.T) {
 func TestGateAsksInOrder(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(24, 1, false), messages.DropPermits{})
+		s.Send(fleetOf(24, 1, false), messages.DropPermits{})
 		order := rand.Perm(24) // many, as the order of few in a map may be right by chance
 		for _, shard := range order {
-			s.Tell(request(string(rune('a'+shard)), shard))
+			s.Send(request(string(rune('a'+shard)), shard))
 			s.Pass(time.Millisecond)
 		}
 		s.Pass(sim.DiskTime)
-		s.Tell(fleetOf(24, 1, true), messages.LinkUp{}, messages.LinkUp{})
+		s.Send(fleetOf(24, 1, true), messages.LinkUp{}, messages.LinkUp{})
 		var got []int
 		for _, r := range sim.HeardOf[messages.PermitRequest](s) {
 			got = append(got, r.Shard)
@@ -256,8 +256,8 @@ func TestGateFollowsMaster(t *testing.T) {
 			sim.PlaySolo(t, func(s *sim.Solo) {
 				gate(s)
 				s.Clock = c.clock
-				s.Tell(fleetOf(1, 1, true), messages.LinkUp{})
-				s.Tell(request("a", 0))
+				s.Send(fleetOf(1, 1, true), messages.LinkUp{})
+				s.Send(request("a", 0))
 				began, now := s.Now(), time.Now()
 				a := c.answer
 				a.ID, a.Granted, a.InMS = "a", true, messages.Millis(in)
@@ -268,7 +268,7 @@ func TestGateFollowsMaster(t *testing.T) {
 				if a.NotBefore != nil {
 					a.NotBefore = new(messages.At(now.Add(in)))
 				}
-				s.Tell(a)
+				s.Send(a)
 				s.Pass(time.Minute)
 				lastly(t, s, began+in)
 				given := sim.HeardOf[messages.Permit](s)
@@ -281,8 +281,8 @@ func TestGateFollowsMaster(t *testing.T) {
 	for wait, want := range map[time.Duration]time.Duration{0: time.Second, 3 * time.Second: 3 * time.Second} {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			gate(s)
-			s.Tell(fleetOf(1, 1, true), messages.LinkUp{})
-			s.Tell(request("a", 0), messages.PermitAnswer{ID: "a", RetryAfterMS: messages.Millis(wait)})
+			s.Send(fleetOf(1, 1, true), messages.LinkUp{})
+			s.Send(request("a", 0), messages.PermitAnswer{ID: "a", RetryAfterMS: messages.Millis(wait)})
 			for _, c := range []struct {
 				after time.Duration
 				asked int

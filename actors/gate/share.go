@@ -14,11 +14,11 @@ import (
 
 // ownShare is this machine's share of the budget. Without a share there is no limit.
 type ownShare struct {
-	share    messages.Share
-	onDisk   messages.Share
-	reported messages.Share // to MASTER
-	unread   bool           // the file with the remaining share could not be read
-	low      bool           // used up, and reported
+	share    messages.BudgetShare
+	onDisk   messages.BudgetShare
+	reported messages.BudgetShare // to MASTER
+	unread   bool                 // the file with the remaining share could not be read
+	low      bool                 // used up, and reported
 }
 
 // refusedFor is the pause before a request that the share refused is tried again. MASTER may be
@@ -27,7 +27,7 @@ const refusedFor = time.Minute
 
 // take accepts a share from MASTER and confirms it once it is on disk. It ignores the share while
 // permits paid from the previous one are out, or were spent unknown to MASTER: MASTER repeats it.
-func (g *Gate) take(ctx actor.Context, s messages.Share) {
+func (g *Gate) take(ctx actor.Context, s messages.BudgetShare) {
 	if s.ID == g.share.ID {
 		g.reportShare(ctx) // MASTER has no confirmation, or it was lost
 		return
@@ -77,7 +77,7 @@ func (g *Gate) outOfShare(now time.Time) (n int) {
 }
 
 // left returns the share that is on disk with what may still be spent of it.
-func (g *Gate) left() messages.Share {
+func (g *Gate) left() messages.BudgetShare {
 	s := g.onDisk
 	if s.ID == g.share.ID {
 		s.Remaining = g.share.Remaining + g.outOfShare(time.Now())

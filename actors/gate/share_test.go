@@ -14,8 +14,8 @@ import (
 // However late a permit that was paid from a share is reported, the machine never has more than
 // MASTER counts: a lent share, and what was reported of it last.
 func TestShareNeverGrows(t *testing.T) {
-	first := messages.Share{ID: 1, Total: 10, Remaining: 10}
-	second := messages.Share{ID: 2, Total: 5, Remaining: 5}
+	first := messages.BudgetShare{ID: 1, Total: 10, Remaining: 10}
+	second := messages.BudgetShare{ID: 2, Total: 5, Remaining: 5}
 	short, hold := request("a", 0), holding("a", testTTL)
 	used := func(sent bool) messages.PermitUsed { return messages.PermitUsed{ID: "a", Sent: sent} }
 	for name, c := range map[string]struct {
@@ -37,16 +37,16 @@ func TestShareNeverGrows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sim.PlaySolo(t, func(s *sim.Solo) {
 				gate(s)
-				s.Tell(fleetOf(1, 1, false), first)
+				s.Send(fleetOf(1, 1, false), first)
 				s.Pass(sim.DiskTime)
-				s.Tell(c.permit)
+				s.Send(c.permit)
 				s.Pass(sim.DiskTime)
 				for _, e := range c.events {
 					if d, is := e.(time.Duration); is {
 						s.Pass(d)
 						continue
 					}
-					s.Tell(e)
+					s.Send(e)
 					s.Pass(sim.DiskTime)
 				}
 				var got []string
@@ -68,11 +68,11 @@ func TestShareNeverGrows(t *testing.T) {
 func TestShareGivenBackIsSaved(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(2, 2, false), messages.Share{ID: 1, Total: 10, Remaining: 10})
+		s.Send(fleetOf(2, 2, false), messages.BudgetShare{ID: 1, Total: 10, Remaining: 10})
 		s.Pass(sim.DiskTime)
-		s.Tell(request("a", 0))
+		s.Send(request("a", 0))
 		s.Pass(sim.DiskTime)
-		s.Tell(request("b", 1), messages.PermitUsed{ID: "a", Sent: false})
+		s.Send(request("b", 1), messages.PermitUsed{ID: "a", Sent: false})
 		s.Pass(2 * sim.DiskTime)
 		var file gateState
 		if s.Read(gateFile, &file); file.Share.Remaining != 9 {
@@ -90,8 +90,8 @@ func TestShareThatIsUnreadableIsSpent(t *testing.T) {
 		gate(s)
 		s.ReadErr = nil
 		fleet := fleetOf(1, 1, false)
-		fleet.Lent = messages.Share{ID: 1, Total: 10, Remaining: 10}
-		s.Tell(fleet)
+		fleet.Lent = messages.BudgetShare{ID: 1, Total: 10, Remaining: 10}
+		s.Send(fleet)
 		s.Pass(sim.DiskTime)
 		var file gateState
 		if s.Read(gateFile, &file); file.Share.ID != 1 || file.Share.Remaining != 0 {
@@ -109,13 +109,13 @@ func TestShareThatIsUnreadableIsSpent(t *testing.T) {
 func TestReserveGoesOneByOne(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		gate(s)
-		s.Tell(fleetOf(2, 2, false), messages.Share{ID: 1, Total: 10, Remaining: 5, Reserve: 5})
+		s.Send(fleetOf(2, 2, false), messages.BudgetShare{ID: 1, Total: 10, Remaining: 5, Reserve: 5})
 		s.Pass(sim.DiskTime)
 		began := s.Now()
 		for shard, id := range []string{"a", "b"} {
 			w := request(id, shard)
 			w.Cause = messages.CauseReidentify
-			s.Tell(w)
+			s.Send(w)
 		}
 		s.Pass(2 * refusedFor)
 		if got := len(permitted(s)); got != 2 {

@@ -54,7 +54,7 @@ type Link struct {
 	saveDue  bool // the timer runs that repeats that
 	unread   int  // failed tries to read it
 	last     map[int]time.Time
-	share    *messages.Share
+	share    *messages.BudgetShare
 	status   messages.MachineStatus
 	orders   orders
 	stopping bool
@@ -206,11 +206,11 @@ func (l *Link) always(e any) {
 	case messages.ServeRefused:
 		l.orders.pending = slices.DeleteFunc(l.orders.pending, func(r messages.ShardRange) bool { return r == e.Range })
 		l.keepServed()
-		l.refuse("connect", e.ID, &e.Range, errors.New(e.Reason))
+		l.refuse(messages.OrderConnect, e.ID, &e.Range, errors.New(e.Reason))
 		l.unpin()
 	case messages.ReleaseRefused:
 		l.endOffload(e.ID, e.Range)
-		l.refuse("offload", e.ID, &e.Range, errors.New(e.Reason))
+		l.refuse(messages.OrderOffload, e.ID, &e.Range, errors.New(e.Reason))
 	case messages.Released: // every report of its clusters has arrived
 		l.deliver(Sessions, messages.HandSessionsOver{ID: e.ID, Range: e.Range})
 	case messages.SessionsHandedOver:

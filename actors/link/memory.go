@@ -13,12 +13,12 @@ const File = "link.json"
 
 // Memory holds what one run of CONTROL leaves to the next.
 type Memory struct {
-	Instance string         `json:"instance"` // of this installation: distinguishes it from another CONTROL of the same source
-	Epoch    int64          `json:"epoch"`    // the highest epoch obeyed
-	Halted   *messages.Halt `json:"halted,omitempty"`
-	Resumed  *messages.Halt `json:"resumed,omitempty"` // the last halt that an operator lifted
-	Drained  bool           `json:"drained,omitempty"` // by an operator's order MASTER grants no range
-	Lent     messages.Share `json:"lent,omitzero"`     // of the day's budget, MASTER's last
+	Instance string               `json:"instance"` // of this installation: distinguishes it from another CONTROL of the same source
+	Epoch    int64                `json:"epoch"`    // the highest epoch obeyed
+	Halted   *messages.Halt       `json:"halted,omitempty"`
+	Resumed  *messages.Halt       `json:"resumed,omitempty"` // the last halt that an operator lifted
+	Drained  bool                 `json:"drained,omitempty"` // by an operator's order MASTER grants no range
+	Lent     messages.BudgetShare `json:"lent,omitzero"`     // of the day's budget, MASTER's last
 
 	// What is served, saved before any of it starts.
 	ShardCount       int                   `json:"shard_count,omitempty"`

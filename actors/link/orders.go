@@ -52,17 +52,17 @@ func (l *Link) obey(name, id string, r *messages.ShardRange, carryOut func()) {
 func (l *Link) connect(p messages.Connect) {
 	switch {
 	case l.stopping:
-		l.refuse("connect", p.ID, p.Range, errors.New("this machine is stopping its clusters"))
+		l.refuse(messages.OrderConnect, p.ID, p.Range, errors.New("this machine is stopping its clusters"))
 	case l.isHalted(l.settings.Token):
-		l.refuse("connect", p.ID, p.Range, fmt.Errorf("halted: Discord refused this token or its intents with %d; nothing identifies with it again", l.memory.Halted.Code))
+		l.refuse(messages.OrderConnect, p.ID, p.Range, fmt.Errorf("halted: Discord refused this token or its intents with %d; nothing identifies with it again", l.memory.Halted.Code))
 	case l.hasToWait(p) && len(l.orders.held) >= heldMax:
-		l.refuse("connect", p.ID, p.Range, fmt.Errorf("%d connects wait here for the end of other orders, which is the limit", heldMax))
+		l.refuse(messages.OrderConnect, p.ID, p.Range, fmt.Errorf("%d connects wait here for the end of other orders, which is the limit", heldMax))
 	case l.hasToWait(p):
 		l.orders.held = append(l.orders.held, p)
 	case p.Range != nil && l.sharding != shardingOf(l.settings):
-		l.refuse("connect", p.ID, p.Range, fmt.Errorf("MASTER says %s, what is served here is of %s; offload it first", l.sharding, shardingOf(l.settings)))
+		l.refuse(messages.OrderConnect, p.ID, p.Range, fmt.Errorf("MASTER has %s, but what is served here is of %s; offload it first", l.sharding, shardingOf(l.settings)))
 	case p.Redundant && len(l.status.Ranges) > 0:
-		l.refuse("connect", p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(l.status.Ranges)))
+		l.refuse(messages.OrderConnect, p.ID, nil, fmt.Errorf("redundant, but %d ranges are served here; offload them first", len(l.status.Ranges)))
 	case p.Redundant:
 		l.answer(messages.Ack{ID: p.ID, Op: new(messages.OpConnect), State: "standby"})
 	default:

@@ -39,11 +39,11 @@ func (l *Link) packet(p messages.FromMaster) {
 		l.heardClock(p.Now, time.Time{})
 		l.deliver(Gate, p)
 	case messages.Connect:
-		l.obey("connect", p.ID, p.Range, func() { l.connect(p) })
+		l.obey(messages.OrderConnect, p.ID, p.Range, func() { l.connect(p) })
 	case messages.Offload:
-		l.obey("offload", p.ID, &p.Range, func() { l.offload(p) })
+		l.obey(messages.OrderOffload, p.ID, &p.Range, func() { l.offload(p) })
 	case messages.Shutdown:
-		l.obey("shutdown", p.ID, nil, func() { l.shutdown(p) })
+		l.obey(messages.OrderShutdown, p.ID, nil, func() { l.shutdown(p) })
 	case messages.Command:
 		l.obey("command "+p.Name, p.ID, nil, func() { l.command(p) })
 	}

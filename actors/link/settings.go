@@ -131,10 +131,10 @@ func (l *Link) settingsOf(p messages.Initialise, pinned sharding) (messages.Sett
 	own := l.options.ShardsPerCluster
 	s.ShardsPerCluster = value(p.ShardsPerCluster, own)
 	if own != 0 && s.ShardsPerCluster != own {
-		return s, fmt.Errorf("shards_per_cluster: MASTER says %d, cluster.shards_per_cluster here is %d; set it in one place", s.ShardsPerCluster, own)
+		return s, fmt.Errorf("shards_per_cluster: MASTER has %d, but cluster.shards_per_cluster here is %d; set it in one place", s.ShardsPerCluster, own)
 	}
 	if beats := l.options.Heartbeat; p.LeaseMS != nil && p.LeaseMS.Duration() < 2*beats {
-		return s, fmt.Errorf("lease_ms: MASTER says %v, and the bots hear of it by their heartbeats: want at least twice cluster.heartbeat_interval %v", p.LeaseMS.Duration(), beats)
+		return s, fmt.Errorf("lease_ms: MASTER has %v, and bots learn of it by their heartbeats: want at least twice cluster.heartbeat_interval %v", p.LeaseMS.Duration(), beats)
 	}
 	switch {
 	case p.ShardsPerCluster == nil && pinned.perCluster > 0:

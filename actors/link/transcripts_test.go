@@ -147,7 +147,7 @@ func TestTranscripts(t *testing.T) {
 		"share of the identify budget": func(t *testing.T) *scene {
 			s := serving(t)
 			s.skip(5 * time.Second)
-			share := messages.Share{ID: 7, Total: 100, Remaining: 100, Reserve: 16}
+			share := messages.BudgetShare{ID: 7, Total: 100, Remaining: 100, Reserve: 16}
 			s.came("MASTER: ack of heartbeat 1, share 7", messages.HeartbeatAck{Seq: 1, Share: &share})
 			s.do("gate: the share is on disk", messages.ShareLeft{Share: share})
 			s.skip(5 * time.Second)

@@ -62,9 +62,9 @@ type (
 		report messages.PermitReport
 		at     time.Time
 	}
-	// used holds the last uses of a machine's buckets. inherited: it has ranges, slots or permits of an
-	// earlier MASTER.
-	used struct {
+	// bucketsUsed holds the last uses of a machine's buckets. inherited: it has ranges, slots or
+	// permits of an earlier MASTER.
+	bucketsUsed struct {
 		messages.MayBeLost
 		source    string
 		last      map[int]time.Time
@@ -73,8 +73,8 @@ type (
 		informs   bool // the fleet receives it too, and decides which slots are kept
 		beats     bool // it reports its share by its heartbeats
 	}
-	// left reports the end of a machine's link: its requests are dropped, its permits are not.
-	left struct {
+	// machineGone reports the end of a machine's link: its requests are dropped, its permits are not.
+	machineGone struct {
 		messages.MayBeLost
 		source string
 	}
@@ -113,57 +113,87 @@ func (g *Governor) governing(ctx actor.Context) {
 		g.nextWatchdog(ctx, now)
 	case permitRequest:
 		g.request(ctx, m, now)
-	case report:
-		g.reported(m, now)
-		g.next(ctx, now)
-	case used:
-		g.used(m, now)
-		g.next(ctx, now)
-	case fleet.UsedAll:
-		g.used(usedAll(m, now), now)
-		g.next(ctx, now)
-	case fleet.Keep:
-		g.keep(m)
-		g.next(ctx, now)
-	case fleet.Dead:
-		g.declareDead(ctx, m.Source, now)
-	case left:
-		g.left(m)
-	case world.Recovered:
-		g.pacer.Hold(g.quietUntil) // an inherited report may be what was lost
-		g.nextWatchdog(ctx, now)
-		g.next(ctx, now)
 	case watchdog:
 		if m == g.watchdog {
 			g.nextWatchdog(ctx, now)
 			g.recountDue(ctx, now)
 		}
-	case hasNone:
-		g.takesNone(m.source)
-	case hasLeft:
-		g.lend(ctx, m, now)
-		g.next(ctx, now)
-	case fleet.Counting:
-		g.count(now)
-	case fleet.Budget:
-		g.account(ctx, m, now)
-		g.answered(now)
-		g.next(ctx, now)
-	case fleet.Unanswered:
-		g.failed(now)
-		g.next(ctx, now)
-	case fleet.Repace:
-		g.repace(m, now)
 	case fleet.Halt:
 		g.Enter("halted", g.halted)
-	case shown:
-		g.show(m)
 	case fleet.Resume:
 	case world.Timeout:
 		g.next(ctx, now)
 	default:
-		g.Unexpected(ctx)
+		if g.always(ctx, now) {
+			g.next(ctx, now)
+		}
 	}
+}
+
+// halted grants nothing, until an operator resumes the fleet. Another token is another MASTER.
+func (g *Governor) halted(ctx actor.Context) {
+	now := time.Now()
+	switch m := ctx.Message().(type) {
+	case permitRequest:
+		ctx.Respond(deliver{packet: messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
+	case watchdog:
+		if m == g.watchdog {
+			g.nextWatchdog(ctx, now)
+		}
+	case fleet.Resume:
+		g.Enter("governing", g.governing)
+		g.next(ctx, now)
+	case fleet.Halt, world.Timeout:
+	default:
+		g.always(ctx, now)
+	}
+}
+
+// always handles the messages that both states account for alike, and reports whether one may have
+// made a grant possible.
+func (g *Governor) always(ctx actor.Context, now time.Time) (grants bool) {
+	switch m := ctx.Message().(type) {
+	case report:
+		g.reported(m, now)
+	case bucketsUsed:
+		g.used(m, now)
+	case fleet.UsedAll:
+		g.used(usedAll(m, now), now)
+	case fleet.Keep:
+		g.keep(m)
+	case shareReported:
+		g.lend(ctx, m, now)
+	case fleet.Budget:
+		g.account(ctx, m, now)
+		g.answered(now)
+	case fleet.Unanswered:
+		g.failed(now)
+	case world.Recovered:
+		g.pacer.Hold(g.quietUntil) // an inherited report may be what was lost
+		g.nextWatchdog(ctx, now)
+	case fleet.Dead:
+		g.declareDead(ctx, m.Source, now)
+		return false
+	case machineGone:
+		g.gone(m)
+		return false
+	case noShare:
+		g.takesNone(m.source)
+		return false
+	case fleet.Counting:
+		g.count(now)
+		return false
+	case fleet.Repace:
+		g.repace(m, now)
+		return false
+	case shown:
+		g.show(m)
+		return false
+	default:
+		g.Unexpected(ctx)
+		return false
+	}
+	return true
 }
 
 // nextWatchdog sets the timer of the next watchdog, in place of the current one.
@@ -177,54 +207,6 @@ func (g *Governor) nextWatchdog(ctx actor.Context, now time.Time) {
 func (g *Governor) wake(now time.Time) {
 	if now.Sub(g.lastTick) > 2*watchdogEvery && !g.lastTick.IsZero() {
 		g.lastTick, g.restUntil = now, now.Add(restFor)
-	}
-}
-
-// halted grants nothing, until an operator resumes the fleet. Another token is another MASTER.
-func (g *Governor) halted(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
-	case permitRequest:
-		ctx.Respond(deliver{packet: messages.PermitAnswer{ID: m.request.ID, RetryAfterMS: messages.Millis(time.Minute), Reason: "halted"}})
-	case report:
-		g.reported(m, time.Now())
-	case used:
-		g.used(m, time.Now())
-	case fleet.UsedAll:
-		g.used(usedAll(m, time.Now()), time.Now())
-	case fleet.Keep:
-		g.keep(m)
-	case fleet.Dead:
-		g.declareDead(ctx, m.Source, time.Now())
-	case left:
-		g.left(m)
-	case hasNone:
-		g.takesNone(m.source)
-	case hasLeft:
-		g.lend(ctx, m, time.Now())
-	case fleet.Resume:
-		g.Enter("governing", g.governing)
-		g.next(ctx, time.Now())
-	case fleet.Counting:
-		g.count(time.Now())
-	case fleet.Budget:
-		g.account(ctx, m, time.Now())
-		g.answered(time.Now())
-	case fleet.Unanswered:
-		g.failed(time.Now())
-	case fleet.Repace:
-		g.repace(m, time.Now())
-	case shown:
-		g.show(m)
-	case watchdog:
-		if m == g.watchdog {
-			g.nextWatchdog(ctx, time.Now())
-		}
-	case world.Recovered:
-		g.pacer.Hold(g.quietUntil)
-		g.nextWatchdog(ctx, time.Now())
-	case fleet.Halt, world.Timeout:
-	default:
-		g.Unexpected(ctx)
 	}
 }
 
@@ -271,7 +253,7 @@ func (g *Governor) spend(w plan.Want) {
 // of MASTER, others may have permits of that run and be away: nothing is granted beside those. A
 // machine reports what it has before its first request, so a fleet without an earlier run does not
 // wait.
-func (g *Governor) used(m used, now time.Time) {
+func (g *Governor) used(m bucketsUsed, now time.Time) {
 	if m.inherited && !g.alone {
 		g.pacer.Hold(g.quietUntil)
 		if m.beats {
@@ -288,16 +270,16 @@ func (g *Governor) used(m used, now time.Time) {
 }
 
 // usedAll returns the use of every bucket until now.
-func usedAll(m fleet.UsedAll, now time.Time) used {
-	u := used{last: map[int]time.Time{}}
+func usedAll(m fleet.UsedAll, now time.Time) bucketsUsed {
+	u := bucketsUsed{last: map[int]time.Time{}}
 	for bucket := range m.Buckets {
 		u.last[bucket] = now
 	}
 	return u
 }
 
-// left drops the requests of a machine.
-func (g *Governor) left(m left) {
+// gone drops the requests of a machine.
+func (g *Governor) gone(m machineGone) {
 	g.lost(m.source, time.Now())
 	g.pacer.Drop(m.source)
 	maps.DeleteFunc(g.requesters, func(_ string, a requester) bool { return a.source == m.source })

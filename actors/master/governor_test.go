@@ -54,8 +54,8 @@ func grants(s *sim.Solo) (line string) {
 // except those of parted machines, wait on until it is resumed.
 func TestGovernorIsHalted(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
-		s.Tell(wants("a", "a1"), wants("b", "b1"), wants("c", "c1"), fleet.Halt{})
-		s.Tell(wants("d", "d1"), left{source: "b"})
+		s.Send(wants("a", "a1"), wants("b", "b1"), wants("c", "c1"), fleet.Halt{})
+		s.Send(wants("d", "d1"), machineGone{source: "b"})
 		s.Pass(time.Minute)
 		if got, want := grants(s), "a1 after 0s "; got != want {
 			t.Errorf("granted %s while halted, want %s", got, want)
@@ -64,7 +64,7 @@ func TestGovernorIsHalted(t *testing.T) {
 		if a := sent[len(sent)-1].packet.(messages.PermitAnswer); a.ID != "d1" || a.Reason != "halted" {
 			t.Errorf("answered %+v", a)
 		}
-		s.Tell(fleet.Resume{})
+		s.Send(fleet.Resume{})
 		s.Pass(time.Minute)
 		if got, want := grants(s), "a1 after 0s c1 after 1m0s "; got != want {
 			t.Errorf("granted %s, want %s", got, want)
@@ -75,7 +75,7 @@ func TestGovernorIsHalted(t *testing.T) {
 // A machine has permits of an earlier run of MASTER: none are granted before those are over.
 func TestGovernorWaitsForWhatIsInherited(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
-		s.Tell(used{source: "a", inherited: true}, wants("b", "b1"))
+		s.Send(bucketsUsed{source: "a", inherited: true}, wants("b", "b1"))
 		s.Pass(time.Minute)
 		if got, want := grants(s), fmt.Sprintf("b1 after %v ", plan.Quiet(testTTL, testMargin)); got != want {
 			t.Errorf("granted %s, want %s", got, want)
@@ -86,14 +86,14 @@ func TestGovernorWaitsForWhatIsInherited(t *testing.T) {
 // A bucket that a machine used, or a whole fleet that was not counted, is free five seconds later.
 func TestGovernorKnowsWhatWasUsed(t *testing.T) {
 	for name, report := range map[string]any{
-		"a machine": used{source: "a", last: map[int]time.Time{}},
+		"a machine": bucketsUsed{source: "a", last: map[int]time.Time{}},
 		"a fleet":   fleet.UsedAll{Buckets: 1},
 	} {
 		governorAlone(t, func(s *sim.Solo) {
-			if u, is := report.(used); is {
+			if u, is := report.(bucketsUsed); is {
 				u.last[0] = time.Now()
 			}
-			s.Tell(report, wants("b", "b1"))
+			s.Send(report, wants("b", "b1"))
 			s.Pass(time.Minute)
 			if got, want := grants(s), "b1 after 5.1s "; got != want {
 				t.Errorf("%s: granted %s, want %s", name, got, want)
@@ -107,10 +107,10 @@ func TestGovernorKnowsWhatWasUsed(t *testing.T) {
 func TestGovernorHearsOfAnswers(t *testing.T) {
 	for arrived, want := range map[bool]string{true: "a1 after 0s b1 after 5.002s ", false: "a1 after 0s b1 after 5.1s "} {
 		governorAlone(t, func(s *sim.Solo) {
-			s.Tell(wants("a", "a1"), wants("b", "b1"))
-			s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
+			s.Send(wants("a", "a1"), wants("b", "b1"))
+			s.Send(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
 			if arrived {
-				s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true, Arrived: true}, time.Now().Add(time.Millisecond)})
+				s.Send(report{"a", messages.PermitReport{ID: "a1", Sent: true, Arrived: true}, time.Now().Add(time.Millisecond)})
 			}
 			s.Pass(time.Minute)
 			if got := grants(s); got != want {
@@ -128,16 +128,16 @@ func TestGovernorKeepsTheOrder(t *testing.T) {
 		for i, waited := range []time.Duration{0, 3 * time.Second, 9 * time.Second} {
 			r := messages.PermitRequest{ID: fmt.Sprint("w", i), Shard: i, WaitedMS: messages.Millis(waited)}
 			if i == 0 { // the bucket is busy when they ask
-				s.Tell(wants("a", "a1"))
+				s.Send(wants("a", "a1"))
 			}
-			s.Tell(permitRequest{"a", r})
+			s.Send(permitRequest{"a", r})
 		}
-		s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
+		s.Send(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
 		for range 3 {
 			s.Pass(5100 * time.Millisecond)
 			given := sim.HeardOf[deliver](s)
 			id := given[len(given)-1].packet.(messages.PermitAnswer).ID
-			s.Tell(report{"a", messages.PermitReport{ID: id, Sent: true}, time.Now()})
+			s.Send(report{"a", messages.PermitReport{ID: id, Sent: true}, time.Now()})
 		}
 		if got, want := grants(s), "a1 after 4s w2 after 9.1s w0 after 14.2s w1 after 19.3s "; got != want {
 			t.Errorf("granted %s, want %s", got, want)
@@ -153,12 +153,12 @@ func TestGovernorAsksFirst(t *testing.T) {
 	} {
 		governorAlone(t, func(s *sim.Solo) {
 			s.Pass(20 * time.Second)
-			s.Tell(wants("a", "a1"))
+			s.Send(wants("a", "a1"))
 			if got := len(sim.HeardOf[fleet.Recount](s)); got != 1 {
 				t.Errorf("Discord is asked %d times, want once", got)
 			}
 			s.Pass(answer)
-			s.Tell(fleet.Budget{})
+			s.Send(fleet.Budget{})
 			s.Pass(time.Second)
 			if got := grants(s); got != want {
 				t.Errorf("answered after %v: granted %s, want %s", answer, got, want)
@@ -170,8 +170,8 @@ func TestGovernorAsksFirst(t *testing.T) {
 // A parted machine's requests are dropped: another machine gets the next permit.
 func TestGovernorForgetsWhoParted(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
-		s.Tell(wants("a", "a1"), wants("a", "a2"), wants("b", "b1"), left{source: "a"})
-		s.Tell(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
+		s.Send(wants("a", "a1"), wants("a", "a2"), wants("b", "b1"), machineGone{source: "a"})
+		s.Send(report{"a", messages.PermitReport{ID: "a1", Sent: true}, time.Now()})
 		s.Pass(10 * time.Second)
 		if got, want := grants(s), "a1 after 0s b1 after 5.1s "; got != want {
 			t.Errorf("granted %s, want %s", got, want)
@@ -185,7 +185,7 @@ func TestGovernorRestsBehindASleep(t *testing.T) {
 	governorAlone(t, func(s *sim.Solo) {
 		s.Freeze(20 * time.Second)
 		s.Pass(21 * time.Second)
-		s.Tell(wants("a", "a1"))
+		s.Send(wants("a", "a1"))
 		s.Pass(time.Minute)
 		if got, want := grants(s), "a1 after "+(20*time.Second+restFor).String()+" "; got != want {
 			t.Errorf("granted %s, want %s", got, want)
@@ -204,7 +204,7 @@ func TestGovernorHasOneWatchdog(t *testing.T) {
 			_, is := msg.(shown)
 			return is
 		}
-		s.Tell(shown{}, shown{}, shown{})
+		s.Send(shown{}, shown{}, shown{})
 		s.Pass(time.Minute)
 		if want := int(time.Minute/watchdogEvery) + 3; ticks > want { // those before the panics come, too
 			t.Errorf("%d ticks in a minute, want at most %d", ticks, want)
@@ -220,11 +220,11 @@ func TestGovernorForgets(t *testing.T) {
 		g.requesters[source+"/1"] = requester{source: source, id: "1"}
 		g.pacer.Ask(plan.Want{ID: source + "/1", Owner: source})
 	}
-	g.left(left{source: "a"})
+	g.gone(machineGone{source: "a"})
 	if _, waits := g.requesters["a/b/1"]; !waits || len(g.requesters) != 1 || len(g.pacer.Waiting()) != 1 {
 		t.Errorf("%d ask and %d wait once a parted, want a/b alone", len(g.requesters), len(g.pacer.Waiting()))
 	}
-	g.left(left{source: "a/b"})
+	g.gone(machineGone{source: "a/b"})
 	now := time.Now()
 	for i := range 100 {
 		id := fmt.Sprint(i)

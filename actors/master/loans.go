@@ -38,23 +38,24 @@ type loan struct {
 }
 
 type (
-	// hasLeft (machine → governor) reports the rest of a machine's share and its number of shards.
-	hasLeft struct {
+	// shareReported (machine → governor) reports the rest of a machine's share and its number of
+	// shards.
+	shareReported struct {
 		messages.MayBeLost
 		source  string
 		machine *actor.PID
-		share   messages.Share
+		share   messages.BudgetShare
 		shards  int
 	}
-	// hasNone (machine → governor) reports that a machine takes no share.
-	hasNone struct {
+	// noShare (machine → governor) reports that a machine takes no share.
+	noShare struct {
 		messages.MayBeLost
 		source string
 	}
-	// lent (governor → machine) holds its new share.
-	lent struct {
+	// shareLent (governor → machine) holds its new share.
+	shareLent struct {
 		messages.MayBeLost
-		share messages.Share
+		share messages.BudgetShare
 	}
 )
 
@@ -67,7 +68,7 @@ const (
 )
 
 // lend takes what a machine has left, and sends its next share once it has received the last.
-func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
+func (g *Governor) lend(ctx actor.Context, m shareReported, now time.Time) {
 	l := g.of[m.source]
 	if l == nil {
 		l = &loan{}
@@ -97,7 +98,7 @@ func (g *Governor) lend(ctx actor.Context, m hasLeft, now time.Time) {
 	g.last++
 	s.ID = g.last
 	l.Loan = l.Lend(s)
-	ctx.Send(m.machine, lent{share: s})
+	ctx.Send(m.machine, shareLent{share: s})
 }
 
 // meet records that a machine has something of an earlier run, which may have lent it a share.

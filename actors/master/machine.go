@@ -35,9 +35,9 @@ type Machine struct {
 	counted  fleet.Counted // sent last
 	dropped  int           // packets that could not be read
 	peer     plan.Quota    // of the CONTROL's reports
-	frames   plan.Share    // its share of MASTER: frames that are read
+	frames   plan.Limiter  // of frames that MASTER reads
 	transit  plan.Transit
-	share    *messages.Share // of the day's budget; nil: it was lent none
+	share    *messages.BudgetShare // of the day's budget; nil: it was lent none
 }
 
 // addresses are the actors that a machine sends to.
@@ -141,7 +141,7 @@ func (m *Machine) always(ctx actor.Context) {
 		m.gone(ctx, errors.New(msg.reason))
 	case deliver:
 		m.send(msg.packet)
-	case lent:
+	case shareLent:
 		m.share = &msg.share
 	case *actor.Stopping, *actor.Restarting:
 		m.link.Close(0, "master stops")
@@ -153,7 +153,7 @@ func (m *Machine) always(ctx actor.Context) {
 // gone reports the end of the link to the fleet, once; the fleet then ends this actor.
 func (m *Machine) gone(ctx actor.Context, err error) {
 	m.Enter("over", m.terminal)
-	ctx.Send(m.governor, left{source: m.source})
+	ctx.Send(m.governor, machineGone{source: m.source})
 	p := fleet.Parted{Source: m.source, Link: m.number, Err: err.Error()}
 	var closed *transport.CloseError
 	if errors.As(err, &closed) {
@@ -183,9 +183,9 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		m.alive(ctx)
 		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place, Share: m.share})
 		if p.Share != nil {
-			ctx.Send(m.governor, hasLeft{source: m.source, machine: ctx.Self(), share: *p.Share, shards: shardsOf(p.Ranges)})
+			ctx.Send(m.governor, shareReported{source: m.source, machine: ctx.Self(), share: *p.Share, shards: shardsOf(p.Ranges)})
 		} else {
-			ctx.Send(m.governor, hasNone{source: m.source})
+			ctx.Send(m.governor, noShare{source: m.source})
 		}
 		if c := (fleet.Counted{Source: m.source, Link: m.number, Clusters: p.Clusters, Ready: p.ShardsReady}); c != m.counted {
 			m.counted = c
@@ -198,7 +198,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 	case messages.PermitRequest:
 		m.sentAt(p.Now)
 		if !m.informs { // it knows what it has
-			ctx.Send(m.governor, used{source: m.source, inherited: true})
+			ctx.Send(m.governor, bucketsUsed{source: m.source, inherited: true})
 		}
 		ctx.Request(m.governor, permitRequest{m.source, p})
 	case messages.PermitReport:
@@ -218,12 +218,12 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 
 // framesPerMachine limits how fast MASTER reads the packets of one CONTROL. The burst has room for
 // the requests of all shards of the largest machine; packets beyond it wait in the link.
-var framesPerMachine = plan.Share{Burst: 20_000, PerSecond: 5_000}
+var framesPerMachine = plan.Limiter{Burst: 20_000, PerSecond: 5_000}
 
 // readOnDue is the timer of readOn.
 type readOnDue struct{ messages.MayBeLost }
 
-// readOn lets the link deliver the next frame, at once or when the share allows it.
+// readOn lets the link deliver the next frame, at once or when the limit allows it.
 func (m *Machine) readOn(ctx actor.Context) {
 	if now := time.Now(); !m.frames.Take(now) {
 		m.After(ctx, m.frames.Wait(now), readOnDue{})
@@ -242,8 +242,8 @@ func (m *Machine) times() int {
 // used returns when the machine's buckets were used last, by MASTER's clock, and never too early if
 // the machine reports its own clock. It is inherited if the machine has anything although it was
 // assigned nothing in this run.
-func (m *Machine) used(p messages.Info) used {
-	u := used{source: m.source, most: plan.HoldFor, last: map[int]time.Time{}, informs: true, beats: m.beats, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
+func (m *Machine) used(p messages.Info) bucketsUsed {
+	u := bucketsUsed{source: m.source, most: plan.HoldFor, last: map[int]time.Time{}, informs: true, beats: m.beats, inherited: m.place == nil && (p.Machine.Of > 0 || len(p.Ranges) > 0 || len(p.LastIdentify) > 0)}
 	now := time.Now()
 	if p.Now != nil {
 		u.most = plan.HoldMost

@@ -22,7 +22,7 @@ func TestSessionsOfARange(t *testing.T) {
 			return moved{source, messages.SessionsMoved{Sessions: []messages.Session{one}}}
 		}
 		all := messages.ShardRange{First: 0, Last: 3}
-		s.Tell(
+		s.Send(
 			reports("m1", 0, "a", 5), reports("m1", 0, "a", 9), reports("m1", 0, "a", 7), // overtaken on its way
 			reports("m1", 1, "b", 5), reports("m1", 1, "c", 1), // a new session starts its own count
 			reports("m1", 2, "d", 5), moved{"m1", messages.SessionsMoved{Gone: []int{2}}},

@@ -37,7 +37,7 @@
 // Links, messages, people
 //
 //	redial.go       when to dial MASTER again
-//	share.go        what one of several may use of what all share
+//	limiter.go      limits of what one of several may use of what all share
 //	rate.go         how often something happens
 //	answer.go       how long the answer to a request may take
 //	unwritten.go    files of the state folder that cannot be written

@@ -11,10 +11,10 @@ import "github.com/discluster/control/messages"
 // Loan is the most that one machine can spend without MASTER, from the shares sent to it, any of
 // which may be lost.
 type Loan struct {
-	Latest   messages.Share // sent last
-	before   messages.Share // held when Latest was sent
-	Most     int            // that it may spend
-	MostDead int            // of that for crashes: its reserve stays
+	Latest   messages.BudgetShare // sent last
+	before   messages.BudgetShare // held when Latest was sent
+	Most     int                  // that it may spend
+	MostDead int                  // of that for crashes: its reserve stays
 
 	Uncounted int // that it may have spent unknown to MASTER, or to this run of MASTER
 }
@@ -22,7 +22,7 @@ type Loan struct {
 // Heard takes what a machine reports to have left, and returns how much it spent alone since its
 // previous report. fresh: the machine has linked again since its latest share was sent, so a share
 // it has not received is lost. known: MASTER may send it another one.
-func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, known bool) {
+func (l Loan) Heard(left messages.BudgetShare, fresh bool) (after Loan, spent int, known bool) {
 	switch left.ID {
 	case l.Latest.ID:
 		spent = max(l.Latest.Remaining-left.Remaining, 0)
@@ -43,21 +43,21 @@ func (l Loan) Heard(left messages.Share, fresh bool) (after Loan, spent int, kno
 }
 
 // Lend makes s the machine's latest share. The machine may never receive it.
-func (l Loan) Lend(s messages.Share) Loan {
+func (l Loan) Lend(s messages.BudgetShare) Loan {
 	l.before, l.Latest = l.Latest, s
 	l.Most, l.MostDead = max(l.Most, s.Remaining), max(l.MostDead, s.Remaining-s.Reserve)
 	return l
 }
 
 // Share returns the share of a machine that has shards of all, where the others may spend lent.
-func (b Budget) Share(shards, all, lent int) messages.Share {
+func (b Budget) Share(shards, all, lent int) messages.BudgetShare {
 	if all < 1 || b.Total == 0 {
-		return messages.Share{}
+		return messages.BudgetShare{}
 	}
 	shards = min(shards, all)
 	n := max(min(b.Remaining/2*shards/all, b.Remaining/2-lent), 0)
 	reserve := (b.Reserve*shards + 2*all - 1) / (2 * all)
-	return messages.Share{Total: n, Remaining: n, Reserve: reserve, Others: max(lent, b.Remaining/2-n)}
+	return messages.BudgetShare{Total: n, Remaining: n, Reserve: reserve, Others: max(lent, b.Remaining/2-n)}
 }
 
 // Unmet returns what machines may have that were lent a share by an earlier run of MASTER and are
@@ -84,7 +84,7 @@ func (b Budget) AllowsBeside(cause messages.IdentifyCause, n, out, lent, lentDea
 
 // Alone returns a share as the budget of a machine whose MASTER is away: it stays spent until
 // MASTER renews it.
-func Alone(s messages.Share) Budget {
+func Alone(s messages.BudgetShare) Budget {
 	if s.ID == 0 {
 		return Budget{}
 	}

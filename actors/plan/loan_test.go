@@ -12,27 +12,27 @@ func TestShareOfTheBudget(t *testing.T) {
 	b := NewBudget(1000, 600, 40, time.Unix(0, 0))
 	for _, c := range []struct {
 		shards, all, lent int
-		want              messages.Share
+		want              messages.BudgetShare
 	}{
-		{40, 40, 0, messages.Share{Total: 300, Remaining: 300, Reserve: 20}},
-		{10, 40, 0, messages.Share{Total: 75, Remaining: 75, Reserve: 5, Others: 225}},
-		{10, 40, 250, messages.Share{Total: 50, Remaining: 50, Reserve: 5, Others: 250}},
-		{10, 40, 400, messages.Share{Reserve: 5, Others: 400}},
-		{0, 40, 0, messages.Share{Others: 300}},
-		{50, 40, 0, messages.Share{Total: 300, Remaining: 300, Reserve: 20}}, // of more than there are
-		{10, 0, 0, messages.Share{}},
+		{40, 40, 0, messages.BudgetShare{Total: 300, Remaining: 300, Reserve: 20}},
+		{10, 40, 0, messages.BudgetShare{Total: 75, Remaining: 75, Reserve: 5, Others: 225}},
+		{10, 40, 250, messages.BudgetShare{Total: 50, Remaining: 50, Reserve: 5, Others: 250}},
+		{10, 40, 400, messages.BudgetShare{Reserve: 5, Others: 400}},
+		{0, 40, 0, messages.BudgetShare{Others: 300}},
+		{50, 40, 0, messages.BudgetShare{Total: 300, Remaining: 300, Reserve: 20}}, // of more than there are
+		{10, 0, 0, messages.BudgetShare{}},
 	} {
 		if got := b.Share(c.shards, c.all, c.lent); got != c.want {
 			t.Errorf("%+v: %+v", c, got)
 		}
 	}
-	if got := (Budget{}).Share(10, 40, 0); got != (messages.Share{}) {
+	if got := (Budget{}).Share(10, 40, 0); got != (messages.BudgetShare{}) {
 		t.Errorf("of a budget that is not known: %+v", got)
 	}
-	if got := Alone(messages.Share{}); got.Total != 0 || !got.Allows(messages.CauseCrash, 5, 0) {
+	if got := Alone(messages.BudgetShare{}); got.Total != 0 || !got.Allows(messages.CauseCrash, 5, 0) {
 		t.Errorf("without a share: %+v", got)
 	}
-	if got := Alone(messages.Share{ID: 7}); got.Allows(messages.CauseStart, 1, 0) {
+	if got := Alone(messages.BudgetShare{ID: 7}); got.Allows(messages.CauseStart, 1, 0) {
 		t.Errorf("a share of nothing: %+v", got)
 	}
 }
@@ -54,11 +54,11 @@ func TestUnmet(t *testing.T) {
 }
 
 func TestLoan(t *testing.T) {
-	share := func(id int64, remaining, reserve int) messages.Share {
-		return messages.Share{ID: id, Total: 100, Remaining: remaining, Reserve: reserve}
+	share := func(id int64, remaining, reserve int) messages.BudgetShare {
+		return messages.BudgetShare{ID: id, Total: 100, Remaining: remaining, Reserve: reserve}
 	}
 	var l Loan
-	hear := func(left messages.Share, fresh bool, spent, most, dead int, known bool) {
+	hear := func(left messages.BudgetShare, fresh bool, spent, most, dead int, known bool) {
 		t.Helper()
 		after, s, k := l.Heard(left, fresh)
 		if l = after; s != spent || k != known || l.Most != most || l.MostDead != dead {
@@ -83,7 +83,7 @@ func TestLoan(t *testing.T) {
 		t.Fatalf("%d were spent before it was heard of, want 60", l.Uncounted)
 	}
 	l.Uncounted = 0
-	hear(messages.Share{}, true, 0, 0, 0, true) // it lost what it had
+	hear(messages.BudgetShare{}, true, 0, 0, 0, true) // it lost what it had
 	if l.Uncounted != 25 {
 		t.Fatalf("%d may have been spent of what it lost, want 25", l.Uncounted)
 	}
@@ -99,8 +99,8 @@ func TestLoansNeverExceedTheBudget(t *testing.T) {
 		deadOnly := r.IntN(2) == 0
 		b, discord := NewBudget(total, total, all, time.Unix(1, 0)), total
 		reserve := b.Reserve
-		loans, has := make([]Loan, machines), make([]messages.Share, machines)
-		sent := make([]*messages.Share, machines) // on its way
+		loans, has := make([]Loan, machines), make([]messages.BudgetShare, machines)
+		sent := make([]*messages.BudgetShare, machines) // on its way
 		away, fresh := make([]bool, machines), make([]bool, machines)
 		id := int64(0)
 		lent := func() (most, dead int) {

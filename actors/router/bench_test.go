@@ -85,7 +85,7 @@ func onRouter(b testing.TB, n int) []*bare {
 		link := <-linked
 		board.root.Send(board.router, ConnOpened{Conn: Conn{Cluster: messages.ClusterID(id), Shards: messages.ShardRange{First: 2 * id, Last: 2*id + 1}, Link: link, Stock: true}, Fleet: FleetShape{2 * n, 2}})
 		board.root.Send(board.router, ConnGreeted{Link: link})
-		Share(link, board.root, board.router, func(_ []byte, err error) { b.Error(err) }, func(error) {})
+		ReadLink(link, board.root, board.router, func(_ []byte, err error) { b.Error(err) }, func(error) {})
 		b.Cleanup(func() { link.Close(0, "") })
 	}
 	return all

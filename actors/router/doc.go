@@ -2,6 +2,6 @@
 //
 //	router.go    the Router: connections, operations, their limits
 //	requests.go  unanswered requests
-//	share.go     reading a link that a Cluster and the Router share
+//	readlink.go  reading a link that a Cluster and the Router share
 //	mailbox.go   a mailbox that the sender runs
 package router

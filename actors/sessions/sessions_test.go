@@ -27,7 +27,7 @@ func session(id string, seq int64) messages.KeepSessions {
 
 // offered returns in one line what a process that starts now may resume.
 func offered(s *sim.Solo) string {
-	s.Tell(messages.SessionsWanted{Shards: messages.ShardRange{}, ShardCount: 1})
+	s.Send(messages.SessionsWanted{Shards: messages.ShardRange{}, ShardCount: 1})
 	all := sim.HeardOf[messages.SessionsOffered](s)
 	var line string
 	for _, o := range all[len(all)-1].Sessions {
@@ -43,48 +43,48 @@ func TestSessionsOutliveCONTROL(t *testing.T) {
 		story func(s *sim.Solo)
 		want  string
 	}{
-		"a session begins": {func(s *sim.Solo) { s.Tell(session("a", 1)) }, "a at 1 of 42 in [7] "},
+		"a session begins": {func(s *sim.Solo) { s.Send(session("a", 1)) }, "a at 1 of 42 in [7] "},
 		"its seq moves": {func(s *sim.Solo) {
-			s.Tell(session("a", 1))
+			s.Send(session("a", 1))
 			s.Pass(time.Second)
-			s.Tell(session("a", 9))
+			s.Send(session("a", 9))
 			s.Pass(writeEvery)
 		}, "a at 9 of 42 in [7] "},
 		"another one begins while the disk is busy": {func(s *sim.Solo) {
-			s.Tell(session("a", 1), session("b", 2))
+			s.Send(session("a", 1), session("b", 2))
 		}, "b at 2 of 42 in [7] "},
 		"it is gone": {func(s *sim.Solo) {
-			s.Tell(session("a", 1), messages.KeepSessions{Gone: []int{0}})
+			s.Send(session("a", 1), messages.KeepSessions{Gone: []int{0}})
 		}, ""},
 		"the next process identifies": {func(s *sim.Solo) {
-			s.Tell(session("a", 1))
+			s.Send(session("a", 1))
 			s.Pass(time.Second)
-			s.Tell(messages.ForgetSessions{})
+			s.Send(messages.ForgetSessions{})
 		}, ""},
 		"another machine left it": {func(s *sim.Solo) {
-			s.Tell(messages.SessionsBrought{Sessions: session("a", 1).Sessions})
+			s.Send(messages.SessionsBrought{Sessions: session("a", 1).Sessions})
 		}, "a at 1 of  in [] "},
 		"it serves for long": {func(s *sim.Solo) {
-			s.Tell(session("a", 1))
+			s.Send(session("a", 1))
 			s.Pass(2 * messages.OfferedFor)
 		}, "a at 1 of 42 in [7] "},
 		"it serves for long, and a timer is lost to a panic": {func(s *sim.Solo) {
-			s.Tell(session("a", 1))
+			s.Send(session("a", 1))
 			s.Panic = sim.Once[world.Timeout]()
 			s.Pass(2 * messages.OfferedFor)
 		}, "a at 1 of 42 in [7] "},
 		"the timer of a seq is lost to a panic": {func(s *sim.Solo) {
-			s.Tell(session("a", 1))
+			s.Send(session("a", 1))
 			s.Pass(time.Second)
 			s.Panic = sim.Once[writeDue]()
-			s.Tell(session("a", 9))
+			s.Send(session("a", 9))
 			s.Pass(writeEvery)
 		}, "a at 9 of 42 in [7] "},
 		"the answer of the disk is lost to a panic": {func(s *sim.Solo) {
 			s.Panic = sim.Once[pageSaved]()
-			s.Tell(session("a", 1))
+			s.Send(session("a", 1))
 			s.Pass(time.Second)
-			s.Tell(session("b", 2))
+			s.Send(session("b", 2))
 		}, "b at 2 of 42 in [7] "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,16 +108,16 @@ func TestSessionsAge(t *testing.T) {
 	for crash := range 3 { // CONTROL's: none, at once, or later
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			book(s)
-			s.Tell(session("a", 1))
+			s.Send(session("a", 1))
 			s.Pass(confirmEvery - time.Second)
-			s.Tell(messages.SessionsOrphaned{})
+			s.Send(messages.SessionsOrphaned{})
 			s.Pass(sim.DiskTime)
 			if crash == 1 {
 				s.Crash()
 				book(s)
 			}
 			s.Pass(30*time.Second - sim.DiskTime)
-			s.Tell(messages.SessionsOrphaned{}) // of another start that failed
+			s.Send(messages.SessionsOrphaned{}) // of another start that failed
 			s.Pass(sim.DiskTime)
 			if crash == 2 {
 				s.Crash()
@@ -140,7 +140,7 @@ func TestSessionsOfAWrongClock(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		s.Clock = time.Hour
 		book(s)
-		s.Tell(session("a", 1))
+		s.Send(session("a", 1))
 		s.Pass(sim.DiskTime)
 		s.Crash()
 		s.Clock = 0
@@ -159,7 +159,7 @@ func TestSessionsOfAWrongClock(t *testing.T) {
 func TestSessionsAreWrittenInTime(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
-		s.Tell(session("a", 1))
+		s.Send(session("a", 1))
 		s.Pass(time.Second)
 		writes := 0
 		s.Panic = func(_ string, msg any) bool {
@@ -169,7 +169,7 @@ func TestSessionsAreWrittenInTime(t *testing.T) {
 			return false
 		}
 		for seq := range int64(500) { // five seconds
-			s.Tell(session("a", seq))
+			s.Send(session("a", seq))
 			s.Pass(10 * time.Millisecond)
 		}
 		if writes < 8 || writes > 11 {
@@ -185,14 +185,14 @@ func TestSessionsThatCanBeResumedAreTold(t *testing.T) {
 			book(s)
 			serves := session("s", 1)
 			serves.Cluster, serves.Sessions[0].Shard = 1, 1
-			s.Tell(session("a", 1), messages.SessionsOrphaned{}, serves)
+			s.Send(session("a", 1), messages.SessionsOrphaned{}, serves)
 			s.Pass(wait)
-			s.Tell(messages.ReportSessions{On: true})
+			s.Send(messages.ReportSessions{On: true})
 			all := sim.HeardOf[messages.SessionsMoved](s)
 			if len(all) != 1 || len(all[0].Sessions) != want {
 				t.Errorf("%v after its death: reported %+v, want %d sessions", wait, all, want)
 			}
-			s.Tell(messages.KeepSessions{Gone: []int{0}})
+			s.Send(messages.KeepSessions{Gone: []int{0}})
 			all = sim.HeardOf[messages.SessionsMoved](s)
 			if len(all) != 2 || len(all[1].Gone) != 1 {
 				t.Errorf("reported %+v, want that shard 0 is gone", all)
@@ -224,9 +224,9 @@ func TestSessionsThatPanic(t *testing.T) {
 func TestSessionsOfAnOrderedEnd(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
-		s.Tell(session("a", 1))
+		s.Send(session("a", 1))
 		s.Pass(time.Second)
-		s.Tell(session("a", 9))
+		s.Send(session("a", 9))
 		s.Stop()
 		book(s)
 		if got, want := offered(s), "a at 9 of 42 in [7] "; got != want {
@@ -241,11 +241,11 @@ func TestSessionsAreTold(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
 		for range 2 { // links that end
-			s.Tell(messages.ReportSessions{On: true})
+			s.Send(messages.ReportSessions{On: true})
 			s.Pass(700 * time.Millisecond)
-			s.Tell(messages.ReportSessions{})
+			s.Send(messages.ReportSessions{})
 		}
-		s.Tell(messages.ReportSessions{On: true}, session("a", 1))
+		s.Send(messages.ReportSessions{On: true}, session("a", 1))
 		reported := func() (seqs string) {
 			for _, m := range sim.HeardOf[messages.SessionsMoved](s) {
 				for _, one := range m.Sessions {
@@ -258,7 +258,7 @@ func TestSessionsAreTold(t *testing.T) {
 			t.Errorf("reported %q at once", got)
 		}
 		for seq := range int64(100) { // ten seconds
-			s.Tell(session("a", 2+seq))
+			s.Send(session("a", 2+seq))
 			s.Pass(100 * time.Millisecond)
 		}
 		if got := reported(); got != "1 51 101 " {
@@ -267,8 +267,8 @@ func TestSessionsAreTold(t *testing.T) {
 		if got := len(sim.HeardOf[messages.SessionsMoved](s)); got != 3 {
 			t.Errorf("%d packets, want 3", got)
 		}
-		s.Tell(messages.ReportSessions{})
-		s.Tell(session("b", 1))
+		s.Send(messages.ReportSessions{})
+		s.Send(session("b", 1))
 		s.Pass(time.Minute)
 		if got := reported(); got != "1 51 101 " {
 			t.Errorf("reported %q without a link", got)
@@ -280,9 +280,9 @@ func TestSessionsAreTold(t *testing.T) {
 func TestSnapshot(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
 		book(s)
-		s.Tell(session("a", 3), messages.GetSnapshot{})
+		s.Send(session("a", 3), messages.GetSnapshot{})
 		died := time.Now()
-		s.Tell(messages.SessionsOrphaned{}, messages.GetSnapshot{})
+		s.Send(messages.SessionsOrphaned{}, messages.GetSnapshot{})
 		got := sim.HeardOf[messages.SessionsSnapshot](s)
 		if len(got) != 2 || len(got[0].Sessions) != 1 || len(got[1].Sessions) != 1 {
 			t.Fatalf("got %+v, want a session twice", got)

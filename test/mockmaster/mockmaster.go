@@ -20,7 +20,7 @@ type Options struct {
 	TakesInfo      bool                // upstream answers op 0 with a malformed error
 	AcksBeats      bool                // upstream acks nothing
 	// Share returns a share of the day's budget for an ack; nil, or a nil share: there is none in it.
-	Share func() *messages.Share
+	Share func() *messages.BudgetShare
 	// Permit answers a request for an identify; nil, or a nil answer: there is no answer.
 	Permit       func(messages.PermitRequest) *messages.PermitAnswer
 	KnownForEver bool // upstream's bug: a source that was ever connected is refused with 4003

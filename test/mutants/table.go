@@ -49,7 +49,7 @@ var promises = map[string]promise{
 		like: regexp.MustCompile("`.*\\b(gone|Gone|GoneError|ErrGone|Find|found|recall|seek|sought|doubt|stray|adopted)\\b|^(actors/cluster/search|transport/proc/find)\\S* .*errors\\.(Is|As)\\("),
 		// Sessions that are over, a range that is taken away, a place that is found: none of these looks
 		// for a process.
-		unlike: regexp.MustCompile("^actors/(plan|master)/|^actors/cluster/share\\.go |^actors/cluster/ranges\\.go \\S+\\.cutOut: |^actors/sessions/sync\\.go |: drop `c\\.keep\\("),
+		unlike: regexp.MustCompile("^actors/(plan|master)/|^actors/cluster/limits\\.go |^actors/cluster/ranges\\.go \\S+\\.cutOut: |^actors/sessions/sync\\.go |: drop `c\\.keep\\("),
 	},
 }
 

@@ -49,7 +49,7 @@ func (f *fleet) today() int { return int(f.loop.Now() / f.rules.ResetAfter) }
 // half of the identifies that are left when the day begins. It spends none itself. A machine that
 // does not hear of it goes on with the last one, so that within a day two halves may be spent.
 // Toward the end of a day it lends nothing: that might come on the next day.
-func (f *fleet) lends() *messages.Share {
+func (f *fleet) lends() *messages.BudgetShare {
 	const late = time.Minute
 	day, left := f.today(), f.rules.IdentifyTotal
 	if day == 0 && f.rules.IdentifyRemaining > 0 {
@@ -58,13 +58,13 @@ func (f *fleet) lends() *messages.Share {
 	if f.loop.Now()+late >= time.Duration(day+1)*f.rules.ResetAfter {
 		return nil
 	}
-	return &messages.Share{ID: int64(day + 1), Total: left / 2, Remaining: left / 2, Reserve: min(f.rules.ShardCount, left/4)}
+	return &messages.BudgetShare{ID: int64(day + 1), Total: left / 2, Remaining: left / 2, Reserve: min(f.rules.ShardCount, left/4)}
 }
 
 // has is the share of the day's budget that a machine has on disk.
-func (f *fleet) has(m *machine) (s messages.Share) {
+func (f *fleet) has(m *machine) (s messages.BudgetShare) {
 	f.t.Helper()
-	state := struct{ Share *messages.Share }{&s}
+	state := struct{ Share *messages.BudgetShare }{&s}
 	if file := m.File("gate.json"); file != "" {
 		if err := json.Unmarshal([]byte(file), &state); err != nil {
 			f.t.Fatal(err)
@@ -75,7 +75,7 @@ func (f *fleet) has(m *machine) (s messages.Share) {
 
 // paid counts the identifies of a machine since it has its current share, as Discord counts them.
 type paid struct {
-	share          messages.Share
+	share          messages.BudgetShare
 	times          int
 	alone, crashes int // while it was without MASTER
 }

@@ -99,7 +99,7 @@ func TestInitialiseThatCannotBe(t *testing.T) {
 	}{
 		"no shards": {raw: `{"o":5,"d":{"token":"` + token.Reveal() + `","shard_count":0}}`, why: "shard_count 0"},
 		"no token":  {raw: `{"o":5,"d":{"shard_count":2}}`, why: "token missing"},
-		"another cluster": {raw: `{"o":5,"d":{"token":"` + token.Reveal() + `","shard_count":20,"shards_per_cluster":5}}`, why: "shards_per_cluster: MASTER says 5, cluster.shards_per_cluster here is 4",
+		"another cluster": {raw: `{"o":5,"d":{"token":"` + token.Reveal() + `","shard_count":20,"shards_per_cluster":5}}`, why: "shards_per_cluster: MASTER has 5, but cluster.shards_per_cluster here is 4",
 			change: func(o *actors.Options) { o.Cluster.ShardsPerCluster = 4 }},
 	} {
 		t.Run(name, func(t *testing.T) {

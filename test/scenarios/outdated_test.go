@@ -65,7 +65,7 @@ func TestConnectOfAnotherSharding(t *testing.T) {
 		f.serve(m, "c", 0, 31)
 		f.master.Send("m1", initialise(48, 16))
 		f.connect(m, "early", 32, 47)
-		f.refused(m, "connect", "MASTER says shard_count 48 in clusters of 16, what is served here is of shard_count 32 in clusters of 16; offload it first")
+		f.refused(m, "connect", "MASTER has shard_count 48 in clusters of 16, but what is served here is of shard_count 32 in clusters of 16; offload it first")
 		f.master.Send("m1", messages.Offload{ID: "o1", Range: messages.ShardRange{First: 0, Last: 15}})
 		f.master.Send("m1", messages.Offload{ID: "o2", Range: messages.ShardRange{First: 16, Last: 31}})
 		f.connect(m, "late", 32, 47)

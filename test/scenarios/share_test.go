@@ -197,7 +197,9 @@ func TestShareWhoseReportIsLost(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.panics = true
 		o := ours(initialise(8, 8))
-		o.Share = func() *messages.Share { return &messages.Share{ID: 5, Total: 50, Remaining: 50, Reserve: 4} }
+		o.Share = func() *messages.BudgetShare {
+			return &messages.BudgetShare{ID: 5, Total: 50, Remaining: 50, Reserve: 4}
+		}
 		m := f.alone(8, 8, o, nil)
 		m.Panic = func(actor string, msg any) bool { return actor == "masterlink" && typeOf(msg) == "messages.ShareLeft" }
 		f.pass(8 * time.Second) // the first heartbeat brings it

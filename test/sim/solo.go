@@ -21,8 +21,8 @@ type Solo struct {
 	// Ear is the address of all others. Heard holds the messages to it, in order.
 	Ear   *actor.PID
 	Heard []Heard
-	// Told is called with each message to the ear; nil: never.
-	Told func(msg any)
+	// OnHeard is called with each message to the ear; nil: never.
+	OnHeard func(msg any)
 
 	t      *testing.T
 	system *actor.ActorSystem
@@ -89,15 +89,15 @@ func (e ear) Receive(ctx actor.Context) {
 	case actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		e.s.Heard = append(e.s.Heard, Heard{e.s.loop.Now(), msg})
-		if e.s.Told != nil {
-			e.s.Told(msg)
+		if e.s.OnHeard != nil {
+			e.s.OnHeard(msg)
 		}
 	}
 }
 
-// Tell sends messages to the actor and waits until nothing happens at this moment any more. The ear
+// Send sends messages to the actor and waits until nothing happens at this moment any more. The ear
 // gets the answers.
-func (s *Solo) Tell(all ...any) {
+func (s *Solo) Send(all ...any) {
 	s.t.Helper()
 	for _, msg := range all {
 		s.system.Root.RequestWithCustomSender(s.actor, msg, s.Ear)

@@ -254,7 +254,7 @@ func (c *checks) ranges(all []messages.RangeInfo) {
 const shareMax = 100_000_000
 
 // share checks a share; nil is absent.
-func (c *checks) share(s *messages.Share) {
+func (c *checks) share(s *messages.BudgetShare) {
 	if s == nil {
 		return
 	}

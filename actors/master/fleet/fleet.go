@@ -87,7 +87,7 @@ const (
 )
 
 // refused is the quota of events about refused links: anyone who reaches the port can cause one.
-var refused = plan.Quota{Share: plan.Share{Burst: 10, PerSecond: 1. / 60}}
+var refused = plan.Quota{Limiter: plan.Limiter{Burst: 10, PerSecond: 1. / 60}}
 
 // New returns a fleet that begins at now, in state Asking. token is the fingerprint of the bot's
 // token, and random returns numbers in [0,1). Its epoch outranks those of MASTERs before, where

@@ -57,9 +57,9 @@ var kinds = []kind{
 	{"discord", "invalidate", nothing, never, nil, (*run).atDiscord},
 	{"discord", "close", nothing, never, nil, (*run).atDiscord},
 	{"order", "rolling_restart", aMachine, never, []string{"rolling_restart.moved"}, (*run).orderMachine},
-	{"order", "restart", aCluster, never, nil, (*run).orderCluster},
-	{"order", "drain", aCluster, never, []string{"cluster.stopped"}, (*run).orderCluster},
-	{"order", "stop", aCluster, never, []string{"cluster.stopped"}, (*run).orderCluster},
+	{"order", messages.OrderRestart, aCluster, never, nil, (*run).orderCluster},
+	{"order", messages.OrderDrain, aCluster, never, []string{"cluster.stopped"}, (*run).orderCluster},
+	{"order", messages.OrderStop, aCluster, never, []string{"cluster.stopped"}, (*run).orderCluster},
 }
 
 // verb returns the one key of the fault that is set, object its value.
@@ -258,6 +258,6 @@ func (r *run) orderCluster(f Fault) (string, func(), error) {
 	if m == nil || m.down {
 		return "", nil, fmt.Errorf("no CONTROL that runs has cluster %d", n)
 	}
-	r.order(m, map[string]any{"restart": messages.RestartCluster{Cluster: id}, "drain": messages.DrainCluster{Cluster: id}, "stop": messages.StopCluster{Cluster: id}}[f.Order])
+	r.order(m, map[string]any{messages.OrderRestart: messages.RestartCluster{Cluster: id}, messages.OrderDrain: messages.DrainCluster{Cluster: id}, messages.OrderStop: messages.StopCluster{Cluster: id}}[f.Order])
 	return fmt.Sprintf("cluster %d of %s", n, m.Name), nil, nil
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Share limits what one of several may use of a common resource: Burst at once, and then PerSecond.
-// A new one is full.
-type Share struct {
+// Limiter limits what one of several may use of a common resource: Burst at once, and then
+// PerSecond. A new one is full.
+type Limiter struct {
 	Burst     int
 	PerSecond float64 // more than 0
 
@@ -16,32 +16,32 @@ type Share struct {
 }
 
 // Take takes one, and reports whether there was one.
-func (s *Share) Take(now time.Time) bool {
-	s.refill(now)
-	if s.used+1 > float64(s.Burst) {
+func (l *Limiter) Take(now time.Time) bool {
+	l.refill(now)
+	if l.used+1 > float64(l.Burst) {
 		return false
 	}
-	s.used++
+	l.used++
 	return true
 }
 
 // Wait returns how long it is until there is one.
-func (s *Share) Wait(now time.Time) time.Duration {
-	s.refill(now)
-	lacks := max(s.used+1-float64(s.Burst), 0)
+func (l *Limiter) Wait(now time.Time) time.Duration {
+	l.refill(now)
+	lacks := max(l.used+1-float64(l.Burst), 0)
 	// never 0 where Take fails
-	return time.Duration(math.Ceil(lacks / s.PerSecond * float64(time.Second)))
+	return time.Duration(math.Ceil(lacks / l.PerSecond * float64(time.Second)))
 }
 
 // refill adds what has come back. A clock that goes backwards brings nothing.
-func (s *Share) refill(now time.Time) {
-	s.used = max(0, s.used-s.PerSecond*max(now.Sub(s.at).Seconds(), 0))
-	s.at = now
+func (l *Limiter) refill(now time.Time) {
+	l.used = max(0, l.used-l.PerSecond*max(now.Sub(l.at).Seconds(), 0))
+	l.at = now
 }
 
-// Quota is a Share of what is reported, with a count of what is not.
+// Quota is a Limiter of what is reported, with a count of what is not.
 type Quota struct {
-	Share
+	Limiter
 	unreported int
 }
 
@@ -58,7 +58,7 @@ func (q *Quota) Pass(now time.Time) (times int, ok bool) {
 
 // Peer returns the quota of reports that one peer can cause: its errors, its refusals, its
 // unreadable messages.
-func Peer() Quota { return Quota{Share: Share{Burst: 20, PerSecond: 1. / 6}} }
+func Peer() Quota { return Quota{Limiter: Limiter{Burst: 20, PerSecond: 1. / 6}} }
 
 // Times returns how many occurrences an event covers, as the event has it: 0 for itself alone.
 func Times(n int) int {

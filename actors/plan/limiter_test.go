@@ -22,7 +22,7 @@ func TestQuota(t *testing.T) {
 }
 
 func TestShare(t *testing.T) {
-	s, now := Share{Burst: 3, PerSecond: 2}, time.Unix(1000, 0)
+	s, now := Limiter{Burst: 3, PerSecond: 2}, time.Unix(1000, 0)
 	for _, c := range []struct {
 		name string
 		pass time.Duration

@@ -11,12 +11,12 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// What waits for a cluster's share is passed on each 250 ms until nothing waits, and a moment in
-// which nothing does costs no share.
+// What waits for a cluster's limit is passed on each 250 ms until nothing waits, and a moment in
+// which nothing does costs nothing.
 func TestShareOfACluster(t *testing.T) {
 	c, link := clusterIn(messages.ClusterServing)
-	c.shares = newShares(2)
-	c.books = plan.Share{Burst: 1, PerSecond: 1e-9}
+	c.limits = newLimits(2)
+	c.books = plan.Limiter{Burst: 1, PerSecond: 1e-9}
 	c.features = []string{messages.FeatureSessions}
 	c.shards = map[int]*shard{0: {state: messages.ShardReady}, 1: {state: messages.ShardReady}}
 	keep := func(ctx actor.Context) { c.keep(ctx, []messages.Session{{Shard: 1, SessionID: "s", Seq: 1}}, nil) }
@@ -46,7 +46,7 @@ func TestShareOfACluster(t *testing.T) {
 // Of a shard the newest is passed on: its session, or that it has none.
 func TestNewestOfAShard(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterServing)
-	c.books = plan.Share{Burst: 0, PerSecond: 1} // all of it waits
+	c.books = plan.Limiter{Burst: 0, PerSecond: 1} // all of it waits
 	c.features = []string{messages.FeatureSessions}
 	got := inActor(t, func(ctx actor.Context) {
 		c.addresses = allAt(ctx.Parent())

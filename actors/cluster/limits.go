@@ -12,37 +12,37 @@ import (
 )
 
 // This file limits a cluster's use of what all clusters of the machine share: the gate, the session
-// book, the event bus, and through them the link to MASTER. Reports of a bot within its share pass
+// book, the event bus, and through them the link to MASTER. Reports of a bot within its limits pass
 // at once. Faster ones wait here, only the newest of each shard, so that a bot that floods CONTROL
 // delays only itself.
 
-// shares holds a cluster's shares, and what waits.
-type shares struct {
-	requests, moves, books plan.Share
+// limits holds a cluster's limits, and what waits.
+type limits struct {
+	requests, moves, books plan.Limiter
 	moved                  map[int]messages.ShardMoved // by shard
 	figures                bool                        // the number of READY shards changed
 	kept                   map[int]messages.Session    // by shard
 	gone                   map[int]bool
-	due                    bool       // shareDue is pending
+	due                    bool       // passOnDue is pending
 	peer                   plan.Quota // of reports about unreadable packets
 
 	grants map[messages.Snowflake]string // unreported permits: the gate's id by the bot's
 }
 
-// shareEvery is the pause before waiting reports are passed on.
-const shareEvery = 250 * time.Millisecond
+// passOnEvery is the pause before waiting reports are passed on.
+const passOnEvery = 250 * time.Millisecond
 
-// shareDue is the timer of that.
-type shareDue struct{ ofRun }
+// passOnDue is the timer of that.
+type passOnDue struct{ ofRun }
 
-// newShares returns the shares of a cluster. A start takes each shard through five states, a
+// newLimits returns the limits of a cluster. A start takes each shard through five states, a
 // reconnect through four; a shard asks for a permit at most every 5 s, and gets a session as often.
-func newShares(shards int) shares {
+func newLimits(shards int) limits {
 	n := float64(shards)
-	return shares{
-		requests: plan.Share{Burst: 4*shards + 16, PerSecond: 1 + n/2},
-		moves:    plan.Share{Burst: 16*shards + 64, PerSecond: 8 + 2*n},
-		books:    plan.Share{Burst: 2*shards + 32, PerSecond: 2 + n/2},
+	return limits{
+		requests: plan.Limiter{Burst: 4*shards + 16, PerSecond: 1 + n/2},
+		moves:    plan.Limiter{Burst: 16*shards + 64, PerSecond: 8 + 2*n},
+		books:    plan.Limiter{Burst: 2*shards + 32, PerSecond: 2 + n/2},
 		moved:    map[int]messages.ShardMoved{}, kept: map[int]messages.Session{}, gone: map[int]bool{}, peer: plan.Peer(), grants: map[messages.Snowflake]string{},
 	}
 }
@@ -51,11 +51,11 @@ func newShares(shards int) shares {
 func (c *Cluster) passOnLater(ctx actor.Context) {
 	if !c.due {
 		c.due = true
-		c.After(ctx, shareEvery, shareDue{c.thisRun()})
+		c.After(ctx, passOnEvery, passOnDue{c.thisRun()})
 	}
 }
 
-// passOn passes on what waits, as far as the shares allow.
+// passOn passes on what waits, as far as the limits allow.
 func (c *Cluster) passOn(ctx actor.Context) {
 	c.due = false
 	now := time.Now()

@@ -8,9 +8,9 @@ import (
 	"github.com/discluster/control/transport"
 )
 
-// Share starts to read a link. Operations go to the Router, whose mailbox is one hop from the
+// ReadLink starts to read a link. Operations go to the Router, whose mailbox is one hop from the
 // socket. All other packets, and frames that are no packet, go to other.
-func Share(link transport.Link, root *actor.RootContext, to *actor.PID, other func(frame []byte, bad error), ended func(error)) {
+func ReadLink(link transport.Link, root *actor.RootContext, to *actor.PID, other func(frame []byte, bad error), ended func(error)) {
 	link.Receive(
 		func(b []byte) {
 			m := SpareRouted.Get().(*Routed)
