@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -162,36 +161,14 @@ func (p *plainBot) post(content string) error {
 func withBot(b testing.TB, hosted bool) *stage {
 	s := newStage(b)
 	env := append(s.settings(1, 1, "--guilds", "1"), roleVariable+"=gateway", "CONTROL_LOG__LEVEL=error")
-	for _, v := range env {
-		if api, is := strings.CutPrefix(v, "DISCORD_API="); is {
-			env = append(env, discordVariable+"="+api)
-		}
-	}
 	if !hosted {
 		s.middle = s.spawn(env, os.Args[0])
 		return s.gather(1)
 	}
 	control := s.spawn(append(env, "CONTROL_CLUSTER__PROTOCOL=gateway"), binary(b), "run", "--", os.Args[0])
 	s.gather(1)
-	s.middle = s.child(control)
+	s.middle = s.children(control)[0]
 	return s
-}
-
-// child returns the only child of a process.
-func (s *stage) child(pid int) (child int) {
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // by the thread that forked
-	if err != nil {
-		s.b.Fatal(err)
-	}
-	var all []byte
-	for _, list := range lists {
-		children, _ := os.ReadFile(list) // none of a thread that has ended
-		all = append(all, children...)
-	}
-	if _, err := fmt.Sscan(string(all), &child); err != nil {
-		s.b.Fatalf("children of %d: %q", pid, all)
-	}
-	return child
 }
 
 // BenchmarkGateway measures events of 2 KiB from Discord to a bot behind a gateway host, beside a

@@ -9,20 +9,28 @@ import (
 	"testing"
 )
 
-// onManager returns a stage whose first process asks all eight of a manager for node bots; nil:
-// node or the packages are not installed.
-func onManager(b testing.TB, name string) *stage {
-	program, err := filepath.Abs("../e2e/node/managers.mjs")
-	if err != nil {
-		b.Fatal(err)
+// nodeProgram returns node and the path of a program of test/e2e/node; none: node or the packages
+// are not installed.
+func nodeProgram(b testing.TB, name string) (node, program string) {
+	program, err := filepath.Abs("../e2e/node/" + name)
+	if err == nil {
+		node, err = exec.LookPath("node")
 	}
-	if _, err := os.Stat(filepath.Join(filepath.Dir(program), "node_modules")); err != nil {
-		b.Logf("without %s: run npm ci in test/e2e/node first", name)
-		return nil
+	if err == nil {
+		_, err = os.Stat("../e2e/node/node_modules") // as npm ci makes it
 	}
-	node, err := exec.LookPath("node")
 	if err != nil {
 		b.Logf("without %s: %v", name, err)
+		return "", ""
+	}
+	return node, program
+}
+
+// onManager returns a stage whose first process asks all eight of a manager for node bots; nil:
+// there is no node.
+func onManager(b testing.TB, name string) *stage {
+	node, program := nodeProgram(b, "managers.mjs")
+	if node == "" {
 		return nil
 	}
 	s := newStage(b)

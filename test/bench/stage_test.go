@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +25,8 @@ const clusters = 9
 type stage struct {
 	b       testing.TB
 	dir     string
-	middle  int // process id of CONTROL or the relay
+	middle  int    // process id of CONTROL or the relay
+	discord string // the simulated Discord's URL
 	workers []*worker
 	come    net.Listener // the address of orders
 }
@@ -40,17 +42,18 @@ func onControl(b testing.TB, role string, n int) *stage {
 // settings starts a simulated Discord for so many shards, and returns the environment of a CONTROL
 // with so many shards a cluster.
 func (s *stage) settings(shards, perCluster int, flags ...string) []string {
-	discord := free(s.b)
-	s.spawn(nil, binary(s.b), append([]string{"discord", "--listen", discord, "--shards", strconv.Itoa(shards), "--max-concurrency", "16"}, flags...)...)
+	listen := free(s.b)
+	s.discord = "http://" + listen
+	s.spawn(nil, binary(s.b), append([]string{"discord", "--listen", listen, "--shards", strconv.Itoa(shards), "--max-concurrency", "16"}, flags...)...)
 	eventually(s.b, "the simulated Discord listens", func() bool {
-		c, err := net.Dial("tcp", discord)
+		c, err := net.Dial("tcp", listen)
 		if err == nil {
 			_ = c.Close()
 		}
 		return err == nil
 	})
 	return []string{
-		"DISCORD_TOKEN=x", "DISCORD_API=http://" + discord, "CONTROL_STATE__DIR=" + filepath.Join(s.dir, "state"),
+		"DISCORD_TOKEN=x", "DISCORD_API=" + s.discord, discordVariable + "=" + s.discord, "CONTROL_STATE__DIR=" + filepath.Join(s.dir, "state"),
 		"CONTROL_ADMIN__LISTEN=", "CONTROL_CLUSTER__SHARDS_PER_CLUSTER=" + strconv.Itoa(perCluster),
 	}
 }
@@ -150,6 +153,26 @@ func (s *stage) stream(n, size int) figures {
 		s.b.Fatalf("cluster 1 receives: %v", err)
 	}
 	return f
+}
+
+// children returns the processes that a process started, in order.
+func (s *stage) children(pid int) (all []int) {
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // by the thread that forked
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // none of a thread that has ended
+		for _, field := range strings.Fields(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				s.b.Fatal(err)
+			}
+			all = append(all, child)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // cpu returns the CPU time of the process in the middle so far.
