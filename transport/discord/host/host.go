@@ -61,6 +61,10 @@ type Config struct {
 	// Grows takes the bytes that guilds and waiting events may take, whenever they are other ones:
 	// more than Memory where the guilds alone do. nil: not needed
 	Grows func(bytes int)
+
+	// Gateway and Dial are client.Config's. Gateway is asked once for all shards, until it answers.
+	Gateway func(ctx context.Context) (url string, err error)                    // nil: API is asked
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer's
 }
 
 const (
@@ -80,11 +84,13 @@ type Host struct {
 	server *local.Server
 	shards map[int]*shard
 
-	mu       sync.Mutex // held while one shard asks for all
-	gateway  string     // Discord's, once known
-	looked   time.Time  // when Hung looked last
-	awake    time.Time  // since when this process was not suspended
-	holding  func()     // ends the hold of now
+	asking  chan struct{} // holds one while a shard asks for all
+	gateway string        // Discord's, once known; of the shard that asks
+
+	mu       sync.Mutex
+	looked   time.Time // when Hung looked last
+	awake    time.Time // since when this process was not suspended
+	holding  func()    // ends the hold of now
 	stopping chan struct{}
 	stop     Stop
 
@@ -125,9 +131,15 @@ type shard struct {
 // may be another host's until Serve.
 func New(l net.Listener, cfg Config) (*Host, error) {
 	h := &Host{cfg: cfg, shards: map[int]*shard{}, looked: time.Now(), awake: time.Now(), stopping: make(chan struct{})}
+	h.asking = make(chan struct{}, 1)
 	h.holding = func() {}
 	h.budget = budget{most: cmp.Or(cfg.Memory, memoryEach*len(cfg.Shards)), shards: len(cfg.Shards)}
 	h.budget.share(0)
+	if cfg.Gateway == nil {
+		h.cfg.Gateway = func(ctx context.Context) (string, error) {
+			return client.GatewayURL(ctx, cfg.API, cfg.Token)
+		}
+	}
 	h.begun.Add(len(cfg.Shards))
 	api, err := url.Parse(cfg.API)
 	if err != nil {
@@ -211,22 +223,23 @@ func (h *Host) Serve(ctx context.Context, of Shard) error {
 	defer s.sdk.Store(nil)
 	resume := h.restore(s, of)
 	h.begun.Done()
-	next := local.Identify{Intents: s.found.Intents}
-	for {
-		if resume == nil {
-			select {
-			case next = <-s.identify:
-			case <-ctx.Done():
-				return nil
-			case <-h.stopping:
-				return nil
-			}
+	next := &local.Identify{Intents: s.found.Intents}
+	if resume == nil {
+		select {
+		case id := <-s.identify:
+			next = &id
+		case <-ctx.Done():
+			return nil
+		case <-h.stopping:
+			return nil
 		}
-		again, err := h.session(ctx, s, of, next, resume)
-		if !again {
+	}
+	for {
+		other, err := h.session(ctx, s, of, *next, resume)
+		if other == nil {
 			return err
 		}
-		resume = nil
+		next, resume = other, nil
 	}
 }
 
@@ -265,8 +278,8 @@ func (h *Host) restore(s *shard, of Shard) *messages.Session {
 	return &session
 }
 
-// session runs a client until it ends, or until the bot wants other intents: then again is true.
-func (h *Host) session(ctx context.Context, s *shard, of Shard, id local.Identify, resume *messages.Session) (again bool, err error) {
+// session runs a client until it ends, or until the bot wants other intents, which it returns.
+func (h *Host) session(ctx context.Context, s *shard, of Shard, id local.Identify, resume *messages.Session) (other *local.Identify, err error) {
 	cl := client.New(h.client(s, of, id, resume))
 	s.set(cl)
 	defer s.set(nil)
@@ -279,17 +292,20 @@ func (h *Host) session(ctx context.Context, s *shard, of Shard, id local.Identif
 			cl.Close(h.stop.Deadline, h.stop.Final)
 			stopping = nil
 		case err := <-ended:
-			return false, err
+			return nil, err
 		case <-of.Reconnect():
 			cl.Reconnect()
 		case other := <-s.identify:
 			h.cfg.Log.Info("bot wants other intents: a new session", "shard", s.id, "intents", other.Intents)
 			cl.Close(time.Now(), true)
 			if err := <-ended; err != nil || ctx.Err() != nil {
-				return false, err
+				return nil, err
 			}
-			s.identify <- other
-			return true, nil
+			select {
+			case other = <-s.identify: // only the last one counts
+			default:
+			}
+			return &other, nil
 		}
 	}
 }
@@ -308,6 +324,7 @@ func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Se
 	return client.Config{
 		Token: h.cfg.Token, Shard: s.id, ShardCount: h.cfg.ShardCount, Intents: id.Intents, Resume: resume,
 		Gateway:  h.find,
+		Dial:     h.cfg.Dial,
 		Permit:   of.Permit,
 		Lapsed:   h.cfg.Lapsed,
 		Identify: func() map[string]json.RawMessage { return h.identifyFields(s, id) },

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/discluster/control/messages"
-	"github.com/discluster/control/transport/discord/client"
 	"github.com/discluster/control/transport/discord/local"
 	"github.com/discluster/control/transport/discord/snapshot"
 	"github.com/discluster/control/transport/discord/splice"
@@ -46,12 +45,16 @@ func (h *Host) identifyFields(s *shard, id local.Identify) map[string]json.RawMe
 	return fields
 }
 
-// find asks Discord once for all shards.
+// find asks Discord once for all shards. While one shard asks, others wait, but no look at the bot.
 func (h *Host) find(ctx context.Context) (string, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	select {
+	case h.asking <- struct{}{}:
+		defer func() { <-h.asking }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 	if h.gateway == "" {
-		url, err := client.GatewayURL(ctx, h.cfg.API, h.cfg.Token)
+		url, err := h.cfg.Gateway(ctx)
 		if err != nil {
 			return "", err
 		}

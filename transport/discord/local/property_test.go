@@ -144,6 +144,9 @@ func (w *world) write(n int) (wrote bool) {
 			}
 		}
 		if !ok {
+			if at := w.shard.Wake(); !at.IsZero() && !at.After(w.now) {
+				w.fail("there is nothing to send, and it is to be asked again at once")
+			}
 			return wrote
 		}
 		wrote = true

@@ -288,6 +288,9 @@ func (s *Shard) nextOfStart(t *talk) Frame {
 
 // nextEvent returns the next event that is for this bot.
 func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
+	if !now.Before(t.until) {
+		t.until = time.Time{} // Wake names it no more
+	}
 	if s.hold && t.seq >= t.opening {
 		return Frame{}, false
 	}
@@ -374,7 +377,7 @@ func (s *Shard) Wake() time.Time {
 	}
 	var at time.Time
 	if t.suspect > s.acked {
-		at = t.until
+		at = t.until // zero once it has passed
 	}
 	if s.probe > 0 && (at.IsZero() || t.probe.Before(at)) {
 		at = t.probe

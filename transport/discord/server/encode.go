@@ -7,16 +7,16 @@ import (
 	"github.com/discluster/control/transport/discord/rules"
 )
 
-// encoder makes the payloads of one connection.
-type encoder struct {
-	version   int // of the API, one of apiVersions
-	resumeURL string
-	shape     guilds.Shape
-	guilds    int // of the application
+// Encoder makes the payloads of one connection.
+type Encoder struct {
+	Version   int    // of the API, 9 or 10
+	ResumeURL string // resume_gateway_url
+	Shape     guilds.Shape
+	Guilds    int // of the application
 }
 
-// encode makes the payload of an output; a rules.Close has none.
-func (e encoder) encode(o rules.Output) ([]byte, error) {
+// Encode makes the payload of an output; a rules.Close has none.
+func (e Encoder) Encode(o rules.Output) ([]byte, error) {
 	switch o := o.(type) {
 	case rules.Hello:
 		return fmt.Appendf(nil, `{"t":null,"s":null,"op":%d,"d":{"heartbeat_interval":%d,"_trace":["[\"simulated\"]"]}}`, opHello, o.Interval.Milliseconds()), nil
@@ -38,16 +38,16 @@ func (e encoder) encode(o rules.Output) ([]byte, error) {
 
 // data returns the "d" of an event. Generated ones are made here, in the connection's writer, so
 // that they cost no memory while they wait.
-func (e encoder) data(o rules.Event) []byte {
+func (e Encoder) data(o rules.Event) []byte {
 	switch {
 	case o.Data != nil:
 		return o.Data
 	case o.Body != nil:
-		return guilds.JSON(o.Body.(body).render(o.Guild, e.shape))
+		return guilds.JSON(o.Body.(body).render(o.Guild, e.Shape))
 	case o.Guild != 0:
-		return guilds.JSON(e.shape.Create(o.Guild, nil))
+		return guilds.JSON(e.Shape.Create(o.Guild, nil))
 	}
-	return guilds.JSON(e.shape.Numbered(guilds.First(o.Shard, o.ShardCount, e.guilds), o.Shard, o.Number))
+	return guilds.JSON(e.Shape.Numbered(guilds.First(o.Shard, o.ShardCount, e.Guilds), o.Shard, o.Number))
 }
 
 // ready is the "d" of READY (events/gateway-events, "Ready"), with undocumented fields that Discord
@@ -83,11 +83,11 @@ type unavailableGuild struct {
 	Unavailable bool   `json:"unavailable"`
 }
 
-func (e encoder) ready(o rules.Ready) ready {
+func (e Encoder) ready(o rules.Ready) ready {
 	empty := []struct{}{}
 	r := ready{
-		V: e.version, User: guilds.Self(), Guilds: []unavailableGuild{}, SessionID: o.SessionID, SessionType: "normal",
-		ResumeGatewayURL: e.resumeURL, Shard: [2]int{o.Shard, o.ShardCount},
+		V: e.Version, User: guilds.Self(), Guilds: []unavailableGuild{}, SessionID: o.SessionID, SessionType: "normal",
+		ResumeGatewayURL: e.ResumeURL, Shard: [2]int{o.Shard, o.ShardCount},
 		Application:     readyApplication{ID: guilds.Text(o.ApplicationID)},
 		PrivateChannels: empty, Relationships: empty, Presences: empty, GuildJoinRequests: empty,
 		GeoOrderedRTCRegions: []string{}, Trace: []string{`["simulated"]`},

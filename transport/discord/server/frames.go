@@ -26,8 +26,8 @@ const (
 // frameMax is the maximum frame in bytes; a longer one is 4002 (events/gateway, "Sending Events").
 const frameMax = 4096
 
-// decode makes an input of a client's frame. An unreadable one becomes a rules.Malformed.
-func decode(id rules.Conn, shape guilds.Shape, frame []byte) rules.Input {
+// Decode makes an input of a client's frame. An unreadable one becomes a rules.Malformed.
+func Decode(id rules.Conn, shape guilds.Shape, frame []byte) rules.Input {
 	bad := rules.Malformed{Conn: id, Code: rules.CloseDecodeError, Reason: "Error while decoding payload."}
 	var p struct {
 		Op *int            `json:"op"`

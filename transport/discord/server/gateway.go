@@ -48,7 +48,7 @@ type conn struct {
 	ws       *websocket.Conn
 	in       *line[rules.Input]
 	out      *line[rules.Output]
-	encoder  encoder
+	encoder  Encoder
 	packer   *pack.Packer
 	resuming bool // it used resume_gateway_url
 }
@@ -69,7 +69,7 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &conn{
 		id:       rules.Conn(s.next.Add(1)),
-		encoder:  encoder{version: version, resumeURL: gatewayURL(r) + resumePath, shape: s.shape, guilds: s.config.Guilds},
+		encoder:  Encoder{Version: version, ResumeURL: gatewayURL(r) + resumePath, Shape: s.shape, Guilds: s.config.Guilds},
 		packer:   packer,
 		resuming: r.URL.Path != "/",
 	}
@@ -155,7 +155,7 @@ func (c *conn) read() int {
 			c.in.put(rules.Closed{Conn: c.id, Code: code})
 			return code
 		}
-		c.in.put(decode(c.id, c.encoder.shape, frame))
+		c.in.put(Decode(c.id, c.encoder.Shape, frame))
 	}
 }
 
@@ -212,7 +212,7 @@ func (c *conn) write() {
 
 // send writes one payload.
 func (c *conn) send(o rules.Output) error {
-	payload, err := c.encoder.encode(o)
+	payload, err := c.encoder.Encode(o)
 	if err != nil {
 		return err
 	}
