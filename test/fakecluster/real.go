@@ -3,14 +3,10 @@ package fakecluster
 import (
 	"context"
 	"log/slog"
-	"os"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/test/sim"
-	"github.com/discluster/control/transport"
 	sdk "github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/discord/rules"
 )
@@ -21,36 +17,20 @@ type Real struct{ Discord *sim.Discord }
 
 // Program runs the bot as a process of a host.
 func (r Real) Program(p *sim.Proc) {
-	p.Host.Invite()
-	ctx, end := context.WithCancel(context.Background())
-	term := make(chan os.Signal, 1)
-	p.OnSignal = func(sig syscall.Signal) {
-		select {
-		case term <- sig:
-		default:
-		}
-	}
-	b := &realBot{Real: r, p: p}
+	b := &realBot{Real: r, guest: newGuest(p)}
 	p.OnEnd = func() {
-		end()
+		b.end()
 		for _, g := range b.gateways {
 			g.Close(rules.CloseVanished)
 		}
 	}
-	machine := sdk.Machine{
-		Lookup:  func(name string) (string, bool) { v := p.Env(name); return v, v != "" },
-		Listen:  b.listen,
-		Wall:    p.Wall,
-		Uptime:  p.Host.Uptime,
-		Signals: func() (<-chan os.Signal, func()) { return term, func() {} },
-	}
 	go func() {
-		defer end()
+		defer b.end()
 		code := 0
-		c, err := sdk.Join(ctx, sdk.On(machine), sdk.Resume(), sdk.Log(slog.New(slog.DiscardHandler)))
+		c, err := sdk.Join(b.ctx, sdk.On(b.machine()), sdk.Resume(), sdk.Log(slog.New(slog.DiscardHandler)))
 		if err == nil {
 			b.cluster = c
-			err = c.Run(ctx, b.serve)
+			err = c.Run(b.ctx, b.serve)
 		}
 		if err != nil {
 			code = 1
@@ -62,62 +42,9 @@ func (r Real) Program(p *sim.Proc) {
 // realBot is one run of a Real.
 type realBot struct {
 	Real
-	p        *sim.Proc
+	*guest
 	cluster  *sdk.Cluster
 	gateways []*sim.Gateway // all that were opened; only the loop uses it
-}
-
-// do makes fn a step of the loop, as the process: dropped after its end, delayed while it is
-// stopped.
-func (b *realBot) do(fn func()) { b.p.Host.Post(func() { b.p.Do(fn) }) }
-
-func (b *realBot) listen(path string, accept func(transport.Link)) (stop func(), err error) {
-	var unlisten func()
-	b.do(func() {
-		// No other process of this machine has its socket.
-		unlisten, _ = b.p.Listen(path, func(l transport.Link) { accept(&guestLink{bot: b, link: l}) })
-	})
-	return func() { b.do(func() { unlisten() }) }, nil
-}
-
-// guestLink is a link whose end is used by goroutines beside the loop.
-type guestLink struct {
-	bot  *realBot
-	link transport.Link
-
-	mu    sync.Mutex
-	ended bool
-}
-
-func (l *guestLink) Receive(frame func([]byte), closed func(error)) {
-	l.bot.do(func() {
-		l.link.Receive(
-			func(b []byte) { l.bot.p.Do(func() { frame(b) }) },
-			func(err error) {
-				l.mu.Lock()
-				l.ended = true
-				l.mu.Unlock()
-				l.bot.p.Do(func() { closed(err) })
-			})
-	})
-}
-
-func (l *guestLink) Ack() { l.bot.do(l.link.Ack) }
-
-func (l *guestLink) Send(frame []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ended {
-		return transport.ErrEnded
-	}
-	l.bot.do(func() { _ = l.link.Send(frame) }) // closed reports that the link has ended
-	return nil
-}
-
-func (l *guestLink) Offer(frame []byte) error { return l.Send(append([]byte(nil), frame...)) }
-
-func (l *guestLink) Close(code int, reason string) {
-	l.bot.do(func() { l.link.Close(code, reason) })
 }
 
 // serve runs one shard, connection after connection.

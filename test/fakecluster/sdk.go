@@ -1,11 +1,13 @@
 // Package fakecluster holds the scripted cluster processes of simulations.
 //
-//	sdk.go    a bot on the SDK: asks for permits, reports its shards, sends heartbeats, drains
-//	stock.go  a stock Discordoo: answers HELLO, sends CONNECTED or its failure, and paces itself
-//	env.go    a bot that knows only its environment
-//	real.go   a bot on the real SDK
-//	talk.go   the operations between clusters
-//	shard.go  one shard of any of them, against the simulated Discord
+//	sdk.go      a bot on the SDK: asks for permits, reports its shards, sends heartbeats, drains
+//	stock.go    a stock Discordoo: answers HELLO, sends CONNECTED or its failure, and paces itself
+//	env.go      a bot that knows only its environment
+//	talk.go     the operations between clusters
+//	shard.go    one shard of any of them, against the simulated Discord
+//	guest.go    what programs of real code share, on goroutines beside the loop
+//	real.go     a bot on the real SDK
+//	gateway.go  the real gateway host; behind.go a bot behind it; diary.go what such bots got
 package fakecluster
 
 import (

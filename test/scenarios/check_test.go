@@ -28,6 +28,7 @@ import (
 //	I6  restarts by the rule, giving up reported once      witness
 //	I7  the token is nowhere                               logged, tap, secretEvents
 //	I8  one link to MASTER at most                         linked
+//	I9  events behind gateway hosts: none lost, in order   gateways.judge
 //	and no message is lost or unexpected                   logged, watchLetters
 
 // check returns a violation of Discord's limits.

@@ -51,6 +51,7 @@ const defaultSeeds = 20
 // A simulation makes much garbage and keeps little: collecting it as often as a daemon does would
 // cost a fifth of the time.
 func TestMain(m *testing.M) {
+	fakecluster.Warm()
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)
 	m.Run()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/transport/discord/guilds"
 	"github.com/discluster/control/transport/discord/rules"
 )
 
@@ -18,12 +19,15 @@ const DiscordPlace = "discord"
 type Discord struct {
 	Rules *rules.Discord
 	Heard func(from string, in rules.Input) // gets every input of a client that reached Discord; may be nil
+	Said  func(rules.Output)                // gets every output when Discord makes it; may be nil
+	Shape guilds.Shape                      // of every guild, for guests
 
-	loop  *Loop
-	net   *Net
-	conns map[rules.Conn]*Gateway
-	next  rules.Conn
-	tick  func() // cancels the scheduled tick
+	guilds int
+	loop   *Loop
+	net    *Net
+	conns  map[rules.Conn]*Gateway
+	next   rules.Conn
+	tick   func() // cancels the scheduled tick
 }
 
 // Gateway is a client's end of one gateway connection.
@@ -40,7 +44,7 @@ type Gateway struct {
 
 // NewDiscord adds rules with the given configuration to the net.
 func NewDiscord(l *Loop, n *Net, c rules.Config) *Discord {
-	return &Discord{Rules: rules.New(c, time.Now()), loop: l, net: n, conns: map[rules.Conn]*Gateway{}}
+	return &Discord{Rules: rules.New(c, time.Now()), guilds: c.Guilds, loop: l, net: n, conns: map[rules.Conn]*Gateway{}}
 }
 
 // Open opens a gateway connection from a place. out gets Discord's output, and a Close at the end
@@ -118,6 +122,9 @@ func (d *Discord) Live(c rules.Conn) bool {
 // Step applies an input or a fault directly to Discord.
 func (d *Discord) Step(in rules.Input) {
 	for _, out := range d.Rules.Step(time.Now(), in) {
+		if d.Said != nil {
+			d.Said(out)
+		}
 		g := d.conns[out.To()]
 		if g == nil {
 			continue

@@ -64,6 +64,8 @@ type Host struct {
 	net   *Net
 	files map[string][]byte
 	procs map[int]*Proc
+	ports map[int]*Port // of the loopback interface
+	port  int           // ports given so far
 	pid   int
 	boot  *boot
 	boots int
@@ -93,7 +95,7 @@ type boot struct {
 
 // NewHost adds a machine to the loop and the net.
 func NewHost(l *Loop, n *Net, name string) *Host {
-	return &Host{Name: name, Log: zerolog.Nop(), loop: l, net: n, sites: map[string]func() int{}, files: map[string][]byte{}, procs: map[int]*Proc{}, pid: 1000}
+	return &Host{Name: name, Log: zerolog.Nop(), loop: l, net: n, sites: map[string]func() int{}, files: map[string][]byte{}, procs: map[int]*Proc{}, ports: map[int]*Port{}, pid: 1000}
 }
 
 // Boot starts a run. It returns the World of one CONTROL or MASTER and the prefix of its actors'
@@ -236,9 +238,13 @@ const scarceFor = 10 * time.Second
 // all at once.
 func (h *Host) Starve(d time.Duration) {
 	h.starved, h.scarce = true, true
+	for _, p := range h.Processes() {
+		p.pause(true)
+	}
 	h.loop.After(d, func() {
 		h.starved = false
 		for _, p := range h.Processes() {
+			p.pause(p.stopped)
 			p.wake()
 		}
 	})

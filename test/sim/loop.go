@@ -7,7 +7,8 @@
 //	net.go      links of whole frames, with latency, cuts and refusals
 //	host.go     one machine: its World; disk.go its files
 //	proc.go     one process on it; find.go the search for one
-//	discord.go  the simulated Discord behind the net
+//	discord.go  the simulated Discord behind the net; wire.go the bytes of its gateway
+//	socket.go   the loopback interface of a machine
 //	guests.go   real code that runs beside the loop, on goroutines of its own
 //	bubble.go   a bubble for a program that is no test
 //	solo.go     one actor alone, for a test of what it does by itself

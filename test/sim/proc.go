@@ -22,6 +22,8 @@ type Proc struct {
 	OnSignal func(syscall.Signal)
 	// OnEnd runs after any end of the process.
 	OnEnd func()
+	// Reaped, if set, gets the end of a process that another one forked, as the parent's wait does.
+	Reaped func(proc.Exit)
 
 	pid     int
 	began   time.Time
@@ -35,6 +37,7 @@ type Proc struct {
 	later   []func() // work that waits for SIGCONT
 	printed []string
 	ends    []*end
+	sockets []*Socket
 	stops   []func()
 }
 
@@ -65,7 +68,7 @@ func (p *Proc) Fork(program Program) *Proc { return p.ForkAs(p.Spec.Env, p.Spec.
 func (p *Proc) ForkAs(env []string, mark string, program Program) *Proc {
 	h := p.Host
 	h.pid++
-	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, boot: p.boot, parent: p, OnSignal: func(syscall.Signal) {}}
+	child := &Proc{Host: h, Spec: p.Spec, pid: h.pid, began: time.Now(), boot: p.boot, parent: p, OnSignal: func(syscall.Signal) {}}
 	child.Spec.Output, child.Spec.Env, child.Spec.Mark = "", env, mark
 	h.procs[child.pid] = child
 	h.loop.After(h.net.delay(h.Name, h.Name), func() { child.Do(func() { program(child) }) })
@@ -109,8 +112,10 @@ func (p *Proc) Signal(sig syscall.Signal) {
 			p.end(proc.Exit{Code: -1, Signal: sig})
 		case sig == syscall.SIGSTOP:
 			p.stopped = true
+			p.pause(true)
 		case sig == syscall.SIGCONT:
 			p.stopped = false
+			p.pause(p.Host.starved)
 			p.wake()
 		default:
 			p.Do(func() { p.OnSignal(sig) })
@@ -223,6 +228,12 @@ func (p *Proc) end(e proc.Exit) {
 	}
 	for _, e := range p.ends {
 		e.Close(1006, "")
+	}
+	for _, s := range p.sockets {
+		_ = s.Close()
+	}
+	if p.Reaped != nil {
+		p.parent.After(p.Host.net.delay(p.Host.Name, p.Host.Name), func() { p.Reaped(e) })
 	}
 	if p.OnEnd != nil {
 		p.OnEnd()

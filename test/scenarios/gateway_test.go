@@ -1,0 +1,276 @@
+package scenarios
+
+import (
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/test/fakecluster"
+	"github.com/discluster/control/test/sim"
+	"github.com/discluster/control/transport/discord/rules"
+	"github.com/discluster/control/transport/proc"
+)
+
+// This file holds what stories with gateway hosts share: the hosts, a stream of numbered events,
+// and the judge of what the bots got of it (I9): each event of a session, in order, and none again
+// that the host knew as handled. What the host knows is what it has answered by op 11.
+
+// committed is the time after which the next host knows of a handled event, too: that between two
+// commits, and a moment.
+const committed = 1100 * time.Millisecond
+
+// gateways are the gateway hosts of a fleet.
+type gateways struct {
+	*fleet
+	diary    fakecluster.Diary
+	folder   string
+	emitted  map[int]int64           // by shard
+	sessions map[string]*sessionTale // Discord's
+	current  map[int]*sessionTale    // by shard: the last that began
+	ended    int                     // sessions that bots' hosts closed for good
+	poison   map[[2]int64]bool       // shard, number
+	judged   int                     // notes
+}
+
+// sessionTale holds what is known of one of Discord's sessions.
+type sessionTale struct {
+	id     string
+	shard  int
+	first  int64 // number of its first event
+	got    int64 // each up to here
+	acked  int64 // by the host of now
+	sure   int64 // by any host
+	host   *sim.Proc
+	recent []fakecluster.Note // acknowledgements that the next host may not know
+}
+
+// newGateways returns them; watch begins to look.
+func (f *fleet) newGateways() *gateways {
+	return &gateways{
+		fleet: f, folder: f.t.TempDir(), emitted: map[int]int64{}, sessions: map[string]*sessionTale{},
+		current: map[int]*sessionTale{}, poison: map[[2]int64]bool{},
+	}
+}
+
+// watch notes what Discord sends. It is called once there is a Discord.
+func (g *gateways) watch() {
+	g.discord.Said = func(o rules.Output) {
+		if r, is := o.(rules.Ready); is {
+			s := &sessionTale{id: r.SessionID, shard: r.Shard, first: g.emitted[r.Shard] + 1, got: g.emitted[r.Shard]}
+			g.sessions[r.SessionID], g.current[r.Shard] = s, s
+		}
+	}
+	heard := g.discord.Heard
+	g.discord.Heard = func(from string, in rules.Input) {
+		if c, is := in.(rules.Closed); is && (c.Code == 1000 || c.Code == 1001) {
+			g.ended++
+		}
+		heard(from, in)
+	}
+}
+
+// program returns the programs of a machine's clusters.
+func (g *gateways) program(machine string) func(proc.Spec) (sim.Program, error) {
+	return g.bots(func(string, int) (sim.Program, error) {
+		return fakecluster.Gateway{
+			Discord: g.discord, Folder: filepath.Join(g.folder, machine), Diary: &g.diary, Bot: g.bot,
+		}.Program, nil
+	})
+}
+
+// bot draws a run of a bot.
+func (g *gateways) bot(int) fakecluster.Behind {
+	b := fakecluster.Behind{
+		Boot:     time.Duration(g.loop.Rand.IntN(2000)) * time.Millisecond,
+		Poisoned: func(shard int, number int64) bool { return g.poison[[2]int64{int64(shard), number}] },
+	}
+	if g.loop.Rand.IntN(4) == 0 {
+		b.Name = "discord.py"
+	}
+	if g.loop.Rand.IntN(4) == 0 {
+		b.Crawl = time.Duration(g.loop.Rand.IntN(1500)) * time.Millisecond
+	}
+	return b
+}
+
+// emit sends a shard its next numbered event.
+func (g *gateways) emit(shard int) {
+	g.emitted[shard]++
+	g.discord.Step(rules.Emit{Shard: shard})
+}
+
+// spike sends a shard an event that ends each bot that gets it.
+func (g *gateways) spike(shard int) {
+	g.poison[[2]int64{int64(shard), g.emitted[shard] + 1}] = true
+	g.emit(shard)
+}
+
+// stream emits events of every shard until stop, a few at a time.
+func (g *gateways) stream(shards int) (stop func()) {
+	over := false
+	var next func()
+	next = func() {
+		if over {
+			return
+		}
+		for shard := range shards {
+			if g.loop.Rand.IntN(3) == 0 {
+				g.emit(shard)
+			}
+		}
+		g.loop.After(time.Duration(g.loop.Rand.IntN(4000))*time.Millisecond, next)
+	}
+	next()
+	return func() { over = true }
+}
+
+// judge judges what the bots got since the last call.
+func (g *gateways) judge() error {
+	for ; g.judged < len(g.diary.Notes); g.judged++ {
+		if err := g.judgeNote(g.diary.Notes[g.judged]); err != nil {
+			return fmt.Errorf("I9: at %v: %w", g.diary.Notes[g.judged].At, err)
+		}
+	}
+	return nil
+}
+
+func (g *gateways) judgeNote(n fakecluster.Note) error {
+	s := g.sessions[n.Session]
+	if s == nil {
+		return fmt.Errorf("shard %d: session %q is none of Discord's", n.Shard, n.Session)
+	}
+	if s.host != n.Host {
+		s.moved(g.diary.Ends[s.host])
+		s.host = n.Host
+	}
+	if n.Acked {
+		s.acked = max(s.acked, n.Number)
+		s.recent = append(s.recent, n)
+		return nil
+	}
+	switch {
+	case n.Number <= s.acked:
+		return fmt.Errorf("shard %d: pid %d behind pid %d got %d again, and %d was acknowledged", n.Shard, n.Bot.PID(), n.Host.PID(), n.Number, s.acked)
+	case n.Number > s.got+1 && !g.skipped(s, n.Number):
+		return fmt.Errorf("shard %d: pid %d behind pid %d got %d after %d", n.Shard, n.Bot.PID(), n.Host.PID(), n.Number, s.got)
+	}
+	s.got = max(s.got, n.Number)
+	return nil
+}
+
+// skipped reports whether all between what a session's bots got and a number is poison.
+func (g *gateways) skipped(s *sessionTale, number int64) bool {
+	for n := s.got + 1; n < number; n++ {
+		if !g.poison[[2]int64{int64(s.shard), n}] {
+			return false
+		}
+	}
+	return true
+}
+
+// moved notes that another host has the session: it knows what was committed before the last one's
+// end.
+func (s *sessionTale) moved(end time.Time) {
+	for _, n := range s.recent {
+		if !end.IsZero() && n.At.Add(committed).Before(end) {
+			s.sure = max(s.sure, n.Number)
+		}
+	}
+	s.acked, s.recent = s.sure, nil
+}
+
+// complete returns what a shard's session of now has not brought to a bot.
+func (g *gateways) complete() error {
+	if err := g.judge(); err != nil {
+		return err
+	}
+	for shard, s := range g.current {
+		if s.got < g.emitted[shard] && !g.skipped(s, g.emitted[shard]+1) {
+			return fmt.Errorf("I9: shard %d got %d of %d events", shard, s.got, g.emitted[shard])
+		}
+	}
+	return nil
+}
+
+// whole returns a condition: every event has reached a bot.
+func (g *gateways) whole() bool { return g.complete() == nil }
+
+// A host and its bot are processes of their own. Each dies and hangs, alone and together, and so
+// does CONTROL: no event is lost, none comes twice without need, and no shard identifies again.
+func TestGatewayHost(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		const shards, clusters = 8, 2
+		g := f.newGateways()
+		f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: shards / clusters, Guilds: 2 * shards})
+		g.watch()
+		f.succeeds = true
+		f.withMaster(ours(initialise(shards, shards/clusters)))
+		m := f.add("m1", g.program("m1"))
+		f.must("the link", time.Minute, f.sawN("master.linked", 1))
+		f.serve(m, "c", 0, shards-1)
+		stop := g.stream(shards)
+		ready := func() bool {
+			return f.owned(shards)() && len(m.Bots()) == clusters && len(m.Processes()) == 2*clusters
+		}
+		signal := func(sig syscall.Signal, bots ...bool) {
+			for _, bot := range bots {
+				f.oneOf(m, bot).Signal(sig)
+			}
+		}
+		deeds := []func(){
+			func() { signal(syscall.SIGKILL, true) },
+			func() { signal(syscall.SIGKILL, false) },
+			func() { signal(syscall.SIGKILL, true, false) },
+			func() { signal(syscall.SIGSTOP, true) },
+			func() { signal(syscall.SIGSTOP, false) },
+			func() { g.spike(f.loop.Rand.IntN(shards)) },
+			func() { f.roll(m) },
+			func() {
+				f.crash(m)
+				f.pass(time.Duration(f.loop.Rand.IntN(10000)) * time.Millisecond)
+				f.boot(m)
+			},
+			func() {
+				f.order(m, messages.DrainCluster{Cluster: 0})
+				f.pass(20 * time.Second)
+				f.restart(m, 0)
+			},
+		}
+		f.loop.Rand.Shuffle(len(deeds), func(i, j int) { deeds[i], deeds[j] = deeds[j], deeds[i] })
+		for _, deed := range deeds {
+			f.must("READY", time.Minute, ready)
+			f.pass(time.Duration(10+f.loop.Rand.IntN(20)) * time.Second)
+			deed()
+			f.pass(20 * time.Second)
+			if err := g.judge(); err != nil {
+				f.t.Fatalf("%v\n%s", err, f.log)
+			}
+		}
+		stop()
+		f.must("READY at last", time.Minute, ready)
+		f.pass(time.Minute)
+		if err := g.complete(); err != nil {
+			f.t.Fatalf("%v\n%s", err, f.log)
+		}
+		want(f, "identifies", f.identifies(), shards)
+		want(f, "hosts that ended", len(g.diary.Ends) >= 6, true)
+	})
+}
+
+// oneOf returns one of a machine's processes, a bot or a host.
+func (f *fleet) oneOf(m *machine, bot bool) *sim.Proc {
+	all := m.Bots()
+	host := all[f.loop.Rand.IntN(len(all))]
+	if !bot {
+		return host
+	}
+	for _, p := range m.Processes() {
+		if p.Parent() == host {
+			return p
+		}
+	}
+	return host
+}
