@@ -94,7 +94,8 @@ type Host struct {
 	stopping chan struct{}
 	stop     Stop
 
-	begun sync.WaitGroup // shards whose Serve has not begun
+	asleep atomic.Int32  // shards whose Serve has not begun
+	begun  chan struct{} // closed: there are none
 
 	budget budget // used by look alone
 	unkept unkept
@@ -140,7 +141,8 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 			return client.GatewayURL(ctx, cfg.API, cfg.Token)
 		}
 	}
-	h.begun.Add(len(cfg.Shards))
+	h.asleep.Store(int32(len(cfg.Shards)))
+	h.begun = make(chan struct{})
 	api, err := url.Parse(cfg.API)
 	if err != nil {
 		return nil, fmt.Errorf("api %q: %w", cfg.API, err)
@@ -199,14 +201,16 @@ var errNoSession = errors.New("its session has not begun")
 // Begun returns once Serve has begun for every shard, with the session there was, or Stop was
 // called. A process of the bot is started after that: earlier, no shard would know its session.
 func (h *Host) Begun() {
-	all := make(chan struct{})
-	go func() {
-		defer close(all)
-		h.begun.Wait()
-	}()
 	select {
-	case <-all:
+	case <-h.begun:
 	case <-h.stopping:
+	}
+}
+
+// begins notes that the Serve of one more shard has begun.
+func (h *Host) begins() {
+	if h.asleep.Add(-1) == 0 {
+		close(h.begun)
 	}
 }
 
@@ -215,14 +219,14 @@ func (h *Host) Begun() {
 func (h *Host) Serve(ctx context.Context, of Shard) error {
 	s := h.shards[of.ID()]
 	if err := h.open(s); err != nil {
-		h.begun.Done()
+		h.begins()
 		return err
 	}
 	defer h.keep(s, of)()
 	s.sdk.Store(&of)
 	defer s.sdk.Store(nil)
 	resume := h.restore(s, of)
-	h.begun.Done()
+	h.begins()
 	next := &local.Identify{Intents: s.found.Intents}
 	if resume == nil {
 		select {
