@@ -114,6 +114,16 @@ type frame struct {
 	D  json.RawMessage
 }
 
+// behindConn is one connection of a shard.
+type behindConn struct {
+	*behindShard
+	ws         *websocket.Conn
+	every      time.Duration // between its own heartbeats
+	beat       <-chan time.Time
+	waiting    []int64 // numbers handled at each heartbeat that is not answered
+	unanswered int     // heartbeats of its own since the last answer
+}
+
 // connection lives one connection.
 func (s *behindShard) connection(ws *websocket.Conn) {
 	in, over := make(chan frame), make(chan struct{})
@@ -132,90 +142,79 @@ func (s *behindShard) connection(ws *websocket.Conn) {
 			}
 		}
 	}()
-	var beat <-chan time.Time
-	var every time.Duration
-	var waiting []int64 // numbers handled at each heartbeat that is not answered
-	var unanswered int
-	ours := false
-	heart := func() bool {
-		if s.MuteAfter > 0 && time.Since(s.began) > s.MuteAfter {
-			return true
-		}
-		if ours || s.Name == "" { // another is not answered
-			waiting = append(waiting, s.number)
-		}
-		d := "null"
-		if s.seq > 0 {
-			d = strconv.FormatInt(s.seq, 10)
-		}
-		return s.send(ws, `{"op":1,"d":%s}`, d)
-	}
-	for {
+	c := &behindConn{behindShard: s, ws: ws}
+	for goesOn := true; goesOn; {
 		select {
 		case <-s.ctx.Done():
 			return
-		case <-beat:
-			if unanswered++; unanswered > 2 {
+		case <-c.beat:
+			c.beat = time.After(c.every)
+			if c.unanswered++; c.unanswered > 2 { // a zombie connection
 				_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4000, ""), time.Now().Add(time.Second))
 				return
 			}
-			ours = true
-			if beat = time.After(every); !heart() {
-				return
-			}
-			ours = false
+			goesOn = c.heart(true)
 		case f, open := <-in:
-			if !open {
-				return
-			}
-			switch f.Op {
-			case 10:
-				var hello struct {
-					Every int64 `json:"heartbeat_interval"`
-				}
-				_ = json.Unmarshal(f.D, &hello)
-				every = time.Duration(hello.Every) * time.Millisecond
-				beat = time.After(s.draw(every))
-				if !s.greet(ws) {
-					return
-				}
-			case 1:
-				if !heart() {
-					return
-				}
-			case 11:
-				if unanswered = 0; len(waiting) > 0 {
-					s.diary.acked(s, waiting[0])
-					waiting = waiting[1:]
-				}
-			case 7:
-				return
-			case 9:
-				s.session, s.seq, s.number = "", 0, 0
-				s.rest(time.Second + s.draw(4*time.Second))
-				return
-			case 0:
-				if !s.event(f) {
-					return
-				}
-			}
+			goesOn = open && c.frame(f)
 		}
 	}
 }
 
-func (s *behindShard) send(ws *websocket.Conn, format string, args ...any) bool {
-	_ = ws.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	return ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, format, args...)) == nil
+// heart sends a heartbeat, its own or one that it was asked for.
+func (c *behindConn) heart(own bool) bool {
+	if c.MuteAfter > 0 && time.Since(c.began) > c.MuteAfter {
+		return true
+	}
+	if own || c.Name == "" { // another is not answered
+		c.waiting = append(c.waiting, c.number)
+	}
+	if c.seq == 0 {
+		return c.send(`{"op":1,"d":null}`)
+	}
+	return c.send(`{"op":1,"d":%d}`, c.seq)
+}
+
+// frame handles a frame, and reports whether the connection goes on.
+func (c *behindConn) frame(f frame) bool {
+	switch f.Op {
+	case 0:
+		return c.event(f)
+	case 1:
+		return c.heart(false)
+	case 9:
+		c.session, c.seq, c.number = "", 0, 0
+		c.rest(time.Second + c.draw(4*time.Second))
+		return false
+	case 10:
+		var hello struct {
+			Every int64 `json:"heartbeat_interval"`
+		}
+		_ = json.Unmarshal(f.D, &hello)
+		c.every = time.Duration(hello.Every) * time.Millisecond
+		c.beat = time.After(c.draw(c.every))
+		return c.greet()
+	case 11:
+		if c.unanswered = 0; len(c.waiting) > 0 {
+			c.diary.acked(c.behindShard, c.waiting[0])
+			c.waiting = c.waiting[1:]
+		}
+	}
+	return f.Op != 7
+}
+
+func (c *behindConn) send(format string, args ...any) bool {
+	_ = c.ws.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	return c.ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, format, args...)) == nil
 }
 
 // greet answers HELLO.
-func (s *behindShard) greet(ws *websocket.Conn) bool {
-	token := s.p.Env("DISCORD_TOKEN")
-	if s.session != "" {
-		return s.send(ws, `{"op":6,"d":{"token":%q,"session_id":%q,"seq":%d}}`, token, s.session, s.seq)
+func (c *behindConn) greet() bool {
+	token := c.p.Env("DISCORD_TOKEN")
+	if c.session != "" {
+		return c.send(`{"op":6,"d":{"token":%q,"session_id":%q,"seq":%d}}`, token, c.session, c.seq)
 	}
-	return s.send(ws, `{"op":2,"d":{"token":%q,"intents":513,"shard":[%d,%s],"properties":{"browser":%q}}}`,
-		token, s.id, s.p.Env("SHARD_COUNT"), s.Name)
+	return c.send(`{"op":2,"d":{"token":%q,"intents":513,"shard":[%d,%s],"properties":{"browser":%q}}}`,
+		token, c.id, c.p.Env("SHARD_COUNT"), c.Name)
 }
 
 // event handles a dispatch, and reports whether the process goes on.

@@ -195,9 +195,6 @@ func (g *gateways) complete() error {
 	return nil
 }
 
-// whole returns a condition: every event has reached a bot.
-func (g *gateways) whole() bool { return g.complete() == nil }
-
 // A host and its bot are processes of their own. Each dies and hangs, alone and together, and so
 // does CONTROL: no event is lost, none comes twice without need, and no shard identifies again.
 func TestGatewayHost(t *testing.T) {
