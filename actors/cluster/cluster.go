@@ -255,7 +255,7 @@ func (c *Cluster) running(ctx actor.Context) {
 	case messages.Permit:
 		c.permit(ctx, m)
 	case messages.SessionsOffered:
-		c.hello(ctx, &m.Sessions)
+		c.hello(&m.Sessions)
 	default:
 		c.always(ctx)
 	}

@@ -74,7 +74,7 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 	if c.adopted && c.State() == string(messages.ClusterGreeting) {
 		c.In(ctx, c.muteAfter())
 	}
-	c.hello(ctx, nil)
+	c.hello(nil)
 }
 
 // greetEvery is the pause between two HELLOs to a bot that does not answer (PROTOCOL A3.1).
@@ -85,7 +85,7 @@ type greetAgain struct{ ofRun }
 
 // greet sends HELLO if there is a link, and repeats it every greetEvery until it is answered.
 func (c *Cluster) greet(ctx actor.Context) {
-	c.hello(ctx, nil)
+	c.hello(nil)
 	c.After(ctx, greetEvery, greetAgain{c.thisRun()})
 }
 
@@ -200,7 +200,7 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 
 // hello sends HELLO: to a new process, after a lost link, or as a probe. sessions is nil except in
 // the second HELLO.
-func (c *Cluster) hello(ctx actor.Context, sessions *[]messages.Session) {
+func (c *Cluster) hello(sessions *[]messages.Session) {
 	id := c.plan.ID
 	h := messages.Hello{
 		ID: c.run.Manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),

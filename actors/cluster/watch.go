@@ -104,7 +104,7 @@ func (c *Cluster) probe(ctx actor.Context) (hangs bool) {
 		c.fetch(c.options.Probe, func(err error) { send(probeEnded{run, err}) })
 		return false
 	}
-	c.hello(ctx, nil)
+	c.hello(nil)
 	return false
 }
 
@@ -160,7 +160,7 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 				s.down = s.down.Add(late)
 			}
 		}
-		c.hello(ctx, nil)
+		c.hello(nil)
 	case !c.relinkBy.IsZero() && !now.Before(c.relinkBy):
 		c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: c.relinkError()})
 		return

@@ -45,15 +45,15 @@ func (l *Link) commanded(ack messages.Ack) {
 		l.orders.commands = slices.Delete(l.orders.commands, i, i+1)
 	}
 	if l.link == 0 {
-		l.orders.unheard = append(l.orders.unheard, ack)
+		l.orders.unsent = append(l.orders.unsent, ack)
 	}
 	l.answer(ack)
 }
 
-// sendUnheard sends the outcomes of commands that ended without a link: no other packet shows them.
-func (l *Link) sendUnheard() {
-	for _, ack := range l.orders.unheard {
+// sendUnsent sends the outcomes of commands that ended without a link: no other packet shows them.
+func (l *Link) sendUnsent() {
+	for _, ack := range l.orders.unsent {
 		l.send(ack)
 	}
-	l.orders.unheard = nil
+	l.orders.unsent = nil
 }

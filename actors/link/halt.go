@@ -20,7 +20,7 @@ func (l *Link) fatal(f messages.Fatal) {
 	}
 	h := messages.Halt{Code: f.Code, Token: l.settings.Token.Fingerprint(), Epoch: l.memory.Epoch}
 	if l.link != 0 && l.announced(messages.FeatureOrders) {
-		l.feared = &h // MASTER's shutdown follows, unless the link is lost before
+		l.awaitedHalt = &h // MASTER's shutdown follows, unless the link is lost before
 		return
 	}
 	l.halt(h)
@@ -28,7 +28,7 @@ func (l *Link) fatal(f messages.Fatal) {
 
 // halt stops every cluster and records the halt for the next run.
 func (l *Link) halt(h messages.Halt) {
-	l.feared = nil
+	l.awaitedHalt = nil
 	if l.memory.Halted != nil && l.memory.Halted.Token == h.Token || l.memory.Resumed.Lifts(h) {
 		return
 	}

@@ -45,20 +45,20 @@ type Link struct {
 	sharding sharding // MASTER's; the settings keep that of what is served
 	// what was taken back may belong to another machine now: the part that does not run waits for
 	// MASTER's confirmation
-	doubtful bool
-	feared   *messages.Halt // that MASTER is about to order; nil: none
-	lease    lease
-	memory   Memory
-	recalled bool // link.json was read
-	unsaved  bool // its last save failed
-	saveDue  bool // the timer runs that repeats that
-	unread   int  // failed tries to read it
-	last     map[int]time.Time
-	share    *messages.BudgetShare
-	status   messages.MachineStatus
-	orders   orders
-	stopping bool
-	detached bool
+	doubtful    bool
+	awaitedHalt *messages.Halt // that MASTER is about to order; nil: none
+	lease       lease
+	memory      Memory
+	recalled    bool // link.json was read
+	unsaved     bool // its last save failed
+	saveDue     bool // the timer runs that repeats that
+	unread      int  // failed tries to read it
+	last        map[int]time.Time
+	share       *messages.BudgetShare
+	status      messages.MachineStatus
+	orders      orders
+	stopping    bool
+	detached    bool
 }
 
 // State is a state of the link.
@@ -297,8 +297,8 @@ func (l *Link) unlink() {
 	l.deliver(Sessions, messages.ReportSessions{})
 	l.enter(Dialing)
 	l.deliver(Clusters, l.leaseNow())
-	if l.feared != nil {
-		l.halt(*l.feared)
+	if l.awaitedHalt != nil {
+		l.halt(*l.awaitedHalt)
 	}
 }
 

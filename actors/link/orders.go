@@ -18,7 +18,7 @@ type orders struct {
 	commands  []string                       // under way, by their ids
 	held      []messages.Connect             // that wait for the end of others, at most heldMax
 	answered  []messages.Ack                 // the newest answers, at most answersKept
-	unheard   []messages.Ack                 // of these, those of commands that ended without a link
+	unsent    []messages.Ack                 // of these, those of commands that ended without a link
 	pending   []messages.ShardRange          // of connects that the clusters have not answered
 }
 

@@ -103,7 +103,7 @@ func (l *Link) greeted(s messages.Settings) {
 	l.raise(messages.MasterLinked{URL: l.options.URL, ShardCount: s.ShardCount, MaxConcurrency: s.MaxConcurrency, ShardsPerCluster: s.ShardsPerCluster,
 		Epoch: s.Epoch, Features: l.features, Halted: s.Halted})
 	l.settle()
-	l.sendUnheard()
+	l.sendUnsent()
 	if l.announced(messages.FeatureHeartbeat) {
 		l.nextBeat()
 	}

@@ -106,7 +106,7 @@ func newGovernor(w *world.World, shards, maxConcurrency int, began time.Time, fl
 
 func (g *Governor) governing(ctx actor.Context) {
 	now := time.Now()
-	g.wake(now)
+	g.checkSuspension(now)
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		g.asked = now // by the parent
@@ -203,8 +203,8 @@ func (g *Governor) nextWatchdog(ctx actor.Context, now time.Time) {
 	g.After(ctx, watchdogEvery, g.watchdog)
 }
 
-// wake checks whether MASTER was suspended.
-func (g *Governor) wake(now time.Time) {
+// checkSuspension checks whether MASTER was suspended.
+func (g *Governor) checkSuspension(now time.Time) {
 	if now.Sub(g.lastTick) > 2*watchdogEvery && !g.lastTick.IsZero() {
 		g.lastTick, g.restUntil = now, now.Add(restFor)
 	}
@@ -335,7 +335,7 @@ func (g *Governor) next(ctx actor.Context, now time.Time) {
 // answer returns the packet of a grant. Rounding never makes it earlier.
 func (g *Governor) answer(id string, grant plan.Grant, now time.Time) messages.PermitAnswer {
 	in := grant.From.Sub(now)
-	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(g.W.AtSteady(now)), FromShare: g.ignorant()}
+	a := messages.PermitAnswer{ID: id, Granted: true, UseWithinMS: messages.Millis(in + grant.UseWithin), Now: new(g.W.AtSteady(now)), FromShare: g.budgetUnknown()}
 	if in > 0 {
 		a.InMS = messages.Millis(in + time.Millisecond - 1)
 		if !grant.OwnFrom.IsZero() {

@@ -27,8 +27,9 @@ type loan struct {
 	left    time.Time // since when it is away; zero: it is linked
 	unheard bool      // an earlier run may have lent it something, and it has not reported what
 
-	inherited   bool // an earlier run lent it had, and to others at most beside
-	had, beside int
+	// what an earlier run had lent, as the machine reported first: to it, and to others at most
+	inherited                 bool
+	earlierOwn, earlierOthers int
 
 	dead bool // an operator declared the machine dead: it spends nothing more
 
@@ -75,7 +76,7 @@ func (g *Governor) lend(ctx actor.Context, m shareReported, now time.Time) {
 		g.of[m.source] = l
 	}
 	if l.Latest.ID == 0 && m.share.ID > 0 {
-		l.inherited, l.had, l.beside = true, m.share.Total, m.share.Others
+		l.inherited, l.earlierOwn, l.earlierOthers = true, m.share.Total, m.share.Others
 	}
 	after, spent, known := l.Heard(m.share, !l.left.IsZero())
 	l.left, l.unheard, l.dead, l.askedDead = time.Time{}, false, false, false
@@ -138,11 +139,11 @@ func (g *Governor) lent(now time.Time) (most, dead int) {
 func (g *Governor) others() int {
 	least, met := -1, 0
 	for _, l := range g.of {
-		met += l.had
+		met += l.earlierOwn
 	}
 	for _, l := range g.of {
 		if l.inherited {
-			if n := max(l.beside-(met-l.had), 0); least < 0 || n < least {
+			if n := max(l.earlierOthers-(met-l.earlierOwn), 0); least < 0 || n < least {
 				least = n
 			}
 		}
@@ -231,9 +232,9 @@ func (g *Governor) allows(w plan.Want, out int) bool {
 	return g.budget.AllowsBeside(w.Cause, w.Cost(), out, most, dead)
 }
 
-// ignorant reports whether the day's budget is unknown until Discord answers. Machines pay for such
-// grants from their shares.
-func (g *Governor) ignorant() bool { return g.asks && g.budget.Total == 0 }
+// budgetUnknown reports whether the day's budget is unknown until Discord answers. Machines pay for
+// such grants from their shares.
+func (g *Governor) budgetUnknown() bool { return g.asks && g.budget.Total == 0 }
 
 // recount has Discord asked, no more often than every minute.
 func (g *Governor) recount(ctx actor.Context, now time.Time) {

@@ -180,21 +180,7 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.governor, m.used(p))
 		ctx.Send(m.fleet, fleet.Informed{Source: m.source, Link: m.number, Info: p})
 	case messages.Heartbeat:
-		m.alive(ctx)
-		m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place, Share: m.share})
-		if p.Share != nil {
-			ctx.Send(m.governor, shareReported{source: m.source, machine: ctx.Self(), share: *p.Share, shards: shardsOf(p.Ranges)})
-		} else {
-			ctx.Send(m.governor, noShare{source: m.source})
-		}
-		if c := (fleet.Counted{Source: m.source, Link: m.number, Clusters: p.Clusters, Ready: p.ShardsReady}); c != m.counted {
-			m.counted = c
-			ctx.Send(m.fleet, c)
-		}
-		if !slices.Equal(m.ranges, p.Ranges) {
-			m.ranges = p.Ranges
-			ctx.Send(m.fleet, fleet.Serves{Source: m.source, Link: m.number, Ranges: p.Ranges})
-		}
+		m.heartbeat(ctx, p)
 	case messages.PermitRequest:
 		m.sentAt(p.Now)
 		if !m.informs { // it knows what it has
@@ -213,6 +199,25 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.sessions, moved{m.source, p})
 	case messages.Ack:
 		m.acked(ctx, p)
+	}
+}
+
+// heartbeat acknowledges a heartbeat and passes on what changed since the last one.
+func (m *Machine) heartbeat(ctx actor.Context, p messages.Heartbeat) {
+	m.alive(ctx)
+	m.send(messages.HeartbeatAck{Seq: p.Seq, Now: new(m.W.AtSteady(time.Now())), Machine: m.place, Share: m.share})
+	if p.Share != nil {
+		ctx.Send(m.governor, shareReported{source: m.source, machine: ctx.Self(), share: *p.Share, shards: shardsOf(p.Ranges)})
+	} else {
+		ctx.Send(m.governor, noShare{source: m.source})
+	}
+	if c := (fleet.Counted{Source: m.source, Link: m.number, Clusters: p.Clusters, Ready: p.ShardsReady}); c != m.counted {
+		m.counted = c
+		ctx.Send(m.fleet, c)
+	}
+	if !slices.Equal(m.ranges, p.Ranges) {
+		m.ranges = p.Ranges
+		ctx.Send(m.fleet, fleet.Serves{Source: m.source, Link: m.number, Ranges: p.Ranges})
 	}
 }
 

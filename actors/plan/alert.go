@@ -14,9 +14,9 @@ type Alert struct {
 	Machine string
 }
 
-// Alarming reports whether an event raises an alert: it is one of names, or, with no names, of
+// alarming reports whether an event raises an alert: it is one of names, or, with no names, of
 // level warn or error.
-func Alarming(e messages.Event, names []string) bool {
+func alarming(e messages.Event, names []string) bool {
 	name, level := e.Event()
 	if len(names) > 0 {
 		return slices.Contains(names, name)
@@ -28,7 +28,7 @@ func Alarming(e messages.Event, names []string) bool {
 // channel's own alerts, which would be lost as well.
 func Alerts(by messages.AlertChannel, e messages.Event, names []string) bool {
 	lost, is := e.(messages.AlertsLost)
-	return Alarming(e, names) && !(is && (lost.By == by || lost.Quiet))
+	return alarming(e, names) && !(is && (lost.By == by || lost.Quiet))
 }
 
 // Line returns an alert as one line of JSON:

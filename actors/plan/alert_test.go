@@ -25,7 +25,7 @@ func TestAlarming(t *testing.T) {
 		{"a named event", messages.ClusterReady{}, []string{"cluster.died", "cluster.ready"}, true},
 		{"an error that is not named", messages.ClusterGaveUp{}, []string{"cluster.died"}, false},
 	} {
-		if got := Alarming(tc.event, tc.names); got != tc.want {
+		if got := alarming(tc.event, tc.names); got != tc.want {
 			t.Errorf("%s: got %v", tc.name, got)
 		}
 	}

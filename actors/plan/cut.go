@@ -8,8 +8,8 @@ type Cluster struct {
 	Shards messages.ShardRange
 }
 
-// DefaultShardsPerCluster applies where max_concurrency suggests no size (DESIGN §4.2).
-const DefaultShardsPerCluster = 10
+// defaultShardsPerCluster applies where max_concurrency suggests no size (DESIGN §4.2).
+const defaultShardsPerCluster = 10
 
 // ShardsPerCluster returns the default size of a cluster: max_concurrency when that is more than 1,
 // because then all shards of a cluster lie in different buckets and connect together.
@@ -17,7 +17,7 @@ func ShardsPerCluster(maxConcurrency int) int {
 	if maxConcurrency > 1 {
 		return maxConcurrency
 	}
-	return DefaultShardsPerCluster
+	return defaultShardsPerCluster
 }
 
 // Cut divides r into clusters of per shards (≥ 1) aligned to multiples of per, so that a cluster's

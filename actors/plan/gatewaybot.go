@@ -64,22 +64,7 @@ func (e *GatewayBotError) Error() string {
 // names, its body. An unusable answer is a GatewayBotError.
 func ReadGatewayBot(status int, header map[string]string, body []byte, now time.Time) (g GatewayBot, err error) {
 	if status != statusOK {
-		e := &GatewayBotError{Status: status, Why: "want 200"}
-		switch {
-		case status == statusLimited:
-			e.Why = "too many requests"
-			if e.Wait, e.Stated = statedWait(header["Retry-After"], body, now); !e.Stated {
-				e.Wait = limitedWait
-			}
-		case status/100 == 3:
-			e.Why = fmt.Sprintf("redirected to %.100q: want an answer; discord.api is the address of Discord's REST API", header["Location"])
-		case status == statusUnavailable:
-			e.Wait, e.Stated = statedWait(header["Retry-After"], nil, now)
-		}
-		if kind := header["Content-Type"]; strings.Contains(kind, "html") {
-			e.Why += fmt.Sprintf(" (%.40s: of a proxy before Discord)", kind)
-		}
-		return g, e
+		return g, unusable(status, header, body, now)
 	}
 	var answer struct {
 		Shards json.Number `json:"shards"`
@@ -128,6 +113,26 @@ func ReadGatewayBot(status int, header map[string]string, body []byte, now time.
 	}
 	g.ResetAfter = time.Duration(math.Ceil(ms)) * time.Millisecond
 	return g, nil
+}
+
+// unusable returns the error of an answer with another status than 200.
+func unusable(status int, header map[string]string, body []byte, now time.Time) *GatewayBotError {
+	e := &GatewayBotError{Status: status, Why: "want 200"}
+	switch {
+	case status == statusLimited:
+		e.Why = "too many requests"
+		if e.Wait, e.Stated = statedWait(header["Retry-After"], body, now); !e.Stated {
+			e.Wait = limitedWait
+		}
+	case status/100 == 3:
+		e.Why = fmt.Sprintf("redirected to %.100q: want an answer; discord.api is the address of Discord's REST API", header["Location"])
+	case status == statusUnavailable:
+		e.Wait, e.Stated = statedWait(header["Retry-After"], nil, now)
+	}
+	if kind := header["Content-Type"]; strings.Contains(kind, "html") {
+		e.Why += fmt.Sprintf(" (%.40s: of a proxy before Discord)", kind)
+	}
+	return e
 }
 
 // shortError returns an error of JSON without the type it was read into.
@@ -193,7 +198,7 @@ func AskDiscordAfter(err error, tries int, random float64) time.Duration {
 	var answer *GatewayBotError
 	switch {
 	case !errors.As(err, &answer):
-		return Redial(true, min(tries+1, 5), random)
+		return redial(true, min(tries+1, 5), random)
 	case answer.Wait > 0: // and a little more, so that not all machines return at once
 		return answer.Wait + time.Duration(random*float64(min(answer.Wait/10, 30*time.Second)))
 	case answer.Status == statusUnavailable:

@@ -6,15 +6,15 @@ import "time"
 // acknowledged. The zero Lag does not.
 type Lag struct{ on bool }
 
-// LagAfter is the age that is a lag; one below half of it is the end. A bot that keeps up
+// lagAfter is the age that is a lag; one below half of it is the end. A bot that keeps up
 // acknowledges within 20 s: by its heartbeats, where it is not asked for them. One without
 // heartbeats loses its connection after 45 s.
-const LagAfter = 45 * time.Second
+const lagAfter = 45 * time.Second
 
 // Step takes the age of now, and reports whether a lag began or ended.
 func (l *Lag) Step(age time.Duration) (changed bool) {
 	was := l.on
-	l.on = age >= LagAfter || was && age >= LagAfter/2
+	l.on = age >= lagAfter || was && age >= lagAfter/2
 	return l.on != was
 }
 

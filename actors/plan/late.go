@@ -2,8 +2,8 @@ package plan
 
 import "time"
 
-// ForgivenFor is the time by which a process may be late while its machine is short of CPU time.
-const ForgivenFor = time.Minute
+// forgivenFor is the time by which a process may be late while its machine is short of CPU time.
+const forgivenFor = time.Minute
 
 // Lateness is the decision about a late process.
 type Lateness int
@@ -20,7 +20,7 @@ func Late(starved, allowed bool, late time.Duration) Lateness {
 	switch {
 	case !starved || allowed:
 		return LateKill
-	case late < ForgivenFor:
+	case late < forgivenFor:
 		return LateWait
 	default:
 		return LateAsk

@@ -14,10 +14,10 @@ func TestLate(t *testing.T) {
 	}{
 		{"it hangs", false, false, 0, LateKill},
 		{"no process gets CPU time", true, false, 0, LateWait},
-		{"for a while", true, false, ForgivenFor - 1, LateWait},
-		{"for too long", true, false, ForgivenFor, LateAsk},
-		{"it is its turn", true, true, ForgivenFor, LateKill},
-		{"there is CPU time again, and it is late still", false, false, ForgivenFor, LateKill},
+		{"for a while", true, false, forgivenFor - 1, LateWait},
+		{"for too long", true, false, forgivenFor, LateAsk},
+		{"it is its turn", true, true, forgivenFor, LateKill},
+		{"there is CPU time again, and it is late still", false, false, forgivenFor, LateKill},
 	} {
 		if got := Late(c.starved, c.allowed, c.late); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)

@@ -208,16 +208,6 @@ func (p *Pacer) Out(now time.Time) (permits, identifies int) {
 	return permits, identifies
 }
 
-// Outstanding returns until when some granted permit may still be used; zero when none is.
-func (p *Pacer) Outstanding() (until time.Time) {
-	for _, b := range p.buckets {
-		if b.out != nil {
-			until = later(until, b.out.expires)
-		}
-	}
-	return until
-}
-
 // Next grants what can be granted at now, in the order of shards, and returns when to call it again
 // (zero: not before something changes).
 func (p *Pacer) Next(now time.Time) (grants []Grant, wake time.Time) {

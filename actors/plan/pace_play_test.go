@@ -94,7 +94,7 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 		permits, identifies := p.Out(now)
 		return fmt.Sprintf("%d for %d", permits, identifies)
 	case "outstanding":
-		return moment(p.Outstanding())
+		return moment(usableUntil(p))
 	case "next":
 		grants, wake := p.Next(now)
 		var granted []string
@@ -113,4 +113,14 @@ func do(p *Pacer, now time.Time, command string, args []string) string {
 		panic(command)
 	}
 	return ""
+}
+
+// usableUntil returns until when some granted permit may still be used; zero when none is.
+func usableUntil(p *Pacer) (until time.Time) {
+	for _, b := range p.buckets {
+		if b.out != nil {
+			until = later(until, b.out.expires)
+		}
+	}
+	return until
 }

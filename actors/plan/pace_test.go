@@ -309,7 +309,7 @@ func TestPacer(t *testing.T) {
 // Only what keeps its bucket already is taken over.
 func TestAdoptOfWhatKeepsNoBucket(t *testing.T) {
 	for name, w := range map[string]Want{"not kept": {ID: "a", Hold: HoldFor}, "one identify": {ID: "a", Kept: true}} {
-		if p := NewPacer(1, 2*time.Second, 0); p.Adopt(w, noon) || !p.Outstanding().IsZero() {
+		if p := NewPacer(1, 2*time.Second, 0); p.Adopt(w, noon) || !usableUntil(p).IsZero() {
 			t.Errorf("%s: adopted", name)
 		}
 	}

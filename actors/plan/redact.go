@@ -13,8 +13,8 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Redacted replaces every secret in a text.
-const Redacted = "[redacted]"
+// redacted replaces every secret in a text.
+const redacted = "[redacted]"
 
 // SecretMin is the length in bytes from which on a secret is redacted. A shorter one occurs in
 // ordinary words: hiding these would hide the log, and point at the secret.
@@ -36,7 +36,7 @@ func (s Secrets) With(secret messages.Secret) Secrets {
 	return Secrets{append(slices.Clone(s.all), k)}
 }
 
-// Text returns a text with every secret in it replaced by Redacted. A secret is found however its
+// Text returns a text with every secret in it replaced by redacted. A secret is found however its
 // characters are written: broken over lines, by white space, control sequences of terminals or
 // characters without a width, with escapes of JSON, at any depth, or of a URL. What looks like a
 // bot's token is one: after its own restart CONTROL serves bots whose token MASTER has not sent. Of
@@ -73,7 +73,7 @@ func (s Secrets) After(before, text string) string {
 			b.WriteString(text[end:one.from])
 		}
 		if one.from >= end || end == int32(start) {
-			b.WriteString(Redacted)
+			b.WriteString(redacted)
 		}
 		end = one.to
 	}

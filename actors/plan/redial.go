@@ -8,9 +8,9 @@ import (
 
 // Waits before MASTER is dialled again (PROTOCOL B1).
 const (
-	// RetryEvery is the pace of dialling a MASTER that was never reached or refused this CONTROL, ± 10
+	// retryEvery is the pace of dialling a MASTER that was never reached or refused this CONTROL, ± 10
 	// % (discluster/control README, "Basic Mechanism").
-	RetryEvery = 30 * time.Second
+	retryEvery = 30 * time.Second
 	// supersededWait gives way to the newer link of the same source and instance.
 	supersededWait = time.Minute
 	retryJitter    = 0.1
@@ -26,25 +26,25 @@ func Refused(code int) bool {
 	return false
 }
 
-// RedialAfter is Redial after a link or a dial that ended with a close code (0: without one).
+// RedialAfter is redial after a link or a dial that ended with a close code (0: without one).
 func RedialAfter(code int, wasUp bool, tries int, random float64) time.Duration {
 	switch {
 	case code == messages.CloseSuperseded:
 		return supersededWait
 	case Refused(code):
-		return Jitter(RetryEvery, retryJitter, random)
+		return Jitter(retryEvery, retryJitter, random)
 	default:
-		return Redial(wasUp, tries, random)
+		return redial(wasUp, tries, random)
 	}
 }
 
-// Redial returns how long to wait before dialling again. tries counts the dials since the link was
+// redial returns how long to wait before dialling again. tries counts the dials since the link was
 // last up for a while; wasUp reports whether this process ever had it. After a link that had been
 // up: at once, then 1, 2, 4, 8, 16, 30 s. random is in [0,1).
-func Redial(wasUp bool, tries int, random float64) time.Duration {
+func redial(wasUp bool, tries int, random float64) time.Duration {
 	switch {
 	case !wasUp || tries > 5:
-		return Jitter(RetryEvery, retryJitter, random)
+		return Jitter(retryEvery, retryJitter, random)
 	case tries == 0:
 		return 0
 	default:

@@ -13,8 +13,8 @@ var whole = messages.Place{Index: 0, Of: 1}
 // placesMax bounds how finely the slots are divided: a thousand machines, and a few halvings more.
 const placesMax = 1 << 14
 
-// Shares reports whether two places have a slot in common.
-func Shares(a, b messages.Place) bool {
+// Overlap reports whether two places have a slot in common.
+func Overlap(a, b messages.Place) bool {
 	if a == messages.NoSlot || b == messages.NoSlot {
 		return false
 	}
@@ -37,7 +37,7 @@ func freeIn(p messages.Place, taken []messages.Place) []messages.Place {
 	var inside []messages.Place
 	for _, t := range taken {
 		switch {
-		case !Shares(p, t):
+		case !Overlap(p, t):
 		case p.Of%t.Of == 0: // t has all of p
 			return nil
 		default:

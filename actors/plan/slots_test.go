@@ -65,7 +65,7 @@ func TestLargest(t *testing.T) {
 	}
 }
 
-func TestShares(t *testing.T) {
+func TestOverlap(t *testing.T) {
 	for _, c := range []struct {
 		a, b messages.Place
 		want bool
@@ -78,7 +78,7 @@ func TestShares(t *testing.T) {
 		{at(0, 1), messages.NoSlot, false},
 		{messages.NoSlot, messages.NoSlot, false},
 	} {
-		if got := Shares(c.a, c.b); got != c.want || Shares(c.b, c.a) != c.want {
+		if got := Overlap(c.a, c.b); got != c.want || Overlap(c.b, c.a) != c.want {
 			t.Errorf("%v and %v: %v, want %v", c.a, c.b, got, c.want)
 		}
 	}
@@ -105,7 +105,7 @@ func TestPlacesNeverShare(t *testing.T) {
 		}
 		for i, a := range all {
 			for _, b := range all[i+1:] {
-				if Shares(a, b) {
+				if Overlap(a, b) {
 					t.Fatalf("%v and %v share a slot", a, b)
 				}
 			}

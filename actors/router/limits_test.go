@@ -61,7 +61,7 @@ func TestRouterLimitsRequests(t *testing.T) {
 		t.Errorf("answered twice: %s", twice)
 	}
 	b.asks(asker, other, `{"op":0,"t":"REQUEST","d":{"event_id":"e","name":"n","shards":[1]}}`)
-	b.root.Send(b.router, ConnEnded{link: other})
+	b.root.Send(b.router, connEnded{link: other})
 	b.settle()
 	for range requestsMax {
 		if got := asker.next(); got != ipcFrame(`{"op":0,"t":"REQUEST","d":{"event_id":"e","result":[],"clusters":[],"errors":[{"cluster":1,"error":"it went away before it answered"}]}}`) {
@@ -91,7 +91,7 @@ func TestRouterLimitsResults(t *testing.T) {
 		hop := b.asks(asker, other, `{"op":0,"t":"REQUEST","d":{"event_id":"`+fmt.Sprint(n)+`","name":"n","shards":[1,2]}}`)
 		b.say(other, result(hop, 7<<20))
 	}
-	b.root.Send(b.router, ConnEnded{link: mute})
+	b.root.Send(b.router, connEnded{link: mute})
 	b.settle()
 	full := 0
 	for got := asker.next(); got != ""; got = asker.next() {

@@ -13,10 +13,10 @@ import (
 func ReadLink(link transport.Link, root *actor.RootContext, to *actor.PID, other func(frame []byte, bad error), ended func(error)) {
 	link.Receive(
 		func(b []byte) {
-			m := SpareRouted.Get().(*Routed)
+			m := spareRouted.Get().(*Routed)
 			operation, err := m.Parcel.Read(b)
 			if !operation {
-				SpareRouted.Put(m)
+				spareRouted.Put(m)
 				other(bytes.Clone(b), err)
 				return
 			}
@@ -24,7 +24,7 @@ func ReadLink(link transport.Link, root *actor.RootContext, to *actor.PID, other
 			root.Send(to, &m.Envelope)
 		},
 		func(err error) {
-			root.Send(to, ConnEnded{link: link})
+			root.Send(to, connEnded{link: link})
 			ended(err)
 		})
 }

@@ -91,7 +91,7 @@ type (
 		Link  transport.Link
 		Stock bool
 	}
-	ConnEnded struct {
+	connEnded struct {
 		messages.MayBeLost
 		link transport.Link
 	}
@@ -103,8 +103,8 @@ type (
 	}
 )
 
-// SpareRouted pools handled Routed: each would be a kilobyte of garbage, and there are many.
-var SpareRouted = sync.Pool{New: func() any {
+// spareRouted pools handled Routed: each would be a kilobyte of garbage, and there are many.
+var spareRouted = sync.Pool{New: func() any {
 	m := &Routed{}
 	m.Envelope.Message = m
 	return m
@@ -130,7 +130,7 @@ func (r *Router) routing(ctx actor.Context) {
 			r.route(ctx, from, &m.Parcel)
 		}
 		m.Link = nil
-		SpareRouted.Put(m)
+		spareRouted.Put(m)
 	case ConnOpened:
 		r.fleet = m.Fleet
 		r.conns[m.Conn.Link] = &m.Conn
@@ -139,7 +139,7 @@ func (r *Router) routing(ctx actor.Context) {
 			l.Stock = m.Stock
 			r.reachable[l.Cluster] = l
 		}
-	case ConnEnded:
+	case connEnded:
 		r.ended(ctx, m.link)
 	case *actor.Started:
 		ctx.Request(r.addresses.Events, messages.Subscribe{})

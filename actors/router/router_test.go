@@ -93,7 +93,7 @@ func (b *switchboard) plug(id messages.ClusterID, stock bool, of int) *wire {
 // say sends a frame of an instance, and waits until the Router has handled it.
 func (b *switchboard) say(from *wire, frame string) {
 	b.t.Helper()
-	m := SpareRouted.Get().(*Routed)
+	m := spareRouted.Get().(*Routed)
 	m.Link = from
 	if ours, err := m.Parcel.Read([]byte(frame)); !ours {
 		b.t.Fatalf("%s: no parcel: %v", frame, err)
@@ -107,11 +107,11 @@ func (b *switchboard) settle() {
 	done := make(chan struct{})
 	w := &signal{done: done}
 	b.root.Send(b.router, ConnOpened{Conn: Conn{Cluster: 1 << 20, Link: w}, Fleet: FleetShape{2 * len(b.wires), 2}})
-	m := SpareRouted.Get().(*Routed)
+	m := spareRouted.Get().(*Routed)
 	m.Link = w
 	_, _ = m.Parcel.Read([]byte(`{"type":"__DDOO__.MESSAGE","data":{"op":0,"t":"RESTRUCTURING","d":{"event_id":"settle"}}}`))
 	b.root.Send(b.router, m)
-	b.root.Send(b.router, ConnEnded{link: w})
+	b.root.Send(b.router, connEnded{link: w})
 	<-done
 }
 

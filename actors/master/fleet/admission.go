@@ -30,7 +30,7 @@ func (f *Fleet) welcome(a Arrived) {
 		return
 	case m != nil && m.link != 0: // the same CONTROL, before the end of its old link was noticed
 		f.do(Close{m.link, messages.CloseSuperseded, "superseded by a new link"})
-	case m != nil && m.stranger(a.Instance) && len(m.granted) > 0 && f.now.Before(m.due):
+	case m != nil && m.stranger(a.Instance) && len(m.granted) > 0 && f.now.Before(m.returnBy):
 		f.refuseDuplicate(a, m, fmt.Sprintf("source %s is another CONTROL's, of %s, which is away and may return; this is %s", a.Source, m.remote, a.Remote))
 		return
 	case m != nil && m.stranger(a.Instance):
@@ -144,13 +144,13 @@ func (f *Fleet) informed(e Informed) {
 
 // take records what a CONTROL reports of itself.
 func (m *machine) take(i messages.Info) {
-	m.informed, m.host, m.ranges, m.knows = true, i.Hostname, i.Ranges, i.Machine
-	m.shards, m.per = i.ShardCount, i.ShardsPerCluster
+	m.informed, m.host, m.ranges, m.believes = true, i.Hostname, i.Ranges, i.Machine
+	m.shards, m.perCluster = i.ShardCount, i.ShardsPerCluster
 	m.capacity = plan.Capacity{CPUs: i.CPUs, Memory: i.MemoryBytes, Weight: i.Weight}
 	if m.drained == nil {
 		m.drained = new(i.Drained)
 	}
-	m.paces, m.obeys = !slices.Contains(i.Features, messages.FeaturePermits), slices.Contains(i.Features, messages.FeatureOrders)
+	m.pacesItself, m.takesOrders = !slices.Contains(i.Features, messages.FeaturePermits), slices.Contains(i.Features, messages.FeatureOrders)
 }
 
 // joined is the first report on a link.
@@ -191,7 +191,7 @@ func (f *Fleet) follow(i messages.Info) {
 		for _, m := range f.inOrder() {
 			if len(m.granted) > 0 {
 				m.granted = nil
-				f.checkSharding(m, messages.Info{ShardCount: m.shards, ShardsPerCluster: m.per, Ranges: m.ranges}, true)
+				f.checkSharding(m, messages.Info{ShardCount: m.shards, ShardsPerCluster: m.perCluster, Ranges: m.ranges}, true)
 			}
 		}
 	}
@@ -224,7 +224,7 @@ func (f *Fleet) parted(e Parted) {
 	if m == nil || m.link != e.Link {
 		return // superseded
 	}
-	m.link, m.informed, m.spare, m.over = 0, false, false, false
+	m.link, m.informed, m.spare, m.overdue = 0, false, false, false
 	m.lostAt = f.now
 	m.losses++
 	f.failOrdersAt(m)
@@ -232,7 +232,7 @@ func (f *Fleet) parted(e Parted) {
 	if e.Code == closedByPeer && len(m.ranges) == 0 {
 		delete(f.machines, m.source)
 		f.sorted = nil
-		if m.place.HasSlots() && m.knows == m.place {
+		if m.place.HasSlots() && m.believes == m.place {
 			f.donations = append(f.donations, m.place)
 		}
 		f.raise(messages.MachineLeft{Source: m.source})

@@ -37,7 +37,7 @@ func (f *Fleet) restart(o *openOrder, d messages.RestartCluster) (done bool, err
 	switch {
 	case m == nil:
 		return true, unknownError{fmt.Errorf("cluster %s: no linked machine has it", d.Cluster)}
-	case !m.obeys:
+	case !m.takesOrders:
 		return true, m.cannotObey()
 	}
 	f.command(o, m, messages.CommandRestartCluster, messages.RestartClusterArgs{Cluster: d.Cluster, Fresh: d.Fresh})
@@ -57,7 +57,7 @@ func (f *Fleet) rollAll(o *openOrder) (done bool, err error) {
 		return true, errors.New("a rolling restart is under way")
 	}
 	for _, m := range f.inOrder() {
-		if m.link != 0 && m.obeys && len(m.granted) > 0 {
+		if m.link != 0 && m.takesOrders && len(m.granted) > 0 {
 			o.queue = append(o.queue, m.source)
 		}
 	}
@@ -161,7 +161,7 @@ func (f *Fleet) drain(source string) (done bool, err error) {
 		return true, err
 	case len(m.granted) > 0 && m.link == 0:
 		return true, fmt.Errorf("machine %s is not linked", source)
-	case len(m.granted) > 0 && !m.obeys:
+	case len(m.granted) > 0 && !m.takesOrders:
 		return true, m.cannotObey()
 	case len(m.granted) > 0 && !slices.ContainsFunc(f.inOrder(), func(o *machine) bool { return o != m && o.informed && !o.isDrained() && !o.refused }):
 		return true, fmt.Errorf("machine %s: there is no other machine to take its shards", source)

@@ -88,9 +88,9 @@ func (f *Fleet) askRecommended(code int) {
 	}
 }
 
-// counts asks Discord for the budget, unless it answered of late, and reports whether its answer is
-// still to come: within 15 s, if at all.
-func (f *Fleet) counts() bool {
+// awaitsBudget asks Discord for the budget, unless it answered of late, and reports whether its
+// answer is still to come: within 15 s, if at all.
+func (f *Fleet) awaitsBudget() bool {
 	if f.now.Sub(f.answeredAt) > freshFor {
 		f.ask()
 	}
@@ -236,12 +236,12 @@ func (f *Fleet) recommend(shards int) {
 
 // budget returns the identify budget of an answer, and what is known of those that identify.
 func (f *Fleet) budget(g plan.GatewayBot) Budget {
-	b := Budget{Blind: f.suspicious()}
+	b := Budget{Blind: f.unknownMayReturn()}
 	if g.Total > 0 {
 		b.Budget = plan.NewBudget(g.Total, g.Remaining, f.settings.shards, f.now.Add(g.ResetAfter))
 	}
 	for _, m := range f.inOrder() {
-		b.Blind = b.Blind || m.paces
+		b.Blind = b.Blind || m.pacesItself
 		if m.link == 0 && len(m.ranges) > 0 {
 			b.Away = append(b.Away, m.source)
 		}

@@ -22,8 +22,8 @@ const returnWithin = 36 * time.Second
 
 // expect gives a machine that is away the time to come back.
 func (f *Fleet) expect(m *machine, within time.Duration) {
-	m.due = f.now.Add(within)
-	f.after(within, graceOver{m.source, m.losses, m.due})
+	m.returnBy = f.now.Add(within)
+	f.after(within, graceOver{m.source, m.losses, m.returnBy})
 }
 
 // expectAll gives every machine that is away the time to come back, from now, and enough of it even
@@ -65,14 +65,14 @@ func (f *Fleet) graceOver(e graceOver) {
 }
 
 func (f *Fleet) replace(m *machine) {
-	m.over = true
+	m.overdue = true
 	if len(m.granted) > 0 {
 		replaced := messages.MachineReplaced{Source: m.source, AwayMS: messages.Millis(f.now.Sub(m.lostAt))}
 		for _, r := range m.granted {
 			replaced.Shards = append(replaced.Shards, r.String())
 		}
 		f.raise(replaced)
-		m.granted, m.leaving, m.lapsed = nil, nil, f.now
+		m.granted, m.leaving, m.replacedAt = nil, nil, f.now
 		// what is granted from now on outranks what that machine serves, should it and a later MASTER
 		// meet again
 		f.epoch++

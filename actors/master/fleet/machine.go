@@ -17,27 +17,27 @@ type machine struct {
 	reported
 	assigned
 
-	losses int       // of its link
-	lostAt time.Time // last
-	due    time.Time // until when it may return
-	over   bool      // its grace: it did not return in time
-	lapsed time.Time // when its ranges were placed elsewhere; zero: they were not
+	losses     int       // of its link
+	lostAt     time.Time // last
+	returnBy   time.Time // the end of its grace
+	overdue    bool      // it did not return within its grace
+	replacedAt time.Time // when its ranges were placed elsewhere; zero: they were not
 }
 
 // reported is a CONTROL's last report of itself. It remains while the machine is away.
 type reported struct {
-	informed bool // it is linked, and has reported what it is
-	assumed  bool // it reports nothing of itself
-	host     string
-	capacity plan.Capacity
-	paces    bool                 // itself: it asks for no permits
-	obeys    bool                 // it announced that it knows orders
-	ranges   []messages.RangeInfo // that it serves
-	shards   int                  // and of how many shards in all,
-	per      int                  // in clusters of how many
-	knows    messages.Place       // the slots it believes to have
-	halted   *messages.Halt       // as it reported first
-	counts   Counted
+	informed    bool // it is linked, and has reported what it is
+	assumed     bool // it reports nothing of itself
+	host        string
+	capacity    plan.Capacity
+	pacesItself bool                 // it asks for no permits
+	takesOrders bool                 // it announced the feature orders
+	ranges      []messages.RangeInfo // that it serves
+	shards      int                  // of the whole bot, as it was cut for these ranges
+	perCluster  int                  // the same: shards of a cluster
+	believes    messages.Place       // the slots it believes to have
+	halted      *messages.Halt       // as it reported first
+	counts      Counted
 }
 
 // assigned holds what MASTER assigned to a machine, whether the machine has confirmed it or not.
@@ -63,7 +63,7 @@ func (m *machine) state() messages.MachineState {
 	switch {
 	case m.link != 0:
 		return messages.MachineIsLinked
-	case m.over:
+	case m.overdue:
 		return messages.MachineIsLost
 	default:
 		return messages.MachineIsAway
@@ -74,10 +74,10 @@ func (m *machine) state() messages.MachineState {
 // One that paces itself receives them before its first shard, and may ignore them (PROTOCOL B1:
 // machine is a field like any other): it starts in its turn, and MASTER grants nothing while it is
 // away.
-func (m *machine) ready() bool { return m.informed && (m.paces || m.settled()) }
+func (m *machine) ready() bool { return m.informed && (m.pacesItself || m.settled()) }
 
 // settled reports whether a machine knows the slots that are assigned to it.
-func (m *machine) settled() bool { return m.place.Of > 0 && m.knows == m.place }
+func (m *machine) settled() bool { return m.place.Of > 0 && m.believes == m.place }
 
 // takes reports whether a machine may be given shards now.
 func (m *machine) takes() bool {
@@ -88,7 +88,7 @@ func (m *machine) isDrained() bool { return m.drained != nil && *m.drained }
 
 // alone reports whether a machine believes to be the only one: it serves, and has never received
 // slots.
-func (m *machine) alone() bool { return m.knows.Of == 0 && len(m.ranges) > 0 }
+func (m *machine) alone() bool { return m.believes.Of == 0 && len(m.ranges) > 0 }
 
 // stranger reports whether another CONTROL than this machine's has this instance: a new host of the
 // same name, or two hosts that share one by mistake.
@@ -101,8 +101,8 @@ func (m *machine) places(all []messages.Place) []messages.Place {
 	if m.place.HasSlots() {
 		all = append(all, m.place)
 	}
-	if m.knows.HasSlots() && m.knows != m.place {
-		all = append(all, m.knows)
+	if m.believes.HasSlots() && m.believes != m.place {
+		all = append(all, m.believes)
 	}
 	return all
 }

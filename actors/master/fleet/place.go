@@ -69,7 +69,7 @@ func (f *Fleet) place() bool {
 	case f.awaitsReturns():
 		return false
 	}
-	if load(free) >= largeStart && len(here) > 0 && f.counts() && served == 0 {
+	if load(free) >= largeStart && len(here) > 0 && f.awaitsBudget() && served == 0 {
 		return false // what other machines served is resumed, and need not wait
 	}
 	takers := here
@@ -131,7 +131,7 @@ func (f *Fleet) makeSpares() {
 // connect grants a range: at once, or when it is the machine's turn.
 func (f *Fleet) connect(m *machine, r messages.ShardRange) {
 	f.do(Own{m.source, r})
-	if m.paces {
+	if m.pacesItself {
 		delete(m.turns, r)
 		return
 	}
@@ -267,8 +267,8 @@ func (f *Fleet) lose(m *machine, r messages.ShardRange, owner string) {
 	up := func(o messages.RangeInfo) bool { return o.State == messages.RangeOperational && o.Range.Overlaps(r) }
 	if slices.ContainsFunc(m.ranges, up) {
 		doubled := messages.FleetDoubled{Source: m.source, Shards: r.String(), Owner: owner}
-		if !m.lapsed.IsZero() {
-			doubled.ForMS = messages.Millis(f.now.Sub(m.lapsed))
+		if !m.replacedAt.IsZero() {
+			doubled.ForMS = messages.Millis(f.now.Sub(m.replacedAt))
 		}
 		f.raise(doubled)
 	}

@@ -66,10 +66,10 @@ func (f *Fleet) slotsKnown() bool {
 // assigns slots to those that wait for some.
 func (f *Fleet) adoptSlots(m *machine) {
 	shared := func(o *machine) bool {
-		return o != m && (o.place.Of > 0 && plan.Shares(o.place, m.knows) || o.knows.Of > 0 && plan.Shares(o.knows, m.knows))
+		return o != m && (o.place.Of > 0 && plan.Overlap(o.place, m.believes) || o.believes.Of > 0 && plan.Overlap(o.believes, m.believes))
 	}
-	if m.place.Of == 0 && m.knows.Of > 0 && !slices.ContainsFunc(f.inOrder(), shared) {
-		m.place = m.knows
+	if m.place.Of == 0 && m.believes.Of > 0 && !slices.ContainsFunc(f.inOrder(), shared) {
+		m.place = m.believes
 		if f.inherited.IsZero() {
 			f.inherited = f.now
 		}
@@ -82,7 +82,7 @@ func (f *Fleet) assignSlots() {
 	var waiting []*machine
 	asked := 0
 	for _, m := range f.inOrder() {
-		if m.donation.Of > 0 && m.knows == m.place {
+		if m.donation.Of > 0 && m.believes == m.place {
 			f.donations = append(f.donations, m.donation)
 			m.donation = messages.Place{}
 		}
@@ -135,12 +135,12 @@ func (f *Fleet) assignFreeSlots(waiting []*machine) (left []*machine) {
 // for machines machines.
 func (f *Fleet) freeSlots(taken []messages.Place, machines int) []messages.Place {
 	f.donations = slices.DeleteFunc(f.donations, func(d messages.Place) bool {
-		return slices.ContainsFunc(taken, func(t messages.Place) bool { return plan.Shares(t, d) })
+		return slices.ContainsFunc(taken, func(t messages.Place) bool { return plan.Overlap(t, d) })
 	})
 	switch {
 	case len(taken) == 0 && f.inherited.IsZero():
 		return plan.Places(machines, f.options.Alone)
-	case f.suspicious():
+	case f.unknownMayReturn():
 		return slices.Clone(f.donations)
 	default:
 		return plan.FreeSlots(taken)
@@ -177,21 +177,21 @@ func (f *Fleet) taken() []messages.Place {
 	return all
 }
 
-// suspicious reports whether slots that no machine here has may belong to one that is away since
-// before this run of MASTER.
-func (f *Fleet) suspicious() bool {
+// unknownMayReturn reports whether slots that no machine here has may belong to one that is away
+// since before this run of MASTER.
+func (f *Fleet) unknownMayReturn() bool {
 	return !f.inherited.IsZero() && f.now.Sub(f.inherited) < forgetAfter
 }
 
-// suspects is suspicious, except where the leases of an earlier run have ended.
-func (f *Fleet) suspects() bool {
-	return f.suspicious() && !(f.options.Lease > 0 && f.now.Sub(f.began) > f.options.Lease+messages.LeaseMargin)
+// unknownMayServe is unknownMayReturn, except where the leases of an earlier run have ended.
+func (f *Fleet) unknownMayServe() bool {
+	return f.unknownMayReturn() && !(f.options.Lease > 0 && f.now.Sub(f.began) > f.options.Lease+messages.LeaseMargin)
 }
 
 // unmet reports whether a machine that this run of MASTER has not met may have slots, and with them
 // a share of the day's budget: there are slots that no machine is known to have.
 func (f *Fleet) unmet() bool {
-	if !f.suspects() {
+	if !f.unknownMayServe() {
 		return false
 	}
 	known := slices.Clone(f.donations)
@@ -229,12 +229,12 @@ func (f *Fleet) keepSlots() {
 // from the others.
 func (f *Fleet) grantable() (keep []messages.Place, holders []string) {
 	var here, away []messages.Place
-	suspicious := f.suspects()
+	unknown := f.unknownMayServe()
 	for _, m := range f.inOrder() {
 		n := len(away)
 		switch {
 		case m.informed:
-			if suspicious {
+			if unknown {
 				here = m.places(here)
 			}
 		case f.fenced(m):
@@ -251,9 +251,9 @@ func (f *Fleet) grantable() (keep []messages.Place, holders []string) {
 	switch {
 	case f.reserved:
 		return none, holders
-	case suspicious:
+	case unknown:
 		keep = slices.DeleteFunc(append(here, f.donations...), func(p messages.Place) bool {
-			return slices.ContainsFunc(away, func(a messages.Place) bool { return plan.Shares(a, p) })
+			return slices.ContainsFunc(away, func(a messages.Place) bool { return plan.Overlap(a, p) })
 		})
 		if len(plan.FreeSlots(keep)) == 0 {
 			return nil, holders
@@ -269,5 +269,5 @@ func (f *Fleet) grantable() (keep []messages.Place, holders []string) {
 // fenced reports whether a machine that is away has certainly stopped all it served: its lease has
 // run out. One that asks for no permits may not know leases.
 func (f *Fleet) fenced(m *machine) bool {
-	return f.options.Lease > 0 && !m.paces && f.now.Sub(m.lostAt) > f.options.Lease+messages.LeaseMargin
+	return f.options.Lease > 0 && !m.pacesItself && f.now.Sub(m.lostAt) > f.options.Lease+messages.LeaseMargin
 }

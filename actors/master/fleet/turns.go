@@ -19,7 +19,7 @@ func (f *Fleet) takeTurns() {
 	var turns []plan.Turn
 	var whose []*machine
 	for _, m := range f.inOrder() {
-		if !m.paces {
+		if !m.pacesItself {
 			continue
 		}
 		maps.DeleteFunc(m.turns, func(r messages.ShardRange, _ time.Time) bool { return !slices.Contains(m.granted, r) })
