@@ -48,6 +48,7 @@ type Shard interface {
 // Config is one cluster's.
 type Config struct {
 	Token      messages.Secret
+	Path       string // of the gateway, where a predecessor's bot knows it; "": a new one
 	Shards     []int
 	ShardCount int
 	API        string // base of Discord's REST API, "https://discord.com"
@@ -153,7 +154,7 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 		h.shards[id] = s
 	}
 	h.server, err = local.Serve(l, local.ServerConfig{
-		Token: cfg.Token, Shards: cfg.Shards, ShardCount: cfg.ShardCount, API: api,
+		Token: cfg.Token, Path: cfg.Path, Shards: cfg.Shards, ShardCount: cfg.ShardCount, API: api,
 		Heartbeat: heartbeat,
 		Each:      local.Config{Ring: h.budget.ring, Probe: probeEvery},
 		Changed:   func(id int, kind string, d []byte) { h.shards[id].log.Event(kind, d) },

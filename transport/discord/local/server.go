@@ -20,8 +20,9 @@ import (
 // ServerConfig is the gateway of one cluster. Its functions must not block, nor call the server.
 type ServerConfig struct {
 	Token      messages.Secret
-	Shards     []int // those of this cluster
-	ShardCount int   // of all
+	Path       string // secret, of a predecessor whose bot lives on; "": a new one
+	Shards     []int  // those of this cluster
+	ShardCount int    // of all
 	Each       Config
 	Heartbeat  time.Duration // heartbeat_interval; 0: 30 s
 	Ping       time.Duration // between two pings, to find out that a process hangs; 0: 5 s
@@ -79,7 +80,7 @@ func Serve(l net.Listener, cfg ServerConfig) (*Server, error) {
 		return nil, fmt.Errorf("gateway on %s: want a loopback address", l.Addr())
 	}
 	cfg.Heartbeat, cfg.Ping = cmp.Or(cfg.Heartbeat, 30*time.Second), cmp.Or(cfg.Ping, 5*time.Second)
-	s := &Server{cfg: cfg, path: "/" + rand.Text()}
+	s := &Server{cfg: cfg, path: cmp.Or(cfg.Path, "/"+rand.Text())}
 	s.bridges, s.conns = map[int]*bridge{}, map[*conn]struct{}{}
 	s.url = "ws://" + l.Addr().String() + s.path
 	cfg.Each.URL = s.url

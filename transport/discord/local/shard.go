@@ -13,8 +13,8 @@
 // once, in order, and again only those between the last acknowledgement and the death.
 //
 // A local session numbers READY 1, the guilds 2 to k, and the event of Discord's sequence cut+n as
-// k+n. Its id is <Discord's session>-<k>-<cut>, so that the next process of the host
-// can resume it, from Discord's session alone.
+// k+n. Its id is <Discord's session>-<k>-<cut>, so that the next process of the host can resume it,
+// from Discord's session alone; an m behind it names a measuring library.
 package local
 
 import (
@@ -303,13 +303,19 @@ func (s *Shard) apply(e event) {
 func (s *Shard) Cache() *cache.Cache { return &s.cache }
 
 // localID returns the id of a local session.
-func localID(session string, k, cut int64) string {
-	return fmt.Sprintf("%s-%d-%d", session, k, cut)
+func localID(session string, k, cut int64, measures bool) string {
+	id := fmt.Sprintf("%s-%d-%d", session, k, cut)
+	if measures {
+		id += measured
+	}
+	return id
 }
+
+const measured = "m"
 
 // parseLocal takes a local session's id apart.
 func parseLocal(id string) (session string, k, cut int64, ok bool) {
-	rest, last, ok1 := cutLast(id)
+	rest, last, ok1 := cutLast(strings.TrimSuffix(id, measured))
 	session, middle, ok2 := cutLast(rest)
 	k, err1 := strconv.ParseInt(middle, 10, 64)
 	cut, err2 := strconv.ParseInt(last, 10, 64)

@@ -14,6 +14,7 @@ import (
 type talk struct {
 	run       uint32
 	k, cut    int64
+	outlived  bool     // its process was the bot of our predecessor: what comes first may be its own
 	guilds    []uint64 // those of READY's GUILD_CREATEs: k-1
 	connected bool
 	head      int64     // frames of READY and its guilds that were sent, up to k
@@ -85,10 +86,7 @@ func (s *Shard) Identify(now time.Time, d []byte) error {
 		return fmt.Errorf("IDENTIFY has intents %d", i.Intents)
 	}
 	s.talk, s.control, s.waits = nil, nil, false
-	s.probe, s.measures = s.cfg.Probe, slices.Contains(measuring, strings.ToLower(i.Properties.Browser))
-	if s.measures {
-		s.probe = 0
-	}
+	s.serves(slices.Contains(measuring, strings.ToLower(i.Properties.Browser)))
 	s.acked = min(s.acked, s.received) // a process that was ahead is gone
 	if i.Intents != s.intents {
 		s.Lost()
@@ -104,6 +102,13 @@ func (s *Shard) Identify(now time.Time, d []byte) error {
 	}
 	s.start(now)
 	return nil
+}
+
+// serves notes the kind of the bot's library.
+func (s *Shard) serves(measuring bool) {
+	if s.probe, s.measures = s.cfg.Probe, measuring; measuring {
+		s.probe = 0
+	}
 }
 
 // start begins a local session as of what is acknowledged.
@@ -142,7 +147,8 @@ func (s *Shard) Resume(now time.Time, id string, seq int64) bool {
 	s.control = nil
 	if s.talk == nil || s.talk.k != k || s.talk.cut != cut {
 		s.runs++
-		s.talk = &talk{run: s.runs, k: k, cut: cut}
+		s.talk = &talk{run: s.runs, k: k, cut: cut, outlived: s.runs == 1}
+		s.serves(strings.HasSuffix(id, measured))
 	}
 	t := s.talk
 	t.connected, t.settled, t.head, t.seq, t.resumed = true, true, k, at, s.received
@@ -276,7 +282,7 @@ func (s *Shard) nextOfStart(t *talk) Frame {
 	t.head++
 	f := Frame{Kind: "READY", Seq: t.head}
 	if t.head == 1 {
-		f.Data = s.cache.Ready(localID(s.session, t.k, t.cut), s.cfg.URL)
+		f.Data = s.cache.Ready(localID(s.session, t.k, t.cut, s.measures), s.cfg.URL)
 	} else {
 		f.Kind, f.Data = s.cache.Guild(t.guilds[t.head-2])
 	}
@@ -307,7 +313,7 @@ func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
 			return Frame{}, false
 		}
 		t.seq = e.seq
-		if why := e.refused(now, t.run); why != "" {
+		if why := e.refused(now, t); why != "" {
 			s.effects = append(s.effects, Skipped{e.kind, e.seq, why})
 			continue
 		}
@@ -339,15 +345,16 @@ func (s *Shard) may(now time.Time, t *talk, e *event) bool {
 }
 
 // refused returns why an event is not for a bot, "" if it is.
-func (e *event) refused(now time.Time, run uint32) Reason {
+func (e *event) refused(now time.Time, t *talk) Reason {
 	if e.ends >= endsMax {
 		return Poison
 	}
+	others := e.came != t.run && !(t.outlived && e.came == 0)
 	age := now.Sub(e.at)
 	switch e.kind {
 	case "INTERACTION_CREATE": // a second answer fails
 		switch {
-		case e.run != 0 && e.run != run:
+		case e.run != 0 && e.run != t.run:
 			return Other
 		case age > replyWithin:
 			return Late
@@ -358,11 +365,11 @@ func (e *event) refused(now time.Time, run uint32) Reason {
 		}
 	case "GUILD_MEMBERS_CHUNK", "SOUNDBOARD_SOUNDS", "CHANNEL_INFO", "RATE_LIMITED", // answers
 		"VOICE_SERVER_UPDATE": // of a channel that the bot has left
-		if e.came != run {
+		if others {
 			return Other
 		}
 	case "VOICE_STATE_UPDATE":
-		if e.own && e.came != run {
+		if e.own && others {
 			return Other
 		}
 	}

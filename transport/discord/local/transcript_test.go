@@ -134,6 +134,7 @@ func step(s *Shard, now time.Time, line string) error {
 	default:
 		switch {
 		case words[0] == "restored":
+			*s = *New(s.cfg) // the next host's
 			old := New(Config{})
 			old.Dispatch(now, number(2), "READY", readyOf(words[1]))
 			s.Restore(words[1], number(2), 513, old.cache)
