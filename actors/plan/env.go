@@ -16,9 +16,9 @@ type Run struct {
 	Owner    string             `json:"-"`      // installation of CONTROL that starts it
 }
 
-// ownerVariable marks every process of a cluster in its environment, so that CONTROL finds the
+// OwnerVariable marks every process of a cluster in its environment, so that CONTROL finds the
 // process where the disk kept no record of it.
-const ownerVariable = "DISCLUSTER_OWNER="
+const OwnerVariable = "DISCLUSTER_OWNER="
 
 // OwnerMark returns the environment entry that names the installation of CONTROL and the cluster a
 // process belongs to.
@@ -40,7 +40,7 @@ func BotEnvironment(host []string, n int) (env []string, mark string) {
 		case strings.HasPrefix(kv, run): // no snowflake: a bot with the SDK refuses it before it identifies
 			mark = kv + ofBot + strconv.Itoa(n)
 			kv = mark
-		case strings.HasPrefix(kv, ownerVariable):
+		case strings.HasPrefix(kv, OwnerVariable):
 			kv = BotMark(kv)
 		}
 		env = append(env, kv)
@@ -49,7 +49,7 @@ func BotEnvironment(host []string, n int) (env []string, mark string) {
 }
 
 // OwnedBy returns the beginning of every OwnerMark and BotMark of an installation.
-func OwnedBy(owner string) string { return ownerVariable + owner + "#" }
+func OwnedBy(owner string) string { return OwnerVariable + owner + "#" }
 
 // OwnedCluster returns the cluster that a value of the variable names; false for another
 // installation's.

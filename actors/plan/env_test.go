@@ -75,7 +75,7 @@ func TestBotEnvironment(t *testing.T) {
 			}
 		}
 	}
-	if id, ok := OwnedCluster(someRun.Owner, strings.TrimPrefix(BotMark(own), ownerVariable)); !ok || id != someCluster.ID {
+	if id, ok := OwnedCluster(someRun.Owner, strings.TrimPrefix(BotMark(own), OwnerVariable)); !ok || id != someCluster.ID {
 		t.Errorf("cluster %d, %v", id, ok)
 	}
 }

@@ -1,23 +1,24 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"syscall"
 	"time"
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/discord/host"
+	"github.com/discluster/control/transport/hosted"
 	"github.com/discluster/control/transport/proc"
 )
 
 // run keeps the bot running until the cluster stops, or until the bot dies before it was ready: to
 // count such starts is CONTROL's. It ends the host's shards before it returns.
-func (p *behind) run(over <-chan struct{}) error {
+func (p *behind) run(before earlier, over <-chan struct{}) error {
 	defer func() {
 		stop := p.cluster.Stop()
 		p.host.Stop(host.Stop{Deadline: stop.Deadline, Final: stop.Final})
@@ -33,9 +34,13 @@ func (p *behind) run(over <-chan struct{}) error {
 		return nil
 	}
 	p.met = p.host.GoesOn()
+	bot, ok := p.inherit(before, over)
+	if !ok {
+		return nil
+	}
 	var history plan.History
-	for {
-		upFor, err := p.once(over)
+	for ; ; bot = nil {
+		upFor, tail, err := p.once(bot, over)
 		if err == nil {
 			return nil // ordered
 		}
@@ -48,7 +53,7 @@ func (p *behind) run(over <-chan struct{}) error {
 		failure := plan.Failure{Cause: messages.CauseExited, UpFor: upFor, Detail: err.Error()}
 		history, verdict = plan.Restart(history, failure, time.Now(), rand.Float64())
 		p.log.Error("bot ended", "err", err, "up_for", upFor.Round(time.Second).String(), "restart_in", verdict.After.String())
-		p.cluster.ChildDied(err.Error(), p.tail(), verdict.After)
+		p.cluster.ChildDied(err.Error(), tail, verdict.After)
 		select {
 		case <-time.After(verdict.After):
 		case <-p.cluster.Stopping():
@@ -68,24 +73,34 @@ func (p *behind) failure() error {
 	return nil
 }
 
-// once is one run of the bot. A nil error reports that its end was ordered.
-func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
-	cmd := exec.Command(p.argv[0], p.argv[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, os.Stdout, os.Stderr
+// begin starts a run of the bot.
+func (p *behind) begin() (*hosted.Bot, error) {
+	p.runs++
+	env, mark := plan.BotEnvironment(p.env, p.runs)
+	p.record = hosted.Record{URL: p.host.URL(), Start: p.start}
 	p.before = written()
-	child, err := startTied(cmd)
-	if err != nil {
-		return 0, fmt.Errorf("start %q: %w", p.argv[0], err)
+	return hosted.Start(proc.Spec{Argv: p.argv, Env: env, Mark: mark}, p.save)
+}
+
+// once is one run of the bot, of one that is inherited or of a new one. A nil error reports that
+// its end was ordered.
+func (p *behind) once(bot *hosted.Bot, over <-chan struct{}) (upFor time.Duration, tail string, err error) {
+	var ready time.Time
+	silent := p.silenceOf(bot != nil)
+	if bot == nil {
+		if bot, err = p.begin(); err != nil {
+			return 0, "", fmt.Errorf("start: %w", err)
+		}
+		p.host.BotBegan()
+	} else if p.record.Served != 0 {
+		p.met, ready = true, p.record.Served.Time()
 	}
-	p.host.BotBegan()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	var ready time.Time
 	var killed string // why; "": it was not
-	silent := silence{}
 	for {
 		select {
-		case err := <-child.ended:
+		case exit := <-bot.Ended():
 			if ready.IsZero() && p.host.Settled() { // since the last look
 				ready = time.Now()
 			}
@@ -93,10 +108,14 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 			if !ready.IsZero() {
 				upFor = max(time.Since(ready), 1)
 			}
-			return upFor, exitError(err, killed)
+			return upFor, cmp.Or(exit.Tail, p.tail()), exited(exit, killed)
 		case now := <-look.C:
 			if ready.IsZero() && p.host.Settled() {
 				ready = now
+				p.record.Served = messages.At(now)
+				p.saveAgain()
+			} else if p.saved != nil {
+				p.saveAgain()
 			}
 			hung := p.host.Hung(now)
 			switch do := silent.look(p.host.Connected(), p.met, p.patience); {
@@ -104,35 +123,35 @@ func (p *behind) once(over <-chan struct{}) (upFor time.Duration, err error) {
 			case hung:
 				killed = "no answer to pings"
 			case do == silentKill:
-				killed = fmt.Sprintf("it did not connect to its gateway within %v", silentMax)
+				killed = fmt.Sprintf("it did not connect to its gateway within %v", silent.most)
 			case do == silentReport:
 				silent.reported = p.cluster.ChildSilent(fmt.Sprintf("the bot lives, but has not connected to its gateway host within %v; if it connects to Discord itself, its identifies are not paced", p.patience))
 			}
 			if p.met = p.met || silent.over; killed != "" {
-				child.signal(syscall.SIGKILL) // its end comes by child.ended
+				bot.Signal(syscall.SIGKILL) // its end comes by Ended
 			}
 		case <-p.cluster.Stopping():
-			p.stop(child, p.cluster.Stop().Deadline)
-			return 0, nil
+			p.stop(bot, p.cluster.Stop().Deadline)
+			return 0, "", nil
 		case <-over:
-			p.stop(child, time.Now())
-			return 0, nil
+			p.stop(bot, time.Now())
+			return 0, "", nil
 		}
 	}
 }
 
 // stop ends the bot by the deadline: with SIGTERM, then with SIGKILL.
-func (p *behind) stop(child *tied, deadline time.Time) {
+func (p *behind) stop(bot *hosted.Bot, deadline time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), min(quietFor, max(0, time.Until(deadline))))
 	defer cancel()
 	p.host.Quiet(ctx)
-	child.signal(syscall.SIGTERM)
+	bot.Signal(syscall.SIGTERM)
 	select {
-	case err := <-child.ended:
-		p.log.Info("bot stopped", "exit", exitError(err, "").Error())
+	case exit := <-bot.Ended():
+		p.log.Info("bot stopped", "exit", exit.String())
 	case <-time.After(time.Until(deadline.Add(-killLead))):
-		child.signal(syscall.SIGKILL)
-		p.log.Warn("bot did not stop in time", "exit", exitError(<-child.ended, "").Error())
+		bot.Signal(syscall.SIGKILL)
+		p.log.Warn("bot did not stop in time", "exit", (<-bot.Ended()).String())
 	}
 	p.host.BotEnded(true)
 }
@@ -149,16 +168,4 @@ func written() int64 {
 		return info.Size()
 	}
 	return 0
-}
-
-// exitError returns the reason why a bot ended without an order; exit code 0 is a reason, too.
-func exitError(err error, killed string) error {
-	switch {
-	case killed != "":
-		return fmt.Errorf("killed: %s", killed)
-	case err == nil:
-		return fmt.Errorf("exit status 0")
-	default:
-		return err
-	}
 }

@@ -4,9 +4,10 @@
 //	gateway.go                          the host of one cluster, and the environment that points its bot there
 //	bot.go                              the bot's runs: start, restart, stop
 //	silence.go                          a bot that does not connect to its host
-//	tied.go, tied_linux.go, tied_other.go   a child that ends with its parent
+//	earlier.go                          the bot of a host that died alone, which goes on
 //	preload/                            the code that points discord.js and discord.py to the host
 //
-// A bot's story: gateway.go starts the host and writes the preloads, bot.go starts the bot,
-// silence.go looks whether it connects, bot.go restarts it when it ends.
+// A bot's story: gateway.go starts the host and writes the preloads, earlier.go looks for the bot
+// of the host before, or bot.go starts one, silence.go looks whether it connects, bot.go restarts
+// it when it ends.
 package gateway

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/discord/client"
 	"github.com/discluster/control/transport/discord/host"
+	"github.com/discluster/control/transport/hosted"
 )
 
 //go:embed preload/preload.cjs
@@ -54,7 +54,9 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	}
 	o.Dir = filepath.Join(o.Dir, fmt.Sprintf("cluster-%d", c.ID()))
 	o.API = cmp.Or(os.Getenv("DISCORD_API"), o.API)
-	h, to, err := openHost(c, o, logger)
+	file, how := hosted.File{Dir: o.Dir}, startOf(c, argv, o.API)
+	before := seek(file)
+	h, to, err := openHost(c, o, how, before, logger)
 	if err != nil {
 		return c.Fail(err)
 	}
@@ -63,20 +65,20 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 		_ = h.Close()
 		return c.Fail(err)
 	}
-	p := &behind{cluster: c, host: h, argv: argv, env: env, patience: o.Patience, log: logger}
+	p := &behind{cluster: c, host: h, argv: argv, env: env, file: file, start: how, patience: o.Patience, log: logger}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go h.Watch(ctx)
 	ended := make(chan error, 1)
 	over := make(chan struct{})
 	go func() {
-		err := p.run(over)
+		err := p.run(before, over)
 		if err == nil { // else its shards end the cluster with it
 			cancel()
 		}
 		ended <- err
 	}()
-	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return cmp.Or(h.Serve(ctx, hosted{s}), p.failure()) })
+	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return cmp.Or(h.Serve(ctx, served{s}), p.failure()) })
 	close(over)
 	failed := <-ended
 	_ = h.Close()
@@ -87,17 +89,18 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 // the buffers of its connections: the garbage collector works harder where it would take more.
 const ownMemory = 64 << 20
 
-// openHost starts the gateway, and returns where it is.
-func openHost(c *bot.Cluster, o Options, log *slog.Logger) (*host.Host, *url.URL, error) {
+// openHost starts the gateway, where the bot of an earlier host expects it, and returns where it
+// is.
+func openHost(c *bot.Cluster, o Options, how string, before earlier, log *slog.Logger) (*host.Host, *url.URL, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("folder of the gateway: %w", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, path, err := before.listen(how)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen for the bot: %w", err)
 	}
 	h, err := host.New(l, host.Config{
-		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: o.Dir, Log: log, Lapsed: c.Lapsed,
+		Token: c.Token(), Path: path, Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: o.Dir, Log: log, Lapsed: c.Lapsed,
 		API: o.API, Memory: o.Memory,
 		Trouble: func(m messages.ChildTrouble) { c.ChildTrouble(m) },
 		Grows:   func(bytes int) { debug.SetMemoryLimit(int64(bytes)/4*5 + ownMemory) },
@@ -162,11 +165,11 @@ func quoteNode(path string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
 }
 
-// hosted is the SDK's shard as the host takes it.
-type hosted struct{ *bot.Shard }
+// served is the SDK's shard as the host takes it.
+type served struct{ *bot.Shard }
 
 // Permit waits for CONTROL's permit.
-func (s hosted) Permit(ctx context.Context, cause messages.IdentifyCause) (client.Permit, error) {
+func (s served) Permit(ctx context.Context, cause messages.IdentifyCause) (client.Permit, error) {
 	p, err := s.Shard.Permit(ctx, cause)
 	if err != nil {
 		return nil, err
@@ -180,6 +183,11 @@ type behind struct {
 	host    *host.Host
 	argv    []string
 	env     []string
+	file    hosted.File
+	start   string // how its runs are started, see startOf
+	record  hosted.Record
+	saved   error // of the last save of it
+	runs    int   // that this host has started
 	// time until a bot that has never connected is reported
 	patience time.Duration
 	met      bool  // a run of the bot has connected, to this host or to one before it
@@ -191,7 +199,11 @@ type behind struct {
 const (
 	// silentMax limits the time to connect for a bot that did so in an earlier run.
 	silentMax = 3 * time.Minute
+	// returnMax limits the time to connect for a bot that outlived its host: a library that waits for
+	// longer, because the host was away for long, is faster as another process.
+	returnMax = 30 * time.Second
 
 	quietFor = 500 * time.Millisecond // for the bot to handle what it was sent, before it is stopped
+	endGrace = 2 * time.Second        // between SIGTERM and SIGKILL of a bot of an earlier host
 	killLead = time.Second            // between SIGKILL of a bot that does not stop and the cluster's deadline
 )

@@ -8,6 +8,7 @@ const lookEvery = time.Second
 // silence is the state of a run of the bot that has not connected. It counts looks, not time, as a
 // host that is suspended does not look.
 type silence struct {
+	most     time.Duration // for a bot of which a run has connected
 	looks    int
 	over     bool // it has connected
 	reported bool
@@ -31,7 +32,7 @@ func (s *silence) look(connected, met bool, patience time.Duration) silentDue {
 	switch {
 	case s.over:
 		return silentWait
-	case met && lasts >= silentMax:
+	case met && lasts >= s.most:
 		return silentKill
 	case !met && !s.reported && lasts >= patience:
 		return silentReport

@@ -20,7 +20,7 @@ func TestSilence(t *testing.T) {
 		"another run, never": {true, 0, 0, 180},
 		"another run, late":  {true, 179, 0, 0},
 	} {
-		s, report, kill := silence{}, 0, 0
+		s, report, kill := silence{most: silentMax}, 0, 0
 		for look := 1; look <= 400 && kill == 0; look++ {
 			switch s.look(tc.connectAt == look, tc.met, 30*time.Second) {
 			case silentReport:

@@ -35,7 +35,7 @@ func TestGaveUp(t *testing.T) {
 		output   string
 	}{
 		"exits at once":   {"exits", "sdk", "exited", "cannot find module 'bot'"},
-		"behind a host":   {"exits", "gateway", "bot ended before its shards were ready: exit status 3", "cannot find module 'bot'"},
+		"behind a host":   {"exits", "gateway", "bot ended before its shards were ready: exit code 3", "cannot find module 'bot'"},
 		"silent":          {"silent", "sdk", "hello_timeout", ""},
 		"another id":      {"imposter", "sdk", "start_failed: IDENTIFY bore the id", ""},
 		"another user":    {"other-user", "sdk", "the peer (pid", ""},

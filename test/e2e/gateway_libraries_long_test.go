@@ -97,8 +97,8 @@ func TestLibrariesBehindHosts(t *testing.T) {
 			if printed := b.printed(); strings.Contains(printed, "error ") {
 				t.Errorf("the bots complain:\n%s", short(printed))
 			}
-			b.signal(host, syscall.SIGKILL) // its bot may see that before it dies, too
-			b.reading("0", program, bot, "0", "1")
+			b.signal(host, syscall.SIGKILL)
+			b.goesOn("the bot reads on behind another host", bot, "0", "1")
 			b.cared()
 			if s := b.d.stats(); s.Resumes != 2 || s.ResumesRefused > 0 {
 				t.Errorf("%d resumes of 2 shards whose host died, %d refused", s.Resumes, s.ResumesRefused)
