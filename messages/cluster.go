@@ -326,6 +326,8 @@ const (
 	TroubleMemory  TroubleKind = "memory"  // its guilds need more memory than they may have
 	TroubleUnkept  TroubleKind = "unkept"  // sessions and guilds cannot be written to disk
 	TroubleTorn    TroubleKind = "torn"    // what was on disk is damaged
+	TroubleDoubt   TroubleKind = "doubt"   // it is unknown whether the bot of an earlier instance lives
+	TroublePast    TroubleKind = "past"    // the bot is connected to Discord's gateway past the instance
 )
 
 // Operation is any other packet, both ways: evals, messages, cache operations, presences, members

@@ -12,6 +12,7 @@ var eventKinds = []Event{
 	FleetAsked{}, FleetPlaced{}, FleetOperational{}, IdentifiesHeld{}, IdentifyBudgetLow{}, IdentifyImpossible{}, IdentifyUnaccounted{}, ShardsRecommended{}, DiscordUnreachable{}, TokenRefused{},
 	FleetOrderMoved{},
 	GatewayTrouble{Kind: TroubleDropped}, GatewayTrouble{Kind: TroubleSkipped}, GatewayTrouble{Kind: TroubleRefused}, GatewayTrouble{Kind: TroubleMemory}, GatewayTrouble{Kind: TroubleUnkept}, GatewayTrouble{Kind: TroubleTorn},
+	GatewayTrouble{Kind: TroubleDoubt}, GatewayTrouble{Kind: TroublePast},
 	ClusterInDoubt{}, StateUnreadable{},
 }
 

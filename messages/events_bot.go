@@ -74,6 +74,8 @@ var troubles = map[TroubleKind]struct {
 	TroubleMemory:  {"gateway.memory_exceeded", LevelError},
 	TroubleUnkept:  {"gateway.unkept", LevelError},
 	TroubleTorn:    {"gateway.torn", LevelWarn},
+	TroubleDoubt:   {"gateway.bot_unknown", LevelError},
+	TroublePast:    {"gateway.bypassed", LevelError},
 }
 
 // Event returns a problem, or its end.

@@ -91,7 +91,12 @@ var cures = map[messages.TroubleKind]string{
 	messages.TroubleMemory:  "set a larger cluster.gateway.memory, or a smaller cluster.shards_per_cluster",
 	messages.TroubleUnkept:  "free the disk, or give access to state.dir; until then the end of the host costs identifies and events",
 	messages.TroubleTorn:    "nothing; look at the disk if the machine did not lose power",
+	messages.TroubleDoubt:   "see the reason; end the bot of the earlier host if it lives, until then no bot is started",
+	messages.TroublePast:    pointing,
 }
+
+// pointing makes a bot use its gateway host.
+const pointing = "if its library is neither discord.js nor discord.py, point it at the addresses in DISCORD_API and DISCORD_GATEWAY; a bot that must connect to Discord itself needs --cluster.protocol env"
 
 // childTrouble reports a trouble of the bot, unless it is of a kind that is unknown here.
 func (c *Cluster) childTrouble(ctx actor.Context, p messages.ChildTrouble) {
@@ -134,6 +139,5 @@ func (c *Cluster) childSilent(ctx actor.Context, p messages.ChildSilent) {
 		}
 	}
 	c.arm(ctx)
-	c.reportSilent(ctx, c.redacted(p.Cause, causeMax),
-		"if its library is neither discord.js nor discord.py, point it at the addresses in DISCORD_API and DISCORD_GATEWAY; a bot that must connect to Discord itself needs --cluster.protocol env")
+	c.reportSilent(ctx, c.redacted(p.Cause, causeMax), pointing)
 }

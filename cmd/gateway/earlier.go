@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/discluster/control/actors/plan"
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/hosted"
 	"github.com/discluster/control/transport/proc"
@@ -98,9 +99,13 @@ func (e earlier) refused(url, start string) string {
 // nil: another is to be started. It does not return while it is unknown whether one lives: two bots
 // would do everything twice. false: the cluster ends.
 func (p *behind) inherit(e earlier, over <-chan struct{}) (*hosted.Bot, bool) {
+	doubted := false // it was reported
 	for tries := 0; e.err != nil; tries++ {
 		if tries == 0 {
 			p.log.Error("no bot is started: it is unknown whether that of an earlier host lives", "err", e.err)
+		}
+		if !doubted {
+			doubted = p.cluster.ChildTrouble(messages.ChildTrouble{Kind: messages.TroubleDoubt, Err: e.err.Error()})
 		}
 		select {
 		case <-time.After(plan.SearchAgain(tries, rand.Float64())):
@@ -110,6 +115,9 @@ func (p *behind) inherit(e earlier, over <-chan struct{}) (*hosted.Bot, bool) {
 			return nil, false
 		}
 		e = seek(p.file)
+	}
+	if doubted {
+		p.cluster.ChildTrouble(messages.ChildTrouble{Kind: messages.TroubleDoubt, Over: true})
 	}
 	if e.bot == nil {
 		return nil, true
@@ -121,6 +129,7 @@ func (p *behind) inherit(e earlier, over <-chan struct{}) (*hosted.Bot, bool) {
 		return e.bot, true
 	}
 	p.log.Warn("bot of an earlier host is ended", "pid", e.bot.PID(), "why", why)
+	p.cluster.ChildDied("CONTROL ends the bot of an earlier gateway host: "+why, "", 0)
 	e.bot.Signal(syscall.SIGTERM)
 	goesOn := true
 	select {

@@ -46,8 +46,8 @@ func (f File) Read() (r Record, err error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("record of the bot: %w", err)
 	}
-	if json.Unmarshal(data, &r) != nil || r.Mark.Env == "" || r.Mark.PID < 0 || r.Mark.PID > math.MaxInt32 {
-		return Record{}, nil
+	if err := json.Unmarshal(data, &r); err != nil || r.Mark.Env == "" || r.Mark.PID < 0 || r.Mark.PID > math.MaxInt32 {
+		return Record{}, nil //nolint:nilerr // the file holds no record
 	}
 	return r, nil
 }
