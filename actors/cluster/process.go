@@ -92,7 +92,7 @@ func (c *Cluster) start(ctx actor.Context) {
 		Runner: c.options.Runner,
 		Dir:    c.options.Dir,
 		Env:    plan.Environment(c.options.BaseEnv, c.settings, c.plan, c.run, c.options.ExtraEnv, c.options.TokenByHello),
-		Output: c.output(), Folders: c.options.Folders,
+		Output: c.output(), Spare: proc.SpareOutput(c.options.Logs), Folders: c.options.Folders,
 		Mark: c.runMark(),
 	}
 	send, run := world.Sender(ctx), c.thisRun()

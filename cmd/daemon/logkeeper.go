@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"os"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -9,6 +10,7 @@ import (
 	"github.com/discluster/control/cmd/logbook"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/botlog"
+	"github.com/discluster/control/transport/proc"
 )
 
 // keepEvery is the pause between two passes over the bots' output: a file may exceed its limit that
@@ -83,6 +85,7 @@ func (k *keeper) Receive(ctx actor.Context) {
 		k.next(ctx)
 	case *actor.Stopping:
 		k.cancel()
+		_ = os.Remove(proc.SpareOutput(k.files.Dir)) // an empty file; the next CONTROL can use one that stays
 	}
 }
 

@@ -17,7 +17,7 @@ func TestFiles(t *testing.T) {
 	for _, name := range []string{
 		"cluster-10-20261123T063434.000.log", "cluster-2-20261123T063435.000.log", "cluster-2-20261123T063434.999.log",
 		"cluster-2-20261123T063434.999.log.gz", "cluster-2-yesterday.log", "cluster--20261123T063434.000.log", "cluster--1-20261123T063434.000.log",
-		"cluster-02-20261123T063434.000.log", "cluster-2.log", "control.log", ".probe-1",
+		"cluster-02-20261123T063434.000.log", "cluster-2.log", "control.log", ".probe-1", ".next",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)

@@ -13,13 +13,17 @@ import (
 	"unicode/utf8"
 )
 
-// openOutput opens the file for a child's output, and returns its size, which earlier runs wrote.
+// openOutput opens the file for a child's output, and returns its size, which earlier runs wrote. A
+// file that is missing is made of the spare one.
 // O_APPEND lets several writers share it, and lets other programs cut it. It has a shared lock
 // while the child, or a process that inherited it, has it open: a reader that cannot lock it
 // exclusively knows that it is still written to. Where files cannot be locked this stays unknown.
-func openOutput(path string) (*os.File, int64, error) {
-	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+func openOutput(path, spare string) (*os.File, int64, error) {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.Mode()&fs.ModeNamedPipe != 0:
 		return nil, 0, outputError(path, "a named pipe: opening it waits for a reader, and losing that reader would kill the bot")
+	case errors.Is(err, fs.ErrNotExist) && isSpare(spare):
+		_ = os.Rename(spare, path) // another start may have taken it: then the file is created
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -31,6 +35,29 @@ func openOutput(path string) (*os.File, int64, error) {
 		return nil, 0, errors.Join(fmt.Errorf("bot output %q: %w", path, err), file.Close())
 	}
 	return file, info.Size(), nil
+}
+
+// SpareOutput returns the Spec.Spare of a folder with the outputs of runs, which it is none of
+// (botlog.Files), "" for no folder. All runs share it.
+func SpareOutput(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, ".next")
+}
+
+// isSpare reports whether a file is one that makeSpare made.
+func isSpare(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode() == 0o600 && info.Size() == 0
+}
+
+// makeSpare makes the output file of a later run ahead. It is best effort: without it that start
+// creates its file.
+func makeSpare(path string) {
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
+		_ = file.Close() // nothing was written
+	}
 }
 
 // explainOutput returns an error that names the mistake in path.

@@ -49,6 +49,51 @@ func TestTail(t *testing.T) {
 	}
 }
 
+// A start takes the spare file for a missing output and leaves another one. A file that is not ours
+// is not taken, and an output that exists is not replaced.
+func TestSpareOutput(t *testing.T) {
+	leakless(t)
+	for name, c := range map[string]struct {
+		prepare func(output, spare string) error
+		taken   bool
+		last    string // text of the spare file after the start
+	}{
+		"spare":          {func(_, spare string) error { return os.WriteFile(spare, nil, 0o600) }, true, ""},
+		"none":           {func(_, _ string) error { return nil }, false, ""},
+		"with a text":    {func(_, spare string) error { return os.WriteFile(spare, []byte("x"), 0o600) }, false, "x"},
+		"for others":     {func(_, spare string) error { return os.WriteFile(spare, nil, 0o644) }, false, ""},
+		"another's link": {func(output, spare string) error { return os.Symlink(os.DevNull, spare) }, false, ""},
+		"output is present": {func(output, spare string) error {
+			return errors.Join(os.WriteFile(output, []byte("old\n"), 0o600), os.WriteFile(spare, nil, 0o600))
+		}, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			output, spare := filepath.Join(dir, "out"), SpareOutput(dir)
+			if err := c.prepare(output, spare); err != nil {
+				t.Fatal(err)
+			}
+			before, _ := os.Lstat(spare)
+			old, _ := os.ReadFile(output)
+			_, exits := run(t, Spec{Argv: []string{"echo", "new"}, Output: output, Spare: spare})
+			<-exits
+			after, err := os.Lstat(output)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if taken := before != nil && os.SameFile(before, after); taken != c.taken {
+				t.Errorf("the spare file was taken: %v, want %v", taken, c.taken)
+			}
+			if got, _ := os.ReadFile(output); string(got) != string(old)+"new\n" {
+				t.Errorf("output %q, want %q", got, string(old)+"new\n")
+			}
+			if got, err := os.ReadFile(spare); err != nil || string(got) != c.last {
+				t.Errorf("spare file %q, %v, want %q", got, err, c.last)
+			}
+		})
+	}
+}
+
 // A failed exclusive lock on an output shows that a bot writes to it.
 func TestOutputIsLockedWhileTheChildLives(t *testing.T) {
 	leakless(t)

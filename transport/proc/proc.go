@@ -38,6 +38,9 @@ type Spec struct {
 	Dir    string   // working directory; "" is ours
 	// file that takes stdout and stderr, appended to, created 0600; "" inherits ours
 	Output string
+	// an empty file that becomes Output where that is missing, and is made again after the start; ""
+	// for none. Creating a file can take a disk thirty times as long as renaming it
+	Spare string
 	// entry of Env that no other run has: processes with it end with the process, in whatever
 	// session they are; "": only the group ends
 	Mark string

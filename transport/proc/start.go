@@ -71,6 +71,7 @@ func (p *process) run(spec Spec, done func(Process, error)) {
 	}
 	register(p)
 	done(p, nil)
+	makeSpare(spec.Spare)
 	p.watch()
 }
 
@@ -90,7 +91,7 @@ func (p *process) start(spec Spec) error {
 	defer func() { _ = null.Close() }() // only read from: closing it cannot lose anything
 	stdout, stderr := os.Stdout, os.Stderr
 	if spec.Output != "" {
-		file, size, err := openOutput(spec.Output)
+		file, size, err := openOutput(spec.Output, spec.Spare)
 		if err != nil {
 			return err
 		}
