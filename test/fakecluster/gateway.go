@@ -25,10 +25,10 @@ import (
 )
 
 // Gateway is a gateway host: the real one, transport/discord/host on transport/bot, over the
-// simulated machine, with a bot of any library as a process of its own.
+// simulated machine, with a bot of any library as a process of its own. It keeps its files in the
+// machine's Folder.
 type Gateway struct {
 	Discord *sim.Discord
-	Folder  string                 // of the machine: what it keeps there outlives the process
 	Bot     func(start int) Behind // of this host's bot, numbered from 1
 	Diary   *Diary
 }
@@ -71,7 +71,7 @@ func (r *hosting) run() error {
 		return err
 	}
 	r.cluster = c
-	dir := filepath.Join(r.Folder, fmt.Sprintf("cluster-%d", c.ID()))
+	dir := filepath.Join(r.p.Host.Folder, fmt.Sprintf("cluster-%d", c.ID()))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return c.Fail(err)
 	}
@@ -189,7 +189,8 @@ func (r *hosting) once(over <-chan struct{}) (upFor time.Duration, err error) {
 	child, err := await(r.ctx, r.guest, func(done func(*sim.Proc, error)) {
 		bot := r.Bot(start)
 		bot.url, bot.diary, bot.host = to, r.Diary, r.p
-		r.bot = r.p.Fork(bot.Program)
+		env, mark := plan.BotEnvironment(r.p.Spec.Env, start)
+		r.bot = r.p.ForkAs(env, mark, bot.Program)
 		r.bot.Reaped = func(e proc.Exit) { ended <- e }
 		done(r.bot, nil)
 	})

@@ -103,6 +103,7 @@ func (c *chaos) trouble() {
 
 // setClock sets a wall clock wrong, by up to three hours, or right.
 func (f *fleet) setClock(h *sim.Host) {
+	f.clockSet = f.loop.Now()
 	h.Clock = 0
 	if f.loop.Rand.IntN(3) > 0 {
 		h.Clock = time.Duration(f.loop.Rand.IntN(6*3600)-3*3600) * time.Second
@@ -165,7 +166,7 @@ func (c *chaos) recovered() time.Duration {
 	return max(mute+graces+delay+operator, zombie) + tries + inBucket*(plan.IdentifyEvery+overdue) + relearned + putOff
 }
 
-func chaosStory(f *fleet) { chaosOf(f, f.costly()) }
+func chaosStory(f *fleet) { chaosOf(f, f.anyKind()) }
 
 // chaosOf runs the chaos around bots of any kind that asks for permits.
 func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
@@ -175,15 +176,19 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	f.must("its share", time.Minute, func() bool { return f.has(c.m).ID > 0 })
 	f.connect(c.m, "c", 0, chaosShards-1)
 	f.must("the order", time.Second, f.acked(c.m, "c", "connecting"))
+	silence := f.gateway.stream(chaosShards)
 	for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 		f.pass(time.Duration(c.rand(12000)) * time.Millisecond)
 		faults[c.rand(len(faults))](c)
+		f.gateway.judges()
 	}
 	c.calm()
+	silence()
 	f.mustOnceAffordable("every shard READY once the faults have stopped", c.recovered(), f.hasSpent(c.m), func() { f.help(c.m, chaosClusters) }, func() bool {
 		return f.owned(chaosShards)() && len(c.m.Bots()) == chaosClusters
 	})
 	f.must("the link is back", 40*time.Second, func() bool { return f.master.Link("m1") != nil })
+	f.gateway.completes()
 	starts := 0
 	for _, n := range f.starts {
 		starts += n
@@ -192,8 +197,8 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	// a minute only.
 	counts := f.discord.Rules.Counts()
 	if most := starts*chaosConcurrency + c.ended + counts.TimedOut + counts.Expired; counts.Identifies > most {
-		f.t.Fatalf("%d identifies of %d starts, and %d ended, %d timed out and %d expired sessions: want at most %d",
-			counts.Identifies, starts, c.ended, counts.TimedOut, counts.Expired, most)
+		f.t.Fatalf("%d identifies of %d starts, and %d ended, %d timed out and %d expired sessions: want at most %d\n%s",
+			counts.Identifies, starts, c.ended, counts.TimedOut, counts.Expired, most, f.log)
 	}
 }
 

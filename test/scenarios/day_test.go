@@ -3,6 +3,7 @@ package scenarios
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -223,12 +224,19 @@ func (f *fleet) blame(from string, in rules.Input) {
 	}
 }
 
-// costly returns bots that by the seed keep no sessions: each death of one costs identifies.
-func (f *fleet) costly() func(proc.Spec) (sim.Program, error) {
-	if f.forgets = f.loop.Rand.IntN(2) == 0; f.forgets {
+// anyKind returns bots of a kind that the seed draws: that keep no sessions, so that each death of
+// one costs identifies, that keep them, or that run behind gateway hosts, one of eight or all with
+// SIM_KIND=gateway. It is called before there is a Discord.
+func (f *fleet) anyKind() func(proc.Spec) (sim.Program, error) {
+	switch n := f.loop.Rand.IntN(8); {
+	case n == 0 || os.Getenv("SIM_KIND") == "gateway":
+		return f.withGateways()
+	case n < 4:
+		f.forgets = true
 		return f.cast(func(string, int) fakecluster.SDK { return fakecluster.SDK{NoSessions: true} })
+	default:
+		return f.good(nil)
 	}
-	return f.good(nil)
 }
 
 // spent reports whether too little is left of the day's identifies for crashes, which wait for the

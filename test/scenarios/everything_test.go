@@ -118,15 +118,19 @@ func (e *everything) hangOne() {
 func TestEverything(t *testing.T) {
 	seedsOf(t, 15, func(f *fleet) {
 		f.panics, f.succeeds = true, true
+		bots := f.anyKind()
 		f.withDiscord(f.scarce(rules.Config{ShardCount: 24, MaxConcurrency: 8}))
 		e := &everything{fleet: f, own: f.withOwnMaster(1), master: true}
-		e.m = f.add("m1", f.costly(), sesame)
+		e.m = f.add("m1", bots, sesame)
 		f.must("its share", time.Minute, func() bool { return f.has(e.m).ID > 0 })
 		f.settled()
+		silence := f.gateway.stream(24)
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(15000)) * time.Millisecond)
 			wrongs[f.loop.Rand.IntN(len(wrongs))](e)
+			f.gateway.judges()
 		}
+		silence()
 		f.net.Heal("m1", "master")
 		e.m.StartErr = nil
 		if !e.master {
@@ -146,5 +150,6 @@ func TestEverything(t *testing.T) {
 		}, ok)
 		f.pass(time.Minute)
 		f.mustOnceAffordable("every shard READY", 5*time.Minute, f.spent, f.recover, ok) // a rolling restart may go on, whose clusters are held back for their identifies
+		f.gateway.completes()
 	})
 }

@@ -165,15 +165,21 @@ func TestFleetChaos(t *testing.T) {
 		if c.fences {
 			change = append(change, leased)
 		}
-		c.own = f.fleetOfBots(f.costly(), f.scarce(rules.Config{ShardCount: chaosFleetShards, MaxConcurrency: 4}), chaosMachines, change...)
+		c.own = f.fleetOfBots(f.anyKind(), f.scarce(rules.Config{ShardCount: chaosFleetShards, MaxConcurrency: 4}), chaosMachines, change...)
 		f.doubles = !c.fences
 		f.settled()
+		silence := f.gateway.stream(chaosFleetShards)
+		if f.gateway != nil {
+			f.gateway.moves = true
+		}
 		f.forgets = f.forgets && !c.fences
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
 			fleetFaults[f.loop.Rand.IntN(len(fleetFaults))](c)
+			f.gateway.judges()
 		}
 		c.calm()
+		silence()
 		whole := func() bool {
 			return f.owned(chaosFleetShards)() && f.everywhere() == chaosFleetShards/4 && c.linked() == chaosMachines
 		}
@@ -182,6 +188,7 @@ func TestFleetChaos(t *testing.T) {
 		f.mustOnceAffordable("every shard READY", time.Minute, f.spent, f.recover, whole)
 		f.doubles = false
 		f.pass(2 * time.Minute)
+		f.gateway.completes()
 		want(f, "owned", f.owned(chaosFleetShards)(), true)
 		want(f, "processes", f.everywhere(), chaosFleetShards/4)
 		want(f, "machines linked", c.linked(), chaosMachines)

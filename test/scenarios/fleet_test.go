@@ -6,7 +6,8 @@
 //	ask_test.go     what stories ask and check
 //
 // A run that fails prints its seed and how to replay it: SIM_SEED=<seed> go test ./test/scenarios
-// -run <name>. SIM_N is how many seeds are tried, SIM_TRACE=1 prints every step.
+// -run <name>. SIM_N is how many seeds are tried, SIM_TRACE=1 prints every step. SIM_KIND=gateway
+// lets stories that draw a kind of bots draw gateway hosts.
 package scenarios
 
 import (
@@ -14,6 +15,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -86,7 +88,11 @@ func run(t *testing.T, seed uint64, story func(f *fleet)) (hash uint64) {
 	t.Helper()
 	defer func() { // also when the bubble's failure ends this goroutine
 		if t.Failed() {
-			t.Logf("seed %d failed; replay: task sim SEED=%d RUN='%s'", seed, seed, t.Name())
+			kind := ""
+			if k := os.Getenv("SIM_KIND"); k != "" {
+				kind = "SIM_KIND=" + k + " "
+			}
+			t.Logf("seed %d failed; replay: %stask sim SEED=%d RUN='%s'", seed, kind, seed, t.Name())
 		}
 	}()
 	// only one goroutine at a time has anything to do, and waking others costs a sixth of the time
@@ -120,19 +126,21 @@ type fleet struct {
 	dials      []time.Duration // of MASTER
 	starts     map[string]int  // of each cluster, tried
 	events     []heard
-	packets    int    // that came to a scripted MASTER
-	diskFailed bool   // a disk took nothing for a while, and records are missing
-	succeeds   bool   // a process may boot while the one before it serves: a rolling restart
-	reserve    int    // of the day's identifies: crashes alone happen, and are to leave it
-	mixed      bool   // not crashes alone: what others take of the reserve is left out
-	forgets    bool   // bots keep no sessions
-	lender     bool   // a scripted MASTER lends shares of the day's identifies
-	others     int    // identifies of this day that were no crash's
-	day        int    // of Discord, in which others were counted
-	doubles    bool   // an unreachable machine goes on serving: what it has may have another owner, too
-	leaky      bool   // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
-	panics     bool   // CONTROL's own code panics in this story on purpose
-	letters    func() // ends the watch on dead letters
+	packets    int           // that came to a scripted MASTER
+	clockSet   time.Duration // when a wall clock was set last
+	diskFailed bool          // a disk took nothing for a while, and records are missing
+	succeeds   bool          // a process may boot while the one before it serves: a rolling restart
+	reserve    int           // of the day's identifies: crashes alone happen, and are to leave it
+	mixed      bool          // not crashes alone: what others take of the reserve is left out
+	forgets    bool          // bots keep no sessions
+	lender     bool          // a scripted MASTER lends shares of the day's identifies
+	others     int           // identifies of this day that were no crash's
+	day        int           // of Discord, in which others were counted
+	doubles    bool          // an unreachable machine goes on serving: what it has may have another owner, too
+	gateway    *gateways     // of clusters that are gateway hosts; nil: none is
+	leaky      bool          // CONTROLs are of another version, which passes on secrets: MASTER alone is held to I7
+	panics     bool          // CONTROL's own code panics in this story on purpose
+	letters    func()        // ends the watch on dead letters
 }
 
 // heard is an event and where it was raised.
@@ -178,9 +186,13 @@ const jitter = 80 * time.Millisecond
 // withDiscord puts Discord into the net.
 func (f *fleet) withDiscord(c rules.Config) {
 	c.Token = token.Reveal()
+	if f.gateway != nil {
+		c.Guilds = 2 * c.ShardCount
+	}
 	f.rules = c
 	f.discord = sim.NewDiscord(f.loop, f.net, c)
 	f.discord.Heard = f.blame
+	f.gateway.watch()
 }
 
 // withMaster puts a scripted MASTER into the net, in place of an earlier one.
@@ -217,6 +229,9 @@ func (f *fleet) add(name string, program func(proc.Spec) (sim.Program, error), c
 	m := &machine{Host: sim.NewHost(f.loop, f.net, name), latest: map[string]*start{}, gaveUp: map[messages.ClusterID]bool{}, tried: map[messages.ClusterID]int{}}
 	m.Program, m.Started = program, func(p *sim.Proc) { f.started(m, p) }
 	m.Log, m.Leaky = f.logger(name), f.leaky
+	if f.gateway != nil {
+		m.Folder = filepath.Join(f.gateway.folder, name)
+	}
 	f.machines[name] = m
 	f.boot(m, change...)
 	return m
@@ -233,6 +248,9 @@ func (f *fleet) boot(m *machine, change ...func(*actors.Options)) {
 	}
 	o := options(m.Name)
 	o.Behaviours = []world.Behaviour{{Name: "witness", Actor: func(_ *world.World, h world.Addresses) actor.Actor { return &witness{f: f, machine: m, addresses: h} }}}
+	if f.gateway != nil {
+		behindHosts(&o)
+	}
 	for _, c := range change {
 		c(&o)
 	}

@@ -1,8 +1,8 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -22,63 +22,114 @@ import (
 // commits, and a moment.
 const committed = 1100 * time.Millisecond
 
-// gateways are the gateway hosts of a fleet.
+// A session that waits for longer than offered is not offered to the next process, and one that had
+// an owner for less than known may not have come to its records.
+const (
+	offered = 55 * time.Second
+	known   = 2 * time.Second
+)
+
+// gateways are the gateway hosts of a fleet. Their methods for stories do nothing where there are
+// none.
 type gateways struct {
 	*fleet
 	diary    fakecluster.Diary
 	folder   string
 	emitted  map[int]int64           // by shard
-	sessions map[string]*sessionTale // Discord's
+	sessions map[string]*sessionTale // Discord's, by id
 	current  map[int]*sessionTale    // by shard: the last that began
-	ended    int                     // sessions that bots' hosts closed for good
+	moves    bool                    // other machines take shards, whose guilds they have not
 	poison   map[[2]int64]bool       // shard, number
 	judged   int                     // notes
 }
 
 // sessionTale holds what is known of one of Discord's sessions.
 type sessionTale struct {
-	id     string
 	shard  int
-	first  int64 // number of its first event
-	got    int64 // each up to here
-	acked  int64 // by the host of now
-	sure   int64 // by any host
+	began  time.Duration
+	owner  rules.Conn    // 0: it waits for a RESUME
+	lost   time.Duration // when it lost its owner
+	over   bool          // it cannot be resumed
+	first  int64         // number of its first event
+	got    int64         // each up to here
+	acked  int64         // by the host of now
+	sure   int64         // by any host
 	host   *sim.Proc
 	recent []fakecluster.Note // acknowledgements that the next host may not know
 }
 
-// newGateways returns them; watch begins to look.
-func (f *fleet) newGateways() *gateways {
-	return &gateways{
+// withGateways makes all clusters of a fleet gateway hosts, and returns their programs. It is
+// called before there is a Discord.
+func (f *fleet) withGateways() func(proc.Spec) (sim.Program, error) {
+	g := &gateways{
 		fleet: f, folder: f.t.TempDir(), emitted: map[int]int64{}, sessions: map[string]*sessionTale{},
 		current: map[int]*sessionTale{}, poison: map[[2]int64]bool{},
 	}
-}
-
-// watch notes what Discord sends. It is called once there is a Discord.
-func (g *gateways) watch() {
-	g.discord.Said = func(o rules.Output) {
-		if r, is := o.(rules.Ready); is {
-			s := &sessionTale{id: r.SessionID, shard: r.Shard, first: g.emitted[r.Shard] + 1, got: g.emitted[r.Shard]}
-			g.sessions[r.SessionID], g.current[r.Shard] = s, s
-		}
-	}
-	heard := g.discord.Heard
-	g.discord.Heard = func(from string, in rules.Input) {
-		if c, is := in.(rules.Closed); is && (c.Code == 1000 || c.Code == 1001) {
-			g.ended++
-		}
-		heard(from, in)
-	}
-}
-
-// program returns the programs of a machine's clusters.
-func (g *gateways) program(machine string) func(proc.Spec) (sim.Program, error) {
-	return g.bots(func(string, int) (sim.Program, error) {
-		return fakecluster.Gateway{
-			Discord: g.discord, Folder: filepath.Join(g.folder, machine), Diary: &g.diary, Bot: g.bot,
-		}.Program, nil
+	f.gateway = g
+	return f.bots(func(string, int) (sim.Program, error) {
+		return fakecluster.Gateway{Discord: f.discord, Diary: &g.diary, Bot: g.bot}.Program, nil
 	})
+}
+
+// watch follows Discord's sessions.
+func (g *gateways) watch() {
+	if g != nil {
+		g.discord.Stepped = g.stepped
+	}
+}
+
+// stepped notes what a step of Discord did to its sessions.
+func (g *gateways) stepped(in rules.Input, out []rules.Output) {
+	resumed := &sessionTale{}
+	switch in := in.(type) {
+	case rules.Resume:
+		resumed = cmp.Or(g.sessions[in.SessionID], resumed)
+	case rules.Closed:
+		g.leaves(in.Conn, in.Code == 1000 || in.Code == 1001)
+	case rules.Fault:
+		for shard, s := range g.current {
+			s.over = s.over || in.Kind == rules.FaultInvalidate && !in.Resumable && (in.Shard == shard || in.Shard == rules.All)
+		}
+	}
+	for _, o := range out {
+		switch o := o.(type) {
+		case rules.Ready:
+			g.begins(o)
+		case rules.Resumed:
+			resumed.owner, resumed.lost = o.Conn, 0
+		case rules.InvalidSession:
+			resumed.over = resumed.over || !o.Resumable
+			g.leaves(o.Conn, !o.Resumable)
+		case rules.Close:
+			g.leaves(o.Conn, rules.EndsSession(o.Code))
+		}
+	}
+}
+
+// begins notes a new session. There is one because the last one ended, or could not be known or
+// offered.
+func (g *gateways) begins(r rules.Ready) {
+	now := g.loop.Now()
+	if was := g.current[r.Shard]; was != nil && !g.moves && !g.diskFailed {
+		owned, alone := was.lost-was.began, now-was.lost
+		switch {
+		case was.over, was.owner == 0 && (alone > offered || owned < known):
+		case was.owner == 0 && g.clockSet > was.lost-offered: // it seemed to be older
+		default:
+			g.loop.Fail(fmt.Errorf("I9: shard %d identified, and its session of %v, owned for %v and alone for %v, could go on", r.Shard, was.began, owned, alone))
+		}
+	}
+	s := &sessionTale{shard: r.Shard, first: g.emitted[r.Shard] + 1, got: g.emitted[r.Shard], owner: r.Conn, began: now}
+	g.sessions[r.SessionID], g.current[r.Shard] = s, s
+}
+
+// leaves notes that the session of a connection lost it.
+func (g *gateways) leaves(conn rules.Conn, over bool) {
+	for _, s := range g.current {
+		if s.owner == conn {
+			s.owner, s.lost, s.over = 0, g.loop.Now(), s.over || over
+		}
+	}
 }
 
 // bot draws a run of a bot.
@@ -104,12 +155,18 @@ func (g *gateways) emit(shard int) {
 
 // spike sends a shard an event that ends each bot that gets it.
 func (g *gateways) spike(shard int) {
+	if g == nil {
+		return
+	}
 	g.poison[[2]int64{int64(shard), g.emitted[shard] + 1}] = true
 	g.emit(shard)
 }
 
 // stream emits events of every shard until stop, a few at a time.
 func (g *gateways) stream(shards int) (stop func()) {
+	if g == nil {
+		return func() {}
+	}
 	over := false
 	var next func()
 	next = func() {
@@ -195,17 +252,42 @@ func (g *gateways) complete() error {
 	return nil
 }
 
+// judges fails the story if a bot got what it should not.
+func (g *gateways) judges() {
+	if g == nil {
+		return
+	}
+	g.t.Helper()
+	if err := g.judge(); err != nil {
+		g.t.Fatalf("%v\n%s", err, g.log)
+	}
+}
+
+// completes waits until every event of each shard's session has reached a bot.
+func (g *gateways) completes() {
+	if g == nil {
+		return
+	}
+	g.t.Helper()
+	for end := g.loop.Now() + 2*time.Minute; g.complete() != nil && g.loop.Now() < end; {
+		g.pass(time.Second)
+	}
+	if err := g.complete(); err != nil {
+		g.t.Fatalf("%v\n%s", err, g.log)
+	}
+}
+
 // A host and its bot are processes of their own. Each dies and hangs, alone and together, and so
 // does CONTROL: no event is lost, none comes twice without need, and no shard identifies again.
 func TestGatewayHost(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		const shards, clusters = 8, 2
-		g := f.newGateways()
-		f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: shards / clusters, Guilds: 2 * shards})
-		g.watch()
 		f.succeeds = true
+		program := f.withGateways()
+		g := f.gateway
+		f.withDiscord(rules.Config{ShardCount: shards, MaxConcurrency: shards / clusters})
 		f.withMaster(ours(initialise(shards, shards/clusters)))
-		m := f.add("m1", g.program("m1"))
+		m := f.add("m1", program)
 		f.must("the link", time.Minute, f.sawN("master.linked", 1))
 		f.serve(m, "c", 0, shards-1)
 		stop := g.stream(shards)
@@ -242,16 +324,11 @@ func TestGatewayHost(t *testing.T) {
 			f.pass(time.Duration(10+f.loop.Rand.IntN(20)) * time.Second)
 			deed()
 			f.pass(20 * time.Second)
-			if err := g.judge(); err != nil {
-				f.t.Fatalf("%v\n%s", err, f.log)
-			}
+			g.judges()
 		}
 		stop()
 		f.must("READY at last", time.Minute, ready)
-		f.pass(time.Minute)
-		if err := g.complete(); err != nil {
-			f.t.Fatalf("%v\n%s", err, f.log)
-		}
+		g.completes()
 		want(f, "identifies", f.identifies(), shards)
 		want(f, "hosts that ended", len(g.diary.Ends) >= 6, true)
 	})

@@ -19,8 +19,9 @@ const DiscordPlace = "discord"
 type Discord struct {
 	Rules *rules.Discord
 	Heard func(from string, in rules.Input) // gets every input of a client that reached Discord; may be nil
-	Said  func(rules.Output)                // gets every output when Discord makes it; may be nil
-	Shape guilds.Shape                      // of every guild, for guests
+	// Stepped is called after every step of Discord; nil: never.
+	Stepped func(in rules.Input, out []rules.Output)
+	Shape   guilds.Shape // of every guild, for guests
 
 	guilds int
 	loop   *Loop
@@ -121,10 +122,11 @@ func (d *Discord) Live(c rules.Conn) bool {
 
 // Step applies an input or a fault directly to Discord.
 func (d *Discord) Step(in rules.Input) {
-	for _, out := range d.Rules.Step(time.Now(), in) {
-		if d.Said != nil {
-			d.Said(out)
-		}
+	all := d.Rules.Step(time.Now(), in)
+	if d.Stepped != nil {
+		d.Stepped(in, all)
+	}
+	for _, out := range all {
 		g := d.conns[out.To()]
 		if g == nil {
 			continue

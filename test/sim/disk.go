@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"os"
 	"time"
 )
 
@@ -47,7 +48,12 @@ func (h *Host) readErr(name string) error {
 func (h *Host) Damage(name string, data []byte) { h.files[name] = data }
 
 // Format loses every file.
-func (h *Host) Format() { clear(h.files) }
+func (h *Host) Format() {
+	clear(h.files)
+	if h.Folder != "" {
+		_ = os.RemoveAll(h.Folder) // a program that comes later makes it again
+	}
+}
 
 // flush writes the queued changes of a run that ended in order, as its program does before it
 // exits.

@@ -52,6 +52,8 @@ type Host struct {
 	Slow map[string]time.Duration
 	// SweepTakes is the duration of a search for the helpers of a dead process.
 	SweepTakes time.Duration
+	// Folder is a real folder in which programs of real code keep their files; "": there is none.
+	Folder string
 	// Hooks holds the hooks that ran.
 	Hooks []Hook
 
