@@ -4,61 +4,96 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/discord/host"
 	"github.com/discluster/control/transport/hosted"
 	"github.com/discluster/control/transport/proc"
 )
 
-// run keeps the bot running until the cluster stops, or until the bot dies before it was ready: to
-// count such starts is CONTROL's. It ends the host's shards before it returns.
-func (p *behind) run(before earlier, over <-chan struct{}) error {
+// runner runs the bot of one gateway host, again and again.
+type runner struct {
+	cluster *bot.Cluster
+	host    *host.Host
+	argv    []string
+	env     []string
+	log     *slog.Logger
+	file    hosted.File
+	startID string // identifies how its runs are started
+	// time until a bot that has never connected is reported
+	patience time.Duration
+
+	record     hosted.Record
+	saveErr    error // of the last save of the record
+	runs       int   // that this host has started
+	connected  bool  // a run of the bot has connected, to this host or to one before it
+	outputFrom int64 // size of our output before the present run
+	failed     atomic.Pointer[error]
+}
+
+const (
+	// silentMax limits the time to connect for a bot that did so in an earlier run.
+	silentMax = 3 * time.Minute
+	// returnMax limits the time to connect for a bot that outlived its host: a library that waits for
+	// longer, because the host was away for long, is faster as another process.
+	returnMax = 30 * time.Second
+
+	quietFor = 500 * time.Millisecond // for the bot to handle what it was sent, before it is stopped
+	endGrace = 2 * time.Second        // between SIGTERM and SIGKILL of a bot of an earlier host
+	killLead = time.Second            // between SIGKILL of a bot that does not stop and the cluster's deadline
+)
+
+// run keeps the bot running until the cluster stops, or until the bot dies before it was ready:
+// CONTROL counts such starts. It ends the host's shards before it returns.
+func (r *runner) run(previous previousBot, shardsEnded <-chan struct{}) error {
 	defer func() {
-		stop := p.cluster.Stop()
-		p.host.Stop(host.Stop{Deadline: stop.Deadline, Final: stop.Final})
+		stop := r.cluster.Stop()
+		r.host.Stop(host.Stop{Deadline: stop.Deadline, Final: stop.Final})
 	}()
 	begun := make(chan struct{})
 	go func() {
 		defer close(begun)
-		p.host.Begun()
+		r.host.Begun()
 	}()
 	select {
 	case <-begun:
-	case <-over: // no shard was ever served
+	case <-shardsEnded: // no shard was ever served
 		return nil
 	}
-	p.met = p.host.GoesOn()
-	bot, ok := p.inherit(before, over)
+	r.connected = r.host.GoesOn()
+	child, ok := r.inherit(previous, shardsEnded)
 	if !ok {
 		return nil
 	}
 	var history plan.History
-	for ; ; bot = nil {
-		upFor, tail, err := p.once(bot, over)
+	for ; ; child = nil {
+		upFor, tail, err := r.runOnce(child, shardsEnded)
 		if err == nil {
 			return nil // ordered
 		}
 		if upFor <= 0 {
 			err = fmt.Errorf("bot ended before its shards were ready: %w", err)
-			p.failed.Store(&err)
+			r.failed.Store(&err)
 			return err
 		}
 		var verdict plan.Verdict
 		failure := plan.Failure{Cause: messages.CauseExited, UpFor: upFor, Detail: err.Error()}
 		history, verdict = plan.Restart(history, failure, time.Now(), rand.Float64())
-		p.log.Error("bot ended", "err", err, "up_for", upFor.Round(time.Second).String(), "restart_in", verdict.After.String())
-		p.cluster.ChildDied(err.Error(), tail, verdict.After)
+		r.log.Error("bot ended", "err", err, "up_for", upFor.Round(time.Second).String(), "restart_in", verdict.After.String())
+		r.cluster.ChildDied(err.Error(), tail, verdict.After)
 		select {
 		case <-time.After(verdict.After):
-		case <-p.cluster.Stopping():
+		case <-r.cluster.Stopping():
 			return nil
-		case <-over:
+		case <-shardsEnded:
 			return nil
 		}
 	}
@@ -66,104 +101,104 @@ func (p *behind) run(before earlier, over <-chan struct{}) error {
 
 // failure returns why the bot could not start; nil: it could. Each shard ends with it, so that
 // CONTROL has it as the cause of the cluster's end.
-func (p *behind) failure() error {
-	if err := p.failed.Load(); err != nil {
+func (r *runner) failure() error {
+	if err := r.failed.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-// begin starts a run of the bot.
-func (p *behind) begin() (*hosted.Bot, error) {
-	p.runs++
-	env, mark := plan.BotEnvironment(p.env, p.runs)
-	p.record = hosted.Record{URL: p.host.URL(), Start: p.start}
-	p.before = written()
-	return hosted.Start(proc.Spec{Argv: p.argv, Env: env, Mark: mark}, p.save)
+// start starts a run of the bot.
+func (r *runner) start() (*hosted.Bot, error) {
+	r.runs++
+	env, mark := plan.BotEnvironment(r.env, r.runs)
+	r.record = hosted.Record{URL: r.host.URL(), Start: r.startID}
+	r.outputFrom = outputSize()
+	return hosted.Start(proc.Spec{Argv: r.argv, Env: env, Mark: mark}, r.recordStart)
 }
 
-// once is one run of the bot, of one that is inherited or of a new one. A nil error reports that
-// its end was ordered.
-func (p *behind) once(bot *hosted.Bot, over <-chan struct{}) (upFor time.Duration, tail string, err error) {
+// runOnce waits for the end of one run of the bot, which it starts if child is nil. A nil error
+// reports that its end was ordered.
+func (r *runner) runOnce(child *hosted.Bot, shardsEnded <-chan struct{}) (upFor time.Duration, tail string, err error) {
 	var ready time.Time
-	silent := p.silenceOf(bot != nil)
-	if bot == nil {
-		if bot, err = p.begin(); err != nil {
+	silent := r.silenceOf(child != nil)
+	if child == nil {
+		if child, err = r.start(); err != nil {
 			return 0, "", fmt.Errorf("start: %w", err)
 		}
-		p.host.BotBegan()
-	} else if p.record.Served != 0 {
-		p.met, ready = true, p.record.Served.Time()
+		r.host.BotBegan()
+	} else if r.record.Served != 0 {
+		r.connected, ready = true, r.record.Served.Time()
 	}
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	var killed string // why; "": it was not
+	var killed string // the reason; "": it was not
 	for {
 		select {
-		case exit := <-bot.Ended():
-			if ready.IsZero() && p.host.Settled() { // since the last look
+		case exit := <-child.Ended():
+			if ready.IsZero() && r.host.Settled() { // since the last look
 				ready = time.Now()
 			}
-			p.host.BotEnded(false)
+			r.host.BotEnded(false)
 			if !ready.IsZero() {
 				upFor = max(time.Since(ready), 1)
 			}
-			return upFor, cmp.Or(exit.Tail, p.tail()), exited(exit, killed)
+			return upFor, cmp.Or(exit.Tail, r.tail()), endError(exit, killed)
 		case now := <-look.C:
-			if ready.IsZero() && p.host.Settled() {
+			if ready.IsZero() && r.host.Settled() {
 				ready = now
-				p.record.Served = messages.At(now)
-				p.saveAgain()
-			} else if p.saved != nil {
-				p.saveAgain()
+				r.record.Served = messages.At(now)
+				r.saveRecord()
+			} else if r.saveErr != nil {
+				r.saveRecord()
 			}
-			hung := p.host.Hung(now)
-			switch do := silent.look(p.host.Connected(), p.met, p.patience); {
+			hung := r.host.Hung(now)
+			switch do := silent.look(r.host.Connected(), r.connected, r.patience); {
 			case killed != "":
 			case hung:
 				killed = "no answer to pings"
 			case do == silentKill:
-				killed = fmt.Sprintf("it did not connect to its gateway within %v", silent.most)
+				killed = fmt.Sprintf("it did not connect to its gateway within %v", silent.limit)
 			case do == silentReport:
-				silent.reported = p.cluster.ChildSilent(fmt.Sprintf("the bot lives, but has not connected to its gateway host within %v; if it connects to Discord itself, its identifies are not paced", p.patience))
+				silent.reported = r.cluster.ChildSilent(fmt.Sprintf("the bot lives, but has not connected to its gateway host within %v; if it connects to Discord itself, its identifies are not paced", r.patience))
 			}
-			if p.met = p.met || silent.over; killed != "" {
-				bot.Signal(syscall.SIGKILL) // its end comes by Ended
+			if r.connected = r.connected || silent.ended; killed != "" {
+				child.Signal(syscall.SIGKILL) // its end comes by Ended
 			}
-		case <-p.cluster.Stopping():
-			p.stop(bot, p.cluster.Stop().Deadline)
+		case <-r.cluster.Stopping():
+			r.stop(child, r.cluster.Stop().Deadline)
 			return 0, "", nil
-		case <-over:
-			p.stop(bot, time.Now())
+		case <-shardsEnded:
+			r.stop(child, time.Now())
 			return 0, "", nil
 		}
 	}
 }
 
 // stop ends the bot by the deadline: with SIGTERM, then with SIGKILL.
-func (p *behind) stop(bot *hosted.Bot, deadline time.Time) {
+func (r *runner) stop(child *hosted.Bot, deadline time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), min(quietFor, max(0, time.Until(deadline))))
 	defer cancel()
-	p.host.Quiet(ctx)
-	bot.Signal(syscall.SIGTERM)
+	r.host.Quiet(ctx)
+	child.Signal(syscall.SIGTERM)
 	select {
-	case exit := <-bot.Ended():
-		p.log.Info("bot stopped", "exit", exit.String())
+	case exit := <-child.Ended():
+		r.log.Info("bot stopped", "exit", exit.String())
 	case <-time.After(time.Until(deadline.Add(-killLead))):
-		bot.Signal(syscall.SIGKILL)
-		p.log.Warn("bot did not stop in time", "exit", (<-bot.Ended()).String())
+		child.Signal(syscall.SIGKILL)
+		r.log.Warn("bot did not stop in time", "exit", (<-child.Ended()).String())
 	}
-	p.host.BotEnded(true)
+	r.host.BotEnded(true)
 }
 
 // tail returns the end of the output of the bot's last run; "" where CONTROL does not keep it.
-func (p *behind) tail() string { return proc.Tail(ownOutput, p.before) }
+func (r *runner) tail() string { return proc.Tail(ownOutput, r.outputFrom) }
 
 // ownOutput opens our output again, to read it.
 const ownOutput = "/dev/fd/1"
 
-// written returns how much is in the file of our output.
-func written() int64 {
+// outputSize returns the size of the file of our output; 0: it is no file.
+func outputSize() int64 {
 	if info, err := os.Stdout.Stat(); err == nil && info.Mode().IsRegular() {
 		return info.Size()
 	}

@@ -20,19 +20,19 @@ import (
 	"github.com/discluster/control/transport/proc"
 )
 
-// This file goes on with the bot of the host before, which died alone: the next host listens where
+// This file takes back the bot of an earlier host, which died without it: this host listens where
 // that bot connects.
 
-// earlier is the answer to where that bot is.
-type earlier struct {
+// previousBot is the result of the search for that bot.
+type previousBot struct {
 	bot    *hosted.Bot // nil: none lives
 	record hosted.Record
 	err    error // why it is unknown whether one lives
 }
 
-// seek searches for the bot of an earlier host of this cluster: by the record, or without one by
-// its environment.
-func seek(file hosted.File) (e earlier) {
+// findPrevious searches for the bot of an earlier host of this cluster: by the record, or without
+// one by its environment.
+func findPrevious(file hosted.File) (e previousBot) {
 	if e.record, e.err = file.Read(); e.err != nil {
 		return e
 	}
@@ -60,8 +60,9 @@ func ownerMark() string {
 	return ""
 }
 
-// startOf returns how a bot is started, in short: one that was started otherwise does not go on.
-func startOf(c *bot.Cluster, argv []string, api string) string {
+// startID returns a hash of how a bot is started. A bot that was started otherwise is not taken
+// back.
+func startID(c *bot.Cluster, argv []string, api string) string {
 	text, err := json.Marshal([]any{argv, c.Shards(), c.ShardCount(), api, c.Token().Reveal()})
 	if err != nil {
 		panic(err) // texts and numbers
@@ -70,10 +71,10 @@ func startOf(c *bot.Cluster, argv []string, api string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// listen listens where the earlier bot connects if that may go on, or else anywhere. path is the
+// listen listens where the previous bot connects if that can go on, else anywhere. path is the
 // gateway's there, "" for a new one.
-func (e earlier) listen(start string) (l net.Listener, path string, err error) {
-	if u, bad := url.Parse(e.record.URL); e.bot != nil && e.record.Start == start && bad == nil {
+func (e previousBot) listen(startID string) (l net.Listener, path string, err error) {
+	if u, bad := url.Parse(e.record.URL); e.bot != nil && e.record.Start == startID && bad == nil {
 		if l, err = net.Listen("tcp", u.Host); err == nil {
 			return l, u.Path, nil
 		}
@@ -82,12 +83,12 @@ func (e earlier) listen(start string) (l net.Listener, path string, err error) {
 	return l, "", err
 }
 
-// refused returns why the earlier bot cannot go on behind this host; "": it can.
-func (e earlier) refused(url, start string) string {
+// refused returns why the previous bot cannot go on behind this host; "": it can.
+func (e previousBot) refused(url, startID string) string {
 	switch {
 	case e.record.Start == "":
 		return "it has no record"
-	case e.record.Start != start:
+	case e.record.Start != startID:
 		return "it was started in another way: another command, token or set of shards"
 	case e.record.URL != url:
 		return "this host cannot listen where the bot connects"
@@ -95,50 +96,50 @@ func (e earlier) refused(url, start string) string {
 	return ""
 }
 
-// inherit returns the bot with which this host goes on, after it has ended one that cannot go on.
-// nil: another is to be started. It does not return while it is unknown whether one lives: two bots
-// would do everything twice. false: the cluster ends.
-func (p *behind) inherit(e earlier, over <-chan struct{}) (*hosted.Bot, bool) {
-	doubted := false // it was reported
+// inherit returns the bot with which this host goes on; nil: there is none. It ends one that cannot
+// go on, and does not return while it is unknown whether one lives: two bots would do everything
+// twice. false: the cluster ends.
+func (r *runner) inherit(e previousBot, shardsEnded <-chan struct{}) (*hosted.Bot, bool) {
+	reported := false
 	for tries := 0; e.err != nil; tries++ {
 		if tries == 0 {
-			p.log.Error("no bot is started: it is unknown whether that of an earlier host lives", "err", e.err)
+			r.log.Error("no bot is started: it is unknown whether that of an earlier host lives", "err", e.err)
 		}
-		if !doubted {
-			doubted = p.cluster.ChildTrouble(messages.ChildTrouble{Kind: messages.TroubleDoubt, Err: e.err.Error()})
+		if !reported {
+			reported = r.cluster.ChildTrouble(messages.ChildTrouble{Kind: messages.TroubleDoubt, Err: e.err.Error()})
 		}
 		select {
 		case <-time.After(plan.SearchAgain(tries, rand.Float64())):
-		case <-p.cluster.Stopping():
+		case <-r.cluster.Stopping():
 			return nil, false
-		case <-over:
+		case <-shardsEnded:
 			return nil, false
 		}
-		e = seek(p.file)
+		e = findPrevious(r.file)
 	}
-	if doubted {
-		p.cluster.ChildTrouble(messages.ChildTrouble{Kind: messages.TroubleDoubt, Over: true})
+	if reported {
+		r.cluster.ChildTrouble(messages.ChildTrouble{Kind: messages.TroubleDoubt, Over: true})
 	}
 	if e.bot == nil {
 		return nil, true
 	}
-	why := e.refused(p.host.URL(), p.start)
+	why := e.refused(r.host.URL(), r.startID)
 	if why == "" {
-		p.record = e.record
-		p.log.Info("bot of an earlier host goes on", "pid", e.bot.PID())
+		r.record = e.record
+		r.log.Info("bot of an earlier host goes on", "pid", e.bot.PID())
 		return e.bot, true
 	}
-	p.log.Warn("bot of an earlier host is ended", "pid", e.bot.PID(), "why", why)
-	p.cluster.ChildDied("CONTROL ends the bot of an earlier gateway host: "+why, "", 0)
+	r.log.Warn("bot of an earlier host is ended", "pid", e.bot.PID(), "why", why)
+	r.cluster.ChildDied("CONTROL ends the bot of an earlier gateway host: "+why, "", 0)
 	e.bot.Signal(syscall.SIGTERM)
 	goesOn := true
 	select {
 	case <-e.bot.Ended():
 		return nil, true
 	case <-time.After(endGrace):
-	case <-p.cluster.Stopping():
+	case <-r.cluster.Stopping():
 		goesOn = false
-	case <-over:
+	case <-shardsEnded:
 		goesOn = false
 	}
 	e.bot.Signal(syscall.SIGKILL)
@@ -146,24 +147,24 @@ func (p *behind) inherit(e earlier, over <-chan struct{}) (*hosted.Bot, bool) {
 	return nil, goesOn
 }
 
-// save records the bot. CONTROL ends a bot without a record by its environment.
-func (p *behind) save(mark proc.Mark) {
-	mark.Output = output()
-	p.record.Mark = mark
-	p.saveAgain()
+// recordStart records the bot. CONTROL ends a bot without a record by its environment.
+func (r *runner) recordStart(mark proc.Mark) {
+	mark.Output = outputFile()
+	r.record.Mark = mark
+	r.saveRecord()
 }
 
-// saveAgain saves the record, and reports the first failure in a row.
-func (p *behind) saveAgain() {
-	err := p.file.Save(p.record)
-	if err != nil && p.saved == nil {
-		p.log.Error("cannot record the bot; retrying", "err", err)
+// saveRecord saves the record, and reports the first failure in a row.
+func (r *runner) saveRecord() {
+	err := r.file.Save(r.record)
+	if err != nil && r.saveErr == nil {
+		r.log.Error("cannot record the bot; retrying", "err", err)
 	}
-	p.saved = err
+	r.saveErr = err
 }
 
-// output returns the file of our output, "" where it is none.
-func output() string {
+// outputFile returns the path of the file of our output; "": it is no file.
+func outputFile() string {
 	path, err := os.Readlink("/proc/self/fd/1")
 	if info, bad := os.Stat(path); err != nil || bad != nil || !info.Mode().IsRegular() {
 		return ""
@@ -171,16 +172,16 @@ func output() string {
 	return path
 }
 
-// silenceOf returns how long a bot may be without a connection, and its state.
-func (p *behind) silenceOf(inherited bool) silence {
-	if inherited && p.record.Served != 0 {
-		return silence{most: returnMax}
+// silenceOf returns the silence of a run, with the limit for its kind.
+func (r *runner) silenceOf(inherited bool) silence {
+	if inherited && r.record.Served != 0 {
+		return silence{limit: returnMax}
 	}
-	return silence{most: silentMax}
+	return silence{limit: silentMax}
 }
 
-// exited returns the reason why a bot ended without an order; exit code 0 is a reason, too.
-func exited(e proc.Exit, killed string) error {
+// endError returns why a bot ended without an order; exit code 0 is an error, too.
+func endError(e proc.Exit, killed string) error {
 	if killed != "" {
 		return fmt.Errorf("killed: %s", killed)
 	}

@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	_ "embed" // of the preloads
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/discluster/control/messages"
@@ -23,12 +19,6 @@ import (
 	"github.com/discluster/control/transport/discord/host"
 	"github.com/discluster/control/transport/hosted"
 )
-
-//go:embed preload/preload.cjs
-var nodePreload []byte
-
-//go:embed preload/sitecustomize.py
-var pythonPreload []byte
 
 // Options are those of a gateway host.
 type Options struct {
@@ -54,9 +44,9 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	}
 	o.Dir = filepath.Join(o.Dir, fmt.Sprintf("cluster-%d", c.ID()))
 	o.API = cmp.Or(os.Getenv("DISCORD_API"), o.API)
-	file, how := hosted.File{Dir: o.Dir}, startOf(c, argv, o.API)
-	before := seek(file)
-	h, to, err := openHost(c, o, how, before, logger)
+	file, id := hosted.File{Dir: o.Dir}, startID(c, argv, o.API)
+	previous := findPrevious(file)
+	h, to, err := openHost(c, o, id, previous, logger)
 	if err != nil {
 		return c.Fail(err)
 	}
@@ -65,21 +55,21 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 		_ = h.Close()
 		return c.Fail(err)
 	}
-	p := &behind{cluster: c, host: h, argv: argv, env: env, file: file, start: how, patience: o.Patience, log: logger}
+	r := &runner{cluster: c, host: h, argv: argv, env: env, log: logger, file: file, startID: id, patience: o.Patience}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go h.Watch(ctx)
 	ended := make(chan error, 1)
-	over := make(chan struct{})
+	shardsEnded := make(chan struct{})
 	go func() {
-		err := p.run(before, over)
+		err := r.run(previous, shardsEnded)
 		if err == nil { // else its shards end the cluster with it
 			cancel()
 		}
 		ended <- err
 	}()
-	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return cmp.Or(h.Serve(ctx, served{s}), p.failure()) })
-	close(over)
+	err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error { return cmp.Or(h.Serve(ctx, served{s}), r.failure()) })
+	close(shardsEnded)
 	failed := <-ended
 	_ = h.Close()
 	return cmp.Or(err, failed)
@@ -89,13 +79,13 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 // the buffers of its connections: the garbage collector works harder where it would take more.
 const ownMemory = 64 << 20
 
-// openHost starts the gateway, where the bot of an earlier host expects it, and returns where it
-// is.
-func openHost(c *bot.Cluster, o Options, how string, before earlier, log *slog.Logger) (*host.Host, *url.URL, error) {
+// openHost starts the gateway, where the bot of an earlier host expects it if there is one, and
+// returns its address.
+func openHost(c *bot.Cluster, o Options, startID string, previous previousBot, log *slog.Logger) (*host.Host, *url.URL, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("folder of the gateway: %w", err)
 	}
-	l, path, err := before.listen(how)
+	l, path, err := previous.listen(startID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen for the bot: %w", err)
 	}
@@ -113,59 +103,7 @@ func openHost(c *bot.Cluster, o Options, how string, before earlier, log *slog.L
 	return h, to, err
 }
 
-// pointBot writes the preloads, and returns the environment with which a bot finds its gateway.
-func pointBot(dir string, to *url.URL) ([]string, error) {
-	node, python := filepath.Join(dir, "preload.cjs"), filepath.Join(dir, "python")
-	node, err := filepath.Abs(node)
-	if err == nil {
-		python, err = filepath.Abs(python)
-	}
-	if err == nil {
-		err = os.MkdirAll(python, 0o700)
-	}
-	for file, text := range map[string][]byte{node: nodePreload, filepath.Join(python, "sitecustomize.py"): pythonPreload} {
-		if err == nil {
-			err = writeNew(file, text)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write what points the bot at its gateway: %w", err)
-	}
-	joined := func(name, separator, value string) string {
-		if old := os.Getenv(name); old != "" {
-			value += separator + old
-		}
-		return name + "=" + value
-	}
-	return append(os.Environ(),
-		"CONTROL_GATEWAY="+to.String(), "DISCORD_GATEWAY="+to.String(), "DISCORD_API=http://"+to.Host,
-		joined("NODE_OPTIONS", " ", "--require="+quoteNode(node)),
-		joined("PYTHONPATH", string(os.PathListSeparator), python),
-	), nil
-}
-
-// writeNew writes a file unless it holds the text already: a full disk does not stop a bot that was
-// here before, nor cut what running bots load.
-func writeNew(file string, text []byte) error {
-	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, text) {
-		return nil
-	}
-	beside := file + ".new"
-	if err := os.WriteFile(beside, text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(beside, file)
-}
-
-// quoteNode writes a path as NODE_OPTIONS takes it.
-func quoteNode(path string) string {
-	if !strings.ContainsAny(path, " \"\\") {
-		return path
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
-}
-
-// served is the SDK's shard as the host takes it.
+// served is a shard of the SDK as the host takes it.
 type served struct{ *bot.Shard }
 
 // Permit waits for CONTROL's permit.
@@ -176,34 +114,3 @@ func (s served) Permit(ctx context.Context, cause messages.IdentifyCause) (clien
 	}
 	return p, nil
 }
-
-// behind is the bot's process, over all its runs.
-type behind struct {
-	cluster *bot.Cluster
-	host    *host.Host
-	argv    []string
-	env     []string
-	file    hosted.File
-	start   string // how its runs are started, see startOf
-	record  hosted.Record
-	saved   error // of the last save of it
-	runs    int   // that this host has started
-	// time until a bot that has never connected is reported
-	patience time.Duration
-	met      bool  // a run of the bot has connected, to this host or to one before it
-	before   int64 // size of our output before the run of now
-	failed   atomic.Pointer[error]
-	log      *slog.Logger
-}
-
-const (
-	// silentMax limits the time to connect for a bot that did so in an earlier run.
-	silentMax = 3 * time.Minute
-	// returnMax limits the time to connect for a bot that outlived its host: a library that waits for
-	// longer, because the host was away for long, is faster as another process.
-	returnMax = 30 * time.Second
-
-	quietFor = 500 * time.Millisecond // for the bot to handle what it was sent, before it is stopped
-	endGrace = 2 * time.Second        // between SIGTERM and SIGKILL of a bot of an earlier host
-	killLead = time.Second            // between SIGKILL of a bot that does not stop and the cluster's deadline
-)

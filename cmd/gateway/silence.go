@@ -5,12 +5,12 @@ import "time"
 // lookEvery is the time between two looks at the bot.
 const lookEvery = time.Second
 
-// silence is the state of a run of the bot that has not connected. It counts looks, not time, as a
-// host that is suspended does not look.
+// silence is the state of a run of the bot that has not connected. It counts looks, not time,
+// because a suspended host does not look.
 type silence struct {
-	most     time.Duration // for a bot of which a run has connected
+	limit    time.Duration // for a bot of which a run has connected before
 	looks    int
-	over     bool // it has connected
+	ended    bool // it has connected
 	reported bool
 }
 
@@ -23,18 +23,18 @@ const (
 	silentKill
 )
 
-// look returns what is due. A bot of which no run ever connected (met) may be of another kind: it
-// is reported, and lives. Any other hangs.
-func (s *silence) look(connected, met bool, patience time.Duration) silentDue {
+// look returns what is due. A bot of which no run connected before may be of another kind: it is
+// reported, and lives. Any other hangs.
+func (s *silence) look(connected, before bool, patience time.Duration) silentDue {
 	s.looks++
-	s.over = s.over || connected
+	s.ended = s.ended || connected
 	lasts := time.Duration(s.looks) * lookEvery
 	switch {
-	case s.over:
+	case s.ended:
 		return silentWait
-	case met && lasts >= s.most:
+	case before && lasts >= s.limit:
 		return silentKill
-	case !met && !s.reported && lasts >= patience:
+	case !before && !s.reported && lasts >= patience:
 		return silentReport
 	default:
 		return silentWait

@@ -9,7 +9,7 @@ import (
 // has longer.
 func TestSilence(t *testing.T) {
 	for name, tc := range map[string]struct {
-		met       bool
+		before    bool
 		connectAt int // look; 0: never
 		report    int // looks until it is due; 0: never
 		kill      int
@@ -20,9 +20,9 @@ func TestSilence(t *testing.T) {
 		"another run, never": {true, 0, 0, 180},
 		"another run, late":  {true, 179, 0, 0},
 	} {
-		s, report, kill := silence{most: silentMax}, 0, 0
+		s, report, kill := silence{limit: silentMax}, 0, 0
 		for look := 1; look <= 400 && kill == 0; look++ {
-			switch s.look(tc.connectAt == look, tc.met, 30*time.Second) {
+			switch s.look(tc.connectAt == look, tc.before, 30*time.Second) {
 			case silentReport:
 				report, s.reported = look, true
 			case silentKill:
