@@ -1,7 +1,7 @@
 // Package cmd is the command line: one file a command, with its flags, its help and what it prints.
 // Nothing else here knows cobra.
 //
-// Commands that run something, with the room that does it:
+// Commands that run something, with the package that does it:
 //
 //	run.go, master.go                   CONTROL, with an embedded MASTER unless master.url is set; MASTER (cmd/daemon)
 //	gateway.go                          a bot behind a gateway host, as a cluster process (cmd/gateway)
@@ -19,9 +19,9 @@
 //	logs.go                             the bots' output (cmd/logbook)
 //	config.go, plan.go, doctor.go, doctor_checks.go, version.go
 //
-// The rooms: cmd/logbook has the log and the bots' output, cmd/machine the World of this machine,
-// cmd/daemon starts CONTROL and MASTER in it, and cmd/demo several of both. Arrows run in this
-// order. cmd/gateway stands apart: it is a bot's process.
+// The packages: cmd/logbook has the log and the bots' output, cmd/machine the World of this
+// machine, cmd/daemon starts CONTROL and MASTER in it, and cmd/demo several of both. Arrows run in
+// this order. cmd/gateway stands apart: it is a bot's process.
 //
 // Shared by all commands:
 //

@@ -74,14 +74,14 @@ func statusBehaviour(c *config.Config, news []messages.Event) world.Behaviour {
 type adminListener struct {
 	server   *admin.Server
 	at       atomic.Pointer[string] // the TCP address it listens at; nil: none so far
-	failures []messages.Event       // addresses that could not be had at the start
+	failures []messages.Event       // addresses that were taken at the start
 	ended    chan struct{}
 	close    func()
 }
 
-// openAdmin starts a server on the socket in the state folder and at admin.listen. An address that
-// cannot be had is no error, for the bots matter more: it is in failures, and admin.listen is
-// retried. report gets the server's events.
+// openAdmin starts a server on the socket in the state folder and at admin.listen. A taken address
+// is no error, because the bots matter more: it is in failures, and admin.listen is retried. report
+// gets the server's events.
 func openAdmin(c *config.Config, socket string, server func(admin.Options) *admin.Server, report func(messages.Event), log zerolog.Logger) (*adminListener, error) {
 	o, err := AdminOptions(c)
 	if err != nil {

@@ -36,7 +36,7 @@ type Options struct {
 // daemon is one run of `control run`; an upgrade begins another in the same process.
 type daemon struct {
 	Options
-	path   string         // path of the program, for an upgrade
+	path   string         // of the program that an upgrade executes
 	config *config.Config // of the start, with the changes of a SIGHUP
 	log    *logbook.Book
 
@@ -48,9 +48,9 @@ type daemon struct {
 	systemd      *machine.Systemd
 }
 
-// garbage is the GOGC of CONTROL, where the operator sets none: memory is the bots', and CONTROL
-// makes little garbage.
-const garbage = 75
+// gcPercent is the GOGC of CONTROL unless the operator sets one: memory is for the bots, and
+// CONTROL makes little garbage.
+const gcPercent = 75
 
 // Run runs CONTROL until ctx ends, it ends by itself, or an upgrade replaces it.
 func Run(ctx context.Context, o Options) error {
@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) error {
 
 func (d *daemon) run(ctx context.Context) (err error) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
+		debug.SetGCPercent(gcPercent)
 	}
 	if d.path, err = ownPath(); err != nil {
 		return err

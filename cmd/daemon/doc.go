@@ -10,7 +10,7 @@
 //	watchdog.go                         systemd learns that the actors answer
 //	reload.go                           SIGHUP
 //	successor.go, upgrade.go            an upgrade: the daemon's half, and that of `control upgrade`
-//	state.go                            the file by which the two halves find each other
+//	state.go                            daemon.json, by which the two halves find each other
 //	version.go                          the version of this binary
 //
 // The story of a start: Run reads the configuration, Claim takes the folders, StartMaster embeds a

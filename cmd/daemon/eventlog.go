@@ -19,22 +19,22 @@ func newEventLog(name string) *eventLog {
 	return &eventLog{log: plan.NewEventLog(name, time.Now())}
 }
 
-func (b *eventLog) add(e messages.Event) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.log.Record(e, time.Now())
+func (l *eventLog) add(e messages.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.log.Record(e, time.Now())
 }
 
 // last returns the id of the last event.
-func (b *eventLog) last() uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.log.Last
+func (l *eventLog) last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Last
 }
 
 // Follow is part of admin.Fleet.
-func (b *eventLog) Follow(m messages.Follow) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.log.Follow(m)
+func (l *eventLog) Follow(m messages.Follow) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.log.Follow(m)
 }

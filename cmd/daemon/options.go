@@ -40,7 +40,7 @@ func ControlOptions(c *config.Config, logs string, behaviours []world.Behaviour)
 		hostname = c.Machine.Source
 	}
 	var env []string
-	// Sorted, for a bot is adopted only if its environment is the same.
+	// sorted, because a bot is adopted only if its environment is the same
 	for _, name := range slices.Sorted(maps.Keys(c.Cluster.Env)) {
 		env = append(env, name+"="+c.Cluster.Env[name])
 	}
@@ -79,7 +79,7 @@ func botRunner(c *config.Config) (protocol messages.Protocol, runner []string) {
 }
 
 // ownerName returns the name of an installation of CONTROL: its source and its state folder. The
-// folder is not enough, for several containers may see each other's processes and have equal paths.
+// folder is not enough: containers with equal paths may see each other's processes.
 func ownerName(c *config.Config) string {
 	dir, err := filepath.Abs(c.State.Dir)
 	if target, failed := filepath.EvalSymlinks(dir); err == nil && failed == nil {

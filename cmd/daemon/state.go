@@ -13,12 +13,11 @@ import (
 // daemonFile is the file in the state folder that describes the CONTROL that runs there.
 const daemonFile = "daemon.json"
 
-// daemonState is the content of daemonFile, by which `control upgrade` sees the result of its
-// order.
+// daemonState is the content of daemonFile. `control upgrade` reads its result there.
 type daemonState struct {
 	PID     int       `json:"pid"`
 	Version string    `json:"version"`
-	Started time.Time `json:"started"`           // distinguishes runs, for an upgrade keeps the pid
+	Started time.Time `json:"started"`           // distinguishes runs: an upgrade keeps the pid
 	Refused *refusal  `json:"refused,omitempty"` // the last upgrade that was refused
 }
 

@@ -44,11 +44,11 @@ func watchdogBehaviour(s *machine.Systemd, master *Master) world.Behaviour {
 }
 
 func newWatchdog(w *world.World, s *machine.Systemd, events *actor.PID, targets ...*actor.PID) *watchdog {
-	p := &watchdog{w: w, notify: s.Notify, interval: statusEvery, targets: targets, events: events, waiting: map[string]bool{}, clusters: map[messages.ClusterID]messages.ClusterMoved{}}
+	d := &watchdog{w: w, notify: s.Notify, interval: statusEvery, targets: targets, events: events, waiting: map[string]bool{}, clusters: map[messages.ClusterID]messages.ClusterMoved{}}
 	if s.Watchdog > 0 {
-		p.interval = s.Watchdog / 3
+		d.interval = s.Watchdog / 3
 	}
-	return p
+	return d
 }
 
 // watchdogDue makes the watchdog ask its targets.
@@ -58,59 +58,59 @@ type watchdogDue struct{}
 func (watchdogDue) IgnoreDeadLetterLogging() {}
 
 // Receive is the only state of a watchdog.
-func (p *watchdog) Receive(ctx actor.Context) {
+func (d *watchdog) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		if p.events != nil {
-			ctx.Request(p.events, messages.Subscribe{})
+		if d.events != nil {
+			ctx.Request(d.events, messages.Subscribe{})
 		}
-		p.ask(ctx)
+		d.ask(ctx)
 	case watchdogDue, world.Recovered:
-		p.ask(ctx)
+		d.ask(ctx)
 	case *actor.Touched:
-		delete(p.waiting, m.GetWho().GetId())
-		if len(p.waiting) == 0 {
-			p.notify("WATCHDOG=1")
+		delete(d.waiting, m.GetWho().GetId())
+		if len(d.waiting) == 0 {
+			d.notify("WATCHDOG=1")
 		}
 	case messages.ClusterMoved:
-		p.clusters[m.Cluster] = m
-		if m.State == messages.ClusterStopped {
-			delete(p.clusters, m.Cluster)
+		d.clusters[m.Cluster] = m
+		if m.State == messages.ClusterStopped || m.State == messages.ClusterGone {
+			delete(d.clusters, m.Cluster)
 		}
 	case messages.MasterLinked:
-		p.unlinked = false
+		d.unlinked = false
 	case messages.MasterLost, messages.MasterUnreachable:
-		p.unlinked = true
+		d.unlinked = true
 	case *actor.Stopping:
-		p.cancel()
+		d.cancel()
 	}
 }
 
 // ask schedules the next round and, unless answers are missing, sends every target a question. A
 // target that hangs still has the last one in its mailbox.
-func (p *watchdog) ask(ctx actor.Context) {
-	if p.cancel != nil {
-		p.cancel()
+func (d *watchdog) ask(ctx actor.Context) {
+	if d.cancel != nil {
+		d.cancel()
 	}
 	send := world.Sender(ctx)
-	p.cancel = p.w.After(p.interval, func() { send(watchdogDue{}) })
-	if status := p.status(); p.events != nil && status != p.lastStatus {
-		p.notify("STATUS=" + status)
-		p.lastStatus = status
+	d.cancel = d.w.After(d.interval, func() { send(watchdogDue{}) })
+	if status := d.status(); d.events != nil && status != d.lastStatus {
+		d.notify("STATUS=" + status)
+		d.lastStatus = status
 	}
-	if len(p.waiting) > 0 {
+	if len(d.waiting) > 0 {
 		return
 	}
-	for _, pid := range p.targets {
-		p.waiting[pid.Id] = true
+	for _, pid := range d.targets {
+		d.waiting[pid.Id] = true
 		ctx.Request(pid, &actor.Touch{})
 	}
 }
 
 // status returns one line about all clusters.
-func (p *watchdog) status() string {
+func (d *watchdog) status() string {
 	serving, ready, shards := 0, 0, 0
-	for _, c := range p.clusters {
+	for _, c := range d.clusters {
 		if c.State == messages.ClusterServing {
 			serving++
 		}
@@ -118,8 +118,8 @@ func (p *watchdog) status() string {
 		shards += c.Range.Len()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d clusters serve, %d of %d shards are READY", serving, len(p.clusters), ready, shards)
-	if p.unlinked {
+	fmt.Fprintf(&b, "%d of %d clusters serve, %d of %d shards are READY", serving, len(d.clusters), ready, shards)
+	if d.unlinked {
 		b.WriteString("; no link to MASTER")
 	}
 	return b.String()

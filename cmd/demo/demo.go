@@ -72,7 +72,7 @@ func (o Options) Check() error {
 	case o.KillEvery < 0 || o.KillMachine < 0 || o.For < 0:
 		return errors.New("--kill-every, --kill-machine, --for: want no negative time")
 	case o.KillMachine > 0 && o.Machines < 2:
-		return errors.New("--kill-machine: want at least 2 --machines, for another must take over")
+		return errors.New("--kill-machine: want at least 2 --machines, of which another takes over")
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func (d *demo) awaitReady(ctx context.Context) error {
 	}
 }
 
-// tailOfLog returns the end of the log, for a demo that failed: its folder is removed next.
+// tailOfLog returns the end of the log of a demo that failed: its folder is removed next.
 func (d *demo) tailOfLog() string {
 	text, err := os.ReadFile(filepath.Join(d.dir, "control.log"))
 	if err != nil {

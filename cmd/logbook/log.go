@@ -46,8 +46,8 @@ type Book struct {
 // New returns the log on out at the configured level: JSON lines, or readable ones if out is a
 // terminal. No line shows a secret of the configuration.
 //
-// The process goes on if nothing reads the log: SIGPIPE is caught. It is not ignored, for bots and
-// hooks would inherit that.
+// The process goes on if nothing reads the log: SIGPIPE is caught. It is not ignored, because bots
+// and hooks would inherit that.
 func New(c *config.Config, out io.Writer) *Book {
 	Secrets.Learn(c.Secrets()...)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -10,8 +10,8 @@ import (
 	"github.com/discluster/control/transport/botlog"
 )
 
-// output shows the bots' lines to people, without the secrets that this process knows, though one
-// is broken over lines or was read in pieces.
+// output shows the bots' lines to people, without the secrets that this process knows, also
+// where one is broken over lines or was read in pieces.
 type output struct {
 	out     io.Writer
 	notes   io.Writer // where notes go; nil: to out
