@@ -66,6 +66,8 @@ type Config struct {
 	// Gateway and Dial are client.Config's. Gateway is asked once for all shards, until it answers.
 	Gateway func(ctx context.Context) (url string, err error)                    // nil: API is asked
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer's
+
+	ping, silent time.Duration // local.ServerConfig.Ping, silentMax; tests have shorter ones
 }
 
 const (
@@ -132,6 +134,7 @@ type shard struct {
 // New starts a gateway on a listener of the loopback interface. It does not touch the folder, which
 // may be another host's until Serve.
 func New(l net.Listener, cfg Config) (*Host, error) {
+	cfg.silent = cmp.Or(cfg.silent, silentMax)
 	h := &Host{cfg: cfg, shards: map[int]*shard{}, looked: time.Now(), awake: time.Now(), stopping: make(chan struct{})}
 	h.asking = make(chan struct{}, 1)
 	h.holding = func() {}
@@ -155,11 +158,11 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 	}
 	h.server, err = local.Serve(l, local.ServerConfig{
 		Token: cfg.Token, Path: cfg.Path, Shards: cfg.Shards, ShardCount: cfg.ShardCount, API: api,
-		Heartbeat: heartbeat,
-		Each:      local.Config{Ring: h.budget.ring, Probe: probeEvery},
-		Changed:   func(id int, kind string, d []byte) { h.shards[id].log.Event(kind, d) },
-		Effect:    func(id int, e local.Effect) error { return h.effect(h.shards[id], e) },
-		Refused:   h.refused,
+		Heartbeat: heartbeat, Ping: cfg.ping,
+		Each:    local.Config{Ring: h.budget.ring, Probe: probeEvery},
+		Changed: func(id int, kind string, d []byte) { h.shards[id].log.Event(kind, d) },
+		Effect:  func(id int, e local.Effect) error { return h.effect(h.shards[id], e) },
+		Refused: h.refused,
 	})
 	if err != nil {
 		return nil, err

@@ -103,7 +103,7 @@ type stage struct {
 	api     string
 	dir     string
 	sdk     *sdk
-	memory  int // Config.Memory
+	ping    time.Duration // Config.ping; Config.silent is the double
 	trouble chan messages.ChildTrouble
 }
 
@@ -135,7 +135,7 @@ func (st *stage) host() *running {
 	}
 	h, err := New(l, Config{
 		Token: "good", Shards: []int{0}, ShardCount: 1, API: st.api, Dir: st.dir, Log: slog.New(slog.DiscardHandler),
-		Memory: st.memory, Trouble: func(m messages.ChildTrouble) { st.trouble <- m },
+		ping: st.ping, silent: 2 * st.ping, Trouble: func(m messages.ChildTrouble) { st.trouble <- m },
 	})
 	if err != nil {
 		st.t.Fatal(err)

@@ -233,11 +233,11 @@ func (h *Host) Hung(now time.Time) bool {
 	h.looked = now
 	awake := h.awake
 	h.mu.Unlock()
-	if now.Sub(awake) <= silentMax {
+	if now.Sub(awake) <= h.cfg.silent {
 		return false
 	}
 	for id := range h.shards {
-		if at, connected := h.server.Heard(id); connected && now.Sub(at) > silentMax {
+		if at, connected := h.server.Heard(id); connected && now.Sub(at) > h.cfg.silent {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/discluster/control/transport/door"
 )
@@ -16,10 +17,15 @@ type batch struct {
 	on  bool
 	buf []byte
 	err error // of the last write: the next one returns it
+	// called when a write had to wait for the peer, which has read since
+	waited func()
 }
 
-// batchMax bounds the bytes that are collected.
-const batchMax = 64 << 10
+const (
+	batchMax = 64 << 10 // bytes that are collected
+	sendMax  = 64 << 10 // bytes that the kernel holds for a peer that does not read
+	waitLong = 5 * time.Millisecond
+)
 
 // batching is a listener of such connections.
 type batching struct{ net.Listener }
@@ -48,11 +54,17 @@ func (b *batch) Write(p []byte) (int, error) {
 	return len(p), b.err
 }
 
-// start collects writes from now on.
-func (b *batch) start() {
+// start collects writes from now on. waited is called when one had to wait for the peer: what it
+// answers is then behind what it has to read first, and that it reads shows that it lives.
+func (b *batch) start(waited func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.on = true
+	b.on, b.waited = true, waited
+	if c, ok := b.Conn.(*door.Conn); ok {
+		if tcp, ok := c.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(sendMax) // with the system's it only takes longer
+		}
+	}
 }
 
 // Flush writes what was collected.
@@ -65,7 +77,10 @@ func (b *batch) Flush() error {
 
 func (b *batch) flush() {
 	if b.err == nil && len(b.buf) > 0 {
-		_, b.err = b.Conn.Write(b.buf)
+		began := time.Now()
+		if _, b.err = b.Conn.Write(b.buf); b.err == nil && time.Since(began) > waitLong {
+			b.waited()
+		}
 	}
 	if b.buf = b.buf[:0]; cap(b.buf) > 4*batchMax { // a large guild went through
 		b.buf = nil

@@ -94,7 +94,7 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave(c)
 	no := c.negotiate(r)
-	c.out.start()
+	c.out.start(c.hears)
 	c.hears()
 	c.beat.Store(time.Now().UnixNano())
 	c.control = append(c.control, helloPayload(s.cfg.Heartbeat))
