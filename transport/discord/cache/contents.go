@@ -50,7 +50,7 @@ var extras = []string{
 
 // contents are a guild taken apart, as far as it was needed.
 type contents struct {
-	fields splice.Object // a list that was taken apart has an outdated value here
+	fields splice.Object // a list that was taken apart has no value here
 	lists  [listsN]*[]item
 }
 
@@ -66,8 +66,14 @@ func parse(d []byte) *contents { return &contents{fields: splice.Parse(d)} }
 // list returns a list, to be read or changed in place.
 func (all *contents) list(l list) *[]item {
 	if all.lists[l] == nil {
-		list := items(l, all.fields.Get(listFields[l].name))
+		name := listFields[l].name
+		list := items(l, all.fields.Get(name))
 		all.lists[l] = &list
+		for i := range all.fields {
+			if all.fields[i].Key == name {
+				all.fields[i].Value = nil
+			}
+		}
 	}
 	return all.lists[l]
 }
@@ -195,6 +201,9 @@ func (all *contents) selfUpdate(self uint64, d []byte) {
 	all.at(members, i).raw = splice.With(m, "user", user.Append(nil))
 }
 
+// itemBytes is what an item takes beside its text.
+const itemBytes = 32
+
 // size returns about how many bytes the guild takes.
 func (all *contents) size() (n int) {
 	for _, f := range all.fields {
@@ -205,7 +214,7 @@ func (all *contents) size() (n int) {
 			continue
 		}
 		for _, i := range *l {
-			n += len(i.raw) + 1
+			n += len(i.raw) + itemBytes
 		}
 	}
 	return n + 2
