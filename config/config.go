@@ -164,7 +164,7 @@ type Gateway struct {
 	// Memory is the memory that the guilds of a cluster, and the events that its bot has not
 	// acknowledged, may take together. The guilds take what they need; each shard may keep an equal
 	// share of the rest in events, 4 MiB at least. Beyond that the oldest are dropped, and a bot
-	// that was not given them starts over, at no identify. The host's process takes up to a third
+	// that was not given them starts over, at no identify. The host's process takes up to a quarter
 	// more, and 64 MiB. CONTROL_CLUSTER__GATEWAY__MEMORY. Default: 0, 32MiB for each of its shards.
 	Memory Size `koanf:"memory"`
 }

@@ -201,7 +201,7 @@ func (all *contents) selfUpdate(self uint64, d []byte) {
 	all.at(members, i).raw = splice.With(m, "user", user.Append(nil))
 }
 
-// itemBytes is what an item takes beside its text.
+// itemBytes counts an item beside its text.
 const itemBytes = 32
 
 // size returns about how many bytes the guild takes.

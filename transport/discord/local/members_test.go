@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,6 +25,18 @@ func TestRequestsForAllMembersAreLimited(t *testing.T) {
 	}
 	if n := len(s.Effects()); n != 2*wholeMax {
 		t.Errorf("%d requests are sent, want %d", n, 2*wholeMax)
+	}
+	for _, line := range []string{"bot died", "bot identify 513"} { // which cannot know what was asked
+		if err := step(s, now, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Effects()
+	for guild, length := range []int{1, 4000} {
+		s.Request(now, opMembers, fmt.Appendf(nil, `{"guild_id":"%d","query":"","limit":0,"nonce":%q}`, guild+1, strings.Repeat("n", length)))
+	}
+	if held, sent := len(s.held), len(s.Effects()); held != 1 || sent != 1 {
+		t.Errorf("%d requests are held back and %d are sent; want one, and the long one", held, sent)
 	}
 	s.Request(now.Add(wholeEvery), opMembers, []byte(`{"guild_id":"1","query":"","limit":0}`))
 	if n := len(s.whole); n != 1 {
