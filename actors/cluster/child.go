@@ -63,8 +63,9 @@ type backlog struct {
 	judged  time.Time // when lag and deaf were decided last
 }
 
-// waits takes what waits for a bot, and reports when its shard begins or ceases to lag or be deaf.
-func (c *Cluster) waits(ctx actor.Context, s *shard, p messages.ShardStatus) {
+// backlogReported takes what waits for a bot, and reports when its shard begins or ceases to lag or
+// be deaf.
+func (c *Cluster) backlogReported(ctx actor.Context, s *shard, p messages.ShardStatus) {
 	if p.Waiting == nil {
 		return
 	}
@@ -83,7 +84,7 @@ func (c *Cluster) waits(ctx actor.Context, s *shard, p messages.ShardStatus) {
 	}
 }
 
-// cures are what to do about a trouble.
+// cures holds advice to the operator on each kind of trouble.
 var cures = map[messages.TroubleKind]string{
 	messages.TroubleDropped: "the bot is too slow or hung, or cluster.gateway.memory too small: look at control logs and its CPU time",
 	messages.TroubleSkipped: "the bot or its library cannot handle this event: look at control logs",

@@ -46,14 +46,14 @@ type Cluster struct {
 	again     bool // the ordered end precedes another start
 	served    bool // every shard was READY once in this run of the process
 
-	run     plan.Run
-	started time.Time
-	process proc.Process
-	exit    *proc.Exit // set once the process is dead
-	cancel  func()     // of the start or the dial under way
-	up      time.Time  // when every shard was READY first in this run of CONTROL
-	why     *Failure   // why it is being killed
-	shot    bool       // SIGKILL was sent at the end of its grace
+	run       plan.Run
+	started   time.Time
+	process   proc.Process
+	exit      *proc.Exit // set once the process is dead
+	cancel    func()     // of the start or the dial under way
+	up        time.Time  // when every shard was READY first in this run of CONTROL
+	why       *Failure   // why it is being killed
+	sigkilled bool       // SIGKILL was sent at the end of its grace
 
 	search search // for an earlier process
 	patience
@@ -169,11 +169,11 @@ func (c *Cluster) killing(ctx actor.Context) {
 		switch {
 		case c.process == nil: // its start hangs and was abandoned
 			c.stopped(ctx)
-		case c.shot: // a panic may have lost the message of its end
+		case c.sigkilled: // a panic may have lost the message of its end
 			c.seek(ctx)
 			c.In(ctx, c.options.KillGrace)
 		default:
-			c.shot = true
+			c.sigkilled = true
 			c.process.Signal(syscall.SIGKILL)
 			c.In(ctx, c.options.KillGrace)
 		}

@@ -181,22 +181,6 @@ func (s *Supervisor) cutOut(gone messages.ShardRange) {
 // settle computes the machine's status and sends it to MasterLink if it changed. It also reports
 // finished releases and a finished StopAll.
 func (s *Supervisor) settle(ctx actor.Context) {
-	status := messages.MachineStatus{}
-	for _, e := range s.inOrder() {
-		switch e.state {
-		case messages.ClusterServing:
-			status.Clusters.Serving++
-		case messages.ClusterFailed:
-			status.Clusters.Failed++
-		case messages.ClusterStopped:
-			if e.returns() {
-				status.Clusters.Starting++
-			}
-		default:
-			status.Clusters.Starting++
-		}
-		status.ShardsReady += e.ready
-	}
 	kept := s.served[:0:0]
 	for _, r := range s.served {
 		state := s.rangeState(r.Range)
@@ -210,6 +194,7 @@ func (s *Supervisor) settle(ctx actor.Context) {
 		kept = append(kept, r)
 	}
 	s.served = kept
+	status := s.counted()
 	status.Ranges = slices.Clone(kept)
 	if !slices.Equal(status.Ranges, s.reported.Ranges) || status.Clusters != s.reported.Clusters || status.ShardsReady != s.reported.ShardsReady {
 		s.reported = status
@@ -226,6 +211,26 @@ func (s *Supervisor) settle(ctx actor.Context) {
 		s.draining = false
 		ctx.Send(ctx.Parent(), messages.AllStopped{})
 	}
+}
+
+// counted returns the machine's status without its ranges.
+func (s *Supervisor) counted() (status messages.MachineStatus) {
+	for _, e := range s.inOrder() {
+		switch e.state {
+		case messages.ClusterServing:
+			status.Clusters.Serving++
+		case messages.ClusterFailed:
+			status.Clusters.Failed++
+		case messages.ClusterStopped:
+			if e.returns() {
+				status.Clusters.Starting++
+			}
+		default:
+			status.Clusters.Starting++
+		}
+		status.ShardsReady += e.ready
+	}
+	return status
 }
 
 // rangeState returns the state of a range by its clusters, or "" if none is left.

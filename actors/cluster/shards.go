@@ -134,7 +134,7 @@ func (c *Cluster) shardMoved(ctx actor.Context, p messages.ShardStatus) {
 	if p.Guilds != nil {
 		s.guilds = p.Guilds
 	}
-	c.waits(ctx, s, p)
+	c.backlogReported(ctx, s, p)
 	switch {
 	case moved:
 		s.rate = plan.Rate{} // its figures are of the previous state

@@ -85,7 +85,7 @@ func (s *Supervisor) died(ctx actor.Context, e *entry, f *Failure) {
 		ctx.(actor.Supervisor).ResumeChildren(e.pid) // it fails again once no process is left
 		return
 	}
-	e.history, e.left = history, f.Left
+	e.history, e.unswept = history, f.Left
 	e.served = e.served || f.Up > 0
 	s.setTrouble(ctx, e, f.Trouble)
 	if v.Flapping {

@@ -32,8 +32,8 @@ type Supervisor struct {
 	spoken    atomic.Bool                        // a cluster's process has opened its socket
 	manager   messages.Snowflake
 	entries   map[messages.ClusterID]*entry
-	stopping  bool // this actor is stopping
-	seq       int
+	stopping  bool        // this actor is stopping
+	seq       int         // of the last restart that was set
 	outage    plan.Outage // of Discord, as this machine sees it
 	turn      plan.KillTurn
 	roll      rolling
@@ -63,7 +63,7 @@ type entry struct {
 	fresh      bool    // its next start identifies
 	seq        int     // of the pending restart
 	cancel     func()  // of the pending restart
-	left       bool    // processes of the last run could be left when the restart was set
+	unswept    bool    // processes of the last run could be left when the restart was set
 	ending     bool    // its stop was ordered
 	then       afterStop
 }
@@ -269,7 +269,7 @@ func (s *Supervisor) endFor(ctx actor.Context, e *entry, then afterStop, stop me
 	switch {
 	case e.pid == nil:
 		s.ended(ctx, e)
-	case waiting && e.left:
+	case waiting && e.unswept:
 		ctx.(actor.Supervisor).ResumeChildren(e.pid) // it fails again once no process is left
 	case waiting:
 		ctx.Send(s.addresses.Events, messages.ClusterStoppedByOrder{Cluster: e.ID, Shards: e.Shards.String()})

@@ -242,8 +242,8 @@ func (r *Router) answer(a *request) []byte {
 
 // arm sets the timeout to at, unless it is due sooner.
 func (r *Router) arm(ctx actor.Context, at time.Time) {
-	if r.next.IsZero() || at.Before(r.next) {
-		r.next = at
+	if r.timeoutAt.IsZero() || at.Before(r.timeoutAt) {
+		r.timeoutAt = at
 		r.In(ctx, time.Until(at))
 	}
 }
@@ -253,7 +253,7 @@ func (r *Router) arm(ctx actor.Context, at time.Time) {
 // gets its time again, once.
 func (r *Router) due(ctx actor.Context, late time.Duration) {
 	now := time.Now()
-	r.next = time.Time{}
+	r.timeoutAt = time.Time{}
 	var next time.Time
 	sooner := func(at time.Time) {
 		if next.IsZero() || at.Before(next) {

@@ -39,7 +39,7 @@ type Router struct {
 	fleet     FleetShape
 	requests  map[string]*request  // by CONTROL's event_id
 	held      int                  // bytes of results of unsettled requests
-	next      time.Time            // when the timeout is due; zero: none is set
+	timeoutAt time.Time            // zero: no timeout is set
 	round     int                  // number of the last pick, so that each conn is picked once
 	picked    []*Conn              // the result of the last pick
 	results   [][]byte             // reused for the results of an answer; never nil, so that none is an empty list

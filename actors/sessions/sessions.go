@@ -30,12 +30,11 @@ type Book struct {
 
 // page is one cluster's sessions.
 type page struct {
-	kept   map[int]plan.Kept // by shard
-	waits  bool              // a write is due
-	saving bool
-	dirty  bool // changed since the save under way began
-	// the data of READY is not on disk, because its save failed
-	unready bool
+	kept         map[int]plan.Kept // by shard
+	waits        bool              // a write is due
+	saving       bool
+	dirty        bool // changed since the save under way began
+	readyUnsaved bool // the last save of the data of READY failed
 }
 
 // pageFile is the content of sessions-<id>.json. AsOf is the last time at which the sessions
@@ -130,7 +129,7 @@ func (b *Book) keeping(ctx actor.Context) {
 			b.write(ctx, m.cluster)
 		}
 	case readySaved:
-		b.page(m.cluster).unready = m.err != nil
+		b.page(m.cluster).readyUnsaved = m.err != nil
 	case world.Timeout:
 		b.writeAll(ctx)
 	case world.Recovered:
@@ -156,7 +155,7 @@ func (b *Book) keeping(ctx actor.Context) {
 func (b *Book) writeAll(ctx actor.Context) {
 	for _, id := range slices.Sorted(maps.Keys(b.pages)) {
 		b.write(ctx, id)
-		if b.pages[id].unready {
+		if b.pages[id].readyUnsaved {
 			b.writeReady(ctx, id)
 		}
 	}

@@ -57,8 +57,7 @@ func (p *snapshot) heard(e messages.Event, now time.Time) {
 	case messages.RollingRestartMoved:
 		m.Rolling = &messages.RollingView{State: e.State, At: now, Done: e.Done, Left: e.Left, Cluster: e.Cluster, Err: e.Err}
 	case messages.ShardMoved:
-		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
-			s := &c.shards[e.Shard-c.view.Shards.First]
+		if s := p.shard(e.Cluster, e.Shard); s != nil {
 			s.State, s.EventsPerSecond = e.State, -1
 			switch {
 			case e.State == messages.ShardReady:
@@ -71,17 +70,16 @@ func (p *snapshot) heard(e messages.Event, now time.Time) {
 			}
 		}
 	case messages.ShardStuck:
-		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
-			c.shards[e.Shard-c.view.Shards.First].Stuck = e.Reason
+		if s := p.shard(e.Cluster, e.Shard); s != nil {
+			s.Stuck = e.Reason
 		}
 	case messages.ShardLagging:
-		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
-			s := &c.shards[e.Shard-c.view.Shards.First]
+		if s := p.shard(e.Cluster, e.Shard); s != nil {
 			s.Lagging, s.Waiting, s.WaitingMS = e.On, e.Waiting, e.WaitingMS
 		}
 	case messages.ShardDeaf:
-		if c := p.clusters[e.Cluster]; c != nil && c.view.Shards.Contains(e.Shard) {
-			c.shards[e.Shard-c.view.Shards.First].Deaf = e.On
+		if s := p.shard(e.Cluster, e.Shard); s != nil {
+			s.Deaf = e.On
 		}
 	case messages.ClusterDied:
 		p.died(e.Cluster, messages.Death{At: now, Cause: e.Cause, Err: e.Err, Exit: e.Exit})
@@ -99,6 +97,15 @@ func (p *snapshot) heard(e messages.Event, now time.Time) {
 	case messages.ClusterFatal:
 		p.died(e.Cluster, messages.Death{At: now, Cause: messages.CauseFatal, Err: e.Err})
 	}
+}
+
+// shard returns the snapshot of a cluster's shard; nil: it is not of this machine.
+func (p *snapshot) shard(cluster messages.ClusterID, shard int) *messages.ShardSnapshot {
+	c := p.clusters[cluster]
+	if c == nil || !c.view.Shards.Contains(shard) {
+		return nil
+	}
+	return &c.shards[shard-c.view.Shards.First]
 }
 
 // unlinked sets why there is no link. Since stays at the loss of the last link.

@@ -37,16 +37,13 @@ type keeper struct {
 
 // Messages of a keeper to itself.
 type (
-	passDue struct{}
+	passDue struct{ messages.MayBeLost }
 	passed  struct {
+		messages.MayBeLost
 		astray map[botlog.Writer]string
 		err    error
 	}
 )
-
-// IgnoreDeadLetterLogging keeps a pass that outlived its actor out of the log.
-func (passDue) IgnoreDeadLetterLogging() {}
-func (passed) IgnoreDeadLetterLogging()  {}
 
 // Receive is the only state of a keeper.
 func (k *keeper) Receive(ctx actor.Context) {
@@ -69,7 +66,7 @@ func (k *keeper) Receive(ctx actor.Context) {
 		}
 		go func() {
 			astray, err := k.files.Pass(writers)
-			send(passed{astray, err})
+			send(passed{astray: astray, err: err})
 		}()
 	case passed:
 		for w, file := range m.astray {

@@ -52,10 +52,7 @@ func newWatchdog(w *world.World, s *machine.Systemd, events *actor.PID, targets 
 }
 
 // watchdogDue makes the watchdog ask its targets.
-type watchdogDue struct{}
-
-// IgnoreDeadLetterLogging keeps a timer that outlived its actor out of the log.
-func (watchdogDue) IgnoreDeadLetterLogging() {}
+type watchdogDue struct{ messages.MayBeLost }
 
 // Receive is the only state of a watchdog.
 func (d *watchdog) Receive(ctx actor.Context) {
