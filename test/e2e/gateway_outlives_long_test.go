@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -87,6 +88,9 @@ func TestBotOutlivesItsHost(t *testing.T) {
 				t.Errorf("%d identifies of 4 shards, %d resumes of 4 hosts", s.Identifies, s.Resumes)
 			}
 			b.missedNone()
+			if printed := b.printed(); strings.Contains(printed, "Error") {
+				t.Errorf("the bot complains:\n%s", short(printed))
+			}
 
 			at := b.gateway()
 			last = host()

@@ -1,6 +1,6 @@
 # Connects a Python process to the gateway host of its cluster: requests of aiohttp to Discord's API
-# and gateway go there instead, over loopback. CONTROL writes this file and puts its folder on
-# PYTHONPATH.
+# and gateway go there instead, over loopback. While no host listens there, as the next one starts, a
+# request waits. CONTROL writes this file and puts its folder on PYTHONPATH.
 import importlib.abc
 import importlib.util
 import os
@@ -8,10 +8,15 @@ import re
 import sys
 
 _API = re.compile(r"(?:(?:canary|ptb)\.)?discord(?:app)?\.com")
+_PATIENCE, _PAUSE = 30, 0.1  # seconds
 _GATEWAY = re.compile(r"gateway[a-z0-9-]*\.discord\.gg")
 
 
 def _redirect(client, to):
+    import asyncio
+    import errno
+    import time
+
     from yarl import URL
 
     base, request = URL(to), client.ClientSession._request
@@ -23,7 +28,17 @@ def _redirect(client, to):
             url = base.with_query(url.query)
         elif _API.fullmatch(host) and url.path.startswith("/api"):
             url = url.with_scheme("http").with_host(base.host).with_port(base.port)
-        return await request(self, method, url, **options)
+        ours = (url.host, url.port) == (base.host, base.port)
+        again = ours and isinstance(options.get("data"), (bytes, str, type(None)))  # a form is sent once
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return await request(self, method, url, **options)
+            except client.ClientConnectorError as error:
+                refused = error.os_error.errno == errno.ECONNREFUSED
+                if not again or not refused or time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(_PAUSE)
 
     client.ClientSession._request = redirected
 
