@@ -5,7 +5,7 @@
 // Objects stay the JSON they came as, so that unknown fields survive. Of a guild's
 // members only the bot and those in voice channels are kept, and of presences none: what Discord
 // sends a bot without the presences intent. Messages, bans, invites, integrations and reactions are
-// no part of it.
+// no part of it. Of threads in the archive the bot's membership is kept, for when they come back.
 //
 //	READY            user (USER_UPDATE merged), application, and all else as received
 //	GUILD_CREATE     one for each guild that is available, one event older or newer than no other
@@ -43,6 +43,8 @@ type Cache struct {
 	order  []uint64 // of READY, then of joining
 	opened []*guild // open ones, the longest unused first
 	open   int      // bytes of these
+
+	archived map[archivedID][]byte
 }
 
 // Apply takes the next event into account. It keeps d, which must not change after, and reports
@@ -59,10 +61,16 @@ func (c *Cache) Apply(kind string, d []byte) bool {
 			n++
 		}
 		return c.deleted(d, n)
+	case "PRESENCE_UPDATE":
+		if splice.Get(d, "user", "username") == nil { // most have the id alone
+			return false
+		}
 	case packedGuild:
 		return c.loadGuild(d)
 	case postsOf:
 		return c.loadPosts(d)
+	case archivedThread:
+		return c.loadArchived(d)
 	}
 	if !json.Valid(d) { // no bot reads it either
 		return false
@@ -139,6 +147,9 @@ func (c *Cache) guildCreate(d []byte) bool {
 	g := c.guild(id)
 	c.empty(g)
 	if string(splice.Get(d, "unavailable")) != "true" {
+		for t := range splice.Items(splice.Get(d, "threads")) {
+			delete(c.archived, archivedID{id, threads.id(t)})
+		}
 		g.users = len(c.users)
 		g.open = parse(d)
 		g.open.limit(c.self)
@@ -163,6 +174,7 @@ func (c *Cache) guildDelete(d []byte) bool {
 		return true
 	}
 	delete(c.guilds, id)
+	c.forgetArchived(id)
 	c.order = slices.DeleteFunc(c.order, func(o uint64) bool { return o == id })
 	return true
 }

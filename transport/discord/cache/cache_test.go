@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -70,6 +71,8 @@ func differ(events []event, cut int) string {
 		if i == cut {
 			c = loaded(c)
 			late.begin(c)
+			// What no session is given; a bot learns of it when it begins after the thread is back.
+			late.archived = maps.Clone(early.archived)
 		}
 		early.read(e)
 		if i >= cut {
@@ -137,6 +140,39 @@ func TestReady(t *testing.T) {
 	kind, d = c.Guild(2)
 	want(t, "guild", kind+string(d), `GUILD_DELETE{"id":"2","unavailable":true}`)
 	want(t, "guilds", c.Guilds(), []uint64{2, 3})
+}
+
+// TestArchived: the bot is a member of a thread that comes back from the archive, if that is one of
+// the newest, and of a guild that it has not left.
+func TestArchived(t *testing.T) {
+	var c cache.Cache
+	c.Apply("READY", []byte(`{"user":{"id":"7"},"guilds":[]}`))
+	c.Apply("GUILD_CREATE", []byte(`{"id":"1","threads":[]}`))
+	archived := func(thread int, is bool) {
+		c.Apply("THREAD_UPDATE", fmt.Appendf(nil, `{"id":"%d","guild_id":"1","thread_metadata":{"archived":%t}}`, thread, is))
+	}
+	const n, most = 3000, 2000
+	for thread := 1; thread <= n; thread++ {
+		c.Apply("THREAD_CREATE", fmt.Appendf(nil, `{"id":"%d","guild_id":"1","member":{"flags":1}}`, thread))
+		archived(thread, true)
+	}
+	kept := func(c *cache.Cache) (n int) {
+		c.Save(func(kind string, _ []byte) {
+			if kind == "archived thread" {
+				n++
+			}
+		})
+		return n
+	}
+	want(t, "threads that are kept", []int{kept(&c), kept(loaded(&c))}, []int{most, most})
+	archived(n-most, false)
+	archived(n, false)
+	_, d := c.Guild(1)
+	want(t, "guild", string(d), `{"id":"1","threads":[{"id":"1000","guild_id":"1","thread_metadata":{"archived":false}},{"id":"3000","guild_id":"1","thread_metadata":{"archived":false},"member":{"flags":1}}],"presences":[],"unavailable":false}`)
+	c.Apply("GUILD_DELETE", []byte(`{"id":"1","unavailable":true}`))
+	want(t, "threads of an unavailable guild", kept(&c), most-1)
+	c.Apply("GUILD_DELETE", []byte(`{"id":"1"}`))
+	want(t, "threads of a guild that was left", kept(&c), 0)
 }
 
 func want(t *testing.T, what string, got, want any) {

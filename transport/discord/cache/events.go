@@ -24,7 +24,7 @@ var changes = map[string]change{
 
 	"THREAD_CREATE":         threadCreate,
 	"THREAD_UPDATE":         threadUpdate,
-	"THREAD_DELETE":         remove(threads, "id"),
+	"THREAD_DELETE":         threadDelete,
 	"THREAD_LIST_SYNC":      threadListSync,
 	"THREAD_MEMBER_UPDATE":  threadMemberUpdate,
 	"THREAD_MEMBERS_UPDATE": threadMembersUpdate,
@@ -43,6 +43,7 @@ var changes = map[string]change{
 	"GUILD_MEMBER_ADD":               memberAdd,
 	"GUILD_MEMBER_UPDATE":            memberUpdate,
 	"GUILD_MEMBER_REMOVE":            memberRemove,
+	"PRESENCE_UPDATE":                presenceUpdate,
 	"VOICE_STATE_UPDATE":             voiceStateUpdate,
 	"STAGE_INSTANCE_CREATE":          put(stages),
 	"STAGE_INSTANCE_UPDATE":          put(stages),
@@ -131,8 +132,9 @@ func pinsUpdate(_ *Cache, all *contents, d []byte) {
 }
 
 // threadCreate is also sent when the bot joins a thread, with its member.
-func threadCreate(_ *Cache, all *contents, d []byte) {
+func threadCreate(c *Cache, all *contents, d []byte) {
 	all.merge(threads, d, "newly_created")
+	c.unarchive(all, threads.id(d))
 	parent := all.find(channels, splice.ID(splice.Get(d, "parent_id")))
 	if string(splice.Get(d, "newly_created")) == "true" && parent >= 0 && forum(all.at(channels, parent).raw) {
 		all.setLast(channels, parent, splice.ID(splice.Get(d, "id")))
@@ -145,17 +147,23 @@ func forum(channel []byte) bool {
 	return kind == "15" || kind == "16"
 }
 
-// threadUpdate keeps the bot's member, which the event does not have.
-func threadUpdate(_ *Cache, all *contents, d []byte) {
+// threadUpdate keeps the bot's member, which the event does not have: in the archive, too.
+func threadUpdate(c *Cache, all *contents, d []byte) {
 	if string(splice.Get(d, "thread_metadata", "archived")) == "true" {
-		all.remove(threads, splice.ID(splice.Get(d, "id")))
+		c.archive(all, threads.id(d))
 		return
 	}
 	all.merge(threads, d)
+	c.unarchive(all, threads.id(d))
+}
+
+func threadDelete(c *Cache, all *contents, d []byte) {
+	all.remove(threads, threads.id(d))
+	delete(c.archived, all.archivedID(threads.id(d)))
 }
 
 // threadListSync replaces the threads of some channels, or of all.
-func threadListSync(_ *Cache, all *contents, d []byte) {
+func threadListSync(c *Cache, all *contents, d []byte) {
 	if in := splice.Get(d, "channel_ids"); in != nil {
 		for c := range splice.Items(in) {
 			if id := splice.ID(c); id != 0 {
@@ -167,6 +175,7 @@ func threadListSync(_ *Cache, all *contents, d []byte) {
 	}
 	for t := range splice.Items(splice.Get(d, "threads")) {
 		all.put(threads, t)
+		delete(c.archived, all.archivedID(threads.id(t)))
 	}
 	for m := range splice.Items(splice.Get(d, "members")) {
 		all.patch(threads, splice.ID(splice.Get(m, "id")), "member", threadMember(m))
@@ -176,8 +185,11 @@ func threadListSync(_ *Cache, all *contents, d []byte) {
 // threadMember is a thread member as a thread has the bot's.
 func threadMember(m []byte) []byte { return splice.Without(m, "id", "user_id", "guild_id") }
 
-func threadMemberUpdate(_ *Cache, all *contents, d []byte) {
-	all.patch(threads, splice.ID(splice.Get(d, "id")), "member", threadMember(d))
+func threadMemberUpdate(c *Cache, all *contents, d []byte) {
+	all.patch(threads, threads.id(d), "member", threadMember(d))
+	if id := all.archivedID(threads.id(d)); c.archived[id] != nil {
+		c.keepArchived(id, threadMember(d))
+	}
 }
 
 func threadMembersUpdate(c *Cache, all *contents, d []byte) {
@@ -191,7 +203,11 @@ func threadMembersUpdate(c *Cache, all *contents, d []byte) {
 		}
 	}
 	for user := range splice.Items(splice.Get(d, "removed_member_ids")) {
-		if i := all.find(threads, id); i >= 0 && splice.ID(user) == c.self {
+		if splice.ID(user) != c.self {
+			continue
+		}
+		delete(c.archived, all.archivedID(id))
+		if i := all.find(threads, id); i >= 0 {
 			all.at(threads, i).raw = splice.Without(all.at(threads, i).raw, "member")
 		}
 	}
@@ -247,6 +263,15 @@ func memberRemove(_ *Cache, all *contents, d []byte) {
 	all.remove(members, id)
 	all.remove(voice, id)
 	all.countMembers(-1)
+}
+
+// presenceUpdate takes the new name or avatar of a member that is kept: without the members intent
+// nothing else brings it. The presence is not kept.
+func presenceUpdate(_ *Cache, all *contents, d []byte) {
+	if i := all.find(members, members.id(d)); i >= 0 {
+		m := all.at(members, i)
+		m.raw = splice.With(m.raw, "user", splice.Merge(splice.Get(m.raw, "user"), splice.Get(d, "user")))
+	}
 }
 
 // countMembers changes member_count.

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,6 +12,8 @@ import (
 type reader struct {
 	user   map[string]any
 	guilds map[string]map[string]any // nil: unavailable
+	// archived are the bot's members of threads in the archive, by guild and thread.
+	archived map[[2]string]any
 }
 
 type event struct {
@@ -30,7 +33,7 @@ func (r *reader) read(e event) {
 	d := decode(e.d)
 	switch e.kind {
 	case "READY":
-		*r = reader{user: d["user"].(map[string]any), guilds: map[string]map[string]any{}}
+		*r = reader{user: d["user"].(map[string]any), guilds: map[string]map[string]any{}, archived: map[[2]string]any{}}
 		for _, g := range d["guilds"].([]any) {
 			r.guilds[g.(map[string]any)["id"].(string)] = nil
 		}
@@ -53,11 +56,15 @@ func (r *reader) read(e event) {
 			r.guilds[id(d, "id")] = nil
 		}
 		delete(d, "unavailable")
+		for _, t := range rows(d, "threads") {
+			delete(r.archived, [2]string{id(d, "id"), id(t, "id")})
+		}
 	case "GUILD_DELETE":
 		if _, known := r.guilds[id(d, "id")]; known && d["unavailable"] == true {
 			r.guilds[id(d, "id")] = nil
 		} else {
 			delete(r.guilds, id(d, "id"))
+			maps.DeleteFunc(r.archived, func(at [2]string, _ any) bool { return at[0] == id(d, "id") })
 		}
 	case "GUILD_UPDATE":
 		if g := r.guilds[id(d, "id")]; g != nil {
@@ -92,6 +99,9 @@ func (r *reader) inGuild(g map[string]any, kind string, d map[string]any) {
 	case "THREAD_LIST":
 		r.sync(g, d)
 	case "THREAD_MEMBER":
+		if at := [2]string{id(g, "id"), id(d, "id")}; r.archived[at] != nil {
+			r.archived[at] = only(d, "flags", "join_timestamp")
+		}
 		set(g, "threads", id(d, "id"), "member", only(d, "flags", "join_timestamp"))
 	case "THREAD_MEMBERS":
 		set(g, "threads", id(d, "id"), "member_count", d["member_count"])
@@ -100,9 +110,12 @@ func (r *reader) inGuild(g map[string]any, kind string, d map[string]any) {
 				set(g, "threads", id(d, "id"), "member", only(m, "flags", "join_timestamp"))
 			}
 		}
+		if removed, _ := d["removed_member_ids"].([]any); !slices.Contains(removed, r.user["id"]) {
+			return
+		}
+		delete(r.archived, [2]string{id(g, "id"), id(d, "id")})
 		for _, t := range rows(g, "threads") {
-			removed, _ := d["removed_member_ids"].([]any)
-			if t["id"] == d["id"] && slices.Contains(removed, r.user["id"]) {
+			if t["id"] == d["id"] {
 				delete(t, "member")
 			}
 		}
@@ -123,6 +136,12 @@ func (r *reader) inGuild(g map[string]any, kind string, d map[string]any) {
 		}
 	case "GUILD_MEMBER":
 		r.member(g, action, d)
+	case "PRESENCE":
+		for _, m := range rows(g, "members") {
+			if user := d["user"].(map[string]any); key(m) == id(user, "id") && user["username"] != nil && r.kept(g, key(m)) {
+				assign(m["user"].(map[string]any), user)
+			}
+		}
 	case "VOICE_STATE":
 		drop(g, "voice_states", func(o map[string]any) bool { return o["user_id"] == d["user_id"] })
 		m := d["member"].(map[string]any)
@@ -151,6 +170,12 @@ func (r *reader) object(g map[string]any, list, action string, d map[string]any)
 	case "GUILD_SCHEDULED_EVENT":
 		over = d["status"] == 3.0 || d["status"] == 4.0
 	}
+	if list == "THREAD" {
+		defer r.archive(g, action, d, over)
+		if t := find(g, "threads", id(d, "id")); over && t["member"] != nil {
+			r.archived[[2]string{id(g, "id"), id(d, "id")}] = t["member"]
+		}
+	}
 	if action != "DELETE" && !over {
 		put(g, name, d, list == "THREAD" || list == "CHANNEL" && action == "UPDATE")
 		for _, c := range rows(g, "channels") {
@@ -166,6 +191,17 @@ func (r *reader) object(g map[string]any, list, action string, d map[string]any)
 		for _, name := range []string{"stage_instances", "guild_scheduled_events", "voice_states"} {
 			drop(g, name, func(o map[string]any) bool { return o["channel_id"] == d["id"] })
 		}
+	}
+}
+
+// archive gives a thread that is back from the archive the bot's member, which no event brings.
+func (r *reader) archive(g map[string]any, action string, d map[string]any, over bool) {
+	at := [2]string{id(g, "id"), id(d, "id")}
+	if t := find(g, "threads", at[1]); t != nil && t["member"] == nil && r.archived[at] != nil {
+		t["member"] = r.archived[at]
+	}
+	if action == "DELETE" || !over {
+		delete(r.archived, at)
 	}
 }
 
@@ -196,6 +232,7 @@ func (r *reader) sync(g, d map[string]any) {
 	drop(g, "threads", func(o map[string]any) bool { return !some || slices.Contains(in, o["parent_id"]) })
 	for _, t := range rows(d, "threads") {
 		put(g, "threads", t, false)
+		delete(r.archived, [2]string{id(g, "id"), id(t, "id")})
 	}
 	for _, m := range rows(d, "members") {
 		set(g, "threads", id(m, "id"), "member", only(m, "flags", "join_timestamp"))
@@ -276,6 +313,15 @@ func rows(o map[string]any, name string) (all []map[string]any) {
 		all = append(all, v.(map[string]any))
 	}
 	return all
+}
+
+func find(g map[string]any, name, of string) map[string]any {
+	for _, o := range rows(g, name) {
+		if o["id"] == of {
+			return o
+		}
+	}
+	return nil
 }
 
 func assign(to, from map[string]any) {

@@ -11,8 +11,9 @@ import (
 
 // Events of Save that Discord has none for. Their names are no event's of Discord.
 const (
-	packedGuild = "packed guild" // its id in 8 bytes, then zstd of its GUILD_CREATE
-	postsOf     = "posts"        // savedPosts as JSON
+	packedGuild    = "packed guild"    // its id in 8 bytes, then zstd of its GUILD_CREATE
+	postsOf        = "posts"           // savedPosts as JSON
+	archivedThread = "archived thread" // savedArchived as JSON
 )
 
 // savedPosts are what messages did to a channel.
@@ -47,6 +48,10 @@ func (c *Cache) Save(each func(kind string, d []byte)) {
 				each(postsOf, d)
 			}
 		}
+	}
+	for id, member := range c.archived {
+		d, _ := json.Marshal(savedArchived{id.guild, id.thread, member}) // what came as JSON
+		each(archivedThread, d)
 	}
 }
 

@@ -55,6 +55,14 @@ func (s story) threadObject(id string) object {
 	}, "name", "flags")
 }
 
+// joined makes the bot a member of a thread with probability ½.
+func (s story) joined(thread object) object {
+	if s.IntN(2) == 0 {
+		thread["member"] = object{"flags": s.IntN(9), "join_timestamp": "t"}
+	}
+	return thread
+}
+
 func (s story) memberObject(user string) object {
 	return s.some(object{
 		"user": s.some(object{"id": user, "username": s.pick("u", 9)}, "global_name"), "roles": []any{s.role(), s.role()}, "flags": 0,
@@ -78,7 +86,7 @@ func (s story) guildCreate(id string) event {
 		"id": id, "name": s.pick("g", 9), "member_count": 500, "joined_at": "2020", "large": false, "presences": []any{},
 		"channels": list(4, func(i int) object { return s.channelObject(fmt.Sprint("30", i)) }),
 		"threads": list(3, func(i int) object {
-			t := s.threadObject(fmt.Sprint("40", i))
+			t := s.joined(s.threadObject(fmt.Sprint("40", i)))
 			t["thread_metadata"] = object{"archived": false}
 			return t
 		}),
@@ -162,6 +170,7 @@ func (s story) aboutThreads(d object) event {
 	o["guild_id"] = d["guild_id"]
 	if action == "CREATE" {
 		o["newly_created"], o["thread_metadata"] = s.IntN(2) == 0, object{"archived": false}
+		s.joined(o)
 	}
 	return event{"THREAD_" + action, text(o)}
 }
@@ -185,10 +194,17 @@ func (s story) aboutThreadMembers(d object) event {
 
 func (s story) aboutMembers(d object) event {
 	user := s.user()
-	switch s.IntN(4) {
+	switch s.IntN(5) {
 	case 0:
 		d["user"] = object{"id": user}
 		return event{"GUILD_MEMBER_REMOVE", text(d)}
+	case 2:
+		u := object{"id": user}
+		if s.IntN(2) == 0 {
+			u["username"] = s.pick("u", 9)
+		}
+		d["user"], d["status"] = s.some(u, "avatar"), "idle"
+		return event{"PRESENCE_UPDATE", text(d)}
 	case 1:
 		kind := []string{"GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE"}[s.IntN(2)]
 		o := s.memberObject(user)
