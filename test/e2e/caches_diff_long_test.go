@@ -78,7 +78,7 @@ func values(text []byte) map[string]string {
 	return all
 }
 
-// shrinks is how often a story that fails is tried again with fewer events.
+// shrinks limits how often a story that fails is tried again with fewer events.
 const shrinks = 200
 
 // shrunk returns what is wrong with a story, and the events without which it would not be.

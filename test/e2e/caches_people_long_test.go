@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Roles. An event is sent for each that moves: some libraries move them by themselves, others do not.
+// Roles. An event is sent for each that moves, as some libraries move them by themselves.
 
 func (w *world) roleNew(g *guild) {
 	r := maps.Clone(rows(g.data, "roles")[0])
@@ -231,6 +231,11 @@ func (w *world) rename(*guild) {
 		return
 	}
 	id := fmt.Sprint(1<<38 + w.IntN(5))
+	// discord.py keeps what it knew of a user in a guild that is not here.
+	away := func(g *guild) bool { return g.known && g.state != "here" && memberOf(g, id) != nil }
+	if slices.ContainsFunc(w.guilds, away) {
+		return
+	}
 	w.users[id]["username"], w.users[id]["avatar"] = w.name("user"), w.maybe("face")
 	for _, g := range w.guilds {
 		m := memberOf(g, id)

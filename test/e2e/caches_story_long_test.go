@@ -20,8 +20,9 @@ type object = map[string]any
 
 // world is a Discord of a few guilds in which things happen at random, and the events that it sends
 // of them. It is consistent, as Discord is: an event is about what there is. Three things that
-// Discord does are left out, because every bot loses count by them: a GUILD_MEMBER_ADD for a known
-// member, changes of members without an event, and deletions while a guild is unavailable.
+// Discord does are left out, because a bot that sees them knows less than a new one: a
+// GUILD_MEMBER_ADD for a known member, changes of members without an event, and changes in a guild
+// while it is unavailable.
 type world struct {
 	*rand.Rand
 	members, presences bool // the privileged intents
@@ -40,6 +41,7 @@ type world struct {
 // guild is one of the world's.
 type guild struct {
 	state    string // "here", "away" (unavailable), "left"
+	known    bool   // it was here once
 	data     object // its own fields, and the lists of a GUILD_CREATE
 	archived []object
 	messages map[string][]string // by channel
@@ -232,6 +234,7 @@ func (w *world) one(o object, list string, kinds ...float64) object {
 // Guilds.
 
 func (w *world) guildCreate(g *guild, joined bool) {
+	g.known = true
 	d := maps.Clone(g.data)
 	d["member_count"] = len(rows(d, "members"))
 	if !w.presences { // only the bot and those in voice channels
