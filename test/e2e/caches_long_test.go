@@ -168,10 +168,11 @@ func startClients(t *testing.T, shards int, command ...string) *clients {
 	}
 	cfg := local.ServerConfig{
 		Token: messages.Secret(token), ShardCount: shards, API: api, Each: local.Config{Ring: 1 << 20, Probe: time.Minute},
-		Effect: func(shard int, e local.Effect) {
+		Effect: func(shard int, e local.Effect) error {
 			if e, ok := e.(local.Identify); ok {
 				c.identified(shard) <- e.Intents
 			}
+			return nil
 		},
 	}
 	for shard := range shards {
@@ -254,7 +255,7 @@ func (c *clients) differ(s story) (string, error) {
 	}()
 	early, err := one.early(s, intents)
 	<-done
-	if err = errors.Join(err, lateErr); err != nil {
+	if err := errors.Join(err, lateErr); err != nil {
 		return "", err
 	}
 	return unlike(early, late), nil

@@ -185,10 +185,12 @@ func (w *world) messageDelete(g *guild) {
 var parents = map[float64]float64{0: 11, 5: 10, 15: 11}
 
 func (w *world) threadNew(g *guild) {
-	parent := w.one(g.data, "channels", 0, 5, 15)
-	if parent == nil {
-		return
+	if parent := w.one(g.data, "channels", 0, 5, 15); parent != nil {
+		w.threadIn(g, parent)
 	}
+}
+
+func (w *world) threadIn(g *guild, parent object) {
 	t := object{
 		"id": w.id(), "type": parents[parent["type"].(float64)], "parent_id": parent["id"], "owner_id": "1", "name": w.name("thread"), "last_message_id": nil,
 		"message_count": 0, "member_count": 1, "total_message_sent": 0, "rate_limit_per_user": 0, "flags": 0, "applied_tags": []any{},
@@ -268,13 +270,21 @@ func (w *world) threadDelete(g *guild) {
 	}
 }
 
-// threadSync sends the threads of a channel, or of all channels.
+// threadSync sends the threads of a channel, or of all channels, as the bot may see more of them
+// now. One is new to it, and one may be gone: of a forum, as discord.js does not find those of a
+// channel that has changed its type.
 func (w *world) threadSync(g *guild) {
-	d := object{"guild_id": g.data["id"], "threads": []any{}, "members": []any{}}
 	parent := w.one(g.data, "channels", 0, 5, 15)
 	if parent == nil {
 		return
 	}
+	if gone := w.one(g.data, "threads"); gone != nil && gone["parent_id"] == parent["id"] && parent["type"] == 15.0 {
+		drop(g.data, "threads", is("id", gone["id"]))
+	}
+	sent := len(w.events)
+	w.threadIn(g, parent)
+	w.events = w.events[:sent]
+	d := object{"guild_id": g.data["id"], "threads": []any{}, "members": []any{}}
 	if w.IntN(2) == 0 {
 		d["channel_ids"] = []any{parent["id"]}
 	}

@@ -228,10 +228,11 @@ func (c *Cache) Guild(id uint64) (kind string, d []byte) {
 	return "GUILD_CREATE", c.render(g)
 }
 
-// Bytes that a guild and a channel with posts take beside their text.
+// Bytes that a guild, a channel with posts and a thread in the archive take beside their text.
 const (
-	guildBytes = 200
-	postBytes  = 64
+	guildBytes    = 200
+	postBytes     = 64
+	archivedBytes = 64
 )
 
 // Size returns about how many bytes the cache takes.
@@ -245,6 +246,9 @@ func (c *Cache) Size() int {
 	}
 	for _, g := range c.guilds {
 		n += guildBytes + len(g.closed) + postBytes*len(g.posts)
+	}
+	for _, member := range c.archived {
+		n += archivedBytes + len(member)
 	}
 	return n
 }
