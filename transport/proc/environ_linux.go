@@ -22,37 +22,29 @@ import (
 // environMax limits the part of one environment that is read.
 const environMax = 8 << 20
 
-// eachEnviron calls fn with the environment of every process but our own, each entry between two
-// zero bytes, or with the error of reading it. A zombie and a kernel thread have none.
-func eachEnviron(fn func(pid int, environ []byte, err error) error) error {
-	proc, err := os.Open("/proc")
+// eachEnviron calls fn with the environment of every process but our own and those in except, each
+// entry between two zero bytes, or with the error of reading it. A zombie and a kernel thread have
+// none.
+func eachEnviron(except running, fn func(pid int, environ []byte, err error) error) error {
+	all, err := list()
 	if err != nil {
 		return err
 	}
-	names, err := proc.Readdirnames(-1)
-	if err := errors.Join(err, proc.Close()); err != nil {
-		return err
+	if _, self := all[os.Getpid()]; !self {
+		return errors.New("/proc does not show our own processes")
 	}
-	buf, self := make([]byte, 16<<10), false
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		switch {
-		case err != nil:
-			continue
-		case pid == os.Getpid():
-			self = true
+	buf := make([]byte, 16<<10)
+	for pid, inode := range all {
+		if pid == os.Getpid() || except.has(pid, inode) {
 			continue
 		}
-		environ, err := readEnviron(name, &buf)
+		environ, err := readEnviron(strconv.Itoa(pid), &buf)
 		if err = goneOr(pid, err); errors.Is(err, ErrGone) {
 			continue
 		}
 		if err := fn(pid, environ, err); err != nil {
 			return err
 		}
-	}
-	if !self {
-		return errors.New("/proc does not show our own processes")
 	}
 	return nil
 }
@@ -97,7 +89,7 @@ func holds(environ []byte, entries ...string) bool {
 // hides its environment and may be the bot.
 func leaderOf(m Mark) (leader int, err error) {
 	since, hidden := uint64(0), 0
-	err = eachEnviron(func(pid int, environ []byte, err error) error {
+	err = eachEnviron(nil, func(pid int, environ []byte, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			if m.Env != "" && m.Started != 0 && mayBeBot(pid, m.Started) {
@@ -175,15 +167,15 @@ const endRounds = 20
 
 // end kills every process that has one of the entries, with the group it leads, until none is left.
 // n counts them, except those that were sent SIGKILL before: a group outlives its leader for a
-// moment. err is the reason why one may be left.
-func end(entries ...string) (n int, err error) {
+// moment. err is the reason why one may be left. Processes in except are not looked at.
+func end(except running, entries ...string) (n int, err error) {
 	if strings.Join(entries, "") == "" {
 		return 0, nil
 	}
 	killed, last := map[int]bool{}, 0
 	for range endRounds {
 		var left []int
-		err := eachEnviron(func(pid int, environ []byte, err error) error {
+		err := eachEnviron(except, func(pid int, environ []byte, err error) error {
 			switch {
 			// another user's environment is hidden
 			case err != nil && !errors.Is(err, fs.ErrPermission):
@@ -263,7 +255,7 @@ func awaitGone(pids []int) {
 func Holders(prefix string) (values []string, err error) {
 	seen := map[string]bool{}
 	name, _, _ := strings.Cut(prefix, "=")
-	err = eachEnviron(func(_ int, environ []byte, err error) error {
+	err = eachEnviron(nil, func(_ int, environ []byte, err error) error {
 		if err != nil {
 			if errors.Is(err, fs.ErrPermission) {
 				return nil

@@ -68,7 +68,7 @@ func locate(m Mark) (c child, dead bool, err error) {
 
 // sweep kills the rest of a process that is gone. err is the reason why something may still live.
 func sweep(m Mark) (left int, err error) {
-	if left, err = end(m.Env, m.Owner); err != nil || m.PID == 0 || m.Boot != boot() {
+	if left, err = end(nil, m.Env, m.Owner); err != nil || m.PID == 0 || m.Boot != boot() {
 		return left, err
 	}
 	switch pid, err := memberOf(m.PID, m.Started); {

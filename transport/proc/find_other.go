@@ -19,7 +19,11 @@ func (c *child) forget() {}
 func sweep(Mark) (int, error) { return 0, nil }
 
 // end does nothing without /proc.
-func end(...string) (int, error) { return 0, nil }
+func end(running, ...string) (int, error) { return 0, nil }
+
+type running struct{}
+
+func alreadyRunning() running { return running{} }
 
 // boot returns "": it needs /proc.
 func boot() string { return "" }

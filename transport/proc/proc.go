@@ -13,6 +13,7 @@
 //	start.go                        Start, and the goroutine of each process
 //	find.go, find_linux.go          Find
 //	environ_linux.go                processes with an entry in their environment
+//	running_linux.go                processes that ran before, and need no look
 //	output.go                       the output file and its tail
 //	oom.go                          kills by the kernel's out-of-memory killer
 //	children.go, reap_linux.go      children to reap

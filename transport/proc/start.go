@@ -29,9 +29,10 @@ func Start(spec Spec, done func(Process, error)) (cancel func()) {
 // process is one attempt and, if it succeeds, its process. One goroutine, run, leads it from fork
 // to exit, so that it is always reaped.
 type process struct {
-	output string // Spec.Output
-	mark   string // Spec.Mark
-	before int64  // size of output at our start: that of earlier runs
+	output string  // Spec.Output
+	mark   string  // Spec.Mark
+	before int64   // size of output at our start: that of earlier runs
+	others running // that ran before it: none of them has its mark
 	ooms   *oomCounter
 	oomsAt int64 // its count at our start
 	child  child // written once, before done
@@ -104,7 +105,7 @@ func (p *process) start(spec Spec) error {
 	if cancelled {
 		return ErrCancelled
 	}
-	p.oomsAt = p.ooms.count()
+	p.oomsAt, p.others = p.ooms.count(), alreadyRunning()
 	p.child, err = fork(path, slices.Concat(spec.Runner, spec.Argv), &syscall.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   spec.Env,
@@ -148,7 +149,7 @@ func (p *process) watch() {
 	if died != nil && err == nil && exit.Code != 0 {
 		died(exit)
 	}
-	left, doubt := end(p.mark) // looks at every process of the machine
+	left, doubt := end(p.others, p.mark) // looks at every other process of the machine
 	if exit.Left = left; doubt != nil {
 		exit.Doubt = doubt.Error()
 	}
