@@ -278,7 +278,7 @@ func (h *Host) restore(s *shard, of Shard) *messages.Session {
 		return nil
 	}
 	h.server.With(s.id, func(sh *local.Shard, _ time.Time) {
-		sh.Restore(found.Session, found.Seq, found.Intents, found.Cache)
+		sh.Restore(found.Session, found.Seq, found.Intents, found.Cache, found.Suspects)
 	})
 	s.guilds.Store(int64(len(found.Cache.Guilds())))
 	session := *offered

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/discluster/control/messages"
@@ -71,7 +72,7 @@ func (h *Host) keep(s *shard, of Shard) (end func()) {
 		defer close(done)
 		each := time.NewTicker(commitEvery)
 		defer each.Stop()
-		var last snapshot.Commit
+		var last committed
 		for {
 			select {
 			case <-each.C:
@@ -89,17 +90,28 @@ func (h *Host) keep(s *shard, of Shard) (end func()) {
 	}
 }
 
+// committed holds what the log was given last.
+type committed struct {
+	snapshot.Commit
+	suspects map[int64]uint8
+}
+
+func (c committed) is(other committed) bool {
+	return c.Commit == other.Commit && maps.Equal(c.suspects, other.suspects)
+}
+
 // commit writes where the session stands, if it has moved since last, then reports it.
-func (h *Host) commit(s *shard, of Shard, last *snapshot.Commit) {
-	var at snapshot.Commit
+func (h *Host) commit(s *shard, of Shard, last *committed) {
+	var at committed
 	var err error
 	h.server.With(s.id, func(sh *local.Shard, _ time.Time) {
 		at.Session, at.Seq, at.Intents = sh.Session()
-		if at != *last {
-			err = s.log.Commit(at, sh.Cache())
+		if at.suspects = sh.Suspects(); !at.is(*last) {
+			s.log.Suspects(at.suspects)
+			err = s.log.Commit(at.Commit, sh.Cache())
 		}
 	})
-	if at == *last {
+	if at.is(*last) {
 		return
 	}
 	if h.unkept.now(s.id, err) {

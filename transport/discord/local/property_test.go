@@ -296,8 +296,9 @@ func (w *world) restart() {
 	}
 	w.changed = w.changed[:min(int(seq), len(w.changed))]
 	w.bot.connected, w.bot.received, w.bot.identify = false, nil, false
+	suspects := w.shard.Suspects()
 	w.shard = New(w.shard.cfg)
-	w.shard.Restore("s", seq, 1, c)
+	w.shard.Restore("s", seq, 1, c, suspects)
 	w.said = int(seq)
 }
 

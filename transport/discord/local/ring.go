@@ -42,6 +42,15 @@ func (r *ring) take(seq int64, each func(event)) {
 	r.events = r.events[n:]
 }
 
+// blame counts one more end for each event up to seq, and notes in suspects how many it has.
+func (r *ring) blame(seq int64, suspects map[int64]uint8) {
+	for i := range r.after(seq) {
+		e := &r.events[i]
+		e.ends++
+		suspects[e.seq] = e.ends
+	}
+}
+
 // after returns the index of the first event after seq.
 func (r *ring) after(seq int64) int {
 	if len(r.events) == 0 || seq < r.events[0].seq {

@@ -19,6 +19,7 @@ package local
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +102,7 @@ type Shard struct {
 	acked    int64  // sequence of the last event that the bot has acknowledged
 	cache    cache.Cache
 	ring     ring
+	suspects map[int64]uint8 // by sequence: the ends of events that are not acknowledged
 	replays  bool            // see Replays
 	voice    map[uint64]bool // guilds where the bot is in a voice channel
 	presence []byte          // "d" of the last op 3
@@ -119,14 +121,19 @@ type Shard struct {
 
 // New returns a shard without a session.
 func New(cfg Config) *Shard {
-	return &Shard{cfg: cfg, probe: cfg.Probe, intents: -1, voice: map[uint64]bool{}, whole: map[uint64]whole{}}
+	return &Shard{cfg: cfg, suspects: map[int64]uint8{}, probe: cfg.Probe, intents: -1, voice: map[uint64]bool{}, whole: map[uint64]whole{}}
 }
 
 // Restore makes a new shard go on with a session whose RESUME from seq is about to be sent to
-// Discord, and with what the cache knew then.
-func (s *Shard) Restore(session string, seq, intents int64, c cache.Cache) {
+// Discord, and with what the cache knew then. suspects are those of then.
+func (s *Shard) Restore(session string, seq, intents int64, c cache.Cache, suspects map[int64]uint8) {
 	s.session, s.intents, s.received, s.acked, s.cache = session, intents, seq, seq, c
+	maps.Copy(s.suspects, suspects)
 }
+
+// Suspects returns how many connections ended before they acknowledged an event they were sent, by
+// its sequence. The next process of the host must know, or one event could end bots forever.
+func (s *Shard) Suspects() map[int64]uint8 { return maps.Clone(s.suspects) }
 
 // Effects returns what the steps since the last call want.
 func (s *Shard) Effects() []Effect {
@@ -180,7 +187,7 @@ func (s *Shard) Dispatch(now time.Time, seq int64, kind string, d []byte) {
 		s.replays = false
 		return
 	}
-	e := event{seq: seq, kind: kind, data: d, at: now}
+	e := event{seq: seq, kind: kind, data: d, at: now, ends: s.suspects[seq]}
 	if made := created(d); s.replays && kind == "INTERACTION_CREATE" && made.Before(now) {
 		e.at = made
 	}
@@ -244,6 +251,7 @@ func (s *Shard) Lost() {
 	s.session, s.received, s.acked, s.replays = "", 0, 0, false
 	s.cache, s.ring = cache.Cache{}, ring{}
 	clear(s.voice)
+	clear(s.suspects)
 	s.invalidate()
 }
 
@@ -289,6 +297,7 @@ func (s *Shard) acknowledge(seq int64) {
 		return
 	}
 	s.acked = seq
+	maps.DeleteFunc(s.suspects, func(at int64, _ uint8) bool { return at <= seq })
 	s.ring.take(seq, s.apply)
 }
 

@@ -229,9 +229,7 @@ func (s *Shard) Ended(ordered bool) {
 	if ordered {
 		return
 	}
-	for i := range s.ring.after(t.seq) {
-		s.ring.events[i].ends++
-	}
+	s.ring.blame(t.seq, s.suspects)
 }
 
 // Died notes that the bot's process ended: its session is not resumed, and where it was in a voice

@@ -134,10 +134,11 @@ func step(s *Shard, now time.Time, line string) error {
 	default:
 		switch {
 		case words[0] == "restored":
+			suspects := s.Suspects()
 			*s = *New(s.cfg) // the next host's
 			old := New(Config{})
 			old.Dispatch(now, number(2), "READY", readyOf(words[1]))
-			s.Restore(words[1], number(2), 513, old.cache)
+			s.Restore(words[1], number(2), 513, old.cache, suspects)
 		case words[0] == "discord" && strings.HasPrefix(word(2), "s"):
 			s.Dispatch(now, number(1), "READY", readyOf(word(2)))
 		case words[0] == "discord":

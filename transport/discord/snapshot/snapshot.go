@@ -9,6 +9,7 @@
 //	file    "discluster snapshot 1\n", then records
 //	record  length of the body (4 bytes), CRC-32C of the body (4 bytes), body; all big endian
 //	body    'e', length of the kind (1 byte), kind, data
+//	        's', suspects of the commit behind it: sequence (8 bytes) and ends (1 byte) of each
 //	        'c', seq (8 bytes), intents (8 bytes), session's id
 package snapshot
 
@@ -46,16 +47,20 @@ type Commit struct {
 type State struct {
 	Commit // the last one; zero: there was none
 	Cache  cache.Cache
-	Torn   int64 // bytes behind the last commit: unreadable, or not committed
+	// connections that ended over events after Seq, by sequence; nil: none did
+	Suspects map[int64]uint8
+	Torn     int64 // bytes behind the last commit: unreadable, or not committed
 }
 
 // Log is the log of one shard. One goroutine uses it.
 type Log struct {
-	path  string
-	file  *os.File // nil: the next commit writes it all over
-	tail  []byte   // records that are not committed
-	whole int64    // bytes up to the last commit
-	base  int64    // bytes that the last Rewrite wrote
+	path string
+	file *os.File // nil: the next commit writes it all over
+	// of the next commits
+	suspects map[int64]uint8
+	tail     []byte // records that are not committed
+	whole    int64  // bytes up to the last commit
+	base     int64  // bytes that the last Rewrite wrote
 }
 
 // Open reads a log, and makes it ready to go on. A file that is missing is an empty log; so is one
@@ -100,12 +105,17 @@ func read(from io.Reader) (state State, whole int64) {
 		d    []byte
 	}
 	var pending []event
+	var suspects map[int64]uint8
 	for n := int64(len(magic)); ; {
 		body, err := readBody(from)
 		if err != nil {
 			return state, whole
 		}
 		n += int64(len(body)) + 8
+		if body[0] == 's' {
+			suspects = parseSuspects(body[1:])
+			continue
+		}
 		switch kind, d, commit, ok := parse(body); {
 		case !ok:
 			return state, whole
@@ -116,6 +126,7 @@ func read(from io.Reader) (state State, whole int64) {
 				state.Cache.Apply(e.kind, e.d)
 			}
 			pending, state.Commit, whole = nil, commit, n
+			state.Suspects, suspects = suspects, nil
 		}
 	}
 }
@@ -168,8 +179,29 @@ func appendEvent(b []byte, kind string, d []byte) []byte {
 	return seal(b, at)
 }
 
-func appendCommit(b []byte, c Commit) []byte {
+// Suspects notes which events connections ended over, with every commit from now on.
+func (l *Log) Suspects(all map[int64]uint8) { l.suspects = all }
+
+const suspectSize = 9 // bytes
+
+func parseSuspects(d []byte) map[int64]uint8 {
+	all := map[int64]uint8{}
+	for ; len(d) >= suspectSize; d = d[suspectSize:] {
+		all[int64(binary.BigEndian.Uint64(d))] = d[8]
+	}
+	return all
+}
+
+func appendCommit(b []byte, c Commit, suspects map[int64]uint8) []byte {
 	at := len(b)
+	if len(suspects) > 0 {
+		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, 's')
+		for seq, ends := range suspects {
+			b = append(binary.BigEndian.AppendUint64(b, uint64(seq)), ends)
+		}
+		b = seal(b, at)
+		at = len(b)
+	}
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, 'c')
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Seq))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Intents))
@@ -191,7 +223,7 @@ func (l *Log) Commit(c Commit, known *cache.Cache) error {
 	if l.file == nil || l.whole+int64(len(l.tail)) > max(2*l.base, l.base+grownMin) {
 		return l.rewrite(c, known)
 	}
-	b := appendCommit(l.tail, c)
+	b := appendCommit(l.tail, c, l.suspects)
 	n, err := l.file.Write(b)
 	if l.tail = b[:0]; cap(l.tail) > grownMin {
 		l.tail = nil
@@ -220,7 +252,7 @@ func (l *Log) rewrite(c Commit, known *cache.Cache) error {
 		b = appendEvent(b[:0], kind, d)
 		to.write(b)
 	})
-	to.write(appendCommit(nil, c))
+	to.write(appendCommit(nil, c, l.suspects))
 	if err = to.flush(); err == nil {
 		err = os.Rename(beside, l.path)
 	}

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,6 +18,8 @@ type world struct {
 	log   *Log
 	cache cache.Cache
 	seq   int64
+
+	suspects map[int64]uint8
 }
 
 func begin(t testing.TB) *world {
@@ -61,6 +64,8 @@ func (w *world) play() {
 	w.commit()
 	w.event("MESSAGE_CREATE", `{"id":"9","guild_id":"1","channel_id":"5"}`)
 	w.event("GUILD_UPDATE", `{"id":"1","name":"b"}`)
+	w.suspects = map[int64]uint8{6: 2}
+	w.log.Suspects(w.suspects)
 	w.commit()
 }
 
@@ -87,6 +92,14 @@ func TestReopen(t *testing.T) {
 		if got := text(&state.Cache); got != want {
 			t.Errorf("opened:\n%s\nwant\n%s", got, want)
 		}
+		if !maps.Equal(state.Suspects, w.suspects) {
+			t.Errorf("suspects %v, want %v", state.Suspects, w.suspects)
+		}
+		w.suspects = map[int64]uint8{w.seq + 1: 1, w.seq + 2: 2}
+		if w.seq == 6 {
+			w.suspects = nil
+		}
+		w.log.Suspects(w.suspects)
 		w.event("GUILD_ROLE_CREATE", fmt.Sprintf(`{"guild_id":"1","role":{"id":"%d"}}`, 10+w.seq))
 		w.commit()
 	}
@@ -123,8 +136,8 @@ func TestTorn(t *testing.T) {
 				t.Errorf("%s: at 3 is %s", what, got)
 			}
 		case 5:
-			if got != second {
-				t.Errorf("%s: at 5 is %s", what, got)
+			if got != second || state.Suspects[6] != 2 {
+				t.Errorf("%s: at 5 is %s, with suspects %v", what, got, state.Suspects)
 			}
 		default:
 			t.Errorf("%s: opened at %+v", what, state.Commit)
