@@ -227,6 +227,7 @@ func (r *hosting) once(over <-chan struct{}) (upFor time.Duration, err error) {
 			r.stop(child, ended, time.Now())
 			return 0, nil
 		case <-r.ctx.Done():
+			r.host.BotEnded(true) // ends what waits for the bot
 			return 0, errors.New("died")
 		}
 	}

@@ -45,6 +45,7 @@ var faults = []func(*chaos){
 	func(c *chaos) { c.blind(c.m) }, func(c *chaos) { c.see(c.m) }, func(c *chaos) { c.see(c.m) },
 	func(c *chaos) { c.title(c.m) },
 	func(c *chaos) { c.helper(c.m) },
+	func(c *chaos) { c.gateway.spike(c.rand(chaosShards)) },
 }
 
 func (c *chaos) rand(n int) int              { return c.loop.Rand.IntN(n) }
@@ -176,7 +177,7 @@ func chaosOf(f *fleet, program func(proc.Spec) (sim.Program, error)) {
 	f.must("its share", time.Minute, func() bool { return f.has(c.m).ID > 0 })
 	f.connect(c.m, "c", 0, chaosShards-1)
 	f.must("the order", time.Second, f.acked(c.m, "c", "connecting"))
-	silence := f.gateway.stream(chaosShards)
+	silence := f.gateway.stream(chaosShards, true)
 	for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 		f.pass(time.Duration(c.rand(12000)) * time.Millisecond)
 		faults[c.rand(len(faults))](c)

@@ -99,6 +99,7 @@ var wrongs = []func(*everything){
 		e.m.Panic = nil
 	},
 	func(e *everything) { e.restart(e.m, messages.ClusterID(e.loop.Rand.IntN(3))) },
+	func(e *everything) { e.gateway.spike(e.loop.Rand.IntN(24)) },
 }
 
 func (e *everything) killOne() {
@@ -124,7 +125,7 @@ func TestEverything(t *testing.T) {
 		e.m = f.add("m1", bots, sesame)
 		f.must("its share", time.Minute, func() bool { return f.has(e.m).ID > 0 })
 		f.settled()
-		silence := f.gateway.stream(24)
+		silence := f.gateway.stream(24, false)
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(15000)) * time.Millisecond)
 			wrongs[f.loop.Rand.IntN(len(wrongs))](e)

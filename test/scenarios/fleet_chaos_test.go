@@ -126,6 +126,7 @@ var fleetFaults = []func(*fleetChaos){
 	func(c *fleetChaos) {
 		c.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: c.loop.Rand.IntN(chaosFleetShards)})
 	},
+	func(c *fleetChaos) { c.gateway.spike(c.loop.Rand.IntN(chaosFleetShards)) },
 }
 
 func (c *fleetChaos) kill(m *machine) {
@@ -168,10 +169,7 @@ func TestFleetChaos(t *testing.T) {
 		c.own = f.fleetOfBots(f.anyKind(), f.scarce(rules.Config{ShardCount: chaosFleetShards, MaxConcurrency: 4}), chaosMachines, change...)
 		f.doubles = !c.fences
 		f.settled()
-		silence := f.gateway.stream(chaosFleetShards)
-		if f.gateway != nil {
-			f.gateway.moves = true
-		}
+		silence := f.gateway.stream(chaosFleetShards, false)
 		f.forgets = f.forgets && !c.fences
 		for end := f.loop.Now() + 5*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(12000)) * time.Millisecond)
