@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -108,13 +109,30 @@ func (p *process) start(spec Spec) error {
 	p.oomsAt, p.others = p.ooms.count(), alreadyRunning()
 	p.child, err = fork(path, slices.Concat(spec.Runner, spec.Argv), &syscall.ProcAttr{
 		Dir:   spec.Dir,
-		Env:   spec.Env,
+		Env:   lastOf(spec.Env),
 		Files: []uintptr{null.Fd(), stdout.Fd(), stderr.Fd()},
 	})
 	if err != nil {
 		return explain(spec, path, err)
 	}
 	return nil
+}
+
+// lastOf returns an environment with the last entry of each name: of several, most programs take
+// the first, and some the last.
+func lastOf(env []string) []string {
+	at := map[string]int{}
+	for i, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		at[name] = i
+	}
+	var last []string
+	for i, kv := range env {
+		if name, _, _ := strings.Cut(kv, "="); at[name] == i {
+			last = append(last, kv)
+		}
+	}
+	return last
 }
 
 // watch waits for the leader's end, ends the rest of its group and the processes with its mark, and

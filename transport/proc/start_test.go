@@ -225,3 +225,14 @@ func TestOutputNotWritable(t *testing.T) {
 		t.Errorf("got %v, want %s", s.err, want)
 	}
 }
+
+// Of several entries of one name a process has the last one alone: programs differ in which they
+// take.
+func TestLastEntryCounts(t *testing.T) {
+	leakless(t)
+	out := filepath.Join(t.TempDir(), "out")
+	_, exits := run(t, Spec{Argv: []string{"env"}, Env: []string{"A=1", "B=2", "A=3", "A=4", "C="}, Output: out})
+	if e := receive(t, exits); e.Tail != "B=2\nA=4\nC=" {
+		t.Errorf("environment %q", e.Tail)
+	}
+}
