@@ -25,6 +25,8 @@ type runner struct {
 	host    *host.Host
 	argv    []string
 	env     []string
+	api     string // Discord's
+	to      string // address of the host
 	log     *slog.Logger
 	file    hosted.File
 	startID string // identifies how its runs are started
@@ -130,6 +132,9 @@ func (r *runner) runOnce(child *hosted.Bot, shardsEnded <-chan struct{}) (upFor 
 	} else if r.record.Served != 0 {
 		r.connected, ready = true, r.record.Served.Time()
 	}
+	watched, unwatch := context.WithCancel(context.Background())
+	defer unwatch()
+	go r.watchPast(watched, child.PID())
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var killed string // the reason; "": it was not

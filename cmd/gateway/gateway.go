@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 		_ = h.Close()
 		return c.Fail(err)
 	}
-	r := &runner{cluster: c, host: h, argv: argv, env: env, log: logger, file: file, startID: id, patience: o.Patience}
+	r := &runner{cluster: c, host: h, argv: argv, env: env, api: o.API, to: to.Host, log: logger, file: file, startID: id, patience: o.Patience}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go h.Watch(ctx)

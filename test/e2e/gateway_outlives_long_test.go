@@ -28,11 +28,14 @@ func (b *bots) goesOn(what string, pid int, shards ...string) {
 	})
 }
 
+// record returns the file in which the host of cluster 0 has its bot.
+func (b *bots) record() string { return filepath.Join(b.state, "gateway", "cluster-0", "bot.json") }
+
 // gateway returns the address at which the bot of cluster 0 finds its gateway.
 func (b *bots) gateway() string {
 	b.t.Helper()
 	var record struct{ URL string }
-	data, err := os.ReadFile(filepath.Join(b.state, "gateway", "cluster-0", "bot.json"))
+	data, err := os.ReadFile(b.record())
 	if err == nil {
 		err = json.Unmarshal(data, &record)
 	}

@@ -38,6 +38,7 @@ var roles = map[string]func() int{
 	"other-user": otherUser,
 	"plain":      plain,
 	"counts":     counts,
+	"past":       past,
 	"floods":     floods,
 	"talks": func() int {
 		fmt.Println("bot", os.Getpid())

@@ -19,6 +19,7 @@
 //	children.go, reap_linux.go      children to reap
 //	errors.go                       reasons of a failed start
 //	usage.go, usage_linux.go        CPU time and memory of a process
+//	peers_linux.go                  where the connections of a process lead
 //	proc_linux.go, proc_other.go    noticing an exit
 package proc
 
@@ -35,7 +36,7 @@ type Spec struct {
 	Argv []string
 	// path and arguments of a program that runs Argv as its child; nil: Argv is run itself
 	Runner []string
-	Env    []string // the whole environment, "KEY=value"; nothing of ours is added
+	Env    []string // the whole environment, "KEY=value"; the last entry of a name counts; nothing of ours is added
 	Dir    string   // working directory; "" is ours
 	// file that takes stdout and stderr, appended to, created 0600; "" inherits ours
 	Output string
