@@ -156,7 +156,7 @@ func New(l net.Listener, cfg Config) (*Host, error) {
 		s.guilds.Store(-1)
 		h.shards[id] = s
 	}
-	h.server, err = local.Serve(l, local.ServerConfig{
+	h.server, err = local.Serve(newLate(l, h.begun), local.ServerConfig{
 		Token: cfg.Token, Path: cfg.Path, Shards: cfg.Shards, ShardCount: cfg.ShardCount, API: api,
 		Heartbeat: heartbeat, Ping: cfg.ping,
 		Each:    local.Config{Ring: h.budget.ring, Probe: probeEvery},
