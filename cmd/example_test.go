@@ -36,6 +36,8 @@ func (r *reviver) Receive(ctx actor.Context) {
 var revive = world.Behaviour{
 	Name:  "reviver",
 	Actor: func(w *world.World, addresses world.Addresses) actor.Actor { return &reviver{w, addresses} },
+	// After a panic a new actor subscribes again; timers under way reach it.
+	Restart: true,
 }
 
 // This is the whole main of an operator with a behaviour of their own.

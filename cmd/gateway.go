@@ -23,7 +23,7 @@ func gatewayCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "gateway", "folder for sessions and guilds, one below it for each cluster")
-	c.Flags().StringVar(&o.API, "api", "https://discord.com", "Discord's REST API; DISCORD_API, where it is set, counts instead")
+	c.Flags().StringVar(&o.API, "api", "https://discord.com", "Discord's REST API; DISCORD_API overrides it")
 	c.Flags().DurationVar(&o.Patience, "hello-timeout", 30*time.Second, "time until a bot that has never connected is reported")
 	c.Flags().IntVar(&o.Memory, "memory", 0, "bytes of guilds and waiting events; 0: 32 MiB a shard")
 	return c

@@ -145,7 +145,7 @@ func (c *Control) unended() string {
 	case v := <-views:
 		return namesOf(v.Clusters)
 	case <-time.After(viewWithin):
-		return "which is unknown, for CONTROL's own state is not answered"
+		return "it is unknown which, because CONTROL's status actor does not answer"
 	}
 }
 

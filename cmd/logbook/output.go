@@ -18,9 +18,9 @@ type output struct {
 	flushed func() error
 	bare    bool // no number of the cluster before a line
 
-	of     messages.ClusterID // whose lines wait
-	lines  bytes.Buffer
-	before map[messages.ClusterID]string // the end of what was shown, as the bot wrote it
+	cluster messages.ClusterID // whose lines wait
+	lines   bytes.Buffer
+	before  map[messages.ClusterID]string // the end of what was shown, as the bot wrote it
 }
 
 // Limits of an output, in bytes.
@@ -31,7 +31,7 @@ const (
 
 // take takes a line or a note.
 func (o *output) take(l botlog.Line) {
-	if l.Note || l.Cluster != o.of || o.lines.Len() >= waitingMax {
+	if l.Note || l.Cluster != o.cluster || o.lines.Len() >= waitingMax {
 		o.show()
 	}
 	if l.Note {
@@ -44,7 +44,7 @@ func (o *output) take(l botlog.Line) {
 		fmt.Fprintf(out, "%d | -- %s\n", l.Cluster, l.Text)
 		return
 	}
-	o.of = l.Cluster
+	o.cluster = l.Cluster
 	o.lines.Write(l.Text)
 	o.lines.WriteByte('\n')
 }
@@ -56,10 +56,10 @@ func (o *output) show() {
 	}
 	text := o.lines.String()
 	o.lines.Reset()
-	before := o.before[o.of]
+	before := o.before[o.cluster]
 	for line := range strings.Lines(Secrets.After(before, text)) {
 		if !o.bare {
-			fmt.Fprintf(o.out, "%d | ", o.of)
+			fmt.Fprintf(o.out, "%d | ", o.cluster)
 		}
 		_, _ = io.WriteString(o.out, line) // a bufio.Writer keeps the error
 		if !strings.HasSuffix(line, "\n") {
@@ -70,7 +70,7 @@ func (o *output) show() {
 	if o.before == nil {
 		o.before = map[messages.ClusterID]string{}
 	}
-	o.before[o.of] = strings.Clone(before[max(0, len(before)-beforeMax):])
+	o.before[o.cluster] = strings.Clone(before[max(0, len(before)-beforeMax):])
 }
 
 // flush shows all there is.

@@ -26,7 +26,7 @@
 //
 // A mutant that no test kills is a survivor: the exit code is 1. It gets a test, or, where it
 // changes nothing, a line in equivalent.go. The list in known.go only gets shorter; with a budget
-// its mutants are not tried, for they would use it up.
+// its mutants are not tried, because they would use it up.
 package main
 
 import (

@@ -60,8 +60,8 @@ func (s *Server) with(w http.ResponseWriter, r *http.Request, show func(v messag
 	show(v)
 }
 
-// listed returns clusters as a list has them, without the figures of single shards if it is to be
-// small.
+// listed returns clusters as a list shows them: without the figures of single shards unless
+// figures.
 func (s *Server) listed(all []messages.ClusterView, figures bool) []messages.ClusterView {
 	lines := append([]messages.ClusterView{}, all...)
 	for i := range lines {

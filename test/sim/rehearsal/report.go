@@ -64,7 +64,7 @@ type Identifies struct {
 	Spent       int `json:"spent"`
 	Total       int `json:"total"`
 	Remaining   int `json:"remaining"`
-	TokenResets int `json:"token_resets"` // Discord revoked the token, for the budget was overdrawn
+	TokenResets int `json:"token_resets"` // Discord revoked the token because the budget was overdrawn
 }
 
 // missed compares the report with the expectations. Discord's limit is always one of them.
