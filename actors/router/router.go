@@ -145,6 +145,9 @@ func (r *Router) routing(ctx actor.Context) {
 		ctx.Request(r.addresses.Events, messages.Subscribe{})
 	case messages.ClusterMoved:
 		r.states[m.Cluster] = m.State
+		if m.State == messages.ClusterGone {
+			delete(r.states, m.Cluster)
+		}
 	case messages.Event: // of others
 	case world.Timeout:
 		r.due(ctx, time.Since(m.Due))

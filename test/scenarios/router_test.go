@@ -192,6 +192,9 @@ func TestRouterDoesNotWaitForAStart(t *testing.T) {
 		f.connect(m, "c", 0, 3)
 		f.must("one serves", 9*time.Second, f.sawN("cluster.ready", 1))
 		k.answered(k.ask("0", 0, "REQUEST", everyone, 0), 50*time.Millisecond, "[0] of [0]; 1: it is starting; 2: "+elsewhere+"; 3: "+elsewhere)
+		f.master.Send("m1", messages.Offload{ID: "o", Range: messages.ShardRange{First: 2, Last: 3}})
+		f.must("1 is released", 10*time.Second, func() bool { return f.acks(m, "o", "released") == 1 })
+		k.answered(k.ask("0", 0, "REQUEST", everyone, 0), 50*time.Millisecond, "[0] of [0]; 1: "+elsewhere+"; 2: "+elsewhere+"; 3: "+elsewhere)
 		k.ask("0", 0, "MESSAGE", `"message":"hi","shards":[0,1]`, 0)
 		f.must("reported whom it did not reach", 50*time.Millisecond, func() bool { return k.undone == 1 && len(k.heard["0"]) == 1 })
 		k.answered(k.ask("0", 0, "BROADCAST_EVAL", `"script":"1","shards":[0],"context":{}`, 0), 50*time.Millisecond,
