@@ -15,17 +15,19 @@
 //	├─ status            views and orders of the API                 package status
 //	└─ <behaviours>      what the operator's own main added          world/behaviour.go
 //
-// options.go holds the operator's settings. Flows, and the files they pass, in order:
+// options.go holds the operator's settings. Stories, with the files that they pass in order; all
+// that concerns MASTER passes masterlink.go and link/link.go on its way, in both directions:
 //
-//   - connect → process: masterlink.go, link/packets.go, link/orders.go, cluster/ranges.go,
-//     cluster/supervisor.go, cluster/cluster.go, cluster/process.go, cluster/record.go,
-//     cluster/conversation.go
-//   - permit → grant: cluster/shards.go, gate/gate.go, gate/asking.go, link/packets.go,
-//     master/machine.go, master/governor.go, plan/pace.go; back by gate/permits.go
-//   - exit → restart: cluster/process.go, cluster/news.go, cluster/failure.go,
-//     cluster/supervision.go, plan/restart.go, cluster/supervisor.go
-//   - shard state → page: cluster/conversation.go, cluster/shards.go, events/bus.go,
-//     status/status.go, status/snapshot.go
+//   - connect → process: link/packets.go, link/orders.go, cluster/ranges.go, cluster/supervisor.go,
+//     cluster/cluster.go, cluster/search.go (an earlier run's process), cluster/process.go,
+//     cluster/record.go, cluster/conversation.go
+//   - permit → grant: cluster/conversation.go, cluster/shards.go, cluster/limits.go, gate/gate.go,
+//     gate/asking.go, link/packets.go, master/machine.go, master/governor.go, plan/pace.go; back by
+//     link/packets.go, gate/asking.go, gate/permits.go, cluster/shards.go
+//   - exit → restart: cluster/news.go, cluster/cluster.go, cluster/sweep.go, cluster/process.go,
+//     cluster/failure.go, cluster/supervision.go, plan/restart.go, cluster/supervisor.go
+//   - shard state → page: cluster/conversation.go, cluster/shards.go, cluster/limits.go,
+//     events/bus.go, status/status.go, status/snapshot.go; read by transport/admin
 //
 // Rules that hold the tree together:
 //   - Receive never blocks: what takes time goes through World and comes back as a message. There
@@ -46,16 +48,6 @@
 //   - What a peer sends can be wrong in any way, and costs at most its link. CONTROL panics on its
 //     own mistakes only.
 //
-// To add an actor:
-//  1. the messages it shares go into messages, documented by sender, receiver and occasion;
-//  2. its package here, named by its noun, holds a drawing of its states, a struct, a constructor
-//     of props and one method a state;
-//  3. its decisions go into plan, with a table test;
-//  4. it gets a row in tree.go, with its supervision and the reason for it;
-//  5. it gets a story in test/scenarios and, if it keeps a promise, an invariant in check_test.go
-//     there;
-//  6. what it may import goes into test/arch_walls_test.go and, if others send to it, its address
-//     into world.Addresses.
-//
-// What an operator adds is a Behaviour and changes no file: see the example of cmd.With.
+// How to add an actor is in .github/CONTRIBUTING.md. What an operator adds is a Behaviour and
+// changes no file: see the example of cmd.With.
 package actors

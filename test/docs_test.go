@@ -192,9 +192,16 @@ func TestPathsResolve(t *testing.T) {
 		check(name, text)
 	}
 	eachComment(t, check)
+	tree, err := os.ReadFile("../actors/doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`\b[a-z]+/[a-z]+\.go\b`).FindAllString(string(tree), -1) {
+		check("actors/doc.go", " actors/"+name)
+	}
 }
 
-// A package comment that lists files lists all of them. Each room of the command line has one.
+// A package comment that lists files lists all of them. Each package of the command line has one.
 func TestDocListsEveryFile(t *testing.T) {
 	all, err := repository(os.DirFS(".."))
 	if err != nil {

@@ -106,7 +106,7 @@ func (s *scene) react(effect Effect) {
 			later("disk: link.json cannot be read", Loaded{Err: errors.New("input/output error")})
 			return
 		}
-		later("disk: "+map[bool]string{true: "nothing", false: "what the previous life left"}[s.disk == nil], Loaded{Memory: s.disk})
+		later("disk: "+map[bool]string{true: "nothing", false: "what the previous run left"}[s.disk == nil], Loaded{Memory: s.disk})
 	case Save:
 		m := e.Memory
 		s.disk = &m
@@ -119,7 +119,7 @@ func (s *scene) react(effect Effect) {
 
 // obey plays the other actors.
 func (s *scene) obey(e Deliver, later func(string, any)) {
-	stand := func(text string) {
+	report := func(text string) {
 		status := s.status
 		status.Ranges = slices.Clone(status.Ranges)
 		later(text, status)
@@ -128,7 +128,7 @@ func (s *scene) obey(e Deliver, later func(string, any)) {
 	case messages.Serve:
 		if !slices.ContainsFunc(s.status.Ranges, func(r messages.RangeInfo) bool { return r.Range == m.Range }) {
 			s.status.Ranges = append(s.status.Ranges, messages.RangeInfo{Range: m.Range, State: messages.RangeConnecting, Epoch: s.link.settings.Epoch})
-			stand("clusters: " + m.Range.String() + " starts")
+			report("clusters: " + m.Range.String() + " starts")
 		}
 	case messages.TakeBack:
 		s.status.Ranges = m.Ranges
@@ -145,7 +145,7 @@ func (s *scene) obey(e Deliver, later func(string, any)) {
 			return
 		}
 		s.status.Ranges = nil
-		stand("clusters: nothing is served")
+		report("clusters: nothing is served")
 		later("clusters: all stopped", messages.AllStopped{})
 	}
 }
@@ -264,7 +264,7 @@ func sentText(t *testing.T, v any) string {
 	case messages.HandSessionsOver:
 		return "hand the sessions of " + v.Range.String() + " over"
 	case messages.ReportSessions:
-		return map[bool]string{true: "MASTER wants to know", false: "MASTER is away"}[v.On]
+		return map[bool]string{true: "report to MASTER", false: "MASTER is away"}[v.On]
 	case messages.StopAll:
 		return "stop all: " + v.Reason
 	}

@@ -33,7 +33,7 @@ func TestTranscripts(t *testing.T) {
 			s.skip(6 * time.Second)
 			return s
 		},
-		"start with what the previous life served": func(t *testing.T) *scene {
+		"start with what the previous run served": func(t *testing.T) *scene {
 			s := play(t, servedBefore())
 			s.up()
 			s.connect("c1", 0, 7)
@@ -92,6 +92,16 @@ func TestTranscripts(t *testing.T) {
 			s.offload("o1", 0, 7)
 			s.connect("c2", 0, 7)
 			s.released("o1", 0, 7)
+			return s
+		},
+		"shards that another machine serves now": func(t *testing.T) *scene {
+			s := serving(t)
+			s.lose()
+			s.skip(2 * time.Second)
+			s.up(epoch(1001))
+			s.offload("o1", 0, 7)
+			s.released("o1", 0, 7)
+			s.came("MASTER: be a spare (order c2)", messages.Connect{ID: "c2", Redundant: true})
 			return s
 		},
 		"order before initialise": func(t *testing.T) *scene {
@@ -178,7 +188,7 @@ func TestTranscripts(t *testing.T) {
 			s.connect("c1", 0, 7)
 			s.ready()
 			s.lose()
-			s.Restart()
+			s.Restart("0-7 is READY by a lease of 30s; the link was lost")
 			s.stuck = true
 			s.skip(time.Minute)
 			s.do("the actor clusters panicked", Recovered{Child: Clusters})
@@ -230,6 +240,6 @@ func serving(t *testing.T) *scene {
 	s.up()
 	s.connect("c1", 0, 7)
 	s.ready()
-	s.Restart()
+	s.Restart("0-7 is READY; the link is open, epoch 1000")
 	return s
 }

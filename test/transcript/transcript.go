@@ -91,10 +91,11 @@ func (s *Transcript) Skip(d time.Duration, due func(event any)) {
 // Sleep lets time pass while the decider is suspended: its timers come late.
 func (s *Transcript) Sleep(d time.Duration) { s.now = s.now.Add(d) }
 
-// Restart forgets the text so far, and begins the story now.
-func (s *Transcript) Restart() {
+// Restart forgets the text so far and begins the story now; given is where it begins.
+func (s *Transcript) Restart(given string) {
 	s.text.Reset()
 	s.began = s.now
+	fmt.Fprintf(&s.text, "given: %s\n", given)
 }
 
 // Check compares the text with the file of testdata that is named as the subtest; with the flag

@@ -272,6 +272,6 @@ func twoAndSpare(t *testing.T, change ...func(*Options)) *scene {
 	s.up("m1")
 	s.up("m2")
 	s.skip(time.Minute)
-	s.Restart()
+	s.Restart("m1 serves 0-7 with slots 0 mod 4, m2 8-15 with 1 mod 2; m3 is a spare with 2 mod 4; epoch 1000")
 	return s
 }
