@@ -121,8 +121,8 @@ func TestNeverHeard(t *testing.T) {
 		c, _ := clusterIn(messages.ClusterGreeting)
 		c.options.Protocol = messages.ProtocolSDK
 		c.dialErr = fmt.Errorf("dial: %w", fs.ErrNotExist)
-		if tc.change(c); c.neverHeard() != tc.want {
-			t.Errorf("%s: %v, want %v", name, c.neverHeard(), tc.want)
+		if tc.change(c); c.neverOpened() != tc.want {
+			t.Errorf("%s: %v, want %v", name, c.neverOpened(), tc.want)
 		}
 	}
 }

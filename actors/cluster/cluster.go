@@ -39,7 +39,7 @@ type Cluster struct {
 	manager   messages.Snowflake // of this run of CONTROL
 	mint      *messages.Mint
 	handover  *handover
-	reborn    bool // the actor was restarted: its process died, or CONTROL's code failed
+	restarted bool // the actor was restarted: its process died, or CONTROL's code failed
 	successor bool // in a rolling restart: it waits for the end of the old process
 	adopted   bool // the process is of an earlier run of CONTROL
 	changed   bool // and was started with other options than now
@@ -56,11 +56,11 @@ type Cluster struct {
 	sigkilled bool       // SIGKILL was sent at the end of its grace
 
 	search search // for an earlier process
-	patience
+	lateness
 	reservation // of buckets, where the bot cannot ask for permits
 	ipc         // the IPC with the process
 	child       // the bot of a process that runs it itself
-	behind      // that bot, once the process is dead
+	orphan      // that bot, once the process is dead
 	limits      // of what all clusters use
 }
 
@@ -74,10 +74,10 @@ const (
 // newCluster returns the props of one cluster. settings is read at every start of the actor,
 // because it may have changed; spoken is shared by all clusters.
 func newCluster(w *world.World, addresses world.Addresses, o Options, pid int, settings *atomic.Pointer[messages.Settings], spoken *atomic.Bool, manager messages.Snowflake, c plan.Cluster, successor bool) *actor.Props {
-	mint, reborn, before := &messages.Mint{Worker: uint32(pid)}, false, &handover{settled: successor}
+	mint, restarted, before := &messages.Mint{Worker: uint32(pid)}, false, &handover{settled: successor}
 	return w.Spawn("cluster/"+c.ID.String(), func() actor.Actor {
-		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), spoken: spoken, plan: c, manager: manager, mint: mint, successor: successor, reborn: reborn, handover: before, limits: newLimits(c.Shards.Len())}
-		successor, reborn = false, true // a restarted actor is no successor
+		cl := &Cluster{addresses: addresses, options: o, settings: *settings.Load(), spoken: spoken, plan: c, manager: manager, mint: mint, successor: successor, restarted: restarted, handover: before, limits: newLimits(c.Shards.Len())}
+		successor, restarted = false, true // a restarted actor is no successor
 		cl.Begin(w, w.Log.With().Str("actor", "cluster").Int("cluster", int(c.ID)).Logger(), string(messages.ClusterSpawning), cl.spawning)
 		return cl
 	})
@@ -92,7 +92,7 @@ func (c *Cluster) spawning(ctx actor.Context) {
 		case c.successor || c.handover.dead:
 			c.spawn(ctx)
 		default:
-			c.recall(ctx)
+			c.searchPrevious(ctx)
 		}
 	case recorded:
 		c.saved(ctx, m)
@@ -124,8 +124,8 @@ func (c *Cluster) greeting(ctx actor.Context) {
 		case time.Since(m.Due) > router.DeepSleep: // this machine was suspended, not the bot
 			ctx.Send(c.addresses.Events, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(time.Since(m.Due))})
 			c.In(ctx, c.helloTimeout())
-		case c.neverHeard() && !c.W.Starved():
-			c.leaveUnheard(ctx)
+		case c.neverOpened() && !c.W.Starved():
+			c.leaveSilent(ctx)
 		case c.adopted && c.link != nil: // it ran before but does not answer HELLO now
 			c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: fmt.Sprintf("adopted, but HELLO was not answered within %v", c.muteAfter()), WaitedFor: c.waitsFor()})
 		default:
@@ -170,7 +170,7 @@ func (c *Cluster) killing(ctx actor.Context) {
 		case c.process == nil: // its start hangs and was abandoned
 			c.stopped(ctx)
 		case c.sigkilled: // a panic may have lost the message of its end
-			c.seek(ctx)
+			c.searchKilled(ctx)
 			c.In(ctx, c.options.KillGrace)
 		default:
 			c.sigkilled = true
@@ -180,7 +180,7 @@ func (c *Cluster) killing(ctx actor.Context) {
 	case world.Recovered:
 		c.In(ctx, c.options.KillGrace)
 	case found:
-		c.seekAnswered(ctx, m)
+		c.searchedKilled(ctx, m)
 	case runStarted: // its end was ordered during the start
 		if m.err != nil {
 			c.stopped(ctx)
@@ -233,9 +233,9 @@ func (c *Cluster) terminal(ctx actor.Context) {
 		if c.State() == string(messages.ClusterStopped) {
 			ctx.Request(ctx.Parent(), messages.RunStopped{Cluster: c.plan.ID, Again: c.again})
 		}
-	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runDied, runExited, recorded, noteDue, found, botEnded,
+	case messages.Permit, messages.SessionsOffered, messages.Outage, messages.Lease, messages.ReportAgain, messages.GetSnapshot, messages.Proceed, messages.KillAllowed, runStarted, runDied, runExited, recorded, noteDue, found, orphanEnded,
 		messages.Settings,
-		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleAnswered, askRule, woke, probeEnded, passOnDue:
+		socketOpened, socketFrame, socketEnded, redial, greetAgain, holdOn, ruleAnswered, askRule, outputBegan, probeEnded, passOnDue:
 	default:
 		c.Unexpected(ctx)
 	}
@@ -329,8 +329,8 @@ func (c *Cluster) always(ctx actor.Context) {
 		if !c.dying() {
 			c.passOn(ctx)
 		}
-	case woke:
-		c.heard(ctx)
+	case outputBegan:
+		c.outputStarted(ctx)
 	case probeEnded:
 		c.probed(ctx, m)
 	case messages.Outage:
@@ -341,7 +341,7 @@ func (c *Cluster) always(ctx actor.Context) {
 		c.report(ctx)
 	case messages.GetSnapshot:
 		c.snapshot(ctx)
-	case runStarted, runDied, runExited, found, botEnded: // comes too late
+	case runStarted, runDied, runExited, found, orphanEnded: // comes too late
 	default:
 		c.Unexpected(ctx)
 	}

@@ -19,27 +19,27 @@ import (
 // ipc is the state of a Cluster's IPC with its process, in Discordoo's packets and CONTROL's
 // (PROTOCOL A3, B2).
 type ipc struct {
-	link      transport.Link // nil: not open
-	greetedOn transport.Link // the latest link on which HELLO was answered
-	features  []string       // that the instance announced
-	intents   int64          // with which the instance identifies
-	shards    map[int]*shard
-	lastBeat  time.Time // the latest expected sign of life
-	vouched   bool      // lastBeat was an answer to HELLO on a new link, which counts once
-	doubted   time.Time // when two heartbeats were found missing
-	probes    int       // HELLOs since lastBeat, to an instance without heartbeats
-	relinkBy  time.Time // when a lost socket must be back; zero: it is open
-	relinks   int       // losses of the socket since the last heartbeat
-	dialErr   error     // of the last dial
-	dropped   int       // unreadable packets on this link
+	link        transport.Link // nil: not open
+	greetedOn   transport.Link // the latest link on which HELLO was answered
+	features    []string       // that the instance announced
+	intents     int64          // with which the instance identifies
+	shards      map[int]*shard
+	lastBeat    time.Time // the latest expected sign of life
+	beatByHello bool      // lastBeat was an answer to HELLO on a new link, which counts once
+	missedAt    time.Time // when two heartbeats were found missing
+	probes      int       // HELLOs since lastBeat, to an instance without heartbeats
+	relinkBy    time.Time // when a lost socket must be back; zero: it is open
+	relinks     int       // losses of the socket since the last heartbeat
+	dialErr     error     // of the last dial
+	dropped     int       // unreadable packets on this link
 
-	closeCode int            // the latest that a shard reported
-	outage    bool           // of Discord: nothing is late
-	startBy   time.Time      // when a bot that reports no shards must be connected; zero: it is, or reports them
-	silence   error          // why the last probe, or ready rule, failed
-	early     bool           // the ready rule was true too soon
-	unheard   bool           // the process never opened its socket, and is left running
-	lease     messages.Lease // until when the bot may serve
+	closeCode  int            // the latest that a shard reported
+	outage     bool           // of Discord: nothing is late
+	startBy    time.Time      // when a bot that reports no shards must be connected; zero: it is, or reports them
+	silence    error          // why the last probe, or ready rule, failed
+	early      bool           // the ready rule was true too soon
+	leftSilent bool           // the process never opened its socket, and is left running
+	lease      messages.Lease // until when the bot may serve
 }
 
 func (c *Cluster) dial(ctx actor.Context) {
@@ -53,7 +53,7 @@ func (c *Cluster) opened(ctx actor.Context, m socketOpened) {
 	}
 	if c.dialErr = m.err; m.err != nil {
 		every := redialEvery
-		if c.unheard {
+		if c.leftSilent {
 			every = greetEvery
 		}
 		c.After(ctx, every, redial{c.thisRun()})
@@ -152,14 +152,14 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 	now := time.Now()
 	switch p := p.(type) {
 	case messages.Identify:
-		if !c.vouched {
-			c.lastBeat, c.vouched = now, c.shards != nil && c.has(messages.FeatureHeartbeat)
+		if !c.beatByHello {
+			c.lastBeat, c.beatByHello = now, c.shards != nil && c.has(messages.FeatureHeartbeat)
 		}
 		c.probes = 0
 		c.greeted(ctx, p)
 		c.identified(ctx, p)
 	case messages.IPCBeat:
-		c.lastBeat, c.vouched, c.relinks = now, false, 0
+		c.lastBeat, c.beatByHello, c.relinks = now, false, 0
 		c.send(messages.IPCBeat{ID: c.run.Manager, EventID: p.EventID, LeaseMS: c.leaseLeft(), Lapsed: c.lease.Lapsed})
 	case messages.InvalidSession:
 		c.wrong(ctx, fmt.Sprintf("the bot refused HELLO: it takes another manager than %s for its own", c.run.Manager))

@@ -70,7 +70,7 @@ func TestEndOfAnotherSocket(t *testing.T) {
 func TestSocketIsDialledOften(t *testing.T) {
 	for unheard, want := range map[bool]time.Duration{false: 50 * time.Millisecond, true: time.Second} {
 		c, link := clusterIn(messages.ClusterGreeting)
-		c.unheard = unheard
+		c.leftSilent = unheard
 		inActor(t, func(ctx actor.Context) {
 			c.opened(ctx, socketOpened{c.thisRun(), nil, errors.New("connection refused")})
 		})
@@ -220,11 +220,11 @@ func TestAnswerToHello(t *testing.T) {
 		deadline bool
 		wants    int // buckets
 	}{
-		"SDK":                     {messages.ProtocolSDK, []string{messages.FeaturePermits, messages.FeatureShards}, false, true, 0},
-		"SDK of old, taken back":  {messages.ProtocolSDK, nil, true, false, 0},
-		"Discordoo":               {messages.ProtocolDiscordoo, nil, false, false, 0},
-		"Discordoo, taken back":   {messages.ProtocolDiscordoo, nil, true, false, 1},
-		"one with shards, reborn": {messages.ProtocolDiscordoo, []string{messages.FeatureShards}, true, false, 0},
+		"SDK":                        {messages.ProtocolSDK, []string{messages.FeaturePermits, messages.FeatureShards}, false, true, 0},
+		"SDK of old, taken back":     {messages.ProtocolSDK, nil, true, false, 0},
+		"Discordoo":                  {messages.ProtocolDiscordoo, nil, false, false, 0},
+		"Discordoo, taken back":      {messages.ProtocolDiscordoo, nil, true, false, 1},
+		"one with shards, restarted": {messages.ProtocolDiscordoo, []string{messages.FeatureShards}, true, false, 0},
 	} {
 		c, _ := clusterIn(messages.ClusterGreeting)
 		c.options.Protocol, c.options.ReadyTimeout, c.settings.MaxConcurrency = tc.protocol, 40*time.Second, 1

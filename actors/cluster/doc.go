@@ -20,9 +20,9 @@
 //	watch.go         deadlines: heartbeats, readiness, probes
 //	reserve.go, env.go  bots that cannot ask for permits, or do not speak IPC
 //	child.go         what a gateway host reports of its bot
-//	behind.go        the end of a bot that outlives its gateway host
-//	unheard.go       a process that never opens its socket
-//	patience.go      more time while this machine is starved
+//	orphan.go        the end of a bot that outlived its gateway host
+//	silent.go        a process that never opens its socket
+//	lateness.go      more time while this machine is starved
 //	failure.go       why a cluster failed, for the Supervisor
 //	snapshot.go      snapshots for status
 //	options.go       the operator's settings

@@ -25,9 +25,9 @@ type (
 		ofRun
 		err error
 	}
-	askRule    struct{ ofRun }
-	woke       struct{ ofRun } // the bot's first output
-	probeEnded struct {
+	askRule     struct{ ofRun }
+	outputBegan struct{ ofRun } // the bot's first output
+	probeEnded  struct {
 		ofRun
 		err error
 	}
@@ -70,7 +70,7 @@ func (c *Cluster) assumes() bool {
 
 // lastIdentify returns the time by which the bot has sent its last identify.
 func (c *Cluster) lastIdentify() time.Time {
-	return plan.Identified(c.options.Protocol, c.plan.Shards, c.started, c.woke)
+	return plan.Identified(c.options.Protocol, c.plan.Shards, c.started, c.firstOutput)
 }
 
 // assume waits until the bot can be assumed ready.
@@ -94,19 +94,19 @@ func (c *Cluster) listen(ctx actor.Context) {
 	send, run := world.Sender(ctx), c.thisRun()
 	c.cancel = c.W.Grep(c.output(), anything, func(err error) {
 		if err == nil {
-			send(woke{run})
+			send(outputBegan{run})
 		}
 	})
 }
 
-// heard handles the bot's first output.
-func (c *Cluster) heard(ctx actor.Context) {
+// outputStarted handles the bot's first output.
+func (c *Cluster) outputStarted(ctx actor.Context) {
 	if c.State() != string(messages.ClusterConnecting) {
 		return
 	}
 	c.cancel = nil
 	before := c.lastIdentify()
-	if c.woke = time.Now(); c.lastIdentify().After(before) {
+	if c.firstOutput = time.Now(); c.lastIdentify().After(before) {
 		c.setStartDeadline(ctx, time.Until(c.lastIdentify())+plan.EnvStart(c.plan.Shards))
 		c.askHolds(ctx)
 	}

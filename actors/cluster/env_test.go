@@ -88,7 +88,7 @@ func TestRuns(t *testing.T) {
 func TestAssumedTooSoon(t *testing.T) {
 	c, link := clusterIn(messages.ClusterConnecting)
 	c.options.Protocol, c.options.Ready.After = messages.ProtocolEnv, time.Second
-	c.started, c.woke = time.Now().Add(-43*time.Second), time.Now()
+	c.started, c.firstOutput = time.Now().Add(-43*time.Second), time.Now()
 	inActor(t, func(ctx actor.Context) { c.ruled(ctx, ruleAnswered{ofRun: c.thisRun()}) })
 	if left := time.Until(c.lastIdentify()); c.State() != string(messages.ClusterConnecting) || len(link.timers) != 1 || link.timers[0] < left || link.timers[0] > left+5*time.Second {
 		t.Errorf("state %s, timers %v; want connecting, and one of %v", c.State(), link.timers, left)
@@ -167,7 +167,7 @@ func TestAssume(t *testing.T) {
 func TestTimelySignOfLife(t *testing.T) {
 	c, link := clusterIn(messages.ClusterConnecting)
 	c.options.Protocol, c.started = messages.ProtocolEnv, time.Now()
-	inActor(t, func(ctx actor.Context) { c.heard(ctx) })
+	inActor(t, func(ctx actor.Context) { c.outputStarted(ctx) })
 	if !c.startBy.IsZero() || len(link.timers) != 0 {
 		t.Errorf("its start ends at %v, timers %v; want neither set", c.startBy, link.timers)
 	}
@@ -208,7 +208,7 @@ func TestLateSignOfLife(t *testing.T) {
 	c.startBy = c.started.Add(plan.EnvStart(c.plan.Shards))
 	inActor(t, func(ctx actor.Context) {
 		c.addresses = allAt(ctx.Parent())
-		c.heard(ctx)
+		c.outputStarted(ctx)
 	})
 	if left := c.startBy.Sub(c.lastIdentify()); left < 5*time.Minute {
 		t.Errorf("%v between its last identify and the end of its start, want 5m and more", left)

@@ -111,7 +111,7 @@ func (c *Cluster) ask(ctx actor.Context, s *shard) {
 	}
 	s.deferred, s.atGate = false, true
 	cause := s.request.Cause
-	if cause == messages.CauseStart && c.reborn { // the bot cannot know
+	if cause == messages.CauseStart && c.restarted { // the bot cannot know
 		cause = messages.CauseCrash
 	}
 	ctx.Request(c.addresses.Gate, messages.WantPermit{ID: s.requestID, Cluster: c.plan.ID, Shards: c.plan.Shards.Len(), Shard: s.request.Shard, Cause: cause})

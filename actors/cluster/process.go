@@ -61,7 +61,7 @@ func (c *Cluster) begin(ctx actor.Context) {
 		c.Enter(string(messages.ClusterSpawning), c.spawning)
 	}
 	c.adopted, c.changed, c.served, c.started = false, false, false, time.Now()
-	c.child, c.early, c.unheard = child{}, false, false
+	c.child, c.early, c.leftSilent = child{}, false, false
 	c.report(ctx)
 	c.intend(ctx)
 }
@@ -138,8 +138,8 @@ func (c *Cluster) kill(ctx actor.Context, sig syscall.Signal, why *Failure) {
 
 // stopped reports the ordered end.
 func (c *Cluster) stopped(ctx actor.Context) {
-	if c.leavesBot() {
-		c.endBot(ctx, c.stopped)
+	if c.leavesOrphan() {
+		c.endOrphan(ctx, c.stopped)
 		return
 	}
 	c.cleanUp(ctx)
@@ -171,7 +171,7 @@ func (c *Cluster) fail(ctx actor.Context, f *Failure) {
 // escalate reports a failure to the Supervisor, which restarts, stops or resumes this actor. A
 // resumed actor escalates the failure again once no process is left.
 func (c *Cluster) escalate(ctx actor.Context, f *Failure) {
-	sweeping, leaves := c.handover.sweeping != "", c.leavesBot()
+	sweeping, leaves := c.handover.sweeping != "", c.leavesOrphan()
 	switch f.Left = sweeping || leaves; {
 	case sweeping:
 		c.awaitSweep(ctx)

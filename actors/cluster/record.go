@@ -73,12 +73,12 @@ type recorded struct {
 
 // handover is the state that a cluster's actor leaves to the actor that replaces it.
 type handover struct {
-	settled bool    // the leftovers of earlier runs of CONTROL are known
-	record  *record // the last record of this run of CONTROL, saved or not; nil: none
-	dead    bool    // the process is known dead
-	waiting bool    // the process's record has a successor's name
-	slow    int     // starts in a row that were too slow
-	alone   bool    // no bot is left behind the dead process, a gateway host
+	settled    bool    // the leftovers of earlier runs of CONTROL are known
+	record     *record // the last record of this run of CONTROL, saved or not; nil: none
+	dead       bool    // the process is known dead
+	waiting    bool    // the process's record has a successor's name
+	slow       int     // starts in a row that were too slow
+	orphanless bool    // no bot is left behind the dead process, a gateway host
 
 	sweeping messages.Snowflake // the dead run of which processes may be left; "": none
 }

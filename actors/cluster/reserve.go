@@ -17,10 +17,10 @@ import (
 
 // reservation lists the buckets that the gate holds for a cluster.
 type reservation struct {
-	bookings []plan.Booking
-	held     int       // number of bookings held, in their order
-	asks     bool      // asks for the next one too; false: it has all it needs
-	woke     time.Time // time of the process's first output; zero: none
+	bookings    []plan.Booking
+	held        int       // number of bookings held, in their order
+	asks        bool      // asks for the next one too; false: it has all it needs
+	firstOutput time.Time // time of the process's first output; zero: none
 }
 
 // holdOn is the timer to ask for the buckets again.
@@ -70,7 +70,7 @@ func (c *Cluster) askHolds(ctx actor.Context) {
 
 func (c *Cluster) askHold(ctx actor.Context, i int) {
 	cause := messages.CauseStart
-	if c.reborn {
+	if c.restarted {
 		cause = messages.CauseCrash
 	}
 	b, last := c.bookings[i], c.lastIdentify()

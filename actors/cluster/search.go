@@ -20,43 +20,43 @@ import (
 
 // search is the state of the search for a process.
 type search struct {
-	question  *question // the open one; nil: none
-	successor bool      // about a successor that a rolling restart of an earlier run left, which comes first
-	record    *record   // by which the process is searched; nil: none
-	ended     bool      // the process is dead: only what it left behind is searched
-	leaving   bool      // a stop was ordered: the process has to end
-	unread    error     // why the record cannot be read; the owner's mark is searched then
-	tries     int       // unanswered questions
+	query     *query  // the open one; nil: none
+	successor bool    // about a successor that a rolling restart of an earlier run left, which comes first
+	record    *record // by which the process is searched; nil: none
+	ended     bool    // the process is dead: only what it left behind is searched
+	leaving   bool    // a stop was ordered: the process has to end
+	unread    error   // why the record cannot be read; the owner's mark is searched then
+	tries     int     // unanswered questions
 }
 
-// question identifies one search by its address, so that late answers to others are dropped.
-type question struct{ about proc.Mark }
+// query identifies one search by its address, so that late answers to others are dropped.
+type query struct{ about proc.Mark }
 
 // found is the answer.
 type found struct {
 	messages.MayBeLost
-	to      *question
+	to      *query
 	process proc.Process
 	err     error
 }
 
-// recall begins the search for a previous process.
-func (c *Cluster) recall(ctx actor.Context) {
+// searchPrevious begins the search for a previous process.
+func (c *Cluster) searchPrevious(ctx actor.Context) {
 	c.enter(ctx, messages.ClusterAdopting, c.adopting)
 	c.search, c.handover.sweeping = search{successor: !c.handover.settled}, "" // this search includes that one
 	c.seekNext(ctx)
 }
 
-// seekNext asks the next question.
+// seekNext searches by the next Mark.
 func (c *Cluster) seekNext(ctx actor.Context) {
 	c.abandon()
-	mark, err := c.sought()
+	mark, err := c.nextMark()
 	if err == nil && mark == (proc.Mark{}) {
 		err = &proc.GoneError{}
 	}
 	if err != nil {
-		c.search.question = &question{mark}
-		c.answered(ctx, found{to: c.search.question, err: err})
+		c.search.query = &query{mark}
+		c.answered(ctx, found{to: c.search.query, err: err})
 		return
 	}
 	c.find(ctx, mark)
@@ -64,14 +64,14 @@ func (c *Cluster) seekNext(ctx actor.Context) {
 
 // find looks for a process. The answer is found.
 func (c *Cluster) find(ctx actor.Context, m proc.Mark) {
-	send, q := world.Sender(ctx), &question{m}
-	c.search.question = q
+	send, q := world.Sender(ctx), &query{m}
+	c.search.query = q
 	c.cancel = c.W.Find(m, func(p proc.Process, err error) { send(found{to: q, process: p, err: err}) })
 }
 
-// sought returns the Mark to search for next; the zero Mark: nothing can be left. Where a record
+// nextMark returns the Mark to search for next; the zero Mark: nothing can be left. Where a record
 // cannot be read, a process that an ordered stop has to end is searched by its owner alone.
-func (c *Cluster) sought() (m proc.Mark, err error) {
+func (c *Cluster) nextMark() (m proc.Mark, err error) {
 	name := recordName(c.plan.ID)
 	switch {
 	case c.handover.settled:
@@ -106,7 +106,7 @@ func (c *Cluster) adopting(ctx actor.Context) {
 	case found:
 		c.answered(ctx, m)
 	case world.Timeout:
-		c.doubt(ctx, errors.New("the successor that an earlier run of CONTROL started does not end after SIGKILL"))
+		c.retrySearch(ctx, errors.New("the successor that an earlier run of CONTROL started does not end after SIGKILL"))
 	case world.Recovered: // the panic may have lost the answer
 		c.seekNext(ctx)
 	case messages.StopRun:
@@ -132,9 +132,9 @@ func (c *Cluster) unknown(ctx actor.Context) {
 	}
 }
 
-// answered acts on the answer to the open question.
+// answered acts on the answer to the open query.
 func (c *Cluster) answered(ctx actor.Context, m found) {
-	if m.to != c.search.question {
+	if m.to != c.search.query {
 		return
 	}
 	c.cancel = nil
@@ -142,9 +142,9 @@ func (c *Cluster) answered(ctx actor.Context, m found) {
 	dead := errors.As(m.err, &gone) || errors.Is(m.err, errors.ErrUnsupported) // without a way to find processes none is waited for
 	switch {
 	case m.err != nil && !dead:
-		c.doubt(ctx, m.err)
+		c.retrySearch(ctx, m.err)
 	case c.search.unread != nil && dead && gone.Exit.Left == 0:
-		c.doubt(ctx, c.search.unread) // the process may hide its environment
+		c.retrySearch(ctx, c.search.unread) // the process may hide its environment
 	case c.search.unread != nil && dead:
 		c.nothingLeft(ctx, gone.Exit)
 	case c.search.unread != nil:
@@ -168,8 +168,8 @@ func (c *Cluster) answered(ctx actor.Context, m found) {
 	}
 }
 
-// doubt sets the timer of the next question, and reports once why the last one has no answer.
-func (c *Cluster) doubt(ctx actor.Context, why error) {
+// retrySearch sets the timer of the next search, and reports once why the last one has no answer.
+func (c *Cluster) retrySearch(ctx actor.Context, why error) {
 	if c.State() != string(messages.ClusterUnknown) {
 		c.enter(ctx, messages.ClusterUnknown, c.unknown)
 		ctx.Send(c.addresses.Events, messages.ClusterInDoubt{Cluster: c.plan.ID, Shards: c.plan.Shards.String(), Err: why.Error()})
@@ -225,23 +225,23 @@ func (c *Cluster) nothingLeft(ctx actor.Context, e proc.Exit) {
 	if s.record != nil {
 		c.cleanUp(ctx)
 	}
-	if other := len(c.options.Runner) == 0 || s.record != nil && s.record.Spec != c.options.fingerprint(c.settings, c.plan); other && c.leavesBot() {
-		c.endBot(ctx, c.spawn)
+	if other := len(c.options.Runner) == 0 || s.record != nil && s.record.Spec != c.options.fingerprint(c.settings, c.plan); other && c.leavesOrphan() {
+		c.endOrphan(ctx, c.spawn)
 		return
 	}
 	c.spawn(ctx)
 }
 
-// seek searches for a process that was killed.
-func (c *Cluster) seek(ctx actor.Context) {
+// searchKilled searches for a process that was killed.
+func (c *Cluster) searchKilled(ctx actor.Context) {
 	c.find(ctx, c.mark(c.process.Mark()))
 }
 
-// seekAnswered takes the answer to seek.
-func (c *Cluster) seekAnswered(ctx actor.Context, m found) {
+// searchedKilled takes the answer to searchKilled.
+func (c *Cluster) searchedKilled(ctx actor.Context, m found) {
 	var gone *proc.GoneError
 	switch {
-	case m.to != c.search.question:
+	case m.to != c.search.query:
 	case errors.As(m.err, &gone):
 		c.cancel = nil
 		c.ended(ctx, gone.Exit)

@@ -22,9 +22,9 @@ func TestSuccessorOfAnEarlierLife(t *testing.T) {
 	c, link := clusterIn(messages.ClusterAdopting)
 	p := &sleeper{}
 	c.options.KillGrace = 2 * time.Second
-	c.search = search{successor: true, question: &question{}}
+	c.search = search{successor: true, query: &query{}}
 	got := inActor(t, func(ctx actor.Context) {
-		c.answered(ctx, found{to: c.search.question, process: p})
+		c.answered(ctx, found{to: c.search.query, process: p})
 		p.exited(proc.Exit{Signal: syscall.SIGKILL})
 	})
 	if n := times[found](got); n != 1 {
@@ -38,12 +38,12 @@ func TestSuccessorOfAnEarlierLife(t *testing.T) {
 // A dead successor's record is removed, and the cluster's own is looked at next.
 func TestSuccessorIsDead(t *testing.T) {
 	c, _ := clusterIn(messages.ClusterAdopting)
-	c.search = search{successor: true, question: &question{}}
+	c.search = search{successor: true, query: &query{}}
 	removed, read := "", ""
 	c.W.Remove = func(name string, _ func(error)) { removed = name }
 	c.W.Load = func(name string) ([]byte, error) { read = name; return nil, nil }
 	c.W.Find = func(proc.Mark, func(proc.Process, error)) func() { return func() {} }
-	inActor(t, func(ctx actor.Context) { c.answered(ctx, found{to: c.search.question, err: &proc.GoneError{}}) })
+	inActor(t, func(ctx actor.Context) { c.answered(ctx, found{to: c.search.query, err: &proc.GoneError{}}) })
 	if removed != "successor-0.json" || read != "cluster-0.json" {
 		t.Errorf("removed %q, read %q; want the successor's, the cluster's", removed, read)
 	}
@@ -170,7 +170,7 @@ func TestStopWithoutARecord(t *testing.T) {
 		got := inActor(t, func(ctx actor.Context) {
 			c.addresses = allAt(ctx.Parent())
 			c.seekNext(ctx)
-			c.answered(ctx, found{to: c.search.question, err: &proc.GoneError{Exit: proc.Exit{Code: -1, Left: left}}})
+			c.answered(ctx, found{to: c.search.query, err: &proc.GoneError{Exit: proc.Exit{Code: -1, Left: left}}})
 		})
 		if c.State() != string(want) {
 			t.Errorf("%d left: state %s, want %s", left, c.State(), want)

@@ -42,7 +42,7 @@ func (c *Cluster) sweeping(ctx actor.Context) {
 	case runExited:
 		c.abandon()
 		if m.exit.Doubt != "" {
-			c.doubt(ctx, errors.New(m.exit.Doubt))
+			c.retrySearch(ctx, errors.New(m.exit.Doubt))
 			return
 		}
 		c.follow(ctx, m.exit.Left)
@@ -80,7 +80,7 @@ func (c *Cluster) leftBehind(ctx actor.Context, e proc.Exit) (unknown bool) {
 		return false
 	}
 	c.search = search{ended: true}
-	c.doubt(ctx, errors.New(e.Doubt))
+	c.retrySearch(ctx, errors.New(e.Doubt))
 	return true
 }
 

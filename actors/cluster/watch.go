@@ -66,10 +66,10 @@ func (c *Cluster) nextDeadline() time.Time {
 // time to read what is in the socket. A lost link, on which none can come, is excused once.
 func (c *Cluster) muteAt() time.Time {
 	at := c.lastBeat.Add(2 * c.options.Heartbeat)
-	if c.doubted.After(c.lastBeat) {
-		at = c.doubted.Add(c.options.Heartbeat / beatSlack)
+	if c.missedAt.After(c.lastBeat) {
+		at = c.missedAt.Add(c.options.Heartbeat / beatSlack)
 	}
-	if c.link == nil && !c.vouched && at.Before(c.relinkBy) {
+	if c.link == nil && !c.beatByHello && at.Before(c.relinkBy) {
 		return c.relinkBy
 	}
 	return at
@@ -164,8 +164,8 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 	case !c.relinkBy.IsZero() && !now.Before(c.relinkBy):
 		c.killLate(ctx, syscall.SIGTERM, &Failure{Cause: messages.CauseIPCLost, Err: c.relinkError()})
 		return
-	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()) && !c.doubted.After(c.lastBeat):
-		c.doubted = now // its heartbeats may be unread in the socket after a suspension
+	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()) && !c.missedAt.After(c.lastBeat):
+		c.missedAt = now // its heartbeats may be unread in the socket after a suspension
 	case c.has(messages.FeatureHeartbeat) && !now.Before(c.muteAt()):
 		c.killLate(ctx, syscall.SIGKILL, &Failure{Cause: messages.CauseMute, Err: c.muteError(now)})
 		return

@@ -243,10 +243,10 @@ func TestLateIsLookedAtAgain(t *testing.T) {
 	for _, starved := range []bool{true, false} {
 		c, link := clusterIn(messages.ClusterServing)
 		c.W.Starved = func() bool { return starved }
-		forgiven := false
-		inActor(t, func(ctx actor.Context) { forgiven = c.forgives(ctx) })
-		if want := slices.Repeat([]time.Duration{5 * time.Second}, map[bool]int{true: 1}[starved]); forgiven != starved || !slices.Equal(link.timers, want) {
-			t.Errorf("short of CPU time %v: forgiven %v, timers %v, want %v", starved, forgiven, link.timers, want)
+		tolerated := false
+		inActor(t, func(ctx actor.Context) { tolerated = c.tolerates(ctx) })
+		if want := slices.Repeat([]time.Duration{5 * time.Second}, map[bool]int{true: 1}[starved]); tolerated != starved || !slices.Equal(link.timers, want) {
+			t.Errorf("short of CPU time %v: tolerated %v, timers %v, want %v", starved, tolerated, link.timers, want)
 		}
 	}
 }
@@ -258,9 +258,9 @@ func TestMuteAt(t *testing.T) {
 	in := beat.Add
 	var none time.Time
 	for name, tc := range map[string]struct {
-		closed, vouched   bool
-		relinkBy, doubted time.Time
-		want              time.Duration
+		closed, beatByHello bool
+		relinkBy, missedAt  time.Time
+		want                time.Duration
 	}{
 		"it beats":                    {false, false, none, none, 10 * time.Second},
 		"two are missed":              {false, false, none, in(10 * time.Second), 10500 * time.Millisecond},
@@ -271,7 +271,7 @@ func TestMuteAt(t *testing.T) {
 		"it opened, with no HELLO so": {false, false, in(14 * time.Second), none, 10 * time.Second},
 	} {
 		c, _ := clusterIn(messages.ClusterServing)
-		c.lastBeat, c.vouched, c.relinkBy, c.doubted = beat, tc.vouched, tc.relinkBy, tc.doubted
+		c.lastBeat, c.beatByHello, c.relinkBy, c.missedAt = beat, tc.beatByHello, tc.relinkBy, tc.missedAt
 		if tc.closed {
 			c.link = nil
 		}

@@ -51,7 +51,7 @@ func (l *Link) resume(h messages.Halt) {
 		l.memory.Halted, l.settings.Halted = nil, false
 		l.raise(messages.FleetResumed{CloseCode: was.Code, Token: was.Token})
 		l.deliver(Gate, l.settings)
-		if !l.doubtful { // else the clusters get them once MASTER has confirmed what is served here
+		if !l.unconfirmed { // else the clusters get them once MASTER has confirmed what is served here
 			l.deliver(Clusters, l.settings)
 		}
 	}

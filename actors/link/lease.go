@@ -82,7 +82,7 @@ func (l *Link) renew() {
 	l.lease.until = until
 	l.deliver(Clusters, l.leaseNow())
 	if len(l.orders.held) > 0 {
-		l.unhold()
+		l.retryHeld()
 	}
 	l.watchLease()
 }

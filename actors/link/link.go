@@ -45,7 +45,7 @@ type Link struct {
 	sharding sharding // MASTER's; the settings keep that of what is served
 	// what was taken back may belong to another machine now: the part that does not run waits for
 	// MASTER's confirmation
-	doubtful    bool
+	unconfirmed bool
 	awaitedHalt *messages.Halt // that MASTER is about to order; nil: none
 	lease       lease
 	memory      Memory
@@ -127,7 +127,7 @@ func (l *Link) dialing(e any) {
 		}
 	case Recovered:
 		if e.Self {
-			l.letGo() // of a link whose opening was lost
+			l.abandonLink() // of a link whose opening was lost
 			l.in(time.Second)
 			return
 		}

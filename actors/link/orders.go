@@ -75,7 +75,7 @@ func (l *Link) serve(p messages.Connect) {
 		l.orders.connects = map[messages.ShardRange]string{}
 	}
 	l.orders.connects[*p.Range] = p.ID
-	l.trust()
+	l.startUnconfirmed()
 	for _, r := range l.status.Ranges {
 		if r.Range == *p.Range {
 			l.ackRange(r)
@@ -163,7 +163,7 @@ func (l *Link) released(r messages.SessionsHandedOver) {
 
 func (l *Link) endOffload(id string, r messages.ShardRange) {
 	l.orders.offloads = slices.DeleteFunc(l.orders.offloads, func(o messages.Offload) bool { return o.ID == id && o.Range == r })
-	l.unhold()
+	l.retryHeld()
 }
 
 // underWay reports whether the order with an id will still be answered.
@@ -183,8 +183,8 @@ func (l *Link) hasToWait(p messages.Connect) bool {
 	return l.leaseIsOver() || len(l.orders.shutdowns) > 0 || p.Range != nil && slices.ContainsFunc(l.orders.offloads, inTheWay)
 }
 
-// unhold tries the held connects again.
-func (l *Link) unhold() {
+// retryHeld tries the held connects again.
+func (l *Link) retryHeld() {
 	l.unpin()
 	held := l.orders.held
 	l.orders.held = nil

@@ -38,7 +38,7 @@ func (l *Link) unpin() {
 		return
 	}
 	l.settings.ShardCount, l.settings.ShardsPerCluster = l.sharding.shards, l.sharding.perCluster
-	l.doubtful = false // nothing is left of what was taken back
+	l.unconfirmed = false // nothing is left of what was taken back
 	l.keepServed()
 	l.deliver(Clusters, l.settings)
 	l.deliver(Gate, l.settings)
@@ -66,7 +66,7 @@ func (l *Link) initialise(p messages.Initialise) {
 	l.memory.Epoch, l.memory.Drained = p.Epoch, value(p.Drained, l.memory.Drained)
 	l.memory.LeaseMS = value(p.LeaseMS, 0)
 	s.Halted = l.isHalted(s.Token)
-	l.doubtful = l.doubtful || l.settings.Token == "" && len(l.status.Ranges) > 0
+	l.unconfirmed = l.unconfirmed || l.settings.Token == "" && len(l.status.Ranges) > 0
 	l.features, l.sharding = p.Features, shardingOf(s)
 	if pinned.shards > 0 {
 		s.ShardCount, s.ShardsPerCluster = pinned.shards, pinned.perCluster
@@ -81,10 +81,10 @@ func (l *Link) initialise(p messages.Initialise) {
 		l.greeted(s)
 	}
 	switch {
-	case !l.doubtful:
+	case !l.unconfirmed:
 		l.deliver(Clusters, s)
 	case !l.announced(messages.FeatureConfirm):
-		l.trust()
+		l.startUnconfirmed()
 	}
 	l.leased(p)
 	l.deliver(Gate, s)
@@ -109,10 +109,10 @@ func (l *Link) greeted(s messages.Settings) {
 	}
 }
 
-// trust lets the clusters start the part of what was taken back that does not run.
-func (l *Link) trust() {
-	if l.doubtful {
-		l.doubtful = false
+// startUnconfirmed lets the clusters start the part of what was taken back that does not run.
+func (l *Link) startUnconfirmed() {
+	if l.unconfirmed {
+		l.unconfirmed = false
 		l.deliver(Clusters, l.settings)
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 // This file holds the end of CONTROL, and the repair after a panic.
 
-// letGo closes the link, or abandons the dial.
-func (l *Link) letGo() {
+// abandonLink closes the link, or abandons the dial.
+func (l *Link) abandonLink() {
 	for _, open := range []int{l.dial, l.link} {
 		if open != 0 {
 			l.do(Close{open, 0, "control stops"})
@@ -39,7 +39,7 @@ func (l *Link) allStopped() {
 		l.answer(messages.Ack{ID: order.ID, Op: new(messages.OpShutdown), State: string(messages.RangeStopped)})
 	}
 	l.orders.shutdowns, l.lease.stopping = nil, false
-	l.unhold()
+	l.retryHeld()
 	if l.stopping {
 		l.memory.Ranges, l.memory.Epochs = nil, nil
 		l.save()
@@ -70,7 +70,7 @@ func (l *Link) repeat(child Actor) {
 		l.deliver(Clusters, messages.StopAll{Reason: "ordered before"})
 	case child == Clusters && l.recalled:
 		back := messages.TakeBack{Settings: l.settings, Ranges: l.memory.served()}
-		if l.doubtful {
+		if l.unconfirmed {
 			back.Settings.Token = ""
 		}
 		l.deliver(Clusters, back)

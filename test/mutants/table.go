@@ -46,7 +46,7 @@ var promises = map[string]promise{
 	"fence": {like: regexp.MustCompile(`: (if|case|return|=|without) .*(` + identity + `|` + order + "|\\.(link|process|epoch) [!=]= )" +
 		`|: drop .*` + order + "|: drop [`\"][^(]*" + identity + `|^actors/link/lease\.go .*: drop .*` + identity)},
 	"search": {
-		like: regexp.MustCompile("`.*\\b(gone|Gone|GoneError|ErrGone|Find|found|recall|seek|sought|doubt|stray|adopted)\\b|^(actors/cluster/search|transport/proc/find)\\S* .*errors\\.(Is|As)\\("),
+		like: regexp.MustCompile("`.*\\b(gone|Gone|GoneError|ErrGone|Find|found|searchPrevious|searchKilled|nextMark|retrySearch|stray|adopted)\\b|^(actors/cluster/search|transport/proc/find)\\S* .*errors\\.(Is|As)\\("),
 		// Sessions that are over, a range that is taken away, a place that is found: none of these looks
 		// for a process.
 		unlike: regexp.MustCompile("^actors/(plan|master)/|^actors/cluster/limits\\.go |^actors/cluster/ranges\\.go \\S+\\.cutOut: |^actors/sessions/sync\\.go |: drop `c\\.keep\\("),

@@ -15,15 +15,15 @@ import (
 // too.
 
 // patience is the state of a late process.
-type patience struct {
+type lateness struct {
 	late    time.Time // since when its lateness is tolerated; zero: it is not
 	allowed bool      // the supervisor allowed its kill
 }
 
-// forgives reports whether a late process is left alone for now because the machine is short of CPU
-// time. It is checked again after a heartbeat. When the tolerance is used up the process may be
+// tolerates reports whether a late process is left alone for now because the machine is short of
+// CPU time. It is checked again after a heartbeat. When the tolerance is used up the process may be
 // killed, one process of the machine at a time, which gives time to the others.
-func (c *Cluster) forgives(ctx actor.Context) bool {
+func (c *Cluster) tolerates(ctx actor.Context) bool {
 	now := time.Now()
 	if c.late.IsZero() || c.lastBeat.After(c.late) {
 		c.late, c.allowed = now, c.allowed && c.late.IsZero()
@@ -41,7 +41,7 @@ func (c *Cluster) forgives(ctx actor.Context) bool {
 // killLate kills a process that missed a deadline, unless its lateness is tolerated. The caller has
 // nothing more to do in either case.
 func (c *Cluster) killLate(ctx actor.Context, sig syscall.Signal, why *Failure) {
-	if c.forgives(ctx) {
+	if c.tolerates(ctx) {
 		return
 	}
 	if c.W.Starved() || c.allowed {

@@ -10,19 +10,19 @@ import (
 // This file leaves a process alone that speaks nothing: it may be a bot of another kind, which
 // serves.
 
-// neverHeard reports whether the process lives, is expected to use the SDK, and neither it nor any
+// neverOpened reports whether the process lives, is expected to use the SDK, and neither it nor any
 // process before it has opened its socket: it may be another kind of bot, which serves.
-func (c *Cluster) neverHeard() bool {
+func (c *Cluster) neverOpened() bool {
 	return c.options.asksItself() && len(c.options.Runner) == 0 && codec.Unopened(c.dialErr) && !c.adopted && !c.spoken.Load()
 }
 
-// leaveUnheard leaves such a process running, since a restart would identify all its shards again.
+// leaveSilent leaves such a process running, since a restart would identify all its shards again.
 // If it opens its socket after all, it starts as any.
-func (c *Cluster) leaveUnheard(ctx actor.Context) {
-	if c.unheard {
+func (c *Cluster) leaveSilent(ctx actor.Context) {
+	if c.leftSilent {
 		return
 	}
-	c.unheard = true
+	c.leftSilent = true
 	c.reportSilent(ctx, c.helloError(),
 		"start it with --cluster.protocol gateway, which runs any bot; until then its identifies are not paced. A bot with CONTROL's SDK calls bot.Join within cluster.hello_timeout")
 }
