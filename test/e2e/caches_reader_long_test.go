@@ -235,7 +235,7 @@ func (r *reader) restore(s story, intents int64) error {
 	}
 	log.Close()
 	r.server.With(r.shard, func(sh *local.Shard, _ time.Time) {
-		sh.Restore(found.Session, found.Seq, found.Intents, found.Cache)
+		sh.Restore(found.Session, found.Seq, found.Intents, found.Cache, found.Suspects)
 		sh.Replays()
 	})
 	for _, e := range s.events[s.acked:s.cut] {
