@@ -30,13 +30,13 @@ def _redirect(client, to):
             url = url.with_scheme("http").with_host(base.host).with_port(base.port)
         ours = (url.host, url.port) == (base.host, base.port)
         again = ours and isinstance(options.get("data"), (bytes, str, type(None)))  # a form is sent once
+        lost = {errno.ECONNREFUSED, errno.ECONNRESET} if method == "GET" else {errno.ECONNREFUSED}
         until = time.monotonic() + _PATIENCE
         while True:
             try:
                 return await request(self, method, url, **options)
-            except client.ClientConnectorError as error:
-                refused = error.os_error.errno == errno.ECONNREFUSED
-                if not again or not refused or time.monotonic() >= until:
+            except client.ClientOSError as error:
+                if not again or error.errno not in lost or time.monotonic() >= until:
                     raise
             await asyncio.sleep(_PAUSE)
 
