@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -15,45 +17,53 @@ import (
 const established = "01"
 
 // Peers lists the far ends of the TCP connections that the processes of a group have now, each
-// once. A connection of which nothing can be read is left out.
+// once; its leader may have ended. A connection of which nothing can be read is left out.
 func Peers(group int) ([]netip.AddrPort, error) {
-	remote := map[string]netip.AddrPort{} // by "socket:[inode]"
-	for _, table := range []string{"tcp", "tcp6"} {
-		text, err := readProc(group, "net/"+table)
-		if err != nil {
-			return nil, err
-		}
-		for inode, far := range connections([]byte(text)) {
-			remote[inode] = far
-		}
-	}
-	names, err := os.ReadDir("/proc")
+	members, err := membersOf(group)
 	if err != nil {
 		return nil, err
 	}
+	remote := map[string]netip.AddrPort{} // by "socket:[inode]"
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, err := readProc(members[0], "net/"+table)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(remote, connections([]byte(text)))
+	}
 	found := map[netip.AddrPort]bool{}
-	for _, e := range names {
-		pid, notPID := strconv.Atoi(e.Name())
-		if notPID != nil {
-			continue
-		}
-		if fields, err := lookAt(pid); err != nil || fields[2] != strconv.Itoa(group) {
-			continue // it is gone, or another's
-		}
-		files, _ := os.ReadDir("/proc/" + e.Name() + "/fd")
+	for _, pid := range members {
+		folder := fmt.Sprintf("/proc/%d/fd/", pid)
+		files, _ := os.ReadDir(folder)
 		for _, f := range files {
-			to, _ := os.Readlink("/proc/" + e.Name() + "/fd/" + f.Name())
+			to, _ := os.Readlink(folder + f.Name())
 			if far, is := remote[to]; is {
 				found[far] = true
 			}
 		}
 	}
-	all := make([]netip.AddrPort, 0, len(found))
-	for far := range found {
-		all = append(all, far)
+	return slices.SortedFunc(maps.Keys(found), netip.AddrPort.Compare), nil
+}
+
+// membersOf lists the processes of a group, one at least.
+func membersOf(group int) (pids []int, err error) {
+	names, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(all, netip.AddrPort.Compare)
-	return all, nil
+	for _, e := range names {
+		pid, notPID := strconv.Atoi(e.Name())
+		if notPID != nil {
+			continue
+		}
+		if fields, err := lookAt(pid); err == nil && fields[2] == strconv.Itoa(group) {
+			pids = append(pids, pid)
+		}
+	}
+	if len(pids) == 0 {
+		return nil, fmt.Errorf("process group %d: %w", group, ErrGone)
+	}
+	return pids, nil
 }
 
 // connections reads a table of /proc/net (proc_net_tcp(5)): the far ends of established

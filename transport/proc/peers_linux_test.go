@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -40,6 +41,37 @@ func TestPeers(t *testing.T) {
 	_ = other.Wait()
 	if its, err = Peers(other.Process.Pid); err == nil {
 		t.Errorf("%v of a process that is gone", its)
+	}
+}
+
+// The leader of a group ends, and a process of it goes on with the connection.
+func TestPeersWithoutLeader(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	f, err := c.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	leader := exec.Command("sh", "-c", "sleep 60 >/dev/null 2>&1 & ")
+	leader.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	leader.ExtraFiles = []*os.File{f}
+	if err := leader.Run(); err != nil {
+		t.Fatal(err)
+	}
+	group := leader.Process.Pid
+	defer func() { _ = syscall.Kill(-group, syscall.SIGKILL) }()
+	want := netip.MustParseAddrPort(l.Addr().String())
+	if its, err := Peers(group); !slices.Equal(its, []netip.AddrPort{want}) {
+		t.Errorf("%v, %v; want %v", its, err, want)
 	}
 }
 
