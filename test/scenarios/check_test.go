@@ -36,6 +36,9 @@ func (f *fleet) check() error {
 	for _, m := range f.machines {
 		f.diskFailed = f.diskFailed || m.DiskErr != nil
 	}
+	if f.mixed {
+		f.parts()
+	}
 	if f.discord == nil {
 		return nil
 	}

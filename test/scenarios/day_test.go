@@ -85,7 +85,7 @@ type paid struct {
 // granted by it: a permit's, and the network's.
 const aloneAfter = 4 * time.Second
 
-// parts records which machines are without MASTER.
+// parts records, after every step, which machines are without MASTER and since when.
 func (f *fleet) parts() {
 	for _, m := range f.machines {
 		switch linked := f.net.Links(m.Name, "master") > 0; {
@@ -201,7 +201,6 @@ func (f *fleet) blame(from string, in rules.Input) {
 	if !f.mixed {
 		return
 	}
-	f.parts()
 	identify, is := in.(rules.Identify)
 	if !is {
 		return
