@@ -19,7 +19,7 @@ type usages struct {
 
 	mu   sync.Mutex
 	all  map[int]used // by process id
-	next int          // place in the list of the one whose turn it is
+	next int          // place in the list of the process to read next
 }
 
 // used is an answer of the kernel.

@@ -14,7 +14,7 @@ import (
 // the pid gets another. So does a process whose folder the kernel dropped from its caches.
 type running map[int]uint64
 
-// inodeUnknown stands for an inode that the kernel could not look up (proc_fill_cache in
+// inodeUnknown is the number of an inode that the kernel could not look up (proc_fill_cache in
 // fs/proc/base.c).
 const inodeUnknown = 1
 

@@ -212,7 +212,7 @@ func (c *Cache) Guilds() []uint64 {
 }
 
 // Pending reports whether Discord has sent nothing about a guild since READY: its GUILD_CREATE, or
-// GUILD_DELETE, is still to come.
+// GUILD_DELETE, is pending.
 func (c *Cache) Pending(id uint64) bool {
 	g := c.guilds[id]
 	return g != nil && !g.heard

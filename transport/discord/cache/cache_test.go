@@ -182,7 +182,7 @@ func want(t *testing.T, what string, got, want any) {
 	}
 }
 
-// TestClosed: a guild among so many that it is compressed is the same when it is needed again.
+// TestClosed: a guild that was compressed among many others is the same when it is needed again.
 func TestClosed(t *testing.T) {
 	var c cache.Cache
 	c.Apply("READY", []byte(`{"user":{"id":"7"},"guilds":[{"id":"999","unavailable":true}]}`))

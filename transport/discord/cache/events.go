@@ -297,7 +297,7 @@ func voiceStateUpdate(c *Cache, all *contents, d []byte) {
 	}
 }
 
-// scheduledEvent keeps those that are to come or under way (status 1 and 2).
+// scheduledEvent keeps events that are scheduled or under way (status 1 and 2).
 func scheduledEvent(_ *Cache, all *contents, d []byte) {
 	switch string(splice.Get(d, "status")) {
 	case "3", "4":

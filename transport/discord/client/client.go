@@ -48,7 +48,7 @@ type Config struct {
 	// resumed at most once a minute, so that two owners do not steal it from each other in a loop.
 	Lapsed func() bool
 	// Session reports the session on READY, and whenever its seq, that of the last event whose handler
-	// returned, has moved.
+	// returned, has changed.
 	Session func(messages.Session)
 	// SessionGone reports that the session can no longer be resumed.
 	SessionGone func()
@@ -222,7 +222,8 @@ func (c *Client) rest() {
 	}
 }
 
-// backoff is the wait after so many failures in a row: 0, 1, 2, 4 … 30 s, ± 20 % (r in [0,1)).
+// backoff returns the wait after a number of failures in a row: 0, 1, 2, 4 … 30 s, ± 20 % (r in
+// [0,1)).
 func backoff(fails int, r float64) time.Duration {
 	if fails == 0 {
 		return 0

@@ -47,7 +47,7 @@ func (e *FatalError) Error() string {
 // CloseCode is the gateway's.
 func (e *FatalError) CloseCode() int { return e.Code }
 
-// coded is an error that stands for a close code of the gateway.
+// coded is an error with a close code of the gateway.
 type coded interface {
 	error
 	CloseCode() int

@@ -9,7 +9,7 @@ import (
 	"github.com/discluster/control/messages"
 )
 
-// Session is the session as it stands, nil where there is none.
+// Session returns the current session, nil if there is none.
 func (c *Client) Session() *messages.Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()

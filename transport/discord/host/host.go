@@ -1,5 +1,5 @@
 // Package host is the gateway of one cluster: Discord's sessions on one side, the bot's processes
-// on the other, and a log of each session on disk between two lives of its own.
+// on the other, and a log of each session on disk from one run of the host to the next.
 //
 //	Discord ◀── client ──▶ local.Shard ◀── local.Server ──▶ the bot
 //	            permits      snapshot
@@ -75,7 +75,7 @@ const (
 	heartbeat    = 20 * time.Second       // heartbeat_interval: a library that is not asked acknowledges by it
 	commitEvery  = time.Second            // how old a snapshot may be: what came after, the bot gets again
 	holdLook     = 100 * time.Millisecond // between two looks whether a new bot has its guilds
-	quietLook    = 10 * time.Millisecond  // between two looks whether a bot that is to stop has handled its events
+	quietLook    = 10 * time.Millisecond  // between two looks whether a bot that must stop has handled its events
 	holdMax      = time.Minute            // events wait for other shards no longer than that
 	silentMax    = 10 * time.Second       // without an answer to pings a process hangs
 	stallAllowed = 2 * time.Second        // a look that comes later than that proves that we were suspended

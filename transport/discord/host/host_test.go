@@ -23,7 +23,7 @@ import (
 
 const patience = 20 * time.Second
 
-// sdk stands in for CONTROL: it grants every permit, and keeps the session for the next host.
+// sdk takes the place of CONTROL: it grants every permit, and keeps the session for the next host.
 type sdk struct {
 	mu      sync.Mutex
 	session *messages.Session

@@ -100,7 +100,7 @@ func (c committed) is(other committed) bool {
 	return c.Commit == other.Commit && maps.Equal(c.suspects, other.suspects)
 }
 
-// commit writes where the session stands, if it has moved since last, then reports it.
+// commit writes the progress of the session if it has changed since last, then reports it.
 func (h *Host) commit(s *shard, of Shard, last *committed) {
 	var at committed
 	var err error
@@ -170,7 +170,7 @@ func (h *Host) BotBegan() {
 	}()
 }
 
-// BotEnded notes that the bot's process has ended. If that was ordered, no event is to blame.
+// BotEnded notes that the bot's process has ended. If that was ordered, no event is suspected.
 func (h *Host) BotEnded(ordered bool) {
 	h.mu.Lock()
 	h.holding()
@@ -235,8 +235,8 @@ func (h *Host) all(is func(*local.Shard) bool) bool {
 }
 
 // Hung reports whether the bot's process hangs: it has connections and has answered no ping of one
-// for 10 s. It is to be called every second; a call that comes late proves that this process was
-// suspended itself, and blames no one.
+// for 10 s. Call it every second: a late call proves that this process was suspended itself, and
+// the 10 s begin again.
 func (h *Host) Hung(now time.Time) bool {
 	h.mu.Lock()
 	if now.Sub(h.looked) > time.Second+stallAllowed {

@@ -41,7 +41,7 @@ func (h *Host) refused(shard, code int, reason string) {
 	}
 }
 
-// floods limits the reports that anyone can cause who connects.
+// floods limits the reports that anyone who connects can cause.
 type floods struct {
 	mu   sync.Mutex
 	left int
@@ -70,8 +70,8 @@ type unkept struct {
 	shards map[int]bool
 }
 
-// now takes the result of a write, and reports whether it is to be reported: the first error of all
-// shards, and that there is none any more.
+// now takes the result of a write, and returns whether to report it: the first error of all
+// shards, and the end of the last one.
 func (u *unkept) now(shard int, err error) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -46,7 +46,7 @@ type conn struct {
 	out    *batch
 	packer *pack.Packer
 	buf    []byte        // the writer's, for payloads
-	wake   chan struct{} // something is to be written
+	wake   chan struct{} // there is something to write
 	done   chan struct{} // the reader has ended
 
 	opened time.Time
@@ -57,7 +57,7 @@ type conn struct {
 	bridge  *bridge  // nil before IDENTIFY or RESUME
 	release func()   // lets it be closed for another; nil: it may be
 	control [][]byte // payloads that go before all else
-	ending  *ending  // the connection is to be closed
+	ending  *ending  // how to close the connection; nil: it stays open
 }
 
 type ending struct {

@@ -107,7 +107,7 @@ func TestSecondBot(t *testing.T) {
 	third.says(fmt.Sprintf(`{"t":"READY","s":1,"op":0,"d":{"user":{"id":"7"},"session_id":"s1-1-1","guilds":[{"id":"1","unavailable":true},{"id":"2","unavailable":true}],"private_channels":[],"resume_gateway_url":%q}}`, s.URL()))
 }
 
-// TestFlood: who asks faster than it reads is cut off, and costs no memory.
+// TestFlood: a client that asks faster than it reads is cut off, and costs no memory.
 func TestFlood(t *testing.T) {
 	s := serve(t, nil)
 	c := &conn{s: s.Server, wake: make(chan struct{}, 1)}

@@ -1,7 +1,7 @@
-// Package local is the gateway that a bot speaks to in place of Discord's: it stands between one
-// session of Discord and however many processes of the bot come and go, so that a new process gets
-// READY and its guilds although the session was only resumed. Shard decides; it is a value without
-// clock, goroutine or socket.
+// Package local is the gateway that a bot speaks to in place of Discord's: it keeps one
+// session of Discord while processes of the bot come and go, so that a new process gets READY and
+// its guilds although the session was only resumed. Shard decides; it is a value without clock,
+// goroutine or socket.
 //
 //	Discord ── events ──▶ ring: received, not acknowledged ── acknowledged ──▶ cache
 //	                        │                                                   │
@@ -57,7 +57,7 @@ type Frame struct {
 type Effect interface{ effect() }
 
 // Identify asks for a new session of Discord: the bot identified, and there is none with these
-// intents. A session there was is to be closed.
+// intents. The previous session, if any, must be closed.
 type Identify struct {
 	Intents int64
 	Data    []byte // the bot's own IDENTIFY, "d"

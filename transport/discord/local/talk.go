@@ -330,7 +330,7 @@ func (s *Shard) nextEvent(now time.Time, t *talk) (Frame, bool) {
 
 // may reports whether an event may be sent now. Suspects go in batches, each twice as large as the
 // one before and acknowledged before anything follows; one that was in such a batch goes alone. So
-// three ends find the event that is to blame, and no other is taken for it.
+// three ends find the event that causes them, and no other is taken for it.
 func (s *Shard) may(now time.Time, t *talk, e *event) bool {
 	if t.suspect <= s.acked || !now.Before(t.until) {
 		if t.batch >= t.window {

@@ -36,7 +36,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Commit is where a session stands.
+// Commit is the progress of a session.
 type Commit struct {
 	Session string // Discord's; "": there is none
 	Seq     int64  // of the last event that the bot has acknowledged
