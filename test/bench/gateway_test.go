@@ -19,7 +19,7 @@ import (
 	"github.com/discluster/control/transport/discord/client"
 )
 
-// discordVariable is the address of the simulated Discord itself, whatever stands before it.
+// discordVariable names the address of the simulated Discord, even with a proxy in front of it.
 const discordVariable = "BENCH_DISCORD"
 
 // plainBot is a bot of one shard that knows nothing of CONTROL. It posts messages at Discord and

@@ -39,8 +39,8 @@ func onControl(b testing.TB, role string, n int) *stage {
 	return s.gather(n)
 }
 
-// settings starts a simulated Discord for so many shards, and returns the environment of a CONTROL
-// with so many shards a cluster.
+// settings starts a simulated Discord for this number of shards, and returns the environment of a
+// CONTROL with perCluster shards a cluster.
 func (s *stage) settings(shards, perCluster int, flags ...string) []string {
 	listen := free(s.b)
 	s.discord = "http://" + listen

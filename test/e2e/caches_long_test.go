@@ -131,7 +131,7 @@ func (s story) without(i int) (story, bool) {
 	return s, true
 }
 
-// session stands for Discord's session in a story.
+// session is the id of Discord's session in a story.
 const session = "SESSION"
 
 // clients are a process with clients of one library, and the gateway that they use.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A story that killed mutants of the same file goes first, and one that tried in vain last; of
-// equal ones the quicker.
+// A story that killed mutants of the same file goes first, and one that ran and killed none
+// goes last; of equal ones, the quicker goes first.
 func TestLikeliest(t *testing.T) {
 	s := &suite{pkg: storiesPackage}
 	slow, fast, killer, idle := &test{suite: s, name: "TestSlow", at: 0, took: time.Second}, &test{suite: s, name: "TestFast", at: 1, took: 100 * time.Millisecond},

@@ -231,8 +231,8 @@ func TestNewcomersAlone(t *testing.T) {
 	})
 }
 
-// MASTER waits in vain for machines. The first that comes then was in no fleet before, and is
-// assigned everything at once.
+// MASTER waits for machines, and none returns. The first to connect then is new to the fleet, and
+// is assigned everything at once.
 func TestMasterWaitsInVain(t *testing.T) {
 	seeds(t, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 16, MaxConcurrency: 16})

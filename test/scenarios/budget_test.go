@@ -98,8 +98,8 @@ func TestBudgetKeepsItsReserveFromStockBots(t *testing.T) {
 	})
 }
 
-// A day has fewer identifies than one bucket of a cluster takes: none is sent in vain, and it is
-// reported, once, that it cannot start so.
+// A day has fewer identifies than one bucket of a cluster takes: none is wasted, and one event
+// reports that the cluster cannot start.
 func TestBudgetThatIsNeverEnough(t *testing.T) {
 	seedsOf(t, 10, func(f *fleet) {
 		f.withDiscord(rules.Config{ShardCount: 20, MaxConcurrency: 1, IdentifyTotal: 9, ResetAfter: 20 * time.Minute})

@@ -130,7 +130,7 @@ type fleet struct {
 	clockSet   time.Duration // when a wall clock was set last
 	diskFailed bool          // a disk took nothing for a while, and records are missing
 	succeeds   bool          // a process may boot while the one before it serves: a rolling restart
-	reserve    int           // of the day's identifies: crashes alone happen, and are to leave it
+	reserve    int           // of the day's identifies: with crashes alone it must be left
 	mixed      bool          // not crashes alone: what others take of the reserve is left out
 	forgets    bool          // bots keep no sessions
 	lender     bool          // a scripted MASTER lends shares of the day's identifies

@@ -160,7 +160,7 @@ func TestLeaseIsBackTooSoon(t *testing.T) {
 	})
 }
 
-// A MASTER that had leases has none any more: what is served goes on without hearing from it.
+// A MASTER stops using leases: its machines then serve on without hearing from it.
 func TestLeaseIsNoMore(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		o := fencing(16, 16)
