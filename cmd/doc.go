@@ -21,7 +21,7 @@
 //
 // The packages: cmd/logbook has the log and the bots' output, cmd/machine the World of this
 // machine, cmd/daemon starts CONTROL and MASTER in it, and cmd/demo several of both. Arrows run in
-// this order. cmd/gateway stands apart: it is a bot's process.
+// this order. cmd/gateway is not in it: it is a bot's process.
 //
 // Shared by all commands:
 //

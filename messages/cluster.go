@@ -305,7 +305,7 @@ type ChildSilent struct {
 }
 
 // ChildTrouble (op 0 BOT_TROUBLE, instance → CONTROL) reports what goes wrong between the instance
-// and the bot that it runs as its child, or (Over) that it does not any more (PROTOCOL B2).
+// and the bot that it runs as its child, or (Over) that this trouble is over (PROTOCOL B2).
 type ChildTrouble struct {
 	EventID   Snowflake   `json:"event_id,omitempty"`
 	Kind      TroubleKind `json:"kind"`

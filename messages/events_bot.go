@@ -29,7 +29,7 @@ type (
 		SilentMS Milliseconds `json:"silent_ms,omitempty"` // since its last event
 	}
 	// ShardLagging reports that events wait too long for the bot to acknowledge them, or (On false)
-	// that they do not any more.
+	// that they no longer do.
 	ShardLagging struct {
 		Cluster   ClusterID    `json:"cluster"`
 		Shard     int          `json:"shard"`
@@ -37,8 +37,8 @@ type (
 		Waiting   int          `json:"waiting"`    // events
 		WaitingMS Milliseconds `json:"waiting_ms"` // age of the oldest
 	}
-	// GatewayTrouble reports what goes wrong between a gateway host and its bot, or (Over) that it
-	// does not any more; each kind is an event of its own. When many come within a short time not
+	// GatewayTrouble reports what goes wrong between a gateway host and its bot, or (Over) that
+	// this trouble is over; each kind is an event of its own. When many come within a short time not
 	// all are reported: Times counts those since the last event.
 	GatewayTrouble struct {
 		Kind      TroubleKind `json:"-"`

@@ -136,7 +136,7 @@ type StopRun struct {
 type ReportAgain struct{}
 
 // RunStopped (cluster → clusters) reports that the ordered stop is done and the process gone.
-// Again: it was to be replaced.
+// Again: it was stopped so that another run replaces it.
 type RunStopped struct {
 	Cluster ClusterID
 	Again   bool

@@ -227,7 +227,7 @@ func (f *folded) commanded(c byte) bool {
 	case before == escape && c == '[':
 		f.command = '['
 	case ' ' <= c && c <= '/', before == '[' && '0' <= c && c <= '?':
-		f.command = before // an intermediate or a parameter: its end is to come
+		f.command = before // an intermediate or a parameter: its end follows
 	default:
 		return '0' <= c && c <= '~'
 	}

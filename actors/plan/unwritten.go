@@ -19,8 +19,8 @@ const SaveAgain = 10 * time.Second
 // unwrittenEvery is the time between two reports while files cannot be written.
 const unwrittenEvery = 10 * time.Minute
 
-// Saved takes the outcome of a save, or nil where the file was removed, and returns what is to be
-// reported: the first failure, another one every ten minutes, and that no file is left.
+// Saved takes the outcome of a save, or nil where the file was removed, and returns what to report:
+// the first failure, another one every ten minutes, and that no file is left.
 func (u *Unwritten) Saved(file string, err error, now time.Time) (e messages.StateUnwritable, report bool) {
 	before := len(u.files)
 	if err == nil {

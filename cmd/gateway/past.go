@@ -29,7 +29,7 @@ const (
 // lasting holds since when the bot has connections to each far end.
 type lasting map[netip.AddrPort]time.Time
 
-// look takes the far ends of now, and returns those that were there at every look for so long.
+// look takes the current far ends, and returns those seen at every look for the time given.
 func (l lasting) look(now time.Time, peers []netip.AddrPort, so time.Duration) (old []netip.AddrPort) {
 	for far := range l {
 		if !slices.Contains(peers, far) {

@@ -89,7 +89,7 @@ func (f *Fleet) askRecommended(code int) {
 }
 
 // awaitsBudget asks Discord for the budget, unless it answered of late, and reports whether its
-// answer is still to come: within 15 s, if at all.
+// answer is pending: it comes within 15 s, if at all.
 func (f *Fleet) awaitsBudget() bool {
 	if f.now.Sub(f.answeredAt) > freshFor {
 		f.ask()
