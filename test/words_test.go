@@ -16,6 +16,8 @@ var plain = map[string]string{
 	"somebody": "name it", "nobody": "name it", "he": "it", "him": "it", "his": "its",
 	"wish": "request", "wishes": "requests", "wished": "requested", "mourning": "afterExit", "heir": "name it", "deserted": "name it",
 	"tell": "send, report", "tells": "sends, reports", "told": "sent, reported", "telling": "sending", "said": "reported", "says": "reports",
+	"is to be": "must be", "are to be": "must be", "was to be": "had to be", "were to be": "had to be", "is to come": "follows", "are to come": "follow",
+	"stands": "is", "so many": "the number", "in vain": "leave it out", "hence": "so", "lest": "so that … not", "thereof": "of it",
 }
 
 func TestWordsArePlain(t *testing.T) {
