@@ -68,11 +68,13 @@ func (b *bots) following(program string) (next func(what string) int) {
 }
 
 // missedNone expects each shard's messages in order in every process, and all of them in one or
-// another.
+// another. The first, early, may be out of order: discord.js queues what comes before all its
+// shards are READY, and handles it between later events.
 func (b *bots) missedNone() {
 	b.t.Helper()
 	seen := map[string][]int{}
 	for by, numbers := range b.counted() {
+		slices.Sort(numbers[:min(len(numbers), b.early)])
 		for i := 1; i < len(numbers); i++ {
 			if numbers[i] != numbers[i-1]+1 {
 				b.t.Errorf("process %s, shard %s: %d came after %d", by[0], by[1], numbers[i], numbers[i-1])
@@ -158,6 +160,9 @@ func TestUnmodified(t *testing.T) {
 			b.process = start(t, runEnv(t, all), link, append([]string{"run", "--"}, command...)...)
 			if chosen := b.line("cluster protocol chosen"); chosen["protocol"] != "gateway" {
 				t.Errorf("chosen: %v", chosen)
+			}
+			if name == "discord.js" {
+				b.early = 100
 			}
 			b.logged("cluster.ready", 1)
 			next := b.following(program)

@@ -64,6 +64,9 @@ func TestBotOutlivesItsHost(t *testing.T) {
 				t.Fatal(err)
 			}
 			b := startMake(t, startDiscord(t, 4, 4, "--guilds", "40", "--events", "20"), 4, 4, settings{"cluster.env.DISCORD_API": "-"}, command...)
+			if name == "discord.js" {
+				b.early = 100
+			}
 			b.logged("cluster.ready", 1)
 			next := b.following(program)
 			bot := next("the bot reads messages")

@@ -20,6 +20,7 @@ type bots struct {
 	d     *discord
 	state string // its path
 	count int    // of clusters
+	early int    // messages of a process that may be out of order, see missedNone
 }
 
 // startBots starts clusters of perCluster shards, which may all identify at once, and does not wait
