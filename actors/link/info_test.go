@@ -17,7 +17,7 @@ func TestInfoHasTheLastUses(t *testing.T) {
 	s.skip(2 * time.Second)
 	s.open()
 	s.link.Step(Came{s.number, messages.Initialise{Token: "t0ken", Epoch: 1000, Features: []string{messages.FeatureInfo}}}, s.Now())
-	for _, effect := range s.link.Step(Recovered{Self: true}, s.Now()) {
+	for _, effect := range s.link.Step(messages.MachineStatus{}, s.Now()) {
 		if e, is := effect.(SendInfo); is {
 			if !e.Last[0].Equal(used) {
 				t.Errorf("bucket 0 was used at %v, want %v", e.Last[0], used)

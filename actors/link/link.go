@@ -161,9 +161,8 @@ func (l *Link) linked(e any) {
 			l.heartbeat()
 		}
 	case Recovered:
-		if e.Self {
-			l.heartbeat()
-			l.info()
+		if e.Self { // MASTER's order may be what was lost, and is not repeated on this link
+			l.drop(0, errors.New("MasterLink panicked, and may have lost a packet"))
 			return
 		}
 		l.always(e)

@@ -67,7 +67,8 @@ func TestDialsOnce(t *testing.T) {
 	})
 }
 
-// However often MasterLink panics, it sends one heartbeat an interval.
+// However often MasterLink panics, which ends its link each time, it sends one heartbeat an
+// interval.
 func TestBeatsOnce(t *testing.T) {
 	seedsOf(t, 5, func(f *fleet) {
 		f.panics = true
@@ -80,7 +81,7 @@ func TestBeatsOnce(t *testing.T) {
 			}
 			return more
 		}
-		f.pass(time.Minute)
+		f.pass(2 * time.Minute)
 		want(f, "panics", panics, 5)
 		before := len(sent[messages.Heartbeat](f, m))
 		f.pass(time.Minute)
