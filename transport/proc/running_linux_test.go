@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -17,6 +18,10 @@ func TestEndExcept(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		eventually(t, "its environment can be read", func() bool { // a moment after exec it cannot
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid))
+			return len(text) > 0
+		})
 		all, err := list()
 		if err != nil || all[cmd.Process.Pid] == 0 || all[os.Getpid()] == 0 {
 			t.Fatalf("%v: %v", err, all)
