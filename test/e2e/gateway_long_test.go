@@ -137,15 +137,18 @@ func linked(t *testing.T, file string) string {
 	return link
 }
 
+// unmodified has the commands of bots as their libraries' guides write them.
+var unmodified = map[string]func(*testing.T) []string{
+	"discord.js": func(t *testing.T) []string { return []string{node(t), linked(t, "node/unmodified.mjs")} },
+	"discord.py": func(t *testing.T) []string { return []string{python(t), linked(t, "python/unmodified.py")} },
+}
+
 // A bot of a library, as its author wrote it: nothing but its command names it, and only CONTROL is
 // configured for this Discord. It is killed, CONTROL is killed and upgraded, and the fleet is
 // restarted. Discord sees one identify a shard, and the bots every message.
 func TestUnmodified(t *testing.T) {
 	t.Parallel()
-	for name, command := range map[string]func(*testing.T) []string{
-		"discord.js": func(t *testing.T) []string { return []string{node(t), linked(t, "node/unmodified.mjs")} },
-		"discord.py": func(t *testing.T) []string { return []string{python(t), linked(t, "python/unmodified.py")} },
-	} {
+	for name, command := range unmodified {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := command(t)

@@ -52,10 +52,7 @@ func (b *bots) gateway() string {
 // ordered stop while a host is dead leaves nothing.
 func TestBotOutlivesItsHost(t *testing.T) {
 	t.Parallel()
-	for name, command := range map[string]func(*testing.T) []string{
-		"discord.js": func(t *testing.T) []string { return []string{node(t), linked(t, "node/unmodified.mjs")} },
-		"discord.py": func(t *testing.T) []string { return []string{python(t), linked(t, "python/unmodified.py")} },
-	} {
+	for name, command := range unmodified {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := command(t)

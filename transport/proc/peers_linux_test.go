@@ -11,20 +11,26 @@ import (
 	"testing"
 )
 
-// A process has the connections that it holds, those of its group included, and none of another
-// group.
-func TestPeers(t *testing.T) {
+// connected returns a connection of this process, and its far end.
+func connected(t *testing.T) (*net.TCPConn, netip.AddrPort) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
+	t.Cleanup(func() { _ = l.Close() })
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
-	want := netip.MustParseAddrPort(l.Addr().String())
+	t.Cleanup(func() { _ = c.Close() })
+	return c.(*net.TCPConn), netip.MustParseAddrPort(l.Addr().String())
+}
+
+// A process has the connections that it holds, those of its group included, and none of another
+// group.
+func TestPeers(t *testing.T) {
+	_, want := connected(t)
 	if mine, err := Peers(syscall.Getpgrp()); !slices.Contains(mine, want) {
 		t.Errorf("%v, %v; want %v", mine, err, want)
 	}
@@ -46,17 +52,8 @@ func TestPeers(t *testing.T) {
 
 // The leader of a group ends, and a process of it goes on with the connection.
 func TestPeersWithoutLeader(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
-	f, err := c.(*net.TCPConn).File()
+	c, want := connected(t)
+	f, err := c.File()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +66,6 @@ func TestPeersWithoutLeader(t *testing.T) {
 	}
 	group := leader.Process.Pid
 	defer func() { _ = syscall.Kill(-group, syscall.SIGKILL) }()
-	want := netip.MustParseAddrPort(l.Addr().String())
 	if its, err := Peers(group); !slices.Equal(its, []netip.AddrPort{want}) {
 		t.Errorf("%v, %v; want %v", its, err, want)
 	}
