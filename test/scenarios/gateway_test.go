@@ -3,6 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"fmt"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ type gateways struct {
 	sessions map[string]*sessionTale // Discord's, by id
 	current  map[int]*sessionTale    // by shard: the last that began
 	forgets  bool                    // sessions may be lost: another machine has no guilds, or CONTROL forgets
-	poison   map[[2]int64]bool       // shard, number
+	poison   sync.Map                // of [2]int64: shard, number; bots read it on their goroutines
 	judged   int                     // notes
 }
 
@@ -63,7 +64,7 @@ type sessionTale struct {
 func (f *fleet) withGateways() func(proc.Spec) (sim.Program, error) {
 	g := &gateways{
 		fleet: f, folder: f.t.TempDir(), emitted: map[int]int64{}, sessions: map[string]*sessionTale{},
-		current: map[int]*sessionTale{}, poison: map[[2]int64]bool{},
+		current: map[int]*sessionTale{},
 	}
 	f.gateway = g
 	return f.bots(func(string, int) (sim.Program, error) {
@@ -136,7 +137,7 @@ func (g *gateways) leaves(conn rules.Conn, over bool) {
 func (g *gateways) bot(int) fakecluster.Behind {
 	b := fakecluster.Behind{
 		Boot:     time.Duration(g.loop.Rand.IntN(2000)) * time.Millisecond,
-		Poisoned: func(shard int, number int64) bool { return g.poison[[2]int64{int64(shard), number}] },
+		Poisoned: g.poisoned,
 	}
 	if g.loop.Rand.IntN(4) == 0 {
 		b.Name = "discord.py"
@@ -158,8 +159,14 @@ func (g *gateways) spike(shard int) {
 	if g == nil {
 		return
 	}
-	g.poison[[2]int64{int64(shard), g.emitted[shard] + 1}] = true
+	g.poison.Store([2]int64{int64(shard), g.emitted[shard] + 1}, true)
 	g.emit(shard)
+}
+
+// poisoned reports whether an event ends each bot that gets it.
+func (g *gateways) poisoned(shard int, number int64) bool {
+	_, is := g.poison.Load([2]int64{int64(shard), number})
+	return is
 }
 
 // stream emits events of every shard until stop, a few at a time. keeps: no session is lost by the
@@ -188,10 +195,11 @@ func (g *gateways) stream(shards int, keeps bool) (stop func()) {
 
 // judge judges what the bots got since the last call.
 func (g *gateways) judge() error {
-	for ; g.judged < len(g.diary.Notes); g.judged++ {
-		if err := g.judgeNote(g.diary.Notes[g.judged]); err != nil {
-			return fmt.Errorf("I9: at %v: %w", g.diary.Notes[g.judged].At, err)
+	for _, n := range g.diary.Since(g.judged) {
+		if err := g.judgeNote(n); err != nil {
+			return fmt.Errorf("I9: at %v: %w", n.At, err)
 		}
+		g.judged++
 	}
 	return nil
 }
@@ -202,7 +210,7 @@ func (g *gateways) judgeNote(n fakecluster.Note) error {
 		return fmt.Errorf("shard %d: session %q is none of Discord's", n.Shard, n.Session)
 	}
 	if s.host != n.Host {
-		s.moved(g.diary.Ends[s.host])
+		s.moved(g.diary.End(s.host))
 		s.host = n.Host
 	}
 	if n.Acked {
@@ -223,7 +231,7 @@ func (g *gateways) judgeNote(n fakecluster.Note) error {
 // skipped reports whether all between what a session's bots got and a number is poison.
 func (g *gateways) skipped(s *sessionTale, number int64) bool {
 	for n := s.got + 1; n < number; n++ {
-		if !g.poison[[2]int64{int64(s.shard), n}] {
+		if !g.poisoned(s.shard, n) {
 			return false
 		}
 	}
@@ -332,7 +340,7 @@ func TestGatewayHost(t *testing.T) {
 		f.must("READY at last", time.Minute, ready)
 		g.completes()
 		want(f, "identifies", f.identifies(), shards)
-		want(f, "hosts that ended", len(g.diary.Ends) >= 6, true)
+		want(f, "hosts that ended", g.diary.Ends() >= 6, true)
 	})
 }
 
