@@ -184,6 +184,28 @@ func TestBotOfACrashLoop(t *testing.T) {
 	})
 }
 
+// The record of the bot cannot be read while a host is dead and the cluster is stopped: that is
+// reported, and the bot is ended once the record can be read.
+func TestBotOfAnUnreadableRecord(t *testing.T) {
+	seedsOf(t, 4, func(f *fleet) {
+		m, g := f.hosts(nil)
+		m.ReadErr = func(name string) error {
+			if name == cluster.BotRecord(0) {
+				return syscall.EIO
+			}
+			return nil
+		}
+		g.kill()
+		done := f.stops(m)
+		f.must("it is reported", time.Minute, f.sawN("cluster.unknown", 1))
+		want(f, "the stop is reported", done(), false)
+		want(f, "the bot lives", g.bot() != nil, true)
+		m.ReadErr = nil
+		f.must("the stop is done", 2*time.Minute, done)
+		want(f, "processes", len(m.Processes()), 0)
+	})
+}
+
 // CONTROL and a host die, every record is lost, and the cluster is served no more: its bot is found
 // by its environment, and ended.
 func TestBotOfNoCluster(t *testing.T) {
