@@ -3,9 +3,9 @@
 //
 // Commands that run something, with the package that does it:
 //
-//	run.go, master.go                   CONTROL, with an embedded MASTER unless master.url is set; MASTER (cmd/daemon)
-//	gateway.go                          a bot behind a gateway host, as a cluster process (cmd/gateway)
-//	demo.go                             all of it on this machine, with a simulated Discord (cmd/demo)
+//	run.go, master.go                   CONTROL, with a MASTER in it unless it has a url (cmd/daemon)
+//	gateway.go                          a gateway host and its bot (cmd/gateway)
+//	demo.go                             all of it, with a simulated Discord (cmd/demo)
 //	rehearse.go                         all of it in simulated time, with faults (test/sim/rehearsal)
 //	bot.go, bot_reference.go            the reference cluster process
 //	discord.go                          the simulated Discord

@@ -6,7 +6,7 @@
 //	past.go                             a bot that connects to Discord past its host
 //	silence.go                          a bot that does not connect to its host
 //	earlier.go                          the bot of an earlier host that died without it
-//	preload.go, preload/                what points a bot at its host: environment, code for Node and Python
+//	preload.go, preload/                what points a bot at its host
 //
 // A bot's story: earlier.go searches for the bot of an earlier host, gateway.go starts this host,
 // preload.go prepares the environment, bot.go starts a bot if there is none, silence.go checks

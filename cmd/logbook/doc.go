@@ -2,7 +2,7 @@
 // the secrets that this process knows.
 //
 //	log.go                              the log: its level, its format, its last line; the secrets
-//	queue.go                            the lines that wait for a slow reader, and those that were lost
+//	queue.go                            the lines that wait for a slow reader; how many were lost
 //	output.go                           bots' lines with the numbers of their clusters
 //	show.go                             bots' output as it grows
 package logbook

@@ -1,5 +1,6 @@
-// Connects a Node process to the gateway host of its cluster: TLS connections to Discord's API and gateway go there instead, in plain text over loopback.
-// While no host listens there, as the next one starts, a connection waits: most libraries would forget their sessions, or fail a request.
+// Connects a Node process to the gateway host of its cluster: TLS connections to Discord's API and
+// gateway go there instead, in plain text over loopback. While no host listens there, as the next
+// one starts, a connection waits: most libraries would forget their sessions, or fail a request.
 // CONTROL writes this file and loads it by NODE_OPTIONS.
 const net = require('node:net'), tls = require('node:tls');
 const to = process.env.CONTROL_GATEWAY && new URL(process.env.CONTROL_GATEWAY);

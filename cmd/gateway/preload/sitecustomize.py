@@ -1,6 +1,6 @@
 # Connects a Python process to the gateway host of its cluster: requests of aiohttp to Discord's API
-# and gateway go there instead, over loopback. While no host listens there, as the next one starts, a
-# request waits. CONTROL writes this file and puts its folder on PYTHONPATH.
+# and gateway go there instead, over loopback. While no host listens there, as the next one starts,
+# a request waits. CONTROL writes this file and puts its folder on PYTHONPATH.
 import importlib.abc
 import importlib.util
 import os

@@ -1,5 +1,5 @@
-// A bot that tells BENCH_ORDERS, a unix socket, when all its shards are READY; with BENCH_BOOT as soon
-// as it could begin. Without CONTROL around it it connects to the simulated Discord BENCH_DISCORD.
+// A bot that tells BENCH_ORDERS, a unix socket, when all its shards are READY; with BENCH_BOOT as
+// soon as its program begins. Without CONTROL it connects to the simulated Discord BENCH_DISCORD.
 import { connect } from 'node:net';
 import { Client, GatewayIntentBits } from 'discord.js';
 
