@@ -195,9 +195,17 @@ func (f *fleet) stateIs(m *machine, cluster messages.ClusterID, state messages.C
 	return func() bool { return f.state(m, cluster) == state }
 }
 
-// recover starts every cluster again that gave up or was broken off, as an operator would.
+// recover does what an operator would: it starts every cluster again that gave up or was broken
+// off, and accepts a MASTER whose clock was set back.
 func (f *fleet) recover() {
+	past := false
+	if f.saw("master.refused") > 0 {
+		past = last[messages.MasterRefusedUs](f).CloseCode == messages.CloseStaleEpoch
+	}
 	for _, m := range f.inOrder() {
+		if past && m.root != nil { // one that obeys MASTER refuses the order
+			f.system.Root.Send(m.root, messages.AcceptMaster{})
+		}
 		for _, id := range slices.Sorted(maps.Keys(m.gaveUp)) {
 			if f.state(m, id) == messages.ClusterFailed {
 				f.restart(m, id)
