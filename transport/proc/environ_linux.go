@@ -38,7 +38,7 @@ func eachEnviron(except running, fn func(pid int, environ []byte, err error) err
 		if pid == os.Getpid() || except.has(pid, inode) {
 			continue
 		}
-		environ, err := readEnviron(strconv.Itoa(pid), &buf)
+		environ, err := environOf(pid, &buf)
 		if err = goneOr(pid, err); errors.Is(err, ErrGone) {
 			continue
 		}
@@ -47,6 +47,38 @@ func eachEnviron(except running, fn func(pid int, environ []byte, err error) err
 		}
 	}
 	return nil
+}
+
+// Limits of environOf: the exec of a process that the kernel has preempted takes as long as that.
+const (
+	execMax  = 2 * time.Second
+	execStep = time.Millisecond
+)
+
+// environOf reads the environment of a process. In the middle of an exec, when its parent may run
+// on or have ended already, a process shows none: then it waits, for execMax at most.
+func environOf(pid int, buf *[]byte) ([]byte, error) {
+	for deadline := time.Now().Add(execMax); ; <-time.After(execStep) {
+		environ, err := readEnviron(strconv.Itoa(pid), buf)
+		if err != nil || len(environ) > len("\x00\x00") {
+			return environ, err
+		}
+		fields, err := lookAt(pid)
+		if err != nil || hasNoEnviron(fields) {
+			return environ, err
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("process %d has shown no environment for %v: it is in the middle of an exec", pid, execMax)
+		}
+	}
+}
+
+// hasNoEnviron reports whether a process whose environment was read as empty has none, by its
+// proc_pid_stat(5), from field 3 on: it is a zombie or a kernel thread, without memory, or got an
+// empty one. Otherwise it had none so far.
+func hasNoEnviron(stat []string) bool {
+	const memory, start, end = 23 - 3, 50 - 3, 51 - 3
+	return stat[memory] == "0" || len(stat) <= end || stat[start] == stat[end] && stat[end] != "0"
 }
 
 // readEnviron reads an environment into a buffer that grows with it.
@@ -210,7 +242,7 @@ func kill(pid int, entries ...string) {
 		defer func() { _ = unix.Close(fd) }()
 	}
 	buf := make([]byte, 16<<10)
-	if environ, err := readEnviron(strconv.Itoa(pid), &buf); err != nil || !holds(environ, entries...) {
+	if environ, err := environOf(pid, &buf); err != nil || !holds(environ, entries...) {
 		return
 	}
 	if group, err := syscall.Getpgid(pid); err == nil && group != syscall.Getpgrp() && (group == pid || dead(group)) {
