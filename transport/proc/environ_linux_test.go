@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// inExec is what a process showed in the middle of its exec, from field 3 of proc_pid_stat(5) on: its
-// parent had ended, and its environment was read as empty.
+// inExec are the fields of proc_pid_stat(5), from field 3 on, of a process in the middle of its
+// exec: its parent had ended, and its environment was read as empty.
 const inExec = "R 27003 27009 27009 0 -1 4194304 4 0 0 0 0 0 0 0 20 0 1 0 3563748 430080 0 18446744073709551615 " +
 	"94231330193408 94231330211337 140733544238032 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 " +
 	"94231330225424 94231330226688 94232093532160 140733544245955 140733544245968 0 0 0"
