@@ -32,7 +32,9 @@ type caller struct {
 	key  string // idempotency key of what is posted; "": none
 	http *http.Client
 	json bool // the answer is for programs
-	out  io.Writer
+	// beyond clientWithin, for an answer that takes its time
+	patience time.Duration
+	out      io.Writer
 }
 
 // Limits of a caller: clientWithin for a request, answerMax and eventMax in bytes. A CONTROL that
@@ -111,7 +113,7 @@ func (c *caller) post(ctx context.Context, path string, body, into any) (raw []b
 }
 
 func (c *caller) ask(ctx context.Context, method, path string, body []byte, into any) (raw []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, clientWithin)
+	ctx, cancel := context.WithTimeout(ctx, clientWithin+c.patience)
 	defer cancel()
 	r, err := c.send(ctx, method, path, body, "application/json")
 	if err != nil {

@@ -14,6 +14,7 @@
 //
 //	client.go                           the connection to a running CONTROL or MASTER
 //	status.go, clusters.go, whereis.go, events.go, budget.go
+//	ask.go                              a request to handlers of clusters
 //	orders.go, fleet_orders.go          orders to CONTROL and to MASTER
 //	upgrade.go                          the upgrade of a running CONTROL (cmd/daemon)
 //	logs.go                             the bots' output (cmd/logbook)

@@ -117,7 +117,7 @@ func (p *program) root() *cobra.Command {
 		PersistentPreRun: func(*cobra.Command, []string) { p.parsed = true },
 	}
 	root.AddCommand(p.run(), p.master(), botCommand(), gatewayCommand(), discordCommand(), demoCommand(), rehearseCommand(), configCommand(), planCommand(), upgradeCommand(), versionCommand(), logsCommand(),
-		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(),
+		statusCommand(), clustersCommand(), shardsCommand(), whereisCommand(), eventsCommand(), askCommand(),
 		restartCommand(), stopCommand(), drainCommand(), undrainCommand(), rollingRestartCommand(), acceptMasterCommand(), resumeFleetCommand(), forgetMachineCommand(), identifyBudgetCommand(), doctorCommand())
 	return root
 }

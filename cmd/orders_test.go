@@ -27,6 +27,8 @@ func (s *controlStub) Order(m messages.Order) {
 	m.Answer(s.verdict)
 }
 
+func (s *controlStub) Ask(m messages.Ask) { m.Answer(messages.AskAnswer{}) }
+
 func (s *controlStub) Follow(m messages.Follow) { m.Deliver(s.follow) }
 
 // accept-master is sent once it is confirmed, and ends when MASTER is linked or the link fails.

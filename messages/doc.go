@@ -10,6 +10,7 @@
 //	                socket's path
 //	fleet.go        actor ⇄ actor inside CONTROL, and the commands of an operator's behaviour
 //	view.go         snapshots of a machine and orders to it: status actor ⇄ admin API
+//	ask.go          a request of an operator to clusters: admin API → status → router
 //	fleet_view.go   snapshots of the fleet: MASTER ⇄ admin API
 //	fleet_orders.go orders to the fleet
 //	lost.go         the mark of messages that may come too late

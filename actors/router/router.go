@@ -45,11 +45,13 @@ type Router struct {
 	results   [][]byte             // reused for the results of an answer; never nil, so that none is an empty list
 	clusters  []messages.ClusterID // reused for their clusters
 	rest      plan.RestBudget
+	operator  Conn // CONTROL itself as a requester
 }
 
 // Options sets what clusters may request of each other.
 type Options struct {
-	Eval bool // allow BROADCAST_EVAL: code that one cluster runs on others
+	Eval     bool // allow BROADCAST_EVAL: code that one cluster runs on others
+	Linkless bool // the clusters speak no protocol: they have no link to CONTROL
 }
 
 // FleetShape gives the cluster of a shard.
@@ -115,7 +117,7 @@ func New(w *world.World, addresses world.Addresses, o Options, pid int) *actor.P
 	return w.SpawnOn(newLentMailbox, "router", func() actor.Actor {
 		r := &Router{addresses: addresses, options: o, mint: &messages.Mint{Worker: uint32(pid)}, conns: map[transport.Link]*Conn{},
 			reachable: map[messages.ClusterID]*Conn{}, states: map[messages.ClusterID]messages.ClusterState{}, requests: map[string]*request{},
-			results: [][]byte{}, clusters: []messages.ClusterID{}}
+			results: [][]byte{}, clusters: []messages.ClusterID{}, operator: Conn{Cluster: managerID, Link: &operator{waiting: map[string]func(messages.AskAnswer){}}}}
 		r.Begin(w, w.Log.With().Str("actor", "router").Logger(), "routing", r.routing)
 		return r
 	})
@@ -148,6 +150,8 @@ func (r *Router) routing(ctx actor.Context) {
 		if m.State == messages.ClusterGone {
 			delete(r.states, m.Cluster)
 		}
+	case messages.Ask:
+		r.ask(ctx, m)
 	case messages.Event: // of others
 	case world.Timeout:
 		r.due(ctx, time.Since(m.Due))
@@ -255,13 +259,16 @@ func (r *Router) missing(id messages.ClusterID, byShard bool, target int) string
 	switch {
 	case !byShard && id == managerID:
 		return "CONTROL itself: it runs no code and handles no request of clusters"
-	case byShard && target >= r.fleet.Shards || int(id)*r.fleet.PerCluster >= r.fleet.Shards:
+	case byShard && target >= r.fleet.Shards || !here && int(id)*r.fleet.PerCluster >= r.fleet.Shards:
 		return ""
 	case !here || r.reachable[id] != nil: // a range may begin within a cluster
 		return "not on this machine, and machines pass nothing to each other"
 	}
 	switch state {
 	case messages.ClusterServing, messages.ClusterConnecting:
+		if r.options.Linkless {
+			return "it has no link to CONTROL: its bot speaks no protocol (cluster.protocol: env)"
+		}
 		return "its link to CONTROL is lost"
 	case messages.ClusterWaiting:
 		return "it died, and is about to be started again"

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -195,6 +196,31 @@ func (p *snapshot) judged() plan.Machine {
 		m.Clusters[id] = c.view.State
 	}
 	return m
+}
+
+// named returns the clusters of this machine that a target names, or why it names none.
+func (p *snapshot) named(to messages.AskTarget) (ids []messages.ClusterID, refusal messages.Refusal, reason string) {
+	switch {
+	case to.Cluster != nil:
+		if p.clusters[*to.Cluster] == nil {
+			return nil, messages.RefusedUnknown, fmt.Sprintf("cluster %s is not of this machine", *to.Cluster)
+		}
+		return []messages.ClusterID{*to.Cluster}, "", ""
+	case to.Guild == 0:
+		if len(p.clusters) == 0 {
+			return nil, messages.RefusedNow, "this machine has no cluster"
+		}
+		return slices.Sorted(maps.Keys(p.clusters)), "", ""
+	case p.machine.ShardCount == 0:
+		return nil, messages.RefusedNow, "the number of shards is unknown"
+	}
+	shard := int(to.Guild >> 22 % uint64(p.machine.ShardCount)) // PROTOCOL B5
+	for id, c := range p.clusters {
+		if c.view.Shards.Contains(shard) {
+			return []messages.ClusterID{id}, "", ""
+		}
+	}
+	return nil, messages.RefusedUnknown, fmt.Sprintf("server %d is on shard %d, which this machine does not serve", to.Guild, shard)
 }
 
 // view returns the snapshot as a View, which is not changed later.

@@ -20,7 +20,7 @@ type Options struct {
 
 // New returns the behaviour that keeps the state of the machine for the API: a messages.View built
 // from events, the latest events, and the counters since its start. It answers messages.GetView,
-// Follow and Order, and passes valid orders on.
+// Follow, Order and Ask, and passes valid orders and requests on.
 //
 // Events carry changes. The state at its start, and figures that change all the time such as
 // latencies, it requests with messages.GetSnapshot when a view is asked for.
@@ -90,6 +90,8 @@ func (s *status) Receive(ctx actor.Context) {
 		s.log.Follow(m)
 	case messages.Order:
 		s.order(ctx, m)
+	case messages.Ask:
+		s.ask(ctx, m)
 	}
 }
 
@@ -142,4 +144,15 @@ func (s *status) order(ctx actor.Context, m messages.Order) {
 		ctx.Send(to, m.Directive)
 	}
 	m.Answer(messages.Verdict{Refusal: refusal, Reason: reason, After: s.log.Last})
+}
+
+// ask passes a request on for the clusters that its target names.
+func (s *status) ask(ctx actor.Context, m messages.Ask) {
+	clusters, refusal, reason := s.snapshot.named(m.To)
+	if refusal != "" {
+		m.Answer(messages.AskAnswer{Refusal: refusal, Reason: reason})
+		return
+	}
+	m.Clusters = clusters
+	ctx.Send(s.addresses.Router, m)
 }

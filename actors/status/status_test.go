@@ -48,3 +48,32 @@ func TestSnapshotOfWaits(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 }
+
+// A target names clusters of this machine, or is refused.
+func TestNamed(t *testing.T) {
+	some := func(id messages.ClusterID) messages.AskTarget { return messages.AskTarget{Cluster: &id} }
+	shard := func(n uint64) messages.AskTarget { return messages.AskTarget{Guild: n<<22 | 1} }
+	p := newSnapshot(Options{})
+	refused := func(to messages.AskTarget, refusal messages.Refusal, text string) {
+		t.Helper()
+		if ids, got, reason := p.named(to); ids != nil || got != refusal || reason != text {
+			t.Errorf("%v, %s %q, want %s %q", ids, got, reason, refusal, text)
+		}
+	}
+	refused(messages.AskTarget{}, messages.RefusedNow, "this machine has no cluster")
+	refused(shard(5), messages.RefusedNow, "the number of shards is unknown")
+	p.machine.ShardCount = 8
+	for id := range messages.ClusterID(2) {
+		p.clusterMoved(messages.ClusterMoved{Cluster: 2 - id, Range: messages.ShardRange{First: 4 - 2*int(id), Last: 5 - 2*int(id)}, State: messages.ClusterStopped}, noon)
+	}
+	refused(some(0), messages.RefusedUnknown, "cluster 0 is not of this machine")
+	refused(shard(6), messages.RefusedUnknown, "server 25165825 is on shard 6, which this machine does not serve")
+	for _, c := range []struct {
+		to   messages.AskTarget
+		want []messages.ClusterID
+	}{{messages.AskTarget{}, []messages.ClusterID{1, 2}}, {some(2), []messages.ClusterID{2}}, {shard(5), []messages.ClusterID{2}}, {shard(8 + 3), []messages.ClusterID{1}}} {
+		if ids, refusal, reason := p.named(c.to); !slices.Equal(ids, c.want) || refusal != "" {
+			t.Errorf("%v, %s %s, want %v", ids, refusal, reason, c.want)
+		}
+	}
+}

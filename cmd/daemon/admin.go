@@ -60,6 +60,7 @@ type adminQueries struct {
 func (d adminQueries) GetView(m messages.GetView) { d.system.Root.Send(d.pid, m) }
 func (d adminQueries) Follow(m messages.Follow)   { d.system.Root.Send(d.pid, m) }
 func (d adminQueries) Order(m messages.Order)     { d.system.Root.Send(d.pid, m) }
+func (d adminQueries) Ask(m messages.Ask)         { d.system.Root.Send(d.pid, m) }
 
 // statusBehaviour returns the actor that answers the admin API; news are the events it reports when
 // it starts.
@@ -88,7 +89,7 @@ func openAdmin(c *config.Config, socket string, server func(admin.Options) *admi
 		return nil, err
 	}
 	o.Refused = func(e messages.AdminRefused) { report(e) }
-	o.LogsLost = logbook.LinesLost
+	o.LogsLost, o.Clean = logbook.LinesLost, logbook.Secrets.Text
 	o.Broken = func(route string, err error) { log.Error().Err(err).Str("route", route).Msg("admin panicked") }
 	a := &adminListener{server: server(o), ended: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.ended); a.server.Close() })

@@ -59,7 +59,7 @@ func ControlOptions(c *config.Config, logs string, behaviours []world.Behaviour)
 			TokenByHello: c.Cluster.Token == config.TokenByHello, OnLost: c.Cluster.OnLost, LostAfter: c.Cluster.LostAfter,
 		},
 		Identify:   gate.Options{TTL: c.Identify.PermitTTL, Margin: c.Identify.Margin},
-		Router:     router.Options{Eval: c.IPC.Eval},
+		Router:     router.Options{Eval: c.IPC.Eval, Linkless: protocol == messages.ProtocolEnv},
 		Behaviours: behaviours,
 	}
 }

@@ -79,6 +79,8 @@ func (s *stage) GetView(m messages.GetView) {
 }
 
 // Follow is part of admin.Control.
+func (s *stage) Ask(messages.Ask) {}
+
 func (s *stage) Follow(m messages.Follow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

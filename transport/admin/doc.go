@@ -9,6 +9,7 @@
 //	body.go     how an answer goes out: ETag, gzip
 //	usage.go    what the processes of clusters use
 //	orders.go   POST: restart, drain, stop, rolling-restart, accept-master
+//	ask.go      POST: a request to handlers of clusters
 //	fleet.go    GET: the fleet; fleet_orders.go POST: orders to it
 //	events.go   events as a list and as a stream (SSE)
 //	health.go   /healthz, /readyz

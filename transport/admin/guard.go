@@ -25,7 +25,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		defer s.broken(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
 		if c, _ := r.Context().Value(connKey{}).(*door.Conn); c != nil {
 			defer c.Busy()()
 		}
@@ -43,6 +43,14 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// bodyLimit returns the most bytes of a request's body.
+func bodyLimit(r *http.Request) int64 {
+	if r.URL.Path == askPath {
+		return askBodyMax
+	}
+	return bodyMax
 }
 
 // broken answers a panic of CONTROL's own code with an error.

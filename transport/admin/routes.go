@@ -47,6 +47,7 @@ var routes = []route{
 	{ofMachine, "POST /api/v1/clusters/{cluster}/stop", (*Server).stop},
 	{ofMachine, "POST /api/v1/rolling-restart", (*Server).rollingRestart},
 	{ofMachine, "POST /api/v1/accept-master", (*Server).acceptMaster},
+	{ofMachine, "POST " + askPath, (*Server).askClusters},
 	{ofFleet, "POST /api/v1/fleet/resume", (*Server).resumeFleet},
 	{ofFleet, "POST /api/v1/fleet/rolling-restart", (*Server).rollFleet},
 	{ofFleet, "POST /api/v1/fleet/clusters/{cluster}/restart", (*Server).restartInFleet},
@@ -126,7 +127,7 @@ func body(w http.ResponseWriter, r *http.Request, into any) (ok bool) {
 	case err == nil:
 		return true
 	case errors.As(err, &large):
-		refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("body over %d bytes", bodyMax))
+		refuse(w, http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("body over %d bytes", large.Limit))
 	default:
 		refuse(w, http.StatusBadRequest, "bad_body", "body: "+err.Error())
 	}

@@ -27,6 +27,7 @@ type Control interface {
 	GetView(messages.GetView)
 	Follow(messages.Follow)
 	Order(messages.Order)
+	Ask(messages.Ask)
 }
 
 // Fleet is the whole fleet that a MASTER's server shows and commands, by the same rules.
@@ -45,6 +46,9 @@ type Options struct {
 	Links     func() map[string]Traffic // by their far end; nil: unknown
 
 	LogsLost func() uint64 // lines that the log lost; nil: unknown
+
+	// Clean removes secrets from a text of a bot; nil: it stays as it is.
+	Clean func(text string) string
 
 	// Refused is called for rejected requests, at most once a minute; nil: not called.
 	Refused func(messages.AdminRefused)
@@ -199,9 +203,14 @@ func (s *Server) follow(f messages.Follow) {
 
 // ask sends a question and waits for its one answer.
 func ask[T any](ctx context.Context, question func(answer func(T))) (answer T, err error) {
+	return askWithin(ctx, answerWithin, question)
+}
+
+// askWithin is ask with another limit.
+func askWithin[T any](ctx context.Context, within time.Duration, question func(answer func(T))) (answer T, err error) {
 	answers := make(chan T, 1)
 	question(func(a T) { answers <- a })
-	late := time.NewTimer(answerWithin)
+	late := time.NewTimer(within)
 	defer late.Stop()
 	select {
 	case answer = <-answers:

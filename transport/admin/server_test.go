@@ -22,6 +22,8 @@ type stub struct {
 	view    messages.View
 	verdict messages.Verdict
 	orders  []messages.Order
+	asked   []messages.Ask
+	answers messages.AskAnswer
 	fleet   []messages.FleetOrder
 	follows []messages.Follow
 	kept    messages.EventBatch
@@ -34,6 +36,13 @@ func (s *stub) Order(m messages.Order) {
 	defer s.mu.Unlock()
 	s.orders = append(s.orders, m)
 	m.Answer(s.verdict)
+}
+
+func (s *stub) Ask(m messages.Ask) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, m)
+	m.Answer(s.answers)
 }
 
 func (s *stub) Follow(m messages.Follow) {
