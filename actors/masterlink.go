@@ -130,6 +130,7 @@ func (m *MasterLink) running(ctx actor.Context) {
 		m.stopping = true
 		m.step(ctx, msg)
 	case messages.MachineStatus, messages.ServeRefused, messages.ReleaseRefused, messages.Released, messages.SessionsHandedOver, messages.SessionsReported, messages.SessionsMoved,
+		messages.SnapshotAsk, messages.SnapshotPart,
 		messages.Ack, messages.AcceptMaster, messages.AllStopped, messages.PaceHandedOver, messages.ShareLeft, messages.Fatal,
 		messages.PermitRequest, messages.PermitReport, messages.MasterError:
 		m.step(ctx, msg)

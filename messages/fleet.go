@@ -293,7 +293,10 @@ type SessionsHandedOver struct {
 // ReportSessions (masterlink → sessions) asks for every session, because MASTER is linked, and then
 // for each change until the link is gone. Answered by any number of SessionsMoved; SessionsReported
 // follows the first.
-type ReportSessions struct{ On bool }
+type ReportSessions struct {
+	On        bool
+	Snapshots bool // MASTER passes SnapshotAsk on
+}
 
 // SessionsReported (sessions → masterlink) reports that MASTER was sent every session.
 type SessionsReported struct{}

@@ -15,7 +15,7 @@ const (
 )
 
 // MasterOp is the opcode of a packet of the MASTER link, its "o" key. 0–8 are upstream's
-// (discluster/master src/constants.ts), 9–11 ours (PROTOCOL B1).
+// (discluster/master src/constants.ts), 9–12 ours (PROTOCOL B1).
 type MasterOp int
 
 const (
@@ -31,6 +31,7 @@ const (
 	OpBeat        MasterOp = 9  // CONTROL → MASTER
 	OpPermit      MasterOp = 10 // both
 	OpSessions    MasterOp = 11 // CONTROL → MASTER
+	OpSnapshot    MasterOp = 12 // both
 )
 
 // FromMaster is any packet MASTER may send. The set is closed.
@@ -49,10 +50,12 @@ const (
 	// MASTER confirms, by a connect, each range of a first info that stays; clusters of these
 	// ranges that do not run wait for that
 	FeatureConfirm = "confirm"
-	FeatureShards  = "shards"
-	FeatureDrain   = "drain"
-	FeatureChild   = "child"   // CONTROL takes ChildDied and ChildSilent
-	FeatureTrouble = "trouble" // CONTROL takes ChildTrouble
+	// snapshots of gateway hosts go with a shard to its next machine
+	FeatureSnapshots = "snapshots"
+	FeatureShards    = "shards"
+	FeatureDrain     = "drain"
+	FeatureChild     = "child"   // CONTROL takes ChildDied and ChildSilent
+	FeatureTrouble   = "trouble" // CONTROL takes ChildTrouble
 )
 
 // Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.
@@ -314,6 +317,29 @@ type SessionsMoved struct {
 	Sessions []Session `json:"sessions,omitempty"`
 	Gone     []int     `json:"gone,omitempty"` // shards whose session is invalid
 }
+
+// SnapshotAsk (op 12, both ways) asks for a part of the snapshot that a gateway host keeps of a
+// session. The next machine of the shard asks MASTER, MASTER the machine that had it (PROTOCOL B1).
+type SnapshotAsk struct {
+	ID        string `json:"id"`
+	Shard     int    `json:"shard"`
+	SessionID string `json:"session_id"`
+	Offset    int64  `json:"offset"` // in bytes; 0: the first part
+}
+
+// SnapshotPart (op 12, both ways) answers SnapshotAsk (PROTOCOL B1).
+type SnapshotPart struct {
+	ID   string `json:"id"`
+	Data []byte `json:"data,omitempty"`
+	Next int64  `json:"next,omitempty"` // offset of the next part; 0: this is the last one
+	// why there is no such part
+	Error string `json:"error,omitempty"`
+}
+
+func (SnapshotAsk) fromMaster()   {}
+func (SnapshotPart) fromMaster()  {}
+func (SnapshotAsk) fromControl()  {}
+func (SnapshotPart) fromControl() {}
 
 func (Initialise) fromMaster()   {}
 func (Connect) fromMaster()      {}

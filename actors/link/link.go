@@ -179,6 +179,10 @@ func (l *Link) linked(e any) {
 		l.send(e)
 	case messages.SessionsMoved:
 		l.send(e)
+	case messages.SnapshotAsk:
+		l.send(e)
+	case messages.SnapshotPart:
+		l.send(e)
 	default:
 		l.always(e)
 	}

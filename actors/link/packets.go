@@ -38,6 +38,10 @@ func (l *Link) packet(p messages.FromMaster) {
 	case messages.PermitAnswer:
 		l.heardClock(p.Now, time.Time{})
 		l.deliver(Gate, p)
+	case messages.SnapshotAsk:
+		l.deliver(Sessions, p)
+	case messages.SnapshotPart:
+		l.deliver(Sessions, p)
 	case messages.Connect:
 		l.obey(messages.OrderConnect, p.ID, p.Range, func() { l.connect(p) })
 	case messages.Offload:
@@ -57,12 +61,18 @@ func (l *Link) info() {
 	l.do(SendInfo{l.link, messages.Info{
 		Epoch: l.memory.Epoch, Machine: l.settings.Place, ShardCount: l.settings.ShardCount, MaxConcurrency: l.settings.MaxConcurrency,
 		ShardsPerCluster: l.settings.ShardsPerCluster, Ranges: l.status.Ranges, Halted: l.memory.Halted, Resumed: l.memory.Resumed, Drained: l.memory.Drained,
-		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders},
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureOrders, messages.FeatureSnapshots},
 	}, l.last})
 }
 
 // announced reports whether MASTER has a feature.
 func (l *Link) announced(feature string) bool { return slices.Contains(l.features, feature) }
+
+// reports returns what MASTER wants to hear of sessions.
+func (l *Link) reports() messages.ReportSessions {
+	linked := l.link != 0
+	return messages.ReportSessions{On: linked && l.announced(messages.FeatureSessions), Snapshots: linked && l.announced(messages.FeatureSnapshots)}
+}
 
 // send sends a packet if MASTER announced that it takes it; an upstream MASTER takes only fatal,
 // error and ack (PROTOCOL A6). Without a link the packet is dropped: the next info has what MASTER
@@ -76,6 +86,8 @@ func (l *Link) send(p messages.FromControl) {
 		takes = l.announced(messages.FeaturePermits)
 	case messages.SessionsMoved:
 		takes = l.announced(messages.FeatureSessions)
+	case messages.SnapshotAsk, messages.SnapshotPart:
+		takes = l.announced(messages.FeatureSnapshots)
 	}
 	if l.link != 0 && takes {
 		l.do(Send{l.link, p})

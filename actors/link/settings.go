@@ -91,7 +91,7 @@ func (l *Link) initialise(p messages.Initialise) {
 	// sessions before info: MASTER grants what info shows as free at once, with the sessions that it
 	// knows
 	if l.announced(messages.FeatureSessions) {
-		l.deliver(Sessions, messages.ReportSessions{On: true}) // LinkUp follows
+		l.deliver(Sessions, l.reports()) // LinkUp follows
 	} else {
 		l.deliver(Gate, messages.LinkUp{}) // the Gate answers, and info follows
 	}

@@ -60,7 +60,7 @@ func (l *Link) repeat(child Actor) {
 			l.deliver(Gate, messages.LinkDown{})
 		}
 	case child == Sessions:
-		l.deliver(Sessions, messages.ReportSessions{On: l.link != 0 && l.announced(messages.FeatureSessions)})
+		l.deliver(Sessions, l.reports())
 		for _, o := range l.orders.offloads {
 			if !slices.ContainsFunc(l.status.Ranges, func(r messages.RangeInfo) bool { return r.Range.Overlaps(o.Range) }) {
 				l.deliver(Sessions, messages.HandSessionsOver{ID: o.ID, Range: o.Range})

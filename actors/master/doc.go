@@ -3,7 +3,8 @@
 //
 //	fleet           carries out what package fleet decides              fleet.go, discord.go, options.go
 //	│
-//	├─ sessions     the last session of every shard, for its next owner  sessions.go
+//	├─ sessions     the last session of every shard, for its next owner  sessions.go,
+//	│                                                                    snapshots.go
 //	├─ governor     one permit a bucket per 5 s for the whole fleet      governor.go, questions.go,
 //	│                                                                    budget.go, loans.go,
 //	│                                                                    unaccounted.go

@@ -154,6 +154,7 @@ func (m *Machine) always(ctx actor.Context) {
 func (m *Machine) gone(ctx actor.Context, err error) {
 	m.Enter("over", m.terminal)
 	ctx.Send(m.governor, machineGone{source: m.source})
+	ctx.Send(m.sessions, carries{source: m.source, machine: ctx.Self(), gone: true})
 	p := fleet.Parted{Source: m.source, Link: m.number, Err: err.Error()}
 	var closed *transport.CloseError
 	if errors.As(err, &closed) {
@@ -177,6 +178,9 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		m.beats = m.beats || slices.Contains(p.Features, messages.FeatureHeartbeat)
 		m.alive(ctx)
 		m.ranges, m.informs = p.Ranges, true
+		if slices.Contains(p.Features, messages.FeatureSnapshots) {
+			ctx.Send(m.sessions, carries{source: m.source, machine: ctx.Self()})
+		}
 		ctx.Send(m.governor, m.used(p))
 		ctx.Send(m.fleet, fleet.Informed{Source: m.source, Link: m.number, Info: p})
 	case messages.Heartbeat:
@@ -197,6 +201,11 @@ func (m *Machine) frame(ctx actor.Context, frame []byte) {
 		ctx.Send(m.fleet, fleet.Fatal{Source: m.source, Packet: p, Times: m.times()})
 	case messages.SessionsMoved:
 		ctx.Send(m.sessions, moved{m.source, p})
+	case messages.SnapshotAsk:
+		ctx.Send(m.sessions, snapshotAsked{machine: ctx.Self(), packet: p})
+	case messages.SnapshotPart:
+		p.Error = m.W.Secrets.Text(p.Error)
+		ctx.Send(m.sessions, snapshotCame{machine: ctx.Self(), packet: p})
 	case messages.Ack:
 		m.acked(ctx, p)
 	}

@@ -14,11 +14,13 @@ type Sessions struct {
 	world.States
 	shards  []kept             // by shard
 	origins map[origin]*origin // one value for all shards of an origin
+	snapshots
 }
 
 // kept is the session of one shard. A fleet has many, of few origins.
 type kept struct {
 	owner  string // source of the machine that has the shard; "": none, and any may report
+	source string // of the machine that reported the session last
 	id     string // "": none
 	seq    int64
 	at     messages.UnixMillis
@@ -55,7 +57,7 @@ type (
 
 func newSessions(w *world.World) *actor.Props {
 	return w.Spawn("sessions", func() actor.Actor {
-		s := &Sessions{origins: map[origin]*origin{}}
+		s := &Sessions{origins: map[origin]*origin{}, snapshots: newSnapshots()}
 		s.Begin(w, w.Log.With().Str("actor", "sessions").Logger(), "keeping", s.keeping)
 		return s
 	})
@@ -84,6 +86,12 @@ func (s *Sessions) keeping(ctx actor.Context) {
 			m.packet = c
 		}
 		ctx.Send(m.machine, deliver{packet: m.packet})
+	case carries:
+		s.carry(ctx, m)
+	case snapshotAsked:
+		s.askFor(ctx, m)
+	case snapshotCame:
+		s.pass(ctx, m)
 	default:
 		s.Unexpected(ctx)
 	}
@@ -115,7 +123,7 @@ func (s *Sessions) keep(source string, one messages.Session) {
 	if k.id != one.SessionID {
 		k.id = one.SessionID
 	}
-	k.seq, k.at = one.Seq, one.At
+	k.seq, k.at, k.source = one.Seq, one.At, source
 }
 
 func (s *Sessions) origin(o origin) *origin {

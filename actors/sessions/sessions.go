@@ -26,6 +26,7 @@ type Book struct {
 	addresses world.Addresses
 	pages     map[messages.ClusterID]*page
 	reporting
+	copying
 }
 
 // page is one cluster's sessions.
@@ -33,8 +34,9 @@ type page struct {
 	kept         map[int]plan.Kept // by shard
 	waits        bool              // a write is due
 	saving       bool
-	dirty        bool // changed since the save under way began
-	readyUnsaved bool // the last save of the data of READY failed
+	dirty        bool     // changed since the save under way began
+	readyUnsaved bool     // the last save of the data of READY failed
+	wanted       []wanted // requests that wait for snapshots
 }
 
 // pageFile is the content of sessions-<id>.json. AsOf is the last time at which the sessions
@@ -91,8 +93,7 @@ func (b *Book) keeping(ctx actor.Context) {
 	case messages.KeepSessions:
 		b.keep(ctx, m)
 	case messages.SessionsWanted:
-		offered := plan.Offer(b.page(m.Cluster).of(m.Shards), m.ShardCount, m.Intents, time.Now())
-		ctx.Respond(messages.SessionsOffered{Run: m.Run, Sessions: offered})
+		b.offer(ctx, wanted{m, ctx.Sender()})
 	case messages.SessionsOrphaned:
 		p := b.page(m.Cluster)
 		for shard, k := range p.kept {
@@ -109,6 +110,18 @@ func (b *Book) keeping(ctx actor.Context) {
 		b.handOver(ctx, m)
 	case messages.ReportSessions:
 		b.reportAll(ctx, m.On)
+		b.passes(ctx, m.Snapshots)
+	case messages.SnapshotAsk:
+		b.asked(ctx, m)
+	case messages.SnapshotPart:
+		b.came(ctx, m)
+	case partRead:
+		b.reads = max(0, b.reads-1)
+		ctx.Send(b.addresses.MasterLink, m.part)
+	case partWritten:
+		b.written(ctx, m)
+	case partLate:
+		b.end(ctx, b.asking(m.id), fmt.Sprintf("no answer within %v", partMax))
 	case reportDue:
 		if m.chain == b.chain {
 			b.reportMoved(ctx)
@@ -134,6 +147,8 @@ func (b *Book) keeping(ctx actor.Context) {
 		b.writeAll(ctx)
 	case world.Recovered:
 		b.reportAll(ctx, b.on)
+		b.passes(ctx, false) // an answer may be what was lost; ReportSessions follows
+		b.reads = 0
 		for _, p := range b.pages {
 			p.waits, p.saving = false, false
 		}

@@ -105,6 +105,7 @@ func (b *Book) brought(ctx actor.Context, m messages.SessionsBrought) {
 		p.kept[s.Shard] = plan.Kept{Session: plan.Merge(p.kept[s.Shard].Session, s), Since: time.Now()}
 	}
 	b.write(ctx, m.Cluster)
+	b.fetch(ctx, m)
 }
 
 // handOver sends the sessions of a range to MASTER, for another machine. They stay in the book: the

@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/rs/zerolog"
 
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport"
 	"github.com/discluster/control/transport/proc"
 )
@@ -55,6 +56,8 @@ type World struct {
 	// Grep waits until a line of a file matches, from its beginning on; the file may not exist at
 	// first. done is called once, with an error where it cannot be read.
 	Grep func(file string, line *regexp.Regexp, done func(error)) (cancel func())
+	// Snapshots are what gateway hosts keep of their shards; nil: the bots of this machine have none.
+	Snapshots *Snapshots
 	// Hook runs one command with input on its stdin, its output dropped, killed after limit.
 	Hook func(argv []string, input []byte, limit time.Duration, done func(error))
 	// Unlink removes a stale socket. Anything else, or nothing, is left alone.
@@ -96,6 +99,16 @@ func (w *World) Reporting(report func(file string, err error)) *World {
 		})
 	}
 	return &reporting
+}
+
+// Snapshots reads and writes the snapshots that gateway hosts keep of their shards, in parts, while
+// no host has them open. A part is compressed, and has some 512 KiB of the snapshot at most.
+type Snapshots struct {
+	// Read returns the part at an offset, and the offset of the next one; 0: it is the last.
+	Read func(cluster messages.ClusterID, shard int, offset int64, done func(part []byte, next int64, err error))
+	// Write writes parts in the order of their offsets. The last one replaces the snapshot that was
+	// there.
+	Write func(cluster messages.ClusterID, shard int, offset int64, part []byte, last bool, done func(error))
 }
 
 // Request is one HTTP request; Response at most ResponseMax bytes of its answer.

@@ -76,6 +76,9 @@ func LogFolder(c *config.Config) string { return filepath.Join(c.State.Dir, "log
 // StartControl spawns the actors of a CONTROL in the folders it claimed. name is the root actor's.
 func StartControl(system *actor.ActorSystem, name string, c *config.Config, dirs *Dirs, behaviours []world.Behaviour, log zerolog.Logger) (*Control, error) {
 	m := machine.New(c.State.Dir, log)
+	if c.Bot.Protocol == config.ProtocolGateway {
+		m.Snapshots = machine.Snapshots(gatewayFolder(c))
+	}
 	queries := adminQueries{system, system.NewLocalPID(name + "/" + status.Name)}
 	shown, err := openAdmin(c, AdminSocket, func(o admin.Options) *admin.Server {
 		o.Mailboxes, o.Links = m.Mailboxes, m.Links

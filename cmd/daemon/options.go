@@ -74,9 +74,12 @@ func botRunner(c *config.Config) (protocol messages.Protocol, runner []string) {
 	if err != nil {
 		self = "/proc/self/exe"
 	}
-	return messages.ProtocolSDK, []string{self, "gateway", "--dir", filepath.Join(c.State.Dir, "gateway"), "--api", c.Discord.API, "--hello-timeout", c.Cluster.HelloTimeout.String(),
+	return messages.ProtocolSDK, []string{self, "gateway", "--dir", gatewayFolder(c), "--api", c.Discord.API, "--hello-timeout", c.Cluster.HelloTimeout.String(),
 		"--memory", strconv.FormatInt(int64(c.Cluster.Gateway.Memory), 10), "--"}
 }
+
+// gatewayFolder returns the folder of the gateway hosts.
+func gatewayFolder(c *config.Config) string { return filepath.Join(c.State.Dir, "gateway") }
 
 // ownerName returns the name of an installation of CONTROL: its source and its state folder. The
 // folder is not enough: containers with equal paths may see each other's processes.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/discord/client"
 	"github.com/discluster/control/transport/discord/host"
+	"github.com/discluster/control/transport/discord/snapshot"
 	"github.com/discluster/control/transport/hosted"
 )
 
@@ -42,7 +42,7 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	if c.Token() == "" {
 		return c.Fail(errors.New("no token: neither DISCORD_TOKEN nor HELLO brought one"))
 	}
-	o.Dir = filepath.Join(o.Dir, fmt.Sprintf("cluster-%d", c.ID()))
+	o.Dir = snapshot.Folder(o.Dir, c.ID())
 	o.API = cmp.Or(os.Getenv("DISCORD_API"), o.API)
 	file, id := hosted.File{Dir: o.Dir}, startID(c, argv, o.API)
 	previous := findPrevious(file)

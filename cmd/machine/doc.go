@@ -9,6 +9,7 @@
 //	fetch.go                            HTTP requests
 //	grep.go                             waits for a line of a file
 //	hook.go                             the operator's commands
+//	snapshots.go                        snapshots of gateway hosts, copied from machine to machine
 //	pressure.go                         whether the machine is short of CPU time
 //	systemd.go                          notifications to systemd
 //

@@ -33,10 +33,10 @@ type machines struct {
 	state   string   // MASTER's folder
 }
 
-// startMachines starts Discord and MASTER at an address of this host.
-func startMachines(t *testing.T, host string, shards int, more settings) *machines {
+// startMachines starts Discord, with further arguments, and MASTER at an address of this host.
+func startMachines(t *testing.T, host string, shards int, more settings, discord ...string) *machines {
 	t.Helper()
-	d := startDiscord(t, shards, 8, "--listen", host+":0", "--session-window", "90s")
+	d := startDiscord(t, shards, 8, append(discord, "--listen", host+":0", "--session-window", "90s")...)
 	m := &machines{t: t, discord: d, state: folder(t), s: settings{"master.authorization": authorization, "master.insecure": "true", "fleet.heartbeat_interval": "1s", "cluster.heartbeat_interval": "1s", "fleet.grace": "11s"}}
 	maps.Copy(m.s, d.settings())
 	maps.Copy(m.s, more)
@@ -62,11 +62,16 @@ func (m *machines) startMaster(s settings) {
 // add starts a CONTROL, behind a command that moves it into another network.
 func (m *machines) add(name string, elsewhere ...string) *process {
 	m.t.Helper()
+	return m.addBot(settings{"machine.source": name}, elsewhere, binary, "bot")
+}
+
+// addBot is add for another bot, with further settings.
+func (m *machines) addBot(more settings, elsewhere []string, bot ...string) *process {
+	m.t.Helper()
 	s := maps.Clone(m.s)
-	s["machine.source"] = name
-	env := runEnv(m.t, s)
-	args := slices.Concat(elsewhere, []string{binary, "run", "--", binary, "bot"})
-	return start(m.t, env, args[0], args[1:]...)
+	maps.Copy(s, more)
+	args := slices.Concat(elsewhere, []string{binary, "run", "--"}, bot)
+	return start(m.t, runEnv(m.t, s), args[0], args[1:]...)
 }
 
 // owned waits until every shard has an owner and returns the time that took.

@@ -27,9 +27,13 @@ func (b *bots) behind(program string) int {
 func (b *bots) counted() map[[2]string][]int {
 	b.t.Helper()
 	all := map[[2]string][]int{}
-	logs, err := filepath.Glob(filepath.Join(b.state, "logs", "*.log"))
-	if err != nil {
-		b.t.Fatal(err)
+	var logs []string
+	for _, state := range append(b.others, b.state) {
+		some, err := filepath.Glob(filepath.Join(state, "logs", "*.log"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		logs = append(logs, some...)
 	}
 	for _, log := range logs {
 		text, err := os.ReadFile(log)

@@ -21,6 +21,8 @@ type bots struct {
 	state string // its path
 	count int    // of clusters
 	early int    // messages of a process that may be out of order, see missedNone
+	// state folders of other machines whose bots count, see counted
+	others []string
 }
 
 // startBots starts clusters of perCluster shards, which may all identify at once, and does not wait

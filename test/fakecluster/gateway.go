@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -21,6 +20,7 @@ import (
 	"github.com/discluster/control/transport/discord/cache"
 	"github.com/discluster/control/transport/discord/client"
 	"github.com/discluster/control/transport/discord/host"
+	"github.com/discluster/control/transport/discord/snapshot"
 	"github.com/discluster/control/transport/proc"
 )
 
@@ -71,7 +71,7 @@ func (r *hosting) run() error {
 		return err
 	}
 	r.cluster = c
-	dir := filepath.Join(r.p.Host.Folder, fmt.Sprintf("cluster-%d", c.ID()))
+	dir := snapshot.Folder(r.p.Host.Folder, c.ID())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return c.Fail(err)
 	}

@@ -358,3 +358,32 @@ func (f *fleet) oneOf(m *machine, bot bool) *sim.Proc {
 	}
 	return host
 }
+
+// The shards of gateway hosts move to another machine and back. Their snapshots go with them: no
+// event is lost, none comes twice, and no shard identifies again. What cannot be copied identifies.
+func TestGatewayMoves(t *testing.T) {
+	seedsOf(t, 10, func(f *fleet) {
+		const shards = 16
+		f.succeeds = true
+		program := f.withGateways()
+		g := f.gateway
+		own := f.fleetOfBots(program, rules.Config{ShardCount: shards, MaxConcurrency: 4}, 3)
+		stop := g.stream(shards, true)
+		ready := func() bool { return f.owned(shards)() }
+		for round := range 4 {
+			f.pass(time.Duration(10+f.loop.Rand.IntN(20)) * time.Second)
+			m := f.one()
+			drained := own.order(fmt.Sprint("drain", round), messages.DrainMachine{Source: m.Name})
+			f.must("nothing is left there", time.Minute, func() bool { return drained.verdict != nil && len(m.Processes()) == 0 && ready() })
+			f.pass(10 * time.Second)
+			g.judges()
+			own.order(fmt.Sprint("undrain", round), messages.UndrainMachine{Source: m.Name})
+		}
+		want(f, "identifies", f.identifies(), shards)
+		g.forgets = true
+		f.powerOff(f.one())
+		f.must("READY elsewhere", own.options.Grace+2*time.Minute, ready)
+		stop()
+		g.completes()
+	})
+}

@@ -4,6 +4,10 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/discluster/control/actors/world"
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/discord/snapshot"
 )
 
 // This file is the disk of a Host: its small files and their faults.
@@ -46,6 +50,25 @@ func (h *Host) readErr(name string) error {
 
 // Damage replaces the bytes of a file, as a faulty disk may.
 func (h *Host) Damage(name string, data []byte) { h.files[name] = data }
+
+// snapshots gives a World the real files of its gateway hosts.
+func (h *Host) snapshots(alive func(func()) func()) *world.Snapshots {
+	later := func(done func()) { h.loop.After(h.net.delay(h.Name, h.Name), alive(done)) }
+	return &world.Snapshots{
+		Read: func(cluster messages.ClusterID, shard int, offset int64, done func([]byte, int64, error)) {
+			later(func() { done(snapshot.ReadPart(snapshot.Path(h.Folder, cluster, shard), offset)) })
+		},
+		Write: func(cluster messages.ClusterID, shard int, offset int64, part []byte, last bool, done func(error)) {
+			later(func() {
+				err := h.DiskErr
+				if err == nil {
+					err = snapshot.WritePart(snapshot.Path(h.Folder, cluster, shard), offset, part, last)
+				}
+				done(err)
+			})
+		},
+	}
+}
 
 // Format loses every file.
 func (h *Host) Format() {

@@ -167,6 +167,9 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 	if h.Leaky {
 		w.Secrets = nil
 	}
+	if h.Folder != "" {
+		w.Snapshots = h.snapshots(alive)
+	}
 	return w, prefix
 }
 

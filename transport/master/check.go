@@ -96,6 +96,15 @@ func check(name string, m any) error {
 		for _, shard := range m.Gone {
 			within(&c, "gone", shard, 0, shardsMax-1)
 		}
+	case messages.SnapshotAsk:
+		c.text("id", m.ID)
+		within(&c, "shard", m.Shard, 0, shardsMax-1)
+		c.text("session_id", m.SessionID)
+		within(&c, "offset", m.Offset, 0, wholeMax)
+	case messages.SnapshotPart:
+		c.text("id", m.ID)
+		within(&c, "next", m.Next, 0, wholeMax)
+		c.people("error", m.Error)
 	}
 	if c.broken != nil {
 		return c.broken

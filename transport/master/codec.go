@@ -48,13 +48,16 @@ func DecodeFromMaster(frame []byte) (messages.FromMaster, error) {
 		return read[from, messages.HeartbeatAck](p, "seq")
 	case messages.OpPermit:
 		return read[from, messages.PermitAnswer](p, "id", "granted")
+	case messages.OpSnapshot:
+		return readSnapshot[from](p)
 	default:
 		return nil, &UnknownOpError{Op: p.op}
 	}
 }
 
 // DecodeFromControl reads one frame of a CONTROL, as DecodeFromMaster does. A permit with "sent" is
-// a PermitReport, one without a PermitRequest.
+// a PermitReport, one without a PermitRequest; a snapshot with "shard" is a SnapshotAsk, one
+// without a SnapshotPart.
 func DecodeFromControl(frame []byte) (messages.FromControl, error) {
 	p, err := open(frame)
 	if err != nil {
@@ -79,6 +82,8 @@ func DecodeFromControl(frame []byte) (messages.FromControl, error) {
 		return read[from, messages.PermitRequest](p, "id", "shard")
 	case messages.OpSessions:
 		return read[from, messages.SessionsMoved](p)
+	case messages.OpSnapshot:
+		return readSnapshot[from](p)
 	default:
 		return nil, &UnknownOpError{Op: p.op}
 	}
@@ -107,6 +112,11 @@ func EncodeFromMaster(m messages.FromMaster) ([]byte, error) {
 		return write(messages.OpAck, m, heartbeatAck{Op: messages.OpBeat, HeartbeatAck: m})
 	case messages.PermitAnswer:
 		return write(messages.OpPermit, m, m)
+	case messages.SnapshotAsk:
+		return write(messages.OpSnapshot, m, m)
+	case messages.SnapshotPart:
+		m.Error = brief(m.Error)
+		return write(messages.OpSnapshot, m, m)
 	default:
 		return nil, fmt.Errorf("encode %T: not a packet of MASTER", m)
 	}
@@ -135,9 +145,22 @@ func EncodeFromControl(m messages.FromControl) ([]byte, error) {
 		return write(messages.OpPermit, m, m)
 	case messages.SessionsMoved:
 		return write(messages.OpSessions, m, m)
+	case messages.SnapshotAsk:
+		return write(messages.OpSnapshot, m, m)
+	case messages.SnapshotPart:
+		m.Error = brief(m.Error)
+		return write(messages.OpSnapshot, m, m)
 	default:
 		return nil, fmt.Errorf("encode %T: not a packet of CONTROL", m)
 	}
+}
+
+// readSnapshot reads a snapshot packet, which both sides send.
+func readSnapshot[P any](p packet) (P, error) {
+	if _, asks := p.fields["shard"]; asks {
+		return read[P, messages.SnapshotAsk](p, "id", "shard", "session_id")
+	}
+	return read[P, messages.SnapshotPart](p, "id")
 }
 
 // packet is a frame, parsed as far as all packets are alike.

@@ -64,7 +64,7 @@ func shown(b []byte) string {
 
 // opName names an opcode in errors, by its word in PROTOCOL B1.
 func opName(op messages.MasterOp) string {
-	names := [...]string{"info", "fatal", "command", "offload", "shutdown", "initialise", "connect", "error", "ack", "heartbeat", "permit", "sessions"}
+	names := [...]string{"info", "fatal", "command", "offload", "shutdown", "initialise", "connect", "error", "ack", "heartbeat", "permit", "sessions", "snapshot"}
 	if op < 0 || int(op) >= len(names) {
 		return fmt.Sprintf("opcode %d", op)
 	}

@@ -41,6 +41,8 @@ var goldenMaster = map[string]messages.FromMaster{
 		NotBefore: new(messages.UnixMillis(1795399220088))},
 	"10_permit_granted_from_share": messages.PermitAnswer{ID: "7", Granted: true, UseWithinMS: 4000, Now: new(messages.UnixMillis(1795399220000)), FromShare: true},
 	"10_permit_put_off":            messages.PermitAnswer{ID: "8", RetryAfterMS: 30000, Reason: "budget"},
+	"12_snapshot_ask":              messages.SnapshotAsk{ID: "9", Shard: 3, SessionID: "f00d", Offset: 524288},
+	"12_snapshot_part":             messages.SnapshotPart{ID: "9", Data: []byte{0x28, 0xb5, 0x2f}, Next: 524288},
 }
 
 var goldenControl = map[string]messages.FromControl{
@@ -81,6 +83,9 @@ var goldenControl = map[string]messages.FromControl{
 	"11_sessions": messages.SessionsMoved{Sessions: []messages.Session{
 		{Shard: 10, ShardCount: 32, SessionID: "beef", Seq: 6, ResumeGatewayURL: "wss://r", At: 1795399225000},
 	}, Gone: []int{11}},
+	"12_snapshot_ask":          messages.SnapshotAsk{ID: "9", Shard: 3, SessionID: "f00d"},
+	"12_snapshot_part":         messages.SnapshotPart{ID: "9", Data: []byte{0x28, 0xb5, 0x2f}, Next: 524288},
+	"12_snapshot_part_refused": messages.SnapshotPart{ID: "9", Error: "the shard is served here"},
 }
 
 func TestGolden(t *testing.T) {

@@ -87,7 +87,7 @@ func (f *Fleet) greet(m *machine) {
 	}
 	i := messages.Initialise{
 		HeartbeatInterval: new(messages.Millis(f.options.Heartbeat)), Epoch: f.epoch,
-		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeatureSessions, messages.FeatureOrders, messages.FeatureConfirm},
+		Features: []string{messages.FeatureInfo, messages.FeatureHeartbeat, messages.FeatureSessions, messages.FeatureOrders, messages.FeatureConfirm, messages.FeatureSnapshots},
 	}
 	if known {
 		i.Features = append(i.Features, messages.FeaturePermits)

@@ -253,7 +253,7 @@ func (h *Host) Serve(ctx context.Context, of Shard) error {
 
 // open opens the log of a shard's sessions.
 func (h *Host) open(s *shard) (err error) {
-	s.log, s.found, err = snapshot.Open(filepath.Join(h.cfg.Dir, fmt.Sprintf("shard-%d", s.id)))
+	s.log, s.found, err = snapshot.Open(filepath.Join(h.cfg.Dir, snapshot.File(s.id)))
 	if n := s.found.Torn; n > 0 {
 		then := "the shard identifies again"
 		if s.found.Session != "" {
