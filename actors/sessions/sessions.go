@@ -111,17 +111,6 @@ func (b *Book) keeping(ctx actor.Context) {
 	case messages.ReportSessions:
 		b.reportAll(ctx, m.On)
 		b.passes(ctx, m.Snapshots)
-	case messages.SnapshotAsk:
-		b.asked(ctx, m)
-	case messages.SnapshotPart:
-		b.came(ctx, m)
-	case partRead:
-		b.reads = max(0, b.reads-1)
-		ctx.Send(b.addresses.MasterLink, m.part)
-	case partWritten:
-		b.written(ctx, m)
-	case partLate:
-		b.end(ctx, b.asking(m.id), fmt.Sprintf("no answer within %v", partMax))
 	case reportDue:
 		if m.chain == b.chain {
 			b.reportMoved(ctx)
@@ -162,7 +151,7 @@ func (b *Book) keeping(ctx actor.Context) {
 		}
 		b.Leave()
 	default:
-		b.Unexpected(ctx)
+		b.transfers(ctx)
 	}
 }
 

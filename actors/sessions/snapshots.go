@@ -70,6 +70,25 @@ type (
 	}
 )
 
+// transfers handles the messages of transfers.
+func (b *Book) transfers(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.SnapshotAsk:
+		b.asked(ctx, m)
+	case partRead:
+		b.reads = max(0, b.reads-1)
+		ctx.Send(b.addresses.MasterLink, m.part)
+	case messages.SnapshotPart:
+		b.came(ctx, m)
+	case partWritten:
+		b.written(ctx, m)
+	case partLate:
+		b.end(ctx, b.asking(m.id), fmt.Sprintf("no answer within %v", partMax))
+	default:
+		b.Unexpected(ctx)
+	}
+}
+
 // passes notes whether MASTER passes the packets on. Without it no transfer goes on.
 func (b *Book) passes(ctx actor.Context, on bool) {
 	b.passed = on

@@ -63,8 +63,12 @@ var linked = messages.ReportSessions{On: true, Snapshots: true}
 func TestTransfers(t *testing.T) {
 	// answered answers each question with the next of two parts.
 	answered := func(s *sim.Solo, h *shelf) {
-		for n := 0; n < len(sim.HeardOf[messages.SnapshotAsk](s)); n++ {
-			ask := sim.HeardOf[messages.SnapshotAsk](s)[n]
+		for n := 0; ; n++ {
+			asks := sim.HeardOf[messages.SnapshotAsk](s)
+			if n == len(asks) {
+				return
+			}
+			ask := asks[n]
 			s.Send(messages.SnapshotPart{ID: ask.ID, Data: []byte(ask.SessionID), Next: 1 - ask.Offset})
 			s.Pass(2 * time.Millisecond)
 		}

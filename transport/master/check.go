@@ -96,15 +96,8 @@ func check(name string, m any) error {
 		for _, shard := range m.Gone {
 			within(&c, "gone", shard, 0, shardsMax-1)
 		}
-	case messages.SnapshotAsk:
-		c.text("id", m.ID)
-		within(&c, "shard", m.Shard, 0, shardsMax-1)
-		c.text("session_id", m.SessionID)
-		within(&c, "offset", m.Offset, 0, wholeMax)
-	case messages.SnapshotPart:
-		c.text("id", m.ID)
-		within(&c, "next", m.Next, 0, wholeMax)
-		c.people("error", m.Error)
+	case messages.SnapshotAsk, messages.SnapshotPart:
+		c.snapshot(m)
 	}
 	if c.broken != nil {
 		return c.broken
@@ -188,6 +181,20 @@ func (c *checks) info(m messages.Info) {
 		c.place(&m.Machine)
 	}
 	c.ranges(m.Ranges)
+}
+
+func (c *checks) snapshot(m any) {
+	switch m := m.(type) {
+	case messages.SnapshotAsk:
+		c.text("id", m.ID)
+		within(c, "shard", m.Shard, 0, shardsMax-1)
+		c.text("session_id", m.SessionID)
+		within(c, "offset", m.Offset, 0, wholeMax)
+	case messages.SnapshotPart:
+		c.text("id", m.ID)
+		within(c, "next", m.Next, 0, wholeMax)
+		c.people("error", m.Error)
+	}
 }
 
 // rule records that a field breaks its rule, unless it holds or an earlier one was broken.
