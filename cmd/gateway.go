@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/discluster/control/cmd/gateway"
+	"github.com/discluster/control/transport/guest"
 )
 
 // gatewayCommand is hidden: CONTROL starts it in place of a bot that does not use the SDK.
@@ -26,5 +27,6 @@ func gatewayCommand() *cobra.Command {
 	c.Flags().StringVar(&o.API, "api", "https://discord.com", "Discord's REST API; DISCORD_API overrides it")
 	c.Flags().DurationVar(&o.Patience, "hello-timeout", 30*time.Second, "time until a bot that has never connected is reported")
 	c.Flags().IntVar(&o.Memory, "memory", 0, "bytes of guilds and waiting events; 0: 32 MiB a shard")
+	c.Flags().StringVar(&o.Guest, "guest", string(guest.None), "manager whose guest the bot is: discordjs, hybrid or none")
 	return c
 }

@@ -24,6 +24,8 @@ func Protocols() []string {
 type Bot struct {
 	Protocol string // as cluster.protocol names it, never auto
 	Why      string // the reason for the choice, a clause; "": cluster.protocol names it
+	Guest    string // as cluster.guest names it, never auto; "": the protocol has none
+	GuestWhy string // the reason for that choice; "": cluster.guest names it
 }
 
 // manifestMax limits the package.json that is read, in bytes.
@@ -45,6 +47,7 @@ func (c *Config) choose() {
 	if c.Bot.Protocol == "" {
 		c.Bot = Choose(c.Cluster.Command, c.manifests()...)
 	}
+	c.chooseGuest()
 	byDefault := func(key string, value *string, is messages.Protocol, text string) {
 		switch {
 		case c.origins[key] != "":
@@ -63,15 +66,15 @@ func (c *Config) choose() {
 func (c *Config) forced() Bot {
 	switch {
 	case c.Cluster.Ready != "" && c.origins["cluster.ready"] != "":
-		return Bot{string(messages.ProtocolEnv), "cluster.ready is set, which belongs to env"}
+		return Bot{Protocol: string(messages.ProtocolEnv), Why: "cluster.ready is set, which belongs to env"}
 	case c.Cluster.Probe != "":
-		return Bot{string(messages.ProtocolEnv), "cluster.probe is set, which belongs to env"}
+		return Bot{Protocol: string(messages.ProtocolEnv), Why: "cluster.probe is set, which belongs to env"}
 	case c.Cluster.SocketPrefix != "" && c.origins["cluster.socket_prefix"] != "":
-		return Bot{string(messages.ProtocolDiscordoo), "cluster.socket_prefix is set, which belongs to discordoo"}
+		return Bot{Protocol: string(messages.ProtocolDiscordoo), Why: "cluster.socket_prefix is set, which belongs to discordoo"}
 	case c.Cluster.Token == TokenByHello:
-		return Bot{string(messages.ProtocolSDK), "cluster.token is hello, which belongs to sdk"}
+		return Bot{Protocol: string(messages.ProtocolSDK), Why: "cluster.token is hello, which belongs to sdk"}
 	case c.Cluster.Gateway.Memory > 0:
-		return Bot{ProtocolGateway, "cluster.gateway.memory is set, which belongs to gateway"}
+		return Bot{Protocol: ProtocolGateway, Why: "cluster.gateway.memory is set, which belongs to gateway"}
 	}
 	return Bot{}
 }
@@ -79,6 +82,16 @@ func (c *Config) forced() Bot {
 // manifests returns what there is of package.json in the folder of the bot and in that of its
 // script.
 func (c *Config) manifests() (all [][]byte) {
+	for _, dir := range c.botDirs() {
+		if text, err := readFile(filepath.Join(dir, "package.json"), manifestMax); err == nil {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// botDirs returns the folder of the bot and that of its script.
+func (c *Config) botDirs() []string {
 	dirs := []string{c.Cluster.Dir}
 	for _, arg := range c.Cluster.Command[min(1, len(c.Cluster.Command)):] {
 		if dir := filepath.Dir(arg); !strings.HasPrefix(arg, "-") && dir != "." {
@@ -89,12 +102,7 @@ func (c *Config) manifests() (all [][]byte) {
 			break
 		}
 	}
-	for _, dir := range dirs {
-		if text, err := readFile(filepath.Join(dir, "package.json"), manifestMax); err == nil {
-			all = append(all, text)
-		}
-	}
-	return all
+	return dirs
 }
 
 // What runs programs of other languages, by the name of its file: that of JavaScript, which may run
@@ -117,7 +125,7 @@ var (
 func Choose(command []string, manifests ...[]byte) Bot {
 	command = unwrapped(command)
 	if len(command) == 0 {
-		return Bot{string(messages.ProtocolSDK), "there is no command"}
+		return Bot{Protocol: string(messages.ProtocolSDK), Why: "there is no command"}
 	}
 	name := filepath.Base(command[0])
 	if shell.MatchString(name) {
@@ -125,17 +133,17 @@ func Choose(command []string, manifests ...[]byte) Bot {
 		if inner := unwrapped(words); plain && len(inner) > 0 && !shell.MatchString(filepath.Base(inner[0])) {
 			return Choose(inner, manifests...)
 		}
-		return Bot{ProtocolGateway, name + " may start any program; for one with CONTROL's SDK set cluster.protocol: sdk"}
+		return Bot{Protocol: ProtocolGateway, Why: name + " may start any program; for one with CONTROL's SDK set cluster.protocol: sdk"}
 	}
 	switch {
 	case javaScript.MatchString(name) && dependOnDiscordoo(manifests):
-		return Bot{string(messages.ProtocolDiscordoo), name + " runs a bot whose package.json depends on discordoo"}
+		return Bot{Protocol: string(messages.ProtocolDiscordoo), Why: name + " runs a bot whose package.json depends on discordoo"}
 	case javaScript.MatchString(name), otherwise.MatchString(name):
-		return Bot{ProtocolGateway, name + " runs bots of any library; for one with CONTROL's SDK set cluster.protocol: sdk"}
+		return Bot{Protocol: ProtocolGateway, Why: name + " runs bots of any library; for one with CONTROL's SDK set cluster.protocol: sdk"}
 	case script.MatchString(name):
-		return Bot{ProtocolGateway, name + " is a script, which may use any library; for one with CONTROL's SDK set cluster.protocol: sdk"}
+		return Bot{Protocol: ProtocolGateway, Why: name + " is a script, which may use any library; for one with CONTROL's SDK set cluster.protocol: sdk"}
 	default:
-		return Bot{string(messages.ProtocolSDK), name + " is a program of its own; if it does not use CONTROL's SDK set cluster.protocol: gateway"}
+		return Bot{Protocol: string(messages.ProtocolSDK), Why: name + " is a program of its own; if it does not use CONTROL's SDK set cluster.protocol: gateway"}
 	}
 }
 
@@ -194,13 +202,18 @@ func shellWords(args []string) (words []string, plain bool) {
 
 // dependOnDiscordoo reports whether one of the package.json depends on Discordoo.
 func dependOnDiscordoo(manifests [][]byte) bool {
+	return dependOn(manifests, func(name string) bool { return name == "discordoo" || strings.HasPrefix(name, "@discordoo/") })
+}
+
+// dependOn reports whether one of the package.json depends on a package.
+func dependOn(manifests [][]byte, is func(name string) bool) bool {
 	for _, text := range manifests {
 		var m struct{ Dependencies map[string]any }
 		if json.Unmarshal(text, &m) != nil {
 			continue
 		}
 		for name := range m.Dependencies {
-			if name == "discordoo" || strings.HasPrefix(name, "@discordoo/") {
+			if is(name) {
 				return true
 			}
 		}

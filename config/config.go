@@ -154,6 +154,12 @@ type Cluster struct {
 	// it the oldest are removed. CONTROL_CLUSTER__LOG_KEEP. Default: 1GiB. 0: that of the last
 	// 1000.
 	LogKeep Size `koanf:"log_keep"`
+	// Guest is the manager whose processes the bot was written for, and which CONTROL is to it:
+	// discordjs (discord.js' ShardingManager: client.shard works), hybrid (discord-hybrid-sharding:
+	// client.cluster works), none, or auto: by what package.json depends on, or node_modules has,
+	// beside a command of node or tsx; the log has the choice and its reason. Only with protocol:
+	// gateway. CONTROL_CLUSTER__GUEST. Default: auto.
+	Guest string `koanf:"guest" flag:"manager whose processes the bot was written for: auto, discordjs, hybrid or none"`
 	// Gateway belongs to protocol: gateway.
 	Gateway Gateway `koanf:"gateway"`
 }
@@ -342,6 +348,7 @@ func defaults() *Config {
 			StopGrace: 8 * time.Second,
 			KillGrace: 2 * time.Second,
 			Protocol:  ProtocolAuto,
+			Guest:     GuestAuto,
 			Token:     TokenByEnv,
 			OnStop:    OnStopDrain,
 			Logs:      LogsFile,

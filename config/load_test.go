@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 	want.Cluster.OnLost = "autonomous"
 	want.State.Dir = "/home/bot/.local/state/control"
 	want.Sockets.Dir = "/home/bot/.local/state/control/sockets"
-	want.Bot = Bot{"sdk", "there is no command"}
+	want.Bot = Bot{Protocol: "sdk", Why: "there is no command"}
 	want.origins = map[string]string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -64,7 +64,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 			Command: []string{"node", "--enable-source-maps", "bot.js"}, Protocol: "sdk", Dir: "/srv/bot", Env: map[string]string{"NODE_ENV": "production", "my.dotted/name": "1"},
 			ShardsPerCluster: 16, HelloTimeout: 20 * time.Second, ReadyTimeout: 90 * time.Second, HeartbeatInterval: time.Second,
 			StopGrace: 7 * time.Second, KillGrace: time.Second, Token: "hello", OnLost: "exit", LostAfter: 20 * time.Second, OnStop: "detach", Logs: "inherit",
-			LogMax: 16 << 20, LogKeep: 2 << 30,
+			LogMax: 16 << 20, Guest: GuestAuto, LogKeep: 2 << 30,
 		},
 		Identify: Identify{Margin: 150 * time.Millisecond, PermitTTL: 3 * time.Second},
 		State:    State{Dir: "/srv/state"},
@@ -91,7 +91,7 @@ func TestEveryKeyInAFile(t *testing.T) {
 		_, name, _ := strings.Cut(f.key, ".")
 		switch f.key {
 		// of other kinds of bots: TestOtherKindsOfBots
-		case "cluster.socket_prefix", "cluster.ready", "cluster.probe", "cluster.gateway.memory":
+		case "cluster.socket_prefix", "cluster.ready", "cluster.probe", "cluster.gateway.memory", "cluster.guest":
 			continue
 		}
 		if f.key != "discord.token" && f.key != "master.authorization" && f.key != "admin.token" && f.key != "hooks.webhook" && !strings.Contains(string(text), "\n  "+name+":") {
@@ -136,6 +136,7 @@ var samples = map[string]struct {
 	"cluster.logs":               {"inherit", LogsInherit, nil},
 	"cluster.log_max":            {"0", Size(0), nil},
 	"cluster.gateway.memory":     {"512MiB", Size(512 << 20), []string{"CONTROL_CLUSTER__PROTOCOL=gateway"}},
+	"cluster.guest":              {"hybrid", GuestHybrid, []string{"CONTROL_CLUSTER__PROTOCOL=gateway"}},
 	"cluster.log_keep":           {"1536KiB", Size(1536 << 10), nil},
 	"identify.margin":            {"0s", time.Duration(0), nil},
 	"identify.permit_ttl":        {"1s", time.Second, nil},

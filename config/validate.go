@@ -198,6 +198,8 @@ func (v *validation) cluster() {
 func (v *validation) protocol() {
 	c, is := v.c.Cluster, messages.Protocol(v.c.Bot.Protocol)
 	v.oneOf("cluster.protocol", c.Protocol, Protocols()...)
+	v.oneOf("cluster.guest", c.Guest, Guests()...)
+	v.want(is == ProtocolGateway || c.Guest == GuestAuto || c.Guest == GuestNone, "cluster.guest", "only for cluster.protocol: gateway; here it is %s", is)
 	only := func(of messages.Protocol, key, value string) {
 		v.want(is == of || value == "", key, "only for cluster.protocol: %s; here it is %s", of, is)
 	}

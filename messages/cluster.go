@@ -33,6 +33,7 @@ const (
 	TBotDied    = "BOT_DIED"
 	TBotSilent  = "BOT_SILENT"
 	TBotTrouble = "BOT_TROUBLE"
+	TRoll       = "ROLLING_RESTART"
 )
 
 // Types of dispatch that travel as Operation (PROTOCOL A4, B2).
@@ -330,6 +331,12 @@ const (
 	TroublePast    TroubleKind = "past"    // the bot is connected to Discord's gateway past the instance
 )
 
+// Roll (op 0 ROLLING_RESTART, instance → CONTROL) asks for a rolling restart of this machine, as an
+// operator orders it; it has no answer (PROTOCOL B2).
+type Roll struct {
+	EventID Snowflake `json:"event_id,omitempty"`
+}
+
 // Operation is any other packet, both ways: evals, messages, cache operations, presences, members
 // (PROTOCOL A4), and packets unknown to this version. Its data is kept as received.
 type Operation struct {
@@ -352,6 +359,7 @@ func (Drained) fromInstance()          {}
 func (ChildDied) fromInstance()        {}
 func (ChildSilent) fromInstance()      {}
 func (ChildTrouble) fromInstance()     {}
+func (Roll) fromInstance()             {}
 func (Operation) fromInstance()        {}
 
 func (Hello) fromManager()       {}

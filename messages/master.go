@@ -56,6 +56,7 @@ const (
 	FeatureDrain     = "drain"
 	FeatureChild     = "child"   // CONTROL takes ChildDied and ChildSilent
 	FeatureTrouble   = "trouble" // CONTROL takes ChildTrouble
+	FeatureRoll      = "roll"    // CONTROL takes Roll
 )
 
 // Initialise (op 5, MASTER → CONTROL) is the first packet of a link; nothing is spawned before it.

@@ -185,6 +185,9 @@ func (c *Cluster) packet(ctx actor.Context, p messages.FromInstance) {
 		c.childSilent(ctx, p)
 	case messages.ChildTrouble:
 		c.childTrouble(ctx, p)
+	case messages.Roll:
+		ctx.Send(c.addresses.Events, messages.OrderGiven{Order: messages.OrderRolling, By: fmt.Sprintf("the bot of cluster %s", c.plan.ID)})
+		ctx.Send(c.addresses.Clusters, messages.RollingRestart{})
 	case messages.InstanceSessions:
 		c.keep(ctx, p.Sessions, p.Gone)
 	case messages.Drained:
@@ -206,7 +209,8 @@ func (c *Cluster) hello(sessions *[]messages.Session) {
 		ID: c.run.Manager, EventID: c.mint.New(time.Now(), messages.ManagerShard), HeartbeatIntervalMS: messages.Millis(c.options.Heartbeat),
 		Shards: c.plan.Shards.Shards(), TotalShards: c.settings.ShardCount,
 		Protocol: messages.ProtocolVersion, Cluster: &id, ClusterCount: c.settings.ClusterCount(), MaxConcurrency: c.settings.MaxConcurrency,
-		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain, messages.FeatureChild, messages.FeatureTrouble},
+		Features: []string{messages.FeatureHeartbeat, messages.FeaturePermits, messages.FeatureSessions, messages.FeatureShards, messages.FeatureDrain, messages.FeatureChild, messages.FeatureTrouble,
+			messages.FeatureRoll},
 		Sessions: sessions, OnLost: c.options.OnLost, LostAfterMS: messages.Millis(c.options.LostAfter), LeaseMS: c.leaseLeft(),
 	}
 	if c.options.TokenByHello {

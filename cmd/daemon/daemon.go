@@ -144,6 +144,9 @@ func (d *daemon) start(ctx context.Context) error {
 	if c.Bot.Why != "" {
 		d.log.Info().Str("protocol", c.Bot.Protocol).Str("why", c.Bot.Why).Msg("cluster protocol chosen")
 	}
+	if c.Bot.Guest != "" && c.Bot.GuestWhy != "" {
+		d.log.Info().Str("guest", c.Bot.Guest).Str("why", c.Bot.GuestWhy).Msg("cluster guest chosen")
+	}
 	d.log.Info().Str("version", Version()).Str("source", c.Machine.Source).Str("state", c.State.Dir).Strs("command", c.Cluster.Command[:1]).Msg("control runs")
 	return nil
 }

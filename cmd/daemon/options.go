@@ -75,7 +75,7 @@ func botRunner(c *config.Config) (protocol messages.Protocol, runner []string) {
 		self = "/proc/self/exe"
 	}
 	return messages.ProtocolSDK, []string{self, "gateway", "--dir", gatewayFolder(c), "--api", c.Discord.API, "--hello-timeout", c.Cluster.HelloTimeout.String(),
-		"--memory", strconv.FormatInt(int64(c.Cluster.Gateway.Memory), 10), "--"}
+		"--memory", strconv.FormatInt(int64(c.Cluster.Gateway.Memory), 10), "--guest", c.Bot.Guest, "--"}
 }
 
 // gatewayFolder returns the folder of the gateway hosts.

@@ -30,6 +30,7 @@ type runner struct {
 	log     *slog.Logger
 	file    hosted.File
 	startID string // identifies how its runs are started
+	manager *manager
 	// time until a bot that has never connected is reported
 	patience time.Duration
 
@@ -116,7 +117,14 @@ func (r *runner) start() (*hosted.Bot, error) {
 	env, mark := plan.BotEnvironment(r.env, r.runs)
 	r.record = hosted.Record{URL: r.host.URL(), Start: r.startID}
 	r.outputFrom = outputSize()
-	return hosted.Start(proc.Spec{Argv: r.argv, Env: env, Mark: mark}, r.recordStart)
+	spec := proc.Spec{Argv: r.argv, Env: env, Mark: mark}
+	own, offered, err := r.manager.offer(&spec)
+	if err != nil {
+		return nil, err
+	}
+	defer offered()
+	r.record.Channel = own
+	return hosted.Start(spec, r.recordStart)
 }
 
 // runOnce waits for the end of one run of the bot, which it starts if child is nil. A nil error
@@ -132,6 +140,7 @@ func (r *runner) runOnce(child *hosted.Bot, shardsEnded <-chan struct{}) (upFor 
 	} else if r.record.Served != 0 {
 		r.connected, ready = true, r.record.Served.Time()
 	}
+	defer r.manager.ended()
 	watched, unwatch := context.WithCancel(context.Background())
 	defer unwatch()
 	go r.watchPast(watched, child.PID())

@@ -16,6 +16,7 @@ import (
 	"github.com/discluster/control/actors/plan"
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/bot"
+	"github.com/discluster/control/transport/guest"
 	"github.com/discluster/control/transport/hosted"
 	"github.com/discluster/control/transport/proc"
 )
@@ -62,8 +63,12 @@ func ownerMark() string {
 
 // startID returns a hash of how a bot is started. A bot that was started otherwise is not taken
 // back.
-func startID(c *bot.Cluster, argv []string, api string) string {
-	text, err := json.Marshal([]any{argv, c.Shards(), c.ShardCount(), api, c.Token().Reveal()})
+func startID(c *bot.Cluster, argv []string, api string, kind guest.Kind) string {
+	how := []any{argv, c.Shards(), c.ShardCount(), api, c.Token().Reveal()}
+	if kind != guest.None {
+		how = append(how, kind)
+	}
+	text, err := json.Marshal(how)
 	if err != nil {
 		panic(err) // texts and numbers
 	}
@@ -89,7 +94,7 @@ func (e previousBot) refused(url, startID string) string {
 	case e.record.Start == "":
 		return "it has no record"
 	case e.record.Start != startID:
-		return "it was started in another way: another command, token or set of shards"
+		return "it was started in another way: another command, token, set of shards or cluster.guest"
 	case e.record.URL != url:
 		return "this host cannot listen where the bot connects"
 	}
@@ -124,6 +129,9 @@ func (r *runner) inherit(e previousBot, shardsEnded <-chan struct{}) (*hosted.Bo
 		return nil, true
 	}
 	why := e.refused(r.host.URL(), r.startID)
+	if why == "" {
+		why = r.manager.take(e.bot.PID(), e.record.Channel)
+	}
 	if why == "" {
 		r.record = e.record
 		r.log.Info("bot of an earlier host goes on", "pid", e.bot.PID())

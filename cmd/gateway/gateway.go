@@ -26,6 +26,7 @@ type Options struct {
 	API      string        // Discord's REST API, unless DISCORD_API is set
 	Patience time.Duration // until a bot that has never connected is reported
 	Memory   int           // bytes of guilds and waiting events; 0: by the number of shards
+	Guest    string        // manager whose guest the bot is, a guest.Kind
 }
 
 // Run runs the gateway host of one cluster, and its bot as a child. The host's own log lines go to
@@ -35,7 +36,11 @@ type Options struct {
 // reported to CONTROL.
 func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	logger := slog.New(slog.NewJSONHandler(log, nil))
-	c, err := bot.Join(ctx, bot.Resume(), bot.Log(logger))
+	m, err := newManager(o.Guest, logger)
+	if err != nil {
+		return err
+	}
+	c, err := bot.Join(ctx, append(m.options(), bot.Resume(), bot.Log(logger))...)
 	if err != nil {
 		return err
 	}
@@ -44,7 +49,8 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	}
 	o.Dir = snapshot.Folder(o.Dir, c.ID())
 	o.API = cmp.Or(os.Getenv("DISCORD_API"), o.API)
-	file, id := hosted.File{Dir: o.Dir}, startID(c, argv, o.API)
+	m.serve(c, o.Dir)
+	file, id := hosted.File{Dir: o.Dir}, startID(c, argv, o.API, m.kind)
 	previous := findPrevious(file)
 	h, to, err := openHost(c, o, id, previous, logger)
 	if err != nil {
@@ -55,7 +61,7 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 		_ = h.Close()
 		return c.Fail(err)
 	}
-	r := &runner{cluster: c, host: h, argv: argv, env: env, api: o.API, to: to.Host, log: logger, file: file, startID: id, patience: o.Patience}
+	r := &runner{cluster: c, host: h, argv: argv, env: env, api: o.API, to: to.Host, log: logger, file: file, startID: id, patience: o.Patience, manager: m}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go h.Watch(ctx)

@@ -62,7 +62,8 @@ func (l *conn) frame(frame []byte) {
 	var d ipc.Delivery
 	var m messages.FromManager
 	delivery, err := d.Read(frame)
-	if delivery = delivery && (d.Op == messages.IPCError || d.T != messages.TMessage || c.opt.messages != nil); !delivery {
+	if delivery = delivery && (d.Op == messages.IPCError || d.T != messages.TMessage || c.opt.messages != nil) &&
+		(d.T != messages.TBroadcastEval || c.opt.guest != nil); !delivery {
 		m, err = ipc.DecodeFromManager(frame)
 	}
 	c.mu.Lock()

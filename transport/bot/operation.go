@@ -22,6 +22,7 @@ func (c *Cluster) Send(op messages.Operation) error {
 // delivered handles a packet of another cluster, or an answer of CONTROL.
 func (c *Cluster) delivered(d ipc.Delivery) {
 	switch {
+	case c.forGuest(d):
 	case d.T == messages.TRequest && d.Answer:
 		c.answered(d)
 	case d.T == messages.TRequest:

@@ -25,6 +25,7 @@ type options struct {
 	messages    func(Message)
 	undelivered func(Undelivered)
 	handlers    map[string]Handler
+	guest       func(GuestCall)
 
 	lookup  func(string) (string, bool)
 	listen  func(path string, accept func(transport.Link)) (stop func(), err error)

@@ -113,7 +113,8 @@ func (c *Cluster) Stats(ctx context.Context) ([]Answer[[]messages.ShardStatus], 
 	return Ask[[]messages.ShardStatus](ctx, c, AllClusters(), statsName, nil)
 }
 
-// request sends a request and waits for the answer. mu is free.
+// request sends a request and waits for the answer; without a name it is an eval, and data the
+// script. mu is free.
 func (c *Cluster) request(ctx context.Context, to Targets, name string, data any) (d ipc.Delivery, err error) {
 	within := askFor
 	if at, limited := ctx.Deadline(); limited {
@@ -128,6 +129,9 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	event := c.event()
 	c.mu.Unlock()
 	talk := ipc.Talk{T: messages.TRequest, Event: event, Name: name, From: c.env.cluster, TimeoutMS: messages.Millis(within)}
+	if name == "" {
+		talk.T = messages.TBroadcastEval
+	}
 	talk.Clusters, talk.Shards = c.address(to)
 	err = talk.Write(data, func(frame []byte) error {
 		c.mu.Lock()

@@ -20,6 +20,9 @@ type Record struct {
 	URL    string              `json:"url"`              // of the gateway that the bot knows
 	Start  string              `json:"start"`            // how the bot was started, in short
 	Served messages.UnixMillis `json:"served,omitempty"` // when it was ready first; 0: it was not
+	// the identity of the host's end of the channel to a bot that is a manager's guest (package guest);
+	// 0: it has none
+	Channel uint64 `json:"channel,omitempty"`
 }
 
 // File locates the record in a host's folder, which is the cluster's alone.

@@ -64,6 +64,7 @@ func TestPacketsBothWays(t *testing.T) {
 		{"silence of a child", instance, `{"op":0,"t":"BOT_SILENT","d":{"event_id":"1","cause":"no connection"}}`, messages.ChildSilent{EventID: "1", Cause: "no connection"}},
 		{"trouble of a child", instance, `{"op":0,"t":"BOT_TROUBLE","d":{"event_id":"1","kind":"dropped","shard_id":0,"events":7,"err":"too many waited"}}`,
 			messages.ChildTrouble{EventID: "1", Kind: messages.TroubleDropped, Shard: ptr(0), Events: 7, Err: "too many waited"}},
+		{"rolling restart", instance, `{"op":0,"t":"ROLLING_RESTART","d":{"event_id":"1"}}`, messages.Roll{EventID: "1"}},
 		{"end of a trouble", instance, `{"op":0,"t":"BOT_TROUBLE","d":{"event_id":"1","kind":"unkept","over":true}}`, messages.ChildTrouble{EventID: "1", Kind: messages.TroubleUnkept, Over: true}},
 		{"destroying", manager, `{"op":0,"t":"DESTROYING","d":{"event_id":"1"}}`, messages.Destroying{EventID: "1"}},
 		{"hello with everything", manager, `{"op":2,"d":{"id":"1","event_id":"2","heartbeat_interval":5000,"shards":[3],"total_shards":16,"protocol":1,"features":["permits"],"cluster":0,"cluster_count":2,` +

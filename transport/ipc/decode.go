@@ -39,6 +39,7 @@ var instanceKinds = map[kind]func(json.RawMessage) (messages.FromInstance, error
 	{messages.IPCDispatch, messages.TBotDied}:    instance[messages.ChildDied],
 	{messages.IPCDispatch, messages.TBotSilent}:  instance[messages.ChildSilent],
 	{messages.IPCDispatch, messages.TBotTrouble}: instance[messages.ChildTrouble],
+	{messages.IPCDispatch, messages.TRoll}:       instance[messages.Roll],
 }
 
 // managerKinds are the packets of CONTROL that have a message of their own.

@@ -12,20 +12,21 @@ import (
 // parts of that frame; nil where it has none.
 type Delivery struct {
 	Op    messages.IPCOp // IPCDispatch or IPCError
-	T     string         // MESSAGE, REQUEST, or of an error PRESENCE_UPDATE
+	T     string         // MESSAGE, REQUEST, BROADCAST_EVAL, or of an error PRESENCE_UPDATE
 	Event messages.Snowflake
 
 	Message json.RawMessage // of a MESSAGE
 	Name    string          // of the handler that a REQUEST calls
 	Data    json.RawMessage // of a REQUEST
+	Script  json.RawMessage // of a BROADCAST_EVAL
 
-	Answer   bool            // to a REQUEST of this cluster, or an error
+	Answer   bool            // to a REQUEST or BROADCAST_EVAL of this cluster, or an error
 	Result   json.RawMessage // of an answer
 	Clusters []int           // of the results, in their order
 	Errors   json.RawMessage // a list of TargetError
 
 	From      messages.ClusterID
-	TimeoutMS messages.Milliseconds // of a REQUEST; 0: absent
+	TimeoutMS messages.Milliseconds // of a REQUEST or BROADCAST_EVAL; 0: absent
 }
 
 // Read fills d from a frame and reports whether it is a Delivery; every other frame is for
@@ -45,7 +46,7 @@ func (d *Delivery) Read(frame []byte) (bool, error) {
 	switch {
 	case messages.IPCOp(op) != messages.IPCDispatch && !failed:
 		return false, nil
-	case t == messages.TRequest, t == messages.TMessage, t == messages.TPresenceUpdate && failed:
+	case t == messages.TRequest, t == messages.TMessage, t == messages.TBroadcastEval, t == messages.TPresenceUpdate && failed:
 	default:
 		return false, nil
 	}
@@ -83,6 +84,11 @@ func (d *Delivery) fields(frame []byte, g *outline) error {
 		if d.Clusters, err = wholes(nil, raw); err != nil {
 			return fmt.Errorf("clusters: %w", err)
 		}
+	}
+	if d.T == messages.TBroadcastEval {
+		d.Script = field(fieldScript)
+		d.Answer = null(d.Script) || d.Op == messages.IPCError
+		return nil
 	}
 	raw := field(fieldName)
 	if d.Answer = null(raw) || d.Op == messages.IPCError; d.Answer {

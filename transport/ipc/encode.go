@@ -41,6 +41,8 @@ func EncodeFromInstance(m messages.FromInstance) ([]byte, error) {
 		return write(messages.IPCDispatch, messages.TBotSilent, m)
 	case messages.ChildTrouble:
 		return write(messages.IPCDispatch, messages.TBotTrouble, m)
+	case messages.Roll:
+		return write(messages.IPCDispatch, messages.TRoll, m)
 	case messages.Operation:
 		if _, own := instanceKinds[kindOf(m.Op, m.T)]; own {
 			return nil, fmt.Errorf("write ipc packet %s: it has a message of its own, not Operation", name(m.Op, m.T))

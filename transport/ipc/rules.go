@@ -61,6 +61,8 @@ func check(m any) error {
 		return cmp.Or(briefText("event_id", m.EventID), within("retry_in_ms", m.RetryInMS, 0, durationMax))
 	case messages.ChildSilent:
 		return briefText("event_id", m.EventID)
+	case messages.Roll:
+		return briefText("event_id", m.EventID)
 	case messages.ChildTrouble:
 		return checkTrouble(m)
 	case messages.InstanceSessions:

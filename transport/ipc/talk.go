@@ -10,7 +10,7 @@ import (
 )
 
 // Talk is a packet that a cluster process writes to others through CONTROL (PROTOCOL A4, B2): a
-// MESSAGE, a REQUEST, or the answer to one.
+// MESSAGE, a REQUEST, a BROADCAST_EVAL, or the answer to one of the two.
 type Talk struct {
 	T     string
 	Event messages.Snowflake // a valid one
@@ -19,7 +19,7 @@ type Talk struct {
 	Clusters  []int // the addressed clusters,
 	Shards    []int // or the owners of these shards; both nil: it is an answer
 	From      messages.ClusterID
-	TimeoutMS messages.Milliseconds // of a REQUEST
+	TimeoutMS messages.Milliseconds // of a REQUEST or BROADCAST_EVAL
 }
 
 // Write encodes the frame with the bot's own value, and passes it to a function, after whose return
@@ -44,6 +44,8 @@ func (k Talk) encode(b []byte, value any) (_ []byte, err error) {
 		b = append(b, `,"result":`...)
 	case k.T == messages.TMessage:
 		b = append(b, `,"message":`...)
+	case k.T == messages.TBroadcastEval:
+		b = append(b, `,"script":`...)
 	default:
 		b = append(also(b, "name", k.Name), `,"data":`...)
 	}

@@ -35,6 +35,16 @@ func TestTalk(t *testing.T) {
 			Delivery{T: "REQUEST", Event: "9", Result: []byte("42"), Answer: true},
 		},
 		{
+			Talk{T: "BROADCAST_EVAL", Event: "8", Shards: []int{6}, From: 3, TimeoutMS: 60000}, json.RawMessage(`"\ud800 <1>"`),
+			`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"8","script":"\ud800 <1>","shard_ids":[6],"from":3,"timeout_ms":60000}}`,
+			Delivery{T: "BROADCAST_EVAL", Event: "8", Script: []byte(`"\ud800 <1>"`), From: 3, TimeoutMS: 60000},
+		},
+		{
+			Talk{T: "BROADCAST_EVAL", Event: "9"}, json.RawMessage(`{"result":"\ud800"}`),
+			`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"9","result":{"result":"\ud800"}}}`,
+			Delivery{T: "BROADCAST_EVAL", Event: "9", Result: []byte(`{"result":"\ud800"}`), Answer: true},
+		},
+		{
 			Talk{T: "MESSAGE", Event: "1", Clusters: []int{}}, "",
 			`{"op":0,"t":"MESSAGE","d":{"event_id":"1","message":"","shards":[],"from":0}}`,
 			Delivery{T: "MESSAGE", Event: "1", Message: []byte(`""`), Answer: true},
@@ -104,7 +114,7 @@ func TestDeliveryOfControl(t *testing.T) {
 func TestNoDelivery(t *testing.T) {
 	for _, packet := range []string{
 		`null`, `{}`, `{"op":0}`, `{"op":0,"t":"MESSAGE"}`, `{"op":0,"t":"MESSAGE","d":[]}`, `{"op":2,"d":{"id":"1"}}`, `{"op":0,"t":"PERMIT","d":{"event_id":"1"}}`,
-		`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"1","script":"1"}}`, `{"op":4,"d":{"event_id":"1","error":{}}}`, `{"op":0,"t":"PRESENCE_UPDATE","d":{"event_id":"1"}}`,
+		`{"op":0,"t":"GUILD_MEMBERS_REQUEST","d":{"event_id":"1","shard_id":1}}`, `{"op":4,"d":{"event_id":"1","error":{}}}`, `{"op":0,"t":"PRESENCE_UPDATE","d":{"event_id":"1"}}`,
 		`{"op":0.5,"t":"MESSAGE","d":{}}`, `{"op":0,"t":"\u004dESSAGE","d":{}}`, `{"op":7,"t":"MESSAGE","d":{}}`,
 	} {
 		if is, err := new(Delivery).Read(wrap(packet)); is || err != nil {

@@ -25,6 +25,7 @@ package proc
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 )
@@ -47,7 +48,8 @@ type Spec struct {
 	// session they are; "": only the group ends
 	Mark string
 
-	Folders []string // the process creates files there; created, 0700, if missing
+	Folders []string   // the process creates files there; created, 0700, if missing
+	Files   []*os.File // that the process inherits as file descriptors 3, 4, …; open until done is called
 }
 
 // Exit describes how a process ended.

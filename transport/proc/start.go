@@ -106,11 +106,15 @@ func (p *process) start(spec Spec) error {
 	if cancelled {
 		return ErrCancelled
 	}
+	files := []uintptr{null.Fd(), stdout.Fd(), stderr.Fd()}
+	for _, file := range spec.Files {
+		files = append(files, file.Fd())
+	}
 	p.oomsAt, p.others = p.ooms.count(), alreadyRunning()
 	p.child, err = fork(path, slices.Concat(spec.Runner, spec.Argv), &syscall.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   lastOf(spec.Env),
-		Files: []uintptr{null.Fd(), stdout.Fd(), stderr.Fd()},
+		Files: files,
 	})
 	if err != nil {
 		return explain(spec, path, err)

@@ -1,0 +1,451 @@
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/bot"
+	"github.com/discluster/control/transport/guest"
+	"github.com/discluster/control/transport/proc"
+)
+
+// This file is the manager whose guest the bot is: calls of the bot go to the hosts of the other
+// clusters, and theirs to the bot.
+
+const (
+	channelFD = 3 // of the bot: its end of the channel,
+	ownFD     = 4 // and a copy of ours, which outlives us
+
+	respawnRest = 10 * time.Second // the least time between two rolling restarts that the bot orders
+)
+
+// manager is a manager of another library. Its methods are safe for concurrent use; without a guest
+// they do nothing.
+type manager struct {
+	kind    guest.Kind
+	log     *slog.Logger
+	cluster *bot.Cluster
+	place   guest.Place
+	cut     string // a file that is there while a line is written that our death may cut
+
+	mu        sync.Mutex
+	run       *guestRun // nil: no bot runs
+	respawned time.Time
+	strayed   bool // a message for the program that started the manager was reported
+}
+
+// guestRun is the talk with one process of the bot.
+type guestRun struct {
+	of      *manager
+	channel *guest.Channel
+
+	// guarded by the manager's
+	talk    *guest.Conversation
+	waiting map[uint64]waiting // questions to the bot
+	calls   int                // of the bot, without an answer
+	over    bool
+}
+
+// waiting is a question of another cluster.
+type waiting struct {
+	answer func(json.RawMessage, error)
+	late   *time.Timer
+}
+
+func newManager(kind string, log *slog.Logger) (*manager, error) {
+	m := &manager{kind: guest.Kind(cmp.Or(kind, string(guest.None))), log: log}
+	switch m.kind {
+	case guest.None, guest.DiscordJS, guest.Hybrid:
+		return m, nil
+	}
+	return nil, fmt.Errorf("--guest %q: want %s, %s or %s", kind, guest.DiscordJS, guest.Hybrid, guest.None)
+}
+
+// options returns what the cluster needs to join.
+func (m *manager) options() []bot.Option {
+	if m.kind == guest.None {
+		return nil
+	}
+	return []bot.Option{bot.Guest(m.asked)}
+}
+
+// serve sets the cluster, before the first run.
+func (m *manager) serve(c *bot.Cluster, dir string) {
+	m.cluster = c
+	m.place = guest.Place{Cluster: int(c.ID()), Clusters: c.Count(), Shards: c.Shards(), ShardCount: c.ShardCount()}
+	m.cut = filepath.Join(dir, "guest.cut")
+}
+
+// offer adds to a bot's start what makes it a guest. It returns the identity of our end of the
+// channel, and what to call after the start.
+func (m *manager) offer(spec *proc.Spec) (identity uint64, offered func(), err error) {
+	if m.kind == guest.None {
+		return 0, func() {}, nil
+	}
+	own, bots, err := guest.Pair()
+	if err != nil {
+		return 0, nil, err
+	}
+	_ = os.Remove(m.cut) // of an earlier run
+	if err := m.begin(own); err != nil {
+		_, _ = own.Close(), bots.Close()
+		return 0, nil, err
+	}
+	spec.Env = guest.Environment(spec.Env, m.kind, m.place, channelFD)
+	spec.Files = []*os.File{channelFD - 3: bots, ownFD - 3: own}
+	return guest.Identity(own), func() { _, _ = own.Close(), bots.Close() }, nil // the bot has both
+}
+
+// take takes the channel of a bot that an earlier host started, or returns why it cannot.
+func (m *manager) take(pid int, identity uint64) string {
+	if m.kind == guest.None {
+		return ""
+	}
+	if _, err := os.Stat(m.cut); err == nil {
+		return "its host died while it wrote to the bot's channel"
+	}
+	own, err := guest.Take(pid, ownFD, identity)
+	if err == nil {
+		defer func() { _ = own.Close() }() // the channel has a copy
+		err = m.begin(own)
+	}
+	if err != nil {
+		return fmt.Sprintf("this host cannot take over its channel: %v", err)
+	}
+	return ""
+}
+
+// begin begins the talk with a process of the bot.
+func (m *manager) begin(own *os.File) error {
+	r := &guestRun{of: m, talk: guest.NewConversation(m.kind, m.place, rand.Text()[:8]), waiting: map[uint64]waiting{}}
+	m.mu.Lock() // lines wait until run is set
+	defer m.mu.Unlock()
+	channel, err := guest.Open(own, guest.Handler{
+		Line:  r.line,
+		Long:  func() { m.log.Warn("message of the bot is dropped: it is too long", "max_bytes", guest.LineMax) },
+		Ended: func(error) { m.end(r, errors.New("its bot died before it answered, or closed its channel")) },
+		Cuts:  m.cuts,
+	})
+	if err != nil {
+		return err
+	}
+	r.channel, m.run = channel, r
+	return nil
+}
+
+// cuts keeps a file while our death may cut a line of the bot's.
+func (m *manager) cuts(begins bool) {
+	if begins {
+		_ = os.WriteFile(m.cut, nil, 0o600) // on a full disk the bot may die of it
+	} else {
+		_ = os.Remove(m.cut)
+	}
+}
+
+// ended ends the talk with the bot that runs: its process is gone.
+func (m *manager) ended() {
+	m.mu.Lock()
+	r := m.run
+	m.mu.Unlock()
+	if r != nil {
+		m.end(r, errors.New("its bot died before it answered"))
+	}
+}
+
+// end ends a talk: the questions to the bot fail.
+func (m *manager) end(r *guestRun, why error) {
+	m.mu.Lock()
+	if m.run == r {
+		m.run = nil
+	}
+	open := r.waiting
+	r.waiting, r.over = map[uint64]waiting{}, true
+	m.mu.Unlock()
+	r.channel.Close()
+	for _, w := range open {
+		w.late.Stop()
+		w.answer(nil, why)
+	}
+}
+
+// request is what the hosts of guests ask each other, beside evals. One of the two is set.
+type request struct {
+	Read     *string         `json:"read,omitempty"` // the path of a property
+	Maintain *guest.Maintain `json:"maintain,omitempty"`
+}
+
+// outcome is a bot's answer on its way to another host.
+type outcome struct {
+	Result json.RawMessage `json:"result"` // absent: undefined
+	Error  *guest.Error    `json:"error"`
+}
+
+// writeOutcome writes an outcome. A result stays as the bot wrote it.
+func writeOutcome(o guest.Outcome) json.RawMessage {
+	switch {
+	case o.Err != nil:
+		text, err := json.Marshal(map[string]*guest.Error{"error": o.Err})
+		if err != nil {
+			panic(err) // texts
+		}
+		return text
+	case o.Result == nil:
+		return json.RawMessage("{}")
+	}
+	return bytes.Join([][]byte{[]byte(`{"result":`), o.Result, []byte("}")}, nil)
+}
+
+// asked handles a question, or a request, of another cluster's host.
+func (m *manager) asked(c bot.GuestCall) {
+	q := guest.Question{Script: c.Data}
+	if !c.Eval {
+		var r request
+		switch err := json.Unmarshal(c.Data, &r); {
+		case err != nil:
+			c.Answer(nil, fmt.Errorf("its host cannot read the request: %w", err))
+			return
+		case r.Maintain != nil:
+			c.Answer(json.RawMessage("{}"), m.maintain(*r.Maintain))
+			return
+		case r.Read == nil:
+			c.Answer(nil, errors.New("its host does not know this request"))
+			return
+		}
+		q = guest.Question{Path: *r.Read}
+	}
+	m.mu.Lock()
+	r := m.run
+	if r == nil {
+		m.mu.Unlock()
+		c.Answer(nil, errors.New("its bot does not run"))
+		return
+	}
+	id, line, bad := r.talk.Ask(q)
+	var err error
+	if bad == nil && line != nil {
+		if err = r.channel.Send(line); err != nil {
+			r.talk.Forget(id)
+		}
+	}
+	if bad == nil && err == nil {
+		late := time.AfterFunc(c.Within, func() { r.tooLate(id) })
+		r.waiting[id] = waiting{c.Answer, late}
+	}
+	m.mu.Unlock()
+	switch {
+	case bad != nil:
+		c.Answer(writeOutcome(guest.Outcome{Err: bad}), nil)
+	case err != nil:
+		c.Answer(nil, err)
+	}
+}
+
+// tooLate ends the wait for an answer of the bot.
+func (r *guestRun) tooLate(id uint64) {
+	r.of.mu.Lock()
+	w, waits := r.waiting[id]
+	delete(r.waiting, id)
+	r.talk.Forget(id)
+	r.of.mu.Unlock()
+	if waits {
+		w.answer(nil, errors.New("its bot did not answer in time"))
+	}
+}
+
+// line handles a line of the bot.
+func (r *guestRun) line(line []byte) {
+	m := r.of
+	m.mu.Lock()
+	got := r.talk.Read(line)
+	var answered []waiting
+	if reply, is := got.(guest.Reply); is {
+		for _, id := range reply.IDs {
+			if w, waits := r.waiting[id]; waits {
+				delete(r.waiting, id)
+				answered = append(answered, w)
+			}
+		}
+	}
+	m.mu.Unlock()
+	switch got := got.(type) {
+	case guest.Reply:
+		for _, w := range answered {
+			w.late.Stop()
+			w.answer(writeOutcome(got.Outcome), nil)
+		}
+	case guest.Call:
+		r.call(got)
+	case guest.Send:
+		r.send(got.Line)
+	case guest.Notice:
+		m.log.Debug("the bot reports to its manager", "what", got.What)
+	case guest.Stray:
+		m.stray()
+	}
+}
+
+// stray reports the first message to the program that started the manager.
+func (m *manager) stray() {
+	m.mu.Lock()
+	first := !m.strayed
+	m.strayed = true
+	m.mu.Unlock()
+	if first {
+		m.log.Warn("message of the bot is dropped, and so are later ones: CONTROL is its manager, and no program listens there", "guest", string(m.kind))
+	}
+}
+
+// send sends a line. A bot that does not read loses it.
+func (r *guestRun) send(line []byte) {
+	if err := r.channel.Send(line); err != nil && !errors.Is(err, guest.ErrEnded) {
+		r.of.log.Warn("message to the bot is lost", "err", err)
+	}
+}
+
+// call carries out a call of the bot.
+func (r *guestRun) call(c guest.Call) {
+	m := r.of
+	switch {
+	case c.Refused != nil:
+		r.answer(c, c.Fail(*c.Refused))
+	case c.Respawn:
+		m.respawn()
+	case c.Maintain != nil:
+		go m.announce(c)
+	case !r.takes():
+		r.answer(c, c.Fail(guest.Failed(fmt.Errorf("the bot has %d calls without an answer already", guest.OpenMax))))
+	default:
+		go func() {
+			line := m.ask(c)
+			m.mu.Lock()
+			r.calls--
+			m.mu.Unlock()
+			r.answer(c, line)
+		}()
+	}
+}
+
+// takes reports whether the bot may make another call, and counts it.
+func (r *guestRun) takes() bool {
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
+	if r.calls >= guest.OpenMax {
+		return false
+	}
+	r.calls++
+	return true
+}
+
+// answer sends an answer, or if the bot has no room for it, an error.
+func (r *guestRun) answer(c guest.Call, line []byte) {
+	if line == nil {
+		return
+	}
+	if err := r.channel.Send(line); errors.Is(err, guest.ErrBusy) {
+		r.send(c.Fail(guest.Failed(fmt.Errorf("the answer has %d bytes, and %w", len(line), err))))
+	}
+}
+
+// targets returns the addressees of a call.
+func targets(to guest.Targets) bot.Targets {
+	switch {
+	case to.All:
+		return bot.AllClusters()
+	case to.Shards != nil:
+		return bot.OwnersOf(to.Shards...)
+	}
+	ids := make([]messages.ClusterID, 0, len(to.Clusters))
+	for _, id := range to.Clusters {
+		ids = append(ids, messages.ClusterID(id))
+	}
+	return bot.Clusters(ids...)
+}
+
+// ask asks the bots of other clusters, and returns the line that answers the call.
+func (m *manager) ask(c guest.Call) []byte {
+	data, eval := c.Script, c.Script != nil
+	if !eval {
+		data = encodeRequest(request{Read: &c.Path})
+	}
+	all, err := m.cluster.AskGuests(context.Background(), targets(c.To), eval, data, cmp.Or(c.Within, guest.Within))
+	if err != nil {
+		return c.Fail(guest.Failed(fmt.Errorf("CONTROL does not ask the clusters: %w", err)))
+	}
+	answered := make([]guest.Answered, 0, len(all))
+	for _, a := range all {
+		one := guest.Answered{Cluster: int(a.Cluster)}
+		var o outcome
+		switch err := a.Err; {
+		case err != nil:
+			one.Missing = err.Error()
+		case json.Unmarshal(a.Value, &o) != nil:
+			one.Missing = "its host gave no answer that is one"
+		default:
+			one.Outcome = guest.Outcome{Result: o.Result, Err: o.Error}
+		}
+		answered = append(answered, one)
+	}
+	return c.Answer(answered)
+}
+
+func encodeRequest(r request) json.RawMessage {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // texts, and a value that was read
+	}
+	return text
+}
+
+// respawn asks CONTROL for a rolling restart.
+func (m *manager) respawn() {
+	m.mu.Lock()
+	due := time.Since(m.respawned) >= respawnRest
+	if due {
+		m.respawned = time.Now()
+	}
+	m.mu.Unlock()
+	switch {
+	case !due:
+		m.log.Warn("respawnAll of the bot is ignored: it called it just before", "within", respawnRest.String())
+	case m.cluster.RollingRestart():
+		m.log.Info("the bot orders a rolling restart")
+	default:
+		m.log.Warn("respawnAll of the bot is ignored: CONTROL is away")
+	}
+}
+
+// announce passes maintenance on to the bots that a call names.
+func (m *manager) announce(c guest.Call) {
+	all, err := m.cluster.AskGuests(context.Background(), targets(c.To), false, encodeRequest(request{Maintain: c.Maintain}), guest.Within)
+	for _, a := range all {
+		err = cmp.Or(err, a.Err)
+	}
+	if err != nil {
+		m.log.Warn("maintenance does not reach every bot", "err", err)
+	}
+}
+
+// maintain passes maintenance on to the bot.
+func (m *manager) maintain(what guest.Maintain) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.run == nil {
+		return errors.New("its bot does not run")
+	}
+	line := m.run.talk.Maintain(what)
+	if line == nil {
+		return nil
+	}
+	return m.run.channel.Send(line)
+}

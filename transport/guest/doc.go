@@ -1,0 +1,15 @@
+// Package guest lets a bot that was written for another manager's processes stay as it is: it speaks
+// that manager's messages on node's own channel.
+//
+//	the bot ── call ──▶ Conversation.Read ──▶ its user asks the other clusters ──▶ Call.Answer ──▶ the bot
+//	another cluster ──▶ Conversation.Ask ──▶ the bot ── its answer ──▶ Conversation.Read ──▶ Reply
+//
+//	channel.go, take_linux.go   the channel: a socket pair, lines, limits
+//	lines.go                    the bytes of a bot as lines
+//	conversation.go             the questions to one process of a bot, and what its lines mean
+//	call.go, errors.go          what a bot asks, the answers, and errors in its manager's form
+//	discordjs.go                the messages of discord.js' ShardingManager (14.28)
+//	hybrid.go                   the messages of discord-hybrid-sharding's ClusterManager (3.0)
+//
+// Values of bots stay the JSON text that they wrote: JavaScript's texts may hold what Go's cannot.
+package guest
