@@ -73,6 +73,8 @@ func (c *Config) forced() Bot {
 		return Bot{Protocol: string(messages.ProtocolDiscordoo), Why: "cluster.socket_prefix is set, which belongs to discordoo"}
 	case c.Cluster.Token == TokenByHello:
 		return Bot{Protocol: string(messages.ProtocolSDK), Why: "cluster.token is hello, which belongs to sdk"}
+	case c.Cluster.Guest == GuestDiscordJS, c.Cluster.Guest == GuestHybrid:
+		return Bot{Protocol: ProtocolGateway, Why: "cluster.guest is set, which belongs to gateway"}
 	case c.Cluster.Gateway.Memory > 0:
 		return Bot{Protocol: ProtocolGateway, Why: "cluster.gateway.memory is set, which belongs to gateway"}
 	}
