@@ -76,6 +76,61 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// A bot is the guest of the manager whose package it has, where its command leaves node's channel
+// to it.
+func TestChooseGuest(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, []byte(text), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("djs/package.json", `{"dependencies":{"discord.js":"^14"}}`)
+	write("djs/node_modules/discord-hybrid-sharding/package.json", "{}")
+	write("both/package.json", `{"dependencies":{"discord.js":"^14","discord-hybrid-sharding":"^3"}}`)
+	write("bare/node_modules/discord.js/package.json", "{}")
+	write("ours/package.json", `{"dependencies":{"eris":"1"}}`)
+	for _, tc := range []struct{ folder, yaml, command, want, why string }{
+		{"djs", "", "node index.js", "discordjs", "package.json depends on discord.js"},
+		{"djs", "", "sh -c | exec nice node .", "discordjs", "package.json depends"},
+		{"djs", "", "npx tsx index.ts", "none", "but npx may keep node's channel for itself"},
+		{"djs", "", "tsx index.ts", "discordjs", "package.json depends"},
+		{"djs", "", "npm start", "none", "start the bot by node, or set cluster.guest: discordjs"},
+		{"djs", "", "bash start.sh", "none", "bash may keep"},
+		{"djs", "", "./bot.mjs", "discordjs", "package.json depends"},
+		{"djs", "", "python3 bot.py", "none", "python3 may keep"},
+		{"djs", "", "./mybot", "", ""},
+		{"djs", "guest: none", "node index.js", "none", ""},
+		{"djs", "guest: hybrid", "npm start", "hybrid", ""},
+		{"djs", "protocol: env", "node index.js", "", ""},
+		{"both", "", "node index.js", "hybrid", "package.json depends on discord-hybrid-sharding"},
+		{"bare", "", "node index.js", "discordjs", "node_modules has discord.js"},
+		{"ours", "", "node index.js", "none", ""},
+		{"none", "", "node index.js", "none", ""},
+	} {
+		c, err := parse(t, "cluster: {dir: "+filepath.Join(dir, tc.folder)+", "+tc.yaml+"}", nil)
+		if err != nil {
+			t.Errorf("%+v: %v", tc, err)
+			continue
+		}
+		before, text, isText := strings.Cut(tc.command, " | ")
+		command := strings.Fields(before)
+		if isText {
+			command = append(command, text)
+		}
+		c.SetCommand(command)
+		if b := c.Bot; b.Guest != tc.want || !strings.Contains(b.GuestWhy, tc.why) || (b.GuestWhy == "") != (tc.why == "") {
+			t.Errorf("%+v: %+v", tc, b)
+		}
+	}
+}
+
 // What is set wins over what the command looks like, and defaults follow the choice.
 func TestChosen(t *testing.T) {
 	dir := t.TempDir()

@@ -158,7 +158,7 @@ type Cluster struct {
 	// discordjs (discord.js' ShardingManager: client.shard works), hybrid (discord-hybrid-sharding:
 	// client.cluster works), none, or auto: by what package.json depends on, or node_modules has,
 	// beside a command of node or tsx; the log has the choice and its reason. Only with protocol:
-	// gateway. CONTROL_CLUSTER__GUEST. Default: auto.
+	// gateway, which discordjs and hybrid choose. CONTROL_CLUSTER__GUEST. Default: auto.
 	Guest string `koanf:"guest" flag:"manager whose processes the bot was written for: auto, discordjs, hybrid or none"`
 	// Gateway belongs to protocol: gateway.
 	Gateway Gateway `koanf:"gateway"`

@@ -129,6 +129,8 @@ func TestFaults(t *testing.T) {
 		{"memory of a host too small", "cluster: {protocol: gateway, gateway: {memory: 1MiB}}", nil, nil, `cluster.gateway.memory 1MiB (control.yaml): want at least 4MiB, or 0 for 32MiB a shard`},
 		{"memory of a host without a unit", "cluster: {gateway: {memory: 512}}", nil, nil, `cluster.gateway.memory 512 (control.yaml): want a size with its unit, KiB, MiB or GiB, such as 64MiB, or 0`},
 		{"memory of a host that there is not", "cluster: {protocol: env, gateway: {memory: 64MiB}}", nil, nil, `cluster.gateway.memory 64MiB (control.yaml): only for cluster.protocol: gateway; here it is env`},
+		{"no guest", "cluster: {protocol: gateway, guest: eris}", nil, nil, `cluster.guest "eris" (control.yaml): want one of auto, discordjs, hybrid, none`},
+		{"guest of another kind of bot", "cluster: {protocol: env, guest: hybrid}", nil, nil, `cluster.guest "hybrid" (control.yaml): only for cluster.protocol: gateway; here it is env`},
 		{"section in a section that is none", "cluster: {gateway: 64MiB}", nil, nil, `cluster.gateway (control.yaml): want a section with keys below it`},
 		{"unknown key in a section in a section", "cluster: {gateway: {memry: 64MiB}}", nil, nil, `cluster.gateway.memry (control.yaml): no such key; did you mean cluster.gateway.memory?`},
 		{"log too small", "cluster: {log_max: 64KiB}", nil, nil, `cluster.log_max 64KiB (control.yaml): want at least 1MiB, or 0 for no limit`},

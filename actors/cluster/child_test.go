@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -61,6 +62,19 @@ func TestChildSilent(t *testing.T) {
 	}
 	if c.shards[1].deadline.IsZero() {
 		t.Error("the other is never due")
+	}
+}
+
+// A bot's order for a rolling restart is an operator's to the supervisor, and names the bot.
+func TestRollOfABot(t *testing.T) {
+	c, _ := clusterIn(messages.ClusterServing)
+	got := inActor(t, func(ctx actor.Context) {
+		c.addresses = allAt(ctx.Parent())
+		c.addresses.Clusters = ctx.Parent()
+		c.packet(ctx, messages.Roll{})
+	})
+	if times[messages.RollingRestart](got) != 1 || !slices.Contains(got, any(messages.OrderGiven{Order: messages.OrderRolling, By: fmt.Sprintf("the bot of cluster %s", c.plan.ID)})) {
+		t.Errorf("got %+v", got)
 	}
 }
 

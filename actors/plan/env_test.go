@@ -16,7 +16,8 @@ var (
 
 func TestEnvironment(t *testing.T) {
 	base := []string{"PATH=/bin", "CONTROL_STATE=/var", "CONTROL_", "SHARDING_MANAGER=true", "DISCORD_TOKEN=old", "CLUSTER_ID=7", "HOME=/root", "ODD", "CONTROLS=kept",
-		"NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json", "NODE_UNIQUE_ID=1"}
+		"NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json", "NODE_UNIQUE_ID=1",
+		"SHARDING_MANAGER_MODE=process", "CLUSTER_MANAGER=true", "CLUSTER_MANAGER_MODE=process", "CLUSTER_QUEUE_MODE=auto"}
 	extra := []string{"LANG=C", "PATH=/opt/bin"}
 	ours := []string{"CLUSTER_ID=2", "CLUSTER_COUNT=3", "SHARD_IDS=20,21,22,23,24", "SHARDS=[20,21,22,23,24]", "SHARD_COUNT=25", "MAX_CONCURRENCY=16",
 		"SHARDING_MANAGER_IPC=111", "SHARDING_INSTANCE_IPC=222", "SHARDING_INSTANCE=2", "DISCLUSTER_SOCKET=/run/x/222", "DISCLUSTER_OWNER=m1:/var/x#2"}
@@ -102,7 +103,7 @@ func FuzzEnvironment(f *testing.F) {
 	})
 }
 
-// neverGiven lists the names of ReservedEnv that no bot has.
+// neverGiven lists the names of ReservedEnv that no cluster process has.
 func neverGiven(name string) bool {
-	return name == "SHARDING_MANAGER" || strings.HasPrefix(name, "NODE_")
+	return name == "SHARDING_MANAGER" || name == "SHARDING_MANAGER_MODE" || name == "CLUSTER_QUEUE_MODE" || strings.HasPrefix(name, "CLUSTER_MANAGER") || strings.HasPrefix(name, "NODE_")
 }

@@ -6,7 +6,7 @@
 //	past.go                             a bot that connects to Discord past its host
 //	silence.go                          a bot that does not connect to its host
 //	earlier.go                          the bot of an earlier host that died without it
-//	guest.go                            the manager whose guest the bot is
+//	guest.go, guest_calls.go            the manager whose guest the bot is
 //	preload.go, preload/                what points a bot at its host
 //
 // A bot's story: earlier.go searches for the bot of an earlier host, gateway.go starts this host,

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -52,7 +53,9 @@ func (b *bots) gateway() string {
 // ordered stop while a host is dead leaves nothing.
 func TestBotOutlivesItsHost(t *testing.T) {
 	t.Parallel()
-	for name, command := range unmodified {
+	bots := maps.Clone(unmodified)
+	bots["discord.js, a guest"] = unmodified["discord.js"]
+	for name, command := range bots {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := command(t)
@@ -60,8 +63,12 @@ func TestBotOutlivesItsHost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := startMake(t, startDiscord(t, 4, 4, "--guilds", "40", "--events", "20"), 4, 4, settings{"cluster.env.DISCORD_API": "-"}, command...)
-			if name == "discord.js" {
+			all := settings{"cluster.env.DISCORD_API": "-"}
+			if name == "discord.js, a guest" {
+				all["cluster.guest"] = "discordjs"
+			}
+			b := startMake(t, startDiscord(t, 4, 4, "--guilds", "40", "--events", "20"), 4, 4, all, command...)
+			if strings.HasPrefix(name, "discord.js") {
 				b.early = 100
 			}
 			b.logged("cluster.ready", 1)

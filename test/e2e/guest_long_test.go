@@ -171,7 +171,10 @@ func TestGuests(t *testing.T) {
 	for name, c := range guests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			program := node(t)
+			program, err := filepath.EvalSymlinks(node(t))
+			if err != nil {
+				t.Fatal(err)
+			}
 			want := underItsManager(t, name, c.shards, c.same)
 			o := takeOrders(t)
 			b := startMake(t, startDiscord(t, c.shards, c.shards, "--guilds", "40"), c.shards, c.perCluster,
@@ -205,6 +208,11 @@ func TestGuests(t *testing.T) {
 			}
 			pids = o.there(0, pids[1])
 			right("after a kill")
+
+			_, host := b.hosted("1", program)
+			b.signal(host, syscall.SIGKILL)
+			b.logged("cluster.ready", 3)
+			right("behind the next host")
 
 			slow = o.give("slow")
 			b.crash()

@@ -35,8 +35,8 @@ type GuestCall struct {
 func Guest(handle func(GuestCall)) Option { return func(o *options) { o.guest = handle } }
 
 // AskGuests asks the hosts of such bots in clusters, as Ask does, and waits no longer than within.
-// An eval is a BROADCAST_EVAL, which an operator may have switched off (ipc.eval); it has a text for
-// its data.
+// An eval is a BROADCAST_EVAL, which an operator may have switched off (ipc.eval); its data is a
+// text.
 func (c *Cluster) AskGuests(ctx context.Context, to Targets, eval bool, data json.RawMessage, within time.Duration) ([]Answer[json.RawMessage], error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

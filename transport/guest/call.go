@@ -11,7 +11,7 @@ import (
 // Within limits the time for which a call waits: stock managers wait forever.
 const Within = time.Minute
 
-// Question is what one cluster asks another's bot: to run a script, or to read a property.
+// Question asks a bot to run a script, or to read a property.
 type Question struct {
 	Script json.RawMessage // a text of JSON; nil: the bot reads a property
 	Path   string          // of the property, below the client, cut at dots
@@ -37,7 +37,7 @@ type Call struct {
 	Question            // of an eval or a read; else it is the zero one
 	To       Targets    // whom it asks
 	Refused  *Error     // why it is not carried out; nil: it is
-	Respawn  bool       // all processes are to be replaced, one after another
+	Respawn  bool       // all processes must be replaced, one after another
 	Maintain *Maintain  // maintenance is announced
 	echo     []byte     // the fields of the answer before the result
 	one      bool       // the answer is a value, not a list of values

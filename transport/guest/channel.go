@@ -184,7 +184,7 @@ func (c *Channel) read() {
 	}
 }
 
-// closeFiles closes the files that a bot passed: nobody takes them.
+// closeFiles closes the files that a bot passed: no code takes them.
 func closeFiles(control []byte) {
 	all, err := unix.ParseSocketControlMessage(control)
 	if err != nil {

@@ -70,8 +70,8 @@ func TestChannel(t *testing.T) {
 	}
 }
 
-// A bot that does not read fills its queue, and blocks nobody; a short error still finds room. When
-// it reads, all that was accepted arrives, whole.
+// A bot that does not read fills its queue, and blocks no caller; a short error still finds room.
+// When it reads, all that was accepted arrives, whole.
 func TestBotDoesNotRead(t *testing.T) {
 	c, bot, _ := channel(t)
 	line := []byte(`"` + strings.Repeat("x", 1<<20) + `"`)

@@ -9,7 +9,7 @@ import (
 // Kind is a manager whose guests are understood.
 type Kind string
 
-// Kinds of managers; None is a bot that is nobody's guest.
+// Kinds of managers; None is that of a bot without one.
 const (
 	None      Kind = "none"
 	DiscordJS Kind = "discordjs" // discord.js' ShardingManager
@@ -36,9 +36,9 @@ type Conversation struct {
 	last  uint64
 }
 
-// question is what the bot was asked and has not answered.
+// question was asked, and the bot has not answered it.
 type question struct {
-	askers []uint64 // none: nobody waits for the answer any more
+	askers []uint64 // none: no one waits for the answer any more
 	shared bool     // a property, which may be read for several at once
 }
 
@@ -98,7 +98,7 @@ var switches = map[string]bool{
 	channelVariable: true, modeVariable: true, "NODE_UNIQUE_ID": true,
 }
 
-// Message is what a line of a bot means: Call, Reply, Send, Notice or Stray.
+// Message is the meaning of a line of a bot: Call, Reply, Send, Notice or Stray.
 type Message interface{ message() }
 
 // Reply is the bot's answer to questions.
@@ -111,7 +111,7 @@ type Reply struct {
 // Send is a line that the bot gets at once.
 type Send struct{ Line []byte }
 
-// Notice is a report of the bot, which nobody waits for.
+// Notice is a report of the bot that has no answer.
 type Notice struct{ What string }
 
 // Stray is a message to the program that started the manager, which is gone.
@@ -227,7 +227,7 @@ func (c *Conversation) Forget(id uint64) {
 	}
 }
 
-// drop forgets a question whose answer nobody waits for, for good.
+// drop forgets a question without askers for good.
 func (c *Conversation) drop() bool {
 	for key, q := range c.open {
 		if len(q.askers) == 0 {

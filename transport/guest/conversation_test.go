@@ -59,7 +59,7 @@ func TestSameQuestionTwice(t *testing.T) {
 	answer(`{"_fetchProp":"guilds.cache.size","_result":3}`)
 }
 
-// A question that nobody waits for keeps its script until the answer has come.
+// A question whose asker has given up keeps its script until the answer has come.
 func TestForget(t *testing.T) {
 	c := NewConversation(DiscordJS, somePlace, "")
 	q := Question{Script: json.RawMessage(`"1"`)}
@@ -78,7 +78,8 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// The questions that a bot has not answered are limited; those that nobody waits for make room.
+// The questions that a bot has not answered are limited; those whose askers have given up make
+// room.
 func TestOpenMax(t *testing.T) {
 	for _, kind := range []Kind{DiscordJS, Hybrid} {
 		c := NewConversation(kind, somePlace, "s")
@@ -188,13 +189,13 @@ func TestReads(t *testing.T) {
 		}
 	}
 	c := NewConversation(Hybrid, somePlace, "s").Read([]byte(`{"_type":6,"nonce":"n","_eval":"1","options":{"timeout":300}}`)).(Call)
-	if c.Within != 300*time.Millisecond {
+	if c.Within != 1300*time.Millisecond {
 		t.Errorf("within %v", c.Within)
 	}
 }
 
-// Answers: a list in the order of the clusters, or the value alone; undefined is null in a list, and
-// no field alone; the first error is the call's.
+// An answer is a list in the order of the clusters, or the value alone; undefined is null in a
+// list, and no field alone; the first error is the call's.
 func TestAnswers(t *testing.T) {
 	results := func(raw ...string) (all []Answered) {
 		for i, r := range raw {

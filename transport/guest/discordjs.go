@@ -8,8 +8,8 @@ import (
 )
 
 // discordJS has the messages of discord.js' ShardingManager. They have no number: the answer to a
-// script or a property repeats it, so the same script in flight twice is told apart by a comment
-// at its end.
+// script or a property repeats it, so the same script in flight twice has a comment at its end
+// the second time.
 type discordJS struct{}
 
 func (discordJS) variables(p Place) []string {

@@ -1,10 +1,11 @@
-// Package guest lets a bot that was written for another manager's processes stay as it is: it speaks
-// that manager's messages on node's own channel.
+// Package guest lets a bot that was written for the processes of another manager stay as it is: it
+// speaks that manager's messages on node's own channel.
 //
 //	the bot ── call ──▶ Conversation.Read ──▶ its user asks the other clusters ──▶ Call.Answer ──▶ the bot
 //	another cluster ──▶ Conversation.Ask ──▶ the bot ── its answer ──▶ Conversation.Read ──▶ Reply
 //
-//	channel.go, take_linux.go   the channel: a socket pair, lines, limits
+//	channel.go                  the channel: a socket pair, lines, limits
+//	take_linux.go, take_other.go  the channel of a bot that another process started
 //	lines.go                    the bytes of a bot as lines
 //	conversation.go             the questions to one process of a bot, and what its lines mean
 //	call.go, errors.go          what a bot asks, the answers, and errors in its manager's form

@@ -81,6 +81,13 @@ func (h hybrid) read(p Place, m fields) Message {
 	return Stray{}
 }
 
+const (
+	// hybridLater is the time for which a call with a time of its own waits beyond that: the bot counts
+	// itself, and its own error comes first
+	hybridLater = time.Second
+	hourMS      = 3_600_000
+)
+
 // plainPath matches the script of fetchClientValues, which only reads.
 var plainPath = regexp.MustCompile(`^this((?:\.[A-Za-z_$][A-Za-z0-9_$]*)+)$`)
 
@@ -98,7 +105,7 @@ func (hybrid) evalAll(p Place, m fields, echo []byte) Call {
 	}
 	_ = json.Unmarshal(m["options"], &options) // fields of other types have no meaning
 	if ms, is := options.Timeout.(float64); is && ms > 0 {
-		c.Within = min(time.Duration(ms)*time.Millisecond, Within)
+		c.Within = min(time.Duration(min(ms, hourMS))*time.Millisecond+hybridLater, Within)
 	}
 	var err *Error
 	if c.To, err = hybridTargets(p, options.Cluster, options.Shard, options.GuildID); !is && err == nil {
@@ -170,11 +177,7 @@ func (h hybrid) ask(q Question, n uint64, _ int) (line []byte, key string) {
 		script = encode("this." + q.Path)
 	}
 	key = h.salt + "-" + strconv.FormatUint(n, 36)
-	options := "{}"
-	if q.Within > 0 {
-		options = fmt.Sprintf(`{"timeout":%d}`, q.Within.Milliseconds())
-	}
-	return fmt.Appendf(nil, `{"nonce":%s,"_eval":%s,"options":%s,"_type":%d}`, encode(key), script, options, hybridEval), key
+	return fmt.Appendf(nil, `{"nonce":%s,"_eval":%s,"options":{},"_type":%d}`, encode(key), script, hybridEval), key
 }
 
 // objection keeps scripts out, which may be switched off.

@@ -177,9 +177,12 @@ func (r *replay) call(from int, c Call) {
 }
 
 // got compares a line of the stock manager with ours, and reports whether there is one. The nonce
-// of a question is another one.
+// of a question is another one; its time is the manager's alone.
 func (r *replay) got(bot int, line []byte) bool {
 	want := meaning(r.t, line)
+	if want["options"] != nil {
+		want["options"] = map[string]any{}
+	}
 	for i, m := range r.wrote[bot] {
 		ours := m["nonce"]
 		if _, question := m["options"]; question || m["maintenance"] != nil || m["_type"] == 12.0 {
@@ -303,7 +306,7 @@ var differsFromShardingManager = struct{ missing, more, seen []string }{
 	[]string{"notice ready", "notice reconnecting", "notice resume", "stray", "respawn", "notice ready"},
 }
 
-// There is no code in the manager, and nobody who answers a request of a bot; what is thrown has a
+// There is no code in the manager, and no listener to a request of a bot; what is thrown has a
 // message; a bot that dies is answered. Time does not pass here.
 var differsFromClusterManager = struct{ missing, more, seen []string }{
 	[]string{

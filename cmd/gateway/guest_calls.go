@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/bot"
+	"github.com/discluster/control/transport/guest"
+)
+
+// This file carries out the calls of a bot that is a manager's guest, by the hosts of other
+// clusters.
+
+// request asks another host for something that is no eval. One of the two is set.
+type request struct {
+	Read     *string         `json:"read,omitempty"` // the path of a property
+	Maintain *guest.Maintain `json:"maintain,omitempty"`
+}
+
+// outcome is a bot's answer on its way to another host.
+type outcome struct {
+	Result json.RawMessage `json:"result"` // absent: undefined
+	Error  *guest.Error    `json:"error"`
+}
+
+// writeOutcome writes an outcome. A result stays as the bot wrote it.
+func writeOutcome(o guest.Outcome) json.RawMessage {
+	switch {
+	case o.Err != nil:
+		text, err := json.Marshal(map[string]*guest.Error{"error": o.Err})
+		if err != nil {
+			panic(err) // texts
+		}
+		return text
+	case o.Result == nil:
+		return json.RawMessage("{}")
+	}
+	return bytes.Join([][]byte{[]byte(`{"result":`), o.Result, []byte("}")}, nil)
+}
+
+func encodeRequest(r request) json.RawMessage {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // texts, and a value that was read
+	}
+	return text
+}
+
+// call carries out a call of the bot.
+func (r *guestRun) call(c guest.Call) {
+	m := r.of
+	switch {
+	case c.Refused != nil:
+		r.answer(c, c.Fail(*c.Refused))
+	case c.Respawn:
+		m.respawn()
+	case c.Maintain != nil:
+		go m.announce(c)
+	case !r.takes():
+		r.answer(c, c.Fail(guest.Failed(fmt.Errorf("the bot has %d calls without an answer already", guest.OpenMax))))
+	default:
+		go func() {
+			line := m.ask(c)
+			m.mu.Lock()
+			r.calls--
+			m.mu.Unlock()
+			r.answer(c, line)
+		}()
+	}
+}
+
+// takes reports whether the bot may make another call, and counts it.
+func (r *guestRun) takes() bool {
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
+	if r.calls >= guest.OpenMax {
+		return false
+	}
+	r.calls++
+	return true
+}
+
+// answer sends an answer, or if the bot has no room for it, an error.
+func (r *guestRun) answer(c guest.Call, line []byte) {
+	if line == nil {
+		return
+	}
+	if err := r.channel.Send(line); errors.Is(err, guest.ErrBusy) {
+		r.send(c.Fail(guest.Failed(fmt.Errorf("the answer has %d bytes, and %w", len(line), err))))
+	}
+}
+
+// targets returns the addressees of a call.
+func targets(to guest.Targets) bot.Targets {
+	switch {
+	case to.All:
+		return bot.AllClusters()
+	case to.Shards != nil:
+		return bot.OwnersOf(to.Shards...)
+	}
+	ids := make([]messages.ClusterID, 0, len(to.Clusters))
+	for _, id := range to.Clusters {
+		ids = append(ids, messages.ClusterID(id))
+	}
+	return bot.Clusters(ids...)
+}
+
+// ask asks the bots of other clusters, and returns the line that answers the call.
+func (m *manager) ask(c guest.Call) []byte {
+	data, eval := c.Script, c.Script != nil
+	if !eval {
+		data = encodeRequest(request{Read: &c.Path})
+	}
+	all, err := m.cluster.AskGuests(context.Background(), targets(c.To), eval, data, cmp.Or(c.Within, guest.Within))
+	if err != nil {
+		return c.Fail(guest.Failed(fmt.Errorf("CONTROL does not ask the clusters: %w", err)))
+	}
+	answered := make([]guest.Answered, 0, len(all))
+	for _, a := range all {
+		one := guest.Answered{Cluster: int(a.Cluster)}
+		var o outcome
+		switch err := a.Err; {
+		case err != nil:
+			one.Missing = err.Error()
+		case json.Unmarshal(a.Value, &o) != nil:
+			one.Missing = "its host gave no answer that is one"
+		default:
+			one.Outcome = guest.Outcome{Result: o.Result, Err: o.Error}
+		}
+		answered = append(answered, one)
+	}
+	return c.Answer(answered)
+}
+
+// respawn asks CONTROL for a rolling restart.
+func (m *manager) respawn() {
+	m.mu.Lock()
+	due := time.Since(m.respawned) >= respawnRest
+	if due {
+		m.respawned = time.Now()
+	}
+	m.mu.Unlock()
+	switch {
+	case !due:
+		m.log.Warn("respawnAll of the bot is ignored: it called it just before", "within", respawnRest.String())
+	case m.cluster.RollingRestart():
+		m.log.Info("the bot orders a rolling restart")
+	default:
+		m.log.Warn("respawnAll of the bot is ignored: CONTROL is away")
+	}
+}
+
+// announce passes maintenance on to the bots that a call names.
+func (m *manager) announce(c guest.Call) {
+	all, err := m.cluster.AskGuests(context.Background(), targets(c.To), false, encodeRequest(request{Maintain: c.Maintain}), guest.Within)
+	for _, a := range all {
+		err = cmp.Or(err, a.Err)
+	}
+	if err != nil {
+		m.log.Warn("maintenance does not reach every bot", "err", err)
+	}
+}
+
+// maintain passes maintenance on to the bot.
+func (m *manager) maintain(what guest.Maintain) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.run == nil {
+		return errors.New("its bot does not run")
+	}
+	line := m.run.talk.Maintain(what)
+	if line == nil {
+		return nil
+	}
+	return m.run.channel.Send(line)
+}
