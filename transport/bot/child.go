@@ -10,12 +10,30 @@ import (
 // This file is for a process that runs the bot itself as its child, as the gateway host does.
 
 // ChildDied reports a death of the child to CONTROL, which counts and shows it. cause is one line,
-// tail the end of the child's output; the child is started again after retry. The report is lost
-// while CONTROL is away.
+// tail the end of the child's output; the child is started again after retry. While CONTROL is away
+// the newest deathsMax deaths are kept for it.
 func (c *Cluster) ChildDied(cause, tail string, retry time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sendChild(messages.ChildDied{EventID: c.event(), Cause: cause, Tail: tail, RetryInMS: messages.Millis(retry)})
+	m := messages.ChildDied{EventID: c.event(), Cause: cause, Tail: tail, RetryInMS: messages.Millis(retry)}
+	if c.conn != nil {
+		c.sendChild(m)
+		return
+	}
+	m.RetryInMS = 0 // it will have been started by then
+	c.deaths = append(c.deaths, m)
+	c.deaths = c.deaths[max(0, len(c.deaths)-deathsMax):]
+}
+
+// deathsMax limits the deaths of the child that are kept while CONTROL is away.
+const deathsMax = 16
+
+// sendDeaths reports the deaths of the child that happened while CONTROL was away. mu is held.
+func (c *Cluster) sendDeaths() {
+	for _, m := range c.deaths {
+		c.sendChild(m)
+	}
+	c.deaths = nil
 }
 
 // ChildSilent reports that the child lives, but never began to use this process; cause is one line.

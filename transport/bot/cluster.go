@@ -46,6 +46,7 @@ type Cluster struct {
 	conn       *conn          // the one with the last HELLO; nil: CONTROL is away
 	permits    map[messages.Snowflake]*permitRequest
 	unreported map[int]messages.PermitSent // reports, by shard, that CONTROL has not received
+	deaths     []messages.ChildDied        // of the child, that CONTROL has not received
 
 	requests map[messages.Snowflake]*pending
 	handling int // requests of other clusters

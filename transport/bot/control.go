@@ -217,6 +217,7 @@ func (c *Cluster) adopted(l *conn, h messages.Hello) {
 		c.send(c.unreported[shard])
 	}
 	clear(c.unreported)
+	c.sendDeaths()
 	for _, id := range slices.Sorted(maps.Keys(c.permits)) {
 		c.send(c.permits[id].packet)
 	}
