@@ -32,20 +32,48 @@ const ofBot = "/bot"
 func BotMark(ownerMark string) string { return ownerMark + ofBot }
 
 // BotEnvironment returns the environment of the n-th bot that a gateway host starts, made of the
-// host's own, and the entry that only this run of the bot has.
+// host's own, and the entry that only this run of the bot has. The bot gets a socket and an
+// instance id of its own, so that a library of the cluster protocol works behind a host, too.
 func BotEnvironment(host []string, n int) (env []string, mark string) {
-	const run = "SHARDING_INSTANCE_IPC="
+	const run, socket, cluster = "SHARDING_INSTANCE_IPC=", "DISCLUSTER_SOCKET=", "CLUSTER_ID="
 	for _, kv := range host {
 		switch {
-		case strings.HasPrefix(kv, run): // no snowflake: a bot with the SDK refuses it before it identifies
-			mark = kv + ofBot + strconv.Itoa(n)
+		case strings.HasPrefix(kv, run):
+			mark = run + botInstance(strings.TrimPrefix(kv, run), n)
 			kv = mark
+		case strings.HasPrefix(kv, socket):
+			kv = kv[:strings.LastIndexByte(kv, '/')+1] + "bot-" + Variable(host, cluster)
 		case strings.HasPrefix(kv, OwnerVariable):
 			kv = BotMark(kv)
 		}
 		env = append(env, kv)
 	}
 	return env, mark
+}
+
+// botInstance returns the id of the n-th bot behind a host: the host's own in another range of the
+// instance's index, with n in place of its count.
+func botInstance(host string, n int) string {
+	const behindHost = 1 << 31
+	p, err := messages.Snowflake(host).Parts()
+	if err == nil {
+		p.Shard, p.Increment = p.Shard|behindHost, uint32(n)%(1<<20)
+		var id messages.Snowflake
+		if id, err = p.Snowflake(); err == nil {
+			return string(id)
+		}
+	}
+	return host + ofBot + strconv.Itoa(n) // CONTROL sets no such id
+}
+
+// Variable returns the value of the first entry that begins with name, which ends with "=".
+func Variable(env []string, name string) string {
+	for _, kv := range env {
+		if value, ok := strings.CutPrefix(kv, name); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // OwnedBy returns the beginning of every OwnerMark and BotMark of an installation.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/discluster/control/messages"
 )
@@ -51,30 +52,39 @@ func TestOwnedCluster(t *testing.T) {
 	}
 }
 
-// A bot behind a gateway host has what the host has, with marks of its own: those of the host name
-// another process, and the SDK takes none of them for its own.
+// A bot behind a gateway host has what the host has, but an id, a socket and marks of its own:
+// those of the host name another process.
 func TestBotEnvironment(t *testing.T) {
-	host := Environment([]string{"PATH=/bin"}, someSettings, someCluster, someRun, []string{"A=SHARDING_INSTANCE_IPC=1"}, false)
+	at := time.UnixMilli(1_700_000_000_000)
+	instance, err := messages.SnowflakeParts{Time: at, Worker: 4242, Shard: 2, Increment: 9}.Snowflake()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := Run{Manager: someRun.Manager, Instance: instance, Socket: "/run/x/" + string(instance), Owner: someRun.Owner}
+	host := Environment([]string{"PATH=/bin"}, someSettings, someCluster, run, []string{"A=SHARDING_INSTANCE_IPC=1"}, false)
 	env, mark := BotEnvironment(host, 4)
-	if want := "SHARDING_INSTANCE_IPC=222/bot4"; mark != want || !slices.Contains(env, mark) {
-		t.Errorf("mark %q, want %q, in %q", mark, want, env)
-	}
-	if _, err := messages.Snowflake(strings.TrimPrefix(mark, "SHARDING_INSTANCE_IPC=")).Parts(); err == nil {
-		t.Errorf("%s: the SDK takes it", mark)
-	}
 	own := OwnerMark(someRun.Owner, someCluster.ID)
 	for i, kv := range host {
-		switch got := env[i]; kv {
-		case own:
-			if got != BotMark(own) {
-				t.Errorf("%q, want %q", got, BotMark(own))
-			}
-		case "SHARDING_INSTANCE_IPC=222":
-		default:
-			if got != kv {
-				t.Errorf("%q, want %q", got, kv)
-			}
+		want := kv
+		switch {
+		case kv == own:
+			want = BotMark(own)
+		case strings.HasPrefix(kv, "DISCLUSTER_SOCKET="):
+			want = "DISCLUSTER_SOCKET=/run/x/bot-2"
+		case strings.HasPrefix(kv, "SHARDING_INSTANCE_IPC="):
+			want = mark
 		}
+		if env[i] != want {
+			t.Errorf("%q, want %q", env[i], want)
+		}
+	}
+	id, is := strings.CutPrefix(mark, "SHARDING_INSTANCE_IPC=")
+	parts, err := messages.Snowflake(id).Parts()
+	if want := (messages.SnowflakeParts{Time: at, Worker: 4242, Shard: 1<<31 | 2, Increment: 4}); !is || err != nil || parts != want {
+		t.Errorf("mark %q: %+v, %v, want %+v", mark, parts, err, want)
+	}
+	if _, second := BotEnvironment(host, 5); second == mark {
+		t.Errorf("two runs have the mark %q", mark)
 	}
 	if id, ok := OwnedCluster(someRun.Owner, strings.TrimPrefix(BotMark(own), OwnerVariable)); !ok || id != someCluster.ID {
 		t.Errorf("cluster %d, %v", id, ok)

@@ -23,6 +23,7 @@ import (
 type runner struct {
 	cluster *bot.Cluster
 	host    *host.Host
+	talk    *talk
 	argv    []string
 	env     []string
 	api     string // Discord's
@@ -51,6 +52,7 @@ const (
 
 	quietFor = 500 * time.Millisecond // for the bot to handle what it was sent, before it is stopped
 	endGrace = 2 * time.Second        // between SIGTERM and SIGKILL of a bot of an earlier host
+	termLead = time.Second            // between SIGTERM of a bot that does not drain and SIGKILL
 	killLead = time.Second            // between SIGKILL of a bot that does not stop and the cluster's deadline
 )
 
@@ -115,7 +117,10 @@ func (r *runner) failure() error {
 func (r *runner) start() (*hosted.Bot, error) {
 	r.runs++
 	env, mark := plan.BotEnvironment(r.env, r.runs)
-	r.record = hosted.Record{URL: r.host.URL(), Start: r.startID}
+	r.record = hosted.Record{
+		URL: r.host.URL(), Start: r.startID,
+		Socket: plan.Variable(env, "DISCLUSTER_SOCKET="), Manager: messages.Snowflake(plan.Variable(env, "SHARDING_MANAGER_IPC=")),
+	}
 	r.outputFrom = outputSize()
 	spec := proc.Spec{Argv: r.argv, Env: env, Mark: mark}
 	own, offered, err := r.manager.offer(&spec)
@@ -144,6 +149,7 @@ func (r *runner) runOnce(child *hosted.Bot, shardsEnded <-chan struct{}) (upFor 
 	watched, unwatch := context.WithCancel(context.Background())
 	defer unwatch()
 	go r.watchPast(watched, child.PID())
+	go r.talk.serve(watched, r.record.Socket, r.record.Manager)
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var killed string // the reason; "": it was not
@@ -189,20 +195,31 @@ func (r *runner) runOnce(child *hosted.Bot, shardsEnded <-chan struct{}) (upFor 
 	}
 }
 
-// stop ends the bot by the deadline: with SIGTERM, then with SIGKILL.
+// stop ends the bot by the deadline: with DRAIN if it announced that, then with SIGTERM, then with
+// SIGKILL.
 func (r *runner) stop(child *hosted.Bot, deadline time.Time) {
+	defer r.host.BotEnded(true)
 	ctx, cancel := context.WithTimeout(context.Background(), min(quietFor, max(0, time.Until(deadline))))
 	defer cancel()
 	r.host.Quiet(ctx)
+	ended := func(by time.Time) bool {
+		select {
+		case exit := <-child.Ended():
+			r.log.Info("bot stopped", "exit", exit.String())
+			return true
+		case <-time.After(time.Until(by)):
+			return false
+		}
+	}
+	kill := deadline.Add(-killLead)
+	if drained := kill.Add(-termLead); time.Until(drained) > 0 && r.talk.drain(drained) && ended(drained) {
+		return
+	}
 	child.Signal(syscall.SIGTERM)
-	select {
-	case exit := <-child.Ended():
-		r.log.Info("bot stopped", "exit", exit.String())
-	case <-time.After(time.Until(deadline.Add(-killLead))):
+	if !ended(kill) {
 		child.Signal(syscall.SIGKILL)
 		r.log.Warn("bot did not stop in time", "exit", (<-child.Ended()).String())
 	}
-	r.host.BotEnded(true)
 }
 
 // tail returns the end of the output of the bot's last run; "" where CONTROL does not keep it.

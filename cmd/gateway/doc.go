@@ -3,6 +3,7 @@
 //
 //	gateway.go                          the host of one cluster
 //	bot.go                              the bot's runs: start, restart, stop
+//	talk.go                             the link to a bot on a library of the cluster protocol
 //	past.go                             a bot that connects to Discord past its host
 //	silence.go                          a bot that does not connect to its host
 //	earlier.go                          the bot of an earlier host that died without it

@@ -40,10 +40,12 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c, err := bot.Join(ctx, append(m.options(), bot.Resume(), bot.Log(logger))...)
+	link := newTalk(logger)
+	c, err := bot.Join(ctx, append(m.options(), bot.Resume(), bot.Log(logger), bot.Relay(link.deliver))...)
 	if err != nil {
 		return err
 	}
+	link.cluster = c
 	if c.Token() == "" {
 		return c.Fail(errors.New("no token: neither DISCORD_TOKEN nor HELLO brought one"))
 	}
@@ -61,7 +63,7 @@ func Run(ctx context.Context, o Options, argv []string, log io.Writer) error {
 		_ = h.Close()
 		return c.Fail(err)
 	}
-	r := &runner{cluster: c, host: h, argv: argv, env: env, api: o.API, to: to.Host, log: logger, file: file, startID: id, patience: o.Patience, manager: m}
+	r := &runner{cluster: c, host: h, talk: link, argv: argv, env: env, api: o.API, to: to.Host, log: logger, file: file, startID: id, patience: o.Patience, manager: m}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go h.Watch(ctx)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/discluster/control/messages"
+	"github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/discord/client"
 )
 
@@ -19,7 +21,7 @@ import (
 func counts() int {
 	var shards []int
 	err := json.Unmarshal([]byte(os.Getenv("SHARDS")), &shards)
-	count, countErr := strconv.Atoi(os.Getenv("SHARD_COUNT"))
+	total, countErr := strconv.Atoi(os.Getenv("SHARD_COUNT"))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	secret := messages.Secret(os.Getenv("DISCORD_TOKEN"))
@@ -31,20 +33,54 @@ func counts() int {
 	ended := make(chan error, len(shards))
 	for _, id := range shards {
 		cl := client.New(client.Config{
-			Token: secret, Shard: id, ShardCount: count, Intents: 513,
+			Token: secret, Shard: id, ShardCount: total, Intents: 513,
 			Gateway: func(context.Context) (string, error) { return gateway, nil },
 			Permit:  func(context.Context, messages.IdentifyCause) (client.Permit, error) { return leave{}, nil },
-			Event: func(_ context.Context, e client.Event) {
-				var m struct{ Content string }
-				if e.Kind == "MESSAGE_CREATE" && json.Unmarshal(e.Data, &m) == nil {
-					fmt.Println("message", os.Getpid(), id, m.Content)
-				}
-			},
+			Event:   func(_ context.Context, e client.Event) { count(id, e) },
 		})
 		go func() { ended <- cl.Run(ctx) }()
 	}
 	for range shards {
 		<-ended
+	}
+	return 0
+}
+
+// count prints a numbered message.
+func count(shard int, e client.Event) {
+	var m struct{ Content string }
+	if e.Kind == "MESSAGE_CREATE" && json.Unmarshal(e.Data, &m) == nil {
+		fmt.Println("message", os.Getpid(), shard, m.Content)
+	}
+}
+
+// asksBehind is the bot asks behind a gateway host: its shards are connected to the host.
+func asksBehind() int {
+	ctx := context.Background()
+	c, err := joinAsking(ctx)
+	if err == nil {
+		err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			go func() { <-c.Stopping(); cancel() }()
+			if s.ID() == c.Shards()[0] {
+				go askPIDs(ctx, c)
+			}
+			return client.New(client.Config{
+				Token: c.Token(), Shard: s.ID(), ShardCount: s.Count(), Intents: 513,
+				Gateway: func(ctx context.Context) (string, error) {
+					return client.GatewayURL(ctx, os.Getenv("DISCORD_API"), c.Token())
+				},
+				Permit: func(ctx context.Context, cause messages.IdentifyCause) (client.Permit, error) {
+					return s.Permit(ctx, cause)
+				},
+				Event: func(_ context.Context, e client.Event) { count(s.ID(), e) },
+			}).Run(ctx)
+		})
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return 0
 }

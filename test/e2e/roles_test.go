@@ -49,6 +49,7 @@ var roles = map[string]func() int{
 	"stubborn":        func() int { signal.Ignore(syscall.SIGTERM); fmt.Println("deaf"); select {} },
 	"silent-stubborn": func() int { signal.Ignore(syscall.SIGTERM); return silentSocket() },
 	"asks":            asks,
+	"asks-behind":     asksBehind,
 	"titled":          titled,
 	"background":      background,
 	"helped":          helped,
@@ -96,14 +97,18 @@ func ready() int {
 	return 0
 }
 
+// joinAsking joins as a cluster that answers with its process id and prints messages.
+func joinAsking(ctx context.Context) (*bot.Cluster, error) {
+	return bot.Join(ctx, bot.Log(slog.New(slog.DiscardHandler)),
+		bot.Handle("pid", func(context.Context, bot.Request) (any, error) { return os.Getpid(), nil }),
+		bot.Messages(func(m bot.Message) { fmt.Printf("%s heard %s of %s\n", os.Getenv("CLUSTER_ID"), m.Data, m.From) }))
+}
+
 // asks is a good bot that asks all clusters for their process ids repeatedly, prints the answers
 // when they change, and then notifies all.
 func asks() int {
 	ctx := context.Background()
-	var c *bot.Cluster
-	c, err := bot.Join(ctx, bot.Log(slog.New(slog.DiscardHandler)),
-		bot.Handle("pid", func(context.Context, bot.Request) (any, error) { return os.Getpid(), nil }),
-		bot.Messages(func(m bot.Message) { fmt.Printf("%s heard %s of %s\n", os.Getenv("CLUSTER_ID"), m.Data, m.From) }))
+	c, err := joinAsking(ctx)
 	if err == nil {
 		err = c.Run(ctx, func(ctx context.Context, s *bot.Shard) error {
 			permit, err := s.Permit(ctx, messages.CauseStart)

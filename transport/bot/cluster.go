@@ -50,6 +50,7 @@ type Cluster struct {
 
 	requests map[messages.Snowflake]*pending
 	handling int // requests of other clusters
+	passed   map[messages.Snowflake]passed
 	in       inbox
 
 	onLost     string
@@ -89,7 +90,7 @@ func Join(ctx context.Context, opts ...Option) (*Cluster, error) {
 		env: env, opt: o, mint: messages.Mint{Worker: uint32(os.Getpid())},
 		joined: make(chan struct{}), begun: make(chan struct{}), stopping: make(chan struct{}),
 		conns: map[*conn]bool{}, permits: map[messages.Snowflake]*permitRequest{}, unreported: map[int]messages.PermitSent{},
-		requests: map[messages.Snowflake]*pending{}, in: inbox{queue: make(chan Message, inboxMax)},
+		requests: map[messages.Snowflake]*pending{}, passed: map[messages.Snowflake]passed{}, in: inbox{queue: make(chan Message, inboxMax)},
 	}
 	c.ctx, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	if o.messages != nil {

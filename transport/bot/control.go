@@ -62,7 +62,7 @@ func (l *conn) frame(frame []byte) {
 	var d ipc.Delivery
 	var m messages.FromManager
 	delivery, err := d.Read(frame)
-	if delivery = delivery && (d.Op == messages.IPCError || d.T != messages.TMessage || c.opt.messages != nil) &&
+	if delivery = delivery && (d.Op == messages.IPCError || d.T != messages.TMessage || c.opt.messages != nil || c.opt.relay != nil) &&
 		(d.T != messages.TBroadcastEval || c.opt.guest != nil); !delivery {
 		m, err = ipc.DecodeFromManager(frame)
 	}
@@ -75,7 +75,7 @@ func (l *conn) frame(frame []byte) {
 	case !delivery:
 		c.packet(l, m)
 	case l == c.conn:
-		c.delivered(d)
+		c.delivered(d, frame)
 	}
 }
 

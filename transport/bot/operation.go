@@ -20,16 +20,17 @@ func (c *Cluster) Send(op messages.Operation) error {
 }
 
 // delivered handles a packet of another cluster, or an answer of CONTROL.
-func (c *Cluster) delivered(d ipc.Delivery) {
+func (c *Cluster) delivered(d ipc.Delivery, frame []byte) {
 	switch {
 	case c.forGuest(d):
+	case c.opt.relay != nil && c.relays(d, frame):
 	case d.T == messages.TRequest && d.Answer:
 		c.answered(d)
 	case d.T == messages.TRequest:
 		c.asked(d)
 	case d.Op == messages.IPCError:
 		c.undelivered(d)
-	default:
+	case c.opt.messages != nil:
 		c.received(d)
 	}
 }

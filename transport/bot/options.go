@@ -26,6 +26,7 @@ type options struct {
 	undelivered func(Undelivered)
 	handlers    map[string]Handler
 	guest       func(GuestCall)
+	relay       func(Relayed) error
 
 	lookup  func(string) (string, bool)
 	listen  func(path string, accept func(transport.Link)) (stop func(), err error)

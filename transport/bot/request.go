@@ -180,16 +180,22 @@ func (c *Cluster) loseRequests(l *conn) {
 			close(a.lost)
 		}
 	}
+	c.losePassed(l)
+}
+
+// handler returns the handler of a name, nil where there is none.
+func (c *Cluster) handler(name string) Handler {
+	if name == statsName {
+		return c.stats
+	}
+	return c.opt.handlers[name]
 }
 
 // asked handles a request of another cluster.
 func (c *Cluster) asked(d ipc.Delivery) {
-	handle, known := c.opt.handlers[d.Name]
-	if d.Name == statsName {
-		handle, known = c.stats, true
-	}
+	handle := c.handler(d.Name)
 	switch {
-	case !known:
+	case handle == nil:
 		c.answerError(d.Event, fmt.Errorf("no handler has the name %q", d.Name))
 		return
 	case c.handling == handlersMax:

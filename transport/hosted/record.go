@@ -23,6 +23,9 @@ type Record struct {
 	// the identity of the host's end of the channel to a bot that is a manager's guest (package guest);
 	// 0: it has none
 	Channel uint64 `json:"channel,omitempty"`
+	// where the bot may listen for its host, and the manager of which it takes HELLO; "": unknown
+	Socket  string             `json:"socket,omitempty"`
+	Manager messages.Snowflake `json:"manager,omitempty"`
 }
 
 // File locates the record in a host's folder, which is the cluster's alone.

@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -27,6 +28,8 @@ type Delivery struct {
 
 	From      messages.ClusterID
 	TimeoutMS messages.Milliseconds // of a REQUEST or BROADCAST_EVAL; 0: absent
+
+	event span // of Event, with its quotes
 }
 
 // Read fills d from a frame and reports whether it is a Delivery; every other frame is for
@@ -57,6 +60,12 @@ func (d *Delivery) Read(frame []byte) (bool, error) {
 	return true, nil
 }
 
+// Renamed returns the frame that d was read from with another event_id, which is plain text. d has
+// one.
+func (d *Delivery) Renamed(frame []byte, event string) []byte {
+	return bytes.Join([][]byte{frame[:d.event.from+1], []byte(event), frame[d.event.to-1:]}, nil)
+}
+
 // fields reads the fields under "d".
 func (d *Delivery) fields(frame []byte, g *outline) error {
 	field := func(f field) []byte { return g.fields[f].of(frame) }
@@ -64,6 +73,7 @@ func (d *Delivery) fields(frame []byte, g *outline) error {
 	if !ok || len(event) > eventMax {
 		return fmt.Errorf("event_id %.40q: want a text of at most %d bytes", field(fieldEvent), eventMax)
 	}
+	d.event = g.fields[fieldEvent]
 	d.Event, d.Message, d.Data, d.Result, d.Errors = messages.Snowflake(event), field(fieldMessage), field(fieldData), field(fieldResult), field(fieldErrors)
 	if raw := field(fieldFrom); raw != nil {
 		from, ok := whole(raw)

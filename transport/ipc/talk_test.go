@@ -55,7 +55,11 @@ func TestTalk(t *testing.T) {
 			t.Errorf("encoded\n%s, want\n%s", frame, wrap(test.frame))
 		}
 		var got Delivery
-		if is, err := got.Read(frame); !is || err != nil || !reflect.DeepEqual(got, test.read) {
+		is, err := got.Read(frame)
+		if another := bytes.Replace(frame, []byte(`"event_id":"`+string(got.Event)+`"`), []byte(`"event_id":"b12345"`), 1); !bytes.Equal(got.Renamed(frame, "b12345"), another) {
+			t.Errorf("renamed\n%s, want\n%s", got.Renamed(frame, "b12345"), another)
+		}
+		if got.event = (span{}); !is || err != nil || !reflect.DeepEqual(got, test.read) {
 			t.Errorf("%s\nread as %v, %v: %+v, want %+v", frame, is, err, got, test.read)
 		}
 	}
@@ -103,7 +107,8 @@ func TestDeliveryOfControl(t *testing.T) {
 		Errors: []TargetError{{Cluster: 5, Err: "it is starting"}}}.Encode()
 	want := Delivery{T: "REQUEST", Event: "9", Answer: true, Result: []byte("[1,null]"), Clusters: []int{0, 4}, Errors: []byte(`[{"cluster":5,"error":"it is starting"}]`)}
 	var got Delivery
-	if is, err := got.Read(frame); !is || err != nil || !reflect.DeepEqual(got, want) {
+	is, err := got.Read(frame)
+	if got.event = (span{}); !is || err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s\nread as %v, %v: %+v, want %+v", frame, is, err, got, want)
 	}
 	if is, err := got.Read(Refusal("PRESENCE_UPDATE", []byte("9"), "no")); !is || err != nil || got.Op != messages.IPCError || !got.Answer {
