@@ -3,9 +3,7 @@
 package e2e
 
 import (
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,34 +21,6 @@ func bareNode(t *testing.T) string {
 	return program
 }
 
-// printedBy returns the output of a cluster, over all runs.
-func (b *bots) printedBy(cluster string) string {
-	b.t.Helper()
-	logs, err := filepath.Glob(filepath.Join(b.state, "logs", "cluster-"+cluster+"-*.log"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var all strings.Builder
-	for _, path := range logs {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		all.Write(text)
-	}
-	return all.String()
-}
-
-// prints waits until a cluster prints a text, after a part of its output, and returns the output.
-func (b *bots) prints(cluster, before, text string) (printed string) {
-	b.t.Helper()
-	eventually(b.t, "cluster "+cluster+" prints "+text, func() bool {
-		printed = b.printedBy(cluster)
-		return strings.Contains(printed[len(before):], text)
-	})
-	return printed
-}
-
 // The example of transport/bot/node under CONTROL: two clusters ask each other, send messages and
 // show their shards. One is killed: the other gets its error beside its own answer, and both
 // answers again once it is back. The next CONTROL adopts both, and at the end each is drained.
@@ -60,22 +30,22 @@ func TestNodeExample(t *testing.T) {
 	b := startMake(t, startDiscord(t, 4, 4), 4, 2, settings{"cluster.protocol": "sdk", "cluster.env.EXAMPLE_EVERY": "20"},
 		program, "../../transport/bot/node/example.mjs")
 	b.logged("cluster.ready", 2)
-	b.prints("1", "", "cluster 1 of 2, shards 2,3\n")
+	b.prints("1", "cluster 1 of 2, shards 2,3\n", 0)
 	for _, text := range []string{
 		"cluster 0 of 2, shards 0,1\n", "guilds: 0 has 10,1 has 11\n", "server 25165824, shard 2: least is -1: want at least 0\n",
 		"shards: 0 is ready,1 is ready,2 is ready,3 is ready\n", "message of cluster 1: hello of 1\n",
 	} {
-		b.prints("0", "", text)
+		b.prints("0", text, 0)
 	}
-	before := b.printedBy("0")
+	before := len(b.printedBy("0"))
 	b.signal(b.of("1"), syscall.SIGKILL)
-	before = b.prints("0", before, "guilds: 0 has 10\ncluster 1 did not answer: ")
-	b.prints("0", before, "guilds: 0 has 10,1 has 11\n")
+	b.prints("0", "guilds: 0 has 10\ncluster 1 did not answer: ", before)
+	b.prints("0", "guilds: 0 has 10,1 has 11\n", len(b.printedBy("0")))
 	b.logged("cluster.ready", 3)
 	running := b.clusters()
 	b = b.killed()
 	b.logged("cluster.adopted", 2)
-	b.prints("0", b.printedBy("0"), "guilds: 0 has 10,1 has 11\n")
+	b.prints("0", "guilds: 0 has 10,1 has 11\n", len(b.printedBy("0")))
 	b.kept(running)
 	b.stop()
 	if n := strings.Count(b.printed(), "drained until "); n != 2 {
@@ -97,7 +67,7 @@ func TestNodePermits(t *testing.T) {
 	reads := func(cluster, what string, shards ...string) {
 		t.Helper()
 		pid := strconv.Itoa(b.of(cluster))
-		b.prints(cluster, "", "ready "+pid+" simulated "+guilds[cluster])
+		b.prints(cluster, "ready "+pid+" simulated "+guilds[cluster], 0)
 		before := b.counted()
 		eventually(t, what, func() bool {
 			now := b.counted()
