@@ -1,5 +1,6 @@
 'use strict';
 const { performance } = require('node:perf_hooks');
+const process = require('node:process');
 const { ClusterError } = require('./errors.cjs');
 const { FrameReader, decode, encode } = require('./frame.cjs');
 
@@ -14,6 +15,7 @@ const maxQueued = 16 << 20;
 class Link {
   #socket;
   #on;
+  #corked = false;
   #timer;
   #due; // of the next heartbeat
   #asked; // the event id of the last one
@@ -65,7 +67,7 @@ class Link {
       this.#socket.destroy();
       return;
     }
-    this.#socket.write(encode(packet));
+    this.#write(encode(packet));
   }
 
   /** Sends a packet that may be refused, with an error. */
@@ -75,6 +77,19 @@ class Link {
     if (waiting > 0 && waiting + frame.length > maxOffered) {
       const text = `${waiting} bytes wait for CONTROL, the limit is ${maxOffered}: send it later`;
       throw new ClusterError('BUSY', text);
+    }
+    this.#write(frame);
+  }
+
+  /** Writes a frame, together with the others of this turn: one system call for all. */
+  #write(frame) {
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.#socket.uncork();
+      });
     }
     this.#socket.write(frame);
   }

@@ -12,13 +12,35 @@ const ownNames = 'discluster.'; // begins the names of this package's handlers
 /** Returns the text of an error of CONTROL, {name, message}. */
 const refusal = (result) => String(result?.message ?? 'it gave no reason');
 
+/** What a handler gets beside the data. */
+class RequestInfo {
+  #controller; // made when it is used: most handlers do not
+  #reason;
+
+  constructor(name, from) {
+    this.name = name;
+    this.from = from;
+  }
+
+  get signal() {
+    this.#controller ??= new AbortController();
+    if (this.#reason) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  /** Has the signal aborted. */
+  static abort(info, reason) {
+    info.#reason = reason;
+    info.#controller?.abort(reason);
+  }
+}
+
 class Requests {
   #core;
   #stats;
   #open = new Map(); // by event id: {link, resolve, reject, timer}
   #handlers = new Map();
-  #handling = new Map(); // by number: AbortController
-  #handled = 0;
+  #handling = new Set(); // RequestInfo
   #idle = []; // resolve when no request is handled
   #listeners = [];
   #undelivered = [];
@@ -142,21 +164,20 @@ class Requests {
   /** Runs a handler, whose failure costs its own answer alone. */
   #run(event, handler, { name, data, from, timeout_ms: given }) {
     const within = given > 0 ? given : timeoutUsual;
-    const number = ++this.#handled;
-    const controller = new AbortController();
+    const info = new RequestInfo(name, from);
     const end = (answer) => {
-      if (!this.#handling.delete(number)) return; // it was answered before
+      if (!this.#handling.delete(info)) return; // it was answered before
       clearTimeout(timer);
       answer();
       if (this.#handling.size === 0) this.#idle.splice(0).forEach((resolve) => resolve());
     };
-    this.#handling.set(number, controller);
+    this.#handling.add(info);
     const timer = setTimeout(() => {
       const text = `handler ${JSON.stringify(name)} did not answer within ${within} ms`;
       end(() => this.#answerError(event, text));
-      controller.abort(new ClusterError('NO_ANSWER', text));
+      RequestInfo.abort(info, new ClusterError('NO_ANSWER', text));
     }, within);
-    const call = async () => handler(data ?? null, { name, from, signal: controller.signal });
+    const call = async () => handler(data ?? null, info);
     call().then(
       (value) => end(() => this.#answer(event, value)),
       (error) => end(() => this.#answerError(event, String(error?.message ?? error))),
@@ -242,7 +263,7 @@ class Requests {
   leave() {
     const reason = new ClusterError('STOPPING', 'the cluster has ended');
     for (const open of [...this.#open.values()]) open.fail('STOPPING', reason.message);
-    for (const controller of this.#handling.values()) controller.abort(reason);
+    for (const info of this.#handling) RequestInfo.abort(info, reason);
     this.#handling.clear();
   }
 }
