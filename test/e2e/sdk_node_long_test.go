@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,7 @@ func TestNodePermits(t *testing.T) {
 	t.Parallel()
 	program := node(t)
 	d := startDiscord(t, 4, 1, "--jitter", "20ms", "--guilds", "8", "--events", "5")
-	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "sdk"}, program, "node/permits.mjs")
+	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "sdk"}, program, "node/sdk.mjs")
 	guilds := map[string]string{"0": "guild 1 true 4 true, guild 4 true 4 true, guild 5 true 4 true, guild 8 true 4 true\n",
 		"1": "guild 2 true 4 true, guild 3 true 4 true, guild 6 true 4 true, guild 7 true 4 true\n"}
 	reads := func(cluster, what string, shards ...string) {
@@ -110,4 +111,31 @@ func TestNodePermits(t *testing.T) {
 	if s := d.stats(); s.ResumesRefused > 0 {
 		t.Errorf("%d resumes refused", s.ResumesRefused)
 	}
+}
+
+// The same bot behind gateway hosts, which pace its shards and keep its sessions: the clusters ask
+// each other as before. A bot that is killed costs an error in between, and no identify.
+func TestNodeBehindHosts(t *testing.T) {
+	t.Parallel()
+	program, err := filepath.EvalSymlinks(node(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDiscord(t, 4, 4, "--jitter", "20ms", "--guilds", "8", "--events", "5")
+	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "gateway", "cluster.env.DISCORD_API": "-"}, program, "node/sdk.mjs")
+	b.logged("cluster.ready", 2)
+	for _, cluster := range []string{"0", "1"} {
+		b.prints(cluster, "guilds 0 4 1 4\n", 0)
+	}
+	bot, _ := b.hosted("1", program)
+	before := len(b.printedBy("0"))
+	b.signal(bot, syscall.SIGKILL)
+	b.prints("0", "guilds 1 error ", before)
+	b.prints("0", "guilds 0 4\n", before)
+	b.prints("0", "guilds 0 4 1 4\n", len(b.printedBy("0")))
+	b.cared()
+	if s := d.stats(); s.Identifies != 4 {
+		t.Errorf("%d identifies of 4 shards", s.Identifies)
+	}
+	b.stop()
 }
