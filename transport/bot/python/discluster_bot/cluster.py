@@ -117,7 +117,7 @@ class Cluster:
         self._joined: asyncio.Future[None] = self._loop.create_future()
         self._begun: asyncio.Future[None] = self._loop.create_future()
         self._server: Optional[asyncio.AbstractServer] = None
-        self._tasks: Set[asyncio.Future[None]] = set()
+        self._tasks: Set[asyncio.Future[Any]] = set()
         self._ready = False  # the bot reported so
         self._on_drain: List[DrainHandler] = []
         self._on_close: List[DrainHandler] = []
@@ -431,21 +431,20 @@ class Cluster:
     def link_ended(self, link: Link) -> None:
         self._talk.lose(link)
 
-    def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[None]:
+    def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
         """Runs work until the cluster ends. An exception is logged."""
 
-        async def run() -> None:
-            try:
-                await work
-            except Exception:
-                _log.exception("%s failed", what)
+        def done(task: asyncio.Future[Any]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and task.exception() is not None:
+                _log.error("%s failed", what, exc_info=task.exception())
 
-        task = self._loop.create_task(run())
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(done)
         return task
 
-    def call(self, handler: Callable[[Any], Any], argument: Any) -> Optional[asyncio.Future[None]]:
+    def call(self, handler: Callable[[Any], Any], argument: Any) -> Optional[asyncio.Future[Any]]:
         """Calls a handler of the user, and returns the rest of its work, if there is any."""
         try:
             result = handler(argument)
@@ -499,12 +498,12 @@ class Cluster:
         self._leave()
         self._loop.call_later(CLOSING, sys.exit, 1 if self._why is not None else 0)
 
-    def _called(self, handlers: List[DrainHandler], stop: Stop) -> Set[asyncio.Future[None]]:
+    def _called(self, handlers: List[DrainHandler], stop: Stop) -> Set[asyncio.Future[Any]]:
         """Calls handlers and returns the work that they left."""
         work = (self.call(handler, stop) for handler in handlers)
         return {one for one in work if one is not None}
 
-    async def _within(self, work: Set[asyncio.Future[None]], seconds: float) -> None:
+    async def _within(self, work: Set[asyncio.Future[Any]], seconds: float) -> None:
         if work:
             _, late = await asyncio.wait(work, timeout=seconds)
             if late:

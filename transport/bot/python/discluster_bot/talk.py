@@ -88,7 +88,7 @@ class Talk:
         self._log = log
         self._open: Dict[str, _Open] = {}
         self._handlers: Dict[str, Handler] = {}
-        self._handling: Set[asyncio.Future[None]] = set()
+        self._handling: Set[asyncio.Future[Any]] = set()
         self._on_message: List[MessageHandler] = []
         self._on_undelivered: List[UndeliveredHandler] = []
         self._inbox: asyncio.Queue[Message] = asyncio.Queue(OPEN_MAX)
@@ -302,7 +302,7 @@ class Talk:
         for handler in self._on_undelivered:
             self._owner.call(handler, undelivered)
 
-    def under_way(self) -> Set[asyncio.Future[None]]:
+    def under_way(self) -> Set[asyncio.Future[Any]]:
         """Returns the requests of others that are being handled."""
         return set(self._handling)
 

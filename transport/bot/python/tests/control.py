@@ -123,3 +123,9 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.identify = (await self.control.next())["d"]
         self.cluster = await asyncio.wait_for(joining, PATIENCE)
         self.addAsyncCleanup(self.cluster.close)
+
+    async def nothing_more(self) -> None:
+        """Expects the cluster to have sent nothing else."""
+        self.control.hello()  # a probe
+        packet = await self.control.next()
+        self.assertEqual(packet["op"], 1, packet)

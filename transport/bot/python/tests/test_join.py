@@ -61,12 +61,14 @@ class Join(Case):
             DISCLUSTER_SOCKET="relative", CLUSTER_ID="-1", SHARDING_MANAGER_IPC="9" * 40
         )
         del os.environ["CLUSTER_COUNT"]
+        os.environ["MAX_CONCURRENCY"] = "0"
         with self.assertRaises(discluster.DisclusterError) as raised:
             await discluster.join()
         for text in (
             "DISCLUSTER_SOCKET is 'relative': want an absolute path",
             "CLUSTER_ID is '-1': want a whole number of at least 0",
             "CLUSTER_COUNT is not set",
+            "MAX_CONCURRENCY is '0': want a whole number of at least 1",
             "SHARDING_MANAGER_IPC is '9999",
         ):
             self.assertIn(text, str(raised.exception))

@@ -87,6 +87,7 @@ class Life(Case):
     async def test_probe(self) -> None:
         await self.joined()
         self.cluster.ready()
+        self.cluster.ready()
         await self.control.d("CONNECTED")
         self.control.hello(event_id="5")
         packet = await self.control.next()
@@ -123,6 +124,13 @@ class Life(Case):
         self.assertEqual(len(log.output), 2)
         self.assertEqual([cluster.shard(id).session for id in cluster.shards], [SESSION, None])
 
+    async def test_second_hello_starts_the_shards_in_any_case(self) -> None:
+        joining = asyncio.ensure_future(discluster.join(permits=True, sessions=True))
+        control = await self.connect()
+        control.hello()
+        control.hello()
+        self.addAsyncCleanup((await asyncio.wait_for(joining, PATIENCE)).close)
+
     async def test_failure(self) -> None:
         await self.joined()
         self.cluster.fail(ValueError("the-token is refused"), 4004)
@@ -152,11 +160,13 @@ class Life(Case):
         self.assertFalse(self.cluster.stopping)
 
     async def test_lease(self) -> None:
-        await self.joined({"lease_ms": 30, "heartbeat_interval": 10})
+        await self.joined()
+        link = self.cluster.control.link
+        assert link is not None
+        self.cluster.control._beat(link)
         beat = await self.control.next()
-        self.control.send(
-            7, None, {"id": MANAGER, "event_id": beat["d"]["event_id"], "lease_ms": 50}
-        )
+        leased = {"id": MANAGER, "event_id": beat["d"]["event_id"], "lease_ms": 20}
+        self.control.send(7, None, leased)
         await self.lost("the lease ran out")
 
 
@@ -309,6 +319,7 @@ class Hooks(Case):
         self.assertEqual(
             await self.control.d("PERMIT"), {"event_id": event, "shard_id": 2, "sent": True}
         )
+        await self.nothing_more()
 
     async def test_overdue(self) -> None:
         past = {"use_within_ms": 1}, {"use_before": 1}, {"use_before_up": 1}
@@ -394,6 +405,11 @@ class Hooks(Case):
             self.assertEqual(
                 await self.control.d("SHARD"), {"shard_id": 2, "state": "idle", "latency_ms": 42}
             )
+            self.shard.figures(guilds=9)
+            self.shard.state("ready")  # which has the figures
+            self.assertEqual((await self.control.d("SHARD"))["guilds"], 9)
+            await asyncio.sleep(0.02)
+            await self.nothing_more()
 
     async def test_reconnect(self) -> None:
         ordered = asyncio.Event()
@@ -436,6 +452,7 @@ class Hooks(Case):
         self.shard.session_gone()
         self.shard.session_gone()
         self.assertEqual(await self.control.d("SESSIONS"), {"gone": [2]})
+        await self.nothing_more()
         self.assertIsNone(self.shard.session)
         for wrong, text in (
             (("", 1, "x"), "session_id of shard 2 is empty"),
