@@ -8,6 +8,7 @@
 //	silence.go                          a bot that does not connect to its host
 //	earlier.go                          the bot of an earlier host that died without it
 //	guest.go, guest_calls.go            the manager whose guest the bot is
+//	guest_open.go                       its calls without an answer, for the next host
 //	preload.go, preload/                what points a bot at its host
 //
 // A bot's story: earlier.go searches for the bot of an earlier host, gateway.go starts this host,

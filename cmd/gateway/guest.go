@@ -35,6 +35,7 @@ type manager struct {
 	cluster *bot.Cluster
 	place   guest.Place
 	cut     string // a file that is there while a line is written that our death may cut
+	open    *openCalls
 
 	mu        sync.Mutex
 	run       *guestRun // nil: no bot runs
@@ -82,6 +83,7 @@ func (m *manager) serve(c *bot.Cluster, dir string) {
 	m.cluster = c
 	m.place = guest.Place{Cluster: int(c.ID()), Clusters: c.Count(), Shards: c.Shards(), ShardCount: c.ShardCount()}
 	m.cut = filepath.Join(dir, "guest.cut")
+	m.open = &openCalls{path: filepath.Join(dir, "guest.calls")}
 }
 
 // offer adds to a bot's start what makes it a guest. It returns the identity of our end of the
@@ -95,6 +97,7 @@ func (m *manager) offer(spec *proc.Spec) (identity uint64, offered func(), err e
 		return 0, nil, err
 	}
 	_ = os.Remove(m.cut) // of an earlier run
+	m.open.reset()
 	if err := m.begin(own); err != nil {
 		_, _ = own.Close(), bots.Close()
 		return 0, nil, err
@@ -120,6 +123,15 @@ func (m *manager) take(pid int, identity uint64) string {
 	if err != nil {
 		return fmt.Sprintf("this host cannot take over its channel: %v", err)
 	}
+	m.mu.Lock()
+	r := m.run
+	m.mu.Unlock()
+	for _, key := range m.open.lost() {
+		if line := guest.Lost(key); line != nil && r != nil {
+			r.send(line)
+		}
+	}
+	m.open.reset()
 	return ""
 }
 

@@ -57,20 +57,21 @@ func (r *guestRun) call(c guest.Call) {
 	m := r.of
 	switch {
 	case c.Refused != nil:
-		r.answer(c, c.Fail(*c.Refused))
+		r.answer(c, c.Fail(*c.Refused), nil)
 	case c.Respawn:
 		m.respawn()
 	case c.Maintain != nil:
 		go m.announce(c)
 	case !r.takes():
-		r.answer(c, c.Fail(guest.Failed(fmt.Errorf("the bot has %d calls without an answer already", guest.OpenMax))))
+		r.answer(c, c.Fail(guest.Failed(fmt.Errorf("the bot has %d calls without an answer already", guest.OpenMax))), nil)
 	default:
+		n := m.open.begin(c.Key())
 		go func() {
 			line := m.ask(c)
 			m.mu.Lock()
 			r.calls--
 			m.mu.Unlock()
-			r.answer(c, line)
+			r.answer(c, line, func() { m.open.end(n) })
 		}()
 	}
 }
@@ -86,13 +87,15 @@ func (r *guestRun) takes() bool {
 	return true
 }
 
-// answer sends an answer, or if the bot has no room for it, an error.
-func (r *guestRun) answer(c guest.Call, line []byte) {
-	if line == nil {
-		return
+// answer sends an answer, or if the bot has no room for it, an error. written is called once the
+// bot may read it; it may be nil.
+func (r *guestRun) answer(c guest.Call, line []byte, written func()) {
+	err := r.channel.SendThen(line, written)
+	if errors.Is(err, guest.ErrBusy) {
+		err = r.channel.SendThen(c.Fail(guest.Failed(fmt.Errorf("the answer has %d bytes, and %w", len(line), err))), written)
 	}
-	if err := r.channel.Send(line); errors.Is(err, guest.ErrBusy) {
-		r.send(c.Fail(guest.Failed(fmt.Errorf("the answer has %d bytes, and %w", len(line), err))))
+	if err != nil && !errors.Is(err, guest.ErrEnded) {
+		r.of.log.Warn("answer to the bot is lost", "err", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -131,13 +132,14 @@ func (o *orders) ask(command string) string {
 // manager, and those that are better here.
 var guests = map[string]struct {
 	shards, perCluster int
+	depends            string
 	same               []string
 	better             map[string]string // part of the answer
 }{
-	"discordjs": {2, 1, []string{
+	"discordjs": {2, 1, "discord.js", []string{
 		"stats", "who", "ids", "context", "one", "own", "property", "nothing", "through", "undefined", "values", "throws", "unknown", "text", "large", "send", "same",
 	}, map[string]string{"empty": "path of the property is empty"}},
-	"hybrid": {4, 2, []string{
+	"hybrid": {4, 2, "discord-hybrid-sharding", []string{
 		"stats", "who", "text", "context", "one", "several", "shard", "guild", "unknown", "negative", "none", "property", "through", "undefined", "values", "throws", "timeout", "same", "send", "next", "maintain",
 	}, map[string]string{"request": "request is refused", "manager": "evalOnManager is refused"}},
 }
@@ -163,8 +165,8 @@ func underItsManager(t *testing.T, name string, shards int, commands []string) m
 }
 
 // Bots of other managers run under these, and then, unchanged, under CONTROL: their commands have
-// the same answers. A bot dies at an eval, is killed during another, and CONTROL is killed: each
-// call has an error or its answer, and later ones are right. respawnAll is a rolling restart. A
+// the same answers. A bot dies at an eval, is killed during another, then its host, then CONTROL:
+// each call has an error or its answer, and later ones are right. respawnAll is a rolling restart. A
 // shard identifies once.
 func TestGuests(t *testing.T) {
 	t.Parallel()
@@ -177,9 +179,16 @@ func TestGuests(t *testing.T) {
 			}
 			want := underItsManager(t, name, c.shards, c.same)
 			o := takeOrders(t)
+			script := linked(t, "node/guest/"+name+".mjs")
+			if err := os.WriteFile(filepath.Join(filepath.Dir(script), "package.json"), []byte(`{"dependencies":{"discord.js":"14","`+c.depends+`":"*"}}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			b := startMake(t, startDiscord(t, c.shards, c.shards, "--guilds", "40"), c.shards, c.perCluster,
-				settings{"cluster.env.DISCORD_API": "-", "cluster.env.E2E_ORDERS": o.path, "cluster.guest": name}, program, "node/guest/"+name+".mjs")
+				settings{"cluster.env.DISCORD_API": "-", "cluster.env.E2E_ORDERS": o.path}, program, script)
 			b.logged("cluster.ready", 2)
+			if chosen := b.line("cluster guest chosen"); chosen["guest"] != name {
+				t.Errorf("chosen: %v", chosen)
+			}
 			pids := o.there()
 			right := func(when string) {
 				t.Helper()
@@ -209,10 +218,16 @@ func TestGuests(t *testing.T) {
 			pids = o.there(0, pids[1])
 			right("after a kill")
 
-			_, host := b.hosted("1", program)
-			b.signal(host, syscall.SIGKILL)
-			b.logged("cluster.ready", 3)
-			right("behind the next host")
+			slow = o.give("slow")
+			for i, cluster := range []string{"0", "1"} {
+				_, host := b.hosted(cluster, program)
+				b.signal(host, syscall.SIGKILL)
+				b.logged("cluster.ready", 3+i)
+			}
+			if got := o.got("slow", slow); !strings.Contains(got, "the gateway host of this bot died before it answered") {
+				t.Errorf("its host is killed during an eval: %s", got)
+			}
+			right("behind the next hosts")
 
 			slow = o.give("slow")
 			b.crash()
@@ -253,8 +268,7 @@ func TestGuests(t *testing.T) {
 	}
 }
 
-// With ipc.eval off an eval is refused by name, and properties are still read. What auto chooses is
-// in the log.
+// With ipc.eval off an eval is refused by name, and properties are still read.
 func TestGuestsWithoutEval(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string]string{"discordjs": "ids", "hybrid": "text"} {

@@ -102,6 +102,20 @@ func (c Call) Answer(all []Answered) []byte {
 // Fail returns the line by which the call fails, nil for a call without an answer.
 func (c Call) Fail(e Error) []byte { return c.line("_error", e.json()) }
 
+// Key returns what the answer to the call repeats, a line; nil for a call without an answer. It is
+// enough for Lost.
+func (c Call) Key() []byte { return c.echo }
+
+// Lost returns the line by which a call fails that an earlier host has not answered, nil for what is
+// no key.
+func Lost(key []byte) []byte {
+	line := Call{echo: key}.Fail(plainError("Error", "the gateway host of this bot died before it answered"))
+	if len(key) == 0 || !json.Valid(line) {
+		return nil
+	}
+	return line
+}
+
 // line returns the answer with one more field; a nil value is undefined.
 func (c Call) line(key string, value []byte) []byte {
 	if c.echo == nil {

@@ -61,11 +61,17 @@ type Channel struct {
 	to   Handler
 
 	mu     sync.Mutex
-	queue  [][]byte
+	queue  []queued
 	bytes  int
 	wake   chan struct{} // has room for one
 	closed bool
 	done   chan struct{} // closed with closed
+}
+
+// queued is a line with its newline.
+type queued struct {
+	line    []byte
+	written func() // may be nil
 }
 
 // Open begins to read and write this process's end. The file may be closed afterwards.
@@ -86,7 +92,10 @@ func Open(own *os.File, to Handler) (*Channel, error) {
 }
 
 // Send queues a line, without its newline; it keeps it. A bot that does not read gets ErrBusy.
-func (c *Channel) Send(line []byte) error {
+func (c *Channel) Send(line []byte) error { return c.SendThen(line, nil) }
+
+// SendThen is Send, and calls written once the kernel has the line.
+func (c *Channel) SendThen(line []byte, written func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	room := queueMax
@@ -101,7 +110,7 @@ func (c *Channel) Send(line []byte) error {
 	case c.bytes+len(line) > room:
 		return ErrBusy
 	}
-	c.queue = append(c.queue, append(line, '\n'))
+	c.queue = append(c.queue, queued{append(line, '\n'), written})
 	c.bytes += len(line) + 1
 	select {
 	case c.wake <- struct{}{}:
@@ -122,7 +131,7 @@ func (c *Channel) Close() {
 }
 
 // next returns the lines that wait, and false once the channel is closed.
-func (c *Channel) next() ([][]byte, bool) {
+func (c *Channel) next() ([]queued, bool) {
 	for {
 		c.mu.Lock()
 		lines, closed := c.queue, c.closed
@@ -145,7 +154,8 @@ func (c *Channel) write() {
 		if !open {
 			return
 		}
-		for _, line := range lines {
+		for _, q := range lines {
+			line := q.line
 			cuts := len(line) > wholeMax && c.to.Cuts != nil
 			if cuts {
 				c.to.Cuts(true)
@@ -160,6 +170,9 @@ func (c *Channel) write() {
 			c.mu.Lock()
 			c.bytes -= len(line)
 			c.mu.Unlock()
+			if q.written != nil {
+				q.written()
+			}
 		}
 	}
 }

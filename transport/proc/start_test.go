@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -223,6 +224,25 @@ func TestOutputNotWritable(t *testing.T) {
 	want := fmt.Sprintf(`bot output %q: no permission to write it, or to create it in its folder`, dir+"/out")
 	if s := receive(t, ch); !errors.Is(s.err, ErrOutput) || s.err.Error() != want {
 		t.Errorf("got %v, want %s", s.err, want)
+	}
+}
+
+// A process inherits files as its descriptors from 3 on, and nothing else.
+func TestFilesAreInherited(t *testing.T) {
+	leakless(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	out := filepath.Join(t.TempDir(), "out")
+	_, exits := run(t, Spec{Argv: []string{"sh", "-c", "echo three >&3; echo four >&4; (echo five >&5) 2>/dev/null || echo none"}, Files: []*os.File{w, w}, Output: out})
+	if e := receive(t, exits); e.Tail != "none" {
+		t.Errorf("output %q", e.Tail)
+	}
+	_ = w.Close()
+	if text, err := io.ReadAll(r); err != nil || string(text) != "three\nfour\n" {
+		t.Errorf("read %q, %v", text, err)
 	}
 }
 
