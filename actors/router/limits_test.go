@@ -73,6 +73,43 @@ func TestRouterLimitsRequests(t *testing.T) {
 	}
 }
 
+// The first failure answers a request that asks for that: what a target threw is passed on as it
+// is, and where one cannot be asked none is.
+func TestRouterFailsFast(t *testing.T) {
+	b := newSwitchboard(t, Options{Eval: true}, 3, false)
+	asker, other, third := b.wires[0], b.wires[1], b.wires[2]
+	packet := `{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"e","script":"1","shards":[1,2],"fail_fast":true}}`
+	hop := b.asks(asker, other, packet)
+	third.next()
+	b.say(other, ipcFrame(`{"op":4,"t":"BROADCAST_EVAL","d":{"event_id":"`+hop+`","result":{"name":"E","message":"m","stack":"s"}}}`))
+	asker.gets(t, "thrown", `{"op":4,"t":"BROADCAST_EVAL","d":{"event_id":"e","result":{"name":"E","message":"m","stack":"s"}}}`)
+	b.say(third, ipcFrame(`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"`+hop+`","result":1}}`))
+	if late := asker.next(); late != "" {
+		t.Errorf("answered twice: %s", late)
+	}
+
+	hop = b.asks(asker, other, packet)
+	third.next()
+	b.say(other, ipcFrame(`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"`+hop+`","result":1}}`))
+	b.root.Send(b.router, connEnded{link: third})
+	b.settle()
+	asker.gets(t, "gone", `{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"e","result":[1],"clusters":[1],"errors":[{"cluster":2,"error":"it went away before it answered"}]}}`)
+
+	b.say(asker, ipcFrame(packet))
+	if asked := other.next(); asked != "" {
+		t.Errorf("asked: %s", asked)
+	}
+	if got := asker.next(); !strings.Contains(got, `"result":[],"clusters":[],"errors":[{"cluster":2,`) {
+		t.Errorf("got %s", got)
+	}
+
+	hop = b.asks(asker, other, strings.Replace(packet, "[1,2]", "[1,0]", 1))
+	asker.next()
+	b.root.Send(b.router, connEnded{link: other})
+	b.settle()
+	asker.gets(t, "gone first", `{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"e","result":[],"clusters":[],"errors":[{"cluster":1,"error":"it went away before it answered"}]}}`)
+}
+
 func TestRouterLimitsResults(t *testing.T) {
 	b := newSwitchboard(t, Options{Eval: true}, 3, false)
 	asker, other, mute := b.wires[0], b.wires[1], b.wires[2]

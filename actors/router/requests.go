@@ -34,6 +34,7 @@ type request struct {
 	bytes     int // of results
 	failed    []codec.TargetError
 	settled   bool
+	failFast  bool // the first failure is the answer
 
 	eventRoom [40]byte  // the length of a snowflake
 	room      [4]target // for few targets
@@ -55,10 +56,13 @@ func (r *Router) request(ctx actor.Context, from *Conn, p *codec.Parcel) {
 	}
 	within := plan.AnswerWithin(from.Stock, p.T, p.TimeoutMS.Duration())
 	now := time.Now()
-	a := &request{from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within)}
+	a := &request{from: from, op: p.Op, t: p.T, serialize: p.Serialize, within: within, due: now.Add(within), failFast: p.FailFast}
 	a.event = append(a.eventRoom[:0], p.Event()...)
 	to, failed := r.pick(p, from)
 	a.failed = failed
+	if a.failFast && len(failed) > 0 {
+		to = nil // no target is asked
+	}
 	a.targets = slices.Grow(a.room[:0], len(to))
 	if len(to) > 0 {
 		a.id = string(r.mint.New(now, managerID))
@@ -137,9 +141,9 @@ func (r *Router) answered(ctx actor.Context, from *Conn, p *codec.Parcel) {
 		return
 	}
 	t := &a.targets[i]
-	whole := a.t == messages.TGuildMembers || p.Op == messages.IPCError && a.from.Stock
+	whole := a.t == messages.TGuildMembers || p.Op == messages.IPCError && (a.from.Stock || a.failFast)
 	switch {
-	case whole: // the only answer, or the first failure, which ends a stock request: passed back unchanged
+	case whole: // the only answer, or the first failure, which ends such a request: passed back unchanged
 		p.SetEvent(string(a.event))
 		_ = r.offer(ctx, a.from, p.Frame())
 		r.forget(a)
@@ -176,9 +180,9 @@ func (r *Router) fail(a *request, t *target, why string) {
 	t.conn = nil
 }
 
-// settle answers a request once no target is waited for.
+// settle answers a request once no target is waited for, or one has failed that must not.
 func (r *Router) settle(ctx actor.Context, a *request) {
-	if a.waiting > 0 || a.settled {
+	if a.settled || a.waiting > 0 && !(a.failFast && len(a.failed) > 0) {
 		return
 	}
 	err := r.offer(ctx, a.from, r.answer(a))
@@ -208,7 +212,7 @@ func (r *Router) answer(a *request) []byte {
 		r.results, r.clusters = results, clusters
 	}()
 	for _, t := range a.targets {
-		if t.conn != nil && (a.op != messages.IPCCacheOperate || t.success) {
+		if t.conn != nil && !t.waiting && (a.op != messages.IPCCacheOperate || t.success) {
 			results, clusters = append(results, t.result), append(clusters, t.conn.Cluster)
 		}
 		success = success || t.success

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/guest"
 	"github.com/discluster/control/transport/proc"
@@ -57,7 +58,7 @@ type guestRun struct {
 
 // waiting is a question of another cluster.
 type waiting struct {
-	answer func(json.RawMessage, error)
+	answer func(json.RawMessage, *messages.FailureError)
 	late   *time.Timer
 }
 
@@ -184,8 +185,27 @@ func (m *manager) end(r *guestRun, why error) {
 	r.channel.Close()
 	for _, w := range open {
 		w.late.Stop()
-		w.answer(nil, why)
+		w.answer(nil, m.failure(why))
 	}
+}
+
+// errNotRunning reports that no process of the bot runs.
+var errNotRunning = errors.New("its bot does not run")
+
+// failure returns why this cluster has no answer, in the form of what a bot throws; nil for nil.
+func (m *manager) failure(why error) *messages.FailureError {
+	if why == nil {
+		return nil
+	}
+	return &messages.FailureError{Name: "Error", Message: fmt.Sprintf("cluster %d: %v", m.place.Cluster, why)}
+}
+
+// thrown returns what a bot threw, as it travels; nil for nil.
+func thrown(e *guest.Error) *messages.FailureError {
+	if e == nil {
+		return nil
+	}
+	return &messages.FailureError{Name: e.Name, Message: e.Message, Stack: e.Stack}
 }
 
 // asked handles a question, or a request, of another cluster's host.
@@ -195,13 +215,13 @@ func (m *manager) asked(c bot.GuestCall) {
 		var r request
 		switch err := json.Unmarshal(c.Data, &r); {
 		case err != nil:
-			c.Answer(nil, fmt.Errorf("its host cannot read the request: %w", err))
+			c.Answer(nil, m.failure(fmt.Errorf("its host cannot read the request: %w", err)))
 			return
 		case r.Maintain != nil:
-			c.Answer(json.RawMessage("{}"), m.maintain(*r.Maintain))
+			c.Answer(json.RawMessage("{}"), m.failure(m.maintain(*r.Maintain)))
 			return
 		case r.Read == nil:
-			c.Answer(nil, errors.New("its host does not know this request"))
+			c.Answer(nil, m.failure(errors.New("its host does not know this request")))
 			return
 		}
 		q = guest.Question{Path: *r.Read}
@@ -210,7 +230,7 @@ func (m *manager) asked(c bot.GuestCall) {
 	r := m.run
 	if r == nil {
 		m.mu.Unlock()
-		c.Answer(nil, errors.New("its bot does not run"))
+		c.Answer(nil, m.failure(errNotRunning))
 		return
 	}
 	id, line, bad := r.talk.Ask(q)
@@ -227,9 +247,9 @@ func (m *manager) asked(c bot.GuestCall) {
 	m.mu.Unlock()
 	switch {
 	case bad != nil:
-		c.Answer(writeOutcome(guest.Outcome{Err: bad}), nil)
+		c.Answer(nil, thrown(bad))
 	case err != nil:
-		c.Answer(nil, err)
+		c.Answer(nil, m.failure(err))
 	}
 }
 
@@ -241,7 +261,7 @@ func (r *guestRun) tooLate(id uint64) {
 	r.talk.Forget(id)
 	r.of.mu.Unlock()
 	if waits {
-		w.answer(nil, errors.New("its bot did not answer in time"))
+		w.answer(nil, r.of.failure(errors.New("its bot did not answer in time")))
 	}
 }
 
@@ -264,7 +284,7 @@ func (r *guestRun) line(line []byte) {
 	case guest.Reply:
 		for _, w := range answered {
 			w.late.Stop()
-			w.answer(writeOutcome(got.Outcome), nil)
+			w.answer(writeResult(got.Result), thrown(got.Err))
 		}
 	case guest.Call:
 		r.call(got)

@@ -23,25 +23,17 @@ type request struct {
 	Maintain *guest.Maintain `json:"maintain,omitempty"`
 }
 
-// outcome is a bot's answer on its way to another host.
-type outcome struct {
-	Result json.RawMessage `json:"result"` // absent: undefined
-	Error  *guest.Error    `json:"error"`
+// answer is a bot's answer on its way to another host. Without a result it is undefined.
+type answer struct {
+	Result json.RawMessage `json:"result"`
 }
 
-// writeOutcome writes an outcome. A result stays as the bot wrote it.
-func writeOutcome(o guest.Outcome) json.RawMessage {
-	switch {
-	case o.Err != nil:
-		text, err := json.Marshal(map[string]*guest.Error{"error": o.Err})
-		if err != nil {
-			panic(err) // texts
-		}
-		return text
-	case o.Result == nil:
+// writeResult writes an answer. The result stays as the bot wrote it.
+func writeResult(result json.RawMessage) json.RawMessage {
+	if result == nil {
 		return json.RawMessage("{}")
 	}
-	return bytes.Join([][]byte{[]byte(`{"result":`), o.Result, []byte("}")}, nil)
+	return bytes.Join([][]byte{[]byte(`{"result":`), result, []byte("}")}, nil)
 }
 
 func encodeRequest(r request) json.RawMessage {
@@ -120,25 +112,42 @@ func (m *manager) ask(c guest.Call) []byte {
 	if !eval {
 		data = encodeRequest(request{Read: &c.Path})
 	}
-	all, err := m.cluster.AskGuests(context.Background(), targets(c.To), eval, data, cmp.Or(c.Within, guest.Within))
-	if err != nil {
-		return c.Fail(guest.Failed(fmt.Errorf("CONTROL does not ask the clusters: %w", err)))
-	}
-	answered := make([]guest.Answered, 0, len(all))
-	for _, a := range all {
-		one := guest.Answered{Cluster: int(a.Cluster)}
-		var o outcome
-		switch err := a.Err; {
+	var out []int // clusters that start, where the call is for the others
+	for to := c.To; ; {
+		got, err := m.cluster.AskGuests(context.Background(), targets(to), eval, data, cmp.Or(c.Within, guest.Within))
+		switch {
 		case err != nil:
-			one.Missing = err.Error()
-		case json.Unmarshal(a.Value, &o) != nil:
-			one.Missing = "its host gave no answer that is one"
-		default:
-			one.Outcome = guest.Outcome{Result: o.Result, Err: o.Error}
+			return c.Fail(guest.Failed(fmt.Errorf("CONTROL does not ask the clusters: %w", err)))
+		case got.Thrown != nil:
+			return c.Fail(guest.Passed(got.Thrown.Name, got.Thrown.Message, got.Thrown.Stack))
 		}
-		answered = append(answered, one)
+		all, starting := answers(got)
+		left, some := c.Without(append(out, starting...), m.place.Clusters)
+		if !some || len(starting) == 0 || len(starting) < len(got.Missed) {
+			return c.Answer(all)
+		}
+		out, to = append(out, starting...), left
 	}
-	return c.Answer(answered)
+}
+
+// answers returns the answers of clusters, and which of them have not started.
+func answers(got bot.GuestAnswers) (all []guest.Answered, starting []int) {
+	for _, miss := range got.Missed {
+		if miss.Err == guest.Starting {
+			starting = append(starting, int(miss.Cluster))
+		}
+		all = append(all, guest.Answered{Cluster: int(miss.Cluster), Missing: miss.Err})
+	}
+	for _, value := range got.Values {
+		one := guest.Answered{Cluster: int(value.Cluster)}
+		var a answer
+		if value.Err != nil || json.Unmarshal(value.Value, &a) != nil {
+			one.Missing = "its host gave no answer that is one"
+		}
+		one.Result = a.Result
+		all = append(all, one)
+	}
+	return all, starting
 }
 
 // respawn asks CONTROL for a rolling restart.
@@ -161,9 +170,13 @@ func (m *manager) respawn() {
 
 // announce passes maintenance on to the bots that a call names.
 func (m *manager) announce(c guest.Call) {
-	all, err := m.cluster.AskGuests(context.Background(), targets(c.To), false, encodeRequest(request{Maintain: c.Maintain}), guest.Within)
-	for _, a := range all {
-		err = cmp.Or(err, a.Err)
+	got, err := m.cluster.AskGuests(context.Background(), targets(c.To), false, encodeRequest(request{Maintain: c.Maintain}), guest.Within)
+	switch {
+	case err != nil:
+	case got.Thrown != nil:
+		err = errors.New(got.Thrown.Message)
+	case len(got.Missed) > 0:
+		err = fmt.Errorf("cluster %s: %s", got.Missed[0].Cluster, got.Missed[0].Err)
 	}
 	if err != nil {
 		m.log.Warn("maintenance does not reach every bot", "err", err)
@@ -175,7 +188,7 @@ func (m *manager) maintain(what guest.Maintain) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.run == nil {
-		return errors.New("its bot does not run")
+		return errNotRunning
 	}
 	line := m.run.talk.Maintain(what)
 	if line == nil {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/bot"
 	"github.com/discluster/control/transport/guest"
 )
@@ -50,7 +50,12 @@ func (m *manager) questions(within time.Duration, all ...bot.GuestCall) <-chan s
 	answers := make(chan string, len(all))
 	for _, c := range all {
 		c.Within = within
-		c.Answer = func(value json.RawMessage, err error) { answers <- fmt.Sprintf("%s %v", value, err) }
+		c.Answer = func(value json.RawMessage, thrown *messages.FailureError) {
+			if thrown != nil {
+				value = json.RawMessage(thrown.Name + ": " + thrown.Message + thrown.Stack)
+			}
+			answers <- string(value)
+		}
 		m.asked(c)
 	}
 	return answers
@@ -83,7 +88,7 @@ func TestGuestAnswers(t *testing.T) {
 	say(`{"_eval":"1/*1*/","_result":"\ud800"}`)
 	say(`{"_fetchProp":"a.b"}`)
 	say(`{"_eval":"1","_error":{"name":"E","message":"m","stack":"s"}}`)
-	for _, want := range []string{`{"result":"\ud800"} <nil>`, `{} <nil>`, `{"error":{"name":"E","message":"m","stack":"s"}} <nil>`} {
+	for _, want := range []string{`{"result":"\ud800"}`, `{}`, `E: ms`} {
 		if a := <-got; a != want {
 			t.Errorf("answer %s, want %s", a, want)
 		}
@@ -95,7 +100,7 @@ func TestGuestAnswers(t *testing.T) {
 		{bot.GuestCall{Data: json.RawMessage(`{"read":""}`)}, "the path of the property is empty"},
 		{bot.GuestCall{Data: json.RawMessage(`{}`)}, "its host does not know this request"},
 		{bot.GuestCall{Data: json.RawMessage(`7`)}, "its host cannot read the request"},
-		{bot.GuestCall{Data: json.RawMessage(`{"maintain":{}}`)}, "{} <nil>"},
+		{bot.GuestCall{Data: json.RawMessage(`{"maintain":{}}`)}, "{}"},
 		{bot.GuestCall{Eval: true, Data: json.RawMessage(`7`)}, "is not a text"},
 		{eval(strings.Repeat("x", guest.LineMax)), "want at most 8388608"},
 	} {
@@ -103,15 +108,15 @@ func TestGuestAnswers(t *testing.T) {
 			t.Errorf("answer %s, want %s", a, c.want)
 		}
 	}
-	if a := <-m.questions(time.Millisecond, eval("late")); a != " its bot did not answer in time" {
+	if a := <-m.questions(time.Millisecond, eval("late")); a != "Error: cluster 0: its bot did not answer in time" {
 		t.Errorf("late: %s", a)
 	}
 	got = m.questions(time.Minute, eval("dies"))
 	_ = conn.Close()
-	if a := <-got; a != " its bot died before it answered, or closed its channel" {
+	if a := <-got; a != "Error: cluster 0: its bot died before it answered, or closed its channel" {
 		t.Errorf("death: %s", a)
 	}
-	if a := <-m.questions(time.Minute, eval("dead")); a != " its bot does not run" {
+	if a := <-m.questions(time.Minute, eval("dead")); a != "Error: cluster 0: its bot does not run" {
 		t.Errorf("after the death: %s", a)
 	}
 	m.ended()
@@ -123,7 +128,7 @@ func TestGuestEnds(t *testing.T) {
 	got := m.questions(time.Minute, eval("1"))
 	m.ended()
 	m.ended()
-	if a := <-got; a != " its bot died before it answered" {
+	if a := <-got; a != "Error: cluster 0: its bot died before it answered" {
 		t.Errorf("answer %s", a)
 	}
 }

@@ -122,6 +122,14 @@ func (o *orders) got(what string, answer <-chan string) string {
 	}
 }
 
+// slow gives a command that takes 20 s, and returns when every bot is at it.
+func (o *orders) slow() (answer <-chan string) {
+	o.t.Helper()
+	answer = o.give("slow")
+	o.ask("ids")
+	return answer
+}
+
 // ask gives a command and waits for the answer.
 func (o *orders) ask(command string) string {
 	o.t.Helper()
@@ -166,8 +174,8 @@ func underItsManager(t *testing.T, name string, shards int, commands []string) m
 
 // Bots of other managers run under these, and then, unchanged, under CONTROL: their commands have
 // the same answers. A bot dies at an eval, is killed during another, then its host, then CONTROL:
-// each call has an error or its answer, and later ones are right. respawnAll is a rolling restart. A
-// shard identifies once.
+// each call has an error or its answer, and later ones are right. respawnAll is a rolling restart.
+// A shard identifies once.
 func TestGuests(t *testing.T) {
 	t.Parallel()
 	for name, c := range guests {
@@ -204,21 +212,25 @@ func TestGuests(t *testing.T) {
 					t.Errorf("%s answers %s", command, got)
 				}
 			}
+			began := time.Now()
 			if got := o.ask("dies"); !strings.Contains(got, "cluster 1: its bot died before it answered") || !strings.Contains(got, `"stack":"string"`) {
 				t.Errorf("a bot dies at an eval: %s", got)
 			}
 			pids = o.there(0, pids[1])
 			right("after a death")
 
-			slow := o.give("slow")
+			slow := o.slow()
 			b.signal(pids[1], syscall.SIGKILL)
 			if got := o.got("slow", slow); !strings.Contains(got, "cluster 1: its bot died before it answered") {
 				t.Errorf("a bot is killed during an eval: %s", got)
 			}
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("the errors took %v", took)
+			}
 			pids = o.there(0, pids[1])
 			right("after a kill")
 
-			slow = o.give("slow")
+			slow = o.slow()
 			for i, cluster := range []string{"0", "1"} {
 				_, host := b.hosted(cluster, program)
 				b.signal(host, syscall.SIGKILL)
@@ -229,7 +241,7 @@ func TestGuests(t *testing.T) {
 			}
 			right("behind the next hosts")
 
-			slow = o.give("slow")
+			slow = o.slow()
 			b.crash()
 			if got := o.got("slow", slow); !strings.HasPrefix(got, "error ") || !strings.Contains(got, "CONTROL is away") {
 				t.Errorf("CONTROL is killed during an eval: %s", got)

@@ -113,9 +113,13 @@ func (c *Cluster) Stats(ctx context.Context) ([]Answer[[]messages.ShardStatus], 
 	return Ask[[]messages.ShardStatus](ctx, c, AllClusters(), statsName, nil)
 }
 
-// request sends a request and waits for the answer; without a name it is an eval, and data the
-// script. mu is free.
+// request sends a request of this name and waits for the answer. mu is free.
 func (c *Cluster) request(ctx context.Context, to Targets, name string, data any) (d ipc.Delivery, err error) {
+	return c.ask(ctx, to, ipc.Talk{T: messages.TRequest, Name: name}, data)
+}
+
+// ask sends a REQUEST or a BROADCAST_EVAL and waits for the answer. mu is free.
+func (c *Cluster) ask(ctx context.Context, to Targets, talk ipc.Talk, data any) (d ipc.Delivery, err error) {
 	within := askFor
 	if at, limited := ctx.Deadline(); limited {
 		left := time.Until(at)
@@ -128,10 +132,7 @@ func (c *Cluster) request(ctx context.Context, to Targets, name string, data any
 	c.mu.Lock()
 	event := c.event()
 	c.mu.Unlock()
-	talk := ipc.Talk{T: messages.TRequest, Event: event, Name: name, From: c.env.cluster, TimeoutMS: messages.Millis(within)}
-	if name == "" {
-		talk.T = messages.TBroadcastEval
-	}
+	talk.Event, talk.From, talk.TimeoutMS = event, c.env.cluster, messages.Millis(within)
 	talk.Clusters, talk.Shards = c.address(to)
 	err = talk.Write(data, func(frame []byte) error {
 		c.mu.Lock()

@@ -60,15 +60,24 @@ type Answered struct {
 // Starting is Answered.Missing of a cluster that has not started.
 const Starting = "it is starting"
 
+// Without returns the targets of a call less clusters that start, of a number of clusters, where
+// its manager leaves these out. false: it does not, or there are no others.
+func (c Call) Without(starting []int, clusters int) (Targets, bool) {
+	if !c.partial || len(starting) == 0 {
+		return Targets{}, false
+	}
+	var to Targets
+	for id := range clusters {
+		if !slices.Contains(starting, id) {
+			to.Clusters = append(to.Clusters, id)
+		}
+	}
+	return to, len(to.Clusters) > 0
+}
+
 // Answer returns the line that answers the call, nil for a call without an answer. all are the
 // answers in the order of the clusters; the first error is that of the call.
 func (c Call) Answer(all []Answered) []byte {
-	if c.partial {
-		there := slices.DeleteFunc(slices.Clone(all), func(a Answered) bool { return a.Missing == Starting })
-		if len(there) > 0 {
-			all = there
-		}
-	}
 	size := 0
 	for _, a := range all {
 		switch {
@@ -106,8 +115,8 @@ func (c Call) Fail(e Error) []byte { return c.line("_error", e.json()) }
 // enough for Lost.
 func (c Call) Key() []byte { return c.echo }
 
-// Lost returns the line by which a call fails that an earlier host has not answered, nil for what is
-// no key.
+// Lost returns the line by which a call fails that an earlier host has not answered, nil for what
+// is no key.
 func Lost(key []byte) []byte {
 	line := Call{echo: key}.Fail(plainError("Error", "the gateway host of this bot died before it answered"))
 	if len(key) == 0 || !json.Valid(line) {

@@ -223,7 +223,6 @@ func TestAnswers(t *testing.T) {
 		{DiscordJS, `{"_sEval":"1"}`, `{"_sEval":"1","_error":{"name":"DiscordjsError [ShardingInProcess]","message":"Shards are still being spawned.",` +
 			`"stack":"DiscordjsError [ShardingInProcess]: Shards are still being spawned.\n    at CONTROL"}}`, starting},
 		{Hybrid, `{"_type":6,"nonce":"n","_eval":"1","options":{"cluster":1}}`, `{"nonce":"n","_type":7,"_result":[null]}`, results("")},
-		{Hybrid, `{"_type":6,"nonce":"n","_eval":"1"}`, `{"nonce":"n","_type":7,"_result":[1]}`, starting},
 		{Hybrid, `{"_type":6,"nonce":"n","_eval":"1","options":{"cluster":1}}`, `{"nonce":"n","_type":7,"_error":{"name":"Error","message":"CLUSTERING_CLUSTER_NOT_FOUND FOR ClusterId: 1",` +
 			`"stack":"Error: CLUSTERING_CLUSTER_NOT_FOUND FOR ClusterId: 1\n    at CONTROL"}}`, starting[1:]},
 		{DiscordJS, `{"_sRespawnAll":{"timeout":null}}`, ``, nil},
@@ -231,6 +230,16 @@ func TestAnswers(t *testing.T) {
 		c, is := NewConversation(tc.kind, somePlace, "s").Read([]byte(tc.line)).(Call)
 		if got := c.Answer(tc.all); !is || string(got) != tc.answer {
 			t.Errorf("%s:\n got %s\nwant %s", tc.line, got, tc.answer)
+		}
+	}
+	for line, want := range map[string]bool{`{"_type":6,"nonce":"n","_eval":"1"}`: true, `{"_type":6,"nonce":"n","_eval":"1","options":{"cluster":[0,1]}}`: false} {
+		c := NewConversation(Hybrid, somePlace, "s").Read([]byte(line)).(Call)
+		to, left := c.Without([]int{1}, 3)
+		if left != want || want && !slices.Equal(to.Clusters, []int{0, 2}) {
+			t.Errorf("%s: asks %+v, %v", line, to, left)
+		}
+		if _, left := c.Without([]int{0, 1, 2}, 3); left {
+			t.Errorf("%s: asks no clusters", line)
 		}
 	}
 	c := NewConversation(DiscordJS, somePlace, "").Read([]byte(`{"_sEval":"1"}`)).(Call)

@@ -21,6 +21,15 @@ func plainError(name, message string) Error {
 // Failed returns an error that has no form of a manager's.
 func Failed(err error) Error { return plainError("Error", err.Error()) }
 
+// Passed returns the error of another host, or of its bot; without a stack it gets one.
+func Passed(name, message, stack string) Error {
+	e := plainError(name, message)
+	if stack != "" {
+		e.Stack = stack
+	}
+	return e
+}
+
 func (e Error) json() []byte { return encode(e) }
 
 // encode writes a value of ours, with <, > and & as they are.

@@ -146,9 +146,13 @@ func (r *replay) call(from int, c Call) {
 		}
 		return
 	}
-	if r.kind == DiscordJS && slices.ContainsFunc(to, func(bot int) bool { return r.talks[bot] == nil }) {
-		r.write(from, c.Answer([]Answered{{Cluster: 1, Missing: Starting}})) // the others are not asked, as in the recording
-		return
+	if r.talks[1] == nil {
+		if some, left := c.Without([]int{1}, 2); left {
+			to = r.asked(some)
+		} else if slices.Contains(to, 1) {
+			r.write(from, c.Answer([]Answered{{Cluster: 1, Missing: Starting}}))
+			return
+		}
 	}
 	answers := map[int]Answered{}
 	answered := func(a Answered) {
@@ -162,10 +166,6 @@ func (r *replay) call(from int, c Call) {
 		r.write(from, c.Answer(all))
 	}
 	for _, bot := range to {
-		if r.talks[bot] == nil {
-			answered(Answered{Cluster: bot, Missing: Starting})
-			continue
-		}
 		id, line, bad := r.talks[bot].Ask(c.Question)
 		if bad != nil {
 			answered(Answered{Cluster: bot, Outcome: Outcome{Err: bad}})

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The channel of a bot whose host died is found in the bot, which has a copy of the host's end: what
-// the bot wrote in between is read, and its death is an end.
+// The channel of a bot whose host died is found in the bot, which has a copy of the host's end:
+// what the bot wrote in between is read, and its death is an end.
 func TestTake(t *testing.T) {
 	own, bots, err := Pair()
 	if err != nil {

@@ -22,6 +22,7 @@ const (
 	fieldFrom
 	fieldClusters
 	fieldErrors
+	fieldFailFast
 	fieldsN // their number
 )
 
@@ -64,6 +65,8 @@ func fieldOf(key []byte) (f field, ok bool) {
 		return fieldClusters, true
 	case "errors":
 		return fieldErrors, true
+	case "fail_fast":
+		return fieldFailFast, true
 	}
 	return 0, false
 }

@@ -24,6 +24,7 @@ type Parcel struct {
 	Success   bool  // of the answer to a cache operation or to a request to Discord's REST API
 	TimeoutMS messages.Milliseconds
 	Until     messages.UnixMillis // of an emergency
+	FailFast  bool                // the first failure of a target is the answer to a request
 
 	// Wrong is the reason why a request cannot be carried out, although it can be answered.
 	Wrong error
@@ -159,6 +160,7 @@ func (p *Parcel) address() (err error) {
 			return err
 		}
 	}
+	p.FailFast = string(p.field(fieldFailFast)) == "true"
 	if raw := p.field(fieldTimeout); len(raw) > 0 {
 		ms, ok := whole(raw)
 		if !ok || ms < 1 || ms > timeoutMax {

@@ -84,7 +84,7 @@ func wanted(frame []byte) (found map[string]string, ok bool) {
 
 // fieldNames are the fields, by their keys, for comparing.
 var fieldNames = []string{"event_id", "shards", "shard_ids", "shard_id", "op", "serialize", "script", "name", "result", "members", "success", "timeout_ms", "block_until",
-	"message", "data", "from", "clusters", "errors"}
+	"message", "data", "from", "clusters", "errors", "fail_fast"}
 
 // found returns the values that scan found.
 func (g outline) found(frame []byte) map[string]string {

@@ -20,6 +20,7 @@ type Talk struct {
 	Shards    []int // or the owners of these shards; both nil: it is an answer
 	From      messages.ClusterID
 	TimeoutMS messages.Milliseconds // of a REQUEST or BROADCAST_EVAL
+	FailFast  bool                  // of one of these: its first failure is the answer
 }
 
 // Write encodes the frame with the bot's own value, and passes it to a function, after whose return
@@ -60,6 +61,9 @@ func (k Talk) encode(b []byte, value any) (_ []byte, err error) {
 	}
 	if k.TimeoutMS > 0 {
 		b = strconv.AppendInt(append(b, `,"timeout_ms":`...), int64(k.TimeoutMS), 10)
+	}
+	if k.FailFast {
+		b = append(b, `,"fail_fast":true`...)
 	}
 	return append(b, "}}}"...), nil
 }

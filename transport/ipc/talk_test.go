@@ -35,8 +35,8 @@ func TestTalk(t *testing.T) {
 			Delivery{T: "REQUEST", Event: "9", Result: []byte("42"), Answer: true},
 		},
 		{
-			Talk{T: "BROADCAST_EVAL", Event: "8", Shards: []int{6}, From: 3, TimeoutMS: 60000}, json.RawMessage(`"\ud800 <1>"`),
-			`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"8","script":"\ud800 <1>","shard_ids":[6],"from":3,"timeout_ms":60000}}`,
+			Talk{T: "BROADCAST_EVAL", Event: "8", Shards: []int{6}, From: 3, TimeoutMS: 60000, FailFast: true}, json.RawMessage(`"\ud800 <1>"`),
+			`{"op":0,"t":"BROADCAST_EVAL","d":{"event_id":"8","script":"\ud800 <1>","shard_ids":[6],"from":3,"timeout_ms":60000,"fail_fast":true}}`,
 			Delivery{T: "BROADCAST_EVAL", Event: "8", Script: []byte(`"\ud800 <1>"`), From: 3, TimeoutMS: 60000},
 		},
 		{

@@ -20,6 +20,7 @@ const commands = {
 	who: () => [cluster.id, cluster.count, cluster.shardList, cluster.mode, cluster.info],
 	text: () => cluster.broadcastEval('this.cluster.id + 1'),
 	context: () => cluster.broadcastEval(async (c, { n, text }) => n + c.cluster.id + text, { context: { n: 41, text: '<\u2028\ud800>', gone: undefined } }),
+	ids: () => cluster.broadcastEval('this.cluster.id'),
 	one: () => cluster.broadcastEval('this.cluster.shardList', { cluster: 1 }),
 	several: () => cluster.broadcastEval('this.cluster.id', { cluster: [1, 0] }),
 	shard: () => cluster.broadcastEval('this.cluster.id', { shard: 3 }),
