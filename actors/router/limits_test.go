@@ -103,7 +103,7 @@ func TestRouterFailsFast(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 
-	hop = b.asks(asker, other, strings.Replace(packet, "[1,2]", "[1,0]", 1))
+	b.asks(asker, other, strings.Replace(packet, "[1,2]", "[1,0]", 1))
 	asker.next()
 	b.root.Send(b.router, connEnded{link: other})
 	b.settle()

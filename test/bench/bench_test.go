@@ -89,6 +89,21 @@ func BenchmarkRequests(b *testing.B) {
 	})
 }
 
+// BenchmarkGuests measures a call of a node bot to all eight: under its own manager, and with
+// CONTROL in its place.
+func BenchmarkGuests(b *testing.B) {
+	for _, name := range []string{"discordjs", "hybrid"} {
+		b.Run(name, func(b *testing.B) {
+			const n = 300
+			own, ours := onManager(b, name), onGuest(b, name)
+			if own == nil || ours == nil {
+				return
+			}
+			turns(b, n, &rival{name: "manager", stage: own, run: asking(0, n)}, &rival{name: "control", stage: ours, run: asking(0, n)})
+		})
+	}
+}
+
 // BenchmarkOneWay measures messages from one cluster to another.
 func BenchmarkOneWay(b *testing.B) {
 	floor, raw, sdk := onFloor(b, "relay", 2), onControl(b, "bare", 2), onControl(b, "sdk", 2)

@@ -26,6 +26,18 @@ func nodeProgram(b testing.TB, name string) (node, program string) {
 	return node, program
 }
 
+// onGuest is onManager, with CONTROL and its gateway hosts in the manager's place.
+func onGuest(b testing.TB, name string) *stage {
+	node, program := nodeProgram(b, "managers.mjs")
+	if node == "" {
+		return nil
+	}
+	s := newStage(b)
+	env := append(s.settings(clusters-1, 1), "CONTROL_LOG__LEVEL=error", "CONTROL_CLUSTER__GUEST="+name, "CONTROL_CLUSTER__HELLO_TIMEOUT=10m") // the bots never connect
+	s.middle = s.spawn(env, binary(b), "run", "--", node, program)
+	return s.gather(1)
+}
+
 // onManager returns a stage whose first process asks all eight of a manager for node bots; nil:
 // there is no node.
 func onManager(b testing.TB, name string) *stage {
