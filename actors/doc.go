@@ -7,12 +7,12 @@
 //	├─ events            events → log, subscribers, MASTER           package events
 //	├─ gate              which shard may identify, and when          package gate
 //	├─ sessions          what a shard needs to resume                package sessions
-//	├─ router            what clusters ask of each other             package router
+//	├─ router            what clusters and operators ask of clusters package router
 //	├─ clusters          ranges → clusters; the restart rule         package cluster
 //	│   └─ 0, 1, …       one OS process and its IPC connection each  package cluster
 //	├─ commander         an operator's commands, by way of MASTER    commander.go
 //	├─ hooks, webhook    events → the operator's command, Discord    package events
-//	├─ status            views and orders of the API                 package status
+//	├─ status            views, orders and requests of the API       package status
 //	└─ <behaviours>      what the operator's own main added          world/behaviour.go
 //
 // options.go holds the operator's settings. Stories, with the files that they pass in order; all
@@ -28,6 +28,8 @@
 //     cluster/failure.go, cluster/supervision.go, plan/restart.go, cluster/supervisor.go
 //   - shard state → page: cluster/conversation.go, cluster/shards.go, cluster/limits.go,
 //     events/bus.go, status/status.go, status/snapshot.go; read by transport/admin
+//   - request → answers: router/readlink.go, router/router.go, router/requests.go; an operator's
+//     begins in transport/admin and comes by status/status.go and router/operator.go
 //
 // Rules that hold the tree together:
 //   - Receive never blocks: what takes time goes through World and comes back as a message. There

@@ -43,10 +43,9 @@ func TestBotOnTheSDK(t *testing.T) {
 
 	request := `{"op":0,"t":"REQUEST","d":{"event_id":"41","name":%q,"data":[1],"shards":[3],"from":2,"timeout_ms":9000}}`
 	for name, want := range map[string]string{
-		"pid":             `{"op":0,"t":"REQUEST","d":{"event_id":"41","result":"[1] of 2"}}`,
-		"none":            `{"op":4,"t":"REQUEST","d":{"event_id":"41","result":{"name":"Error","message":"no handler has the name \"none\""}}}`,
-		"discluster.none": `{"op":4,"t":"REQUEST","d":{"event_id":"41","result":{"name":"Error","message":"no handler has the name \"discluster.none\""}}}`,
-		"host":            `{"op":0,"t":"REQUEST","d":{"event_id":"41","result":"the host"}}`,
+		"pid":  `{"op":0,"t":"REQUEST","d":{"event_id":"41","result":"[1] of 2"}}`,
+		"none": `{"op":4,"t":"REQUEST","d":{"event_id":"41","result":{"name":"Error","message":"no handler has the name \"none\""}}}`,
+		"host": `{"op":0,"t":"REQUEST","d":{"event_id":"41","result":"the host"}}`,
 	} {
 		b.control.say(fmt.Sprintf(request, name))
 		b.control.hears(want)
@@ -178,7 +177,10 @@ func TestBotThatIsNotThere(t *testing.T) {
 	b.control.say(fmt.Sprintf(request, 41))
 	b.control.hears(`{"op":4,"t":"REQUEST","d":{"event_id":"41","result":{"name":"Error","message":"its bot takes no requests`)
 	w := b.bare()
+	b.control.say(`{"op":0,"t":"REQUEST","d":{"event_id":"b40","result":[],"clusters":[]}}`) // to nothing that the bot asked
+	b.control.say(`{"op":0,"t":"REQUEST","d":{"event_id":"41","name":"discluster.none","shards":[3],"from":2}}`)
 	b.control.say(fmt.Sprintf(request, 42))
+	b.control.hears(`{"op":4,"t":"REQUEST","d":{"event_id":"41","result":{"name":"Error","message":"no handler has the name`)
 	w.hears(fmt.Sprintf(request, 42))
 	w.link.Close(0, "")
 	b.control.hears(`{"op":4,"t":"REQUEST","d":{"event_id":"42","result":{"name":"Error","message":"its bot went away before it answered"}}}`)

@@ -57,12 +57,18 @@ func TestSDKBehindHosts(t *testing.T) {
 	_, host := b.hosted("0", self)
 	more("the bot of the dead host asks both, by the next host", func() { b.signal(host, syscall.SIGKILL) }, "0"+away, answers("0"))
 
-	before := bots["1"]
-	more("an error for the dead bot", func() { b.signal(before, syscall.SIGKILL) }, fmt.Sprintf("0 asked: [{0 %d <nil>} {1 0 its bot ", bots["0"]))
-	eventually(t, "another bot", func() bool { bots["1"], _ = b.hosted("1", self); return bots["1"] != 0 && bots["1"] != before })
-	eventually(t, "both ask both, with another bot", func() bool {
-		return strings.Contains(b.printed(), answers("0")) && strings.Contains(b.printed(), answers("1"))
-	})
+	another := func() {
+		t.Helper()
+		before := bots["1"]
+		eventually(t, "another bot", func() bool { bots["1"], _ = b.hosted("1", self); return bots["1"] != 0 && bots["1"] != before })
+		eventually(t, "both ask both, with another bot", func() bool {
+			return strings.Contains(b.printed(), answers("0")) && strings.Contains(b.printed(), answers("1"))
+		})
+	}
+	b.signal(bots["1"], syscall.SIGKILL)
+	another() // it is started again at once, and after a second the next time
+	more("an error for the dead bot", func() { b.signal(bots["1"], syscall.SIGKILL) }, fmt.Sprintf("0 asked: [{0 %d <nil>} {1 0 its bot ", bots["0"]))
+	another()
 
 	b.does(fmt.Sprintf("0        %d\n1        %d\n", bots["0"], bots["1"]), "ask", "all", "pid")
 	b.cared()
@@ -70,4 +76,9 @@ func TestSDKBehindHosts(t *testing.T) {
 		t.Errorf("%d identifies of 4 shards", s.Identifies)
 	}
 	b.stop()
+	for _, by := range []string{"0", "1"} {
+		if !strings.Contains(b.printed(), by+" drained, ") {
+			t.Errorf("the bot of cluster %s got no DRAIN", by)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/discluster/control/messages"
 	"github.com/discluster/control/transport/bot"
@@ -81,6 +82,9 @@ func asksBehind() int {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if left := time.Until(c.Stop().Deadline); left < time.Minute {
+		fmt.Println(c.ID(), "drained,", left.Round(time.Second), "left")
 	}
 	return 0
 }

@@ -97,9 +97,10 @@ func ready() int {
 	return 0
 }
 
-// joinAsking joins as a cluster that answers with its process id and prints messages.
+// joinAsking joins as a cluster that answers with its process id and prints messages. Only a DRAIN
+// has a deadline that is near.
 func joinAsking(ctx context.Context) (*bot.Cluster, error) {
-	return bot.Join(ctx, bot.Log(slog.New(slog.DiscardHandler)),
+	return bot.Join(ctx, bot.Log(slog.New(slog.DiscardHandler)), bot.Grace(time.Hour),
 		bot.Handle("pid", func(context.Context, bot.Request) (any, error) { return os.Getpid(), nil }),
 		bot.Messages(func(m bot.Message) { fmt.Printf("%s heard %s of %s\n", os.Getenv("CLUSTER_ID"), m.Data, m.From) }))
 }
