@@ -93,3 +93,41 @@ func TestPythonExample(t *testing.T) {
 	}
 	eventually(t, "Discord sees the connections go", func() bool { return d.stats().Connections == 0 })
 }
+
+// The same example behind gateway hosts, which speak to it as CONTROL does: the same answers, and
+// the death of a bot costs its own answer only, and no identify. A bot whose host died is taken
+// back by the next one.
+func TestPythonExampleBehindHosts(t *testing.T) {
+	t.Parallel()
+	command := python(t)
+	program, err := filepath.EvalSymlinks(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDiscord(t, 4, 4, "--guilds", "8")
+	// Only CONTROL is configured for this Discord.
+	b := startMake(t, d, 4, 2, settings{"cluster.env.DISCORD_API": "-", "cluster.env.EXAMPLE_EVERY": "0.1"}, command, "python/example.py")
+	b.logged("cluster.ready", 2)
+	b.goodAnswers()
+	before, _ := b.hosted("0", program)
+	b.partialAnswers(before)
+	bot, host := b.hosted("0", program)
+	if s := d.stats(); bot == 0 || bot == before || s.Resumes > 0 {
+		t.Errorf("bot %d after the death of bot %d, %d resumes", bot, before, s.Resumes)
+	}
+	b.signal(host, syscall.SIGKILL)
+	after := len(b.printedBy("0"))
+	b.prints("0", "guilds are unknown: ", after)
+	b.prints("0", "guilds 8\n", len(b.printedBy("0")))
+	if now, _ := b.hosted("0", program); now != bot {
+		t.Errorf("bot %d after the death of its host, was %d", now, bot)
+	}
+	b.cared()
+	b.stop()
+	for _, cluster := range []string{"0", "1"} {
+		b.prints(cluster, "cluster "+cluster+" ends after ", 0)
+	}
+	if strings.Contains(b.printed(), "Traceback") {
+		t.Errorf("the bots printed:\n%s", short(b.printed()))
+	}
+}

@@ -11,7 +11,7 @@ from discord.http import Route
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.join(HERE, "..", "..", "..", "transport", "bot", "python")
 
-if "DISCORD_API" in os.environ:  # not behind a gateway host, which redirects the bot by itself
+if not os.environ.get("DISCORD_GATEWAY"):  # else a gateway host redirects the bot
     API = os.environ["DISCORD_API"]
     Route.BASE = f"{API}/api/v10"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(API.replace("http", "ws", 1))
