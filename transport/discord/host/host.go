@@ -272,8 +272,10 @@ func (h *Host) restore(s *shard, of Shard) *messages.Session {
 	if offered == nil {
 		return nil
 	}
-	if found.Session == "" || found.Session != offered.SessionID || !found.Cache.Begun() {
-		h.cfg.Log.Warn("session cannot go on without its snapshot", "shard", s.id)
+	// what is committed is reported later: a log that is whole and knows less was another host's since
+	stale := found.Seq < offered.Seq && found.Torn == 0
+	if stale || found.Session == "" || found.Session != offered.SessionID || !found.Cache.Begun() {
+		h.cfg.Log.Warn("session cannot go on without its snapshot", "shard", s.id, "snapshot_seq", found.Seq, "session_seq", offered.Seq)
 		of.SessionGone()
 		return nil
 	}
@@ -283,6 +285,9 @@ func (h *Host) restore(s *shard, of Shard) *messages.Session {
 	s.guilds.Store(int64(len(found.Cache.Guilds())))
 	session := *offered
 	session.Seq, session.Intents = found.Seq, found.Intents
+	s.mu.Lock()
+	s.session = session
+	s.mu.Unlock()
 	return &session
 }
 

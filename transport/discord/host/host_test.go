@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/discluster/control/transport/discord/client"
 	"github.com/discluster/control/transport/discord/rules"
 	"github.com/discluster/control/transport/discord/server"
+	"github.com/discluster/control/transport/discord/snapshot"
 )
 
 const patience = 20 * time.Second
@@ -29,6 +31,7 @@ type sdk struct {
 	session *messages.Session
 	ready   chan struct{}
 	latency chan time.Duration // the first that is known
+	events  chan int64         // as they come
 	waiting int                // as reported last
 	oldest  time.Duration
 	deaf    time.Duration
@@ -36,7 +39,7 @@ type sdk struct {
 }
 
 func newSDK() *sdk {
-	return &sdk{ready: make(chan struct{}, 100), latency: make(chan time.Duration, 1)}
+	return &sdk{ready: make(chan struct{}, 100), latency: make(chan time.Duration, 1), events: make(chan int64, 1)}
 }
 
 type free struct{}
@@ -49,7 +52,11 @@ func (s *sdk) ID() int { return 0 }
 func (s *sdk) Permit(context.Context, messages.IdentifyCause) (client.Permit, error) {
 	return free{}, nil
 }
-func (s *sdk) Figures(latency time.Duration, _ int, _ int64) {
+func (s *sdk) Figures(latency time.Duration, _ int, events int64) {
+	select {
+	case s.events <- events:
+	default:
+	}
 	if latency == 0 {
 		return
 	}
@@ -87,7 +94,9 @@ func (s *sdk) Session() *messages.Session {
 func (s *sdk) SetSession(session messages.Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.session = &session
+	if old := s.session; old == nil || old.SessionID != session.SessionID || old.Seq <= session.Seq { // as CONTROL
+		s.session = &session
+	}
 }
 
 func (s *sdk) SessionGone() {
@@ -360,6 +369,68 @@ func TestWithoutSnapshot(t *testing.T) {
 	_ = h.Close()
 	if files, err := filepath.Glob(st.dir + "/*"); err != nil || len(files) != 1 {
 		t.Errorf("files %v (%v)", files, err)
+	}
+}
+
+// TestStaleSnapshot: a snapshot that is behind what was reported of its session was another host's
+// since. The events in between are not given to a bot again.
+func TestStaleSnapshot(t *testing.T) {
+	st := newStage(t, 200)
+	path := filepath.Join(st.dir, snapshot.File(0))
+	var stale []byte
+	for i := range 3 {
+		if i == 2 { // as on a machine that had the shard two hosts ago
+			if err := os.WriteFile(path, stale, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := st.host()
+		b := st.bot(h, 513)
+		b.reads(20)
+		b.send(`{"op":1,"d":%d}`, b.seq)
+		b.reads(25) // behind the acknowledgement
+		b.dies(h)
+		h.Stop(Stop{Deadline: time.Now().Add(time.Second)})
+		<-h.done
+		_ = h.Close()
+		if i == 0 {
+			var err error
+			if stale, err = os.ReadFile(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if score := st.discord.Score(); score.Identifies != 2 {
+		t.Errorf("Discord saw %d IDENTIFYs: want one more for the snapshot that is stale", score.Identifies)
+	}
+}
+
+// TestReportsAcknowledged: what a resumed session brings is not reported as handled before a bot
+// has acknowledged it.
+func TestReportsAcknowledged(t *testing.T) {
+	st := newStage(t, 200)
+	h := st.host()
+	b := st.bot(h, 513)
+	b.reads(3)
+	b.dies(h)
+	h.kill()
+	<-h.done
+	_ = h.Close()
+	before := st.sdk.Session().Seq
+	for len(st.sdk.events) > 0 {
+		<-st.sdk.events
+	}
+	h = st.host()
+	for n := range st.sdk.events {
+		if n > 20 {
+			break
+		}
+	}
+	h.kill()
+	<-h.done
+	_ = h.Close()
+	if now := st.sdk.Session().Seq; now != before {
+		t.Errorf("sequence %d is reported, and no bot was there since %d", now, before)
 	}
 }
 
