@@ -149,6 +149,9 @@ func (c *Cluster) watch(ctx actor.Context, t world.Timeout) {
 	case late > c.options.Heartbeat:
 		ctx.Send(c.addresses.Events, messages.ControlStalled{Actor: "cluster " + c.plan.ID.String(), LateMS: messages.Millis(late)})
 		c.lastBeat, c.probes = now, 0
+		if !c.relinkBy.IsZero() {
+			c.relinkBy = now.Add(relinkWithin)
+		}
 		if !c.startBy.IsZero() {
 			c.startBy = c.startBy.Add(late)
 		}

@@ -23,6 +23,7 @@ func TestSleepIsForgiven(t *testing.T) {
 	const slept = time.Minute
 	c.options.ReadyTimeout = 40 * time.Second
 	c.startBy, c.lastBeat, c.probes = now.Add(-time.Second), now.Add(-slept), 3
+	c.relinkBy = now.Add(-slept)
 	late := &shard{state: messages.ShardResuming, deadline: now.Add(-time.Second), down: now.Add(-slept)}
 	c.shards = map[int]*shard{0: late, 1: {state: messages.ShardReady}}
 	inActor(t, func(ctx actor.Context) {
@@ -32,6 +33,7 @@ func TestSleepIsForgiven(t *testing.T) {
 	for what, at := range map[string][2]time.Time{
 		"start":     {c.startBy, now.Add(slept - time.Second)},
 		"heartbeat": {c.lastBeat, now},
+		"relink":    {c.relinkBy, now.Add(relinkWithin)},
 		"deadline":  {late.deadline, now.Add(40 * time.Second)},
 		"down":      {late.down, now},
 	} {
