@@ -255,7 +255,7 @@ func TestGateFollowsMaster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sim.PlaySolo(t, func(s *sim.Solo) {
 				gate(s)
-				s.Clock = c.clock
+				s.SetClock(c.clock)
 				s.Send(fleetOf(1, 1, true), messages.LinkUp{})
 				s.Send(request("a", 0))
 				began, now := s.Now(), time.Now()

@@ -138,12 +138,12 @@ func TestSessionsAge(t *testing.T) {
 // The clock was ahead when a session was written down: it is offered for a minute, and no longer.
 func TestSessionsOfAWrongClock(t *testing.T) {
 	sim.PlaySolo(t, func(s *sim.Solo) {
-		s.Clock = time.Hour
+		s.SetClock(time.Hour)
 		book(s)
 		s.Send(session("a", 1))
 		s.Pass(sim.DiskTime)
 		s.Crash()
-		s.Clock = 0
+		s.SetClock(0)
 		book(s)
 		if got := offered(s); got == "" {
 			t.Error("not offered")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -81,7 +82,7 @@ func (r *hosting) run() error {
 	}
 	r.host, err = host.New(port, host.Config{
 		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: dir, Log: quiet, Lapsed: c.Lapsed,
-		Gateway: r.find, Dial: r.dial,
+		Gateway: r.find, Dial: r.dial, Rand: r.random,
 	})
 	if err != nil {
 		return c.Fail(err)
@@ -113,6 +114,12 @@ func (r *hosting) find(ctx context.Context) (string, error) {
 	return await(ctx, r.guest, func(done func(string, error)) {
 		r.Discord.Ask(r.p, r.p.Env("DISCORD_TOKEN"), done)
 	})
+}
+
+// random returns a number in [0,1) for a shard, which depends on the process and the time alone,
+// not on which of its goroutines asks first.
+func (r *hosting) random(shard int) float64 {
+	return rand.New(rand.NewPCG(uint64(r.p.PID())<<32|uint64(shard), uint64(time.Now().UnixNano()))).Float64()
 }
 
 // dial opens a connection to Discord's gateway.

@@ -47,7 +47,7 @@ func (g *guest) machine() sdk.Machine {
 
 // do makes fn a step of the loop, as the process: dropped after its end, delayed while it is
 // stopped.
-func (g *guest) do(fn func()) { g.p.Host.Post(func() { g.p.Do(fn) }) }
+func (g *guest) do(fn func()) { g.p.Post(fn) }
 
 // result holds the outcome of a step.
 type result[T any] struct {

@@ -105,9 +105,9 @@ func (c *chaos) trouble() {
 // setClock sets a wall clock wrong, by up to three hours, or right.
 func (f *fleet) setClock(h *sim.Host) {
 	f.clockSet = f.loop.Now()
-	h.Clock = 0
+	h.SetClock(0)
 	if f.loop.Rand.IntN(3) > 0 {
-		h.Clock = time.Duration(f.loop.Rand.IntN(6*3600)-3*3600) * time.Second
+		h.SetClock(time.Duration(f.loop.Rand.IntN(6*3600)-3*3600) * time.Second)
 	}
 }
 

@@ -130,7 +130,7 @@ func TestClockIsSetWhileServing(t *testing.T) {
 					for _, clock := range []time.Duration{wrong, 0} {
 						// no storm of identifies
 						f.pass(10*time.Minute + time.Duration(f.loop.Rand.IntN(10000))*time.Millisecond)
-						host(m, own).Clock = clock
+						host(m, own).SetClock(clock)
 						f.discord.Step(rules.Fault{Kind: rules.FaultInvalidate, Shard: rules.All})
 						f.pass(time.Second)
 						f.must("every shard READY again", time.Minute, f.owned(24))
@@ -153,7 +153,7 @@ func TestClockIsSetBetweenRuns(t *testing.T) {
 				m := f.add("m1", f.good(nil), sesame)
 				f.must("every shard READY", 2*time.Minute, f.owned(24))
 				f.crash(m)
-				m.Clock = wrong
+				m.SetClock(wrong)
 				f.pass(3 * time.Second)
 				f.boot(m, sesame)
 				f.must("taken back", time.Minute, f.sawN("cluster.adopted", 3))
@@ -175,10 +175,11 @@ func TestClockWasAhead(t *testing.T) {
 				f.withDiscord(rules.Config{ShardCount: 8, MaxConcurrency: 4})
 				own := f.withOwnMaster(0)
 				own.Crash()
-				own.Clock, own.options.Expect = 24*time.Hour, 1
+				own.SetClock(24 * time.Hour)
+				own.options.Expect = 1
 				own.start()
 				m := f.add("m1", f.good(nil), sesame)
-				m.Clock = 24 * time.Hour
+				m.SetClock(24 * time.Hour)
 				f.must("operational", time.Minute, func() bool { return own.saw("fleet.operational") == 1 })
 				f.pass(10 * time.Second)
 				own.Crash()
@@ -187,7 +188,8 @@ func TestClockWasAhead(t *testing.T) {
 				} else {
 					f.stopControl(m)
 				}
-				own.Clock, m.Clock = 0, 0
+				own.SetClock(0)
+				m.SetClock(0)
 				own.start()
 				f.boot(m, sesame)
 				f.must("every shard READY", 20*time.Second, f.owned(8))
@@ -211,7 +213,7 @@ func TestClockIsSetWhileIdentifying(t *testing.T) {
 		m := f.add("m1", f.good(nil), sesame)
 		for end := f.loop.Now() + 3*time.Minute; f.loop.Now() < end; {
 			f.pass(time.Duration(f.loop.Rand.IntN(4000)) * time.Millisecond)
-			m.Clock = time.Duration(f.loop.Rand.IntN(20)-10) * time.Second
+			m.SetClock(time.Duration(f.loop.Rand.IntN(20)-10) * time.Second)
 		}
 		f.must("every shard READY", 5*time.Minute, f.owned(48))
 	})

@@ -174,6 +174,7 @@ func (f *fleet) commanded(m *machine, command any) {
 		id = c.Cluster
 	case messages.StopCluster:
 		id = c.Cluster
+		f.gateway.forget(m.latest[id.String()])
 	case messages.DrainCluster:
 		id = c.Cluster
 	default:

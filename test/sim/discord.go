@@ -111,7 +111,7 @@ func (d *Discord) arrival(last time.Time, place string) time.Time {
 }
 
 // Chance returns a random number below n, for a bot's choices.
-func (d *Discord) Chance(n int) int { return d.loop.Rand.IntN(n) }
+func (d *Discord) Chance(n int) int { return d.loop.rand.IntN(n) }
 
 // Live reports whether the client's end of a connection exists: a dead process has none, though
 // Discord may not know.

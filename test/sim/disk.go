@@ -17,7 +17,7 @@ import (
 func (h *Host) disk(b *boot, name string, data []byte, done func(error)) {
 	b.queued[name] = data
 	// A process that is started later may start before the file is written.
-	at := time.Now().Add(time.Duration(h.loop.Rand.Int64N(int64(diskSlow))))
+	at := time.Now().Add(time.Duration(h.loop.rand.Int64N(int64(diskSlow))))
 	if at.Before(b.disk) {
 		at = b.disk
 	}

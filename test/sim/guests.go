@@ -1,18 +1,21 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"testing/synctest"
 	"time"
 )
 
 // guests are programs of real code on goroutines of their own, in the same bubble. Between two
-// steps of the loop they run until they wait, and each of their effects is a step. The runtime
-// chooses the order of several that are awake, so a seed has several traces with guests.
+// steps of the loop they run until they wait, and each of their effects is a step. Those of one
+// moment come in the order of the processes. Within a process the runtime chooses which of the
+// goroutines that are awake runs first, so a seed has several traces with guests.
 type guests struct {
 	mu      sync.Mutex
 	present bool
-	posts   []func()
+	posts   []post
 	wake    chan struct{} // holds one
 }
 
@@ -26,11 +29,23 @@ func (l *Loop) Invite() {
 	}
 }
 
-// Post makes fn a step of the loop, in the order of the calls. It may be called from any goroutine.
-func (l *Loop) Post(fn func()) {
+// post is a step that a guest asks for.
+type post struct {
+	of *Proc
+	fn func()
+}
+
+// before orders what the processes ask for at one time by their pids; what one process asks for
+// keeps the order of its calls.
+func (p post) before(other post) int {
+	return cmp.Or(cmp.Compare(p.of.Host.Name, other.of.Host.Name), cmp.Compare(p.of.pid, other.of.pid))
+}
+
+// post makes fn a step of the loop, for a process. It may be called from any goroutine.
+func (l *Loop) post(of *Proc, fn func()) {
 	g := &l.guest
 	g.mu.Lock()
-	g.posts = append(g.posts, fn)
+	g.posts = append(g.posts, post{of, fn})
 	g.mu.Unlock()
 	select {
 	case g.wake <- struct{}{}:
@@ -39,7 +54,7 @@ func (l *Loop) Post(fn func()) {
 }
 
 // next returns the first posted step, after every guest waits.
-func (g *guests) next() (post func(), is bool) {
+func (g *guests) next() (fn func(), is bool) {
 	if !g.present {
 		return nil, false
 	}
@@ -49,8 +64,10 @@ func (g *guests) next() (post func(), is bool) {
 	if len(g.posts) == 0 {
 		return nil, false
 	}
-	post, g.posts = first(g.posts)
-	return post, true
+	slices.SortStableFunc(g.posts, post.before)
+	one, rest := first(g.posts)
+	g.posts = rest
+	return one.fn, true
 }
 
 // sleep lets d pass and reports whether it did: a guest may post a step before.
@@ -72,8 +89,5 @@ func (g *guests) sleep(d time.Duration) (whole bool) {
 	}
 }
 
-// Invite and Post are the loop's, for a program of this host.
+// Invite is the loop's, for a program of this host.
 func (h *Host) Invite() { h.loop.Invite() }
-
-// Post makes fn a step of the loop.
-func (h *Host) Post(fn func()) { h.loop.Post(fn) }

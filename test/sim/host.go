@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,8 +38,6 @@ type Host struct {
 	StartErr error
 	// StartHangs lets no Start end as long as it is set.
 	StartHangs bool
-	// Clock is the lead of this wall clock over the others'. It may change at any moment.
-	Clock time.Duration
 	// Blind hides the shortage of CPU time from a World, as a kernel without pressure information
 	// does.
 	Blind bool
@@ -59,8 +58,9 @@ type Host struct {
 
 	sites map[string]func() int // statuses that processes answer HTTP with, by URL
 
-	starved bool // its processes get no CPU time
-	scarce  bool // or got none until a moment ago
+	clock   atomic.Int64 // see SetClock; guests read it
+	starved bool         // its processes get no CPU time
+	scarce  bool         // or got none until a moment ago
 
 	loop  *Loop
 	net   *Net
@@ -110,7 +110,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 	prefix = fmt.Sprintf("%s%s.%d.", h.loop.Prefix, h.Name, h.boots)
 	alive := b.alive
 	w = &world.World{
-		Clocks: world.NewClocks(func() time.Time { return time.Now().Add(h.Clock) }),
+		Clocks: world.NewClocks(h.wall),
 		After:  func(d time.Duration, fn func()) func() { return h.loop.After(d, alive(fn)) },
 		Dial:   func(to transport.Target, done func(transport.Link, error)) func() { return h.dial(b, to, done) },
 		Listen: func(at string, accept func(transport.Link, transport.Greeting)) (string, func(), error) {
@@ -153,7 +153,7 @@ func (h *Host) Boot() (w *world.World, prefix string) {
 		Unlink:  func(string) {},
 		Fetch:   func(r world.Request, done func(world.Response, error)) func() { return h.fetch(r, alive, done) },
 		Uptime:  h.Uptime,
-		Rand:    h.loop.Rand.Float64,
+		Rand:    h.loop.rand.Float64,
 		Starved: func() bool { return h.scarce && !h.Blind },
 		Props: func(name string, _ actor.MailboxProducer) []actor.PropsOption {
 			return []actor.PropsOption{
@@ -277,6 +277,11 @@ func (h *Host) PowerOff() {
 	}
 }
 
+// SetClock sets the lead of this wall clock over the others'. It may change at any moment.
+func (h *Host) SetClock(lead time.Duration) { h.clock.Store(int64(lead)) }
+
+func (h *Host) wall() time.Time { return time.Now().Add(time.Duration(h.clock.Load())) }
+
 // Bots lists the living processes that CONTROL started, without those that they started.
 func (h *Host) Bots() []*Proc {
 	return slices.DeleteFunc(h.Processes(), func(p *Proc) bool { return p.Forked() })
@@ -349,7 +354,7 @@ func (l living) Receive(frame func([]byte), closed func(error)) {
 func (h *Host) start(b *boot, spec proc.Spec, done func(proc.Process, error)) func() {
 	var p *Proc
 	cancelled := false
-	h.loop.After(time.Duration(1+h.loop.Rand.IntN(3))*time.Millisecond, func() {
+	h.loop.After(time.Duration(1+h.loop.rand.IntN(3))*time.Millisecond, func() {
 		if cancelled || b.dead || h.StartHangs {
 			return
 		}

@@ -27,9 +27,11 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Loop owns the order of everything in a simulated run. Call its methods, except Post, on its own
-// goroutine, which is that of the test and of callbacks.
+// Loop owns the order of everything in a simulated run. Call its methods on its own goroutine,
+// which is that of the test and of callbacks.
 type Loop struct {
+	// Rand is for the choices of the story. Guests cannot change what it brings: the order of all
+	// else is drawn from another stream of the seed.
 	Rand *rand.Rand
 	// Prefix begins the name of every actor of this run: one ActorSystem may serve many runs.
 	Prefix string
@@ -40,6 +42,7 @@ type Loop struct {
 	// Around runs an actor's turn, to measure it; nil: the turn just runs.
 	Around func(name string, turn func())
 
+	rand  *rand.Rand
 	start time.Time
 	seq   uint64
 	due   timers
@@ -66,7 +69,7 @@ const busyMax = 100_000
 // clock it moves to 2026.
 func NewLoop(seed uint64) *Loop {
 	time.Sleep(time.Until(birth))
-	return &Loop{Prefix: fmt.Sprintf("run%d.", loops.Add(1)), Rand: rand.New(rand.NewPCG(seed, 0x5eed)), start: time.Now(), hash: 14695981039346656037}
+	return &Loop{Prefix: fmt.Sprintf("run%d.", loops.Add(1)), Rand: rand.New(rand.NewPCG(seed, 0x5eed)), rand: rand.New(rand.NewPCG(seed, 0x0de4)), start: time.Now(), hash: 14695981039346656037}
 }
 
 // Now returns the simulated time since the run began.
@@ -152,7 +155,7 @@ func (l *Loop) Until(d time.Duration, done func() bool) error {
 
 // turn lets one ready mailbox, drawn from the seed, handle one message.
 func (l *Loop) turn() {
-	i := l.Rand.IntN(len(l.ready))
+	i := l.rand.IntN(len(l.ready))
 	m := l.ready[i]
 	last := len(l.ready) - 1
 	l.ready[i] = l.ready[last]

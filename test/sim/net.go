@@ -44,7 +44,7 @@ type listener struct {
 // NewNet returns a net whose links have a latency of 0 to jitter, drawn for each frame.
 func NewNet(l *Loop, jitter time.Duration) *Net {
 	n := &Net{loop: l, listeners: map[string]listener{}, cuts: map[[2]string]bool{}}
-	n.Latency = func() time.Duration { return time.Duration(l.Rand.Int64N(int64(jitter) + 1)) }
+	n.Latency = func() time.Duration { return time.Duration(l.rand.Int64N(int64(jitter) + 1)) }
 	return n
 }
 
@@ -130,7 +130,7 @@ func key(a, b string) [2]string { return [2]string{min(a, b), max(a, b)} }
 
 func (n *Net) delay(a, b string) time.Duration {
 	if a == b {
-		return time.Duration(n.loop.Rand.Int64N(int64(time.Millisecond)))
+		return time.Duration(n.loop.rand.Int64N(int64(time.Millisecond)))
 	}
 	return n.Latency()
 }

@@ -76,7 +76,7 @@ func (p *Proc) ForkAs(env []string, mark string, program Program) *Proc {
 }
 
 // Wall returns the machine's wall clock.
-func (p *Proc) Wall() time.Time { return time.Now().Add(p.Host.Clock) }
+func (p *Proc) Wall() time.Time { return p.Host.wall() }
 
 // Uptime returns how long the machine has been up.
 func (h *Host) Uptime() time.Duration { return time.Hour + h.loop.Now() }
@@ -86,6 +86,10 @@ func (p *Proc) Up() time.Duration { return time.Since(p.began) }
 
 // Runs reports whether the process lives and is not stopped.
 func (p *Proc) Runs() bool { return !p.gone && !p.stopped }
+
+// Post makes fn a step of the loop, as the process: dropped after its end, delayed while it is
+// stopped. It may be called from any goroutine.
+func (p *Proc) Post(fn func()) { p.Host.loop.post(p, func() { p.Do(fn) }) }
 
 // Env returns a variable of the process's environment.
 func (p *Proc) Env(name string) string {

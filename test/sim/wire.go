@@ -31,7 +31,7 @@ func (d *Discord) Dial(p *Proc) net.Conn {
 	if d.net.isCut(p.Host.Name, DiscordPlace) {
 		return here
 	}
-	w := &wire{d: d, ws: nil, out: make(chan struct{}, 1)}
+	w := &wire{d: d, of: p, out: make(chan struct{}, 1)}
 	w.gateway = d.Open(p.Host.Name, w.put)
 	p.stops = append(p.stops, func() { w.gateway.Close(rules.CloseVanished) })
 	go w.serve(there)
@@ -59,8 +59,8 @@ func (d *Discord) Ask(p *Proc, token string, done func(url string, err error)) {
 // wire is a websocket in front of a Gateway.
 type wire struct {
 	d       *Discord
+	of      *Proc // the client
 	gateway *Gateway
-	ws      *websocket.Conn
 
 	mu   sync.Mutex
 	said []rules.Output // to be written
@@ -85,7 +85,7 @@ var wireUpgrader = websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 409
 func (w *wire) serve(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	code := rules.CloseVanished
-	defer func() { w.d.loop.Post(func() { w.gateway.Close(code) }) }()
+	defer func() { w.d.loop.post(w.of, func() { w.gateway.Close(code) }) }()
 	from := bufio.NewReader(c)
 	r, err := http.ReadRequest(from)
 	if err != nil {
@@ -105,7 +105,7 @@ func (w *wire) serve(c net.Conn) {
 			}
 			break
 		}
-		w.d.loop.Post(func() {
+		w.d.loop.post(w.of, func() {
 			w.gateway.Send(func(id rules.Conn) rules.Input { return server.Decode(id, w.d.Shape, frame) })
 		})
 	}

@@ -63,9 +63,11 @@ type Config struct {
 	// more than Memory where the guilds alone do. nil: not needed
 	Grows func(bytes int)
 
-	// Gateway and Dial are client.Config's. Gateway is asked once for all shards, until it answers.
+	// Gateway, Dial and Rand are client.Config's. Gateway is asked once for all shards, until it
+	// answers.
 	Gateway func(ctx context.Context) (url string, err error)                    // nil: API is asked
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer's
+	Rand    func(shard int) float64                                              // in [0,1); nil: math/rand's
 
 	ping, silent time.Duration // local.ServerConfig.Ping, silentMax; tests have shorter ones
 }
@@ -334,10 +336,15 @@ func (h *Host) client(s *shard, of Shard, id local.Identify, resume *messages.Se
 	figures := func() {
 		of.Figures(time.Duration(s.latency.Load()), int(s.guilds.Load()), s.events.Load())
 	}
+	var random func() float64
+	if h.cfg.Rand != nil {
+		random = func() float64 { return h.cfg.Rand(s.id) }
+	}
 	return client.Config{
 		Token: h.cfg.Token, Shard: s.id, ShardCount: h.cfg.ShardCount, Intents: id.Intents, Resume: resume,
 		Gateway:  h.find,
 		Dial:     h.cfg.Dial,
+		Rand:     random,
 		Permit:   of.Permit,
 		Lapsed:   h.cfg.Lapsed,
 		Identify: func() map[string]json.RawMessage { return h.identifyFields(s, id) },
