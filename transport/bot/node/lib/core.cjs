@@ -177,7 +177,8 @@ class Core {
     };
     if (this.#serving) d.state = 'serving';
     if (this.stop) d.state = 'draining';
-    if (sessions) d.sessions = this.sessions();
+    const all = this.sessions();
+    if (sessions && all.length > 0) d.sessions = all;
     return { op: 1, d };
   }
 

@@ -40,7 +40,7 @@ class Requests {
   #stats;
   #open = new Map(); // by event id: {link, resolve, reject, timer}
   #handlers = new Map();
-  #handling = new Set(); // RequestInfo
+  #handling = new Map(); // timers until too late, by RequestInfo
   #idle = []; // resolve when no request is handled
   #listeners = [];
   #undelivered = [];
@@ -166,17 +166,17 @@ class Requests {
     const within = given > 0 ? given : timeoutUsual;
     const info = new RequestInfo(name, from);
     const end = (answer) => {
-      if (!this.#handling.delete(info)) return; // it was answered before
-      clearTimeout(timer);
+      if (!this.#handling.has(info)) return; // it was answered before
+      clearTimeout(this.#handling.get(info));
+      this.#handling.delete(info);
       answer();
       if (this.#handling.size === 0) this.#idle.splice(0).forEach((resolve) => resolve());
     };
-    this.#handling.add(info);
-    const timer = setTimeout(() => {
+    this.#handling.set(info, setTimeout(() => {
       const text = `handler ${JSON.stringify(name)} did not answer within ${within} ms`;
       end(() => this.#answerError(event, text));
       RequestInfo.abort(info, new ClusterError('NO_ANSWER', text));
-    }, within);
+    }, within));
     const call = async () => handler(data ?? null, info);
     call().then(
       (value) => end(() => this.#answer(event, value)),
@@ -263,7 +263,10 @@ class Requests {
   leave() {
     const reason = new ClusterError('STOPPING', 'the cluster has ended');
     for (const open of [...this.#open.values()]) open.fail('STOPPING', reason.message);
-    for (const info of this.#handling) RequestInfo.abort(info, reason);
+    for (const [info, timer] of this.#handling) {
+      clearTimeout(timer);
+      RequestInfo.abort(info, reason);
+    }
     this.#handling.clear();
   }
 }

@@ -90,13 +90,11 @@ class Shard {
 
   setSession(session) {
     const begins = this.current?.session_id !== session.session_id;
-    this.current = {
-      intents: this.#core.options.intents,
-      ...session,
-      shard: this.id,
-      shard_count: this.count,
-      at: session.at ?? Date.now(),
-    };
+    const { session_id, seq, resume_gateway_url, at = Date.now(), ...rest } = session;
+    const place = { shard: this.id, shard_count: this.count };
+    const { intents } = this.#core.options;
+    const known = { ...place, session_id, seq, resume_gateway_url, at, intents };
+    this.current = { ...known, ...rest, ...place };
     this.moved = true;
     if (begins) this.#shards.reportSessions();
     else this.#shards.sessionsSoon();
@@ -259,7 +257,10 @@ class Shards {
 
   sendSessions(sessions, gone) {
     if (!this.#core.options.sessions || sessions.length + gone.length === 0) return;
-    this.#core.send({ op: 0, t: 'SESSIONS', d: { sessions, gone } });
+    const d = {};
+    if (sessions.length > 0) d.sessions = sessions;
+    if (gone.length > 0) d.gone = gone;
+    this.#core.send({ op: 0, t: 'SESSIONS', d });
   }
 
   /** Returns the state of every shard, as stats() shows it. */

@@ -52,7 +52,7 @@ test('a CONTROL that returns learns everything', async (t) => {
   assert.equal(identify.d.sessions[0].session_id, 's');
   assert.equal(identify.d.sessions[0].shard, 2);
   const { d: all } = await second.next('SESSIONS');
-  assert.deepEqual(all, { sessions: [], gone: [3] });
+  assert.deepEqual(all, { gone: [3] });
   const shards = [await second.next('SHARD'), await second.next('SHARD')];
   const ready = (id) => ({ shard_id: id, state: 'ready' });
   assert.deepEqual(shards.map(({ d }) => d), [2, 3].map(ready));
@@ -94,4 +94,35 @@ test('a frame over the limit ends the connection, not the cluster', async (t) =>
   await next.next(1);
   assert.ok(log.some((text) => text.startsWith('unreadable packet of CONTROL')), log.join('\n'));
   next.socket.destroy();
+});
+
+test('only the connection with the last HELLO counts, and the one before ends', async (t) => {
+  const { control: first, env, exited } = await joined(t);
+  const silent = await Control.dial(env);
+  silent.send({ op: 0, t: 'DESTROYING', d: { event_id: '1' } });
+  const second = await Control.dial(env);
+  second.hello();
+  await second.next(1);
+  await first.closed;
+  silent.hello({ id: '7' });
+  await silent.next(6); // so DESTROYING was read, too
+  assert.equal(await Promise.race([exited, wake().then(() => 'runs')]), 'runs');
+  silent.socket.destroy();
+  second.socket.destroy();
+});
+
+test('a CONTROL that returns in time keeps the cluster', async (t) => {
+  const lost = { on_lost: 'exit', lost_after_ms: 200 };
+  const { control: first, env, exited, log } = await joined(t, {}, lost);
+  first.socket.destroy();
+  while (log.length === 0) await wake();
+  const second = await Control.dial(env);
+  second.hello({ ...lost, heartbeat_interval: 100 });
+  await second.next(1);
+  for (let beats = 0; beats < 3; beats++) {
+    const { d } = await second.next(7);
+    second.send({ op: 7, d });
+  }
+  assert.equal(await Promise.race([exited, wake().then(() => 'runs')]), 'runs');
+  second.socket.destroy();
 });

@@ -142,11 +142,13 @@ test('a resumed client gets its guilds before the events that it missed', async 
   dispatch(2, 7, 'RESUMED');
   emit(2, 'resumed');
   emit(3, 'hello');
-  emit(3, 'ready', { data: ready(3, ['12582912']) });
+  emit(3, 'ready', { data: ready(3, ['12582912', '29360128']) });
   const { d } = await control.next('SESSIONS');
   assert.deepEqual(d.sessions.map(({ shard, seq }) => [shard, seq]), [[3, 1]], 'not of shard 2');
-  dispatch(3, 1, 'READY', ready(3, ['12582912']));
+  dispatch(3, 1, 'READY', ready(3, ['12582912', '29360128']));
   dispatch(3, 2, 'MESSAGE_CREATE', { id: '200' });
+  dispatch(3, 3, 'GUILD_CREATE', { id: '29360128' });
+  assert.equal(cluster.shard(3).session.seq, 1, 'not reported: the message waits');
   while (!manager.seen.includes('2 resumed')) await turn();
   const of2 = manager.seen.filter((text) => text.startsWith('2'));
   assert.deepEqual(of2, [
@@ -154,7 +156,8 @@ test('a resumed client gets its guilds before the events that it missed', async 
     '2 resumed',
   ]);
   manager.seen.length = 0;
-  dispatch(3, 3, 'GUILD_CREATE', { id: '12582912' });
+  dispatch(3, 4, 'GUILD_CREATE', { id: '12582912' });
+  assert.equal(cluster.shard(3).session.seq, 4);
   assert.deepEqual(manager.seen, [
     '3 GUILD_CREATE 12582912', '2 MESSAGE_CREATE 100', '3 MESSAGE_CREATE 200',
   ]);
@@ -186,9 +189,14 @@ test('a session whose guilds cannot be read is given up', async (t) => {
   await manager.options.retrieveSessionInfo(2);
   dispatch(2, 6, 'MESSAGE_CREATE', { id: '100' });
   emit(2, 'resumed');
-  assert.deepEqual((await control.next('SESSIONS')).d, { sessions: [], gone: [2] });
+  assert.deepEqual((await control.next('SESSIONS')).d, { gone: [2] });
   assert.deepEqual(plain.ends, [[2, 1000]]);
   assert.equal(await manager.options.retrieveSessionInfo(2), null);
+  for (const id of [2, 3]) {
+    emit(id, 'ready', { data: ready(id, []) });
+    dispatch(id, 1, 'READY', ready(id, []));
+  }
+  assert.ok(!manager.seen.includes('2 MESSAGE_CREATE 100'), 'its guild is unknown');
 });
 
 test('a drain closes the shards and keeps their sessions, an end for good ends them', async (t) => {

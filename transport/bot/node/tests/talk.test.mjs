@@ -128,14 +128,30 @@ test('handlers answer, and their failures cost their own answers', async (t) => 
 
 test('a handler that is too slow is answered, and aborted', async (t) => {
   const { cluster, control } = await joined(t);
-  let reason;
-  cluster.handle('hangs', (_, { signal }) => new Promise(() => {
+  let reason, finish;
+  cluster.handle('hangs', (_, { signal }) => new Promise((resolve) => {
     signal.addEventListener('abort', () => { reason = signal.reason; });
+    finish = resolve;
   }));
   const { op, result } = await asked(control, { name: 'hangs', timeout_ms: 5 });
   assert.equal(op, 4);
   assert.equal(result.message, 'handler "hangs" did not answer within 5 ms');
   assert.equal(reason.code, 'NO_ANSWER');
+  finish('late');
+  cluster.handle('next', () => 'next');
+  assert.equal((await asked(control, { name: 'next' }, 'r2')).result, 'next', 'not the late one');
+});
+
+test('1,024 requests are handled at a time, not more', async (t) => {
+  const { cluster, control } = await joined(t);
+  cluster.handle('hangs', () => new Promise(() => {}));
+  for (let n = 0; n < 1024; n++) {
+    const d = { event_id: `h${n}`, name: 'hangs', from: 0, timeout_ms: 60_000 };
+    control.send({ op: 0, t: 'REQUEST', d });
+  }
+  const { op, result } = await asked(control, { name: 'hangs' });
+  assert.equal(op, 4);
+  assert.equal(result.message, '1024 requests are being handled, the limit');
 });
 
 test('messages pass both ways', async (t) => {
