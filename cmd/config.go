@@ -16,6 +16,7 @@ func configFlags(c *cobra.Command, also ...string) (load func() (*config.Config,
 	file := c.Flags().StringP("config", "c", "", "configuration file (YAML)")
 	config.Flags(c.Flags())
 	offer(c, "cluster.protocol", config.Protocols()...)
+	offer(c, "cluster.guest", config.Guests()...)
 	offer(c, "cluster.ready", "after 30s", `log "Logged in"`, "http://127.0.0.1:{9000+cluster}/")
 	return func() (*config.Config, error) {
 		conf, err := config.Load(*file, append(os.Environ(), also...), c.Flags())

@@ -9,6 +9,7 @@ import (
 func TestFlagsComplete(t *testing.T) {
 	for flag, want := range map[string]string{
 		"--cluster.protocol": "auto sdk gateway discordoo env",
+		"--cluster.guest":    "auto discordjs hybrid none",
 		"--cluster.ready":    `after 30s log "Logged in" http://127.0.0.1:{9000+cluster}/`,
 	} {
 		root := (&program{}).root()

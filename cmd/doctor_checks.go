@@ -58,7 +58,11 @@ func checkCommand(_ context.Context, t *target) []finding {
 	if why != "" {
 		why = ": " + why
 	}
-	return []finding{ok("cluster.command is %s, of protocol %s%s", path, t.conf.Bot.Protocol, why)}
+	all := []finding{ok("cluster.command is %s, of protocol %s%s", path, t.conf.Bot.Protocol, why)}
+	if guest := t.conf.Bot; guest.GuestWhy != "" {
+		all = append(all, ok("cluster.guest is %s: %s", guest.Guest, guest.GuestWhy))
+	}
+	return all
 }
 
 // checkFolders checks the folders of CONTROL and the space on their disk.

@@ -216,6 +216,10 @@ func (r *runner) stop(child *hosted.Bot, deadline time.Time) {
 		return
 	}
 	child.Signal(syscall.SIGTERM)
+	if ended(time.Now().Add(time.Until(kill) / 2)) {
+		return
+	}
+	r.manager.hangUp()
 	if !ended(kill) {
 		child.Signal(syscall.SIGKILL)
 		r.log.Warn("bot did not stop in time", "exit", (<-child.Ended()).String())

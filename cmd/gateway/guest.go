@@ -173,6 +173,15 @@ func (m *manager) ended() {
 	}
 }
 
+// hangUp ends the channel of a bot that stops: a program on node does not end while it has one.
+func (m *manager) hangUp() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.run != nil {
+		m.run.channel.HangUp()
+	}
+}
+
 // end ends a talk: the questions to the bot fail.
 func (m *manager) end(r *guestRun, why error) {
 	m.mu.Lock()

@@ -58,10 +58,12 @@ func Pair() (own, bots *os.File, err error) {
 // for concurrent use.
 type Channel struct {
 	conn *net.UnixConn
+	raw  syscall.RawConn // of conn
 	to   Handler
 
 	mu     sync.Mutex
 	queue  []queued
+	idle   bool // nothing waits, and nothing is being written
 	bytes  int
 	wake   chan struct{} // has room for one
 	closed bool
@@ -85,7 +87,12 @@ func Open(own *os.File, to Handler) (*Channel, error) {
 		_ = conn.Close()
 		return nil, errors.New("channel of the bot: not a unix socket")
 	}
-	c := &Channel{conn: stream, to: to, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	raw, err := stream.SyscallConn()
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("channel of the bot: %w", err)
+	}
+	c := &Channel{conn: stream, raw: raw, idle: true, to: to, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go c.read()
 	go c.write()
 	return c, nil
@@ -94,7 +101,8 @@ func Open(own *os.File, to Handler) (*Channel, error) {
 // Send queues a line, without its newline; it keeps it. A bot that does not read gets ErrBusy.
 func (c *Channel) Send(line []byte) error { return c.SendThen(line, nil) }
 
-// SendThen is Send, and calls written once the kernel has the line.
+// SendThen is Send, and calls written once the kernel has the line; written must not call the
+// channel.
 func (c *Channel) SendThen(line []byte, written func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,14 +118,37 @@ func (c *Channel) SendThen(line []byte, written func()) error {
 	case c.bytes+len(line) > room:
 		return ErrBusy
 	}
-	c.queue = append(c.queue, queued{append(line, '\n'), written})
-	c.bytes += len(line) + 1
+	line = append(line, '\n')
+	if c.idle && len(line) <= wholeMax {
+		if line = line[c.writeNow(line):]; len(line) == 0 {
+			if written != nil {
+				defer written()
+			}
+			return nil
+		}
+	}
+	c.idle = false
+	c.queue = append(c.queue, queued{line, written})
+	c.bytes += len(line)
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 	return nil
 }
+
+// writeNow writes what the kernel takes of a line at once, without the other goroutine. mu is held.
+func (c *Channel) writeNow(line []byte) (n int) {
+	_ = c.raw.Write(func(fd uintptr) bool {
+		n, _ = unix.Write(int(fd), line) // an error comes again
+		return true                      // it does not wait
+	})
+	return max(n, 0)
+}
+
+// HangUp ends the channel for the bot, whatever has copies of this end: node then has one reason
+// less to go on. Lines of the bot still come.
+func (c *Channel) HangUp() { _ = c.conn.CloseWrite() } // it may be closed
 
 // Close closes this end. The bot notices nothing while it has a copy of it.
 func (c *Channel) Close() {
@@ -135,7 +166,7 @@ func (c *Channel) next() ([]queued, bool) {
 	for {
 		c.mu.Lock()
 		lines, closed := c.queue, c.closed
-		c.queue = nil
+		c.queue, c.idle = nil, len(lines) == 0
 		c.mu.Unlock()
 		if closed || len(lines) > 0 {
 			return lines, !closed

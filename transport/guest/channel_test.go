@@ -70,6 +70,18 @@ func TestChannel(t *testing.T) {
 	}
 }
 
+// A bot whose channel is hung up reads its end, though another process has our end, too.
+func TestHangUp(t *testing.T) {
+	c, bot, h := channel(t)
+	c.HangUp()
+	if n, err := bot.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the bot reads %d bytes, %v", n, err)
+	}
+	if _, err := bot.Write([]byte("{}\n")); err != nil || <-h.lines != "{}" {
+		t.Errorf("its lines do not come: %v", err)
+	}
+}
+
 // A bot that does not read fills its queue, and blocks no caller; a short error still finds room.
 // When it reads, all that was accepted arrives, whole.
 func TestBotDoesNotRead(t *testing.T) {

@@ -16,6 +16,7 @@ const commands = {
 		return { guilds: sum(guilds), members: sum(members) };
 	},
 	who: () => [shard.ids, shard.count, shard.mode],
+	ready: () => shard.broadcastEval((c) => c.ws.shards.every(({ status }) => status === 0)),
 	ids: () => shard.broadcastEval((c) => c.shard.ids),
 	context: () => shard.broadcastEval(async (c, { n, text }) => n + c.shard.ids[0] + text, { context: { n: 41, text: '<\u2028\ud800>', gone: undefined } }),
 	one: () => shard.broadcastEval((c) => c.shard.ids[0], { shard: 1 }),
@@ -31,11 +32,11 @@ const commands = {
 	large: async () => (await shard.broadcastEval((_c, { of }) => 'x'.repeat(of), { context: { of: 1 << 20 } })).map(({ length }) => length),
 	send: () => shard.send({ hello: 'manager' }).then(() => true),
 	same: () => Promise.all([shard.broadcastEval(() => 7), shard.broadcastEval(() => 7)]),
-	slow: () => shard.broadcastEval(() => new Promise((resolve) => setTimeout(resolve, 20_000, 7))),
+	slow: () => shard.broadcastEval(() => new Promise((resolve) => setTimeout(resolve, 20_000, 7).unref())),
 	dies: () => shard.broadcastEval((c) => { if (c.shard.ids[0] === 1) process.exit(3); }),
 	empty: () => shard.fetchClientValues(''),
 	respawn: () => shard.respawnAll({ shardDelay: 100, respawnDelay: 100, timeout: Infinity }),
 };
 
-client.once(Events.ClientReady, () => obey(shard.ids[0], commands));
+client.once(Events.ClientReady, () => obey(shard.ids[0], commands, client));
 await client.login();

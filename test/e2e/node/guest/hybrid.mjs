@@ -20,6 +20,7 @@ const commands = {
 	who: () => [cluster.id, cluster.count, cluster.shardList, cluster.mode, cluster.info],
 	text: () => cluster.broadcastEval('this.cluster.id + 1'),
 	context: () => cluster.broadcastEval(async (c, { n, text }) => n + c.cluster.id + text, { context: { n: 41, text: '<\u2028\ud800>', gone: undefined } }),
+	ready: () => cluster.broadcastEval((c) => c.ws.shards.every(({ status }) => status === 0)),
 	ids: () => cluster.broadcastEval('this.cluster.id'),
 	one: () => cluster.broadcastEval('this.cluster.shardList', { cluster: 1 }),
 	several: () => cluster.broadcastEval('this.cluster.id', { cluster: [1, 0] }),
@@ -48,13 +49,13 @@ const commands = {
 	},
 	request: () => cluster.request({ hello: 'manager' }),
 	manager: () => cluster.evalOnManager('this.totalShards'),
-	slow: () => cluster.broadcastEval(() => new Promise((resolve) => setTimeout(resolve, 20_000, 7))),
+	slow: () => cluster.broadcastEval(() => new Promise((resolve) => setTimeout(resolve, 20_000, 7).unref())),
 	dies: () => cluster.broadcastEval((c) => { if (c.cluster.id === 1) process.exit(3); }),
 	respawn: () => cluster.respawnAll({ clusterDelay: 100, respawnDelay: 100 }).then(() => undefined),
 };
 
 client.once(Events.ClientReady, () => {
 	cluster.triggerReady();
-	obey(CLUSTER, commands);
+	obey(CLUSTER, commands, client);
 });
 await client.login(process.env.DISCORD_TOKEN);

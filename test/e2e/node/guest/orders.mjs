@@ -4,8 +4,12 @@ import { connect } from 'node:net';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 
-export async function obey(who, commands) {
+export async function obey(who, commands, client) {
 	const orders = connect(process.env.E2E_ORDERS);
+	process.once('SIGTERM', async () => { // it exits once there is nothing left to do
+		await client.destroy();
+		orders.destroy();
+	});
 	const say = (what) => orders.write(`${JSON.stringify(what)}\n`);
 	say({ who, pid: process.pid });
 	for await (const line of createInterface({ input: orders })) {
