@@ -23,11 +23,16 @@ func askCommand() *cobra.Command {
 		Use:   "ask <cluster|server|all> <handler> [json]",
 		Short: "Call a handler of the bot in clusters",
 		Long: "Call a handler of the bot, with a value in JSON, in one cluster, in the cluster of a Discord server, or in all clusters of this machine, as clusters call each other.\n" +
-			fmt.Sprintf("A number of %d digits or more is the id of a server, a shorter one that of a cluster. A cluster that does not answer costs its own answer alone; the exit code is then 1.\n", messages.GuildDigits) +
-			"Every bot with the Go SDK, and every gateway host, has the handler discluster.stats, which takes no value.",
+			fmt.Sprintf("A number of %d digits or more is the id of a server, one of 6 or less that of a cluster. A cluster that fails costs its own answer alone; the exit code is then 1.\n", messages.GuildDigits) +
+			"Every bot with a library of CONTROL's, and every gateway host, has the handler discluster.stats, which takes no value.",
 		Example: "  control ask all discluster.stats\n" +
 			"  control ask 3 reload '{\"commands\":true}'",
-		Args: cobra.RangeArgs(2, 3),
+		Args: func(_ *cobra.Command, args []string) error {
+			if n := len(args); n < 2 || n > 3 {
+				return usageError(fmt.Errorf("want a target (all, a cluster or a server), a handler, and at most one value, in JSON and in quotes; not %d arguments", n))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b := admin.AskBody{To: args[0], Handler: args[1], TimeoutMS: messages.Millis(within)}
 			if _, err := messages.ReadAskTarget(b.To); err != nil {
@@ -53,7 +58,7 @@ func askCommand() *cobra.Command {
 			}
 			c.show(raw, func(w io.Writer) { printAnswers(w, a) })
 			if n := len(a.Errors); n > 0 {
-				return fmt.Errorf("%d of %d clusters did not answer", n, n+len(a.Results))
+				return fmt.Errorf("no value from %d of %d clusters", n, n+len(a.Results))
 			}
 			return nil
 		},

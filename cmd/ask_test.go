@@ -42,13 +42,15 @@ func TestAsk(t *testing.T) {
 	}{
 		"all answer":           {both, []string{"all", "up"}, "", 0, "CLUSTER  ANSWER\n1        {\"up\":true}\n2        \"a\\u0085\"\n", ""},
 		"with a value":         {both, []string{"3", "up", `{"a":1}`}, "", 0, "CLUSTER", `{"a":1}`},
-		"one does not":         {partial, []string{"all", "up"}, "1 of 2 clusters did not answer", exitFailed, "CLUSTER  ANSWER\n0        error: its handler\\nfailed\\x1b[2J\n1        {\"up\":true}\n", ""},
+		"one does not":         {partial, []string{"all", "up"}, "no value from 1 of 2 clusters", exitFailed, "CLUSTER  ANSWER\n0        error: its handler\\nfailed\\x1b[2J\n1        {\"up\":true}\n", ""},
 		"in JSON":              {partial, []string{"all", "up", "--json"}, "1 of 2", exitFailed, `{"results":[{"cluster":1,"value":{"up":true}}],"errors":[{"cluster":0,"error":"its handler\nfailed\u001b[2J"}]}` + "\n", ""},
 		"refused":              {messages.AskAnswer{Refusal: messages.RefusedUnknown, Reason: "cluster 9 is not of this machine"}, []string{"9", "up"}, "cluster 9 is not of this machine", exitFailed, "", ""},
 		"no target":            {both, []string{"some", "up"}, `target "some": want all, the number of a cluster, or the id of a server, which has 17 digits or more`, exitUsage, "", "-"},
+		"too short a server":   {both, []string{"16777216", "up"}, `target "16777216": want all, the number of a cluster, or the id of a server, which has 17 digits or more`, exitUsage, "", "-"},
 		"a value that is none": {both, []string{"all", "up", "{a:1}"}, `value "{a:1}": want JSON`, exitUsage, "", "-"},
 		"too long a time":      {both, []string{"all", "up", "--timeout", "6m"}, "--timeout 6m0s: want 1ms to 5m0s", exitUsage, "", "-"},
-		"no handler":           {both, []string{"all"}, "accepts between 2 and 3 arg(s)", exitFailed, "", "-"},
+		"no handler":           {both, []string{"all"}, "not 1 arguments", exitUsage, "", "-"},
+		"a value in words":     {both, []string{"all", "up", "{", "}"}, "not 4 arguments", exitUsage, "", "-"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stub := &askStub{answer: c.answer}

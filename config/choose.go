@@ -135,15 +135,15 @@ func Choose(command []string, manifests ...[]byte) Bot {
 		if inner := unwrapped(words); plain && len(inner) > 0 && !shell.MatchString(filepath.Base(inner[0])) {
 			return Choose(inner, manifests...)
 		}
-		return Bot{Protocol: ProtocolGateway, Why: name + " may start any program; for one with CONTROL's SDK set cluster.protocol: sdk"}
+		return Bot{Protocol: ProtocolGateway, Why: name + " may start any program; for one that asks CONTROL for permits itself set cluster.protocol: sdk"}
 	}
 	switch {
 	case javaScript.MatchString(name) && dependOnDiscordoo(manifests):
 		return Bot{Protocol: string(messages.ProtocolDiscordoo), Why: name + " runs a bot whose package.json depends on discordoo"}
 	case javaScript.MatchString(name), otherwise.MatchString(name):
-		return Bot{Protocol: ProtocolGateway, Why: name + " runs bots of any library; for one with CONTROL's SDK set cluster.protocol: sdk"}
+		return Bot{Protocol: ProtocolGateway, Why: name + " runs bots of any library; for one that asks CONTROL for permits itself set cluster.protocol: sdk"}
 	case script.MatchString(name):
-		return Bot{Protocol: ProtocolGateway, Why: name + " is a script, which may use any library; for one with CONTROL's SDK set cluster.protocol: sdk"}
+		return Bot{Protocol: ProtocolGateway, Why: name + " is a script, which may use any library; for one that asks CONTROL for permits itself set cluster.protocol: sdk"}
 	default:
 		return Bot{Protocol: string(messages.ProtocolSDK), Why: name + " is a program of its own; if it does not use CONTROL's SDK set cluster.protocol: gateway"}
 	}

@@ -49,7 +49,7 @@ func TestChoose(t *testing.T) {
 		{"nice -n 5 python3 bot.py", nil, "gateway: python3"},
 		{"nice -5 ./mybot", nil, "sdk: mybot"},
 		{"env A=1 nice node .", nil, "gateway: node"},
-		{"bash start.sh", nil, "gateway: bash may start any program; for one with CONTROL's SDK set cluster.protocol: sdk"},
+		{"bash start.sh", nil, "gateway: bash may start any program; for one that asks CONTROL for permits itself set cluster.protocol: sdk"},
 		{"sh -c | exec ./mybot --fast", nil, "sdk: mybot"},
 		{"bash -lc | A=1 exec env B=2 node index.js", discordoo, "discordoo: node"},
 		{"sh -c | npm ci && exec node .", nil, "gateway: sh may start"},

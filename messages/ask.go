@@ -29,8 +29,11 @@ type AskTarget struct {
 }
 
 // GuildDigits is the least number of digits of a guild's id: every id that Discord made after its
-// first 28 days has them. A shorter number names a cluster.
-const GuildDigits = 17
+// first 28 days has them. A number of clusterDigits or less names a cluster.
+const (
+	GuildDigits   = 17
+	clusterDigits = 6
+)
 
 // ReadAskTarget reads "all", the number of a cluster, or the id of a guild.
 func ReadAskTarget(text string) (to AskTarget, err error) {
@@ -39,12 +42,12 @@ func ReadAskTarget(text string) (to AskTarget, err error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	switch {
-	case err != nil:
-		return to, fmt.Errorf("target %.40q: want all, the number of a cluster, or the id of a server, which has %d digits or more", text, GuildDigits)
-	case len(text) >= GuildDigits:
+	case err == nil && len(text) >= GuildDigits:
 		to.Guild = n
-	default:
+	case err == nil && len(text) <= clusterDigits:
 		to.Cluster = new(ClusterID(n))
+	default:
+		return to, fmt.Errorf("target %.40q: want all, the number of a cluster, or the id of a server, which has %d digits or more", text, GuildDigits)
 	}
 	return to, nil
 }

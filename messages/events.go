@@ -269,8 +269,8 @@ type (
 		Cluster ClusterID `json:"cluster"`
 		Shards  string    `json:"shards"`
 	}
-	// IdentifyUnpaced reports that a bot does not ask for permits, so that its identifies after the
-	// start cannot be paced.
+	// IdentifyUnpaced reports that a bot of protocol sdk does not ask for permits, so that nothing
+	// paces its identifies.
 	IdentifyUnpaced struct {
 		Cluster ClusterID `json:"cluster"`
 	}

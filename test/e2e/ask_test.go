@@ -56,7 +56,7 @@ func (b *bots) answers(pid int, why string, flags ...string) {
 	b.t.Helper()
 	ask := append([]string{"ask", "all", "pid"}, flags...)
 	code, output := b.operator(ask...)
-	if want := fmt.Sprintf("0        %d\n1        error: %s\n", pid, why); code != 1 || !strings.Contains(output, want) || !strings.Contains(output, "1 of 2 clusters did not answer") {
+	if want := fmt.Sprintf("0        %d\n1        error: %s\n", pid, why); code != 1 || !strings.Contains(output, want) || !strings.Contains(output, "no value from 1 of 2 clusters") {
 		b.t.Errorf("exit %d, want %q: %s", code, want, output)
 	}
 	code, output = b.operator(append(ask, "--json")...)

@@ -33,7 +33,7 @@ func TestNodeExample(t *testing.T) {
 	b.logged("cluster.ready", 2)
 	b.prints("1", "cluster 1 of 2, shards 2,3\n", 0)
 	for _, text := range []string{
-		"cluster 0 of 2, shards 0,1\n", "guilds: 0 has 10,1 has 11\n", "server 25165824, shard 2: least is -1: want at least 0\n",
+		"cluster 0 of 2, shards 0,1\n", "guilds: 0 has 10,1 has 11\n", "server 25165824, shard 2: RangeError: least is -1: want at least 0\n",
 		"shards: 0 is ready,1 is ready,2 is ready,3 is ready\n", "message of cluster 1: hello of 1\n",
 	} {
 		b.prints("0", text, 0)

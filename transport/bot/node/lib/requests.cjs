@@ -9,6 +9,16 @@ const slack = 2000; // that CONTROL's own answer may take beyond a request's dea
 const openMax = 1024; // unanswered requests, ours and those that we handle
 const ownNames = 'discluster.'; // begins the names of this package's handlers
 
+/** Returns what a handler threw as a text: an Error of another class with its name. */
+function failure(error) {
+  try {
+    const named = error instanceof Error && error.name !== 'Error';
+    return named ? String(error) : String(error?.message ?? error);
+  } catch {
+    return 'its handler threw a value that is no text'; // an object without a prototype
+  }
+}
+
 /** Returns the text of an error of CONTROL, {name, message}. */
 const refusal = (result) => String(result?.message ?? 'it gave no reason');
 
@@ -180,7 +190,7 @@ class Requests {
     const call = async () => handler(data ?? null, info);
     call().then(
       (value) => end(() => this.#answer(event, value)),
-      (error) => end(() => this.#answerError(event, String(error?.message ?? error))),
+      (error) => end(() => this.#answerError(event, failure(error))),
     );
   }
 

@@ -105,6 +105,9 @@ test('handlers answer, and their failures cost their own answers', async (t) => 
   cluster.handle('later', async (data) => data);
   cluster.handle('nothing', () => undefined);
   cluster.handle('throws', () => { throw new TypeError('no such guild, a.secret.token'); });
+  cluster.handle('throws plainly', () => { throw new Error('gone'); });
+  cluster.handle('throws a text', () => { throw 'text'; });
+  cluster.handle('throws nothing', () => { throw Object.create(null); });
   cluster.handle('function', () => () => 1);
   cluster.handle('large', () => 'x'.repeat(9 << 20));
   const value = (name, data) => asked(control, { name, data });
@@ -114,7 +117,10 @@ test('handlers answer, and their failures cost their own answers', async (t) => 
   assert.deepEqual(await value('later', ['ёлка']), { op: 0, result: ['ёлка'] });
   assert.deepEqual(await value('nothing'), { op: 0, result: null });
   for (const [name, message] of [
-    ['throws', 'no such guild, [redacted]'],
+    ['throws', 'TypeError: no such guild, [redacted]'],
+    ['throws plainly', 'gone'],
+    ['throws a text', 'text'],
+    ['throws nothing', 'its handler threw a value that is no text'],
     ['unknown', 'no handler has the name "unknown"'],
     ['function', 'its answer cannot be sent: the data is no JSON (it is a function)'],
     ['large', 'its answer cannot be sent: the frame has 9437275 bytes: want at most 8388608'],
