@@ -132,6 +132,10 @@ func (w *witness) judge(e messages.Event) error {
 		if !e.Assumed { // else its start may still fail
 			w.machine.tried[e.Cluster] = 0
 		}
+	case messages.ClusterMoved:
+		if e.State == messages.ClusterGone { // to another machine: the next start here is MASTER's order
+			delete(w.machine.latest, e.Cluster.String())
+		}
 	case messages.ClusterDied:
 		wait := e.RetryInMS.Duration()
 		least, most := time.Duration(0), 72*time.Second // a minute + 20 % after a short service
