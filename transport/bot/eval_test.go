@@ -97,6 +97,18 @@ func TestGuestIsAsked(t *testing.T) {
 	})
 }
 
+// A member without a guest refuses what is for the hosts of guests.
+func TestNoGuest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := join(t, newWorld(t), hello(), nil)
+		l.send(request(0, "REQUEST", `{"event_id":"2","name":"discluster.guest","data":{"read":"a"},"shards":[3],"from":5}`))
+		l.send(request(0, "BROADCAST_EVAL", `{"event_id":"1","script":"1","shards":[3],"from":5}`))
+		l.hears(`0s {"Op":4,"T":"REQUEST","Data":{"event_id":"2","result":{"name":"Error","message":"no handler has the name \"discluster.guest\""}}}`,
+			`0s {"Op":4,"T":"BROADCAST_EVAL","Data":{"event_id":"1","result":{"name":"Error","message":"this cluster runs no scripts"}}}`)
+		c.finish(l)
+	})
+}
+
 // A rolling restart is asked of a CONTROL that takes it.
 func TestRollingRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
