@@ -127,6 +127,7 @@ class Cluster:
         self._answers: List[Callable[[], None]] = []  # to the orders to stop, sent when it is done
         self._stopped: asyncio.Future[None] = self._loop.create_future()
         self._signal = False
+        self._left = False
         self.control = Control(self, env, _log)
         self.permits = Permits(self, _log)
         self._shards = Shards(self, _log)
@@ -290,7 +291,9 @@ class Cluster:
         if close_code:
             error["code"] = close_code
         self.send(ERROR, None, {"event_id": self._env.instance, "error": error})
-        self._leave()
+        if self._stop is None:
+            self._leave()
+            self._stopped.set_result(None)
 
     async def close(self) -> None:
         """Leaves the fleet as at a SIGTERM, and returns when that is done."""
@@ -496,6 +499,8 @@ class Cluster:
         for answer in self._answers:
             answer()
         self._leave()
+        await self.control.closed(CLOSING)
+        self._stopped.set_result(None)
         self._loop.call_later(CLOSING, sys.exit, 1 if self._why is not None else 0)
 
     def _called(self, handlers: List[DrainHandler], stop: Stop) -> Set[asyncio.Future[Any]]:
@@ -512,8 +517,9 @@ class Cluster:
     def _leave(self) -> None:
         """Ends the cluster: its last packets are written, the connections closed, the socket
         removed. Only the first call has an effect."""
-        if self._stopped.done():
+        if self._left:
             return
+        self._left = True
         if self._stop is None:
             self._stop = Stop(0, False)
             self._stopping.set()
@@ -530,4 +536,3 @@ class Cluster:
         self.control.end()
         for task in self._tasks:
             task.cancel()
-        self._stopped.set_result(None)

@@ -184,3 +184,8 @@ class Control:
         self._leased.stop()
         for link in list(self._links):
             link.close("the cluster ends")
+
+    async def closed(self, seconds: float) -> None:
+        """Waits until CONTROL has what was written, or for these seconds."""
+        if self._links:
+            await asyncio.wait({link.closed for link in self._links}, timeout=seconds)

@@ -35,6 +35,9 @@ class Link(asyncio.Protocol):
         self._log = log
         self._framer = wire.Framer()
         self._transport: Optional[asyncio.Transport] = None
+        self._turn: List[bytes] = []  # frames that are sent at the end of this turn of the loop
+        self._turn_bytes = 0
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._why = "closed by CONTROL"
 
         # of the connection that CONTROL uses
@@ -69,6 +72,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, why: Optional[Exception]) -> None:
         if self.beat is not None:
             self.beat.cancel()
+        self.closed.set_result(None)
         self._reader.ended(self, str(why) if why is not None else self._why)
 
     def send(self, op: int, t: Optional[str], d: Any) -> None:
@@ -78,7 +82,7 @@ class Link(asyncio.Protocol):
     def offer(self, frame: bytes) -> None:
         """Sends a frame, unless CONTROL reads too slowly: then it is a BusyError."""
         assert self._transport is not None
-        waiting = self._transport.get_write_buffer_size()
+        waiting = self._transport.get_write_buffer_size() + self._turn_bytes
         if waiting > 0 and waiting + len(frame) > OFFERED_MAX:
             raise BusyError(
                 f"{waiting} bytes wait for CONTROL to read them: want at most {OFFERED_MAX} "
@@ -87,15 +91,24 @@ class Link(asyncio.Protocol):
         self.write(frame)
 
     def write(self, frame: bytes) -> None:
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.write(frame)
+        """Sends a frame together with the others of this turn of the loop: a system call costs more
+        than a small frame."""
+        if not self._turn:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._turn.append(frame)
+        self._turn_bytes += len(frame)
+
+    def _flush(self) -> None:
+        frames, self._turn, self._turn_bytes = self._turn, [], 0
+        if frames and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(frames))
 
     def close(self, why: str) -> None:
         """Ends the connection once what was sent is written."""
         self._why = why
         if self.beat is not None:
             self.beat.cancel()
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 

@@ -221,6 +221,19 @@ class Stopping(Case):
         self.assertEqual(await self.control.d("DRAIN"), {"event_id": "8", "sessions": [SESSION]})
         await self.control.end()
 
+    async def test_large_answer_is_written_whole(self) -> None:
+        await self.joined({"sessions": [SESSION]}, permits=True, sessions=True)
+        guilds = [str(id) for id in range(600_000)]
+        self.cluster.shard(2).set_session("s2", 8, "wss://x", guilds=guilds)
+        await self.control.next()
+        self.control.send(0, "DRAIN", {"event_id": "8", "deadline_ms": 1000})
+        link = self.cluster.control.link
+        assert link is not None
+        reading = asyncio.ensure_future(self.control.d("DRAIN"))
+        await asyncio.wait_for(self.cluster.stopped(), PATIENCE)
+        self.assertTrue(link.closed.done())  # so that the program may end
+        self.assertEqual((await reading)["sessions"][0]["guilds"], guilds)
+
     async def test_destroying(self) -> None:
         await self.joined(grace=2.0)
 
