@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -38,6 +39,9 @@ type Gateway struct {
 func (h Gateway) Program(p *sim.Proc) {
 	r := &hosting{Gateway: h, guest: newGuest(p)}
 	p.OnEnd = func() {
+		if !r.exits {
+			r.sever()
+		}
 		r.end()
 		h.Diary.hostEnded(p)
 		if r.bot != nil {
@@ -49,7 +53,7 @@ func (h Gateway) Program(p *sim.Proc) {
 		if r.run() != nil {
 			code = 1
 		}
-		r.do(func() { p.Exit(code, "") })
+		r.do(func() { r.exits = true; p.Exit(code, "") })
 		<-r.ctx.Done()
 	}()
 }
@@ -60,7 +64,8 @@ type hosting struct {
 	*guest
 	cluster *sdk.Cluster
 	host    *host.Host
-	bot     *sim.Proc // the last one; only the loop uses it
+	bot     *sim.Proc // the last one; only the loop uses it, and the next
+	exits   bool      // by itself
 	starts  int
 	failed  atomic.Pointer[error]
 }
@@ -72,8 +77,8 @@ func (r *hosting) run() error {
 		return err
 	}
 	r.cluster = c
-	dir := snapshot.Folder(r.p.Host.Folder, c.ID())
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	dir, own := r.folders()
+	if err := cmp.Or(os.MkdirAll(dir, 0o700), os.Symlink(dir, own)); err != nil {
 		return c.Fail(err)
 	}
 	port, err := await(r.ctx, r.guest, func(done func(*sim.Port, error)) { done(r.p.Port(0)) })
@@ -81,7 +86,7 @@ func (r *hosting) run() error {
 		return c.Fail(err)
 	}
 	r.host, err = host.New(port, host.Config{
-		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: dir, Log: quiet, Lapsed: c.Lapsed,
+		Token: c.Token(), Shards: c.Shards(), ShardCount: c.ShardCount(), Dir: own, Log: quiet, Lapsed: c.Lapsed,
 		Gateway: r.find, Dial: r.dial, Rand: r.random,
 	})
 	if err != nil {
@@ -105,6 +110,28 @@ func (r *hosting) run() error {
 	failed := <-ended
 	_ = r.host.Close()
 	return cmp.Or(err, failed)
+}
+
+// folders returns the folder of the cluster's hosts, and its name for this one alone.
+func (r *hosting) folders() (dir, own string) {
+	id, err := strconv.Atoi(r.p.Env("CLUSTER_ID"))
+	if err != nil {
+		panic(err) // a bug of CONTROL
+	}
+	dir = snapshot.Folder(r.p.Host.Folder, messages.ClusterID(id))
+	return dir, fmt.Sprintf("%s-%d", dir, r.p.PID())
+}
+
+// sever makes what this process writes from now on come nowhere: it was killed, and its goroutines
+// write once more before they end.
+func (r *hosting) sever() {
+	dir, own := r.folders()
+	if os.Remove(own) != nil || os.Rename(dir, own) != nil {
+		return // it had not come to write
+	}
+	if err := cmp.Or(os.CopyFS(dir, os.DirFS(own)), os.RemoveAll(own)); err != nil {
+		panic(err) // the disk of the test
+	}
 }
 
 // find asks Discord's REST for the gateway.
