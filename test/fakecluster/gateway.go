@@ -214,6 +214,10 @@ func (r *hosting) keep(over <-chan struct{}) error {
 	}
 }
 
+// silentMost is the number of looks, one a second, for which a bot may be without a connection
+// where one before it had one, as for cmd's gateway.
+const silentMost = 180
+
 // once is one run of the bot. A nil error reports that its end was ordered.
 func (r *hosting) once(over <-chan struct{}) (upFor time.Duration, err error) {
 	r.starts++
@@ -236,6 +240,7 @@ func (r *hosting) once(over <-chan struct{}) (upFor time.Duration, err error) {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	var ready time.Time
+	connected, silent := false, 0 // looks
 	for {
 		select {
 		case e := <-ended:
@@ -251,7 +256,10 @@ func (r *hosting) once(over <-chan struct{}) (upFor time.Duration, err error) {
 			if ready.IsZero() && r.host.Settled() {
 				ready = now
 			}
-			if r.host.Hung(now) {
+			if connected = connected || r.host.Connected(); !connected {
+				silent++
+			}
+			if r.host.Hung(now) || silent > silentMost && r.host.GoesOn() {
 				signal(syscall.SIGKILL)
 			}
 		case <-r.cluster.Stopping():

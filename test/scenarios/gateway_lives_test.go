@@ -1,7 +1,9 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +41,15 @@ func TestGatewayHost(t *testing.T) {
 			func() { signal(syscall.SIGKILL, true, false) },
 			func() { signal(syscall.SIGSTOP, true) },
 			func() { signal(syscall.SIGSTOP, false) },
+			func() { // a bot hangs before it connects
+				host := f.oneOf(m, false)
+				bot := f.botOf(host)
+				bot.Signal(syscall.SIGKILL)
+				f.must("the next bot", 5*time.Second, func() bool { next := f.botOf(host); return next != nil && next != bot })
+				bot = f.botOf(host)
+				bot.Signal(syscall.SIGSTOP)
+				f.must("its end", 4*time.Minute, func() bool { return !slices.Contains(m.Processes(), bot) })
+			},
 			func() { g.spike(f.loop.Rand.IntN(shards)) },
 			func() { f.roll(m) },
 			func() {
@@ -75,12 +86,17 @@ func (f *fleet) oneOf(m *machine, bot bool) *sim.Proc {
 	if !bot {
 		return host
 	}
-	for _, p := range m.Processes() {
+	return cmp.Or(f.botOf(host), host)
+}
+
+// botOf returns the bot of a host; nil: none lives.
+func (f *fleet) botOf(host *sim.Proc) *sim.Proc {
+	for _, p := range host.Host.Processes() {
 		if p.Parent() == host {
 			return p
 		}
 	}
-	return host
+	return nil
 }
 
 // The shards of gateway hosts move to another machine and back. Their snapshots go with them: no

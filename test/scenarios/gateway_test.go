@@ -282,13 +282,14 @@ func (g *gateways) judges() {
 	}
 }
 
-// completes waits until every event of each shard's session has reached a bot.
+// completes waits until every event of each shard's session has reached a bot. One that was stopped
+// before it connected is killed after three minutes.
 func (g *gateways) completes() {
 	if g == nil {
 		return
 	}
 	g.t.Helper()
-	for end := g.loop.Now() + 2*time.Minute; g.complete() != nil && g.loop.Now() < end; {
+	for end := g.loop.Now() + 5*time.Minute; g.complete() != nil && g.loop.Now() < end; {
 		g.pass(time.Second)
 	}
 	if err := g.complete(); err != nil {
