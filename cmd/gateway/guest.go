@@ -41,6 +41,7 @@ type manager struct {
 	mu        sync.Mutex
 	run       *guestRun // nil: no bot runs
 	respawned time.Time
+	ignored   bool // the last order of a rolling restart
 	strayed   bool // a message for the program that started the manager was reported
 }
 
@@ -52,8 +53,11 @@ type guestRun struct {
 	// guarded by the manager's
 	talk    *guest.Conversation
 	waiting map[uint64]waiting // questions to the bot
-	calls   int                // of the bot, without an answer
+	calls   int                // of the bot, without an answer,
+	bytes   int                // and their size
 	over    bool
+
+	announced chan struct{} // closed once the last announcement of maintenance was passed on; of the reader
 }
 
 // waiting is a question of another cluster.
@@ -116,9 +120,11 @@ func (m *manager) take(pid int, identity uint64) string {
 	if _, err := os.Stat(m.cut); err == nil {
 		return "its host died while it wrote to the bot's channel"
 	}
+	lost := m.open.lost()
 	own, err := guest.Take(pid, ownFD, identity)
 	if err == nil {
 		defer func() { _ = own.Close() }() // the channel has a copy
+		m.open.reset()
 		err = m.begin(own)
 	}
 	if err != nil {
@@ -127,12 +133,15 @@ func (m *manager) take(pid int, identity uint64) string {
 	m.mu.Lock()
 	r := m.run
 	m.mu.Unlock()
-	for _, key := range m.open.lost() {
-		if line := guest.Lost(key); line != nil && r != nil {
-			r.send(line)
-		}
+	if r != nil { // else the bot is gone
+		go func() {
+			for _, key := range lost {
+				if line := guest.Lost(key); line != nil {
+					_ = r.channel.SendWaiting(line, nil)
+				}
+			}
+		}()
 	}
-	m.open.reset()
 	return ""
 }
 
@@ -143,7 +152,7 @@ func (m *manager) begin(own *os.File) error {
 	defer m.mu.Unlock()
 	channel, err := guest.Open(own, guest.Handler{
 		Line:  r.line,
-		Long:  func() { m.log.Warn("message of the bot is dropped: it is too long", "max_bytes", guest.LineMax) },
+		Long:  func() { m.log.Warn("message of the bot is dropped: it is too long", "max_bytes", guest.LongMax) },
 		Ended: func(error) { m.end(r, errors.New("its bot died before it answered, or closed its channel")) },
 		Cuts:  m.cuts,
 	})
@@ -296,9 +305,9 @@ func (r *guestRun) line(line []byte) {
 			w.answer(writeResult(got.Result), thrown(got.Err))
 		}
 	case guest.Call:
-		r.call(got)
+		r.call(got, len(line))
 	case guest.Send:
-		r.send(got.Line)
+		_ = r.channel.SendWaiting(got.Line, nil) // a bot that is gone waits for nothing
 	case guest.Notice:
 		m.log.Debug("the bot reports to its manager", "what", got.What)
 	case guest.Stray:
@@ -314,12 +323,5 @@ func (m *manager) stray() {
 	m.mu.Unlock()
 	if first {
 		m.log.Warn("message of the bot is dropped, and so are later ones: CONTROL is its manager, and no program listens there", "guest", string(m.kind))
-	}
-}
-
-// send sends a line. A bot that does not read loses it.
-func (r *guestRun) send(line []byte) {
-	if err := r.channel.Send(line); err != nil && !errors.Is(err, guest.ErrEnded) {
-		r.of.log.Warn("message to the bot is lost", "err", err)
 	}
 }

@@ -44,50 +44,69 @@ func encodeRequest(r request) json.RawMessage {
 	return text
 }
 
-// call carries out a call of the bot.
-func (r *guestRun) call(c guest.Call) {
+// callsMax limits the calls of a bot that have no answer, in bytes.
+const callsMax = 4 * guest.LineMax
+
+// call carries out a call of the bot, which has this size.
+func (r *guestRun) call(c guest.Call, size int) {
 	m := r.of
 	switch {
 	case c.Refused != nil:
 		r.answer(c, c.Fail(*c.Refused), nil)
 	case c.Respawn:
 		m.respawn()
+	case !r.takes(size):
+		r.answer(c, c.Fail(guest.Failed(fmt.Errorf("the bot has too many calls without an answer: want at most %d, of %d bytes together", guest.OpenMax, callsMax))), nil)
 	case c.Maintain != nil:
-		go m.announce(c)
-	case !r.takes():
-		r.answer(c, c.Fail(guest.Failed(fmt.Errorf("the bot has %d calls without an answer already", guest.OpenMax))), nil)
+		before, passedOn := r.announced, make(chan struct{})
+		r.announced = passedOn
+		go func() {
+			if before != nil {
+				<-before // its end must not come before its begin
+			}
+			m.announce(c)
+			close(passedOn)
+			r.done(size)
+		}()
 	default:
 		n := m.open.begin(c.Key())
 		go func() {
-			line := m.ask(c)
-			m.mu.Lock()
-			r.calls--
-			m.mu.Unlock()
-			r.answer(c, line, func() { m.open.end(n) })
+			r.answer(c, m.ask(c), func() { m.open.end(n) })
+			r.done(size)
 		}()
 	}
 }
 
-// takes reports whether the bot may make another call, and counts it.
-func (r *guestRun) takes() bool {
+// takes reports whether the bot may make another call of this size, and counts it until done.
+func (r *guestRun) takes(size int) bool {
 	r.of.mu.Lock()
 	defer r.of.mu.Unlock()
-	if r.calls >= guest.OpenMax {
+	if r.calls >= guest.OpenMax || r.bytes+size > callsMax {
 		return false
 	}
 	r.calls++
+	r.bytes += size
 	return true
 }
 
-// answer sends an answer, or if the bot has no room for it, an error. written is called once the
-// bot may read it; it may be nil.
+// done ends a call that takes counted.
+func (r *guestRun) done(size int) {
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
+	r.calls--
+	r.bytes -= size
+}
+
+// answer sends an answer, or if the bot has no room for it, an error, which waits until the bot
+// reads: a call without an answer never ends. written is called once the bot may read it; it may be
+// nil.
 func (r *guestRun) answer(c guest.Call, line []byte, written func()) {
-	err := r.channel.SendThen(line, written)
-	if errors.Is(err, guest.ErrBusy) {
-		err = r.channel.SendThen(c.Fail(guest.Failed(fmt.Errorf("the answer has %d bytes, and %w", len(line), err))), written)
+	if line == nil {
+		return
 	}
-	if err != nil && !errors.Is(err, guest.ErrEnded) {
-		r.of.log.Warn("answer to the bot is lost", "err", err)
+	if err := r.channel.SendThen(line, written); errors.Is(err, guest.ErrBusy) {
+		line = c.Fail(guest.Failed(fmt.Errorf("the answer has %d bytes, and %w", len(line), err)))
+		_ = r.channel.SendWaiting(line, written) // a bot that is gone waits for nothing
 	}
 }
 
@@ -153,12 +172,14 @@ func answers(got bot.GuestAnswers) (all []guest.Answered, starting []int) {
 // respawn asks CONTROL for a rolling restart.
 func (m *manager) respawn() {
 	m.mu.Lock()
-	due := time.Since(m.respawned) >= respawnRest
+	due, first := time.Since(m.respawned) >= respawnRest, !m.ignored
 	if due {
 		m.respawned = time.Now()
 	}
+	m.ignored = !due
 	m.mu.Unlock()
 	switch {
+	case !due && !first: // a loop must not fill the log
 	case !due:
 		m.log.Warn("respawnAll of the bot is ignored: it called it just before", "within", respawnRest.String())
 	case m.cluster.RollingRestart():

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -211,5 +212,38 @@ func TestCutLine(t *testing.T) {
 	m.cuts(false)
 	if why := m.take(os.Getpid(), 1); !strings.HasPrefix(why, "this host cannot take over its channel: ") {
 		t.Errorf("why %q", why)
+	}
+}
+
+// A bot that makes calls while it does not read gets an answer to each once it reads: a call
+// without one never ends.
+func TestCallsOfBotThatDoesNotRead(t *testing.T) {
+	m, conn, lines := guestOf(t, guest.DiscordJS)
+	t.Cleanup(m.ended)
+	large := []byte(strings.Repeat("1", 16<<10))
+	fill := 0
+	for m.run.channel.Send(slices.Clone(large)) == nil {
+		fill++
+	}
+	const calls = 64
+	go func() {
+		script := strings.Repeat("x", 16<<10)
+		for i := range calls {
+			if _, err := fmt.Fprintf(conn, "{\"_sEval\":\"%d%s\",\"_sEvalShard\":9}\n", i, script); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil { // a lost answer must not hang the test
+		t.Fatal(err)
+	}
+	for range fill {
+		lines.Scan()
+	}
+	for i := range calls {
+		lines.Scan()
+		if begin := fmt.Sprintf("{\"_sEval\":\"%dx", i); !strings.HasPrefix(lines.Text(), begin) || !strings.Contains(lines.Text(), "_error") {
+			t.Fatalf("answer %d is %.40q, %v", i, lines.Text(), lines.Err())
+		}
 	}
 }

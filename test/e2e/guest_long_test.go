@@ -146,10 +146,10 @@ var guests = map[string]struct {
 }{
 	"discordjs": {2, 1, "discord.js", []string{
 		"stats", "who", "ids", "context", "one", "own", "property", "nothing", "through", "undefined", "values", "throws", "unknown", "text", "large", "send", "same",
-	}, map[string]string{"empty": "path of the property is empty"}},
+	}, map[string]string{"empty": "path of the property is empty", "long": "bytes: want at most"}},
 	"hybrid": {4, 2, "discord-hybrid-sharding", []string{
 		"stats", "who", "text", "context", "one", "several", "shard", "guild", "unknown", "negative", "none", "property", "through", "undefined", "values", "throws", "timeout", "same", "send", "next", "maintain",
-	}, map[string]string{"request": "request is refused", "manager": "evalOnManager is refused"}},
+	}, map[string]string{"request": "request is refused", "manager": "evalOnManager is refused", "long": "bytes: want at most"}},
 }
 
 // underItsManager returns the answers of a bot under its own manager.

@@ -31,10 +31,11 @@ var (
 	ErrEnded = errors.New("the bot has closed its channel")
 )
 
-// Handler gets what happens on a channel, one call at a time, but for Cuts.
+// Handler gets what happens on a channel, one call at a time, but for Cuts. Until Line returns,
+// nothing more of the bot is read.
 type Handler struct {
 	Line  func(line []byte) // valid until it returns
-	Long  func()            // a line over LineMax was skipped
+	Long  func()            // a line over LongMax was skipped
 	Ended func(err error)   // the bot, or its end of the channel, is gone; nothing follows
 	// Cuts is called with true before a line is written that the death of this process may cut, and
 	// with false after it: a bot dies of half a line. It may be nil
@@ -54,8 +55,8 @@ func Pair() (own, bots *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel of the bot"), nil
 }
 
-// Channel is this process's end of node's channel to a bot. Its methods never block, and are safe
-// for concurrent use.
+// Channel is this process's end of node's channel to a bot. Its methods, but for SendWaiting, never
+// block, and are safe for concurrent use.
 type Channel struct {
 	conn *net.UnixConn
 	raw  syscall.RawConn // of conn
@@ -66,6 +67,8 @@ type Channel struct {
 	idle   bool // nothing waits, and nothing is being written
 	bytes  int
 	wake   chan struct{} // has room for one
+	room   *sync.Cond    // bytes fell, or closed
+	deaf   bool          // the bot's end takes nothing any more
 	closed bool
 	done   chan struct{} // closed with closed
 }
@@ -93,6 +96,7 @@ func Open(own *os.File, to Handler) (*Channel, error) {
 		return nil, fmt.Errorf("channel of the bot: %w", err)
 	}
 	c := &Channel{conn: stream, raw: raw, idle: true, to: to, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	c.room = sync.NewCond(&c.mu)
 	go c.read()
 	go c.write()
 	return c, nil
@@ -106,17 +110,38 @@ func (c *Channel) Send(line []byte) error { return c.SendThen(line, nil) }
 func (c *Channel) SendThen(line []byte, written func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.hasRoom(line) {
+		return ErrBusy
+	}
+	return c.add(line, written)
+}
+
+// SendWaiting is SendThen, but waits while a bot does not read.
+func (c *Channel) SendWaiting(line []byte, written func()) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.hasRoom(line) && c.bytes > 0 {
+		c.room.Wait()
+	}
+	return c.add(line, written)
+}
+
+// hasRoom reports whether a line may be added to the queue, or would be refused. mu is held.
+func (c *Channel) hasRoom(line []byte) bool {
 	room := queueMax
 	if len(line) <= smallLine {
 		room += queueRest
 	}
+	return c.closed || c.deaf || c.bytes+len(line) <= room
+}
+
+// add adds a line to the queue. mu is held.
+func (c *Channel) add(line []byte, written func()) error {
 	switch {
-	case c.closed:
+	case c.closed, c.deaf:
 		return ErrEnded
 	case len(line) == 0:
 		return errors.New("an empty line would end the bot")
-	case c.bytes+len(line) > room:
-		return ErrBusy
 	}
 	line = append(line, '\n')
 	if c.idle && len(line) <= wholeMax {
@@ -157,6 +182,7 @@ func (c *Channel) Close() {
 	if !c.closed {
 		c.closed = true
 		close(c.done)
+		c.room.Broadcast()
 		_ = c.conn.Close() // nothing is waited for
 	}
 }
@@ -192,14 +218,19 @@ func (c *Channel) write() {
 				c.to.Cuts(true)
 			}
 			_, err := c.conn.Write(line)
-			if err != nil {
-				return // read reports it
+			if err != nil { // what the bot wrote before is still read
+				c.mu.Lock()
+				c.deaf, c.queue = true, nil
+				c.room.Broadcast()
+				c.mu.Unlock()
+				return
 			}
 			if cuts {
 				c.to.Cuts(false)
 			}
 			c.mu.Lock()
 			c.bytes -= len(line)
+			c.room.Broadcast()
 			c.mu.Unlock()
 			if q.written != nil {
 				q.written()

@@ -108,6 +108,44 @@ func TestBotDoesNotRead(t *testing.T) {
 	}
 }
 
+// An answer waits while the bot does not read, and is whole once it does. Where the bot is gone,
+// nothing waits.
+func TestSendWaiting(t *testing.T) {
+	c, bot, h := channel(t)
+	line := []byte(`"` + strings.Repeat("x", queueMax/2) + `"`)
+	const all = 6
+	sent := make(chan error, all)
+	for range all {
+		go func() { sent <- c.SendWaiting(bytes.Clone(line), nil) }()
+	}
+	got := make([]byte, all*(len(line)+1))
+	if _, err := io.ReadFull(bot, got); err != nil || bytes.Count(got, []byte("\n")) != all {
+		t.Fatalf("%d lines, %v", bytes.Count(got, []byte("\n")), err)
+	}
+	for range all {
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	}
+	for range all {
+		go func() { sent <- c.SendWaiting(bytes.Clone(line), nil) }()
+	}
+	if _, err := io.ReadFull(bot, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_ = bot.Close()
+	refused := 0
+	for range all {
+		if err := <-sent; errors.Is(err, ErrEnded) {
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("all are accepted")
+	}
+	<-h.ended
+}
+
 // Only a line that the kernel may take in parts is announced.
 func TestCuts(t *testing.T) {
 	c, bot, h := channel(t)

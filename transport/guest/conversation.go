@@ -1,9 +1,11 @@
 package guest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kind is a manager whose guests are understood.
@@ -137,7 +139,30 @@ func (f fields) text(name string) (value string, ok bool) {
 
 // Read returns what a line of the bot means, nil for nothing: an empty line, garbage, messages of
 // node's own and of what runs the bot.
+//
+// A call or a reply over LineMax fails. What is no UTF-8 is read as node reads it.
 func (c *Conversation) Read(line []byte) Message {
+	if !utf8.Valid(line) {
+		line = bytes.ToValidUTF8(line, []byte("\uFFFD"))
+	}
+	got := c.read(line)
+	if len(line) <= LineMax {
+		return got
+	}
+	long := Failed(fmt.Errorf("the message has %d bytes: want at most %d", len(line), LineMax))
+	switch got := got.(type) {
+	case Call:
+		got.Refused = &long
+		return got
+	case Reply:
+		got.Outcome = Outcome{Err: &long}
+		return got
+	}
+	return got
+}
+
+// read is Read whatever the length of a line of UTF-8.
+func (c *Conversation) read(line []byte) Message {
 	var m fields
 	if json.Unmarshal(line, &m) != nil || m == nil {
 		if !json.Valid(line) {

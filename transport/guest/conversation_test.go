@@ -306,3 +306,39 @@ func fuzzed(f *testing.F, kind Kind) {
 
 func FuzzDiscordJS(f *testing.F) { fuzzed(f, DiscordJS) }
 func FuzzHybrid(f *testing.F)    { fuzzed(f, Hybrid) }
+
+// A call or a result that is too long to be passed on fails, in the form that its sender expects.
+func TestLongMessages(t *testing.T) {
+	long := strings.Repeat("x", LineMax)
+	for kind, call := range map[Kind]string{
+		DiscordJS: `{"_sEval":"` + long + `"}`,
+		Hybrid:    `{"_eval":"` + long + `","options":{},"_type":6,"nonce":"n"}`,
+	} {
+		c := NewConversation(kind, somePlace, "salt")
+		got, is := c.Read([]byte(call)).(Call)
+		if !is || got.Refused == nil || !strings.Contains(got.Refused.Message, fmt.Sprintf("%d bytes: want at most %d", len(call), LineMax)) {
+			t.Fatalf("%s: a call of %d bytes: %t, %v", kind, len(call), is, got.Refused)
+		}
+		if kept := kind == DiscordJS; strings.Contains(string(got.Fail(*got.Refused)), long) != kept {
+			t.Errorf("%s: the error repeats the script: %t", kind, !kept)
+		}
+		id, line, _ := c.Ask(Question{Script: json.RawMessage(`"1"`)})
+		answer := strings.TrimSuffix(strings.Replace(string(line), `"_type":16`, `"_type":17`, 1), "}") + `,"_result":"` + long + `"}`
+		reply, is := c.Read([]byte(answer)).(Reply)
+		if !is || !slices.Equal(reply.IDs, []uint64{id}) || reply.Err == nil || reply.Result != nil {
+			t.Errorf("%s: a result of %d bytes: %t, %v, %v", kind, len(answer), is, reply.IDs, reply.Err)
+		}
+	}
+}
+
+// What is no UTF-8 is read as node reads it: no packet of CONTROL could carry it.
+func TestNoUTF8(t *testing.T) {
+	c := NewConversation(DiscordJS, somePlace, "")
+	if _, _, err := c.Ask(Question{Script: json.RawMessage(`"1"`)}); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := c.Read([]byte("{\"_eval\":\"1\",\"_result\":\"\xff\"}")).(Reply)
+	if want := "\"\uFFFD\""; string(got.Result) != want {
+		t.Errorf("result %q, want %q", got.Result, want)
+	}
+}

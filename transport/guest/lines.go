@@ -2,18 +2,24 @@ package guest
 
 import "bytes"
 
-// LineMax limits a line in both directions, in bytes: the limit of a frame of CONTROL's IPC.
-const LineMax = 8 << 20
+// Limits of a line, in bytes.
+const (
+	// LineMax is that of a frame of CONTROL's IPC: nothing longer is passed on
+	LineMax = 8 << 20
+	// LongMax is up to where a longer line of a bot is read, so that its call fails: the answer
+	// repeats parts of it
+	LongMax = 4 * LineMax
+)
 
 // Lines makes lines of what a bot writes, however it is cut. A rest without a newline is no line:
 // node leaves one when a process ends while it writes.
 type Lines struct {
 	rest []byte
-	long bool // the rest of a line over LineMax is being skipped
+	long bool // the rest of a line over LongMax is being skipped
 }
 
 // Add takes the next bytes. It calls line for each complete line, without its newline, and long for
-// each line over LineMax. The lines are parts of the bytes, or valid until the next Add.
+// each line over LongMax. The lines are parts of the bytes, or valid until the next Add.
 func (l *Lines) Add(part []byte, line func([]byte), long func()) {
 	for len(part) > 0 {
 		here, after, whole := bytes.Cut(part, []byte("\n"))
@@ -21,7 +27,7 @@ func (l *Lines) Add(part []byte, line func([]byte), long func()) {
 		switch {
 		case l.long:
 			l.long = !whole
-		case len(l.rest)+len(here) > LineMax:
+		case len(l.rest)+len(here) > LongMax:
 			l.rest, l.long = nil, !whole
 			long()
 		case !whole:

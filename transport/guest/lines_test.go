@@ -23,7 +23,7 @@ func TestLines(t *testing.T) {
 
 // A line over the limit is skipped and reported once; the next one is whole.
 func TestLongLine(t *testing.T) {
-	for _, size := range []int{LineMax - 1, LineMax, LineMax + 1, 3 * LineMax} {
+	for _, size := range []int{LineMax, LongMax - 1, LongMax, LongMax + 1, 2 * LongMax} {
 		var l Lines
 		var got []int
 		long := 0
@@ -32,7 +32,7 @@ func TestLongLine(t *testing.T) {
 			l.Add(part, func(line []byte) { got = append(got, len(line)) }, func() { long++ })
 		}
 		want := []int{size, 2}
-		if size > LineMax {
+		if size > LongMax {
 			want = want[1:]
 		}
 		if !slices.Equal(got, want) || long != 2-len(want) {

@@ -32,6 +32,7 @@ const commands = {
 	large: async () => (await shard.broadcastEval((_c, { of }) => 'x'.repeat(of), { context: { of: 1 << 20 } })).map(({ length }) => length),
 	send: () => shard.send({ hello: 'manager' }).then(() => true),
 	same: () => Promise.all([shard.broadcastEval(() => 7), shard.broadcastEval(() => 7)]),
+	long: () => shard.broadcastEval(() => 1, { context: 'x'.repeat(9 << 20) }),
 	slow: () => shard.broadcastEval(() => new Promise((resolve) => setTimeout(resolve, 20_000, 7).unref())),
 	dies: () => shard.broadcastEval((c) => { if (c.shard.ids[0] === 1) process.exit(3); }),
 	empty: () => shard.fetchClientValues(''),

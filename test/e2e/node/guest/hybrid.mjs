@@ -49,6 +49,7 @@ const commands = {
 	},
 	request: () => cluster.request({ hello: 'manager' }),
 	manager: () => cluster.evalOnManager('this.totalShards'),
+	long: () => cluster.broadcastEval(() => 1, { context: 'x'.repeat(9 << 20) }),
 	slow: () => cluster.broadcastEval(() => new Promise((resolve) => setTimeout(resolve, 20_000, 7).unref())),
 	dies: () => cluster.broadcastEval((c) => { if (c.cluster.id === 1) process.exit(3); }),
 	respawn: () => cluster.respawnAll({ clusterDelay: 100, respawnDelay: 100 }).then(() => undefined),
