@@ -12,8 +12,9 @@ function encode(packet) {
   try {
     text = JSON.stringify({ type, data: packet });
   } catch (error) {
-    // a cycle or a bigint
-    throw new ClusterError('INVALID', `the data is no JSON (${error.message.split('\n')[0]})`);
+    // a cycle, a bigint, or whatever code of a value throws
+    const why = String(error?.message ?? error).split('\n')[0];
+    throw new ClusterError('INVALID', `the data is no JSON (${why})`);
   }
   const frame = Buffer.from(`${text}\f`);
   const size = frame.length - 1;

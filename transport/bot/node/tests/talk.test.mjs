@@ -109,6 +109,7 @@ test('handlers answer, and their failures cost their own answers', async (t) => 
   cluster.handle('throws a text', () => { throw 'text'; });
   cluster.handle('throws nothing', () => { throw Object.create(null); });
   cluster.handle('function', () => () => 1);
+  cluster.handle('odd', () => ({ get a() { throw 7; } }));
   cluster.handle('large', () => 'x'.repeat(9 << 20));
   const value = (name, data) => asked(control, { name, data });
   assert.deepEqual(await value('sum', { a: 1, b: 2 }), {
@@ -123,6 +124,7 @@ test('handlers answer, and their failures cost their own answers', async (t) => 
     ['throws nothing', 'its handler threw a value that is no text'],
     ['unknown', 'no handler has the name "unknown"'],
     ['function', 'its answer cannot be sent: the data is no JSON (it is a function)'],
+    ['odd', 'its answer cannot be sent: the data is no JSON (7)'],
     ['large', 'its answer cannot be sent: the frame has 9437275 bytes: want at most 8388608'],
   ]) {
     assert.deepEqual(await value(name), { op: 4, result: { name: 'Error', message } }, name);

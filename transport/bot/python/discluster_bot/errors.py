@@ -33,3 +33,11 @@ class StoppingError(DisclusterError):
 
 class LostError(DisclusterError):
     """CONTROL was away for longer than this cluster may be alone."""
+
+
+def text_of(why: BaseException) -> str:
+    """Returns what an exception says. Its own code may fail."""
+    try:
+        return str(why)
+    except Exception:
+        return "it has no text"

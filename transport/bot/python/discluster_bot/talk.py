@@ -9,7 +9,14 @@ import logging
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, List, NamedTuple, Optional, Set
 
 from . import wire
-from .errors import AwayError, BusyError, DisclusterError, NoAnswerError, RefusedError
+from .errors import (
+    AwayError,
+    BusyError,
+    DisclusterError,
+    NoAnswerError,
+    RefusedError,
+    text_of,
+)
 from .link import Link
 from .targets import Targets
 from .wire import DISPATCH, ERROR, Data, FrameError
@@ -23,6 +30,7 @@ ASK_SLACK = 2.0  # that CONTROL's own answer may take beyond the request's deadl
 OPEN_MAX = 1024  # requests of ours without an answer, those of others, and messages that wait
 OWN_NAMES = "discluster."  # the prefix of this package's own handlers
 STATS = OWN_NAMES + "stats"
+CANCELLED = "its handler was cancelled"
 MANAGER = 1111111111  # CONTROL itself, as a sender (PROTOCOL A1)
 
 
@@ -213,6 +221,9 @@ class Talk:
             return
         try:
             value = handler(request)
+        except asyncio.CancelledError:
+            self._fail(event, CANCELLED)
+            return
         except Exception as why:
             self._raised(event, name, why)
             return
@@ -228,6 +239,10 @@ class Talk:
             result = await asyncio.wait_for(value, within)
         except asyncio.TimeoutError:
             self._fail(event, f"its handler took longer than {within:g} s")
+        except asyncio.CancelledError:
+            if not self._owner.stopping:
+                self._fail(event, CANCELLED)
+            raise
         except Exception as why:
             self._raised(event, name, why)
         else:
@@ -246,7 +261,7 @@ class Talk:
 
     def _raised(self, event: str, name: str, why: Exception) -> None:
         self._log.warning("handler of %r failed", name, exc_info=why)
-        self._fail(event, f"{type(why).__name__}: {why}")
+        self._fail(event, f"{type(why).__name__}: {text_of(why)}")
 
     def _fail(self, event: str, why: str) -> None:
         result = {"name": "Error", "message": self._owner.without_token(why)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
+from .errors import text_of
+
 MAX_FRAME = 8 << 20  # bytes, without the separator (PROTOCOL B2)
 SEPARATOR = b"\x0c"
 TYPE = "__DDOO__.MESSAGE"
@@ -50,8 +52,8 @@ def encode(op: int, t: Optional[str], d: Any) -> bytes:
         packet["d"] = d
     try:
         frame = _json({"type": TYPE, "data": packet})
-    except (TypeError, ValueError, RecursionError) as why:
-        raise FrameError(f"not JSON: {why}") from None
+    except Exception as why:  # a value may have code of its own
+        raise FrameError(f"not JSON: {text_of(why)}") from None
     if len(frame) > MAX_FRAME:
         raise FrameError(f"a frame of {len(frame)} bytes: want at most {MAX_FRAME}")
     return frame + SEPARATOR

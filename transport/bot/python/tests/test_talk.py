@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, List
+from typing import Any, Dict, List
 from unittest import mock
 
 import discluster_bot as discluster
@@ -205,6 +205,37 @@ class Handling(Case):
         )
         self.assertIn("its answer cannot be sent: not JSON", (await self.request("odd"))[1])
         self.assertIn("want at most 8388608", (await self.request("big"))[1])
+
+    async def test_what_a_handler_does_costs_its_own_answer(self) -> None:
+        class Odd(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no text")
+
+        class Torn(Dict[str, int]):
+            def items(self) -> Any:
+                raise Odd
+
+        def odd(request: discluster.Request) -> None:
+            raise Odd
+
+        def cancelled(request: discluster.Request) -> None:
+            raise asyncio.CancelledError
+
+        async def later(request: discluster.Request) -> None:
+            raise asyncio.CancelledError
+
+        self.cluster.handle("odd", odd)
+        self.cluster.handle("torn", lambda r: Torn(a=1))
+        self.cluster.handle("cancelled", cancelled)
+        self.cluster.handle("later", later)
+        with self.assertLogs("discluster_bot", "WARNING"):
+            self.assertEqual(await self.request("odd"), (4, "Odd: it has no text"))
+            self.assertEqual(
+                await self.request("torn"),
+                (4, "its answer cannot be sent: not JSON: it has no text"),
+            )
+            self.assertEqual(await self.request("cancelled"), (4, "its handler was cancelled"))
+            self.assertEqual(await self.request("later"), (4, "its handler was cancelled"))
 
     async def test_names(self) -> None:
         with self.assertRaisesRegex(ValueError, "handler 'discluster.x': names that begin with"):
