@@ -239,7 +239,7 @@ func talksMuch() int {
 	tick := time.NewTicker(5 * time.Millisecond)
 	out := bufio.NewWriter(os.Stdout)
 	for n := 0; ; {
-		for range 100 {
+		for range 200 {
 			fmt.Fprintf(out, "line %d of %s\n", n, strings.Repeat("x", 80))
 			n++
 		}
