@@ -207,7 +207,7 @@ func TestEnvDiesWhileControlIsAway(t *testing.T) {
 		for _, p := range m.Processes() {
 			p.Signal(syscall.SIGKILL)
 		}
-		f.pass(time.Duration(f.loop.Rand.IntN(2000)) * time.Millisecond)
+		f.pass(time.Duration(500+f.loop.Rand.IntN(2000)) * time.Millisecond) // MASTER sees the link go
 		f.boot(m, rule)
 		f.must("all READY again", 40*time.Second, f.owned(4))
 	})
