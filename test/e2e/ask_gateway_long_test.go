@@ -14,7 +14,6 @@ import (
 // directly under CONTROL. kill -9 of CONTROL, of a host and of a bot each cost an error in between;
 // none ends another process, or costs an identify.
 func TestSDKBehindHosts(t *testing.T) {
-	t.Parallel()
 	d := startDiscord(t, 4, 4, "--guilds", "8", "--events", "20")
 	b := startMake(t, d, 4, 2, settings{roleSetting: "asks-behind", "cluster.protocol": "gateway"}, self)
 	b.logged("cluster.ready", 2)

@@ -177,7 +177,6 @@ func underItsManager(t *testing.T, name string, shards int, commands []string) m
 // each call has an error or its answer, and later ones are right. respawnAll is a rolling restart.
 // A shard identifies once.
 func TestGuests(t *testing.T) {
-	t.Parallel()
 	for name, c := range guests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,7 +59,6 @@ func TestNodeExample(t *testing.T) {
 // restarted: every shard resumes what CONTROL kept, with its guilds, and the bots read every
 // message, in order.
 func TestNodePermits(t *testing.T) {
-	t.Parallel()
 	program := node(t)
 	d := startDiscord(t, 4, 1, "--jitter", "20ms", "--guilds", "8", "--events", "5")
 	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "sdk"}, program, "node/sdk.mjs")

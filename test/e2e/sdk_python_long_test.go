@@ -63,7 +63,6 @@ func (b *bots) partialAnswers(bot int) {
 // permit, the clusters answer each other, one that is dead costs its own answer only, and the next
 // CONTROL takes them back.
 func TestPythonExample(t *testing.T) {
-	t.Parallel()
 	d := startDiscord(t, 4, 1, "--guilds", "8")
 	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "sdk", "cluster.env.EXAMPLE_EVERY": "0.1"}, python(t), "python/example.py")
 	b.logged("cluster.ready", 2)
@@ -98,7 +97,6 @@ func TestPythonExample(t *testing.T) {
 // the death of a bot costs its own answer only, and no identify. A bot whose host died is taken
 // back by the next one.
 func TestPythonExampleBehindHosts(t *testing.T) {
-	t.Parallel()
 	command := python(t)
 	program, err := filepath.EvalSymlinks(command)
 	if err != nil {
