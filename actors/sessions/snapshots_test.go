@@ -143,7 +143,7 @@ func TestNoTransfers(t *testing.T) {
 		"the bots have no hosts":         func(s *sim.Solo) { book(s); s.Send(linked) },
 		"MASTER does not pass them on":   func(s *sim.Solo) { (&shelf{}).open(s); s.Send(messages.ReportSessions{On: true}) },
 		"MASTER is gone":                 func(s *sim.Solo) { (&shelf{}).open(s); s.Send(linked, messages.ReportSessions{}) },
-		"after a panic, until told anew": func(s *sim.Solo) { (&shelf{}).open(s); s.Send(linked, world.Recovered{}) },
+		"a panic lost what MASTER takes": func(s *sim.Solo) { (&shelf{}).open(s); s.Send(linked, world.Recovered{}) },
 	} {
 		sim.PlaySolo(t, func(s *sim.Solo) {
 			open(s)

@@ -5,7 +5,6 @@ package e2e
 import (
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,10 +78,7 @@ func TestLibrariesBehindHosts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := c.command(t)
-			program, err := filepath.EvalSymlinks(command[0])
-			if err != nil {
-				t.Fatal(err)
-			}
+			program := programOf(t, command[0])
 			all := settings{"cluster.env.DISCORD_API": "-"} // only CONTROL is configured for this Discord
 			maps.Copy(all, c.settings)
 			b := startMake(t, startDiscord(t, 4, 4, "--guilds", "8", "--events", "20"), 4, 2, all, command...)

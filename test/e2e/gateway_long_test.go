@@ -141,6 +141,16 @@ func linked(t *testing.T, file string) string {
 	return link
 }
 
+// programOf returns the file that runs for a command, as /proc/<pid>/exe names it.
+func programOf(t *testing.T, command string) string {
+	t.Helper()
+	program, err := filepath.EvalSymlinks(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
 // unmodified has the commands of bots as their libraries' guides write them.
 var unmodified = map[string]func(*testing.T) []string{
 	"discord.js": func(t *testing.T) []string { return []string{node(t), linked(t, "node/unmodified.mjs")} },
@@ -156,10 +166,7 @@ func TestUnmodified(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := command(t)
-			program, err := filepath.EvalSymlinks(command[0])
-			if err != nil {
-				t.Fatal(err)
-			}
+			program := programOf(t, command[0])
 			link := filepath.Join(folder(t), "control")
 			installed(t, link, "control-1", binary)
 			b := &bots{d: startDiscord(t, 4, 4, "--guilds", "40", "--events", "20"), state: folder(t), count: 1}

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 )
 
@@ -17,10 +16,7 @@ func TestGatewayMoves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := command(t)
-			program, err := filepath.EvalSymlinks(command[0])
-			if err != nil {
-				t.Fatal(err)
-			}
+			program := programOf(t, command[0])
 			const shards = 4
 			m := startMachines(t, "127.0.0.1", shards, settings{"fleet.expect": "2", "cluster.shards_per_cluster": "4"}, "--guilds", "400", "--events", "20")
 			fleet, on := &bots{process: m.master, d: m.discord, state: m.state}, map[string]*bots{}

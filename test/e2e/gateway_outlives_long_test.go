@@ -59,10 +59,7 @@ func TestBotOutlivesItsHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := command(t)
-			program, err := filepath.EvalSymlinks(command[0])
-			if err != nil {
-				t.Fatal(err)
-			}
+			program := programOf(t, command[0])
 			all := settings{"cluster.env.DISCORD_API": "-"}
 			if name == "discord.js, a guest" {
 				all["cluster.guest"] = "discordjs"

@@ -180,10 +180,7 @@ func TestGuests(t *testing.T) {
 	for name, c := range guests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			program, err := filepath.EvalSymlinks(node(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			program := programOf(t, node(t))
 			want := underItsManager(t, name, c.shards, c.same)
 			o := takeOrders(t)
 			script := linked(t, "node/guest/"+name+".mjs")

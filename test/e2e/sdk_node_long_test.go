@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,10 +115,7 @@ func TestNodePermits(t *testing.T) {
 // each other as before. A bot that is killed costs an error in between, and no identify.
 func TestNodeBehindHosts(t *testing.T) {
 	t.Parallel()
-	program, err := filepath.EvalSymlinks(node(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := programOf(t, node(t))
 	d := startDiscord(t, 4, 4, "--jitter", "20ms", "--guilds", "8", "--events", "5")
 	b := startMake(t, d, 4, 2, settings{"cluster.protocol": "gateway", "cluster.env.DISCORD_API": "-"}, program, "node/sdk.mjs")
 	b.logged("cluster.ready", 2)

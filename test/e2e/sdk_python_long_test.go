@@ -3,30 +3,13 @@
 package e2e
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 )
 
 // printedBy returns the output of a cluster's bots, over all runs.
-func (b *bots) printedBy(cluster string) string {
-	b.t.Helper()
-	logs, err := filepath.Glob(filepath.Join(b.state, "logs", "cluster-"+cluster+"-*"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var all strings.Builder
-	for _, path := range logs {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		all.Write(text)
-	}
-	return all.String()
-}
+func (b *bots) printedBy(cluster string) string { return b.output("cluster-" + cluster + "-*") }
 
 // prints waits until a cluster's bots print a line, after the part of their output that is given.
 func (b *bots) prints(cluster, line string, after int) {
@@ -98,10 +81,7 @@ func TestPythonExample(t *testing.T) {
 // back by the next one.
 func TestPythonExampleBehindHosts(t *testing.T) {
 	command := python(t)
-	program, err := filepath.EvalSymlinks(command)
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := programOf(t, command)
 	d := startDiscord(t, 4, 4, "--guilds", "8")
 	// Only CONTROL is configured for this Discord.
 	b := startMake(t, d, 4, 2, settings{"cluster.env.DISCORD_API": "-", "cluster.env.EXAMPLE_EVERY": "0.1"}, command, "python/example.py")

@@ -33,9 +33,12 @@ func (b *bots) sockets() []string {
 }
 
 // printed returns the output of all bots, over all runs.
-func (b *bots) printed() string {
+func (b *bots) printed() string { return b.output("*") }
+
+// output returns the content of the logs whose names match a pattern.
+func (b *bots) output(pattern string) string {
 	b.t.Helper()
-	logs, err := filepath.Glob(filepath.Join(b.state, "logs", "*"))
+	logs, err := filepath.Glob(filepath.Join(b.state, "logs", pattern))
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ const (
 	queueRest = 1 << 20     // beyond it, for lines of at most smallLine: so errors still find room
 	smallLine = 8 << 10
 
-	// wholeMax is the longest line that the kernel takes whole or not at all (Linux): the death of this
-	// process cannot cut it
+	// wholeMax is the longest line that the kernel takes whole or not at all (Linux): the death of
+	// this process cannot cut it
 	wholeMax = 32 << 10
 
 	readSize = 64 << 10

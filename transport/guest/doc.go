@@ -1,8 +1,8 @@
 // Package guest lets a bot that was written for the processes of another manager stay as it is: it
 // speaks that manager's messages on node's own channel.
 //
-//	the bot ── call ──▶ Conversation.Read ──▶ its user asks the other clusters ──▶ Call.Answer ──▶ the bot
-//	another cluster ──▶ Conversation.Ask ──▶ the bot ── its answer ──▶ Conversation.Read ──▶ Reply
+//	the bot ── call ──▶ Conversation.Read ──▶ other clusters are asked ──▶ Call.Answer ──▶ the bot
+//	another cluster ──▶ Conversation.Ask ──▶ the bot ── answer ──▶ Conversation.Read ──▶ Reply
 //
 //	channel.go                  the channel: a socket pair, lines, limits
 //	take_linux.go, take_other.go  the channel of a bot that another process started

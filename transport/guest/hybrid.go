@@ -82,8 +82,8 @@ func (h hybrid) read(p Place, m fields) Message {
 }
 
 const (
-	// hybridLater is the time for which a call with a time of its own waits beyond that: the bot counts
-	// itself, and its own error comes first
+	// hybridLater is the time for which a call with a time of its own waits beyond that: the bot
+	// counts itself, and its own error comes first
 	hybridLater = time.Second
 	hourMS      = 3_600_000
 )

@@ -20,8 +20,8 @@ type Record struct {
 	URL    string              `json:"url"`              // of the gateway that the bot knows
 	Start  string              `json:"start"`            // how the bot was started, in short
 	Served messages.UnixMillis `json:"served,omitempty"` // when it was ready first; 0: it was not
-	// the identity of the host's end of the channel to a bot that is a manager's guest (package guest);
-	// 0: it has none
+	// the identity of the host's end of the channel to a bot that is a manager's guest (package
+	// guest); 0: it has none
 	Channel uint64 `json:"channel,omitempty"`
 	// where the bot may listen for its host, and the manager of which it takes HELLO; "": unknown
 	Socket  string             `json:"socket,omitempty"`

@@ -1,6 +1,7 @@
 // node managers.mjs NAME: eight processes of a bot under discord.js' ShardingManager ("discordjs")
 // or discord-hybrid-sharding ("hybrid"), without Discord. The first asks all of them as often as an
-// order says, and reports how long it took. Orders are lines of JSON on BENCH_ORDERS, a unix socket.
+// order says, and reports how long it took. Orders are lines of JSON on a unix socket,
+// BENCH_ORDERS.
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
