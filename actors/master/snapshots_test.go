@@ -105,3 +105,27 @@ func TestSnapshotQuestionsAreLimited(t *testing.T) {
 		}
 	})
 }
+
+// quiet is a link that takes everything.
+type quiet struct{}
+
+func (quiet) Receive(func([]byte), func(error)) {}
+func (quiet) Ack()                              {}
+func (quiet) Send([]byte) error                 { return nil }
+func (quiet) Offer([]byte) error                { return nil }
+func (quiet) Close(int, string)                 {}
+
+// A CONTROL that did not announce snapshots is not asked for one.
+func TestCarriersAnnounceIt(t *testing.T) {
+	for features, want := range map[string]int{`["info"]`: 0, `["info","snapshots"]`: 1} {
+		sim.PlaySolo(t, func(s *sim.Solo) {
+			s.Play(func(w *world.World, ear *actor.PID) *actor.Props {
+				return newMachine(w, "machine-1", "m1", 1, quiet{}, addresses{ear, ear, ear}, time.Second)
+			})
+			s.Send(frameCame{frame: []byte(`{"o":0,"d":{"hostname":"h","version":"v","features":` + features + `}}`)})
+			if got := len(sim.HeardOf[carries](s)); got != want {
+				t.Errorf("%s: %d reports, want %d", features, got, want)
+			}
+		})
+	}
+}
